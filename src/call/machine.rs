@@ -1,0 +1,405 @@
+//! One call: facts are merged in whatever order they come, and the state is derived from them.
+//!
+//! Asterisk's events about one call reach us in no guaranteed order: OriginateResponse comes before or after
+//! the channels' events, and the Hangups of the three channels come in any order. So nothing here asks what
+//! came first; each fact is kept, and what is said of the call follows from all facts known.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::CallInfo;
+use super::outcome::{Cause, End, Outcome};
+use crate::clock::Now;
+
+/// How long after the call's end facts that are still missing are waited for.
+pub const GRACE: Duration = Duration::from_millis(500);
+
+/// Most gateway legs remembered for one call; a dialplan that tries more gateways than that in one call is
+/// still called right, only by the legs that came first.
+const MAX_LEGS: usize = 8;
+
+/// A thing that Asterisk, or nobody but the clock, says of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// `Response: Success` to the Originate.
+    Receipt,
+    /// The half of the Local channel that enters the conference (`;1`) exists.
+    Local1Seen,
+    /// The half that holds the number's lock and runs the dialling dialplan (`;2`) exists.
+    Local2Seen,
+    /// A leg towards the gateway exists.
+    LegSeen(Box<str>),
+    /// The gateway says that it rings.
+    Ringing,
+    /// Answered.
+    Answered,
+    /// Entered a conference.
+    Joined(Arc<str>),
+    /// Left it.
+    Left(Arc<str>),
+    /// `;1` is gone.
+    Local1Gone(Cause),
+    /// `;2` is gone.
+    Local2Gone(Cause),
+    /// A leg towards the gateway is gone.
+    LegGone(Box<str>, Cause),
+    /// What the gateway said of a leg, in its own protocol's words.
+    Tech(Box<str>),
+    /// OriginateResponse: whether the call was answered, and the `Reason` if not.
+    Response(Result<(), u8>),
+    /// Somebody with this key wants it hung up.
+    HangUpAsked(Arc<str>),
+    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
+    Vanished(SystemTime),
+}
+
+/// What a fact changed, to be told to the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Asterisk has accepted the call.
+    Queued,
+    /// It rings.
+    Ringing,
+    /// It was answered.
+    Answered,
+    /// The callee entered a conference.
+    Joined(Arc<str>),
+    /// The callee left it.
+    Left(Arc<str>),
+    /// Nothing of the call holds the number any longer.
+    Freed,
+    /// All that will be known of its end is known.
+    Ended(Box<End>),
+}
+
+/// How far a call has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Asked for; Asterisk has not yet accepted it.
+    Requested,
+    /// Accepted by Asterisk.
+    Queued,
+    /// The gateway says it rings.
+    Ringing,
+    /// Answered.
+    Answered,
+    /// In the conference.
+    Joined,
+    /// Out of the conference, and not yet hung up.
+    Left,
+    /// Over.
+    Ended,
+}
+
+/// A half of the Local channel.
+#[derive(Debug, Clone, PartialEq, Default)]
+enum Half {
+    #[default]
+    Unseen,
+    Up,
+    Gone(Cause),
+}
+
+impl Half {
+    fn seen(&mut self) {
+        if *self == Half::Unseen {
+            *self = Half::Up;
+        }
+    }
+
+    fn cause(&self) -> Option<&Cause> {
+        match self {
+            Half::Gone(cause) => Some(cause),
+            _ => None,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Half::Gone(_))
+    }
+}
+
+/// A call and all that is known of it.
+#[derive(Debug)]
+pub struct Call {
+    /// Who is called, and for whom.
+    pub info: Arc<CallInfo>,
+    /// When it was asked for.
+    pub requested: Now,
+    queued: Option<Now>,
+    ringing: Option<Now>,
+    answered: Option<Now>,
+    joined: Option<Now>,
+    left: Option<Now>,
+    over: Option<Now>,
+    local1: Half,
+    local2: Half,
+    legs_up: Vec<Box<str>>,
+    leg_cause: Option<Cause>,
+    tech: Option<Box<str>>,
+    response: Option<Result<(), u8>>,
+    hung_up_by: Option<Arc<str>>,
+    unseen: Option<(SystemTime, SystemTime)>,
+    freed: bool,
+    ended: bool,
+}
+
+impl Call {
+    /// A call that was just asked for.
+    pub fn new(info: Arc<CallInfo>, requested: Now) -> Self {
+        Self {
+            info,
+            requested,
+            queued: None,
+            ringing: None,
+            answered: None,
+            joined: None,
+            left: None,
+            over: None,
+            local1: Half::Unseen,
+            local2: Half::Unseen,
+            legs_up: Vec::new(),
+            leg_cause: None,
+            tech: None,
+            response: None,
+            hung_up_by: None,
+            unseen: None,
+            freed: false,
+            ended: false,
+        }
+    }
+
+    /// Adds a fact; `change` is told what follows from it, in the order in which it is to be told on.
+    pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
+        match fact {
+            Fact::Receipt => self.reach(now, State::Queued, &mut change),
+            Fact::Local1Seen => self.local1.seen(),
+            Fact::Local2Seen => {
+                self.local2.seen();
+                self.reach(now, State::Queued, &mut change);
+            }
+            Fact::LegSeen(leg) => {
+                if self.legs_up.len() < MAX_LEGS && !self.legs_up.contains(&leg) {
+                    self.legs_up.push(leg);
+                }
+            }
+            Fact::Ringing => self.reach(now, State::Ringing, &mut change),
+            Fact::Answered => self.reach(now, State::Answered, &mut change),
+            Fact::Joined(conference) => {
+                self.reach(now, State::Answered, &mut change);
+                self.joined.get_or_insert(now);
+                self.left = None;
+                change(Change::Joined(conference));
+            }
+            Fact::Left(conference) => {
+                self.left = Some(now);
+                change(Change::Left(conference));
+            }
+            Fact::Local1Gone(cause) => {
+                self.local1 = Half::Gone(cause);
+                self.over.get_or_insert(now);
+            }
+            Fact::Local2Gone(cause) => self.local2 = Half::Gone(cause),
+            Fact::LegGone(leg, cause) => {
+                self.legs_up.retain(|up| *up != leg);
+                let kept = self.leg_cause.take();
+                self.leg_cause = Some(more_telling(kept, cause));
+            }
+            Fact::Tech(text) => {
+                // With several legs the flood wait is what whoever asks must know.
+                if self.tech.as_deref().is_none_or(|known| !known.contains("FLOOD_WAIT")) {
+                    self.tech = Some(text);
+                }
+            }
+            Fact::Response(result) => {
+                self.response = Some(result);
+                match result {
+                    Ok(()) => self.reach(now, State::Answered, &mut change),
+                    Err(_) => _ = self.over.get_or_insert(now),
+                }
+            }
+            Fact::HangUpAsked(key) => _ = self.hung_up_by.get_or_insert(key),
+            Fact::Vanished(last_alive) => {
+                if !self.local1.is_gone() {
+                    self.unseen = Some((last_alive, now.wall));
+                }
+                self.over.get_or_insert(now);
+            }
+        }
+        self.settle(now, &mut change);
+    }
+
+    /// Ends what the clock ends; to be called at [`deadline`](Self::deadline).
+    pub fn tick(&mut self, now: Now, mut change: impl FnMut(Change)) {
+        self.settle(now, &mut change);
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        if self.ended { None } else { Some(self.over?.instant + GRACE) }
+    }
+
+    /// How far the call has come.
+    pub fn state(&self) -> State {
+        if self.over.is_some() {
+            State::Ended
+        } else if self.left.is_some() {
+            State::Left
+        } else if self.joined.is_some() {
+            State::Joined
+        } else if self.answered.is_some() {
+            State::Answered
+        } else if self.ringing.is_some() {
+            State::Ringing
+        } else if self.queued.is_some() {
+            State::Queued
+        } else {
+            State::Requested
+        }
+    }
+
+    /// Whether Asterisk has accepted the call, so that its end is owed to the log.
+    pub fn is_accepted(&self) -> bool {
+        self.queued.is_some()
+    }
+
+    /// Whether `;2` was ever seen: then the number's lock was ours.
+    pub fn has_lock(&self) -> bool {
+        self.local2 != Half::Unseen
+    }
+
+    /// Whether either half was seen.
+    pub fn has_channel(&self) -> bool {
+        self.local1 != Half::Unseen || self.has_lock()
+    }
+
+    /// `;1` came and went, or Asterisk reported failure, and `;2` was never there: its id, the number's lock,
+    /// was taken by another daemon's call. No call was made.
+    pub fn is_locked_out(&self) -> bool {
+        !self.has_lock()
+            && self.answered.is_none()
+            && self.unseen.is_none()
+            && (self.local1.is_gone() || matches!(self.response, Some(Err(_))))
+    }
+
+    /// The moments of the call's steps.
+    pub fn moments(&self) -> Moments {
+        Moments {
+            queued: self.queued.map(|now| now.wall),
+            ringing: self.ringing.map(|now| now.wall),
+            answered: self.answered.map(|now| now.wall),
+            joined: self.joined.map(|now| now.wall),
+            left: self.left.map(|now| now.wall),
+            ended: self.over.map(|now| now.wall),
+        }
+    }
+
+    /// Takes note that the call has come as far as `state`, and tells of it and of the acceptance it implies.
+    fn reach(&mut self, now: Now, state: State, change: &mut impl FnMut(Change)) {
+        if self.queued.is_none() {
+            self.queued = Some(now);
+            change(Change::Queued);
+        }
+        if state == State::Ringing && self.ringing.is_none() {
+            self.ringing = Some(now);
+            if self.answered.is_none() {
+                change(Change::Ringing);
+            }
+        }
+        if state == State::Answered && self.answered.is_none() {
+            self.answered = Some(now);
+            change(Change::Answered);
+        }
+    }
+
+    fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {
+        let Some(over) = self.over else { return };
+        let late = now.instant >= over.instant + GRACE || self.unseen.is_some();
+        if !self.freed && (late || (self.local1.is_gone() && self.local2.is_gone())) {
+            self.freed = true;
+            change(Change::Freed);
+        }
+        if !self.ended && (late || (self.freed && self.is_told())) {
+            self.ended = true;
+            change(Change::Ended(Box::new(self.end(over))));
+        }
+    }
+
+    /// Whether all that tells the outcome is known.
+    fn is_told(&self) -> bool {
+        let Some(cause) = &self.leg_cause else { return false };
+        let answer_known = self.answered.is_some() || self.response.is_some();
+        // 38 stands for every SIP 500; which one it was is only in the gateway's own words.
+        let words_known = self.answered.is_some() || self.tech.is_some() || cause.code != 38;
+        self.legs_up.is_empty() && answer_known && words_known
+    }
+
+    fn end(&self, over: Now) -> End {
+        let rang_from = self.ringing.or(self.queued);
+        let rang_to = self.answered.unwrap_or(over);
+        End {
+            outcome: self.outcome(),
+            cause: self.cause().cloned(),
+            tech: self.tech.clone().filter(|_| self.answered.is_none()),
+            ring: rang_from.map(|from| rang_to.instant.saturating_duration_since(from.instant)),
+            talk: self.answered.map(|from| over.instant.saturating_duration_since(from.instant)),
+            hung_up_by: self.hung_up_by.clone(),
+            unseen: self.unseen,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.unseen.is_some() {
+            Outcome::Unknown
+        } else if self.answered.is_some() {
+            Outcome::Completed
+        } else if self.hung_up_by.is_some() {
+            Outcome::Canceled
+        } else if self.tech.as_deref().is_some_and(|text| text.contains("FLOOD_WAIT")) {
+            Outcome::FloodWait
+        } else if let Some(outcome) = self.leg_cause.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
+            outcome
+        } else if let Some(Err(reason)) = self.response {
+            Outcome::from_reason(reason)
+        } else {
+            self.cause().and_then(|cause| Outcome::from_cause(cause.code)).unwrap_or(Outcome::Failed)
+        }
+    }
+
+    /// The leg's cause, else the first of the Local halves' that says anything.
+    fn cause(&self) -> Option<&Cause> {
+        let halves = [self.local2.cause(), self.local1.cause()];
+        self.leg_cause.as_ref().or_else(|| halves.into_iter().flatten().find(|cause| cause.code != 0))
+    }
+}
+
+/// When a call did what it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the moment its name says")]
+pub struct Moments {
+    pub queued: Option<SystemTime>,
+    pub ringing: Option<SystemTime>,
+    pub answered: Option<SystemTime>,
+    pub joined: Option<SystemTime>,
+    pub left: Option<SystemTime>,
+    pub ended: Option<SystemTime>,
+}
+
+/// Of two legs' causes the one that says more of the callee, whichever came first.
+fn more_telling(kept: Option<Cause>, new: Cause) -> Cause {
+    let rank = |cause: &Cause| match Outcome::from_cause(cause.code) {
+        Some(Outcome::Busy) => 0,
+        Some(Outcome::Declined) => 1,
+        Some(Outcome::NoAnswer) => 2,
+        Some(Outcome::NotOnTelegram) => 3,
+        Some(Outcome::InvalidNumber) => 4,
+        Some(Outcome::Congestion) => 5,
+        Some(_) => 6,
+        None => 7,
+    };
+    match kept {
+        Some(kept) if (rank(&kept), kept.code) <= (rank(&new), new.code) => kept,
+        _ => new,
+    }
+}

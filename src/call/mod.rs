@@ -1,0 +1,386 @@
+//! What a call is made of: values that are parsed once, at the border, and cannot be wrong afterwards.
+//!
+//! Each of them ends up in an AMI header, and from there in a dialplan that splits on commas, `&`, `@` and
+//! `/`. The rules are those of the original API's fields, made tight enough that no value can be anything
+//! but what it is called.
+
+pub mod machine;
+pub mod outcome;
+pub mod refusal;
+pub mod registry;
+pub mod view;
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+use ulid::Ulid;
+
+pub use refusal::Refusal;
+
+/// Longest room name or caller id, in bytes.
+pub const MAX_TEXT: usize = 64;
+
+/// Longest language tag, in bytes: what RFC 5646 (4.4.1) asks applications to have room for.
+pub const MAX_LANG: usize = 35;
+
+/// Why a field was refused: the field's name in the API, and the rule it breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {rule}")]
+pub struct Invalid {
+    /// The field's name in `POST /api/conf`.
+    pub field: &'static str,
+    /// What the field has to be.
+    pub rule: &'static str,
+}
+
+/// A callee's number in E.164: 3 to 15 digits, no `+`.
+///
+/// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length survive and
+/// a map of a million numbers costs eight bytes a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(u64);
+
+impl Number {
+    /// The bare digits, as they go into `Local/<digits>@…`.
+    pub fn digits(self) -> String {
+        let mut guarded = self.0.to_string();
+        guarded.remove(0);
+        guarded
+    }
+}
+
+impl FromStr for Number {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        const INVALID: Invalid = Invalid {
+            field: "phone_number",
+            rule: "must be an optional + and 3 to 15 digits; spaces, -, ., ( and ) are ignored",
+        };
+        let mut guarded: u64 = 1;
+        let mut digits = 0;
+        let mut plus = false;
+        for c in text.chars() {
+            match c {
+                ' ' | '-' | '.' | '(' | ')' => {}
+                '+' if !plus && digits == 0 => plus = true,
+                '0'..='9' if digits < 15 => {
+                    guarded = guarded * 10 + (c as u64 - '0' as u64);
+                    digits += 1;
+                }
+                _ => return Err(INVALID),
+            }
+        }
+        if digits < 3 {
+            return Err(INVALID);
+        }
+        Ok(Self(guarded))
+    }
+}
+
+/// As a person reads it, with the `+`.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{}", self.digits())
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Number({self})")
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Makes a checked string type: parsed by `FromStr`, read by `as_str`, printed as it is.
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+        pub struct $name(Box<str>);
+
+        impl $name {
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(text: &str) -> Result<Self, Invalid> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.into()))
+                } else {
+                    Err(Invalid { field: $field, rule: $rule })
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// A ConfBridge room. It becomes the extension of `conf-in`, so it must not be one that Asterisk itself
+    /// jumps to (`h`, `failed`, …), nor hold what `ConfBridge(${EXTEN})` would split on.
+    Room,
+    "room_name",
+    "must be 1 to 64 bytes of letters, digits, _, - and ., and none of a e h i o s t T fax talk failed",
+    |text| {
+        const SPECIAL: [&str; 11] = ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"];
+        (1..=MAX_TEXT).contains(&text.len())
+            && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+            && !SPECIAL.contains(&text)
+    }
+);
+
+checked_text!(
+    /// How the subscriber is presented; written to Asterisk as `CallerID: <…>`.
+    CallerId,
+    "caller_id",
+    "must be 1 to 64 bytes without control characters and without < > \" \\ , ; & | $ { }",
+    |text| {
+        const FORBIDDEN: &str = "<>\"\\,;&|${}";
+        (1..=MAX_TEXT).contains(&text.len())
+            && !text.chars().any(|c| c.is_control() || FORBIDDEN.contains(c))
+    }
+);
+
+checked_text!(
+    /// The language of the prompts, the channel variable `LANG`. In AMI's `Variable:` a comma would start
+    /// another variable, and a name ending in `)` would write a dialplan function.
+    Lang,
+    "lang",
+    "must be a language tag: 2 or 3 letters, then groups of - or _ and 2 to 8 letters or digits",
+    |text| {
+        let mut groups = text.split(['-', '_']);
+        let first = groups.next().unwrap_or_default();
+        text.len() <= MAX_LANG
+            && (2..=3).contains(&first.len())
+            && first.bytes().all(|b| b.is_ascii_alphabetic())
+            && groups.all(|g| (2..=8).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_alphanumeric()))
+    }
+);
+
+/// What a call id begins with, so that our channels are told from everybody else's.
+const CALL_PREFIX: &str = "od-";
+
+/// What the id of a number's lock begins with. No call id can look like it: a ULID has no `-`.
+const LOCK_PREFIX: &str = "od-lock-";
+
+/// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid` of all its
+/// legs, because the Originate asks for it as `ChannelId`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(Ulid);
+
+impl CallId {
+    /// An id for a call requested at `time`; `random` sets it apart from others of the same millisecond.
+    pub fn new(time: SystemTime, random: u128) -> Self {
+        let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self(Ulid::from_parts(millis as u64, random))
+    }
+
+    /// When the call was requested, to the millisecond.
+    pub fn time(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.timestamp_ms())
+    }
+}
+
+/// The text is no id of a call of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a call id")]
+pub struct NotACallId;
+
+impl FromStr for CallId {
+    type Err = NotACallId;
+
+    fn from_str(text: &str) -> Result<Self, NotACallId> {
+        let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
+        let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
+        // ULIDs have several spellings; only ours is the id.
+        (id.to_string() == text).then_some(id).ok_or(NotACallId)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0; ulid::ULID_LEN];
+        let text = self.0.array_to_str(&mut buffer);
+        text.make_ascii_lowercase();
+        write!(f, "{CALL_PREFIX}{text}")
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallId({self})")
+    }
+}
+
+impl Serialize for CallId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel of that id, so this is a
+/// lock held by Asterisk itself, across our restarts and between several daemons.
+pub fn lock_id(number: Number) -> String {
+    format!("{LOCK_PREFIX}{}", number.digits())
+}
+
+/// The number whose lock `uniqueid` is, if it is one.
+pub fn locked_number(uniqueid: &str) -> Option<Number> {
+    let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
+    let number = digits.parse().ok()?;
+    (lock_id(number) == uniqueid).then_some(number)
+}
+
+/// Who is called, where to, and on whose behalf: what never changes during a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallInfo {
+    /// The call's id.
+    #[serde(rename = "call_id")]
+    pub id: CallId,
+    /// The callee.
+    pub number: Number,
+    /// The conference the callee joins.
+    pub room: Room,
+    /// How the callee is presented in it.
+    pub caller_id: CallerId,
+    /// The language of the prompts.
+    pub lang: Lang,
+    /// The name of the API key that asked.
+    pub key: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plus_and_punctuation_make_no_other_number() {
+        let number: Number = "79991234567".parse().unwrap();
+        for same in ["+79991234567", "+7 (999) 123-45-67", "7.999.123.45.67"] {
+            assert_eq!(same.parse(), Ok(number), "{same}");
+        }
+        assert_eq!(number.digits(), "79991234567");
+        assert_eq!(number.to_string(), "+79991234567");
+    }
+
+    #[test]
+    fn zeros_and_length_tell_numbers_apart() {
+        let [a, b, c] = ["007", "0007", "7999"].map(|n| n.parse::<Number>().unwrap());
+        assert!(a != b && b != c);
+        assert_eq!(a.digits(), "007");
+        assert_eq!("999999999999999".parse::<Number>().unwrap().digits(), "999999999999999");
+    }
+
+    #[test]
+    fn a_number_is_nothing_but_digits() {
+        for bad in [
+            "",
+            "+",
+            "12",
+            "1234567890123456",
+            "7999@x",
+            "7&8999",
+            "7/9999",
+            "79+99",
+            "++7999",
+            "7999\n",
+            "7,9999",
+            "7999;1",
+            "٧٩٩٩",
+            "${EXTEN}",
+            "7999\0",
+            "7\u{a0}999",
+        ] {
+            assert!(bad.parse::<Number>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn rooms() {
+        let long = "x".repeat(64);
+        for good in ["R1", "КОМНАТА1", "a.b_c-d", "1", "H", "failed2", long.as_str()] {
+            assert!(good.parse::<Room>().is_ok(), "{good:?}");
+        }
+        let too_long = "x".repeat(65);
+        for bad in [
+            "",
+            "a",
+            "h",
+            "failed",
+            "T",
+            "R1,admin",
+            "R 1",
+            "R1\r\nX: y",
+            "${X}",
+            "R/1",
+            "R@1",
+            "R&1",
+            "R;1",
+            &too_long,
+        ] {
+            assert!(bad.parse::<Room>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn caller_ids() {
+        for good in ["Боб", "+7 999", "Bob (work)", "a/b@c"] {
+            assert!(good.parse::<CallerId>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "a\nb", "a\0b", "<x>", "\"", "\\", "a,b", "a;b", "a&b", "a|b", "${x}", "\u{85}"] {
+            assert!(bad.parse::<CallerId>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn langs() {
+        for good in ["ru", "eng", "pt-BR", "zh_Hans_CN"] {
+            assert!(good.parse::<Lang>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "r", "russ", "ru-", "ru-x", "ru,X=1", "FILE(/tmp/x)", "ru=1", "ру", "en--US"] {
+            assert!(bad.parse::<Lang>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn call_ids_survive_the_way_through_asterisk() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_795_000_000_123);
+        let id = CallId::new(time, 42);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.time(), time);
+        assert!(CallId::new(time + Duration::from_millis(1), 0) > id);
+        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase()] {
+            assert!(bad.parse::<CallId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lock_names_its_number() {
+        let number = "+79991234567".parse().unwrap();
+        assert_eq!(lock_id(number), "od-lock-79991234567");
+        assert_eq!(locked_number("od-lock-79991234567"), Some(number));
+        for bad in ["od-lock-+79991234567", "od-lock-7", "od-lock-", "79991234567"] {
+            assert_eq!(locked_number(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! How a call ended, in words a bot can use, and how that is told from what Asterisk says.
+//!
+//! Only the hangup cause of the gateway's own leg tells the truth: the Local channel's halves and
+//! OriginateResponse's `Reason` name a wrong cause or none (the table is in `asterisk/README.md`).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde::ser::SerializeMap;
+
+use crate::journal::record::rfc3339;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Answered, and hung up later by whoever.
+    Completed,
+    /// Rang, and nobody picked up.
+    NoAnswer,
+    /// Busy, or the gateway takes no second call.
+    Busy,
+    /// The callee declined.
+    Declined,
+    /// The gateway knows no such number on Telegram.
+    NotOnTelegram,
+    /// The gateway takes no such number.
+    InvalidNumber,
+    /// Telegram rate-limits the gateway.
+    FloodWait,
+    /// No way through: gateway or Asterisk out of lines, or broken for now.
+    Congestion,
+    /// Hung up through our API before it was answered.
+    Canceled,
+    /// Failed in another way.
+    Failed,
+    /// Ended while nobody could watch.
+    Unknown,
+}
+
+impl Outcome {
+    /// The word, as in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Completed => "completed",
+            Outcome::NoAnswer => "no_answer",
+            Outcome::Busy => "busy",
+            Outcome::Declined => "declined",
+            Outcome::NotOnTelegram => "not_on_telegram",
+            Outcome::InvalidNumber => "invalid_number",
+            Outcome::FloodWait => "flood_wait",
+            Outcome::Congestion => "congestion",
+            Outcome::Canceled => "canceled",
+            Outcome::Failed => "failed",
+            Outcome::Unknown => "unknown",
+        }
+    }
+
+    /// What the Q.850 cause of the gateway's leg says of a call nobody answered; `None` where it says nothing,
+    /// as after a CANCEL of our own.
+    pub fn from_cause(cause: u8) -> Option<Self> {
+        match cause {
+            0 | 16 | 127 => None,
+            1 => Some(Outcome::NotOnTelegram),
+            3 | 28 => Some(Outcome::InvalidNumber),
+            17 => Some(Outcome::Busy),
+            18..=20 => Some(Outcome::NoAnswer),
+            21 => Some(Outcome::Declined),
+            34 | 38 | 41 | 42 | 44 | 47 => Some(Outcome::Congestion),
+            _ => Some(Outcome::Failed),
+        }
+    }
+
+    /// What `Reason` of a failed OriginateResponse says (the control frame that ended the dialling:
+    /// `include/asterisk/frame.h`, `enum ast_control_frame_type`).
+    pub fn from_reason(reason: u8) -> Self {
+        match reason {
+            1 | 3 => Outcome::NoAnswer,
+            5 => Outcome::Busy,
+            8 => Outcome::Congestion,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+/// A hangup cause as Asterisk gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The Q.850 number.
+    pub code: u8,
+    /// Asterisk's name for it.
+    pub text: Box<str>,
+}
+
+/// What the end of a call adds to the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The hangup cause of the gateway's leg, else of a half of the Local channel.
+    pub cause: Option<Cause>,
+    /// What the gateway said, as `SIP 500 FLOOD_WAIT 291`.
+    pub tech: Option<Box<str>>,
+    /// From the first ring (else from acceptance) to the answer, or to the end.
+    pub ring: Option<Duration>,
+    /// From the answer to the end.
+    pub talk: Option<Duration>,
+    /// The key that asked for the hang-up, if one did.
+    pub hung_up_by: Option<Arc<str>>,
+    /// When it ended at the earliest and at the latest, if nobody could watch.
+    pub unseen: Option<(SystemTime, SystemTime)>,
+}
+
+impl End {
+    /// The seconds Telegram wants the gateway to wait.
+    pub fn flood_wait_seconds(&self) -> Option<u32> {
+        let (_, wait) = self.tech.as_deref()?.split_once("FLOOD_WAIT")?;
+        wait.trim_start_matches([' ', '_']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
+    /// Writes the members that `call.ended` adds to its record.
+    pub fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("outcome", self.outcome.as_str())?;
+        map.serialize_entry("cause", &self.cause.as_ref().map(|cause| cause.code))?;
+        map.serialize_entry("cause_text", &self.cause.as_ref().map(|cause| &cause.text))?;
+        if let Some(tech) = &self.tech {
+            map.serialize_entry("gateway_reply", tech)?;
+        }
+        if let Some(seconds) = self.flood_wait_seconds() {
+            map.serialize_entry("flood_wait_seconds", &seconds)?;
+        }
+        map.serialize_entry("ring_seconds", &self.ring.map(seconds))?;
+        map.serialize_entry("talk_seconds", &self.talk.map(seconds))?;
+        if let Some(key) = &self.hung_up_by {
+            map.serialize_entry("hung_up_by", key)?;
+        }
+        if let Some((from, to)) = self.unseen {
+            map.serialize_entry("ended_after", &rfc3339(from))?;
+            map.serialize_entry("ended_before", &rfc3339(to))?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds with three decimals.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flood_wait_seconds_are_read_from_what_the_gateway_said() {
+        let end = |tech: Option<&str>| End {
+            outcome: Outcome::FloodWait,
+            cause: None,
+            tech: tech.map(Into::into),
+            ring: None,
+            talk: None,
+            hung_up_by: None,
+            unseen: None,
+        };
+        assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
+        assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));
+        assert_eq!(end(Some("SIP 500 FLOOD_WAIT")).flood_wait_seconds(), None);
+        assert_eq!(end(Some("SIP 486 Busy")).flood_wait_seconds(), None);
+        assert_eq!(end(None).flood_wait_seconds(), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! Time as a parameter: nothing but the driver asks the machine what time it is.
+
+use std::time::{Instant, SystemTime};
+
+/// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records carry the
+/// other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The monotonic clock.
+    pub instant: Instant,
+    /// The time of day.
+    pub wall: SystemTime,
+}
+
+impl Now {
+    /// This moment, read from the machine's clocks.
+    pub fn read() -> Self {
+        Self { instant: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The moment `wall`, as far in the past on the monotonic clock as it is on the wall's.
+    pub fn back_to(self, wall: SystemTime) -> Self {
+        let age = self.wall.duration_since(wall).unwrap_or_default();
+        Self { instant: self.instant.checked_sub(age).unwrap_or(self.instant), wall }
+    }
+}

@@ -1,0 +1,153 @@
+//! Settings: `config.toml` made into checked, typed values. Secrets are never printed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::call::Lang;
+
+/// Everything the daemon can be told.
+#[derive(Debug)]
+pub struct Config {
+    /// What tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`, `.`.
+    pub instance: Arc<str>,
+    /// `[http]`
+    pub http: Http,
+    /// `[[api_keys]]`
+    pub api_keys: Vec<ApiKey>,
+    /// `[[asterisk]]`, exactly one for now.
+    pub asterisk: Asterisk,
+    /// `[originate]`
+    pub originate: Originate,
+    /// `[log]`
+    pub log: Log,
+    /// `[journal]`
+    pub journal: Journal,
+}
+
+/// `[http]`
+#[derive(Debug)]
+pub struct Http {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// How long a bot waits for its answer at most.
+    pub reply_timeout: Duration,
+    /// How many connections are open at once at most.
+    pub max_connections: usize,
+    /// How long a stop may take.
+    pub drain_timeout: Duration,
+}
+
+/// `[[api_keys]]`
+#[derive(Debug)]
+pub struct ApiKey {
+    /// Named in the log; the key never is.
+    pub name: Arc<str>,
+    /// The shared secret.
+    pub key: SecretString,
+}
+
+/// How to prove who we are to the AMI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// MD5 challenge; plain if Asterisk offers no challenge.
+    Auto,
+    /// MD5 challenge only.
+    Md5,
+    /// The secret as it is.
+    Plain,
+}
+
+/// TLS towards the AMI.
+#[derive(Debug)]
+pub struct Tls {
+    /// The CA that signed Asterisk's certificate; the system's CAs without it.
+    pub ca_file: Option<PathBuf>,
+    /// The name in Asterisk's certificate; the host of `address` without it.
+    pub server_name: Option<String>,
+}
+
+/// `[[asterisk]]`
+#[derive(Debug)]
+pub struct Asterisk {
+    /// Named in the log.
+    pub name: Arc<str>,
+    /// `host:port` of the AMI.
+    pub address: String,
+    /// The AMI user.
+    pub username: String,
+    /// Its secret.
+    pub secret: SecretString,
+    /// TLS, where asked for.
+    pub tls: Option<Tls>,
+    /// The way to log in.
+    pub auth: Auth,
+    /// How often a Ping is sent; the link is dead after two unanswered.
+    pub keepalive: Duration,
+    /// Limit for TCP, TLS and login together.
+    pub connect_timeout: Duration,
+    /// How long an action's response is waited for.
+    pub action_timeout: Duration,
+    /// First pause before another attempt to connect.
+    pub backoff_min: Duration,
+    /// Longest pause.
+    pub backoff_max: Duration,
+}
+
+/// `[originate]`
+#[derive(Debug)]
+pub struct Originate {
+    /// The channel to call, with `{number}` for the bare digits.
+    pub channel: String,
+    /// The context whose extension is the room.
+    pub context: String,
+    /// The priority to start at.
+    pub priority: u32,
+    /// How long the callee may ring.
+    pub ring_timeout: Duration,
+    /// `lang` when the bot gives none.
+    pub default_lang: Lang,
+    /// Further fixed channel variables.
+    pub variables: Vec<(String, String)>,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug)]
+pub struct Log {
+    /// How lines look.
+    pub format: LogFormat,
+    /// What is logged, as `tracing_subscriber::EnvFilter` directives.
+    pub filter: String,
+}
+
+/// `[journal]`
+#[derive(Debug)]
+pub struct Journal {
+    /// Records kept in memory for those who come late.
+    pub ring: usize,
+    /// Also to a file.
+    pub file: Option<JournalFile>,
+}
+
+/// The journal's file.
+#[derive(Debug, Clone)]
+pub struct JournalFile {
+    /// Where it is; older ones are `path.1`, `path.2`, …
+    pub path: PathBuf,
+    /// Size at which it is rotated, in bytes.
+    pub max_size: u64,
+    /// How many older files are kept.
+    pub keep: usize,
+}

@@ -1,0 +1,147 @@
+//! What the HTTP side holds of the engine: a bounded queue of commands, each with a place for its answer.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::call::view::CallView;
+use crate::call::{CallId, CallerId, Lang, Number, Refusal, Room};
+
+/// Most commands waiting for the engine; the next one is refused.
+pub const QUEUE: usize = 1024;
+
+/// A call as a bot asks for it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Whom to call.
+    pub number: Number,
+    /// Where to put who answers.
+    pub room: Room,
+    /// How the callee is presented.
+    pub caller_id: CallerId,
+    /// The language of the prompts.
+    pub lang: Lang,
+    /// The name of the key that asks.
+    pub key: Arc<str>,
+}
+
+/// Why an Originate did not end in "ok".
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OriginateError {
+    /// No call is made.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Asterisk did not say in time; the call may be made or not, and the log will tell.
+    #[error("Asterisk did not answer in time; the call may still be made")]
+    Unconfirmed(CallId),
+}
+
+/// Why a call was not hung up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HangUpError {
+    /// No call of that id, now or lately.
+    #[error("no such call")]
+    NoSuchCall,
+    /// It is over already.
+    #[error("the call is over")]
+    AlreadyEnded,
+    /// No link to Asterisk; with what is wrong.
+    #[error("Asterisk is not reachable: {0}")]
+    LinkDown(Arc<str>),
+    /// Asterisk refused, with these words.
+    #[error("Asterisk refused to hang up: {0}")]
+    Rejected(Arc<str>),
+    /// Asterisk did not say in time.
+    #[error("Asterisk did not answer in time")]
+    TimedOut,
+    /// More is asked for than can be passed on right now.
+    #[error("too many requests at once")]
+    Overloaded,
+}
+
+/// The engine's queue is full, or it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many requests at once")]
+pub struct Overloaded;
+
+/// Calls, for those who watch.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Calls {
+    /// Those that live, newest first.
+    pub live: Vec<CallView>,
+    /// Those that ended lately, newest first.
+    pub ended: Vec<CallView>,
+    /// How many live in all.
+    pub live_total: usize,
+}
+
+/// Where the answer to a command goes.
+pub type ReplyTo<T> = oneshot::Sender<T>;
+
+/// What the engine is asked to do.
+#[derive(Debug)]
+pub enum Command {
+    /// Make a call.
+    Originate(Box<Request>, ReplyTo<Result<CallId, OriginateError>>),
+    /// End a call, on behalf of the key of this name.
+    HangUp(CallId, Arc<str>, ReplyTo<Result<(), HangUpError>>),
+    /// Show at most this many live calls and ended ones.
+    List(usize, ReplyTo<Calls>),
+    /// Show one call.
+    Show(CallId, ReplyTo<Option<CallView>>),
+    /// Refuse new calls from now on.
+    Stop(Arc<str>),
+}
+
+/// Asks the engine. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    ready: watch::Receiver<Result<(), Arc<str>>>,
+}
+
+impl Handle {
+    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says.
+    pub fn new(commands: mpsc::Sender<Command>, ready: watch::Receiver<Result<(), Arc<str>>>) -> Self {
+        Self { commands, ready }
+    }
+
+    /// Makes a call, and returns once Asterisk has accepted it.
+    pub async fn originate(&self, request: Request) -> Result<CallId, OriginateError> {
+        self.ask(|reply| Command::Originate(Box::new(request), reply))
+            .await
+            .unwrap_or(Err(OriginateError::Refused(Refusal::Overloaded)))
+    }
+
+    /// Ends a call on behalf of `key`.
+    pub async fn hang_up(&self, id: CallId, key: Arc<str>) -> Result<(), HangUpError> {
+        self.ask(|reply| Command::HangUp(id, key, reply)).await.unwrap_or(Err(HangUpError::Overloaded))
+    }
+
+    /// At most `limit` live and `limit` ended calls.
+    pub async fn calls(&self, limit: usize) -> Result<Calls, Overloaded> {
+        self.ask(|reply| Command::List(limit, reply)).await
+    }
+
+    /// One call.
+    pub async fn call(&self, id: CallId) -> Result<Option<CallView>, Overloaded> {
+        self.ask(|reply| Command::Show(id, reply)).await
+    }
+
+    /// Refuses new calls from now on, for this reason.
+    pub async fn stop(&self, reason: Arc<str>) {
+        // A full queue empties; a driver that is gone has stopped.
+        let _ = self.commands.send(Command::Stop(reason)).await;
+    }
+
+    /// Whether calls can be made, or why not.
+    pub fn ready(&self) -> Result<(), Arc<str>> {
+        self.ready.borrow().clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, Overloaded> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.try_send(command(reply)).map_err(|_| Overloaded)?;
+        answer.await.map_err(|_| Overloaded)
+    }
+}

@@ -1,0 +1,159 @@
+//! The live call event log: numbered records in one ring, read by as many as like.
+//!
+//! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost nothing and can
+//! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
+
+pub mod record;
+pub mod sink;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+pub use record::{Entry, Event, Gap, GapReason, Record};
+
+use crate::call::CallInfo;
+
+/// Most entries a reader is given at once, so that one who catches up does not hold the ring for long.
+const BATCH: usize = 256;
+
+/// The log. Cheap to clone; all clones are the same log.
+#[derive(Clone)]
+pub struct Journal {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    boot: u64,
+    capacity: usize,
+    ring: Mutex<Ring>,
+    /// The `seq` of the newest record; what readers wait on.
+    head: watch::Sender<u64>,
+}
+
+struct Ring {
+    records: VecDeque<Arc<Record>>,
+    next_seq: u64,
+    closed: bool,
+}
+
+impl Journal {
+    /// A log that keeps `capacity` records (at least one) and numbers them from `first_seq`. `boot` tells this
+    /// run of the daemon from others, in the event stream's ids.
+    pub fn new(capacity: usize, first_seq: u64, boot: u64) -> Self {
+        let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
+        let (head, _) = watch::channel(first_seq - 1);
+        Self { shared: Arc::new(Shared { boot, capacity: capacity.max(1), ring: Mutex::new(ring), head }) }
+    }
+
+    /// What tells this run of the daemon from others.
+    pub fn boot(&self) -> u64 {
+        self.shared.boot
+    }
+
+    /// Appends records in their order.
+    pub fn append(&self, records: impl IntoIterator<Item = (SystemTime, Event, Option<Arc<CallInfo>>)>) {
+        let head = {
+            let mut ring = self.ring();
+            for (time, event, call) in records {
+                let seq = ring.next_seq;
+                ring.next_seq += 1;
+                if ring.records.len() == self.shared.capacity {
+                    ring.records.pop_front();
+                }
+                ring.records.push_back(Arc::new(Record { seq, time, event, call }));
+            }
+            ring.next_seq - 1
+        };
+        self.shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+    }
+
+    /// Says that there will be no more records; readers end once they have read what there is.
+    pub fn close(&self) {
+        self.ring().closed = true;
+        self.shared.head.send_modify(|_| {});
+    }
+
+    /// A reader of what comes from now on.
+    pub fn follow(&self) -> Reader {
+        let next = self.ring().next_seq;
+        self.reader(next, None)
+    }
+
+    /// A reader of all that the ring still holds, and of what comes.
+    pub fn from_start(&self) -> Reader {
+        let ring = self.ring();
+        let next = ring.records.front().map_or(ring.next_seq, |first| first.seq);
+        drop(ring);
+        self.reader(next, None)
+    }
+
+    /// A reader that goes on after record `seq` of the run `boot`; of this run if it is not said.
+    pub fn after(&self, boot: Option<u64>, seq: u64) -> Reader {
+        let next_seq = self.ring().next_seq;
+        if boot.is_some_and(|boot| boot != self.shared.boot) || seq >= next_seq {
+            let mut reader = self.from_start();
+            // Whoever has read our predecessor's last record and none of ours lost nothing if we number on.
+            if seq + 1 != reader.next {
+                let to = (reader.next > seq + 1).then(|| reader.next - 1);
+                let from = to.map(|_| seq + 1);
+                reader.gap = Some(Gap { from, to, reason: GapReason::Restarted });
+            }
+            return reader;
+        }
+        self.reader(seq + 1, None)
+    }
+
+    fn reader(&self, next: u64, gap: Option<Gap>) -> Reader {
+        Reader { journal: self.clone(), head: self.shared.head.subscribe(), next, gap }
+    }
+
+    /// A panic elsewhere ends the process; until then the ring is as good as it was.
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A cursor into the log.
+pub struct Reader {
+    journal: Journal,
+    head: watch::Receiver<u64>,
+    next: u64,
+    gap: Option<Gap>,
+}
+
+impl Reader {
+    /// Waits until there is something to read and returns it, or an empty batch once the log is closed and
+    /// read. May be dropped while waiting without losing anything.
+    pub async fn next_batch(&mut self) -> Vec<Entry> {
+        loop {
+            self.head.borrow_and_update();
+            let (batch, closed) = self.try_batch();
+            if !batch.is_empty() || closed {
+                return batch;
+            }
+            if self.head.changed().await.is_err() {
+                return Vec::new();
+            }
+        }
+    }
+
+    /// What can be read now, and whether nothing will follow it.
+    fn try_batch(&mut self) -> (Vec<Entry>, bool) {
+        let mut batch = Vec::new();
+        let ring = self.journal.ring();
+        let oldest = ring.records.front().map_or(ring.next_seq, |first| first.seq);
+        batch.extend(self.gap.take().map(Entry::Gap));
+        if self.next < oldest {
+            batch.push(Entry::Gap(Gap { from: Some(self.next), to: Some(oldest - 1), reason: GapReason::Overrun }));
+            self.next = oldest;
+        }
+        let skip = (self.next - oldest) as usize;
+        batch.extend(ring.records.iter().skip(skip).take(BATCH).cloned().map(Entry::Record));
+        self.next += batch.iter().filter(|entry| matches!(entry, Entry::Record(_))).count() as u64;
+        let closed = ring.closed && self.next == ring.next_seq;
+        (batch, closed)
+    }
+}

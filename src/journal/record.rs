@@ -1,0 +1,216 @@
+//! One record of the live log, and how it is written as JSON.
+//!
+//! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the event adds.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::call::outcome::End;
+use crate::call::{CallId, CallInfo, Refusal};
+
+/// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing else.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Counts from 1, without holes.
+    pub seq: u64,
+    /// When it happened.
+    pub time: SystemTime,
+    /// What happened.
+    pub event: Event,
+    /// To which call, if to one.
+    pub call: Option<Arc<CallInfo>>,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The daemon runs.
+    DaemonStarted {
+        /// Its version.
+        version: &'static str,
+        /// Its `instance` setting.
+        instance: Arc<str>,
+    },
+    /// The daemon was told to stop.
+    DaemonStopping {
+        /// By which signal.
+        reason: Arc<str>,
+    },
+    /// Logged in to the AMI, and all calls are settled with what Asterisk says.
+    AmiConnected {
+        /// The `name` of the Asterisk.
+        asterisk: Arc<str>,
+        /// What its AMI calls itself, as `Asterisk Call Manager/11.0.0`.
+        banner: Arc<str>,
+        /// Calls of ours found alive.
+        live: usize,
+    },
+    /// The link is gone, or a try to get it back failed.
+    AmiDisconnected {
+        /// The `name` of the Asterisk.
+        asterisk: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+    },
+    /// A bot asked for a call, with a valid key and valid fields.
+    CallRequested,
+    /// The call was not made.
+    CallRefused(Refusal),
+    /// Asterisk has accepted the call.
+    CallQueued,
+    /// The gateway says it rings.
+    CallRinging,
+    /// The callee answered.
+    CallAnswered,
+    /// The callee is in the conference.
+    CallJoined {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+    },
+    /// The callee left the conference.
+    CallLeft {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+    },
+    /// The call is over; there is exactly one of these for each accepted call.
+    CallEnded(Box<End>),
+}
+
+impl Event {
+    /// The `event` member.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::DaemonStarted { .. } => "daemon.started",
+            Event::DaemonStopping { .. } => "daemon.stopping",
+            Event::AmiConnected { .. } => "ami.connected",
+            Event::AmiDisconnected { .. } => "ami.disconnected",
+            Event::CallRequested => "call.requested",
+            Event::CallRefused(_) => "call.refused",
+            Event::CallQueued => "call.queued",
+            Event::CallRinging => "call.ringing",
+            Event::CallAnswered => "call.answered",
+            Event::CallJoined { .. } => "call.joined",
+            Event::CallLeft { .. } => "call.left",
+            Event::CallEnded(_) => "call.ended",
+        }
+    }
+}
+
+/// Why records are missing from what a reader is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GapReason {
+    /// The reader was slower than the ring is long, or came too late.
+    Overrun,
+    /// The daemon has been restarted since, and its ring began anew.
+    Restarted,
+    /// The records could not be written, to a full disk for example.
+    Unwritable,
+}
+
+/// Takes the place of records that a reader will not get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// First missing `seq`, where known.
+    pub from: Option<u64>,
+    /// Last missing `seq`, where known.
+    pub to: Option<u64>,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// The next record.
+    Record(Arc<Record>),
+    /// Records are missing here.
+    Gap(Gap),
+}
+
+/// RFC 3339 in UTC, with milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// Serializes a time as [`rfc3339`] does.
+pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.serialize_entry("time", &format_args!("{}", humantime::format_rfc3339_millis(self.time)))?;
+        map.serialize_entry("event", self.event.name())?;
+        if let Some(call) = &self.call {
+            map.serialize_entry("call_id", &call.id)?;
+            map.serialize_entry("number", &call.number)?;
+            map.serialize_entry("room", &call.room)?;
+            map.serialize_entry("caller_id", &call.caller_id)?;
+            map.serialize_entry("lang", &call.lang)?;
+            map.serialize_entry("key", &call.key)?;
+        }
+        match &self.event {
+            Event::DaemonStarted { version, instance } => {
+                map.serialize_entry("version", version)?;
+                map.serialize_entry("instance", instance)?;
+            }
+            Event::DaemonStopping { reason } => map.serialize_entry("reason", reason)?,
+            Event::AmiConnected { asterisk, banner, live } => {
+                map.serialize_entry("asterisk", asterisk)?;
+                map.serialize_entry("banner", banner)?;
+                map.serialize_entry("live", live)?;
+            }
+            Event::AmiDisconnected { asterisk, reason } => {
+                map.serialize_entry("asterisk", asterisk)?;
+                map.serialize_entry("reason", reason)?;
+            }
+            Event::CallRefused(refusal) => {
+                map.serialize_entry("reason", refusal.code())?;
+                map.serialize_entry("text", &format_args!("{refusal}"))?;
+                if let Refusal::InProgress { by: Some(id) } = refusal {
+                    map.serialize_entry("in_progress", id)?;
+                }
+            }
+            Event::CallJoined { conference } | Event::CallLeft { conference } => {
+                map.serialize_entry("conference", conference)?;
+            }
+            Event::CallEnded(end) => end.serialize_into(&mut map)?,
+            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered => {}
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Gap {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("event", "gap")?;
+        map.serialize_entry("reason", &self.reason)?;
+        map.serialize_entry("from", &self.from)?;
+        map.serialize_entry("to", &self.to)?;
+        map.end()
+    }
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Entry::Record(record) => record.serialize(serializer),
+            Entry::Gap(gap) => gap.serialize(serializer),
+        }
+    }
+}
+
+/// The call's id, for those that sort records by call.
+impl Record {
+    /// The id of the call the record is about.
+    pub fn call_id(&self) -> Option<CallId> {
+        self.call.as_ref().map(|call| call.id)
+    }
+}

@@ -1,0 +1,10 @@
+//! `originatord` rings people into conference rooms of an Asterisk PBX.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod call;
+pub mod clock;
+pub mod config;
+pub mod handle;
+pub mod journal;
