@@ -89,8 +89,8 @@ pub enum Command {
     List(usize, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
-    /// Refuse new calls from now on.
-    Stop(Arc<str>),
+    /// Refuse new calls from now on, and leave once nobody waits for an answer.
+    Stop,
 }
 
 /// Asks the engine. Cheap to clone.
@@ -128,10 +128,10 @@ impl Handle {
         self.ask(|reply| Command::Show(id, reply)).await
     }
 
-    /// Refuses new calls from now on, for this reason.
-    pub async fn stop(&self, reason: Arc<str>) {
+    /// Has new calls refused from now on, and the engine leave once nobody waits for an answer.
+    pub async fn stop(&self) {
         // A full queue empties; a driver that is gone has stopped.
-        let _ = self.commands.send(Command::Stop(reason)).await;
+        let _ = self.commands.send(Command::Stop).await;
     }
 
     /// Whether calls can be made, or why not.

@@ -21,8 +21,8 @@ const MAX_LEGS: usize = 8;
 /// A thing that Asterisk, or nobody but the clock, says of a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    /// `Response: Success` to the Originate.
-    Receipt,
+    /// Asterisk has taken the Originate and nothing speaks against it.
+    Accepted,
     /// The half of the Local channel that enters the conference (`;1`) exists.
     Local1Seen,
     /// The half that holds the number's lock and runs the dialling dialplan (`;2`) exists.
@@ -127,6 +127,8 @@ pub struct Call {
     pub info: Arc<CallInfo>,
     /// When it was asked for.
     pub requested: Now,
+    /// What the call was when we met it, if not at its beginning: then the moments up to there are unknown.
+    met_as: State,
     queued: Option<Now>,
     ringing: Option<Now>,
     answered: Option<Now>,
@@ -151,6 +153,7 @@ impl Call {
         Self {
             info,
             requested,
+            met_as: State::Requested,
             queued: None,
             ringing: None,
             answered: None,
@@ -173,14 +176,14 @@ impl Call {
     /// Adds a fact; `change` is told what follows from it, in the order in which it is to be told on.
     pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
         match fact {
-            Fact::Receipt => self.reach(now, State::Queued, &mut change),
+            Fact::Accepted => self.reach(now, State::Queued, &mut change),
             Fact::Local1Seen => self.local1.seen(),
             Fact::Local2Seen => {
                 self.local2.seen();
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegSeen(leg) => {
-                if self.legs_up.len() < MAX_LEGS && !self.legs_up.contains(&leg) {
+                if self.takes_leg() && !self.legs_up.contains(&leg) {
                     self.legs_up.push(leg);
                 }
             }
@@ -249,19 +252,31 @@ impl Call {
         } else if self.joined.is_some() {
             State::Joined
         } else if self.answered.is_some() {
-            State::Answered
+            self.met_as.max(State::Answered)
         } else if self.ringing.is_some() {
-            State::Ringing
+            self.met_as.max(State::Ringing)
         } else if self.queued.is_some() {
-            State::Queued
+            self.met_as.max(State::Queued)
         } else {
-            State::Requested
+            self.met_as
         }
+    }
+
+    /// Takes note that the call was `state` already when we met it, after a restart of ours.
+    pub fn adopt(&mut self, state: State) {
+        self.met_as = state;
+        self.local1.seen();
+        self.local2.seen();
+    }
+
+    /// Whether it was ever answered.
+    pub fn is_answered(&self) -> bool {
+        self.answered.is_some() || self.met_as >= State::Answered
     }
 
     /// Whether Asterisk has accepted the call, so that its end is owed to the log.
     pub fn is_accepted(&self) -> bool {
-        self.queued.is_some()
+        self.queued.is_some() || self.met_as >= State::Queued
     }
 
     /// Whether `;2` was ever seen: then the number's lock was ours.
@@ -274,13 +289,25 @@ impl Call {
         self.local1 != Half::Unseen || self.has_lock()
     }
 
-    /// `;1` came and went, or Asterisk reported failure, and `;2` was never there: its id, the number's lock,
-    /// was taken by another daemon's call. No call was made.
+    /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by another call. No
+    /// call was made.
     pub fn is_locked_out(&self) -> bool {
-        !self.has_lock()
-            && self.answered.is_none()
-            && self.unseen.is_none()
-            && (self.local1.is_gone() || matches!(self.response, Some(Err(_))))
+        self.local1.is_gone() && !self.has_lock() && !self.is_answered()
+    }
+
+    /// Whether OriginateResponse was seen: then no more will come of this Originate if it failed.
+    pub fn has_response(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// Whether one more leg would be remembered.
+    pub fn takes_leg(&self) -> bool {
+        self.legs_up.len() < MAX_LEGS
+    }
+
+    /// The legs towards the gateway that are up, by their Uniqueid.
+    pub fn legs(&self) -> impl Iterator<Item = &str> {
+        self.legs_up.iter().map(AsRef::as_ref)
     }
 
     /// The moments of the call's steps.
@@ -297,17 +324,17 @@ impl Call {
 
     /// Takes note that the call has come as far as `state`, and tells of it and of the acceptance it implies.
     fn reach(&mut self, now: Now, state: State, change: &mut impl FnMut(Change)) {
-        if self.queued.is_none() {
+        if !self.is_accepted() {
             self.queued = Some(now);
             change(Change::Queued);
         }
         if state == State::Ringing && self.ringing.is_none() {
             self.ringing = Some(now);
-            if self.answered.is_none() {
+            if !self.is_answered() && self.met_as < State::Ringing {
                 change(Change::Ringing);
             }
         }
-        if state == State::Answered && self.answered.is_none() {
+        if state == State::Answered && !self.is_answered() {
             self.answered = Some(now);
             change(Change::Answered);
         }
@@ -329,20 +356,21 @@ impl Call {
     /// Whether all that tells the outcome is known.
     fn is_told(&self) -> bool {
         let Some(cause) = &self.leg_cause else { return false };
-        let answer_known = self.answered.is_some() || self.response.is_some();
+        let answer_known = self.is_answered() || self.response.is_some();
         // 38 stands for every SIP 500; which one it was is only in the gateway's own words.
-        let words_known = self.answered.is_some() || self.tech.is_some() || cause.code != 38;
+        let words_known = self.is_answered() || self.tech.is_some() || cause.code != 38;
         self.legs_up.is_empty() && answer_known && words_known
     }
 
     fn end(&self, over: Now) -> End {
         let rang_from = self.ringing.or(self.queued);
         let rang_to = self.answered.unwrap_or(over);
+        let rang_known = self.met_as < State::Ringing;
         End {
             outcome: self.outcome(),
             cause: self.cause().cloned(),
-            tech: self.tech.clone().filter(|_| self.answered.is_none()),
-            ring: rang_from.map(|from| rang_to.instant.saturating_duration_since(from.instant)),
+            tech: self.tech.clone().filter(|_| !self.is_answered()),
+            ring: rang_from.filter(|_| rang_known).map(|from| rang_to.instant.saturating_duration_since(from.instant)),
             talk: self.answered.map(|from| over.instant.saturating_duration_since(from.instant)),
             hung_up_by: self.hung_up_by.clone(),
             unseen: self.unseen,
@@ -352,7 +380,7 @@ impl Call {
     fn outcome(&self) -> Outcome {
         if self.unseen.is_some() {
             Outcome::Unknown
-        } else if self.answered.is_some() {
+        } else if self.is_answered() {
             Outcome::Completed
         } else if self.hung_up_by.is_some() {
             Outcome::Canceled

@@ -1,1 +1,331 @@
-//! Every call.
+//! All calls: at most one for each number, found by any id that Asterisk's events carry.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use slab::Slab;
+
+use super::machine::{Call, Change, Fact, State};
+use super::view::CallView;
+use super::{CallId, CallInfo, Number, locked_number};
+use crate::ami::message::{ActionId, Channel, ChannelState, Event};
+use crate::clock::Now;
+
+/// How many ended calls are kept for those who ask.
+pub const ENDED_KEPT: usize = 1000;
+
+/// How long after a call's end its `;2` may still hold the number's lock.
+const LOCK_LINGERS: Duration = Duration::from_secs(2);
+
+/// What changed, and for which call.
+pub type Told = (Arc<CallInfo>, Change);
+
+/// Which channel of a call an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// `Local/…;1`, which enters the conference.
+    Local1,
+    /// `Local/…;2`, which holds the number's lock and dials.
+    Local2,
+    /// A leg towards the gateway.
+    Leg,
+}
+
+/// All calls that live or have not yet been settled, and the last that ended.
+#[derive(Default)]
+pub struct Registry {
+    calls: Slab<Entry>,
+    by_id: HashMap<CallId, usize>,
+    by_number: HashMap<Number, usize>,
+    /// The legs towards the gateway, by their Uniqueid.
+    by_leg: HashMap<Box<str>, usize>,
+    deadlines: BTreeSet<(Instant, usize)>,
+    ended: VecDeque<CallView>,
+    /// The numbers freed within [`LOCK_LINGERS`], oldest first.
+    freed: VecDeque<(Instant, Number)>,
+}
+
+struct Entry {
+    call: Call,
+    /// This call's place in `deadlines`.
+    deadline: Option<Instant>,
+}
+
+impl Registry {
+    /// Takes a new call in, unless its number is taken: then by which call.
+    pub fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
+        if let Some(&taken) = self.by_number.get(&info.number) {
+            return Err(self.calls[taken].call.info.id);
+        }
+        let (id, number) = (info.id, info.number);
+        let key = self.calls.insert(Entry { call: Call::new(info, requested), deadline: None });
+        self.by_id.insert(id, key);
+        self.by_number.insert(number, key);
+        Ok(())
+    }
+
+    /// Takes in a call that was made before a restart of ours and is in `state` by now.
+    pub fn adopt(&mut self, requested: Now, info: Arc<CallInfo>, state: State) {
+        let id = info.id;
+        if self.open(requested, info).is_ok()
+            && let Some(&key) = self.by_id.get(&id)
+        {
+            self.calls[key].call.adopt(state);
+        }
+    }
+
+    /// Forgets a call that was never made.
+    pub fn remove(&mut self, id: CallId) {
+        if let Some(&key) = self.by_id.get(&id) {
+            self.forget(key);
+        }
+    }
+
+    /// Starts a call anew under its old id, after an attempt that certainly made no call.
+    pub fn restart(&mut self, id: CallId) {
+        let Some(&key) = self.by_id.get(&id) else { return };
+        let entry = &mut self.calls[key];
+        entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
+        self.by_number.entry(entry.call.info.number).or_insert(key);
+        self.schedule(key);
+    }
+
+    /// The call of this id, if it lives.
+    pub fn get(&self, id: CallId) -> Option<&Call> {
+        self.by_id.get(&id).map(|&key| &self.calls[key].call)
+    }
+
+    /// The ids of all that live, in their order.
+    pub fn ids(&self) -> Vec<CallId> {
+        let mut ids: Vec<CallId> = self.by_id.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// How many live.
+    pub fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether none lives.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// The newest `limit` that live, newest first.
+    pub fn live(&self, limit: usize, stale: bool) -> Vec<CallView> {
+        let mut ids = self.ids();
+        ids.reverse();
+        ids.truncate(limit);
+        ids.into_iter().filter_map(|id| Some(view(self.get(id)?, stale))).collect()
+    }
+
+    /// The last `limit` that ended, newest first.
+    pub fn ended(&self, limit: usize) -> Vec<CallView> {
+        self.ended.iter().rev().take(limit).cloned().collect()
+    }
+
+    /// One call, live or ended lately.
+    pub fn show(&self, id: CallId, stale: bool) -> Option<CallView> {
+        match self.get(id) {
+            Some(call) => Some(view(call, stale)),
+            None => self.ended.iter().rev().find(|ended| ended.info.id == id).cloned(),
+        }
+    }
+
+    /// Whether `number` was freed a short while ago, so that the lock of its last call may linger in Asterisk.
+    pub fn freed_lately(&self, now: Now, number: Number) -> bool {
+        let is_late = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
+        self.freed.iter().rev().take_while(|(at, _)| is_late(*at)).any(|(_, freed)| *freed == number)
+    }
+
+    /// Adds a fact to a call; `told` gets what follows.
+    pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, told: &mut Vec<Told>) {
+        if let Some(&key) = self.by_id.get(&id) {
+            self.apply(now, key, Some(fact), told);
+        }
+    }
+
+    /// Ends what the clock ends.
+    pub fn tick(&mut self, now: Now, told: &mut Vec<Told>) {
+        while let Some(&(deadline, key)) = self.deadlines.first() {
+            if deadline > now.instant {
+                break;
+            }
+            self.deadlines.pop_first();
+            self.calls[key].deadline = None;
+            self.apply(now, key, None, told);
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes an event of Asterisk's to the call that it is about, and returns that call's id.
+    pub fn hear(&mut self, now: Now, event: &Event<'_>, told: &mut Vec<Told>) -> Option<CallId> {
+        let (key, fact) = self.understand(event)?;
+        let id = self.calls[key].call.info.id;
+        self.apply(now, key, Some(fact), told);
+        Some(id)
+    }
+
+    /// Remembers that this channel is a leg of the call towards the gateway.
+    pub fn leg(&mut self, now: Now, id: CallId, uniqueid: &str, told: &mut Vec<Told>) {
+        if let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg()) {
+            self.by_leg.insert(uniqueid.into(), key);
+            self.apply(now, key, Some(Fact::LegSeen(uniqueid.into())), told);
+        }
+    }
+
+    fn understand(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
+        Some(match event {
+            Event::Newchannel(channel) => match self.part(channel) {
+                Some((key, Part::Local1)) => (key, Fact::Local1Seen),
+                Some((key, Part::Local2)) => (key, Fact::Local2Seen),
+                Some((key, Part::Leg)) => (key, Fact::LegSeen(channel.uniqueid.as_ref().into())),
+                None => {
+                    // Only at its birth does a channel's Linkedid say for whom it was made; in a conference
+                    // the oldest Linkedid spreads to all.
+                    let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
+                    if !self.calls[key].call.takes_leg() {
+                        return None;
+                    }
+                    self.by_leg.insert(channel.uniqueid.as_ref().into(), key);
+                    (key, Fact::LegSeen(channel.uniqueid.as_ref().into()))
+                }
+            },
+            Event::Newstate(channel, state) => match (self.part(channel)?, state) {
+                ((key, Part::Local2), _) => (key, Fact::Local2Seen),
+                ((key, _), ChannelState::Ringing) => (key, Fact::Ringing),
+                ((key, _), ChannelState::Up) => (key, Fact::Answered),
+                _ => return None,
+            },
+            Event::Hangup(channel, cause) => match self.part(channel)? {
+                (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
+                (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
+                (key, Part::Leg) => {
+                    self.by_leg.remove(channel.uniqueid.as_ref());
+                    (key, Fact::LegGone(channel.uniqueid.as_ref().into(), cause.clone()))
+                }
+            },
+            Event::ConfbridgeJoin(channel, conference) => match self.part(channel)? {
+                (key, Part::Local1) => (key, Fact::Joined(conference.as_ref().into())),
+                _ => return None,
+            },
+            Event::ConfbridgeLeave(channel, conference) => match self.part(channel)? {
+                (key, Part::Local1) => (key, Fact::Left(conference.as_ref().into())),
+                _ => return None,
+            },
+            Event::OriginateResponse { id: Some(ActionId::Call(id)), result } => {
+                (*self.by_id.get(id)?, Fact::Response(*result))
+            }
+            Event::GatewayReply { linkedid, tech } => {
+                (*self.by_id.get(&linkedid.parse().ok()?)?, Fact::Tech(tech.as_ref().into()))
+            }
+            _ => return None,
+        })
+    }
+
+    /// The call whose channel this is, and which of its channels.
+    fn part(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
+        if let Ok(id) = channel.uniqueid.parse() {
+            return self.by_id.get(&id).map(|&key| (key, Part::Local1));
+        }
+        if let Some(number) = locked_number(&channel.uniqueid) {
+            let key = *self.by_number.get(&number)?;
+            // The lock of an earlier call, or of another daemon's, is no sign of ours.
+            let of_another = channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
+            return (!of_another).then_some((key, Part::Local2));
+        }
+        self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, Part::Leg))
+    }
+
+    /// Lets a call take a fact, or the time, and keeps the indexes true to what comes of it.
+    fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, told: &mut Vec<Told>) {
+        let entry = &mut self.calls[key];
+        let info = entry.call.info.clone();
+        let (mut freed, mut end) = (false, None);
+        let change = |change| {
+            match &change {
+                Change::Freed => freed = true,
+                Change::Ended(ended) => end = Some(ended.clone()),
+                _ => {}
+            }
+            told.push((info.clone(), change));
+        };
+        match fact {
+            Some(fact) => entry.call.apply(now, fact, change),
+            None => entry.call.tick(now, change),
+        }
+        if freed {
+            self.free(now, key, info.number);
+        }
+        match end {
+            Some(end) => {
+                let mut view = view(&self.calls[key].call, false);
+                view.end = Some(Arc::from(end));
+                if self.ended.len() == ENDED_KEPT {
+                    self.ended.pop_front();
+                }
+                self.ended.push_back(view);
+                self.forget(key);
+            }
+            None => self.schedule(key),
+        }
+    }
+
+    fn free(&mut self, now: Now, key: usize, number: Number) {
+        if self.by_number.get(&number) == Some(&key) {
+            self.by_number.remove(&number);
+        }
+        let is_old = |at: Instant| now.instant.saturating_duration_since(at) >= LOCK_LINGERS;
+        while self.freed.front().is_some_and(|(at, _)| is_old(*at)) {
+            self.freed.pop_front();
+        }
+        self.freed.push_back((now.instant, number));
+    }
+
+    fn schedule(&mut self, key: usize) {
+        let entry = &mut self.calls[key];
+        let deadline = entry.call.deadline();
+        if deadline != entry.deadline {
+            if let Some(old) = entry.deadline {
+                self.deadlines.remove(&(old, key));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, key));
+            }
+            entry.deadline = deadline;
+        }
+    }
+
+    /// Takes a call out of every index.
+    fn forget(&mut self, key: usize) {
+        let entry = self.calls.remove(key);
+        let info = &entry.call.info;
+        self.by_id.remove(&info.id);
+        if self.by_number.get(&info.number) == Some(&key) {
+            self.by_number.remove(&info.number);
+        }
+        for leg in entry.call.legs() {
+            self.by_leg.remove(leg);
+        }
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, key));
+        }
+    }
+}
+
+fn view(call: &Call, stale: bool) -> CallView {
+    CallView {
+        info: call.info.clone(),
+        state: call.state(),
+        stale,
+        requested: call.requested.wall,
+        moments: call.moments(),
+        end: None,
+    }
+}

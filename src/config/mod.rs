@@ -98,7 +98,7 @@ pub struct Asterisk {
 }
 
 /// `[originate]`
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Originate {
     /// The channel to call, with `{number}` for the bare digits.
     pub channel: String,

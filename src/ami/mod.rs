@@ -1,0 +1,10 @@
+//! The part of Asterisk's manager interface (AMI) that is spoken here.
+//!
+//! Bytes become frames in [`codec`], frames become typed messages in [`message`], and [`session`] keeps the
+//! conversation: login, action ids, deadlines, keepalive. None of it touches a socket or a clock.
+
+pub mod backoff;
+pub mod codec;
+pub mod frame;
+pub mod message;
+pub mod session;

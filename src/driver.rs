@@ -1,0 +1,256 @@
+//! The shell around the engine: one task that connects, reads, writes, sleeps, and does what the engine says.
+//!
+//! The connection is always read: a write that Asterisk does not take waits in the session's output, and never
+//! in the way of reading. Commands are taken only while that output is short, so a stalled Asterisk is seen by
+//! the bots as a full queue.
+
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+use tokio_util::codec::Decoder;
+
+use crate::ami::codec::{Codec, CodecError};
+use crate::call::{CallId, CallInfo};
+use crate::clock::Now;
+use crate::connector::{Connector, Stream};
+use crate::engine::{Effect, Engine};
+use crate::handle::{Command, Handle, HangUpError, OriginateError, QUEUE, ReplyTo};
+use crate::journal::{Event, Journal};
+
+/// Output beyond which no further command is taken, in bytes: about a thousand Originates.
+const OUTPUT_LIMIT: usize = 512 * 1024;
+
+/// Most commands taken between two looks at the connection.
+const COMMANDS_AT_ONCE: usize = 64;
+
+/// How much is read at once, in bytes.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How long the goodbye to Asterisk may take.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+type OriginateReply = ReplyTo<Result<CallId, OriginateError>>;
+type HangUpReply = ReplyTo<Result<(), HangUpError>>;
+
+/// The driver of one Asterisk.
+pub struct Driver {
+    engine: Engine<OriginateReply, HangUpReply>,
+    connector: Connector,
+    journal: Journal,
+    commands: mpsc::Receiver<Command>,
+    ready: watch::Sender<Result<(), Arc<str>>>,
+    link: Link,
+    records: Vec<(std::time::SystemTime, Event, Option<Arc<CallInfo>>)>,
+}
+
+enum Link {
+    Down,
+    Connecting(Pin<Box<dyn Future<Output = std::io::Result<Stream>> + Send>>),
+    Up(Box<Connection>),
+}
+
+struct Connection {
+    reader: ReadHalf<Stream>,
+    writer: WriteHalf<Stream>,
+    codec: Codec,
+    input: BytesMut,
+    /// Something was written that may still wait in a TLS layer.
+    unflushed: bool,
+}
+
+/// What the driver woke up for.
+enum Woken {
+    Connected(std::io::Result<Stream>),
+    Read(std::io::Result<usize>),
+    Wrote(std::io::Result<()>),
+    Commands(usize),
+    Deadline,
+}
+
+impl Driver {
+    /// A driver for `engine`, and the handle to ask it by.
+    pub fn new(engine: Engine<OriginateReply, HangUpReply>, connector: Connector, journal: Journal) -> (Self, Handle) {
+        let (sender, commands) = mpsc::channel(QUEUE);
+        let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
+        let (link, records) = (Link::Down, Vec::new());
+        (Self { engine, connector, journal, commands, ready, link, records }, Handle::new(sender, ready_seen))
+    }
+
+    /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any longer; that
+    /// takes no longer than the reply timeout. Calls in Asterisk go on.
+    pub async fn run(mut self) {
+        let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
+        let mut stopping = false;
+        self.advance();
+        while !(stopping && self.engine.is_idle()) {
+            let woken = self.wait(&mut batch).await;
+            match woken {
+                Woken::Connected(result) => self.finish_connect(result),
+                Woken::Read(result) => self.finish_read(result),
+                Woken::Wrote(Err(error)) => self.lose(&format!("writing to Asterisk failed: {error}")),
+                Woken::Wrote(Ok(())) | Woken::Deadline => {}
+                // Every handle is gone, so nobody is left to stop us properly.
+                Woken::Commands(0) => stopping = true,
+                Woken::Commands(_) => stopping |= self.obey(&mut batch),
+            }
+            self.advance();
+        }
+        self.say_goodbye().await;
+    }
+
+    /// Waits for the first thing to do. Dropping any of these futures loses nothing.
+    async fn wait(&mut self, batch: &mut Vec<Command>) -> Woken {
+        let deadline = self.engine.deadline();
+        let output = self.engine.output();
+        let takes_commands = output.as_ref().is_none_or(|output| output.len() < OUTPUT_LIMIT);
+        let io = async {
+            match &mut self.link {
+                Link::Down => future::pending().await,
+                Link::Connecting(connecting) => Woken::Connected(connecting.await),
+                Link::Up(connection) => connection.read_or_write(output).await,
+            }
+        };
+        let due = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => future::pending().await,
+            }
+        };
+        tokio::select! {
+            woken = io => woken,
+            taken = self.commands.recv_many(batch, COMMANDS_AT_ONCE), if takes_commands => Woken::Commands(taken),
+            () = due => Woken::Deadline,
+        }
+    }
+
+    fn finish_connect(&mut self, result: std::io::Result<Stream>) {
+        match result {
+            Ok(stream) => {
+                let (reader, writer) = tokio::io::split(stream);
+                let input = BytesMut::with_capacity(READ_BUFFER);
+                self.link =
+                    Link::Up(Box::new(Connection { reader, writer, codec: Codec::default(), input, unflushed: false }));
+                self.engine.connected(Now::read());
+            }
+            Err(error) => self.lose(&format!("cannot connect to {}: {error}", self.connector.address())),
+        }
+    }
+
+    fn finish_read(&mut self, result: std::io::Result<usize>) {
+        let ended = match result {
+            Ok(0) => Some("Asterisk closed the connection".to_owned()),
+            Ok(_) => None,
+            Err(error) => Some(format!("reading from Asterisk failed: {error}")),
+        };
+        // What arrived before the end still counts.
+        let ended = self.hear().err().map(|error| error.to_string()).or(ended);
+        if let Some(reason) = ended {
+            self.lose(&reason);
+        }
+    }
+
+    /// Gives the engine what was received.
+    fn hear(&mut self) -> Result<(), CodecError> {
+        let Link::Up(connection) = &mut self.link else { return Ok(()) };
+        let now = Now::read();
+        while let Some(received) = connection.codec.decode(&mut connection.input)? {
+            self.engine.receive(now, received);
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, reason: &str) {
+        self.link = Link::Down;
+        self.engine.disconnected(Now::read(), reason);
+    }
+
+    /// Gives the engine what was asked; says whether it was told to stop.
+    fn obey(&mut self, batch: &mut Vec<Command>) -> bool {
+        let (now, mut stop) = (Now::read(), false);
+        for command in batch.drain(..) {
+            match command {
+                // Whoever has hung up meanwhile wants no call.
+                Command::Originate(_, reply) if reply.is_closed() => {}
+                Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
+                Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
+                Command::List(limit, reply) => send(reply, self.engine.list(limit)),
+                Command::Show(id, reply) => send(reply, self.engine.show(id)),
+                Command::Stop => {
+                    stop = true;
+                    self.engine.stop();
+                }
+            }
+        }
+        stop
+    }
+
+    /// Lets the engine do what is due, and does what it says.
+    fn advance(&mut self) {
+        self.engine.tick(Now::read());
+        for effect in self.engine.take_effects() {
+            match effect {
+                Effect::Connect => self.link = Link::Connecting(Box::pin(self.connector.connect())),
+                Effect::Disconnect => self.link = Link::Down,
+                Effect::Originated(reply, answer) => send(reply, answer),
+                Effect::HungUp(reply, answer) => send(reply, answer),
+                Effect::Record(now, event, call) => self.records.push((now.wall, event, call)),
+                Effect::Ready(ready) => _ = self.ready.send_replace(ready),
+            }
+        }
+        if !self.records.is_empty() {
+            self.journal.append(self.records.drain(..));
+        }
+    }
+
+    /// Logs off, so that Asterisk does not take our leaving for a failure.
+    async fn say_goodbye(mut self) {
+        self.engine.log_off(Now::read());
+        let give_up = Instant::now() + GOODBYE;
+        if let (Link::Up(connection), Some(output)) = (&mut self.link, self.engine.output()) {
+            let goodbye = async {
+                connection.writer.write_all_buf(output).await?;
+                connection.writer.shutdown().await
+            };
+            // If it cannot be said in time, closing the connection says it too.
+            let _ = tokio::time::timeout_at(give_up.into(), goodbye).await;
+        }
+    }
+}
+
+impl Connection {
+    async fn read_or_write(&mut self, output: Option<&mut BytesMut>) -> Woken {
+        self.input.reserve(READ_BUFFER / 4);
+        let Self { reader, writer, input, unflushed, .. } = self;
+        let write = async {
+            match output {
+                Some(output) if !output.is_empty() => {
+                    let written = writer.write(output).await?;
+                    output.advance(written);
+                    *unflushed = true;
+                    Ok(())
+                }
+                _ if *unflushed => {
+                    writer.flush().await?;
+                    *unflushed = false;
+                    Ok(())
+                }
+                _ => future::pending().await,
+            }
+        };
+        tokio::select! {
+            result = reader.read_buf(input) => Woken::Read(result),
+            result = write => Woken::Wrote(result),
+        }
+    }
+}
+
+/// Who no longer waits needs no answer.
+fn send<T>(reply: oneshot::Sender<T>, answer: T) {
+    let _ = reply.send(answer);
+}

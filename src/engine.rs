@@ -1,0 +1,227 @@
+//! Where the session with Asterisk and the calls meet: inputs and the time go in, effects come out.
+//!
+//! The engine decides everything and does nothing: it is told what was received and asked, and says what is to
+//! be sent, answered and recorded. `O` and `H` stand for whoever waits for the answer to an Originate and to a
+//! hang-up.
+
+mod link;
+mod originate;
+mod reconcile;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::ami::backoff::{Backoff, InvalidBackoff};
+use crate::ami::session::Settings;
+use crate::call::machine::{Change, Fact};
+use crate::call::registry::{Registry, Told};
+use crate::call::view::CallView;
+use crate::call::{CallId, CallInfo, Refusal};
+use crate::clock::Now;
+use crate::config::{Asterisk, Config, Originate};
+use crate::handle::{Calls, HangUpError, OriginateError, Request};
+use crate::journal::Event;
+
+use link::Link;
+use originate::Waiting;
+use reconcile::Reconcile;
+
+/// What the engine wants done.
+#[derive(Debug)]
+pub enum Effect<O, H> {
+    /// Connect to Asterisk.
+    Connect,
+    /// Drop the connection, or the attempt to make it.
+    Disconnect,
+    /// Answer who asked for a call.
+    Originated(O, Result<CallId, OriginateError>),
+    /// Answer who asked for a hang-up.
+    HungUp(H, Result<(), HangUpError>),
+    /// Write into the log.
+    Record(Now, Event, Option<Arc<CallInfo>>),
+    /// Say that calls can be made now, or why not.
+    Ready(Result<(), Arc<str>>),
+}
+
+/// What an action was sent for.
+#[derive(Debug)]
+enum Purpose<H> {
+    Originate(CallId),
+    HangUp(H),
+    /// The list of all channels, to settle with what we believe.
+    List,
+    /// Whose the call is whose channels were listed.
+    Whose(CallId),
+    /// The end of all that Asterisk had to say when it ended the list.
+    Settle,
+    Logoff,
+}
+
+/// The engine's part of the settings.
+#[derive(Debug)]
+pub struct EngineSettings {
+    instance: Arc<str>,
+    asterisk: Arc<str>,
+    session: Settings,
+    connect_timeout: Duration,
+    backoff: Backoff,
+    originate: Originate,
+    reply_timeout: Duration,
+}
+
+impl EngineSettings {
+    /// Takes what the engine needs from the configuration.
+    pub fn new(config: &Config) -> Result<Self, InvalidBackoff> {
+        let Asterisk { name, username, secret, auth, keepalive, action_timeout, .. } = &config.asterisk;
+        Ok(Self {
+            instance: config.instance.clone(),
+            asterisk: name.clone(),
+            session: Settings {
+                username: username.clone(),
+                secret: secret.clone(),
+                auth: *auth,
+                keepalive: *keepalive,
+                action_timeout: *action_timeout,
+            },
+            connect_timeout: config.asterisk.connect_timeout,
+            backoff: Backoff::new(config.asterisk.backoff_min, config.asterisk.backoff_max)?,
+            originate: config.originate.clone(),
+            reply_timeout: config.http.reply_timeout,
+        })
+    }
+}
+
+/// The engine.
+pub struct Engine<O, H> {
+    settings: EngineSettings,
+    rng: fastrand::Rng,
+    link: Link<Purpose<H>>,
+    reconcile: Reconcile,
+    registry: Registry,
+    /// Who waits to be told whether Asterisk took a call.
+    waiting: HashMap<CallId, Waiting<O>>,
+    waiting_deadlines: BTreeSet<(Instant, CallId)>,
+    stopping: bool,
+    effects: Vec<Effect<O, H>>,
+    told: Vec<Told>,
+}
+
+impl<O, H> Engine<O, H> {
+    /// An engine that connects at its first [`tick`](Self::tick). Its choices are drawn from `rng`.
+    pub fn new(settings: EngineSettings, rng: fastrand::Rng, now: Now) -> Self {
+        Self {
+            settings,
+            rng,
+            link: Link::new(now),
+            reconcile: Reconcile::default(),
+            registry: Registry::default(),
+            waiting: HashMap::new(),
+            waiting_deadlines: BTreeSet::new(),
+            stopping: false,
+            effects: Vec::new(),
+            told: Vec::new(),
+        }
+    }
+
+    /// What is to be done, in this order. Asked for after every input.
+    pub fn take_effects(&mut self) -> std::vec::Drain<'_, Effect<O, H>> {
+        self.effects.drain(..)
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, now: Now) {
+        self.tick_link(now);
+        self.tick_reconcile(now);
+        self.tick_waiting(now);
+        self.registry.tick(now, &mut self.told);
+        self.tell(now);
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn deadline(&self) -> Option<Instant> {
+        let waiting = self.waiting_deadlines.first().map(|(deadline, _)| *deadline);
+        let reconcile = self.reconcile.deadline(self.link.is_up());
+        [self.link.deadline(), reconcile, waiting, self.registry.deadline()].into_iter().flatten().min()
+    }
+
+    /// Refuses new calls from now on.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+        self.effects.push(Effect::Ready(Err("the daemon is stopping".into())));
+    }
+
+    /// Whether nobody waits for an answer.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Calls for those who watch: the newest `limit` live ones and as many ended ones.
+    pub fn list(&self, limit: usize) -> Calls {
+        Calls {
+            live: self.registry.live(limit, !self.link.is_up()),
+            ended: self.registry.ended(limit),
+            live_total: self.registry.len(),
+        }
+    }
+
+    /// One call.
+    pub fn show(&self, id: CallId) -> Option<CallView> {
+        self.registry.show(id, !self.link.is_up())
+    }
+
+    /// A call a bot asks for.
+    pub fn originate(&mut self, now: Now, request: Request, reply: O) {
+        let id = CallId::new(now.wall, self.rng.u128(..));
+        let Request { number, room, caller_id, lang, key } = request;
+        let info = Arc::new(CallInfo { id, number, room, caller_id, lang, key });
+        self.record(now, Event::CallRequested, Some(info.clone()));
+        let refusal = if self.stopping {
+            Some(Refusal::Stopping)
+        } else if let Err(reason) = self.ready() {
+            Some(Refusal::LinkDown(reason))
+        } else {
+            self.registry.open(now, info.clone()).err().map(|by| Refusal::InProgress { by: Some(by) })
+        };
+        match refusal {
+            Some(refusal) => {
+                self.record(now, Event::CallRefused(refusal.clone()), Some(info));
+                self.effects.push(Effect::Originated(reply, Err(OriginateError::Refused(refusal))));
+            }
+            None => self.begin_originate(now, &info, reply),
+        }
+    }
+
+    /// Whether calls can be made, or why not.
+    fn ready(&self) -> Result<(), Arc<str>> {
+        self.link.is_ready(&self.reconcile)
+    }
+
+    /// Adds a fact to a call and does what follows.
+    fn fact(&mut self, now: Now, id: CallId, fact: Fact) {
+        self.registry.fact(now, id, fact, &mut self.told);
+        self.tell(now);
+    }
+
+    /// Records what has changed.
+    fn tell(&mut self, now: Now) {
+        for (info, change) in self.told.drain(..) {
+            let event = match change {
+                Change::Queued => Event::CallQueued,
+                Change::Ringing => Event::CallRinging,
+                Change::Answered => Event::CallAnswered,
+                Change::Joined(conference) => Event::CallJoined { conference },
+                Change::Left(conference) => Event::CallLeft { conference },
+                Change::Ended(end) => Event::CallEnded(end),
+                Change::Freed => continue,
+            };
+            self.effects.push(Effect::Record(now, event, Some(info)));
+        }
+    }
+
+    fn record(&mut self, now: Now, event: Event, call: Option<Arc<CallInfo>>) {
+        self.effects.push(Effect::Record(now, event, call));
+    }
+}

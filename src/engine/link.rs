@@ -1,0 +1,239 @@
+//! The link to Asterisk: connecting, logged in, lost, and connecting again.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::BytesMut;
+
+use super::reconcile::Reconcile;
+use super::{Effect, Engine, Purpose};
+use crate::ami::codec::Received;
+use crate::ami::message::{Action, Event as AmiEvent, Message, Response};
+use crate::ami::session::{Heard, Session};
+use crate::clock::Now;
+use crate::handle::HangUpError;
+use crate::journal::Event;
+
+/// How often the same trouble with the link is recorded again, in attempts.
+const RECORD_EVERY: u32 = 100;
+
+/// The link.
+pub(super) struct Link<P> {
+    phase: Phase<P>,
+    /// Why there is no link, while there is none.
+    trouble: Arc<str>,
+    /// How many attempts have ended in the same trouble.
+    repeated: u32,
+    last_heard: SystemTime,
+    lost_at: SystemTime,
+}
+
+enum Phase<P> {
+    /// Until the next attempt.
+    Pausing(Instant),
+    /// Until the connection is made; to be given up at the instant.
+    Connecting(Instant),
+    /// The connection is made; the login is to be done by the instant.
+    Connected(Box<Session<P>>, Instant),
+}
+
+impl<P> Link<P> {
+    pub(super) fn new(now: Now) -> Self {
+        Self {
+            phase: Phase::Pausing(now.instant),
+            trouble: "not connected yet".into(),
+            repeated: 0,
+            last_heard: now.wall,
+            lost_at: now.wall,
+        }
+    }
+
+    /// The session, if logged in.
+    pub(super) fn session(&mut self) -> Option<&mut Session<P>> {
+        match &mut self.phase {
+            Phase::Connected(session, _) if session.is_up() => Some(session),
+            _ => None,
+        }
+    }
+
+    /// When Asterisk was last heard before the link was lost.
+    pub(super) fn lost_at(&self) -> SystemTime {
+        self.lost_at
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
+    }
+
+    pub(super) fn is_ready(&self, reconcile: &Reconcile) -> Result<(), Arc<str>> {
+        if !self.is_up() {
+            Err(self.trouble.clone())
+        } else if !reconcile.is_settled() {
+            Err("finding out which calls live".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        Some(match &self.phase {
+            Phase::Pausing(until) | Phase::Connecting(until) => *until,
+            Phase::Connected(session, _) if session.is_up() => session.deadline(),
+            Phase::Connected(session, login_by) => session.deadline().min(*login_by),
+        })
+    }
+}
+
+impl<O, H> Engine<O, H> {
+    /// The connection is made.
+    pub fn connected(&mut self, now: Now) {
+        if let Phase::Connecting(by) = self.link.phase {
+            let session = Session::new(self.settings.session.clone(), now.instant);
+            self.link.phase = Phase::Connected(Box::new(session), by);
+        }
+    }
+
+    /// The connection could not be made, or is gone.
+    pub fn disconnected(&mut self, now: Now, reason: &str) {
+        if !matches!(self.link.phase, Phase::Pausing(_)) {
+            self.lose_link(now, reason);
+        }
+    }
+
+    /// What is to be written to the connection; the driver takes from its front what it has written.
+    pub fn output(&mut self) -> Option<&mut BytesMut> {
+        match &mut self.link.phase {
+            Phase::Connected(session, _) => Some(session.output()),
+            _ => None,
+        }
+    }
+
+    /// Something was received.
+    pub fn receive(&mut self, now: Now, received: Received) {
+        let Phase::Connected(session, _) = &mut self.link.phase else { return };
+        self.link.last_heard = now.wall;
+        match session.receive(now.instant, received) {
+            Ok(Heard::Nothing) => {}
+            Ok(Heard::LoggedIn) => {
+                self.begin_reconcile(now);
+                self.effects.push(Effect::Ready(self.ready()));
+            }
+            Ok(Heard::Answer(purpose, response)) => self.receive_answer(now, purpose, &response),
+            Ok(Heard::Event(frame)) => {
+                if let Message::Event(event) = Message::parse(&frame) {
+                    self.receive_event(now, &event);
+                }
+            }
+            Err(error) => self.drop_link(now, &error.to_string()),
+        }
+    }
+
+    /// Says goodbye to Asterisk; calls go on without us.
+    pub fn log_off(&mut self, now: Now) {
+        if let Some(session) = self.link.session() {
+            // A Logoff holds nothing that could be unsendable.
+            let _ = session.send(now.instant, &Action::Logoff, Purpose::Logoff);
+        }
+    }
+
+    pub(super) fn tick_link(&mut self, now: Now) {
+        match &mut self.link.phase {
+            Phase::Pausing(until) if *until <= now.instant => {
+                self.link.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
+                self.effects.push(Effect::Connect);
+            }
+            Phase::Connecting(by) if *by <= now.instant => self.drop_link(now, "connecting took too long"),
+            Phase::Connected(session, login_by) if !session.is_up() && *login_by <= now.instant => {
+                self.drop_link(now, "logging in took too long");
+            }
+            Phase::Connected(session, _) => match session.tick(now.instant) {
+                Ok(timed_out) => timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose)),
+                Err(error) => self.drop_link(now, &error.to_string()),
+            },
+            _ => {}
+        }
+    }
+
+    fn receive_answer(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
+        match purpose {
+            Purpose::Originate(id) => self.receive_receipt(now, id, response),
+            Purpose::HangUp(reply) => self.receive_hung_up(reply, response),
+            Purpose::List => self.receive_list_answer(now, response),
+            Purpose::Whose(id) => self.receive_identity(now, id, Some(response)),
+            Purpose::Settle => self.settle(now),
+            Purpose::Logoff => {}
+        }
+    }
+
+    /// An action was not answered in time.
+    fn receive_nothing(&mut self, now: Now, purpose: Purpose<H>) {
+        match purpose {
+            Purpose::Originate(_) => self.reconcile_later(now),
+            Purpose::HangUp(reply) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut))),
+            Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
+            Purpose::Whose(id) => self.receive_identity(now, id, None),
+            Purpose::Logoff => {}
+        }
+    }
+
+    fn receive_event(&mut self, now: Now, event: &AmiEvent<'_>) {
+        match event {
+            AmiEvent::CoreShowChannel(listed) => self.receive_listed(listed),
+            AmiEvent::CoreShowChannelsComplete => self.receive_list_end(now),
+            AmiEvent::Shutdown => self.drop_link(now, "Asterisk is shutting down"),
+            _ => {
+                if let Some(id) = self.registry.hear(now, event, &mut self.told) {
+                    // Who waits is answered before the log goes on, so that "queued" is said once it is true.
+                    self.look_at(now, id);
+                    self.tell(now);
+                }
+            }
+        }
+    }
+
+    /// Ends the connection from our side.
+    pub(super) fn drop_link(&mut self, now: Now, reason: &str) {
+        self.effects.push(Effect::Disconnect);
+        self.lose_link(now, reason);
+    }
+
+    fn lose_link(&mut self, now: Now, reason: &str) {
+        let was_up = self.link.is_up();
+        let pause = self.settings.backoff.next(&mut self.rng);
+        let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
+        if let Phase::Connected(session, _) = phase {
+            for purpose in session.into_pending() {
+                if let Purpose::HangUp(reply) = purpose {
+                    let problem = HangUpError::LinkDown(reason.into());
+                    self.effects.push(Effect::HungUp(reply, Err(problem)));
+                }
+            }
+        }
+        if was_up {
+            self.link.lost_at = self.link.last_heard;
+        }
+        self.abandon_waiting(now);
+        self.reconcile.abandon();
+        // A peer that refuses us again and again must not fill the log.
+        let is_new = was_up || *self.link.trouble != *reason;
+        self.link.repeated = if is_new { 0 } else { self.link.repeated + 1 };
+        self.link.trouble = reason.into();
+        if self.link.repeated.is_multiple_of(RECORD_EVERY) {
+            let asterisk = self.settings.asterisk.clone();
+            self.record(now, Event::AmiDisconnected { asterisk, reason: reason.into() }, None);
+        }
+        self.effects.push(Effect::Ready(Err(reason.into())));
+    }
+
+    /// The link is up and all calls are settled: calls can be made.
+    pub(super) fn become_ready(&mut self, now: Now) {
+        let Phase::Connected(session, _) = &self.link.phase else { return };
+        let banner = session.banner().into();
+        self.settings.backoff.reset();
+        let (asterisk, live) = (self.settings.asterisk.clone(), self.registry.len());
+        self.record(now, Event::AmiConnected { asterisk, banner, live }, None);
+        if !self.stopping {
+            self.effects.push(Effect::Ready(Ok(())));
+        }
+    }
+}
