@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::call::view::CallView;
@@ -54,15 +55,21 @@ pub enum HangUpError {
     /// Asterisk did not say in time.
     #[error("Asterisk did not answer in time")]
     TimedOut,
-    /// More is asked for than can be passed on right now.
-    #[error("too many requests at once")]
-    Overloaded,
+    /// The engine was not even asked.
+    #[error(transparent)]
+    NotAsked(AskError),
 }
 
-/// The engine's queue is full, or it is gone.
+/// Why the engine was not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many requests at once")]
-pub struct Overloaded;
+pub enum AskError {
+    /// Its queue is full.
+    #[error("too many requests at once")]
+    Overloaded,
+    /// It has left.
+    #[error("the daemon is stopping")]
+    Stopping,
+}
 
 /// Calls, for those who watch.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -108,23 +115,28 @@ impl Handle {
 
     /// Makes a call, and returns once Asterisk has accepted it.
     pub async fn originate(&self, request: Request) -> Result<CallId, OriginateError> {
-        self.ask(|reply| Command::Originate(Box::new(request), reply))
-            .await
-            .unwrap_or(Err(OriginateError::Refused(Refusal::Overloaded)))
+        self.ask(|reply| Command::Originate(Box::new(request), reply)).await.unwrap_or_else(|error| {
+            Err(OriginateError::Refused(match error {
+                AskError::Overloaded => Refusal::Overloaded,
+                AskError::Stopping => Refusal::Stopping,
+            }))
+        })
     }
 
     /// Ends a call on behalf of `key`.
     pub async fn hang_up(&self, id: CallId, key: Arc<str>) -> Result<(), HangUpError> {
-        self.ask(|reply| Command::HangUp(id, key, reply)).await.unwrap_or(Err(HangUpError::Overloaded))
+        self.ask(|reply| Command::HangUp(id, key, reply))
+            .await
+            .unwrap_or_else(|error| Err(HangUpError::NotAsked(error)))
     }
 
     /// At most `limit` live and `limit` ended calls.
-    pub async fn calls(&self, limit: usize) -> Result<Calls, Overloaded> {
+    pub async fn calls(&self, limit: usize) -> Result<Calls, AskError> {
         self.ask(|reply| Command::List(limit, reply)).await
     }
 
     /// One call.
-    pub async fn call(&self, id: CallId) -> Result<Option<CallView>, Overloaded> {
+    pub async fn call(&self, id: CallId) -> Result<Option<CallView>, AskError> {
         self.ask(|reply| Command::Show(id, reply)).await
     }
 
@@ -139,9 +151,13 @@ impl Handle {
         self.ready.borrow().clone()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, Overloaded> {
+    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, AskError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.try_send(command(reply)).map_err(|_| Overloaded)?;
-        answer.await.map_err(|_| Overloaded)
+        self.commands.try_send(command(reply)).map_err(|error| match error {
+            TrySendError::Full(_) => AskError::Overloaded,
+            TrySendError::Closed(_) => AskError::Stopping,
+        })?;
+        // The engine answers everything it takes, until it leaves.
+        answer.await.map_err(|_| AskError::Stopping)
     }
 }

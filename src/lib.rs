@@ -1,14 +1,22 @@
 //! `originatord` rings people into conference rooms of an Asterisk PBX.
-
-#![forbid(unsafe_code)]
-#![warn(missing_docs)]
+//!
+//! A bot asks over HTTP ([`http`]); the [`engine`] decides, from what Asterisk's manager interface ([`ami`])
+//! says of all calls ([`call`]); the [`driver`] is the one task that does what the engine decided, and every
+//! step is a record of the [`journal`]. `ARCHITECTURE.md` shows how it fits together.
 
 pub mod ami;
 pub mod call;
+pub mod check;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod connector;
 pub mod driver;
 pub mod engine;
 pub mod handle;
+pub mod http;
 pub mod journal;
+pub mod lifecycle;
+pub mod logging;
+pub mod tail;
+pub mod tls;

@@ -366,7 +366,7 @@ impl<'f> Event<'f> {
                 Event::OriginateResponse { id: ActionId::parse(id), result }
             }
             b"UserEvent" => {
-                let [name, linkedid, tech] = pick(frame, ["UserEvent", "CallLinkedid", "Tech"]);
+                let [name, linkedid, tech] = pick(frame, ["UserEvent", "Linkedid", "Tech"]);
                 if name != GATEWAY_REPLY {
                     return None;
                 }

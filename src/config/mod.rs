@@ -1,11 +1,18 @@
 //! Settings: `config.toml` made into checked, typed values. Secrets are never printed.
 
+mod load;
+mod reader;
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+
+pub use reader::{Problem, Problems};
 
 use crate::call::Lang;
 

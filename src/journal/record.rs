@@ -9,7 +9,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::call::outcome::End;
-use crate::call::{CallId, CallInfo, Refusal};
+use crate::call::{CallInfo, Refusal};
 
 /// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing else.
 #[derive(Debug, Clone)]
@@ -107,8 +107,6 @@ pub enum GapReason {
     Overrun,
     /// The daemon has been restarted since, and its ring began anew.
     Restarted,
-    /// The records could not be written, to a full disk for example.
-    Unwritable,
 }
 
 /// Takes the place of records that a reader will not get.
@@ -204,13 +202,5 @@ impl Serialize for Entry {
             Entry::Record(record) => record.serialize(serializer),
             Entry::Gap(gap) => gap.serialize(serializer),
         }
-    }
-}
-
-/// The call's id, for those that sort records by call.
-impl Record {
-    /// The id of the call the record is about.
-    pub fn call_id(&self) -> Option<CallId> {
-        self.call.as_ref().map(|call| call.id)
     }
 }

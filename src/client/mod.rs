@@ -1,0 +1,94 @@
+//! A small HTTP client, for the commands that talk to a running daemon.
+
+pub mod sse;
+
+use std::io;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::TokioIo;
+use secrecy::{ExposeSecret, SecretString};
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use crate::connector::Connector;
+use crate::tls;
+
+/// A daemon to ask.
+pub struct Client {
+    connector: Connector,
+    host: HeaderValue,
+    key: Option<SecretString>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The URL cannot be used.
+    #[error("{0} is not a URL like http://127.0.0.1:8080")]
+    Url(String),
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(io::Error),
+    /// The daemon cannot be reached.
+    #[error("cannot connect to {0}: {1}")]
+    Connect(String, io::Error),
+    /// The conversation broke off.
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
+
+impl Client {
+    /// A client of the daemon at `url`, which shows `key`.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none, or TLS cannot be set up.
+    pub fn new(url: &str, key: Option<SecretString>) -> Result<Self, ClientError> {
+        let bad = || ClientError::Url(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| bad())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
+        let default_port = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(bad()),
+        };
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(bad());
+        }
+        let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default_port));
+        let connector = if scheme == "https" {
+            let name = authority.host().trim_matches(['[', ']']).to_owned();
+            let name = ServerName::try_from(name).map_err(|_| bad())?;
+            Connector::tls(&address, tls::client_config(None).map_err(ClientError::Tls)?, name)
+        } else {
+            Connector::plain(&address)
+        };
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad())?;
+        Ok(Self { connector, host, key })
+    }
+
+    /// Sends a request on a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// The daemon cannot be reached, or says nothing that is HTTP.
+    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+        let address = self.connector.address();
+        let stream = self.connector.connect().await;
+        let stream = stream.map_err(|error| ClientError::Connect(address.to_owned(), error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends by itself with the response's body.
+        tokio::spawn(connection);
+        request.headers_mut().insert(HOST, self.host.clone());
+        if let Some(key) = &self.key
+            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
+        {
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(sender.send_request(request).await?)
+    }
+}

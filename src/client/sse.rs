@@ -1,0 +1,114 @@
+//! Reads server-sent events out of bytes, wherever these are cut (HTML standard, 9.2.6).
+
+/// Longest event taken, in bytes; more than any record has.
+const MAX_EVENT: usize = 256 * 1024;
+
+/// An event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Event {
+    /// Its `id`, if it has one.
+    pub id: Option<String>,
+    /// Its name.
+    pub event: String,
+    /// Its data.
+    pub data: String,
+}
+
+/// The parser's state.
+#[derive(Debug, Default)]
+pub struct Parser {
+    line: Vec<u8>,
+    after_cr: bool,
+    current: Event,
+    has_data: bool,
+}
+
+/// An event is longer than any of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an event of over {MAX_EVENT} bytes")]
+pub struct TooLong;
+
+impl Parser {
+    /// Takes bytes; `event` is given each event that they complete.
+    ///
+    /// # Errors
+    ///
+    /// The stream is none of ours, and cannot be read on.
+    pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(Event)) -> Result<(), TooLong> {
+        for &byte in bytes {
+            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
+            match byte {
+                b'\n' if after_cr => {}
+                b'\n' | b'\r' => {
+                    if let Some(complete) = self.end_line() {
+                        event(complete);
+                    }
+                }
+                other => self.line.push(other),
+            }
+            if self.line.len() + self.current.data.len() > MAX_EVENT {
+                return Err(TooLong);
+            }
+        }
+        Ok(())
+    }
+
+    fn end_line(&mut self) -> Option<Event> {
+        let line = std::mem::take(&mut self.line);
+        let line = String::from_utf8_lossy(&line);
+        if line.is_empty() {
+            let event = std::mem::take(&mut self.current);
+            return std::mem::take(&mut self.has_data).then_some(event);
+        }
+        let (field, value) = line.split_once(':').unwrap_or((&line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "id" => self.current.id = Some(value.to_owned()),
+            "event" => self.current.event = value.to_owned(),
+            "data" => {
+                if std::mem::replace(&mut self.has_data, true) {
+                    self.current.data.push('\n');
+                }
+                self.current.data.push_str(value);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
+        let (mut parser, mut events) = (Parser::default(), Vec::new());
+        for piece in pieces {
+            parser.feed(piece, |event| events.push(event)).expect("short enough");
+        }
+        events
+    }
+
+    #[test]
+    fn a_stream_cut_at_every_byte_reads_the_same() {
+        let stream =
+            ": hello\n\nevent:call.queued\r\nid: 7-1\ndata:{\"a\":1}\r\ndata: Я\r\rdata\n\nevent:x\n\n".as_bytes();
+        let event = |id: Option<&str>, event: &str, data: &str| Event {
+            id: id.map(str::to_owned),
+            event: event.to_owned(),
+            data: data.to_owned(),
+        };
+        let expected = [event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"), event(None, "", "")];
+        for cut in 0..stream.len() {
+            let (a, b) = stream.split_at(cut);
+            assert_eq!(parse([a, b]), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn an_endless_event_is_refused() {
+        let mut parser = Parser::default();
+        let endless = (0..1000).try_for_each(|_| parser.feed(&[b'x'; 1024], |_| {}));
+        assert_eq!(endless, Err(TooLong));
+    }
+}

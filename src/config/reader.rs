@@ -1,0 +1,217 @@
+//! Reads a TOML table key by key, and remembers every problem with its line.
+//!
+//! All problems of a file are told at once, so the reading goes on after each; a value that was refused is
+//! replaced by a default that nobody will use, because a file with problems is refused whole.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// What is wrong with one line of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it, and what to write instead. Holds no values, since one might be a secret.
+    pub text: String,
+}
+
+/// All that is wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems {
+    /// The file's name.
+    pub file: String,
+    /// Its problems, in the order of their lines.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Problem { line, text }) in self.problems.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            write!(f, "{newline}{}:{line}: {text}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// Collects the problems of one text.
+pub(super) struct Report<'t> {
+    text: &'t str,
+    problems: Vec<Problem>,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self { text, problems: Vec::new() }
+    }
+
+    /// A problem with what stands at `span`.
+    pub(super) fn add(&mut self, span: &Range<usize>, text: impl Into<String>) {
+        let start = span.start.min(self.text.len());
+        let line = self.text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        self.problems.push(Problem { line, text: text.into() });
+    }
+
+    /// The problems, in the order of their lines.
+    pub(super) fn finish(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| problem.line);
+        self.problems
+    }
+}
+
+/// A value, with where it stands and what it is called.
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+/// A table that is read key by key.
+pub(super) struct Table<'a> {
+    /// What the keys' names begin with in messages, as `http.`.
+    prefix: String,
+    span: Range<usize>,
+    entries: Option<&'a DeTable<'a>>,
+    known: Vec<&'static str>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn root(table: &'a Spanned<DeTable<'a>>) -> Self {
+        Self { prefix: String::new(), span: 0..0, entries: Some(table.get_ref()), known: Vec::new() }
+    }
+
+    /// Where the table stands.
+    pub(super) fn span(&self) -> &Range<usize> {
+        &self.span
+    }
+
+    /// The whole name of a key.
+    pub(super) fn name(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// The value of `key`, if it is there.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<Found<&'a DeValue<'a>>> {
+        self.known.push(key);
+        let value = self.entries?.get(key)?;
+        Some(Found { value: value.get_ref(), span: value.span() })
+    }
+
+    /// A value of one type, named `what` in messages.
+    fn typed<T>(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        what: &str,
+        convert: impl Fn(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let Found { value, span } = self.get(key)?;
+        let converted = convert(value);
+        if converted.is_none() {
+            report.add(&span, format!("{} must be {what}", self.name(key)));
+        }
+        converted.map(|value| Found { value, span })
+    }
+
+    pub(super) fn string(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<Found<&'a str>> {
+        self.typed(report, key, "a string in quotes", |value| value.as_str())
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+        default: u64,
+    ) -> u64 {
+        let what = format!("a whole number from {} to {}", range.start(), range.end());
+        let number = self.typed(report, key, &what, |value| {
+            let integer = value.as_integer()?;
+            let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
+            range.contains(&number).then_some(number)
+        });
+        number.map_or(default, |found| found.value)
+    }
+
+    /// A duration as `"1500ms"` or `"30s"`, within `range`.
+    pub(super) fn duration(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        range: std::ops::RangeInclusive<Duration>,
+        default: Duration,
+    ) -> Found<Duration> {
+        let show = humantime::format_duration;
+        let what = format!("a duration from \"{}\" to \"{}\"", show(*range.start()), show(*range.end()));
+        let duration = self.typed(report, key, &what, |value| {
+            humantime::parse_duration(value.as_str()?).ok().filter(|duration| range.contains(duration))
+        });
+        duration.unwrap_or(Found { value: default, span: self.span.clone() })
+    }
+
+    /// A string that `convert` takes, named `what` in messages.
+    pub(super) fn parsed<T>(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        what: &str,
+        convert: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.typed(report, key, what, |value| convert(value.as_str()?)).map(|found| found.value)
+    }
+
+    /// The table of this key; an empty one if it is not there.
+    pub(super) fn table(&mut self, report: &mut Report<'_>, key: &'static str) -> Table<'a> {
+        let found = self.typed(report, key, "a table", DeValue::as_table);
+        let prefix = format!("{}.", self.name(key));
+        match found {
+            Some(Found { value, span }) => Table { prefix, span, entries: Some(value), known: Vec::new() },
+            None => Table { prefix, span: self.span.clone(), entries: None, known: Vec::new() },
+        }
+    }
+
+    /// The tables of `[[key]]`.
+    pub(super) fn tables(&mut self, report: &mut Report<'_>, key: &'static str) -> Vec<Table<'a>> {
+        let what = format!("tables, each begun by [[{key}]]");
+        let tables = self.typed(report, key, &what, |value| {
+            let tables = value.as_array()?.iter().map(|item| Some((item.get_ref().as_table()?, item.span())));
+            tables.collect::<Option<Vec<_>>>()
+        });
+        let prefix = format!("{}.", self.name(key));
+        let tables = tables.map(|found| found.value).unwrap_or_default().into_iter();
+        tables
+            .map(|(table, span)| Table { prefix: prefix.clone(), span, entries: Some(table), known: Vec::new() })
+            .collect()
+    }
+
+    /// All keys and values, whatever they are called.
+    pub(super) fn entries(&mut self) -> Vec<(Found<&'a str>, &'a DeValue<'a>)> {
+        let entries = self.entries.take().into_iter().flatten();
+        entries
+            .map(|(key, value)| (Found { value: key.get_ref().as_ref(), span: key.span() }, value.get_ref()))
+            .collect()
+    }
+
+    /// Reports the keys that nobody asked for, with the nearest that is known.
+    pub(super) fn end(self, report: &mut Report<'_>) {
+        for (key, _) in self.entries.into_iter().flatten() {
+            let name: &str = key.get_ref();
+            if self.known.contains(&name) {
+                continue;
+            }
+            let distance = |known: &&&str| strsim::damerau_levenshtein(known, name);
+            let nearest = self.known.iter().min_by_key(distance);
+            let advice = match nearest.filter(|known| distance(known) <= name.len().max(4) / 2) {
+                Some(known) => format!("did you mean {known}?"),
+                None => format!("known here: {}", self.known.join(", ")),
+            };
+            report.add(&key.span(), format!("unknown key {}{}; {advice}", self.prefix, name.escape_debug()));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Who may ask: keys, compared so that the time it takes says nothing of them.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use warp::http::HeaderMap;
+use warp::http::header::AUTHORIZATION;
+
+use crate::config::ApiKey;
+
+/// The known keys. Only their digests are kept, all of one length whatever the keys' lengths are.
+pub struct Keys(Vec<(Arc<str>, [u8; 32])>);
+
+impl Keys {
+    /// Takes in the configured keys.
+    pub fn new(keys: &[ApiKey]) -> Self {
+        Self(keys.iter().map(|key| (key.name.clone(), digest(key.key.expose_secret().as_bytes()))).collect())
+    }
+
+    /// The name of the key `given`. Takes as long for any key, right or wrong.
+    pub fn name_of(&self, given: &[u8]) -> Option<Arc<str>> {
+        let given = digest(given);
+        let mut found = u32::MAX;
+        for (index, (_, known)) in (0u32..).zip(&self.0) {
+            let same: Choice = known.ct_eq(&given);
+            found.conditional_assign(&index, same);
+        }
+        self.0.get(found as usize).map(|(name, _)| name.clone())
+    }
+
+    /// The name of the key in an operator's request: `Authorization: Bearer`, `X-Api-Key`, or the password of
+    /// HTTP Basic.
+    pub fn name_in(&self, headers: &HeaderMap) -> Option<Arc<str>> {
+        if let Some(key) = headers.get("x-api-key") {
+            return self.name_of(key.as_bytes());
+        }
+        let (scheme, credentials) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        if scheme.eq_ignore_ascii_case("bearer") {
+            self.name_of(credentials.trim().as_bytes())
+        } else if scheme.eq_ignore_ascii_case("basic") {
+            let decoded = STANDARD.decode(credentials.trim()).ok()?;
+            let colon = decoded.iter().position(|byte| *byte == b':')?;
+            self.name_of(&decoded[colon + 1..])
+        } else {
+            None
+        }
+    }
+}
+
+fn digest(key: &[u8]) -> [u8; 32] {
+    Sha256::digest(key).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        let key = |name: &str, key: &str| ApiKey { name: name.into(), key: key.to_owned().into() };
+        Keys::new(&[key("bot", "k3y-of-the-bot"), key("operator", "pass:word")])
+    }
+
+    fn name_in(name: &'static str, value: &str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header value"));
+        keys().name_in(&headers).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn a_key_is_known_by_its_name_only_if_it_is_the_whole_key() {
+        assert_eq!(keys().name_of(b"k3y-of-the-bot").as_deref(), Some("bot"));
+        for wrong in ["", "k3y-of-the-bo", "k3y-of-the-bott", "K3y-of-the-bot", "bot"] {
+            assert_eq!(keys().name_of(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_operator_can_show_the_key_in_three_ways() {
+        assert_eq!(name_in("x-api-key", "pass:word").as_deref(), Some("operator"));
+        assert_eq!(name_in("authorization", "bearer k3y-of-the-bot").as_deref(), Some("bot"));
+        let basic = format!("Basic {}", STANDARD.encode("anybody:pass:word"));
+        assert_eq!(name_in("authorization", &basic).as_deref(), Some("operator"));
+        for wrong in ["Bearer", "Bearer x", "Basic x", "Basic cGFzcw==", "Digest k3y-of-the-bot", "k3y-of-the-bot"] {
+            assert_eq!(name_in("authorization", wrong), None, "{wrong}");
+        }
+    }
+}

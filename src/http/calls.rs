@@ -1,0 +1,96 @@
+//! `/api/calls`: what lives and what ended lately, and hanging up.
+
+use std::sync::Arc;
+
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::filters::path::FullPath;
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+
+use super::{Api, at, reply, with};
+use crate::call::CallId;
+use crate::handle::HangUpError;
+
+/// How many calls of each kind are shown where nothing is said.
+const DEFAULT_LIMIT: usize = 100;
+
+/// How many are shown at most.
+const MAX_LIMIT: usize = 1000;
+
+/// `GET /api/calls?limit=N`
+pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    at("/api/calls")
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(|api: Arc<Api>, method: Method, headers: HeaderMap, query: String| async move {
+            if method != Method::GET && method != Method::HEAD {
+                return reply::other_method(&method, "GET, HEAD, OPTIONS");
+            }
+            if api.keys.name_in(&headers).is_none() {
+                return reply::unauthorized();
+            }
+            let Some(limit) = limit(&query) else {
+                return reply::error(StatusCode::BAD_REQUEST, "limit: must be a number from 1 to 1000");
+            };
+            match api.handle.calls(limit).await {
+                Ok(calls) => reply::json(StatusCode::OK, &calls),
+                Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            }
+        })
+        .boxed()
+}
+
+/// `GET` and `DELETE /api/calls/{id}`
+pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    warp::path::full()
+        .and_then(|full: FullPath| async move {
+            let id = full.as_str().strip_prefix("/api/calls/").filter(|id| !id.is_empty() && !id.contains('/'));
+            id.map(str::to_owned).ok_or_else(warp::reject::not_found)
+        })
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .then(|id: String, api: Arc<Api>, method: Method, headers: HeaderMap| async move {
+            if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
+                return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
+            }
+            let Some(key) = api.keys.name_in(&headers) else { return reply::unauthorized() };
+            match id.parse::<CallId>() {
+                Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
+                Ok(id) if method == Method::DELETE => hang_up(&api, id, key).await,
+                Ok(id) => show(&api, id).await,
+            }
+        })
+        .boxed()
+}
+
+async fn show(api: &Api, id: CallId) -> Response {
+    match api.handle.call(id).await {
+        Ok(Some(call)) => reply::json(StatusCode::OK, &call),
+        Ok(None) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
+        Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
+}
+
+async fn hang_up(api: &Api, id: CallId, key: Arc<str>) -> Response {
+    let Err(error) = api.handle.hang_up(id, key).await else { return reply::ok() };
+    let status = match error {
+        HangUpError::NoSuchCall => StatusCode::NOT_FOUND,
+        HangUpError::AlreadyEnded => StatusCode::CONFLICT,
+        HangUpError::LinkDown(_) | HangUpError::NotAsked(_) => StatusCode::SERVICE_UNAVAILABLE,
+        HangUpError::Rejected(_) => StatusCode::BAD_GATEWAY,
+        HangUpError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+    };
+    reply::error(status, error.to_string())
+}
+
+fn limit(query: &str) -> Option<usize> {
+    let Some(limit) = query.split('&').find_map(|pair| pair.strip_prefix("limit=")) else {
+        return Some(DEFAULT_LIMIT);
+    };
+    limit.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
+}

@@ -1,0 +1,87 @@
+//! `GET /api/events`: the live log as server-sent events.
+//!
+//! Each event's id is `<boot>-<seq>`, where `boot` tells this run of the daemon from others: a reader who comes
+//! back after a restart is told that something is missing, and not given other records of the same number.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt, stream};
+use warp::filters::BoxedFilter;
+use warp::filters::sse::{self, Event};
+use warp::http::header::{HeaderName, HeaderValue};
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+use warp::{Filter, Reply};
+
+use super::{Api, at, reply, with};
+use crate::journal::{Entry, Reader};
+
+/// The route.
+pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    at("/api/events")
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(|api: Arc<Api>, method: Method, headers: HeaderMap, query: String| async move {
+            if method != Method::GET {
+                return reply::other_method(&method, "GET, OPTIONS");
+            }
+            if api.keys.name_in(&headers).is_none() {
+                return reply::unauthorized();
+            }
+            let Ok(reader) = reader(&api, &headers, &query) else {
+                let text = "since, or Last-Event-ID, must be a record's number or an event's id";
+                return reply::error(StatusCode::BAD_REQUEST, text);
+            };
+            let Ok(place) = api.streams.clone().try_acquire_owned() else {
+                return reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
+            };
+            let boot = api.journal.boot();
+            // The place is given back when the stream is dropped.
+            let events = entries(reader).map(move |entry| {
+                let _held = &place;
+                Ok::<_, Infallible>(event(boot, &entry))
+            });
+            let mut response = sse::reply(sse::keep_alive().stream(events)).into_response();
+            let headers = response.headers_mut();
+            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+            headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+            response
+        })
+        .boxed()
+}
+
+struct NotAPosition;
+
+/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now.
+fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<Reader, NotAPosition> {
+    let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| NotAPosition)).transpose()?;
+    let since = query.split('&').find_map(|pair| pair.strip_prefix("since="));
+    let Some(position) = last.filter(|id| !id.is_empty()).or(since) else { return Ok(api.journal.follow()) };
+    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(NotAPosition);
+    Ok(match position.split_once('-') {
+        Some((boot, seq)) => api.journal.after(Some(number(boot)?), number(seq)?),
+        None => api.journal.after(None, number(position)?),
+    })
+}
+
+fn entries(reader: Reader) -> impl Stream<Item = Entry> + Send + Sync {
+    stream::unfold(reader, |mut reader| async move {
+        let batch = reader.next_batch().await;
+        (!batch.is_empty()).then(|| (stream::iter(batch), reader))
+    })
+    .flatten()
+}
+
+fn event(boot: u64, entry: &Entry) -> Event {
+    let data = serde_json::to_string(entry).unwrap_or_default();
+    match entry {
+        Entry::Record(record) => {
+            Event::default().event(record.event.name()).id(format!("{boot}-{}", record.seq)).data(data)
+        }
+        Entry::Gap(_) => Event::default().event("gap").data(data),
+    }
+}

@@ -1,0 +1,82 @@
+//! The HTTP side: the bots' endpoint, and what operators watch calls with.
+//!
+//! One file for each resource; every handler answers for itself, and only unknown paths are left to a rejection.
+
+pub mod auth;
+mod calls;
+mod conf;
+mod events;
+mod health;
+pub mod reply;
+pub mod server;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use warp::filters::path::FullPath;
+use warp::reply::Response;
+use warp::{Filter, Rejection};
+
+use self::auth::Keys;
+use crate::call::Lang;
+use crate::handle::Handle;
+use crate::journal::Journal;
+
+/// Most event streams at once.
+const MAX_STREAMS: usize = 8192;
+
+/// What the handlers share.
+pub struct Api {
+    /// The way to the engine.
+    pub handle: Handle,
+    /// The live log.
+    pub journal: Journal,
+    /// Who may ask.
+    pub keys: Keys,
+    /// How long a bot waits at most.
+    pub reply_timeout: Duration,
+    /// `lang` for those who give none.
+    pub default_lang: Lang,
+    streams: Arc<Semaphore>,
+}
+
+impl Api {
+    /// Puts together what the handlers need.
+    pub fn new(handle: Handle, journal: Journal, keys: Keys, reply_timeout: Duration, default_lang: Lang) -> Self {
+        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+        Self { handle, journal, keys, reply_timeout, default_lang, streams }
+    }
+}
+
+/// Everything that is served.
+pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    conf::route(api.clone())
+        .or(calls::list(api.clone()))
+        .unify()
+        .or(calls::one(api.clone()))
+        .unify()
+        .or(events::route(api.clone()))
+        .unify()
+        .or(health::live())
+        .unify()
+        .or(health::ready(api))
+        .unify()
+        .recover(reply::recover)
+        .unify()
+}
+
+/// Matches this very path: `warp::path!` takes a trailing slash as well, and the original does not.
+fn at(path: &'static str) -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    warp::path::full()
+        .and_then(move |full: FullPath| async move {
+            if full.as_str() == path { Ok(()) } else { Err(warp::reject::not_found()) }
+        })
+        .untuple_one()
+}
+
+/// Gives handlers what they share.
+fn with(api: Arc<Api>) -> impl Filter<Extract = (Arc<Api>,), Error = Infallible> + Clone {
+    warp::any().map(move || api.clone())
+}

@@ -1,0 +1,66 @@
+//! What leaves the house: JSON, compact, ended by one newline; errors have an `error` member.
+
+use std::convert::Infallible;
+
+use serde::Serialize;
+use serde_json::json;
+use warp::Rejection;
+use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use warp::http::{Method, StatusCode};
+use warp::reply::Response;
+
+/// A reply of this status with `body` as JSON.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let (status, mut text) = match serde_json::to_vec(body) {
+        Ok(text) => (status, text),
+        // Nothing of ours has a key that is not text, which is all that can fail here.
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, br#"{"error":"the answer cannot be written"}"#.to_vec()),
+    };
+    text.push(b'\n');
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// `{"message":"ok"}`
+pub fn ok() -> Response {
+    json(StatusCode::OK, &json!({ "message": "ok" }))
+}
+
+/// `{"error": …}`
+pub fn error(status: StatusCode, text: impl AsRef<str>) -> Response {
+    json(status, &json!({ "error": text.as_ref() }))
+}
+
+/// 401 to an operator without a valid key.
+pub fn unauthorized() -> Response {
+    let mut response = error(StatusCode::UNAUTHORIZED, "a valid API key is needed");
+    let ways = HeaderValue::from_static("Bearer, Basic realm=\"originatord\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, ways);
+    response
+}
+
+/// What is said to methods other than those a path is there for: OPTIONS is told them, others are refused.
+pub fn other_method(method: &Method, allowed: &'static str) -> Response {
+    let mut response = if method == Method::OPTIONS {
+        Response::default()
+    } else {
+        error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+    };
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// Answers what no route took.
+pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+    Ok(if rejection.is_not_found() {
+        error(StatusCode::NOT_FOUND, "not found")
+    } else {
+        // No route of ours rejects for another reason; whatever it is, the client is not told its insides.
+        error(StatusCode::BAD_REQUEST, "bad request")
+    })
+}

@@ -1,0 +1,136 @@
+//! The log as a file of JSON lines, rotated by size.
+//!
+//! It is written through the page cache and not synced: a crash of the daemon loses nothing, and a power cut
+//! takes the PBX's calls with it as well.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Sink;
+use crate::config::JournalFile;
+use crate::journal::Entry;
+
+/// Pause between attempts to write to a disk that is full or broken.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// How much of a file's end is looked at for its last line, in bytes; a line is far shorter.
+const TAIL: u64 = 64 * 1024;
+
+/// Appends whole lines to a file, and rotates it.
+pub struct FileSink {
+    settings: JournalFile,
+    file: Option<File>,
+    /// The file's length up to which it holds whole lines.
+    length: u64,
+    /// The trouble was said, and is not over.
+    in_trouble: bool,
+}
+
+impl FileSink {
+    /// Writes to the file of these settings; it need not exist, nor be writable yet.
+    pub fn new(settings: JournalFile) -> Self {
+        Self { settings, file: None, length: 0, in_trouble: false }
+    }
+
+    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.length > 0 && self.length + lines.len() as u64 > self.settings.max_size {
+            self.rotate()?;
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let (file, length) = open(&self.settings.path)?;
+                self.length = length;
+                self.file.insert(file)
+            }
+        };
+        // Anything behind the last whole line is what an earlier failure left.
+        file.set_len(self.length)?;
+        file.write_all(lines)?;
+        self.length += lines.len() as u64;
+        Ok(())
+    }
+
+    /// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes.
+    fn rotate(&mut self) -> io::Result<()> {
+        self.file = None;
+        let JournalFile { path, keep, .. } = &self.settings;
+        if *keep == 0 {
+            fs::remove_file(path)?;
+        }
+        for number in (1..=*keep).rev() {
+            let from = if number == 1 { path.clone() } else { numbered(path, number - 1) };
+            match fs::rename(from, numbered(path, number)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.length = 0;
+        Ok(())
+    }
+}
+
+impl Sink for FileSink {
+    /// Tries until it works: what is read late is in the ring still, or is a gap by then.
+    fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
+        let mut lines = Vec::new();
+        for entry in batch {
+            serde_json::to_writer(&mut lines, entry)?;
+            lines.push(b'\n');
+        }
+        while let Err(error) = self.append(&lines) {
+            if !self.in_trouble {
+                tracing::error!(path = %self.settings.path.display(), %error, "the log file cannot be written");
+                self.in_trouble = true;
+            }
+            self.file = None;
+            #[allow(clippy::disallowed_methods, reason = "this thread has nothing else to do")]
+            thread::sleep(RETRY);
+        }
+        if self.in_trouble {
+            tracing::info!(path = %self.settings.path.display(), "the log file can be written again");
+            self.in_trouble = false;
+        }
+        Ok(())
+    }
+}
+
+/// Opens the file and finds how much of it is whole lines: a crash can have torn the last one.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+    let (tail, start) = tail(&mut file)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline as u64 + 1);
+    Ok((file, start + whole))
+}
+
+/// The end of a file, and where it begins.
+fn tail(file: &mut File) -> io::Result<(Vec<u8>, u64)> {
+    let start = file.metadata()?.len().saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(start))?;
+    let mut tail = Vec::new();
+    file.take(TAIL).read_to_end(&mut tail)?;
+    Ok((tail, start))
+}
+
+fn numbered(path: &Path, number: usize) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
+}
+
+/// The number of the last record in the file at `path`, or in the one rotated before it, so that numbering goes
+/// on over a restart.
+pub fn last_seq(path: &Path) -> Option<u64> {
+    [path.to_owned(), numbered(path, 1)].iter().find_map(|path| {
+        let (tail, _) = tail(&mut File::open(path).ok()?).ok()?;
+        let whole = &tail[..=tail.iter().rposition(|byte| *byte == b'\n')?];
+        whole
+            .rsplit(|byte| *byte == b'\n')
+            .find_map(|line| serde_json::from_slice::<Value>(line).ok()?.get("seq")?.as_u64())
+    })
+}

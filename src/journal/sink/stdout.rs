@@ -1,0 +1,39 @@
+//! The log on stdout, as text or as JSON lines.
+
+use std::io::{self, Write};
+
+use super::{Sink, text_line};
+use crate::config::LogFormat;
+use crate::journal::Entry;
+
+/// Writes lines to stdout, or to whatever stands in for it.
+pub struct StdoutSink<W> {
+    output: W,
+    format: LogFormat,
+}
+
+impl<W: Write + Send + 'static> StdoutSink<W> {
+    /// Writes to `output`.
+    pub fn new(output: W, format: LogFormat) -> Self {
+        Self { output, format }
+    }
+}
+
+impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
+    fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
+        let mut lines = String::new();
+        for entry in batch {
+            match self.format {
+                LogFormat::Text => lines.push_str(&text_line(entry)),
+                LogFormat::Json => {
+                    lines.push_str(&serde_json::to_string(entry)?);
+                    lines.push('\n');
+                }
+            }
+        }
+        // One write for whole lines, so that what else is logged cannot come in between. Once it fails, the
+        // reader is gone for good.
+        self.output.write_all(lines.as_bytes())?;
+        self.output.flush()
+    }
+}

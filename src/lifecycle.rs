@@ -1,0 +1,184 @@
+//! From the start of the daemon to its end: who is started in which order, and who is waited for.
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Now;
+use crate::config::{Asterisk, Config};
+use crate::connector::Connector;
+use crate::driver::Driver;
+use crate::engine::{Engine, EngineSettings};
+use crate::http::auth::Keys;
+use crate::http::server::{self, Limits};
+use crate::http::{self, Api};
+use crate::journal::sink::{self, FileSink, StdoutSink};
+use crate::journal::{Event, Journal};
+use crate::{logging, tls};
+
+/// `sysexits.h`: something needed is not to be had.
+pub const EX_UNAVAILABLE: u8 = 69;
+/// `sysexits.h`: the operating system refuses.
+pub const EX_OSERR: u8 = 71;
+/// `sysexits.h`: the configuration is wrong.
+pub const EX_CONFIG: u8 = 78;
+
+/// How long a request's headers may take.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the writers of the log are waited for at the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error("cannot listen on {0}: {1}")]
+    Listen(std::net::SocketAddr, io::Error),
+    #[error("TLS to Asterisk: {0}")]
+    Tls(io::Error),
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs the daemon with the configuration at `path` until it is told to stop.
+pub async fn serve(path: &Path) -> ExitCode {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let _logging = logging::start(&config.log);
+    match run(&config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("originatord: {error}");
+            ExitCode::from(match error {
+                StartError::Listen(..) => EX_UNAVAILABLE,
+                StartError::Tls(_) => EX_CONFIG,
+                StartError::System(_) => EX_OSERR,
+            })
+        }
+    }
+}
+
+async fn run(config: &Config) -> Result<(), StartError> {
+    let mut signals = Signals::new()?;
+    let listen = config.http.listen;
+    let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
+    let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
+    let (journal, writers) = journal(config)?;
+    let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
+    journal.append([(SystemTime::now(), started, None)]);
+
+    let settings = EngineSettings::new(config).map_err(io::Error::other)?;
+    let engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
+    let (driver, handle) = Driver::new(engine, connector, journal.clone());
+    let mut driver = tokio::spawn(driver.run());
+
+    let keys = Keys::new(&config.api_keys);
+    let default_lang = config.originate.default_lang.clone();
+    let api = Api::new(handle.clone(), journal.clone(), keys, config.http.reply_timeout, default_lang);
+    let limits = Limits {
+        max_connections: config.http.max_connections,
+        header_timeout: HEADER_TIMEOUT,
+        drain_timeout: config.http.drain_timeout,
+    };
+    let stop = CancellationToken::new();
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let server = tokio::spawn(server::serve(listener, http::routes(Arc::new(api)), limits, stop.clone()));
+    notify(NotifyState::Ready);
+
+    let signal = signals.next().await;
+    notify(NotifyState::Stopping);
+    let give_up = Instant::now() + config.http.drain_timeout;
+    journal.append([(SystemTime::now(), Event::DaemonStopping { reason: signal.into() }, None)]);
+    let drain = async {
+        // New calls are refused, those under way answered; then the event streams end, and with them the
+        // connections.
+        handle.stop().await;
+        let _ = timeout_at(give_up, &mut driver).await;
+        journal.close();
+        stop.cancel();
+        if let Ok(cut @ 1..) = server.await {
+            tracing::warn!(cut, "connections were cut at the deadline");
+        }
+        finish(writers).await;
+    };
+    tokio::select! {
+        () = drain => {}
+        again = signals.next() => tracing::warn!(signal = again, "told to stop again: leaving at once"),
+    }
+    Ok(())
+}
+
+fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
+    let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
+    let host = asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(io::Error::other)?;
+    Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
+}
+
+/// The log, and the threads that write it down.
+fn journal(config: &Config) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
+    let file = config.journal.file.as_ref();
+    let last_seq = file.and_then(|file| sink::last_seq(&file.path)).unwrap_or(0);
+    let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let journal = Journal::new(config.journal.ring, last_seq + 1, boot);
+    let mut writers = Vec::new();
+    if logging::shows_records() {
+        let stdout = StdoutSink::new(io::stdout(), config.log.format);
+        writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);
+    }
+    if let Some(file) = file {
+        let file = FileSink::new(file.clone());
+        writers.push(sink::spawn("journal-file", journal.from_start(), file)?);
+    }
+    Ok((journal, writers))
+}
+
+/// Gives the log's writers the time to write the rest; one that is held up is left behind.
+async fn finish(writers: Vec<JoinHandle<()>>) {
+    let give_up = Instant::now() + LAST_WORDS;
+    while Instant::now() < give_up && !writers.iter().all(JoinHandle::is_finished) {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Without a service manager there is nobody to notify.
+fn notify(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::debug!(%error, "the service manager cannot be notified");
+    }
+}
+
+/// The signals that end the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

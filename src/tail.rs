@@ -1,0 +1,218 @@
+//! `originatord tail`: the live log in a terminal.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use crate::ami::backoff::Backoff;
+use crate::client::sse::{Event, Parser};
+use crate::client::{Client, ClientError};
+use crate::journal::sink::quoted;
+
+/// `sysexits.h`: the command line is wrong.
+const EX_USAGE: u8 = 64;
+/// `sysexits.h`: a file cannot be read.
+const EX_NOINPUT: u8 = 66;
+/// `sysexits.h`: not allowed.
+const EX_NOPERM: u8 = 77;
+
+/// The daemon sends a sign of life every 15 s; after this long without one the connection is dead.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// What `tail` can be told.
+#[derive(Debug, clap::Args)]
+pub struct TailArgs {
+    /// Where the daemon is.
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// A file that holds an API key; without it the variable ORIGINATORD_KEY.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Print the records as JSON lines, as they are.
+    #[arg(long)]
+    json: bool,
+    /// Begin after the record of this number, as far as the daemon remembers; 0 for all it does.
+    #[arg(long, value_name = "SEQ")]
+    since: Option<u64>,
+}
+
+/// Why it ends.
+#[derive(Debug, thiserror::Error)]
+enum TailError {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}: {1}")]
+    KeyFile(String, io::Error),
+    #[error("the daemon does not know this key; give one with --key-file or ORIGINATORD_KEY")]
+    Unauthorized,
+    #[error("{0}")]
+    Output(#[from] io::Error),
+}
+
+/// Why the connection ended, to be made again.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the daemon says {0}")]
+    Status(StatusCode),
+    #[error("the daemon has closed the stream")]
+    Closed,
+    #[error("the connection is dead")]
+    Silent,
+    #[error("what comes is no event stream")]
+    Garbled,
+}
+
+/// Follows the log until it is interrupted.
+pub async fn run(args: TailArgs) -> ExitCode {
+    let mut output = anstream::stdout();
+    let result = tokio::select! {
+        result = follow(&args, &mut output) => result,
+        _ = tokio::signal::ctrl_c() => return ExitCode::SUCCESS,
+    };
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let code = match &error {
+        // `tail | head` ends like this.
+        TailError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        TailError::Usage(_) => EX_USAGE,
+        TailError::KeyFile(..) | TailError::Output(_) => EX_NOINPUT,
+        TailError::Unauthorized => EX_NOPERM,
+    };
+    eprintln!("originatord tail: {error}");
+    ExitCode::from(code)
+}
+
+async fn follow(args: &TailArgs, output: &mut impl Write) -> Result<(), TailError> {
+    let key = key(args)?;
+    let client = Client::new(&args.url, key).map_err(|error| TailError::Usage(error.to_string()))?;
+    let mut position = args.since.map(|seq| seq.to_string());
+    let mut rng = fastrand::Rng::new();
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5))
+        .map_err(|error| TailError::Usage(error.to_string()))?;
+    loop {
+        let before = position.clone();
+        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?;
+        if position != before {
+            backoff.reset();
+        }
+        let dim = Style::new().dimmed();
+        let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
+        tokio::time::sleep(backoff.next(&mut rng)).await;
+    }
+}
+
+fn key(args: &TailArgs) -> Result<Option<SecretString>, TailError> {
+    let key = match &args.key_file {
+        Some(path) => {
+            Some(std::fs::read_to_string(path).map_err(|error| TailError::KeyFile(path.display().to_string(), error))?)
+        }
+        None => std::env::var("ORIGINATORD_KEY").ok(),
+    };
+    Ok(key.map(|key| key.trim().to_owned().into()))
+}
+
+/// Follows one connection until it is lost; `position` is the id of the last event.
+async fn stream(
+    client: &Client,
+    position: &mut Option<String>,
+    mut print: impl FnMut(&Event) -> io::Result<()>,
+) -> Result<Lost, TailError> {
+    let mut request = Request::get("/api/events").header("accept", "text/event-stream");
+    if let Some(position) = &position {
+        request = request.header("last-event-id", position);
+    }
+    let request = request.body(Full::from(Bytes::new())).map_err(|error| TailError::Usage(error.to_string()))?;
+    let response = match tokio::time::timeout(SILENCE, client.send(request)).await {
+        Err(_) => return Ok(Lost::Silent),
+        Ok(Err(error)) => return Ok(error.into()),
+        Ok(Ok(response)) => response,
+    };
+    match response.status() {
+        StatusCode::OK => {}
+        StatusCode::UNAUTHORIZED => return Err(TailError::Unauthorized),
+        status => return Ok(Lost::Status(status)),
+    }
+    let mut body = response.into_body();
+    let mut parser = Parser::default();
+    loop {
+        let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
+            Err(_) => return Ok(Lost::Silent),
+            Ok(None) => return Ok(Lost::Closed),
+            Ok(Some(Err(error))) => return Ok(ClientError::from(error).into()),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Some(bytes) = frame.data_ref() else { continue };
+        let mut result = Ok(());
+        let fed = parser.feed(bytes, |event| {
+            if result.is_ok() {
+                result = print(&event);
+            }
+            if event.id.is_some() {
+                *position = event.id;
+            }
+        });
+        result?;
+        if fed.is_err() {
+            return Ok(Lost::Garbled);
+        }
+    }
+}
+
+fn print(output: &mut impl Write, event: &Event, json: bool) -> io::Result<()> {
+    if json {
+        writeln!(output, "{}", event.data)?;
+    } else if let Ok(Value::Object(record)) = serde_json::from_str(&event.data) {
+        writeln!(output, "{}", line(&record))?;
+    }
+    output.flush()
+}
+
+/// One aligned line: time, number, event, callee, room, key, and what the event adds.
+fn line(record: &Map<String, Value>) -> String {
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let event = text("event");
+    let (dim, style) = (Style::new().dimmed(), style(event, text("outcome")));
+    // RFC 3339 in UTC: the time of day is from the 11th to the 23rd character.
+    let time = text("time").get(11..23).unwrap_or("            ");
+    let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
+    let mut line = format!("{dim}{time} {seq:>7}{dim:#} {style}{event:<16}{style:#}");
+    if record.contains_key("call_id") {
+        let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
+        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14}{dim:#}"));
+    }
+    let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+    for (name, value) in record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()) {
+        let value = match value {
+            Value::String(text) => quoted(text),
+            other => other.to_string(),
+        };
+        line.push_str(&format!(" {dim}{}={dim:#}{value}", quoted(name)));
+    }
+    line
+}
+
+/// A word of somebody else's: in a terminal it must not be more than that.
+fn shown(text: &str) -> String {
+    if text.is_empty() { String::new() } else { quoted(text) }
+}
+
+fn style(event: &str, outcome: &str) -> Style {
+    let color = match (event, outcome) {
+        ("gap" | "ami.disconnected", _) => return AnsiColor::Red.on_default().bold(),
+        ("call.ended", "completed") => AnsiColor::Green,
+        ("call.ended" | "call.refused", _) => AnsiColor::Yellow,
+        ("call.answered" | "call.joined" | "ami.connected", _) => AnsiColor::Green,
+        ("call.requested" | "call.queued" | "call.ringing", _) => AnsiColor::Cyan,
+        _ => return Style::new(),
+    };
+    color.on_default()
+}
