@@ -95,7 +95,7 @@ impl<O, H> Engine<O, H> {
     }
 
     pub(super) fn tick_reconcile(&mut self, now: Now) {
-        if !self.reconcile.deadline(self.link.is_up()).is_some_and(|deadline| deadline <= now.instant) {
+        if self.reconcile.deadline(self.link.is_up()).is_none_or(|deadline| deadline > now.instant) {
             return;
         }
         if self.reconcile.round.is_some() {

@@ -3,13 +3,15 @@
 //! The order of the checks is the original's: method, media type, body, key, fields. Bots look for the word
 //! `error` in the answer's text, so every refusal holds it and no success does.
 
+#![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
+
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
@@ -34,9 +36,9 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(|api: Arc<Api>, method, headers, body| async move {
-            match timeout(api.reply_timeout, answer(&api, method, headers, body)).await {
-                Ok(Ok(response) | Err(response)) => response,
-                Err(_) => reply::error(StatusCode::GATEWAY_TIMEOUT, "no answer in time"),
+            let give_up = Instant::now() + api.reply_timeout;
+            match answer(&api, method, headers, body, give_up).await {
+                Ok(response) | Err(response) => response,
             }
         })
         .boxed()
@@ -48,6 +50,7 @@ async fn answer(
     method: Method,
     headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
+    give_up: Instant,
 ) -> Result<Response, Response> {
     if method != Method::POST {
         return Err(reply::other_method(&method, ALLOWED));
@@ -55,9 +58,13 @@ async fn answer(
     if !is_json(&headers) {
         return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json"));
     }
-    let body = read(&headers, body).await?;
+    let late = |status, text| move |_| reply::error(status, text);
+    let body = timeout_at(give_up, read(&headers, body));
+    let body = body.await.map_err(late(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
     let request = parse(api, &body)?;
-    match api.handle.originate(request).await {
+    // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
+    let answer = timeout_at(give_up, api.handle.originate(request));
+    match answer.await.map_err(late(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made"))? {
         Ok(id) => Ok(accepted(id)),
         Err(OriginateError::Refused(refusal)) => Err(refused(&refusal)),
         Err(error @ OriginateError::Unconfirmed(id)) => {

@@ -1,0 +1,240 @@
+//! Calls on a real Asterisk, with the samples of `asterisk/` and a gateway played by sipp: the last three digits
+//! of a number choose what the gateway does.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::daemon::{Ami, Daemon, KEY};
+use support::eventually;
+use support::pbx::Pbx;
+
+/// Makes each of these a test on both versions.
+macro_rules! on_both_versions {
+    ($($name:ident),* $(,)?) => {
+        mod asterisk_22 { $(#[test] fn $name() { super::$name(super::Pbx::shared("22")); })* }
+        mod asterisk_16 { $(#[test] fn $name() { super::$name(super::Pbx::shared("16")); })* }
+    };
+}
+
+on_both_versions!(
+    answered_and_joined,
+    callee_leaves,
+    outcomes_tell_why,
+    nobody_picks_up,
+    one_call_at_a_time_and_the_next_at_once,
+    hang_up_by_delete,
+    hang_up_while_it_rings,
+    a_context_that_does_not_exist,
+    two_daemons_race_for_one_number,
+    the_daemon_is_killed_in_mid_call,
+);
+
+fn answered_and_joined(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let body = json!({
+        "api_key": KEY, "phone_number": "+79990100001", "room_name": "КОМНАТА1", "caller_id": "Боб", "lang": "ru",
+    });
+    let reply = daemon.post(body.to_string().as_bytes());
+    let id = reply.header("x-call-id").unwrap_or_else(|| panic!("{reply:?}")).to_owned();
+    let joined = daemon.wait_for(&id, "call.joined");
+    assert_eq!(joined["conference"], "КОМНАТА1");
+    assert_eq!((&joined["number"], &joined["caller_id"]), (&json!("+79990100001"), &json!("Боб")));
+    let steps = ["call.requested", "call.queued", "call.ringing", "call.answered", "call.joined"];
+    assert_eq!(daemon.events(&id), steps);
+
+    assert!(pbx.rx("confbridge list КОМНАТА1").contains("Local/79990100001@telegram-out"));
+    let language = pbx.rx("core show channels concise");
+    let channel =
+        language.lines().find(|line| line.contains("79990100001") && line.contains(";1!")).expect("a channel");
+    let channel = channel.split('!').next().expect("a name");
+    assert!(pbx.rx(&format!("core show channel {channel}")).contains("Language: ru"));
+
+    let call = daemon.get(&format!("/api/calls/{id}")).json();
+    assert_eq!((&call["state"], &call["room"]), (&json!("joined"), &json!("КОМНАТА1")));
+    daemon.delete(&format!("/api/calls/{id}"));
+    daemon.wait_for(&id, "call.ended");
+}
+
+fn callee_leaves(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let id = daemon.call_ok("79990101200", "R1");
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!((&end["outcome"], &end["cause"]), (&json!("completed"), &json!(16)));
+    // The gateway's callee stays for three seconds; how long they take is the machine's affair.
+    assert!(end["talk_seconds"].as_f64() >= Some(2.5), "{end}");
+    assert!(daemon.events(&id).contains(&"call.left".to_owned()));
+    assert_eq!(daemon.events(&id).iter().filter(|event| *event == "call.ended").count(), 1);
+}
+
+fn outcomes_tell_why(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let outcomes = [
+        ("404", "not_on_telegram", 1),
+        ("420", "invalid_number", 3),
+        ("486", "busy", 17),
+        ("480", "no_answer", 19),
+        ("500", "flood_wait", 38),
+        ("603", "declined", 21),
+    ];
+    for (digits, outcome, cause) in outcomes {
+        let id = daemon.call_ok(&format!("79990102{digits}"), "R1");
+        let end = daemon.wait_for(&id, "call.ended");
+        assert_eq!((&end["outcome"], &end["cause"]), (&json!(outcome), &json!(cause)), "{end}");
+        assert_eq!(end["talk_seconds"], Value::Null);
+        let events = daemon.events(&id);
+        assert!(!events.contains(&"call.answered".to_owned()), "{events:?}");
+        if outcome == "flood_wait" {
+            assert_eq!(end["flood_wait_seconds"], 291, "{end}");
+        }
+    }
+}
+
+fn nobody_picks_up(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let id = daemon.call_ok("79990103180", "R1");
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!(end["outcome"], "no_answer", "{end}");
+    assert!(end["ring_seconds"].as_f64() >= Some(3.5), "{end}");
+}
+
+fn one_call_at_a_time_and_the_next_at_once(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let first = daemon.call_ok("79990104001", "R1");
+    for same in ["79990104001", "+79990104001", "+7 (999) 010-40-01"] {
+        let busy = daemon.call(same, "R2");
+        assert_eq!((busy.status, &busy.json()["text"]), (200, &json!("call already in progress")));
+    }
+    assert_eq!(daemon.delete(&format!("/api/calls/{first}")).status, 200);
+    daemon.wait_for(&first, "call.ended");
+    let second = daemon.call_ok("79990104001", "R1");
+    daemon.delete(&format!("/api/calls/{second}"));
+
+    // Redialled as soon as it is over, and again and again: the lock of the last call may still be held.
+    for _ in 0..30 {
+        let id = daemon.call_ok("79990104486", "R1");
+        let end = daemon.wait_for(&id, "call.ended");
+        assert_eq!(end["outcome"], "busy");
+    }
+}
+
+fn hang_up_by_delete(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let id = daemon.call_ok("79990105001", "R1");
+    daemon.wait_for(&id, "call.joined");
+    assert_eq!(daemon.delete(&format!("/api/calls/{id}")).body, "{\"message\":\"ok\"}\n");
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!((&end["outcome"], &end["hung_up_by"]), (&json!("completed"), &json!("tester")));
+    assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 409);
+    assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["outcome"], "completed");
+    eventually("the channels are gone", || (!pbx.channels().contains("79990105001")).then_some(()));
+}
+
+fn hang_up_while_it_rings(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let id = daemon.call_ok("79990106180", "R1");
+    daemon.wait_for(&id, "call.ringing");
+    assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!((&end["outcome"], &end["hung_up_by"]), (&json!("canceled"), &json!("tester")));
+}
+
+fn a_context_that_does_not_exist(pbx: &Pbx) {
+    let daemon = Daemon::start(&pbx.ami(), &[("originate", "context = \"nowhere\"")]);
+    let reply = daemon.call("79990107001", "R1");
+    assert_eq!((reply.status, reply.json()["error"].is_string()), (502, true), "{reply:?}");
+    assert!(reply.body.contains("Extension does not exist"), "{reply:?}");
+    // The number is free: the same answer again, not "in progress".
+    assert_eq!(daemon.call("79990107001", "R1").status, 502);
+}
+
+fn two_daemons_race_for_one_number(pbx: &Pbx) {
+    let other = |name: &str| Daemon::start(&pbx.ami(), &[("top", &format!("instance = \"{name}\""))]);
+    let daemons = [other("a"), other("b")];
+    for round in 0..20 {
+        let number = format!("799901080{round:02}");
+        let replies: Vec<_> = std::thread::scope(|scope| {
+            let asked: Vec<_> = daemons.iter().map(|daemon| scope.spawn(|| daemon.call(&number, "R1"))).collect();
+            asked.into_iter().map(|asked| asked.join().expect("a reply")).collect()
+        });
+        let accepted: Vec<_> = replies.iter().filter_map(|reply| reply.header("x-call-id")).collect();
+        assert_eq!(accepted.len(), 1, "{replies:?}");
+        let busy = replies.iter().filter(|reply| reply.body.contains("call already in progress")).count();
+        assert_eq!(busy, 1, "{replies:?}");
+        let channels = pbx.channels();
+        let calls = channels.lines().filter(|line| line.contains(&number) && line.contains(";1!")).count();
+        assert_eq!(calls, 1, "{channels}");
+        for (daemon, reply) in daemons.iter().zip(&replies) {
+            if let Some(id) = reply.header("x-call-id") {
+                daemon.delete(&format!("/api/calls/{id}"));
+                daemon.wait_for(id, "call.ended");
+            }
+        }
+    }
+}
+
+fn the_daemon_is_killed_in_mid_call(pbx: &Pbx) {
+    let daemon = Daemon::start(&pbx.ami(), &[("top", "instance = \"killed\"")]);
+    let id = daemon.call_ok("79990109001", "КОМНАТА2");
+    daemon.wait_for(&id, "call.joined");
+    let before = daemon.get(&format!("/api/calls/{id}")).json();
+
+    let daemon = daemon.crash_and_restart();
+    let after = daemon.get(&format!("/api/calls/{id}")).json();
+    for same in ["number", "room", "caller_id", "lang", "key", "requested", "state"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    let busy = daemon.call("79990109001", "R1");
+    assert_eq!(busy.json()["text"], "call already in progress");
+    assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!((&end["outcome"], &end["room"]), (&json!("completed"), &json!("КОМНАТА2")));
+    let again = daemon.call_ok("79990109001", "R1");
+    daemon.delete(&format!("/api/calls/{again}"));
+}
+
+#[test]
+fn asterisk_is_killed_in_mid_call() {
+    for version in ["22", "16"] {
+        let pbx = Pbx::start(version);
+        let daemon = pbx.daemon();
+        let id = daemon.call_ok("79990110001", "R1");
+        daemon.wait_for(&id, "call.joined");
+        pbx.kill();
+        eventually("the daemon is not ready", || (daemon.get("/readyz").status == 503).then_some(()));
+        let reply = daemon.call("79990110002", "R1");
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["stale"], true);
+        pbx.start_again();
+        daemon.wait_ready();
+        let end = daemon.wait_for(&id, "call.ended");
+        assert_eq!(end["outcome"], "unknown", "{end}");
+        assert!(end["ended_after"].as_str() <= end["ended_before"].as_str() && end["ended_after"].is_string(), "{end}");
+        let again = daemon.call_ok("79990110001", "R1");
+        daemon.wait_for(&again, "call.joined");
+        pbx.down();
+    }
+}
+
+#[test]
+fn the_link_is_cut_in_mid_call() {
+    let pbx = Pbx::shared("22");
+    let relay = support::relay::Relay::start(pbx.setting("AMI_ADDRESS"));
+    let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
+    let daemon = Daemon::start(&ami, &[("top", "instance = \"cut\"")]);
+    let stays = daemon.call_ok("79990111001", "R1");
+    let leaves = daemon.call_ok("79990111200", "R1");
+    daemon.wait_for(&stays, "call.joined");
+    relay.cut();
+    daemon.wait_for_event("ami.disconnected");
+    eventually("one callee has left", || (!pbx.channels().contains("79990111200")).then_some(()));
+    relay.mend();
+    daemon.wait_ready();
+    let end = daemon.wait_for(&leaves, "call.ended");
+    assert_eq!(end["outcome"], "unknown", "{end}");
+    let call = daemon.get(&format!("/api/calls/{stays}")).json();
+    assert_eq!((&call["state"], &call["stale"]), (&json!("joined"), &json!(false)));
+    assert_eq!(daemon.call("79990111001", "R1").json()["text"], "call already in progress");
+    daemon.delete(&format!("/api/calls/{stays}"));
+    assert_eq!(daemon.wait_for(&stays, "call.ended")["outcome"], "completed");
+    assert!(!daemon.events(&stays).contains(&"call.refused".to_owned()));
+}

@@ -1,0 +1,278 @@
+//! The original API's contract, row by row and to the byte, over a real socket.
+
+mod support;
+
+use std::io::Write;
+
+use serde_json::{Value, json};
+use support::ami::{FakeAsterisk, OnOriginate};
+use support::daemon::{Ami, Daemon, KEY};
+use support::http::{self, Reply};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+
+fn start(on_originate: OnOriginate) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(on_originate);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    (asterisk, daemon)
+}
+
+fn fields(number: &str) -> Value {
+    json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" })
+}
+
+/// `fields` with one of them replaced.
+fn with(field: &str, value: impl Into<Value>) -> Vec<u8> {
+    let mut fields = fields("79990000000");
+    fields[field] = value.into();
+    fields.to_string().into_bytes()
+}
+
+fn assert_refused(reply: &Reply, status: u16, what: &str) {
+    assert_eq!(reply.status, status, "{what}: {reply:?}");
+    assert!(reply.json().get("error").is_some_and(Value::is_string), "{what}: {reply:?}");
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
+    assert!(reply.body.ends_with('\n'), "{what}: {reply:?}");
+}
+
+#[test]
+fn replies_of_the_original_to_the_byte() {
+    let (_asterisk, daemon) = start(OnOriginate::Accept);
+    let missing = "{\"error\":\"Authentication required\",\"message\":\"Please specify api key\"}\n";
+    let wrong = "{\"error\":\"Authentication failure\",\"message\":\"Wrong api key\"}\n";
+    let incomplete = "{\"error\":\"not all parameters are specified\"}\n";
+    let ok = "{\"message\":\"ok\"}\n";
+    let busy = "{\"message\":\"error\",\"text\":\"call already in progress\"}\n";
+    let without = |field: &str| {
+        let mut fields = fields("79990000001");
+        fields.as_object_mut().expect("an object").remove(field);
+        fields.to_string()
+    };
+    let rows: Vec<(String, u16, &str)> = vec![
+        (without("api_key"), 401, missing),
+        ("{}".into(), 401, missing),
+        ("[]".into(), 401, missing),
+        ("[1, {\"api_key\": 1}]".into(), 401, missing),
+        (json!({ "api_key": "wrong" }).to_string(), 401, wrong),
+        (json!({ "api_key": KEY.to_owned() + "x" }).to_string(), 401, wrong),
+        (json!({ "api_key": 1 }).to_string(), 401, wrong),
+        (json!({ "api_key": null }).to_string(), 401, wrong),
+        (without("phone_number"), 400, incomplete),
+        (without("room_name"), 400, incomplete),
+        (without("caller_id"), 400, incomplete),
+        (fields("+79990000001").to_string(), 200, ok),
+        (fields("79990000001").to_string(), 200, busy),
+        (fields("+7 (999) 000-00-01").to_string(), 200, busy),
+        // Only equal numbers collide: this one is a prefix of the last.
+        (fields("7999000000").to_string(), 200, ok),
+        (format!("\u{feff}{}", fields("79990000002")), 200, ok),
+    ];
+    for (body, status, expected) in rows {
+        let reply = daemon.post(body.as_bytes());
+        assert_eq!((reply.status, &*reply.body), (status, expected), "{body}");
+        assert_eq!(reply.header("content-type"), Some("application/json"));
+        let tells_id = reply.header("x-call-id").is_some();
+        assert_eq!(tells_id, expected == ok);
+        if let Some(id) = reply.header("x-call-id") {
+            assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
+            assert!(!reply.body.contains("error"));
+        } else {
+            assert!(reply.body.contains("error"));
+        }
+    }
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_lang_is_optional() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    let mut body = fields("79990000001");
+    body["extra"] = json!({ "deep": [1, 2] });
+    assert_eq!(daemon.post(body.to_string().as_bytes()).status, 200);
+    let sent = asterisk.wait_for("Originate", 1);
+    let value = |name| sent.get(name);
+    assert_eq!(value("Channel"), Some("Local/79990000001@telegram-out"));
+    assert_eq!((value("Context"), value("Exten"), value("Priority")), (Some("conf-in"), Some("R1"), Some("1")));
+    assert_eq!((value("CallerID"), value("Async")), (Some("<Bob>"), Some("true")));
+    assert_eq!(value("OtherChannelId"), Some("od-lock-79990000001"));
+    assert_eq!(value("Variable"), Some("LANG=ru"));
+}
+
+#[test]
+fn media_types_of_json_are_taken_and_no_others() {
+    let (_asterisk, daemon) = start(OnOriginate::Accept);
+    let post = |headers: &[(&str, &str)], number: u32| {
+        let body = fields(&format!("7999000{number:04}")).to_string();
+        http::request(daemon.address, "POST", "/api/conf", headers, body.as_bytes())
+    };
+    let taken = ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"];
+    for (number, media_type) in (0..).zip(taken) {
+        assert_eq!(post(&[("Content-Type", media_type)], number).status, 200, "{media_type}");
+    }
+    for media_type in ["text/json", "text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+        assert_refused(&post(&[("Content-Type", media_type)], 99), 415, media_type);
+    }
+    assert_refused(&post(&[], 99), 415, "no content type");
+}
+
+#[test]
+fn paths_and_methods() {
+    let (_asterisk, daemon) = start(OnOriginate::Accept);
+    let ask = |method: &str, path: &str| http::request(daemon.address, method, path, &[JSON], b"");
+    for method in ["GET", "PUT", "DELETE", "PATCH"] {
+        let reply = ask(method, "/api/conf");
+        assert_refused(&reply, 405, method);
+        assert_eq!(reply.header("allow"), Some("OPTIONS, POST"));
+    }
+    assert_eq!(ask("HEAD", "/api/conf").status, 405);
+    let options = ask("OPTIONS", "/api/conf");
+    assert_eq!((options.status, &*options.body, options.header("allow")), (200, "", Some("OPTIONS, POST")));
+    for path in ["/api/conf/", "/", "/api", "/api/confx", "/API/CONF", "//api/conf", "/api/conf/x"] {
+        assert_refused(&ask("POST", path), 404, path);
+        assert_refused(&ask("GET", path), 404, path);
+    }
+}
+
+#[test]
+fn what_is_no_json_object_is_refused() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    let deep = "[".repeat(10_000);
+    let bodies =
+        ["", " ", "{", "nope", "null", "1", "true", "\"api_key\"", "[\"api_key\"]", "{\"a\":}", "{} {}", &deep];
+    for body in bodies {
+        assert_refused(&daemon.post(body.as_bytes()), 400, body);
+    }
+    assert_refused(&daemon.post(b"{\"api_key\":\"\xff\xfe\"}"), 400, "not UTF-8");
+    assert_refused(&daemon.post(b"{\"api_key\":\"\\ud800\"}"), 400, "half a surrogate");
+    assert!(asterisk.actions("Originate").is_empty());
+}
+
+#[test]
+fn hostile_values_are_refused_by_name_and_never_reach_asterisk() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    let long = "7".repeat(100);
+    let strings = [
+        "",
+        "a\r\nAction: Command",
+        "a\nb",
+        "a\rb",
+        "a\0b",
+        "a,default_bridge,admin_user",
+        "1@evil",
+        "1&2",
+        "1/n",
+        "1;2",
+        "${SHELL(id)}",
+        "$[1+1]",
+        "a|b",
+        "a\"b",
+        "a\\b",
+        "<a>",
+        "\u{85}",
+        &long,
+    ];
+    let others = [json!(79990000000u64), json!(1.5), json!(true), json!(null), json!([]), json!({ "a": 1 })];
+    for field in ["phone_number", "room_name", "caller_id", "lang"] {
+        let values = strings.iter().map(|value| json!(value)).chain(others.clone());
+        for value in values {
+            // A caller id may be anything that cannot break out of `CallerID: <…>`.
+            let harmless = ["1@evil", "1/n"].map(|text| json!(text));
+            if field == "caller_id" && harmless.contains(&value) {
+                continue;
+            }
+            let reply = daemon.post(&with(field, value.clone()));
+            assert_refused(&reply, 400, &format!("{field} = {value}"));
+            assert!(reply.body.contains(field), "{value} in {field} is not named: {reply:?}");
+        }
+    }
+    for special in ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"] {
+        assert_refused(&daemon.post(&with("room_name", special)), 400, special);
+    }
+    assert_refused(&daemon.post(&with("lang", "ru,FILE(/tmp/pwned)=x")), 400, "a dialplan function");
+    assert!(asterisk.actions("Originate").is_empty(), "{:?}", asterisk.actions("Originate"));
+}
+
+#[test]
+fn bodies_have_a_limit_however_they_come() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    let mut large = fields("79990000001");
+    large["padding"] = "x".repeat(16 * 1024).into();
+    let large = large.to_string();
+    assert_refused(&daemon.post(large.as_bytes()), 413, "announced");
+    let chunked = |body: &str| {
+        let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                    Transfer-Encoding: chunked\r\n\r\n";
+        let (a, b) = body.split_at(body.len() / 2);
+        let bytes = format!("{head}{:x}\r\n{a}\r\n{:x}\r\n{b}\r\n0\r\n\r\n", a.len(), b.len());
+        http::exchange(daemon.address, bytes.as_bytes())
+    };
+    assert_refused(&chunked(&large), 413, "chunked");
+    assert!(asterisk.actions("Originate").is_empty());
+    assert_eq!(chunked(&fields("79990000001").to_string()).status, 200);
+}
+
+#[test]
+fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    asterisk.cut();
+    daemon.wait_for_event("ami.disconnected");
+    let before = asterisk.actions("Originate").len();
+    // It may be back already; then it is cut again.
+    let reply = support::eventually("a refusal", || {
+        asterisk.cut();
+        let reply = daemon.call("79990000001", "R1");
+        (reply.status != 200).then_some(reply)
+    });
+    assert!(reply.status == 503 || reply.status == 504, "{reply:?}");
+    assert_refused(&reply, reply.status, "down");
+    assert!(asterisk.actions("Originate").len() >= before);
+}
+
+#[test]
+fn refusals_of_asterisk_are_passed_on_and_the_number_is_free() {
+    let (asterisk, daemon) = start(OnOriginate::Refuse);
+    let reply = daemon.call("79990000001", "R1");
+    assert_refused(&reply, 502, "refused");
+    assert!(reply.body.contains("Extension does not exist."), "{reply:?}");
+    asterisk.on_originate(OnOriginate::Accept);
+    daemon.call_ok("79990000001", "R1");
+}
+
+#[test]
+fn a_number_locked_by_another_daemon_is_in_progress() {
+    let (_asterisk, daemon) = start(OnOriginate::LockedOut);
+    let reply = daemon.call("79990000001", "R1");
+    assert_eq!((reply.status, reply.json()["text"].as_str()), (200, Some("call already in progress")));
+}
+
+#[test]
+fn without_events_the_receipt_is_enough() {
+    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly);
+    let id = daemon.call_ok("79990000001", "R1");
+    daemon.wait_for(&id, "call.queued");
+}
+
+#[test]
+fn an_unknown_fate_is_said_in_time_and_never_sent_again() {
+    let (asterisk, daemon) = start(OnOriginate::Silence);
+    let began = std::time::Instant::now();
+    let reply = daemon.call("79990000001", "R1");
+    assert_refused(&reply, 504, "silence");
+    // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was told.
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    let busy = daemon.call("79990000001", "R1");
+    assert_eq!(busy.json()["text"], "call already in progress");
+    assert_eq!(asterisk.actions("Originate").len(), 1);
+}
+
+#[test]
+fn a_reply_leaves_even_if_the_request_does_not_arrive() {
+    let (_asterisk, daemon) = start(OnOriginate::Accept);
+    let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                Content-Length: 1000\r\n\r\n{";
+    let mut stream = http::connect(daemon.address);
+    stream.write_all(head.as_bytes()).expect("sends");
+    let mut raw = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut raw).expect("is answered");
+    let text = String::from_utf8_lossy(&raw);
+    assert!(text.starts_with("HTTP/1.1 408") && text.contains("\"error\""), "{text}");
+}

@@ -1,0 +1,173 @@
+//! An Asterisk that does as the test says: it greets, takes any login, lists no channels, and keeps what it was
+//! asked. What it does with an Originate is the test's choice.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::eventually;
+
+/// An action as it was received: its headers, in their order.
+#[derive(Debug, Clone)]
+pub struct Action(pub Vec<(String, String)>);
+
+impl Action {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| &**value)
+    }
+}
+
+/// What is said to an Originate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OnOriginate {
+    /// Success, and both channels appear.
+    Accept,
+    /// Success, and nothing more.
+    ReceiptOnly,
+    /// Nothing at all.
+    Silence,
+    /// An error.
+    Refuse,
+    /// Success, but the number's lock is taken.
+    LockedOut,
+}
+
+/// The stand-in.
+pub struct FakeAsterisk {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    on_originate: Mutex<OnOriginate>,
+    actions: Mutex<Vec<Action>>,
+    connections: Mutex<Vec<TcpStream>>,
+    list: Mutex<Vec<String>>,
+}
+
+impl FakeAsterisk {
+    pub fn start(on_originate: OnOriginate) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            on_originate: Mutex::new(on_originate),
+            actions: Mutex::default(),
+            connections: Mutex::default(),
+            list: Mutex::default(),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = accepting.clone();
+                shared.connections.lock().expect("a lock").push(stream.try_clone().expect("a clone"));
+                thread::spawn(move || converse(stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn on_originate(&self, what: OnOriginate) {
+        *self.shared.on_originate.lock().expect("a lock") = what;
+    }
+
+    /// What is listed of channels from now on, as frames.
+    pub fn list(&self, frames: Vec<String>) {
+        *self.shared.list.lock().expect("a lock") = frames;
+    }
+
+    /// The actions of this name so far.
+    pub fn actions(&self, name: &str) -> Vec<Action> {
+        let actions = self.shared.actions.lock().expect("a lock");
+        actions.iter().filter(|action| action.get("Action") == Some(name)).cloned().collect()
+    }
+
+    /// Waits for the `count`th action of this name.
+    pub fn wait_for(&self, name: &str, count: usize) -> Action {
+        eventually(&format!("{count} times {name}"), || self.actions(name).get(count - 1).cloned())
+    }
+
+    /// Sends an event on the newest connection.
+    pub fn send(&self, headers: &[(&str, &str)]) {
+        let mut connections = self.shared.connections.lock().expect("a lock");
+        write_frame(connections.last_mut().expect("a connection"), headers);
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        for connection in self.shared.connections.lock().expect("a lock").drain(..) {
+            let _ = connection.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
+    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
+}
+
+fn converse(mut stream: TcpStream, shared: &Shared) {
+    let _ = stream.write_all(b"Asterisk Call Manager/11.0.0\r\n");
+    let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+    loop {
+        let mut headers = Vec::new();
+        loop {
+            match lines.next() {
+                Some(Ok(line)) if line.is_empty() => break,
+                Some(Ok(line)) => {
+                    let (name, value) = line.split_once(": ").expect("a header");
+                    headers.push((name.to_owned(), value.to_owned()));
+                }
+                _ => return,
+            }
+        }
+        let action = Action(headers);
+        answer(&mut stream, shared, &action);
+        shared.actions.lock().expect("a lock").push(action);
+    }
+}
+
+fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
+    let id = action.get("ActionID").unwrap_or_default();
+    let mut reply = |response: &str, more: &[(&str, &str)]| {
+        write_frame(stream, &[&[("Response", response), ("ActionID", id)], more].concat());
+    };
+    match action.get("Action") {
+        Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
+        Some("CoreShowChannels") => {
+            reply("Success", &[("EventList", "start")]);
+            for frame in shared.list.lock().expect("a lock").iter() {
+                let _ =
+                    stream.write_all(format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n").as_bytes());
+            }
+            write_frame(stream, &[("Event", "CoreShowChannelsComplete"), ("ActionID", id)]);
+        }
+        Some("Originate") => {
+            let what = *shared.on_originate.lock().expect("a lock");
+            match what {
+                OnOriginate::Silence => {}
+                OnOriginate::Refuse => reply("Error", &[("Message", "Extension does not exist.")]),
+                _ => reply("Success", &[("Message", "Originate successfully queued")]),
+            }
+            let call = action.get("ChannelId").unwrap_or_default();
+            let lock = action.get("OtherChannelId").unwrap_or_default();
+            let channel = |event: &str, id: &str, more: &[(&str, &str)]| {
+                let headers = [&[("Event", event), ("Uniqueid", id), ("Linkedid", call)], more].concat();
+                write_frame(&mut stream.try_clone().expect("a clone"), &headers);
+            };
+            if matches!(what, OnOriginate::Accept | OnOriginate::LockedOut) {
+                channel("Newchannel", call, &[]);
+            }
+            match what {
+                OnOriginate::Accept => channel("Newchannel", lock, &[]),
+                OnOriginate::LockedOut => {
+                    channel("Hangup", call, &[("Cause", "0"), ("Cause-txt", "Unknown")]);
+                    let outcome = [("Event", "OriginateResponse"), ("ActionID", call), ("Response", "Failure")];
+                    write_frame(stream, &[&outcome[..], &[("Reason", "0")]].concat());
+                }
+                _ => {}
+            }
+        }
+        _ => reply("Success", &[("Message", "ok")]),
+    }
+}

@@ -1,0 +1,194 @@
+//! The daemon as users run it: a process with a configuration file.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http::{self, Reply};
+use super::{PATIENCE, eventually};
+
+/// The bots' key in all tests.
+pub const KEY: &str = "k3y-of-the-tests";
+
+/// What its name is.
+pub const KEY_NAME: &str = "tester";
+
+/// A running daemon. Killed when dropped.
+pub struct Daemon {
+    pub address: SocketAddr,
+    pub folder: Arc<TempDir>,
+    pub child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    config: String,
+}
+
+/// What a daemon needs to know of an Asterisk.
+pub struct Ami<'a> {
+    pub address: &'a str,
+    pub secret: &'a str,
+}
+
+impl Daemon {
+    /// Starts a daemon and waits until it can make calls. `more` is further configuration, per section.
+    pub fn start(ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        let daemon = Self::start_unready(ami, more);
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts a daemon and waits until it listens.
+    pub fn start_unready(ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        let section = |name: &str| {
+            more.iter().filter(|(section, _)| *section == name).map(|(_, text)| format!("{text}\n")).collect::<String>()
+        };
+        let config = format!(
+            "{}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n[[api_keys]]\nname = \"{KEY_NAME}\"\nkey = \"{KEY}\"\n\
+             [[asterisk]]\naddress = \"{}\"\nusername = \"originatord\"\nsecret = \"{}\"\n{}\n\
+             [originate]\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n",
+            section("top"),
+            section("http"),
+            ami.address,
+            ami.secret,
+            section("asterisk"),
+            section("originate"),
+            section("log"),
+            section("journal"),
+        );
+        let folder = Arc::new(TempDir::new().expect("a folder"));
+        Self::launch(folder, config)
+    }
+
+    fn launch(folder: Arc<TempDir>, config: String) -> Self {
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, &config).expect("the configuration is written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_originatord"))
+            .args(["serve", "--config"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (output, seen) = (BufReader::new(child.stdout.take().expect("stdout")), lines.clone());
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                seen.lock().expect("a lock").push(line);
+            }
+        });
+        let address = eventually("the daemon listens", || {
+            assert!(child.try_wait().expect("a child").is_none(), "the daemon ended");
+            let lines = lines.lock().expect("a lock");
+            let line = lines.iter().find_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                (line["message"] == "listening").then_some(line)
+            })?;
+            line["address"].as_str()?.parse().ok()
+        });
+        Self { address, folder, child, lines, config }
+    }
+
+    /// Kills the daemon by SIGKILL, and starts another with the same configuration.
+    pub fn crash_and_restart(mut self) -> Self {
+        self.child.kill().expect("the daemon is killed");
+        self.child.wait().expect("the daemon is gone");
+        let daemon = Self::launch(self.folder.clone(), self.config.clone());
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Waits until calls can be made.
+    pub fn wait_ready(&self) {
+        eventually("the daemon is ready", || (self.get("/readyz").status == 200).then_some(()));
+    }
+
+    /// `POST /api/conf` with this body.
+    pub fn post(&self, body: &[u8]) -> Reply {
+        http::request(self.address, "POST", "/api/conf", &[("Content-Type", "application/json")], body)
+    }
+
+    /// Asks for a call, as a bot does.
+    pub fn call(&self, number: &str, room: &str) -> Reply {
+        let body = json!({
+            "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": "tests", "lang": "en",
+        });
+        self.post(body.to_string().as_bytes())
+    }
+
+    /// Asks for a call that has to be accepted; returns its id.
+    pub fn call_ok(&self, number: &str, room: &str) -> String {
+        let reply = self.call(number, room);
+        assert_eq!((reply.status, &reply.body[..]), (200, "{\"message\":\"ok\"}\n"), "{reply:?}");
+        reply.header("x-call-id").expect("an id").to_owned()
+    }
+
+    /// `GET`, with the key.
+    pub fn get(&self, path: &str) -> Reply {
+        http::request(self.address, "GET", path, &[("X-Api-Key", KEY)], b"")
+    }
+
+    /// `DELETE`, with the key.
+    pub fn delete(&self, path: &str) -> Reply {
+        http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")
+    }
+
+    /// The records on stdout so far.
+    pub fn records(&self) -> Vec<Value> {
+        let lines = self.lines.lock().expect("a lock");
+        let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        parsed.filter(|line| line.get("event").is_some()).collect()
+    }
+
+    /// All lines on stdout so far.
+    pub fn output(&self) -> String {
+        self.lines.lock().expect("a lock").join("\n")
+    }
+
+    /// The events of one call so far.
+    pub fn events(&self, call: &str) -> Vec<String> {
+        let records = self.records();
+        let of_call = records.iter().filter(|record| record["call_id"] == call);
+        of_call.map(|record| record["event"].as_str().expect("a name").to_owned()).collect()
+    }
+
+    /// Waits for a record of this call.
+    pub fn wait_for(&self, call: &str, event: &str) -> Value {
+        eventually(&format!("{event} of {call}; so far: {:?}", self.events(call)), || {
+            self.records().into_iter().find(|record| record["call_id"] == call && record["event"] == event)
+        })
+    }
+
+    /// Waits for a record of this kind.
+    pub fn wait_for_event(&self, event: &str) -> Value {
+        eventually(event, || self.records().into_iter().rev().find(|record| record["event"] == event))
+    }
+
+    /// Sends a signal to the daemon.
+    pub fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits until the daemon has ended; returns its exit code.
+    pub fn wait_exit(&mut self) -> Option<i32> {
+        let give_up = std::time::Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            assert!(std::time::Instant::now() < give_up, "the daemon does not end");
+            thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

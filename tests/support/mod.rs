@@ -1,0 +1,28 @@
+//! What the tests have in common: a daemon as a process, an HTTP client that can misbehave, an Asterisk that
+//! can be told what to say, and a real one.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub mod ami;
+pub mod daemon;
+pub mod http;
+pub mod pbx;
+pub mod relay;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take at most before a test says that it does not happen. Generous: it is only waited
+/// for when something is broken.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `look` finds something.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "this does not happen: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

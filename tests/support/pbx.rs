@@ -1,0 +1,80 @@
+//! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by its tests.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::daemon::{Ami, Daemon};
+
+/// A running instance of `asterisk/pbx`. It ends by itself when the test process has.
+pub struct Pbx {
+    name: String,
+    settings: HashMap<String, String>,
+}
+
+impl Pbx {
+    /// Starts an instance of this version (`22` or `16`).
+    pub fn start(version: &str) -> Self {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("test-{}-{count}", std::process::id());
+        let parent = std::process::id().to_string();
+        let output = pbx(&["up", "--name", &name, "--version", version, "--wait", "0", "--parent", &parent]);
+        let settings =
+            output.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Self { name, settings: settings.collect() }
+    }
+
+    /// The instance of this version that this file's tests share.
+    pub fn shared(version: &'static str) -> &'static Self {
+        static SHARED: [OnceLock<Pbx>; 2] = [const { OnceLock::new() }; 2];
+        SHARED[usize::from(version == "16")].get_or_init(|| Self::start(version))
+    }
+
+    pub fn setting(&self, name: &str) -> &str {
+        &self.settings[name]
+    }
+
+    /// How a daemon gets at it.
+    pub fn ami(&self) -> Ami<'_> {
+        Ami { address: self.setting("AMI_ADDRESS"), secret: self.setting("AMI_SECRET") }
+    }
+
+    /// A daemon for it, with a ring timeout that tests can wait for.
+    pub fn daemon(&self) -> Daemon {
+        Daemon::start(&self.ami(), &[("originate", "ring_timeout = \"4s\"")])
+    }
+
+    /// Asterisk's own word on the channels that live.
+    pub fn channels(&self) -> String {
+        self.rx("core show channels concise")
+    }
+
+    /// Runs a command of Asterisk's command line.
+    pub fn rx(&self, command: &str) -> String {
+        pbx(&["rx", &self.name, command])
+    }
+
+    /// Kills Asterisk by SIGKILL.
+    pub fn kill(&self) {
+        pbx(&["kill", &self.name]);
+    }
+
+    /// Starts Asterisk again, on the same ports.
+    pub fn start_again(&self) {
+        pbx(&["start", &self.name]);
+    }
+
+    /// Ends the instance.
+    pub fn down(self) {
+        pbx(&["down", &self.name]);
+    }
+}
+
+fn pbx(args: &[&str]) -> String {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("asterisk/pbx");
+    let output = Command::new(script).args(args).output().expect("asterisk/pbx runs");
+    assert!(output.status.success(), "asterisk/pbx {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

@@ -1,0 +1,58 @@
+//! A TCP relay that can be cut and mended, to take the link away from both ends at once.
+
+use std::io::copy;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// The relay.
+pub struct Relay {
+    pub address: SocketAddr,
+    whole: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Relay {
+    pub fn start(to: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (whole, streams) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
+        let (is_whole, kept, to) = (whole.clone(), streams.clone(), to.to_owned());
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let far = if is_whole.load(Ordering::SeqCst) { TcpStream::connect(&to).ok() } else { None };
+                if let Some(far) = far {
+                    kept.lock().expect("a lock").extend([clone(&near), clone(&far)]);
+                    pass(clone(&near), clone(&far));
+                    pass(far, near);
+                }
+            }
+        });
+        Self { address, whole, streams }
+    }
+
+    /// Cuts what is connected, and lets nobody through.
+    pub fn cut(&self) {
+        self.whole.store(false, Ordering::SeqCst);
+        for stream in self.streams.lock().expect("a lock").drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets connections through again.
+    pub fn mend(&self) {
+        self.whole.store(true, Ordering::SeqCst);
+    }
+}
+
+fn clone(stream: &TcpStream) -> TcpStream {
+    stream.try_clone().expect("a clone")
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    thread::spawn(move || {
+        let _ = copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+}
