@@ -1,10 +1,12 @@
 //! From the file's text to checked settings.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio_rustls::rustls::pki_types::ServerName;
 use toml::de::DeTable;
 use tracing_subscriber::EnvFilter;
 
@@ -68,8 +70,14 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     if keys.is_empty() {
         report.add(root.span(), "at least one [[api_keys]] with name and key is needed");
     }
-    let api_keys: Vec<ApiKey> = keys.into_iter().filter_map(|table| api_key(table, report, folder)).collect();
-    duplicates(&api_keys, root.span(), report);
+    let mut api_keys = Vec::new();
+    for table in keys {
+        let span = table.span().clone();
+        if let Some(key) = api_key(table, report, folder) {
+            report_duplicate(&api_keys, &key, &span, report);
+            api_keys.push(key);
+        }
+    }
     let mut servers = root.tables(report, "asterisk");
     if servers.len() != 1 {
         let span = servers.get(1).map_or(root.span(), |second| second.span()).clone();
@@ -100,7 +108,7 @@ fn http(mut table: Table<'_>, report: &mut Report<'_>) -> Http {
 fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ApiKey> {
     let known_name = table.parsed(report, "name", NAME, name);
     let key = secret(&mut table, report, ["key", "key_file", "key_env"], folder);
-    if known_name.is_none() {
+    if table.get("name").is_none() {
         report.add(table.span(), "api_keys.name is missing: it stands for the key in the log");
     }
     if let Some(Found { value, span }) = &key
@@ -113,15 +121,12 @@ fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
 }
 
 /// Two keys of one name could not be told apart in the log; of two equal keys one would never be named.
-fn duplicates(keys: &[ApiKey], span: &std::ops::Range<usize>, report: &mut Report<'_>) {
-    for (index, key) in keys.iter().enumerate() {
-        let earlier = &keys[..index];
-        if earlier.iter().any(|other| other.name == key.name) {
-            report.add(span, format!("api_keys.name {} is given twice", key.name));
-        }
-        if let Some(same) = earlier.iter().find(|other| other.key.expose_secret() == key.key.expose_secret()) {
-            report.add(span, format!("api_keys {} and {} have the same key", same.name, key.name));
-        }
+fn report_duplicate(earlier: &[ApiKey], key: &ApiKey, span: &Range<usize>, report: &mut Report<'_>) {
+    if earlier.iter().any(|other| other.name == key.name) {
+        report.add(span, "api_keys.name is that of an earlier key; choose another");
+    }
+    if earlier.iter().any(|other| other.key.expose_secret() == key.key.expose_secret()) {
+        report.add(span, "api_keys.key is that of an earlier key; choose another");
     }
 }
 
@@ -130,7 +135,9 @@ fn asterisk(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opt
     let what = "a host and port, as \"127.0.0.1:5038\"";
     let address = table.parsed(report, "address", what, |text| {
         let (host, port) = text.rsplit_once(':')?;
-        (!host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)).then(|| text.to_owned())
+        let is_host = ServerName::try_from(host.trim_matches(['[', ']'])).is_ok();
+        let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+        (is_host && is_port).then(|| text.to_owned())
     });
     let username = table.parsed(report, "username", "an AMI user's name", |text| {
         (!text.is_empty() && is_header_value(text)).then(|| text.to_owned())
@@ -181,7 +188,9 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
     }
     let mut tls = table.table(report, "tls");
     let ca_file = tls.parsed(report, "ca_file", "a path", |text| (!text.is_empty()).then(|| folder.join(text)));
-    let server_name = tls.parsed(report, "server_name", "a host name", |text| Some(text.to_owned()));
+    let server_name = tls.parsed(report, "server_name", "a host name or address", |text| {
+        ServerName::try_from(text).is_ok().then(|| text.to_owned())
+    });
     tls.end(report);
     Some(Tls { ca_file, server_name })
 }

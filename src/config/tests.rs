@@ -1,1 +1,264 @@
+//! What is wrong with whole files, that nothing secret gets out of them, and that the example is what it says.
 
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Nothing but what has to be there: seven lines.
+const LEAST: &str = r#"[[api_keys]]
+name = "bot"
+key = "hush-hush-key"
+[[asterisk]]
+address = "127.0.0.1:5038"
+username = "me"
+secret = "hush-hush-secret"
+"#;
+
+const EXAMPLE: &str = include_str!("../../config.toml.example");
+
+fn parse(text: &str) -> Result<Config, Problems> {
+    Config::parse(text, Path::new("")).map_err(|problems| Problems { file: "x".into(), problems })
+}
+
+/// The problems of the least file with `more` put behind it; that begins in line 8.
+fn after(more: &str) -> String {
+    parse(&format!("{LEAST}{more}")).map_or_else(|problems| problems.to_string(), |_| "ok".into())
+}
+
+#[test]
+fn the_least_file_has_the_defaults() {
+    let config = parse(LEAST).unwrap();
+    assert_eq!(&*config.instance, "originatord");
+    assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
+    assert_eq!(config.http.reply_timeout, Duration::from_millis(1500));
+    assert_eq!((&*config.asterisk.name, config.asterisk.auth), ("main", Auth::Auto));
+    assert_eq!(config.originate.channel, "Local/{number}@telegram-out");
+    assert_eq!(config.originate.default_lang.as_str(), "ru");
+    assert_eq!(config.journal.ring, 10_000);
+}
+
+#[test]
+fn what_can_be_set_is_set() {
+    let config = parse(&format!(
+        "instance = 'b-2'\n{LEAST}auth = 'plain'\ntls = {{ server_name = 'pbx' }}\nbackoff_max = '1m'\n\
+         [originate]\npriority = 2\nvariables = {{ __A = 'x y', b = '' }}\n[log]\nformat = 'json'\n\
+         [journal]\nfile = 'calls'\nfile_max_size = '1GiB'\nfile_keep = 0"
+    ))
+    .unwrap();
+    assert_eq!(&*config.instance, "b-2");
+    assert_eq!((config.asterisk.auth, config.asterisk.backoff_max), (Auth::Plain, Duration::from_secs(60)));
+    assert_eq!(config.asterisk.tls.unwrap().server_name.as_deref(), Some("pbx"));
+    assert_eq!(config.originate.priority, 2);
+    assert_eq!(config.originate.variables, [("__A".into(), "x y".into()), ("b".into(), "".into())]);
+    assert_eq!(config.log.format, LogFormat::Json);
+    let file = config.journal.file.unwrap();
+    assert_eq!((file.path, file.max_size, file.keep), ("calls".into(), 1 << 30, 0));
+    assert!(parse(&format!("{LEAST}tls = false")).unwrap().asterisk.tls.is_none());
+    assert!(parse(&format!("{LEAST}tls = true")).unwrap().asterisk.tls.is_some());
+}
+
+#[test]
+fn each_problem_has_its_line_and_says_what_to_write_instead() {
+    let variable = "originate.variables: a value is a string without line breaks and commas";
+    for (more, line, text) in [
+        ("bakoff_min = '1s'", 8, "unknown key asterisk.bakoff_min; did you mean backoff_min?"),
+        ("[htttp]", 8, "unknown key htttp; did you mean http?"),
+        ("[log]\nzzzzzzzz = 1", 9, "unknown key log.zzzzzzzz; known here: format, filter"),
+        ("name = 'a/b'", 8, "asterisk.name must be 1 to 32 letters, digits, _, - or ."),
+        ("auth = 'sha1'", 8, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
+        ("keepalive = '1ms'", 8, "asterisk.keepalive must be a duration from \"100ms\" to \"1h\""),
+        ("connect_timeout = 5", 8, "asterisk.connect_timeout must be a duration from \"100ms\" to \"1h\""),
+        ("backoff_min = '1m'", 8, "asterisk.backoff_min must not be longer than backoff_max"),
+        ("tls = 1", 8, "asterisk.tls must be a table"),
+        ("tls = { sever_name = 'x' }", 8, "unknown key asterisk.tls.sever_name; did you mean server_name?"),
+        ("[asterisk.tls]\nserver_name = '-'", 9, "asterisk.tls.server_name must be a host name or address"),
+        ("[[asterisk]]\naddress = 'b:1'", 8, "exactly one [[asterisk]] is needed"),
+        ("secret_env = 'X'", 8, "exactly one of asterisk.secret, secret_file and secret_env is needed"),
+        (
+            "[[api_keys]]\nname = 'bot'\nkey = 'another-key'",
+            8,
+            "api_keys.name is that of an earlier key; choose another",
+        ),
+        (
+            "[[api_keys]]\nname = 'b'\nkey = 'hush-hush-key'",
+            8,
+            "api_keys.key is that of an earlier key; choose another",
+        ),
+        ("[[api_keys]]\nkey = 'another-key'", 8, "api_keys.name is missing: it stands for the key in the log"),
+        ("[[api_keys]]\nname = ''\nkey = 'another-key'", 9, "api_keys.name must be 1 to 32 letters, digits, _, - or ."),
+        ("[[api_keys]]\nname = 'b'\nkey = 'short'", 10, "api_keys.key must be at least 8 bytes long"),
+        ("[[api_keys]]\nname = 'b'\nkey = ''", 10, "api_keys.key is empty"),
+        ("[[api_keys]]\nname = 'b'", 8, "exactly one of api_keys.key, key_file and key_env is needed"),
+        (
+            "[[api_keys]]\nname = 'b'\nkey_env = 'ORIGINATORD_NOT_SET'",
+            10,
+            "api_keys.key_env names a variable that is not set",
+        ),
+        ("[http]\nlisten = 'localhost:80'", 9, "http.listen must be an address and port, as \"127.0.0.1:8080\""),
+        ("[http]\nreply_timeout = '2s'", 9, "http.reply_timeout must be a duration from \"200ms\" to \"1s 900ms\""),
+        ("[http]\nmax_connections = 0", 9, "http.max_connections must be a whole number from 1 to 1000000"),
+        ("[http]\nmax_connections = -1", 9, "http.max_connections must be a whole number from 1 to 1000000"),
+        ("[originate]\npriority = 'x'", 9, "originate.priority must be a whole number from 1 to 10000"),
+        ("[originate]\ncontext = \"a\\r\\nb\"", 9, "originate.context must be a context of the dialplan"),
+        ("[originate]\nring_timeout = '0s'", 9, "originate.ring_timeout must be a duration from \"1s\" to \"1h\""),
+        ("[originate]\ndefault_lang = 'r,'", 9, "originate.default_lang must be a language tag, as \"ru\""),
+        ("[originate.variables]\nA = 'x,B=y'", 9, variable),
+        ("[originate.variables]\nA = 1", 9, variable),
+        ("[originate.variables]\n\"F(x)\" = ''", 9, "originate.variables: a name is made of letters, digits and _"),
+        ("[originate.variables]\n__LANG = 'en'", 9, "originate.variables.__LANG is set by originatord itself"),
+        ("[log]\nformat = 'xml'", 9, "log.format must be \"text\" or \"json\""),
+        ("[log]\nfilter = 'a=b=c'", 9, "log.filter must be a level, or directives as \"info,originatord=debug\""),
+        ("[journal]\nring = 10000001", 9, "journal.ring must be a whole number from 1 to 10000000"),
+        ("[journal]\nfile_max_size = '64'", 9, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
+        ("[journal]\nfile = 1", 9, "journal.file must be a path"),
+        ("http = 1", 8, "unknown key asterisk.http; known here: name, address"),
+        ("key = \"unclosed", 8, "not TOML: "),
+    ] {
+        let problems = after(more);
+        let expected = format!("x:{line}: {text}");
+        assert!(problems.lines().any(|problem| problem.starts_with(&expected)), "{more}:\n{problems}");
+    }
+    for channel in ["Local/1@x", "Local/{number}{number}@x", "PJSIP/{number}@gateway", "Local/{number}@x\\r\\n"] {
+        let problems = after(&format!("[originate]\nchannel = \"{channel}\""));
+        assert!(problems.starts_with("x:9: originate.channel must be a Local channel"), "{channel}: {problems}");
+    }
+    for address in ["pbx", "pbx:", ":5038", "pbx:0", "pbx:65536", "a b:1", "pbx:+1"] {
+        let problems = parse(&LEAST.replace("127.0.0.1:5038", address)).map(|_| ()).unwrap_err().to_string();
+        assert!(problems.starts_with("x:5: asterisk.address must be a host and port"), "{address}: {problems}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    assert_eq!(
+        parse("").unwrap_err().to_string(),
+        "x:1: at least one [[api_keys]] with name and key is needed\nx:1: exactly one [[asterisk]] is needed"
+    );
+    assert_eq!(after("a = 1\nb = 2\nauth = 3").lines().count(), 3);
+    assert_eq!(after(""), "ok");
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ami"), "from-the-file\n").unwrap();
+    let text = LEAST.replace("secret = \"hush-hush-secret\"", "secret_file = \"ami\"");
+    let config = Config::parse(&text, folder.path()).unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), "from-the-file");
+    let missing = Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
+    assert!(missing[0].text.starts_with("asterisk.secret_file cannot be read: "), "{missing:?}");
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let leaks = |text: &str| text.contains("hush");
+    assert!(!leaks(&format!("{:?}", parse(LEAST).unwrap())));
+    // Every slip of one key: a character too few, or a wrong one, anywhere in the file.
+    for at in 0..LEAST.len() {
+        for wrong in ["", "\n", "\"", "'", "=", "]", "[", "{", "\\", "#", ".", "x", "\0"] {
+            let replaced = format!("{}{wrong}{}", &LEAST[..at], &LEAST[at + 1..]);
+            let inserted = format!("{}{wrong}{}", &LEAST[..at], &LEAST[at..]);
+            for text in [replaced, inserted] {
+                if let Err(problems) = parse(&text) {
+                    assert!(!problems.problems.is_empty(), "{text}");
+                    assert!(!leaks(&format!("{problems} {problems:?}")), "{text}\n{problems}");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        prop_assert!(parse(&text).is_err_and(|problems| !problems.problems.is_empty()));
+    }
+
+    #[test]
+    fn nothing_that_looks_like_settings_makes_it_panic(
+        words in prop::collection::vec(
+            prop::sample::select(vec![
+                "[", "]", "[[", "]]", "\n", " = ", "\"", "'", "{", "}", ",", ".", "1", "-", "\"x\"", "http", "listen",
+                "api_keys", "asterisk", "name", "key", "key_file", "address", "tls", "originate", "variables", "я",
+                "journal", "ring", "log", "filter", "\r", "\"\"\"", "#", "true", "0x", "1979-05-27", "\\u",
+            ]),
+            0..40,
+        )
+    ) {
+        prop_assert!(parse(&words.concat()).is_err_and(|problems| !problems.problems.is_empty()));
+    }
+}
+
+/// The key that a line of the example sets, or would set if it were not a comment.
+fn key(line: &str) -> Option<&str> {
+    let (key, _) = line.strip_prefix("# ").unwrap_or(line).split_once(" = ")?;
+    key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_').then_some(key)
+}
+
+/// The example with the line `index` changed.
+fn changed(index: usize, change: impl Fn(&str) -> String) -> String {
+    let lines = EXAMPLE.lines().enumerate();
+    lines.map(|(i, line)| if i == index { change(line) } else { line.to_owned() } + "\n").collect()
+}
+
+#[test]
+fn the_example_can_be_used_as_it_is() {
+    let config = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.api_keys.len(), 1);
+    assert!(config.asterisk.tls.is_none() && config.journal.file.is_none() && config.originate.variables.is_empty());
+}
+
+#[test]
+fn the_example_shows_every_key_and_its_true_default() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["telegram-bot.key", "ami.secret", "asterisk-ca.pem"] {
+        std::fs::write(folder.path().join(file), "from-a-file\n").unwrap();
+    }
+    let settings = |text: &str| {
+        // With a file, so that the settings of its rotation show.
+        let text = text.replace("\n# file = ", "\nfile = ").replace("\nfile = \"/var/log/originatord/", "\nfile = \"");
+        let config = Config::parse(&text, folder.path());
+        format!("{:?}", config.unwrap_or_else(|problems| panic!("{problems:?}")))
+    };
+    let expected = settings(EXAMPLE);
+    let no_default = ["key", "address", "username", "secret", "tls", "variables", "file", "key_env", "secret_env"];
+    for (index, line) in EXAMPLE.lines().enumerate() {
+        match key(line) {
+            None => {}
+            Some(key) if no_default.contains(&key) => {}
+            // Of the places for a secret only one may be used.
+            Some(way @ ("key_file" | "secret_file")) => {
+                let plain = format!("\n{} = ", way.trim_end_matches("_file"));
+                settings(&changed(index, |line| line.trim_start_matches("# ").to_owned()).replace(&plain, "\n# x = "));
+            }
+            Some(_) if line.starts_with("# ") => {
+                let text = changed(index, |line| line.trim_start_matches("# ").to_owned());
+                assert_eq!(settings(&text), expected, "{line}");
+            }
+            // The name of an API key, which has no default.
+            Some("name") => {}
+            Some(_) => assert_eq!(settings(&changed(index, |line| format!("# {line}"))), expected, "{line}"),
+        }
+    }
+    // An unknown key's message names the known ones, so the reader itself says which keys there are.
+    for (section, marker) in [
+        ("", "instance"),
+        ("[http]\n", "listen"),
+        ("[[api_keys]]\n", "name"),
+        ("[[asterisk]]\n", "address"),
+        ("[originate]\n", "channel"),
+        ("[log]\n", "format"),
+        ("[journal]\n", "ring"),
+    ] {
+        let problems = parse(&format!("{section}qqqqqqqqqqqqqqqqq = 1")).unwrap_err().to_string();
+        let known = problems.lines().find_map(|line| line.split_once("known here: ")).map(|(_, known)| known);
+        let known: Vec<_> = known.unwrap_or_else(|| panic!("{problems}")).split(", ").collect();
+        assert!(known.contains(&marker), "{known:?}");
+        for key in known {
+            let shown = [format!("\n{key} = "), format!("\n# {key} = "), format!("[{key}]")];
+            assert!(shown.iter().any(|text| EXAMPLE.contains(text)), "{key} is not in the example");
+        }
+    }
+}
