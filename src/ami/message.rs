@@ -312,6 +312,8 @@ pub struct ListedChannel<'f> {
     pub application: Cow<'f, str>,
     /// That application's arguments.
     pub application_data: Cow<'f, str>,
+    /// Whether it is in a bridge, a conference's or another.
+    pub is_bridged: bool,
 }
 
 /// What our dialplan's UserEvent is called.
@@ -373,13 +375,16 @@ impl<'f> Event<'f> {
                 Event::GatewayReply { linkedid: text(linkedid), tech: text(tech) }
             }
             b"CoreShowChannel" => {
-                let [uniqueid, linkedid, state, application, data] =
-                    pick(frame, ["Uniqueid", "Linkedid", "ChannelStateDesc", "Application", "ApplicationData"]);
+                let [uniqueid, linkedid, state, application, data, bridge] = pick(
+                    frame,
+                    ["Uniqueid", "Linkedid", "ChannelStateDesc", "Application", "ApplicationData", "BridgeId"],
+                );
                 Event::CoreShowChannel(Box::new(ListedChannel {
                     channel: channel(uniqueid, linkedid),
                     state: ChannelState::parse(state),
                     application: text(application),
                     application_data: text(data),
+                    is_bridged: !bridge.is_empty(),
                 }))
             }
             b"CoreShowChannelsComplete" => Event::CoreShowChannelsComplete,

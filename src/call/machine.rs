@@ -431,3 +431,6 @@ fn more_telling(kept: Option<Cause>, new: Cause) -> Cause {
         _ => new,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -329,3 +329,6 @@ fn view(call: &Call, stale: bool) -> CallView {
         end: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,12 +116,13 @@ impl<O, H> Engine<O, H> {
 
     pub(super) fn receive_listed(&mut self, listed: &ListedChannel<'_>) {
         let Some(round) = &mut self.reconcile.round else { return };
-        let ListedChannel { channel, state, application, application_data } = listed;
+        let ListedChannel { channel, state, application, application_data, is_bridged } = listed;
         if let Ok(id) = channel.uniqueid.parse() {
             let found = round.found.entry(id).or_default();
             found.local1 = true;
             found.up = *state == ChannelState::Up;
-            if application == "ConfBridge" {
+            // Before it is in the bridge it only hears announcements; ConfbridgeJoin is yet to come.
+            if application == "ConfBridge" && *is_bridged {
                 found.conference = application_data.split(',').next().map(Arc::from);
             }
         } else if let Ok(id) = channel.linkedid.parse() {

@@ -1,0 +1,245 @@
+//! Each fact in each state, and any order of one call's facts.
+
+use std::time::UNIX_EPOCH;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::call::CallId;
+
+fn now(millis: u64) -> Now {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let start = *START.get_or_init(Instant::now);
+    Now { instant: start + Duration::from_millis(millis), wall: UNIX_EPOCH + Duration::from_millis(millis) }
+}
+
+fn call() -> Call {
+    let info = CallInfo {
+        id: CallId::new(UNIX_EPOCH, 1),
+        number: "79991234567".parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    };
+    Call::new(Arc::new(info), now(0))
+}
+
+fn cause(code: u8) -> Cause {
+    Cause { code, text: format!("cause {code}").into() }
+}
+
+/// Applies the facts a millisecond apart, and lets the grace pass.
+fn play(facts: &[Fact]) -> (Call, Vec<Change>) {
+    let (mut call, mut changes) = (call(), Vec::new());
+    let mut time = 0;
+    for fact in facts {
+        time += 1;
+        call.apply(now(time), fact.clone(), |change| changes.push(change));
+    }
+    if let Some(deadline) = call.deadline() {
+        let passed = deadline.saturating_duration_since(now(0).instant).as_millis() as u64;
+        call.tick(now(passed), |change| changes.push(change));
+    }
+    (call, changes)
+}
+
+fn outcomes(changes: &[Change]) -> Vec<Outcome> {
+    let ended = |change: &Change| match change {
+        Change::Ended(end) => Some(end.outcome),
+        _ => None,
+    };
+    changes.iter().filter_map(ended).collect()
+}
+
+/// What Asterisk says of a call whose gateway answers with `leg`, as on the recordings.
+fn unanswered(leg: u8, tech: Option<&str>, ringing: bool) -> Vec<Fact> {
+    let mut facts = vec![Fact::Accepted, Fact::Local1Seen, Fact::Local2Seen, Fact::LegSeen("leg".into())];
+    facts.extend(ringing.then_some(Fact::Ringing));
+    facts.extend(tech.map(|text| Fact::Tech(text.into())));
+    facts.extend([
+        Fact::LegGone("leg".into(), cause(leg)),
+        Fact::Local2Gone(cause(34)),
+        Fact::Local1Gone(cause(0)),
+        Fact::Response(Err(8)),
+    ]);
+    facts
+}
+
+fn answered() -> Vec<Fact> {
+    vec![
+        Fact::Accepted,
+        Fact::Local1Seen,
+        Fact::Local2Seen,
+        Fact::LegSeen("leg".into()),
+        Fact::Ringing,
+        Fact::Answered,
+        Fact::Response(Ok(())),
+        Fact::Joined("R1".into()),
+        Fact::Left("R1".into()),
+        Fact::LegGone("leg".into(), cause(16)),
+        Fact::Local2Gone(cause(16)),
+        Fact::Local1Gone(cause(16)),
+    ]
+}
+
+/// The outcomes that the gateway's causes stand for.
+const CAUSES: [(u8, Option<&str>, Outcome); 8] = [
+    (1, None, Outcome::NotOnTelegram),
+    (3, None, Outcome::InvalidNumber),
+    (17, None, Outcome::Busy),
+    (19, None, Outcome::NoAnswer),
+    (21, None, Outcome::Declined),
+    (34, None, Outcome::Congestion),
+    (38, Some("SIP 500 FLOOD_WAIT 291"), Outcome::FloodWait),
+    (27, None, Outcome::Failed),
+];
+
+#[test]
+fn the_cause_of_the_gateways_leg_tells_the_outcome() {
+    for (code, tech, outcome) in CAUSES {
+        let (_, changes) = play(&unanswered(code, tech, false));
+        assert_eq!(outcomes(&changes), [outcome], "cause {code}");
+    }
+    assert_eq!(outcomes(&play(&answered()).1), [Outcome::Completed]);
+}
+
+#[test]
+fn each_fact_in_each_state() {
+    use State::*;
+    let reached: [(&[Fact], State); 5] = [
+        (&[], Requested),
+        (&[Fact::Accepted], Queued),
+        (&[Fact::Accepted, Fact::Ringing], Ringing),
+        (&[Fact::Accepted, Fact::Answered], Answered),
+        (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
+    ];
+    // What a fact makes of Requested, Queued, Ringing, Answered and Joined.
+    let table: [(Fact, [State; 5]); 13] = [
+        (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined]),
+        (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined]),
+        (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined]),
+        (Fact::Answered, [Answered, Answered, Answered, Answered, Joined]),
+        (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined]),
+        (Fact::Left("R".into()), [Left, Left, Left, Left, Left]),
+        (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::Local2Gone(cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended]),
+    ];
+    for (fact, states) in table {
+        for ((facts, _), expected) in reached.iter().zip(states) {
+            let (mut call, _) = play(facts);
+            call.apply(now(100), fact.clone(), |_| {});
+            assert_eq!(call.state(), expected, "{fact:?} after {facts:?}");
+        }
+    }
+    for (facts, expected) in reached {
+        assert_eq!(play(facts).0.state(), expected);
+    }
+}
+
+#[test]
+fn steps_are_told_once_and_acceptance_first() {
+    let (_, changes) = play(&[Fact::Answered, Fact::Ringing, Fact::Accepted, Fact::Answered, Fact::Response(Ok(()))]);
+    assert_eq!(changes, [Change::Queued, Change::Answered]);
+}
+
+#[test]
+fn the_number_is_free_when_both_halves_are_gone_and_not_before() {
+    let mut call = call();
+    let mut changes = Vec::new();
+    for fact in [Fact::Local2Seen, Fact::Local1Gone(cause(0))] {
+        call.apply(now(1), fact, |change| changes.push(change));
+    }
+    assert_eq!(changes, [Change::Queued]);
+    call.apply(now(2), Fact::Local2Gone(cause(17)), |change| changes.push(change));
+    assert_eq!(changes, [Change::Queued, Change::Freed]);
+}
+
+#[test]
+fn a_hangup_that_never_comes_holds_the_number_no_longer_than_the_grace() {
+    let (_, changes) = play(&[Fact::Local2Seen, Fact::Response(Err(3))]);
+    assert_eq!((&changes[..2], outcomes(&changes)), (&[Change::Queued, Change::Freed][..], vec![Outcome::NoAnswer]));
+}
+
+#[test]
+fn who_asked_for_the_end_is_told() {
+    let mut facts = unanswered(16, None, true);
+    facts.insert(0, Fact::HangUpAsked("operator".into()));
+    let (_, changes) = play(&facts);
+    assert_eq!(outcomes(&changes), [Outcome::Canceled]);
+    let mut facts = answered();
+    facts.insert(0, Fact::HangUpAsked("operator".into()));
+    assert_eq!(outcomes(&play(&facts).1), [Outcome::Completed]);
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_unknown_and_says_when_it_may_have_been() {
+    let mut call = call();
+    let mut changes = Vec::new();
+    for fact in [Fact::Local2Seen, Fact::Answered, Fact::Vanished(now(50).wall)] {
+        call.apply(now(80), fact, |change| changes.push(change));
+    }
+    let Some(Change::Ended(end)) = changes.last() else { panic!("{changes:?}") };
+    assert_eq!((end.outcome, end.unseen), (Outcome::Unknown, Some((now(50).wall, now(80).wall))));
+}
+
+#[test]
+fn a_call_met_in_the_middle_is_not_told_again_and_its_times_are_not_made_up() {
+    let mut call = call();
+    call.adopt(State::Joined);
+    let mut changes = Vec::new();
+    for fact in [Fact::Answered, Fact::Ringing, Fact::Local1Gone(cause(16)), Fact::Local2Gone(cause(16))] {
+        call.apply(now(9), fact, |change| changes.push(change));
+    }
+    call.tick(now(10_000), |change| changes.push(change));
+    let [Change::Freed, Change::Ended(end)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((end.outcome, end.ring, end.talk), (Outcome::Completed, None, None));
+}
+
+fn scenario() -> impl Strategy<Value = Vec<Fact>> {
+    let failed = (prop::sample::select(CAUSES.to_vec()), any::<bool>())
+        .prop_map(|((code, tech, _), ringing)| unanswered(code, tech, ringing));
+    prop_oneof![failed, Just(answered())]
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_a_calls_facts_ends_in_the_same_outcome(facts in scenario(), seed in any::<u64>()) {
+        let expected = outcomes(&play(&facts).1);
+        let mut shuffled = facts;
+        fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
+        let (call, changes) = play(&shuffled);
+        prop_assert_eq!(outcomes(&changes), expected, "{:?}", shuffled);
+        prop_assert_eq!(changes.iter().filter(|change| **change == Change::Freed).count(), 1);
+        prop_assert_eq!(changes.iter().filter(|change| **change == Change::Queued).count(), 1);
+        prop_assert_eq!(call.state(), State::Ended);
+        prop_assert_eq!(call.deadline(), None);
+    }
+
+    #[test]
+    fn facts_that_are_lost_or_doubled_still_end_the_call_once(
+        facts in scenario(),
+        lost in prop::collection::vec(any::<bool>(), 16),
+        doubled in prop::collection::vec(any::<bool>(), 16),
+    ) {
+        let mut played = Vec::new();
+        for ((fact, lost), doubled) in facts.into_iter().zip(lost).zip(doubled) {
+            // The Hangup of ;1 is the end itself; without it reconciling ends the call.
+            if !lost || matches!(fact, Fact::Local1Gone(_)) {
+                played.push(fact.clone());
+            }
+            if doubled && !lost {
+                played.push(fact);
+            }
+        }
+        let (call, changes) = play(&played);
+        prop_assert_eq!(outcomes(&changes).len(), 1);
+        prop_assert_eq!(changes.iter().filter(|change| **change == Change::Freed).count(), 1);
+        prop_assert_eq!(call.state(), State::Ended);
+    }
+}

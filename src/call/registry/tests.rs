@@ -1,0 +1,155 @@
+//! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is over.
+
+use std::time::UNIX_EPOCH;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::call::lock_id;
+use crate::call::outcome::Cause;
+
+fn now(millis: u64) -> Now {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    let start = *START.get_or_init(Instant::now);
+    Now { instant: start + Duration::from_millis(millis), wall: UNIX_EPOCH + Duration::from_millis(millis) }
+}
+
+fn info(id: u128, number: &str) -> Arc<CallInfo> {
+    Arc::new(CallInfo {
+        id: CallId::new(UNIX_EPOCH, id),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    })
+}
+
+fn channel(uniqueid: impl ToString, linkedid: impl ToString) -> Channel<'static> {
+    Channel { uniqueid: uniqueid.to_string().into(), linkedid: linkedid.to_string().into() }
+}
+
+fn cause(code: u8) -> Cause {
+    Cause { code, text: "".into() }
+}
+
+/// Every event of a busy call, in the order of a recording.
+fn busy_call(info: &CallInfo) -> Vec<Event<'static>> {
+    let (one, two) = (info.id.to_string(), lock_id(info.number));
+    let leg = format!("leg-{}", info.id);
+    vec![
+        Event::Newchannel(channel(&one, &one)),
+        Event::Newchannel(channel(&two, &one)),
+        Event::Newchannel(channel(&leg, &one)),
+        Event::Newstate(channel(&leg, &one), ChannelState::Ringing),
+        Event::GatewayReply { linkedid: one.clone().into(), tech: "SIP 486 Busy Here".into() },
+        Event::Hangup(channel(&leg, &one), cause(17)),
+        Event::Hangup(channel(&two, &one), cause(17)),
+        Event::Hangup(channel(&one, &one), cause(17)),
+        Event::OriginateResponse { id: Some(ActionId::Call(info.id)), result: Err(0) },
+    ]
+}
+
+fn assert_empty(registry: &Registry) {
+    assert_eq!(registry.len(), 0);
+    assert!(registry.by_id.is_empty() && registry.by_number.is_empty());
+    assert!(registry.by_leg.is_empty() && registry.deadlines.is_empty());
+}
+
+#[test]
+fn a_number_is_taken_from_the_request_to_the_end() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (first, second) = (info(1, "79991234567"), info(2, "+7 999 123-45-67"));
+    assert_eq!(registry.open(now(0), first.clone()), Ok(()));
+    // OriginateResponse may come after the channels are gone, and with them the lock.
+    for (time, event) in (1..).zip(busy_call(&first).into_iter().take(8)) {
+        let is_taken = registry.open(now(time), second.clone());
+        assert_eq!(is_taken, Err(first.id), "before {event:?}");
+        registry.hear(now(time), &event, &mut told);
+    }
+    assert_eq!(registry.open(now(20), second), Ok(()));
+    assert_eq!(registry.len(), 2, "the outcome is still open");
+    registry.tick(now(1000), &mut told);
+    assert_eq!((registry.len(), registry.ended(9).len()), (1, 1));
+}
+
+#[test]
+fn the_lock_of_an_earlier_call_is_no_sign_of_this_one() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (old, new) = (info(1, "7999"), info(2, "7999"));
+    registry.open(now(0), new.clone()).unwrap();
+    let lock = lock_id(new.number);
+    assert_eq!(registry.hear(now(1), &Event::Hangup(channel(&lock, old.id), cause(17)), &mut told), None);
+    let seen = Event::Newchannel(channel(&lock, new.id));
+    assert_eq!(registry.hear(now(1), &seen, &mut told), Some(new.id));
+}
+
+#[test]
+fn channels_of_others_are_not_ours_though_a_conference_gives_them_our_linkedid() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let ours = info(1, "7999");
+    registry.open(now(0), ours.clone()).unwrap();
+    let operator = channel("1795.7", ours.id);
+    assert_eq!(registry.hear(now(1), &Event::Hangup(operator, cause(17)), &mut told), None);
+    let foreign = Event::Newchannel(channel("1795.8", "1795.8"));
+    assert_eq!(registry.hear(now(1), &foreign, &mut told), None);
+    assert!(told.is_empty());
+}
+
+#[test]
+fn legs_without_end_are_not_remembered_without_end() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let call = info(1, "7999");
+    registry.open(now(0), call.clone()).unwrap();
+    for leg in 0..1000 {
+        registry.hear(now(1), &Event::Newchannel(channel(format!("leg-{leg}"), call.id)), &mut told);
+    }
+    assert!(registry.by_leg.len() <= 8);
+    registry.remove(call.id);
+    assert_empty(&registry);
+}
+
+proptest! {
+    /// Calls to few numbers, their events in any order among each other and among the calls, some lost: never two
+    /// live calls to one number, each call ends once, and nothing is left.
+    #[test]
+    fn whatever_comes_there_is_one_call_for_a_number_and_nothing_left(
+        numbers in prop::collection::vec(0u8..4, 1..12),
+        order in any::<u64>(),
+        lost in 0u8..4,
+    ) {
+        let (mut registry, mut told) = (Registry::default(), Vec::new());
+        let mut rng = fastrand::Rng::with_seed(order);
+        let (mut accepted, mut events, mut time) = (Vec::new(), Vec::new(), 0);
+        for (id, number) in (1..).zip(numbers) {
+            let info = info(id, &format!("7999000{number}"));
+            if registry.open(now(time), info.clone()).is_ok() {
+                accepted.push(info.id);
+                events.extend(busy_call(&info).into_iter().filter(|_| rng.u8(0..10) >= lost));
+            }
+            for _ in 0..rng.usize(0..10).min(events.len()) {
+                time += rng.u64(0..50);
+                let event = events.swap_remove(rng.usize(0..events.len()));
+                registry.hear(now(time), &event, &mut told);
+                registry.tick(now(time), &mut told);
+            }
+            let mut live: Vec<_> = registry.by_number.values().collect();
+            live.sort();
+            live.dedup();
+            prop_assert_eq!(live.len(), registry.by_number.len());
+        }
+        for event in events {
+            registry.hear(now(time), &event, &mut told);
+        }
+        registry.tick(now(time + 10_000), &mut told);
+        // What Asterisk did not tell the end of, the list of channels tells.
+        for id in registry.ids() {
+            registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut told);
+        }
+        assert_empty(&registry);
+        for id in accepted {
+            let ends = told.iter().filter(|(info, change)| info.id == id && matches!(change, Change::Ended(_)));
+            prop_assert_eq!(ends.count(), 1);
+        }
+    }
+}
