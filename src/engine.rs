@@ -21,7 +21,7 @@ use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Refusal};
 use crate::clock::Now;
-use crate::config::{Asterisk, Config, Originate};
+use crate::config::{Config, Originate};
 use crate::handle::{Calls, HangUpError, OriginateError, Request};
 use crate::journal::Event;
 
@@ -75,17 +75,10 @@ pub struct EngineSettings {
 impl EngineSettings {
     /// Takes what the engine needs from the configuration.
     pub fn new(config: &Config) -> Result<Self, InvalidBackoff> {
-        let Asterisk { name, username, secret, auth, keepalive, action_timeout, .. } = &config.asterisk;
         Ok(Self {
             instance: config.instance.clone(),
-            asterisk: name.clone(),
-            session: Settings {
-                username: username.clone(),
-                secret: secret.clone(),
-                auth: *auth,
-                keepalive: *keepalive,
-                action_timeout: *action_timeout,
-            },
+            asterisk: config.asterisk.name.clone(),
+            session: Settings::of(&config.asterisk),
             connect_timeout: config.asterisk.connect_timeout,
             backoff: Backoff::new(config.asterisk.backoff_min, config.asterisk.backoff_max)?,
             originate: config.originate.clone(),

@@ -123,7 +123,12 @@ async fn run(config: &Config) -> Result<(), StartError> {
     Ok(())
 }
 
-fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
+/// Makes connections to the AMI as configured.
+///
+/// # Errors
+///
+/// TLS cannot be set up.
+pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
     let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
     let host = asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
     let name = tls.server_name.as_deref().unwrap_or(host).to_owned();

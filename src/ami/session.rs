@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::codec::Received;
 use super::frame::Frame;
 use super::message::{Action, ActionId, Message, Response, Secret, Unsendable};
-use crate::config::Auth;
+use crate::config::{Asterisk, Auth};
 
 /// What a session has to know.
 #[derive(Debug, Clone)]
@@ -29,6 +29,19 @@ pub struct Settings {
     pub keepalive: Duration,
     /// How long an action's response is waited for.
     pub action_timeout: Duration,
+}
+
+impl Settings {
+    /// Takes what a session needs from the configuration.
+    pub fn of(asterisk: &Asterisk) -> Self {
+        Self {
+            username: asterisk.username.clone(),
+            secret: asterisk.secret.clone(),
+            auth: asterisk.auth,
+            keepalive: asterisk.keepalive,
+            action_timeout: asterisk.action_timeout,
+        }
+    }
 }
 
 /// Why a session is at its end.

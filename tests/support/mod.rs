@@ -2,6 +2,7 @@
 //! can be told what to say, and a real one.
 
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::disallowed_methods, reason = "tests have threads of their own to wait on")]
 
 pub mod ami;
 pub mod daemon;

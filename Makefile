@@ -1,0 +1,43 @@
+# make run    sets up and runs the real thing: Asterisk, a gateway played by sipp, the daemon
+# make test   sets up and passes every test
+#
+# Both install what they need (as root, with apt-get), and say what is missing where they cannot.
+
+.PHONY: run test setup setup-tests bench clean
+
+VENV := .cache/venv
+
+run: setup
+	cargo build --release --quiet
+	@asterisk/run
+
+test: setup setup-tests
+	cargo fmt --check
+	cargo clippy --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
+	cargo test --quiet
+
+bench: setup
+	asterisk/pbx setup
+	cargo bench --quiet
+
+# A C compiler (for the TLS library's assembly), and curl to try it by hand.
+setup:
+	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl
+
+setup-tests: $(VENV)/.complete
+	@asterisk/pbx setup --version 22
+	@asterisk/pbx setup --version 16
+
+# The bots' side is played by the library that bots use.
+$(VENV)/.complete:
+	@asterisk/need python3:python3:python3-venv
+	@python3 -c 'import ensurepip' 2>/dev/null || asterisk/need --always python3-venv
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'requests>=2.32,<3'
+	@touch $@
+
+clean:
+	@[ ! -d .run ] || asterisk/pbx down --all
+	cargo clean --quiet
+	rm -rf .cache .run

@@ -1,0 +1,152 @@
+//! A conversation with Asterisk that asks one thing at a time, and rings nobody.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout_at;
+use tokio_util::codec::Decoder;
+
+use crate::ami::codec::{Codec, CodecError, Received};
+use crate::ami::frame::Frame;
+use crate::ami::message::{Action, Response, Unsendable};
+use crate::ami::session::{Heard, Session, SessionError, Settings};
+use crate::call::CallId;
+use crate::config::Asterisk;
+use crate::connector::{Connector, Stream};
+
+/// How long the events of a call to nowhere are waited for.
+const EVENTS: Duration = Duration::from_secs(2);
+
+/// Why there is nothing more to be learnt.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProbeError {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error(transparent)]
+    Unsendable(#[from] Unsendable),
+    #[error("no answer in time")]
+    Late,
+    #[error("Asterisk closed the connection")]
+    Closed,
+}
+
+/// The conversation.
+pub(super) struct Probe {
+    stream: Stream,
+    codec: Codec,
+    input: BytesMut,
+    session: Session<()>,
+    patience: Duration,
+}
+
+impl Probe {
+    /// Connects, and waits for the greeting.
+    pub(super) async fn connect(connector: &Connector, asterisk: &Asterisk) -> Result<Self, ProbeError> {
+        let give_up = Instant::now() + asterisk.connect_timeout;
+        let stream = timeout_at(give_up.into(), connector.connect()).await.map_err(|_| ProbeError::Late)??;
+        let settings = Settings::of(asterisk);
+        let session = Session::new(settings, Instant::now());
+        let (codec, input) = (Codec::default(), BytesMut::new());
+        let mut probe = Self { stream, codec, input, session, patience: asterisk.action_timeout };
+        let banner = probe.receive(give_up).await?;
+        probe.session.receive(Instant::now(), banner)?;
+        Ok(probe)
+    }
+
+    pub(super) fn banner(&self) -> &str {
+        self.session.banner()
+    }
+
+    pub(super) async fn log_in(&mut self) -> Result<(), ProbeError> {
+        let give_up = Instant::now() + self.patience;
+        while !self.session.is_up() {
+            self.hear(give_up).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the user may use this action; asked such that it does nothing.
+    pub(super) async fn is_allowed(&mut self, action: &'static str) -> Result<bool, ProbeError> {
+        let headers = match action {
+            "Hangup" | "GetVar" => vec![("Channel", "originatord-check".to_owned()), ("Variable", "X".to_owned())],
+            // Without the headers it needs, an action that is allowed says what is missing.
+            _ => Vec::new(),
+        };
+        let response = self.ask(&Action::Other(action, headers)).await?;
+        Ok(!response.message.contains("Permission denied") && !response.message.contains("Access Forbidden"))
+    }
+
+    /// Whether this context is in the dialplan; nothing if the user may not look.
+    pub(super) async fn has_context(&mut self, context: &str) -> Result<Option<bool>, ProbeError> {
+        let response = self.ask(&Action::Other("ShowDialPlan", vec![("Context", context.to_owned())])).await?;
+        Ok(if response.message.contains("Permission denied") { None } else { Some(response.success) })
+    }
+
+    /// Which events arrive of a call to an extension that does not exist: its channels come and go at once, and
+    /// nothing of the dialplan runs.
+    pub(super) async fn events_of_a_call_to_nowhere(&mut self) -> Result<HashSet<String>, ProbeError> {
+        let id = CallId::new(SystemTime::now(), fastrand::u128(..)).to_string();
+        let headers = [
+            ("Channel", "Local/originatord-check@originatord-check"),
+            ("Application", "NoOp"),
+            ("Async", "true"),
+            ("ChannelId", &id),
+        ];
+        let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
+        let (mut seen, give_up) = (HashSet::new(), Instant::now() + EVENTS);
+        self.session.send(Instant::now(), &Action::Other("Originate", headers), ())?;
+        while !["Newchannel", "Hangup", "OriginateResponse"].iter().all(|event| seen.contains(*event)) {
+            match self.hear(give_up).await {
+                Ok(Heard::Event(frame)) if is_of(&frame, &id) => {
+                    seen.extend(frame.text("Event").map(|name| name.into_owned()));
+                }
+                Ok(_) => {}
+                Err(ProbeError::Late) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn ask(&mut self, action: &Action) -> Result<Response, ProbeError> {
+        let give_up = Instant::now() + self.patience;
+        self.session.send(Instant::now(), action, ())?;
+        loop {
+            if let Heard::Answer((), response) = self.hear(give_up).await? {
+                return Ok(response);
+            }
+        }
+    }
+
+    /// Sends what there is to send, and hears one thing.
+    async fn hear(&mut self, give_up: Instant) -> Result<Heard<()>, ProbeError> {
+        let output = self.session.output().split();
+        self.stream.write_all(&output).await?;
+        self.stream.flush().await?;
+        let received = self.receive(give_up).await?;
+        Ok(self.session.receive(Instant::now(), received)?)
+    }
+
+    async fn receive(&mut self, give_up: Instant) -> Result<Received, ProbeError> {
+        loop {
+            if let Some(received) = self.codec.decode(&mut self.input)? {
+                return Ok(received);
+            }
+            let read = timeout_at(give_up.into(), self.stream.read_buf(&mut self.input));
+            if read.await.map_err(|_| ProbeError::Late)?? == 0 {
+                return Err(ProbeError::Closed);
+            }
+        }
+    }
+}
+
+/// Whether the frame is about the call of this id.
+fn is_of(frame: &Frame, id: &str) -> bool {
+    ["Uniqueid", "Linkedid"].iter().any(|name| frame.get(name) == Some(id.as_bytes()))
+}
