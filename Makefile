@@ -21,9 +21,9 @@ bench: setup
 	asterisk/pbx setup
 	cargo bench --quiet
 
-# A C compiler (for the TLS library's assembly), and curl to try it by hand.
+# A C compiler (for the TLS library's assembly), curl to try it by hand, ss to find free ports.
 setup:
-	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl
+	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl ss:iproute2
 
 setup-tests: $(VENV)/.complete
 	@asterisk/pbx setup --version 22
