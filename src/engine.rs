@@ -50,7 +50,7 @@ pub enum Effect<O, H> {
 #[derive(Debug)]
 enum Purpose<H> {
     Originate(CallId),
-    HangUp(H),
+    HangUp(CallId, H),
     /// The list of all channels, to settle with what we believe.
     List,
     /// Whose the call is whose channels were listed.

@@ -49,6 +49,8 @@ pub enum Fact {
     Response(Result<(), u8>),
     /// Somebody with this key wants it hung up.
     HangUpAsked(Arc<str>),
+    /// Asterisk did not do it.
+    HangUpRefused,
     /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
     Vanished(SystemTime),
 }
@@ -223,6 +225,7 @@ impl Call {
                 }
             }
             Fact::HangUpAsked(key) => _ = self.hung_up_by.get_or_insert(key),
+            Fact::HangUpRefused => self.hung_up_by = None,
             Fact::Vanished(last_alive) => {
                 if !self.local1.is_gone() {
                     self.unseen = Some((last_alive, now.wall));

@@ -157,7 +157,7 @@ impl<O, H> Engine<O, H> {
     fn receive_answer(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
         match purpose {
             Purpose::Originate(id) => self.receive_receipt(now, id, response),
-            Purpose::HangUp(reply) => self.receive_hung_up(reply, response),
+            Purpose::HangUp(id, reply) => self.receive_hung_up(now, id, reply, response),
             Purpose::List => self.receive_list_answer(now, response),
             Purpose::Whose(id) => self.receive_identity(now, id, Some(response)),
             Purpose::Settle => self.settle(now),
@@ -169,7 +169,7 @@ impl<O, H> Engine<O, H> {
     fn receive_nothing(&mut self, now: Now, purpose: Purpose<H>) {
         match purpose {
             Purpose::Originate(_) => self.reconcile_later(now),
-            Purpose::HangUp(reply) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut))),
+            Purpose::HangUp(_, reply) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut))),
             Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
             Purpose::Whose(id) => self.receive_identity(now, id, None),
             Purpose::Logoff => {}
@@ -203,7 +203,7 @@ impl<O, H> Engine<O, H> {
         let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
         if let Phase::Connected(session, _) = phase {
             for purpose in session.into_pending() {
-                if let Purpose::HangUp(reply) = purpose {
+                if let Purpose::HangUp(_, reply) = purpose {
                     let problem = HangUpError::LinkDown(reason.into());
                     self.effects.push(Effect::HungUp(reply, Err(problem)));
                 }

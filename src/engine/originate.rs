@@ -224,17 +224,21 @@ impl<O, H> Engine<O, H> {
         if let Some(session) = self.link.session() {
             let action = Action::Hangup { channel: id.to_string() };
             // An id holds nothing that could be unsendable.
-            let _ = session.send(now.instant, &action, Purpose::HangUp(reply));
+            let _ = session.send(now.instant, &action, Purpose::HangUp(id, reply));
         }
     }
 
     /// Asterisk's answer to a hang-up.
-    pub(super) fn receive_hung_up(&mut self, reply: H, response: &Response) {
+    pub(super) fn receive_hung_up(&mut self, now: Now, id: CallId, reply: H, response: &Response) {
         let answer = match response.success {
             true => Ok(()),
             // The call ended, or has no channel yet, between the request and now.
             false if response.message.starts_with("No such channel") => Err(HangUpError::AlreadyEnded),
-            false => Err(HangUpError::Rejected(response.message.as_str().into())),
+            false => {
+                // Whatever ends the call now, it was not us.
+                self.fact(now, id, Fact::HangUpRefused);
+                Err(HangUpError::Rejected(response.message.as_str().into()))
+            }
         };
         self.effects.push(Effect::HungUp(reply, answer));
     }

@@ -399,6 +399,10 @@ fn hanging_up() {
     assert!(bench.sent.contains(&format!("\r\nChannel: {id}\r\n\r\n")));
     bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Hangup")));
     assert_eq!(bench.hung_up, [(5, Ok(()))]);
+    bench.engine.hang_up(bench.now(), call, "guest".into(), 8);
+    bench.pass(Duration::ZERO);
+    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: Permission denied", bench.id_of("Hangup")));
+    assert_eq!(bench.hung_up.pop(), Some((8, Err(HangUpError::Rejected("Permission denied".into())))));
     bench.hang_up_halves(&id, "7999", 16);
     bench.engine.hang_up(bench.now(), call, "operator".into(), 6);
     bench.engine.hang_up(bench.now(), CallId::new(UNIX_EPOCH, 99), "operator".into(), 7);

@@ -115,7 +115,7 @@ fn each_fact_in_each_state() {
         (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
     ];
     // What a fact makes of Requested, Queued, Ringing, Answered and Joined.
-    let table: [(Fact, [State; 5]); 13] = [
+    let table: [(Fact, [State; 5]); 14] = [
         (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined]),
         (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined]),
@@ -126,6 +126,7 @@ fn each_fact_in_each_state() {
         (Fact::Left("R".into()), [Left, Left, Left, Left, Left]),
         (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::Local2Gone(cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended]),
@@ -172,6 +173,8 @@ fn who_asked_for_the_end_is_told() {
     facts.insert(0, Fact::HangUpAsked("operator".into()));
     let (_, changes) = play(&facts);
     assert_eq!(outcomes(&changes), [Outcome::Canceled]);
+    facts.insert(1, Fact::HangUpRefused);
+    assert_ne!(outcomes(&play(&facts).1), [Outcome::Canceled], "it ended of itself");
     let mut facts = answered();
     facts.insert(0, Fact::HangUpAsked("operator".into()));
     assert_eq!(outcomes(&play(&facts).1), [Outcome::Completed]);
