@@ -42,7 +42,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // One thread: a request goes through HTTP, engine and AMI without waking another, which costs more than all that
+    // is done on the way.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("originatord: cannot start: {error}");

@@ -128,15 +128,22 @@ impl Reader {
     /// Waits until there is something to read and returns it, or an empty batch once the log is closed and
     /// read. May be dropped while waiting without losing anything.
     pub async fn next_batch(&mut self) -> Vec<Entry> {
+        self.wait().await;
+        self.try_batch().0
+    }
+
+    /// Waits until there is something to read, or the log is closed.
+    async fn wait(&mut self) {
         loop {
             self.head.borrow_and_update();
-            let (batch, closed) = self.try_batch();
-            if !batch.is_empty() || closed {
-                return batch;
+            {
+                let ring = self.journal.ring();
+                if self.gap.is_some() || self.next < ring.next_seq || ring.closed {
+                    return;
+                }
             }
-            if self.head.changed().await.is_err() {
-                return Vec::new();
-            }
+            // The sender lives as long as the journal, and so as this reader.
+            let _ = self.head.changed().await;
         }
     }
 

@@ -9,8 +9,10 @@ mod text;
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 pub use file::{FileSink, last_seq};
 pub use stdout::StdoutSink;
@@ -24,19 +26,47 @@ pub trait Sink: Send + 'static {
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
 }
 
+/// How long a record waits for company, so that a burst is written at once and not line by line, and waking the
+/// thread that writes does not compete with the call it is about.
+const COMPANY: Duration = Duration::from_millis(5);
+
 /// Lets `sink` write whatever `reader` reads, on a thread of this name, until the log is closed.
 ///
 /// # Errors
 ///
 /// The thread cannot be started.
-pub fn spawn(name: &str, mut reader: Reader, mut sink: impl Sink) -> io::Result<JoinHandle<()>> {
-    let runtime = Handle::current();
+pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<JoinHandle<()>> {
+    // One batch under way and one that waits: all else stays in the ring.
+    let (batches, mut written) = mpsc::channel(1);
+    tokio::spawn(feed(reader, batches));
     Builder::new().name(name.to_owned()).spawn(move || {
-        loop {
-            let batch = runtime.block_on(reader.next_batch());
-            if batch.is_empty() || sink.write(&batch).is_err() {
+        while let Some(batch) = written.blocking_recv() {
+            if sink.write(&batch).is_err() {
                 return;
             }
         }
     })
+}
+
+/// Hands on what is read, as long as it is taken.
+async fn feed(mut reader: Reader, batches: mpsc::Sender<Vec<Entry>>) {
+    loop {
+        reader.wait().await;
+        sleep(COMPANY).await;
+        loop {
+            // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
+            let Ok(place) = batches.reserve().await else { return };
+            let (batch, closed) = reader.try_batch();
+            let is_empty = batch.is_empty();
+            if !is_empty {
+                place.send(batch);
+            }
+            if closed {
+                return;
+            }
+            if is_empty {
+                break;
+            }
+        }
+    }
 }
