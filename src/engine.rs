@@ -12,11 +12,11 @@ mod tests;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
-use crate::call::machine::{Change, Fact};
+use crate::call::machine::{Change, Fact, State};
 use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Refusal};
@@ -116,6 +116,17 @@ impl<O, H> Engine<O, H> {
             stopping: false,
             effects: Vec::new(),
             told: Vec::new(),
+        }
+    }
+
+    /// Takes in the calls of earlier runs that have not ended, as far as those runs wrote it down until `last_alive`;
+    /// the first list of channels says which of them live on. To be called before the first [`tick`](Self::tick).
+    pub fn remember(&mut self, now: Now, calls: Vec<(CallInfo, State)>, last_alive: Option<SystemTime>) {
+        if let Some(last_alive) = last_alive {
+            self.link.was_last_heard(last_alive);
+        }
+        for (info, state) in calls {
+            self.registry.adopt(now.back_to(info.id.time()), Arc::new(info), state);
         }
     }
 

@@ -15,17 +15,19 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Now;
-use crate::config::{Asterisk, Config};
+use crate::config::{Asterisk, Config, JournalFile};
 use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::engine::{Engine, EngineSettings};
 use crate::http::auth::Keys;
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
-use crate::journal::sink::{self, FileSink, StdoutSink};
+use crate::journal::sink::{self, FileSink, Past, StdoutSink};
 use crate::journal::{Event, Journal};
 use crate::{logging, tls};
 
+/// `sysexits.h`: a file cannot be read.
+pub const EX_NOINPUT: u8 = 66;
 /// `sysexits.h`: something needed is not to be had.
 pub const EX_UNAVAILABLE: u8 = 69;
 /// `sysexits.h`: the operating system refuses.
@@ -78,12 +80,14 @@ async fn run(config: &Config) -> Result<(), StartError> {
     let listen = config.http.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
     let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
-    let (journal, writers) = journal(config)?;
+    let past = config.journal.file.as_ref().map(past).unwrap_or_default();
+    let (journal, writers) = journal(config, past.last_seq)?;
     let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
     journal.append([(SystemTime::now(), started, None)]);
 
     let settings = EngineSettings::new(config).map_err(io::Error::other)?;
-    let engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
+    let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
+    engine.remember(Now::read(), past.open, past.last_time);
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
 
@@ -136,10 +140,17 @@ pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
     Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
 }
 
+/// What earlier runs wrote down. A disk that fails keeps nobody from calling.
+fn past(file: &JournalFile) -> Past {
+    Past::read(file).unwrap_or_else(|error| {
+        tracing::error!(path = %file.path.display(), %error, "the log of earlier runs cannot be read");
+        Past::default()
+    })
+}
+
 /// The log, and the threads that write it down.
-fn journal(config: &Config) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
+fn journal(config: &Config, last_seq: u64) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
     let file = config.journal.file.as_ref();
-    let last_seq = file.and_then(|file| sink::last_seq(&file.path)).unwrap_or(0);
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, last_seq + 1, boot);
     let mut writers = Vec::new();

@@ -16,11 +16,10 @@ use crate::ami::backoff::Backoff;
 use crate::client::sse::{Event, Parser};
 use crate::client::{Client, ClientError};
 use crate::journal::sink::quoted;
+use crate::lifecycle::EX_NOINPUT;
 
 /// `sysexits.h`: the command line is wrong.
 const EX_USAGE: u8 = 64;
-/// `sysexits.h`: a file cannot be read.
-const EX_NOINPUT: u8 = 66;
 /// `sysexits.h`: not allowed.
 const EX_NOPERM: u8 = 77;
 

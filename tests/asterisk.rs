@@ -238,3 +238,42 @@ fn the_link_is_cut_in_mid_call() {
     assert_eq!(daemon.wait_for(&stays, "call.ended")["outcome"], "completed");
     assert!(!daemon.events(&stays).contains(&"call.refused".to_owned()));
 }
+
+#[test]
+fn a_call_that_ends_while_no_daemon_runs_is_told_of_by_the_next_one() {
+    let pbx = Pbx::shared("22");
+    let more = [("top", "instance = \"past\""), ("journal", "file = \"calls.jsonl\"")];
+    let mut daemon = Daemon::start(&pbx.ami(), &more);
+    let leaves = daemon.call_ok("79990112200", "R1");
+    let stays = daemon.call_ok("79990112001", "R1");
+    daemon.wait_for(&leaves, "call.answered");
+    daemon.wait_for(&stays, "call.joined");
+    let path = daemon.folder.path().join("calls.jsonl");
+    let written = |event: &str| std::fs::read_to_string(&path).is_ok_and(|text| text.contains(event));
+    eventually("all is written", || written("call.joined").then_some(()));
+    daemon.crash();
+    eventually("one callee has left", || (!pbx.channels().contains("79990112200")).then_some(()));
+    let daemon = daemon.restart();
+    daemon.wait_ready();
+    let end = daemon.wait_for(&leaves, "call.ended");
+    assert_eq!((&end["outcome"], &end["number"]), (&json!("unknown"), &json!("+79990112200")), "{end}");
+    assert!(end["ended_after"].as_str() < end["ended_before"].as_str(), "{end}");
+    assert_eq!(daemon.get(&format!("/api/calls/{stays}")).json()["state"], "joined");
+    let daemon = daemon.crash_and_restart();
+    daemon.delete(&format!("/api/calls/{stays}"));
+    daemon.wait_for(&stays, "call.ended");
+    let ends = || {
+        let text = std::fs::read_to_string(&path).expect("the log");
+        let records: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a record of whole lines")).collect();
+        let seqs: Vec<u64> = records.iter().filter_map(|record| record["seq"].as_u64()).collect();
+        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "numbered without a hole over three runs");
+        let ended = records.iter().filter(|record| record["event"] == "call.ended");
+        let mut ids: Vec<_> = ended.map(|record| record["call_id"].as_str().unwrap_or_default().to_owned()).collect();
+        ids.sort();
+        (ids.len() >= 2).then_some(ids)
+    };
+    let mut both = [leaves, stays];
+    both.sort();
+    assert_eq!(eventually("both ends are written", ends), both, "each has one end");
+}

@@ -58,21 +58,25 @@ impl Registry {
         if let Some(&taken) = self.by_number.get(&info.number) {
             return Err(self.calls[taken].call.info.id);
         }
-        let (id, number) = (info.id, info.number);
-        let key = self.calls.insert(Entry { call: Call::new(info, requested), deadline: None });
-        self.by_id.insert(id, key);
-        self.by_number.insert(number, key);
+        self.insert(Call::new(info, requested));
         Ok(())
     }
 
-    /// Takes in a call that was made before a restart of ours and is in `state` by now.
+    /// Takes in a call that was made before a restart of ours and is in `state` by now. Its number is its own even if
+    /// an older call has not ended: Asterisk allowed it.
     pub fn adopt(&mut self, requested: Now, info: Arc<CallInfo>, state: State) {
-        let id = info.id;
-        if self.open(requested, info).is_ok()
-            && let Some(&key) = self.by_id.get(&id)
-        {
-            self.calls[key].call.adopt(state);
+        if !self.by_id.contains_key(&info.id) {
+            let mut call = Call::new(info, requested);
+            call.adopt(state);
+            self.insert(call);
         }
+    }
+
+    fn insert(&mut self, call: Call) {
+        let (id, number) = (call.info.id, call.info.number);
+        let key = self.calls.insert(Entry { call, deadline: None });
+        self.by_id.insert(id, key);
+        self.by_number.insert(number, key);
     }
 
     /// Forgets a call that was never made.

@@ -61,6 +61,11 @@ impl<P> Link<P> {
         self.lost_at
     }
 
+    /// Takes note that Asterisk was heard at `time` by an earlier run.
+    pub(super) fn was_last_heard(&mut self, time: SystemTime) {
+        self.lost_at = time;
+    }
+
     pub(super) fn is_up(&self) -> bool {
         matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
     }

@@ -390,6 +390,36 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
 }
 
 #[test]
+fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
+    let mut bench = Bench::new();
+    let written = |n: u128, number: &str| CallInfo {
+        id: CallId::new(UNIX_EPOCH, n),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    };
+    let (lives, over) = (written(1, "7001"), written(2, "7002"));
+    let last_alive = UNIX_EPOCH + Duration::from_secs(1);
+    bench.pass(Duration::from_secs(4));
+    let calls = vec![(lives.clone(), State::Joined), (over.clone(), State::Answered)];
+    bench.engine.remember(bench.now(), calls, Some(last_alive));
+    bench.log_in();
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
+    assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
+    assert_eq!(bench.engine.list(9).live[0].state, State::Joined);
+    let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
+        panic!("{:?}", bench.events())
+    };
+    assert_eq!((info.id, end.unseen), (over.id, Some((last_alive, bench.now().wall))));
+    bench.hang_up_halves(&lives.id.to_string(), "7001", 16);
+    bench.pass(Duration::from_secs(1));
+    assert_nothing_left(&bench);
+}
+
+#[test]
 fn hanging_up() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");

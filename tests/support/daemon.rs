@@ -94,8 +94,18 @@ impl Daemon {
 
     /// Kills the daemon by SIGKILL, and starts another with the same configuration.
     pub fn crash_and_restart(mut self) -> Self {
+        self.crash();
+        self.restart()
+    }
+
+    /// Kills the daemon by SIGKILL.
+    pub fn crash(&mut self) {
         self.child.kill().expect("the daemon is killed");
         self.child.wait().expect("the daemon is gone");
+    }
+
+    /// Starts another with the same configuration.
+    pub fn restart(self) -> Self {
         let daemon = Self::launch(self.folder.clone(), self.config.clone());
         daemon.wait_ready();
         daemon

@@ -1,15 +1,13 @@
 //! The log as a file of JSON lines, rotated by size.
 //!
-//! It is written through the page cache and not synced: a crash of the daemon loses nothing, and a power cut
-//! takes the PBX's calls with it as well.
+//! It is written through the page cache and not synced: a crash of the daemon loses what it had no time to write,
+//! some milliseconds' worth, and a power cut takes the PBX's calls with it as well.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::Sink;
 use crate::config::JournalFile;
@@ -117,20 +115,9 @@ fn tail(file: &mut File) -> io::Result<(Vec<u8>, u64)> {
     Ok((tail, start))
 }
 
-fn numbered(path: &Path, number: usize) -> PathBuf {
+/// The name of the file rotated `number` times.
+pub(super) fn numbered(path: &Path, number: usize) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{number}"));
     name.into()
-}
-
-/// The number of the last record in the file at `path`, or in the one rotated before it, so that numbering goes
-/// on over a restart.
-pub fn last_seq(path: &Path) -> Option<u64> {
-    [path.to_owned(), numbered(path, 1)].iter().find_map(|path| {
-        let (tail, _) = tail(&mut File::open(path).ok()?).ok()?;
-        let whole = &tail[..=tail.iter().rposition(|byte| *byte == b'\n')?];
-        whole
-            .rsplit(|byte| *byte == b'\n')
-            .find_map(|line| serde_json::from_slice::<Value>(line).ok()?.get("seq")?.as_u64())
-    })
 }

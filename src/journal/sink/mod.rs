@@ -4,6 +4,7 @@
 //! that is held up stops nobody but itself, and finds a gap named when it goes on.
 
 mod file;
+mod past;
 mod stdout;
 mod text;
 
@@ -14,7 +15,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-pub use file::{FileSink, last_seq};
+pub use file::FileSink;
+pub use past::Past;
 pub use stdout::StdoutSink;
 pub use text::{quoted, text_line};
 
