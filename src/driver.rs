@@ -181,6 +181,7 @@ impl Driver {
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
                 Command::List(limit, reply) => send(reply, self.engine.list(limit)),
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
+                Command::SetPolicy(policy) => self.engine.set_policy(*policy),
                 Command::Stop => {
                     stop = true;
                     self.engine.stop();

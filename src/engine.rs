@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
+use crate::call::limits::{Gate, Policy};
 use crate::call::machine::{Change, Fact, State};
 use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
@@ -28,6 +29,9 @@ use crate::journal::Event;
 use link::Link;
 use originate::Waiting;
 use reconcile::Reconcile;
+
+/// The part of the reply timeout that a call may wait for its turn; the rest is Asterisk's to answer in.
+const PACE_PART: f64 = 0.6;
 
 /// What the engine wants done.
 #[derive(Debug)]
@@ -70,6 +74,7 @@ pub struct EngineSettings {
     backoff: Backoff,
     originate: Originate,
     reply_timeout: Duration,
+    policy: Policy,
 }
 
 impl EngineSettings {
@@ -83,6 +88,7 @@ impl EngineSettings {
             backoff: Backoff::new(config.asterisk.backoff_min, config.asterisk.backoff_max)?,
             originate: config.originate.clone(),
             reply_timeout: config.http.reply_timeout,
+            policy: config.limits.clone(),
         })
     }
 }
@@ -94,6 +100,7 @@ pub struct Engine<O, H> {
     link: Link<Purpose<H>>,
     reconcile: Reconcile,
     registry: Registry,
+    gate: Gate,
     /// Who waits to be told whether Asterisk took a call.
     waiting: HashMap<CallId, Waiting<O>>,
     waiting_deadlines: BTreeSet<(Instant, CallId)>,
@@ -105,12 +112,15 @@ pub struct Engine<O, H> {
 impl<O, H> Engine<O, H> {
     /// An engine that connects at its first [`tick`](Self::tick). Its choices are drawn from `rng`.
     pub fn new(settings: EngineSettings, rng: fastrand::Rng, now: Now) -> Self {
+        let mut gate = Gate::default();
+        gate.set_policy(settings.policy.clone());
         Self {
             settings,
             rng,
             link: Link::new(now),
             reconcile: Reconcile::default(),
             registry: Registry::default(),
+            gate,
             waiting: HashMap::new(),
             waiting_deadlines: BTreeSet::new(),
             stopping: false,
@@ -182,20 +192,32 @@ impl<O, H> Engine<O, H> {
         let Request { number, room, caller_id, lang, key } = request;
         let info = Arc::new(CallInfo { id, number, room, caller_id, lang, key });
         self.record(now, Event::CallRequested, Some(info.clone()));
-        let refusal = if self.stopping {
-            Some(Refusal::Stopping)
-        } else if let Err(reason) = self.ready() {
-            Some(Refusal::LinkDown(reason))
-        } else {
-            self.registry.open(now, info.clone()).err().map(|by| Refusal::InProgress { by: Some(by) })
-        };
-        match refusal {
-            Some(refusal) => {
+        match self.admit(now, &info) {
+            Ok(turn) => self.begin_originate(now, turn, info, reply),
+            Err(refusal) => {
                 self.record(now, Event::CallRefused(refusal.clone()), Some(info));
                 self.effects.push(Effect::Originated(reply, Err(OriginateError::Refused(refusal))));
             }
-            None => self.begin_originate(now, &info, reply),
         }
+    }
+
+    /// Takes new limits.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.gate.set_policy(policy);
+    }
+
+    /// When the call may be sent to Asterisk.
+    fn admit(&mut self, now: Now, info: &CallInfo) -> Result<Instant, Refusal> {
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        self.gate.permits(info)?;
+        self.ready().map_err(Refusal::LinkDown)?;
+        if let Some(by) = self.registry.holder(info.number) {
+            return Err(Refusal::InProgress { by: Some(by) });
+        }
+        let latest = now.instant + self.settings.reply_timeout.mul_f64(PACE_PART);
+        self.gate.admit(now.instant, latest, info, self.registry.alive(&info.key))
     }
 
     /// Whether calls can be made, or why not.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::call::limits::Policy;
 use crate::call::view::CallView;
 use crate::call::{CallId, CallerId, Lang, Number, Refusal, Room};
 
@@ -96,6 +97,8 @@ pub enum Command {
     List(usize, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
+    /// Take new limits.
+    SetPolicy(Box<Policy>),
     /// Refuse new calls from now on, and leave once nobody waits for an answer.
     Stop,
 }
@@ -138,6 +141,12 @@ impl Handle {
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallView>, AskError> {
         self.ask(|reply| Command::Show(id, reply)).await
+    }
+
+    /// Sets new limits.
+    pub async fn set_policy(&self, policy: Policy) {
+        // A full queue empties; a driver that is gone has stopped.
+        let _ = self.commands.send(Command::SetPolicy(Box::new(policy))).await;
     }
 
     /// Has new calls refused from now on, and the engine leave once nobody waits for an answer.

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,9 @@ use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink};
 use crate::journal::{Event, Journal};
-use crate::{logging, tls};
+use crate::logging::Logging;
+use crate::reload::{Fixed, Reload};
+use crate::tls;
 
 /// `sysexits.h`: a file cannot be read.
 pub const EX_NOINPUT: u8 = 66;
@@ -46,7 +49,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 enum StartError {
     #[error("cannot listen on {0}: {1}")]
     Listen(std::net::SocketAddr, io::Error),
-    #[error("TLS to Asterisk: {0}")]
+    #[error("TLS: {0}")]
     Tls(io::Error),
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -61,8 +64,8 @@ pub async fn serve(path: &Path) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let _logging = logging::start(&config.log);
-    match run(&config).await {
+    let logging = Logging::start(&config.log);
+    match run(path, &config, logging).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("originatord: {error}");
@@ -75,11 +78,13 @@ pub async fn serve(path: &Path) -> ExitCode {
     }
 }
 
-async fn run(config: &Config) -> Result<(), StartError> {
+async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), StartError> {
     let mut signals = Signals::new()?;
     let listen = config.http.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
     let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
+    let tls = config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
+    let (tls, tls_taken) = tls.map(watch::channel).unzip();
     let past = config.journal.file.as_ref().map(past).unwrap_or_default();
     let (journal, writers) = journal(config, past.last_seq)?;
     let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
@@ -93,7 +98,9 @@ async fn run(config: &Config) -> Result<(), StartError> {
 
     let keys = Keys::new(&config.api_keys);
     let default_lang = config.originate.default_lang.clone();
-    let api = Api::new(handle.clone(), journal.clone(), keys, config.http.reply_timeout, default_lang);
+    let api = Arc::new(Api::new(handle.clone(), journal.clone(), keys, config.http.reply_timeout, default_lang));
+    let started_with = Fixed::of(config);
+    let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
     let limits = Limits {
         max_connections: config.http.max_connections,
         header_timeout: HEADER_TIMEOUT,
@@ -101,10 +108,19 @@ async fn run(config: &Config) -> Result<(), StartError> {
     };
     let stop = CancellationToken::new();
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = tokio::spawn(server::serve(listener, http::routes(Arc::new(api)), limits, stop.clone()));
+    let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, stop.clone()));
     notify(NotifyState::Ready);
 
-    let signal = signals.next().await;
+    let signal = loop {
+        match signals.next().await {
+            Asked::Stop(signal) => break signal,
+            Asked::Reload => {
+                notify(NotifyState::Reloading);
+                reload.reload().await;
+                notify(NotifyState::Ready);
+            }
+        }
+    };
     notify(NotifyState::Stopping);
     let give_up = Instant::now() + config.http.drain_timeout;
     journal.append([(SystemTime::now(), Event::DaemonStopping { reason: signal.into() }, None)]);
@@ -122,7 +138,7 @@ async fn run(config: &Config) -> Result<(), StartError> {
     };
     tokio::select! {
         () = drain => {}
-        again = signals.next() => tracing::warn!(signal = again, "told to stop again: leaving at once"),
+        again = signals.stop() => tracing::warn!(signal = again, "told to stop again: leaving at once"),
     }
     Ok(())
 }
@@ -154,10 +170,8 @@ fn journal(config: &Config, last_seq: u64) -> io::Result<(Journal, Vec<JoinHandl
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, last_seq + 1, boot);
     let mut writers = Vec::new();
-    if logging::shows_records() {
-        let stdout = StdoutSink::new(io::stdout(), config.log.format);
-        writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);
-    }
+    let stdout = StdoutSink::new(io::stdout(), config.log.format);
+    writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);
     if let Some(file) = file {
         let file = FileSink::new(file.clone());
         writers.push(sink::spawn("journal-file", journal.from_start(), file)?);
@@ -180,21 +194,43 @@ fn notify(state: NotifyState<'_>) {
     }
 }
 
-/// The signals that end the daemon.
+/// What a signal asks for.
+enum Asked {
+    /// By the signal of this name.
+    Stop(&'static str),
+    Reload,
+}
+
+/// The signals that the daemon heeds.
 struct Signals {
+    hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            hangup: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
-    async fn next(&mut self) -> &'static str {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+
+    /// The name of the next one that means to stop.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            if let Asked::Stop(signal) = self.next().await {
+                return signal;
+            }
         }
     }
 }

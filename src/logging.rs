@@ -22,18 +22,45 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Starts logging as configured. What is logged while nobody reads stdout is dropped rather than waited for; the
-/// guard writes the rest when it is dropped.
-pub fn start(log: &Log) -> WorkerGuard {
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
-    // The configuration was checked, so this is what it says.
-    let filter = EnvFilter::builder().parse_lossy(&log.filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_timer(Timestamp).with_writer(writer);
-    match log.format {
-        LogFormat::Text => builder.with_ansi(false).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
+/// Logging under way. What is logged while nobody reads stdout is dropped rather than waited for; the rest is written
+/// when this is dropped.
+pub struct Logging {
+    filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
+    _writer: WorkerGuard,
+}
+
+impl Logging {
+    /// Starts logging as configured.
+    pub fn start(log: &Log) -> Self {
+        let (writer, guard) = tracing_appender::non_blocking(std::io::stdout());
+        let builder = tracing_subscriber::fmt().with_env_filter(filter(log)).with_timer(Timestamp).with_writer(writer);
+        // The filter can only fail to be replaced once nothing is logged any longer.
+        let filter: Box<dyn Fn(EnvFilter) + Send + Sync> = match log.format {
+            LogFormat::Text => {
+                let builder = builder.with_ansi(false).with_filter_reloading();
+                let handle = builder.reload_handle();
+                builder.init();
+                Box::new(move |filter| _ = handle.reload(filter))
+            }
+            LogFormat::Json => {
+                let builder = builder.json().flatten_event(true).with_filter_reloading();
+                let handle = builder.reload_handle();
+                builder.init();
+                Box::new(move |filter| _ = handle.reload(filter))
+            }
+        };
+        Self { filter, _writer: guard }
     }
-    guard
+
+    /// Filters as configured anew.
+    pub fn reload(&self, log: &Log) {
+        (self.filter)(filter(log));
+    }
+}
+
+/// The configuration was checked, so this is what it says.
+fn filter(log: &Log) -> EnvFilter {
+    EnvFilter::builder().parse_lossy(&log.filter)
 }
 
 /// Whether the filter lets the live log's records onto stdout.

@@ -1,12 +1,15 @@
-//! TLS as a client: whom to trust.
+//! TLS: whom to trust as a client, and who we are as a server.
 
+use std::fmt::Display;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use crate::config::ServerTls;
 
 /// Trusts the certificates of `ca_file`, or those the system trusts.
 ///
@@ -29,4 +32,20 @@ pub fn client_config(ca_file: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
         return Err(io::Error::other(format!("no CA certificate found in {place}")));
     }
     Ok(Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// Shows the configured certificate.
+///
+/// # Errors
+///
+/// Certificate or key cannot be read, or do not fit each other.
+pub fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
+    let read = |path: &Path, error: &dyn Display| io::Error::other(format!("{}: {error}", path.display()));
+    let chain = CertificateDer::pem_file_iter(&tls.cert_file).and_then(Iterator::collect);
+    let chain: Vec<_> = chain.map_err(|error| read(&tls.cert_file, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| read(&tls.key_file, &error))?;
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
+    let mut config = config.map_err(|error| read(&tls.cert_file, &error))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }

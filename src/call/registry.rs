@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::limits::Alive;
 use super::machine::{Call, Change, Fact, State};
 use super::view::CallView;
 use super::{CallId, CallInfo, Number, locked_number};
@@ -41,6 +42,8 @@ pub struct Registry {
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
     deadlines: BTreeSet<(Instant, usize)>,
+    /// How many live of each key.
+    by_key: HashMap<Arc<str>, usize>,
     ended: VecDeque<CallView>,
     /// The numbers freed within [`LOCK_LINGERS`], oldest first.
     freed: VecDeque<(Instant, Number)>,
@@ -53,10 +56,15 @@ struct Entry {
 }
 
 impl Registry {
+    /// The call that has this number.
+    pub fn holder(&self, number: Number) -> Option<CallId> {
+        self.by_number.get(&number).map(|&key| self.calls[key].call.info.id)
+    }
+
     /// Takes a new call in, unless its number is taken: then by which call.
     pub fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
-        if let Some(&taken) = self.by_number.get(&info.number) {
-            return Err(self.calls[taken].call.info.id);
+        if let Some(holder) = self.holder(info.number) {
+            return Err(holder);
         }
         self.insert(Call::new(info, requested));
         Ok(())
@@ -77,6 +85,7 @@ impl Registry {
         let key = self.calls.insert(Entry { call, deadline: None });
         self.by_id.insert(id, key);
         self.by_number.insert(number, key);
+        *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
     }
 
     /// Forgets a call that was never made.
@@ -105,6 +114,11 @@ impl Registry {
         let mut ids: Vec<CallId> = self.by_id.keys().copied().collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// How many live, of all keys and of this one.
+    pub fn alive(&self, key: &str) -> Alive {
+        Alive { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
     }
 
     /// How many live.
@@ -311,6 +325,12 @@ impl Registry {
         let entry = self.calls.remove(key);
         let info = &entry.call.info;
         self.by_id.remove(&info.id);
+        if let Some(alive) = self.by_key.get_mut(&info.key) {
+            *alive -= 1;
+            if *alive == 0 {
+                self.by_key.remove(&info.key);
+            }
+        }
         if self.by_number.get(&info.number) == Some(&key) {
             self.by_number.remove(&info.number);
         }

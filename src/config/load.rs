@@ -1,5 +1,6 @@
 //! From the file's text to checked settings.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use toml::de::DeTable;
 use tracing_subscriber::EnvFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
-use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, Tls};
+use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, ServerTls, Tls};
 use crate::ami::message::MAX_LINE;
+use crate::call::limits::{Limits, Policy};
 
 /// Names that end up in a channel variable and in the log.
 const NAME: &str = "1 to 32 letters, digits, _, - or .";
@@ -65,16 +67,20 @@ impl Config {
 /// Reads the whole document; none only if something is missing, which is reported.
 fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Config> {
     let instance = root.parsed(report, "instance", NAME, name).unwrap_or_else(|| "originatord".to_owned());
-    let http = http(root.table(report, "http"), report);
+    let http = http(root.table(report, "http"), report, folder);
     let keys = root.tables(report, "api_keys");
     if keys.is_empty() {
         report.add(root.span(), "at least one [[api_keys]] with name and key is needed");
     }
+    let mut limits = limits(root.table(report, "limits"), report);
     let mut api_keys = Vec::new();
     for table in keys {
         let span = table.span().clone();
-        if let Some(key) = api_key(table, report, folder) {
+        if let Some((key, of_key)) = api_key(table, report, folder) {
             report_duplicate(&api_keys, &key, &span, report);
+            if of_key != Limits::default() {
+                limits.keys.insert(key.name.clone(), of_key);
+            }
             api_keys.push(key);
         }
     }
@@ -88,10 +94,11 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let log = log(root.table(report, "log"), report);
     let journal = journal(root.table(report, "journal"), report, folder);
     root.end(report);
-    Some(Config { instance: instance.into(), http, api_keys, asterisk: asterisk?, originate: originate?, log, journal })
+    let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
+    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal })
 }
 
-fn http(mut table: Table<'_>, report: &mut Report<'_>) -> Http {
+fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
     let what = "an address and port, as \"127.0.0.1:8080\"";
     let listen = table.parsed(report, "listen", what, |text| text.parse().ok());
     let http = Http {
@@ -100,12 +107,30 @@ fn http(mut table: Table<'_>, report: &mut Report<'_>) -> Http {
         reply_timeout: table.duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS).value,
         max_connections: table.number(report, "max_connections", 1..=1_000_000, 1024) as usize,
         drain_timeout: table.duration(report, "drain_timeout", 100 * MS..=HOUR, 10 * SECOND).value,
+        tls: server_tls(&mut table, report, folder),
     };
     table.end(report);
     http
 }
 
-fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ApiKey> {
+fn server_tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ServerTls> {
+    table.get("tls")?;
+    let mut tls = table.table(report, "tls");
+    let mut path = |key| tls.parsed(report, key, "a path", |text| (!text.is_empty()).then(|| folder.join(text)));
+    let (cert_file, key_file) = (path("cert_file"), path("key_file"));
+    if cert_file.is_none() || key_file.is_none() {
+        report.add(tls.span(), "http.tls needs cert_file and key_file");
+    }
+    tls.end(report);
+    let tls = ServerTls { cert_file: cert_file?, key_file: key_file? };
+    // A certificate that cannot be used must not be found out by who connects.
+    if let Err(error) = crate::tls::server_config(&tls) {
+        report.add(&table.get("tls")?.span, format!("http.tls: {error}"));
+    }
+    Some(tls)
+}
+
+fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<(ApiKey, Limits)> {
     let known_name = table.parsed(report, "name", NAME, name);
     let key = secret(&mut table, report, ["key", "key_file", "key_env"], folder);
     if table.get("name").is_none() {
@@ -116,8 +141,37 @@ fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
     {
         report.add(span, format!("api_keys.key must be at least {MIN_KEY} bytes long"));
     }
+    let limits = limits_of(&mut table, report);
     table.end(report);
-    Some(ApiKey { name: known_name?.into(), key: key?.value })
+    Some((ApiKey { name: known_name?.into(), key: key?.value }, limits))
+}
+
+/// `[limits]`: those of all keys together.
+fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
+    let all = limits_of(&mut table, report);
+    let attempts_per_number = table.limit(report, "attempts_per_number", 10_000).map(|limit| limit as u32);
+    table.end(report);
+    Policy { all, keys: HashMap::new(), attempts_per_number }
+}
+
+/// The limits that all keys together and each of them can have.
+fn limits_of(table: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
+    Limits {
+        calls_per_second: table.limit(report, "calls_per_second", 100_000).map(|limit| limit as u32),
+        calls_alive: table.limit(report, "calls_alive", 10_000_000).map(|limit| limit as usize),
+        allow: prefixes(table, report, "allow"),
+        deny: prefixes(table, report, "deny"),
+    }
+}
+
+fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -> Vec<Box<str>> {
+    let what = "a list of what numbers begin with, as [\"7\", \"375\"]: 1 to 15 digits each";
+    let prefixes = table.strings(report, key, what, |text| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let fits = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| digits.into())
+    });
+    prefixes.unwrap_or_default()
 }
 
 /// Two keys of one name could not be told apart in the log; of two equal keys one would never be named.

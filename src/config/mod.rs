@@ -15,6 +15,7 @@ use secrecy::SecretString;
 pub use reader::{Problem, Problems};
 
 use crate::call::Lang;
+use crate::call::limits::Policy;
 
 /// Everything the daemon can be told.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct Config {
     pub asterisk: Asterisk,
     /// `[originate]`
     pub originate: Originate,
+    /// `[limits]`, and those of each of `[[api_keys]]`.
+    pub limits: Policy,
     /// `[log]`
     pub log: Log,
     /// `[journal]`
@@ -46,6 +49,17 @@ pub struct Http {
     pub max_connections: usize,
     /// How long a stop may take.
     pub drain_timeout: Duration,
+    /// TLS, where asked for.
+    pub tls: Option<ServerTls>,
+}
+
+/// TLS towards bots and operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Our certificate and what leads to its CA, as PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, as PEM.
+    pub key_file: PathBuf,
 }
 
 /// `[[api_keys]]`

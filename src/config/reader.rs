@@ -130,13 +130,41 @@ impl<'a> Table<'a> {
         range: std::ops::RangeInclusive<u64>,
         default: u64,
     ) -> u64 {
+        self.optional_number(report, key, range).unwrap_or(default)
+    }
+
+    /// A whole number from 1 to `most`, if it is there.
+    pub(super) fn limit(&mut self, report: &mut Report<'_>, key: &'static str, most: u64) -> Option<u64> {
+        self.optional_number(report, key, 1..=most)
+    }
+
+    fn optional_number(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<u64> {
         let what = format!("a whole number from {} to {}", range.start(), range.end());
         let number = self.typed(report, key, &what, |value| {
             let integer = value.as_integer()?;
             let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
             range.contains(&number).then_some(number)
         });
-        number.map_or(default, |found| found.value)
+        number.map(|found| found.value)
+    }
+
+    /// An array of strings that `convert` takes, named `what` in messages.
+    pub(super) fn strings<T>(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        what: &str,
+        convert: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let strings = self.typed(report, key, what, |value| {
+            value.as_array()?.iter().map(|item| convert(item.get_ref().as_str()?)).collect()
+        });
+        strings.map(|found| found.value)
     }
 
     /// A duration as `"1500ms"` or `"30s"`, within `range`.

@@ -223,7 +223,22 @@ fn the_example_shows_every_key_and_its_true_default() {
         format!("{:?}", config.unwrap_or_else(|problems| panic!("{problems:?}")))
     };
     let expected = settings(EXAMPLE);
-    let no_default = ["key", "address", "username", "secret", "tls", "variables", "file", "key_env", "secret_env"];
+    let no_default = [
+        "key",
+        "address",
+        "username",
+        "secret",
+        "tls",
+        "variables",
+        "file",
+        "key_env",
+        "secret_env",
+        "calls_per_second",
+        "calls_alive",
+        "attempts_per_number",
+        "allow",
+        "deny",
+    ];
     for (index, line) in EXAMPLE.lines().enumerate() {
         match key(line) {
             None => {}
@@ -248,6 +263,7 @@ fn the_example_shows_every_key_and_its_true_default() {
         ("[http]\n", "listen"),
         ("[[api_keys]]\n", "name"),
         ("[[asterisk]]\n", "address"),
+        ("[limits]\n", "calls_alive"),
         ("[originate]\n", "channel"),
         ("[log]\n", "format"),
         ("[journal]\n", "ring"),

@@ -39,6 +39,8 @@ pub(super) struct Waiting<O> {
 }
 
 enum Step {
+    /// To be sent when it is its turn.
+    Paced { turn: Instant },
     /// Sent; no receipt yet.
     Sent,
     /// `Response: Success`; a sign of `;2` is waited for.
@@ -51,19 +53,24 @@ impl<O> Waiting<O> {
     fn deadline(&self) -> Instant {
         match self.step {
             Step::Sent => self.give_up,
-            Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
+            Step::Paced { turn: at } | Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
         }
     }
 }
 
 impl<O, H> Engine<O, H> {
-    /// Sends the Originate of a call just taken into the registry.
-    pub(super) fn begin_originate(&mut self, now: Now, info: &Arc<CallInfo>, reply: O) {
+    /// Takes a call in and sends its Originate, or will when it is its turn.
+    pub(super) fn begin_originate(&mut self, now: Now, turn: Instant, info: Arc<CallInfo>, reply: O) {
         let give_up = now.instant + self.settings.reply_timeout.saturating_sub(REPLY_MARGIN);
-        let waiting = Waiting { reply, give_up, step: Step::Sent, retries: 0 };
+        let waiting = Waiting { reply, give_up, step: Step::Paced { turn }, retries: 0 };
         self.waiting_deadlines.insert((waiting.deadline(), info.id));
         self.waiting.insert(info.id, waiting);
-        self.send_originate(now, info);
+        // That the number is free was seen just now.
+        let _ = self.registry.open(now, info.clone());
+        if turn <= now.instant {
+            self.set_step(info.id, Step::Sent);
+            self.send_originate(now, &info);
+        }
     }
 
     fn send_originate(&mut self, now: Now, info: &CallInfo) {
@@ -127,7 +134,8 @@ impl<O, H> Engine<O, H> {
                 // With OriginateResponse the attempt is over for good, and no event of it can be taken for one
                 // of the next attempt's.
                 Some(pause) if lingers && call.has_response() => {
-                    self.set_step(id, Step::Retry { at: now.instant + *pause });
+                    let at = self.gate.again(now.instant + *pause);
+                    self.set_step(id, Step::Retry { at });
                 }
                 Some(_) if lingers => {}
                 _ => self.refuse(now, id, Refusal::InProgress { by: None }),
@@ -146,6 +154,7 @@ impl<O, H> Engine<O, H> {
             };
             let is_late = now.instant >= waiting.give_up;
             match waiting.step {
+                Step::Paced { .. } => self.send_paced(now, id),
                 Step::Sent => self.answer(id, Err(OriginateError::Unconfirmed(id))),
                 // No sign, but no refusal either: what events there are will be merged when they come.
                 Step::Received { .. } => self.accept_unseen(now, id),
@@ -168,19 +177,25 @@ impl<O, H> Engine<O, H> {
         if let Some(waiting) = self.waiting.get_mut(&id) {
             waiting.retries += 1;
         }
+        self.send_paced(now, id);
+    }
+
+    fn send_paced(&mut self, now: Now, id: CallId) {
         self.set_step(id, Step::Sent);
         if let Some(info) = self.registry.get(id).map(|call| call.info.clone()) {
             self.send_originate(now, &info);
         }
     }
 
-    /// The link is gone: what was sent may have arrived or not, and is never sent again.
+    /// The link is gone: what was sent may have arrived or not, and is never sent again; what was not sent is refused.
     pub(super) fn abandon_waiting(&mut self, now: Now) {
         let mut ids: Vec<CallId> = self.waiting.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
             match self.waiting.get(&id).map(|waiting| &waiting.step) {
-                Some(Step::Retry { .. }) => self.refuse(now, id, Refusal::LinkDown("the link was lost".into())),
+                Some(Step::Paced { .. } | Step::Retry { .. }) => {
+                    self.refuse(now, id, Refusal::LinkDown("the link was lost".into()))
+                }
                 _ => self.answer(id, Err(OriginateError::Unconfirmed(id))),
             }
         }

@@ -6,6 +6,7 @@ use super::*;
 use crate::ami::codec::Received;
 use crate::ami::frame::Frame;
 use crate::call::Number;
+use crate::call::limits::Limits;
 
 type TestEngine = Engine<u32, u32>;
 
@@ -417,6 +418,46 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
     bench.hang_up_halves(&lives.id.to_string(), "7001", 16);
     bench.pass(Duration::from_secs(1));
     assert_nothing_left(&bench);
+}
+
+#[test]
+fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
+    let mut bench = Bench::ready();
+    let all = Limits { calls_per_second: Some(10), ..Limits::default() };
+    bench.engine.set_policy(Policy { all, ..Policy::default() });
+    for who in 0..12 {
+        bench.originate(who, &format!("700{who}"));
+    }
+    // 0.9 s of the 1.5 s may be spent waiting: ten calls' worth.
+    assert_eq!((bench.count("Originate"), bench.originated.len()), (1, 2));
+    assert!(matches!(bench.refusal(), Some(Refusal::Limited(limit)) if limit.name == "calls_per_second"));
+    for sent in 2..=5 {
+        bench.pass(Duration::from_millis(99));
+        assert_eq!(bench.count("Originate"), sent - 1);
+        bench.pass(Duration::from_millis(1));
+        assert_eq!(bench.count("Originate"), sent);
+    }
+    bench.originate(50, "7009");
+    assert!(matches!(bench.refusal(), Some(Refusal::InProgress { .. })), "who waits for the turn holds the number");
+    bench.engine.disconnected(bench.now(), "gone");
+    bench.pass(Duration::ZERO);
+    let unsent = bench
+        .originated
+        .iter()
+        .filter(|(_, answer)| matches!(answer, Err(OriginateError::Refused(Refusal::LinkDown(_)))));
+    assert_eq!(unsent.count(), 5, "what was not sent is certainly not made");
+    assert_eq!(bench.engine.list(0).live_total, 5);
+}
+
+#[test]
+fn a_number_that_must_not_be_called_is_not() {
+    let mut bench = Bench::ready();
+    let all = Limits { deny: vec!["7900".into()], ..Limits::default() };
+    bench.engine.set_policy(Policy { all, ..Policy::default() });
+    bench.originate(1, "79001234567");
+    assert_eq!(bench.refusal(), Some(&Refusal::NotAllowed { of_key: None }));
+    assert_eq!((bench.count("Originate"), bench.engine.list(0).live_total), (0, 0));
+    assert_eq!(bench.events()[1..], ["call.requested", "call.refused"]);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Who may ask: keys, compared so that the time it takes says nothing of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use tokio::sync::watch;
 use warp::http::HeaderMap;
 use warp::http::header::AUTHORIZATION;
 
@@ -48,6 +50,67 @@ impl Keys {
         } else {
             None
         }
+    }
+}
+
+/// How often wrong keys are logged at most; a guesser must not fill the log.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Lets in who has a key, and keeps count of who has none.
+pub struct Door {
+    keys: watch::Sender<Arc<Keys>>,
+    wrong: Mutex<Wrong>,
+}
+
+/// Wrong keys since the last line about them.
+#[derive(Default)]
+struct Wrong {
+    count: u64,
+    logged: Option<Instant>,
+}
+
+impl Door {
+    /// A door for these keys.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys: watch::Sender::new(Arc::new(keys)), wrong: Mutex::default() }
+    }
+
+    /// Takes new keys in place of the old ones.
+    pub fn replace(&self, keys: Keys) {
+        self.keys.send_replace(Arc::new(keys));
+    }
+
+    /// See [`Keys::name_of`].
+    pub fn name_of(&self, given: &[u8]) -> Option<Arc<str>> {
+        let name = self.keys.borrow().name_of(given);
+        self.counted(name)
+    }
+
+    /// See [`Keys::name_in`].
+    pub fn name_in(&self, headers: &HeaderMap) -> Option<Arc<str>> {
+        let name = self.keys.borrow().name_in(headers);
+        self.counted(name)
+    }
+
+    /// Returns once the key in these headers is no longer one of ours.
+    pub fn revoked(&self, headers: HeaderMap) -> impl Future<Output = ()> + Send + use<> {
+        let mut keys = self.keys.subscribe();
+        async move {
+            // The sender going means that the daemon ends, and with it whoever waits here.
+            let _ = keys.wait_for(|keys| keys.name_in(&headers).is_none()).await;
+        }
+    }
+
+    fn counted(&self, name: Option<Arc<str>>) -> Option<Arc<str>> {
+        if name.is_none() {
+            let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+            wrong.count += 1;
+            if wrong.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+                tracing::warn!(count = wrong.count, "requests with a wrong key, or none");
+                *wrong = Wrong { count: 0, logged: Some(Instant::now()) };
+            }
+        }
+        name
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
-            if api.keys.name_in(&headers).is_none() {
+            if api.door.name_in(&headers).is_none() {
                 return reply::unauthorized();
             }
             let Some(limit) = limit(&query) else {
@@ -58,7 +58,7 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
                 return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
             }
-            let Some(key) = api.keys.name_in(&headers) else { return reply::unauthorized() };
+            let Some(key) = api.door.name_in(&headers) else { return reply::unauthorized() };
             match id.parse::<CallId>() {
                 Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
                 Ok(id) if method == Method::DELETE => hang_up(&api, id, key).await,

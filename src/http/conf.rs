@@ -14,11 +14,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
 use super::{Api, at, reply, with};
+use crate::call::refusal::Limit;
 use crate::call::{CallId, Invalid, Refusal};
 use crate::handle::{OriginateError, Request};
 
@@ -120,7 +121,7 @@ fn parse(api: &Api, body: &[u8]) -> Result<Request, Response> {
     };
     let key = match fields.get("api_key") {
         None => return Err(key_missing()),
-        Some(key) => key.as_str().and_then(|key| api.keys.name_of(key.as_bytes())).ok_or_else(key_wrong)?,
+        Some(key) => key.as_str().and_then(|key| api.door.name_of(key.as_bytes())).ok_or_else(key_wrong)?,
     };
     if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {
         return Err(reply::error(StatusCode::BAD_REQUEST, "not all parameters are specified"));
@@ -174,8 +175,19 @@ fn refused(refusal: &Refusal) -> Response {
             let body = json!({ "message": "error", "text": "call already in progress" });
             return reply::json(StatusCode::OK, &body);
         }
+        Refusal::NotAllowed { .. } => StatusCode::FORBIDDEN,
+        Refusal::Limited(limit) => return limited(limit),
         Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Rejected(_) => StatusCode::BAD_GATEWAY,
     };
     reply::error(status, refusal.to_string())
+}
+
+fn limited(limit: &Limit) -> Response {
+    // Whole seconds, and never 0, which would mean at once.
+    let seconds = limit.retry_after.as_secs_f64().ceil().max(1.0) as u64;
+    let body = json!({ "error": limit.to_string(), "limit": limit.name, "retry_after_seconds": seconds });
+    let mut response = reply::json(StatusCode::TOO_MANY_REQUESTS, &body);
+    response.headers_mut().insert(RETRY_AFTER, seconds.into());
+    response
 }

@@ -29,7 +29,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            if api.keys.name_in(&headers).is_none() {
+            if api.door.name_in(&headers).is_none() {
                 return reply::unauthorized();
             }
             let Ok(reader) = reader(&api, &headers, &query) else {
@@ -41,7 +41,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             };
             let boot = api.journal.boot();
             // The place is given back when the stream is dropped.
-            let events = entries(reader).map(move |entry| {
+            let events = entries(reader).take_until(Box::pin(api.door.revoked(headers))).map(move |entry| {
                 let _held = &place;
                 Ok::<_, Infallible>(event(boot, &entry))
             });

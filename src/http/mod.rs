@@ -19,7 +19,7 @@ use warp::filters::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
-use self::auth::Keys;
+use self::auth::{Door, Keys};
 use crate::call::Lang;
 use crate::handle::Handle;
 use crate::journal::Journal;
@@ -34,7 +34,7 @@ pub struct Api {
     /// The live log.
     pub journal: Journal,
     /// Who may ask.
-    pub keys: Keys,
+    pub door: Door,
     /// How long a bot waits at most.
     pub reply_timeout: Duration,
     /// `lang` for those who give none.
@@ -45,8 +45,9 @@ pub struct Api {
 impl Api {
     /// Puts together what the handlers need.
     pub fn new(handle: Handle, journal: Journal, keys: Keys, reply_timeout: Duration, default_lang: Lang) -> Self {
+        let door = Door::new(keys);
         let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { handle, journal, keys, reply_timeout, default_lang, streams }
+        Self { handle, journal, door, reply_timeout, default_lang, streams }
     }
 }
 

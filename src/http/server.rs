@@ -1,16 +1,21 @@
 //! The accept loop: a cap on connections, a limit on how long headers may take, and an end with a deadline.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::reply::Response;
@@ -33,7 +38,7 @@ pub struct Limits {
 }
 
 /// Serves `routes` until `stop` is cancelled. Returns how many connections had to be cut.
-pub async fn serve<F>(listener: TcpListener, routes: F, limits: Limits, stop: CancellationToken) -> usize
+pub async fn serve<F>(listener: TcpListener, tls: Tls, routes: F, limits: Limits, stop: CancellationToken) -> usize
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
@@ -41,7 +46,17 @@ where
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = accept(&listener, &places, &mut connections, &stop).await {
-        connections.spawn(serve_one(stream, routes.clone(), limits.header_timeout, stop.clone(), place));
+        let (tls, routes, stop, timeout) = (tls.clone(), routes.clone(), stop.clone(), limits.header_timeout);
+        connections.spawn(async move {
+            // Answers are small and waited for.
+            let _ = stream.set_nodelay(true);
+            match shake_hands(stream, &tls, timeout).await {
+                Ok(Shaken::Plain(stream)) => serve_one(stream, routes, timeout, stop).await,
+                Ok(Shaken::Tls(stream)) => serve_one(*stream, routes, timeout, stop).await,
+                Err(error) => tracing::debug!(%error, "no TLS on a connection"),
+            }
+            drop(place);
+        });
     }
     drop(listener);
     let drained = timeout(limits.drain_timeout, async { while connections.join_next().await.is_some() {} }).await;
@@ -78,18 +93,27 @@ async fn accept(
     }
 }
 
-async fn serve_one<F>(
-    stream: TcpStream,
-    routes: F,
-    header_timeout: Duration,
-    stop: CancellationToken,
-    place: OwnedSemaphorePermit,
-) where
+/// TLS as configured now; none for plain HTTP.
+pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
+
+enum Shaken {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+async fn shake_hands(stream: TcpStream, tls: &Tls, limit: Duration) -> io::Result<Shaken> {
+    let Some(tls) = tls else { return Ok(Shaken::Plain(stream)) };
+    let acceptor = TlsAcceptor::from(tls.borrow().clone());
+    let stream = timeout(limit, acceptor.accept(stream)).await??;
+    Ok(Shaken::Tls(Box::new(stream)))
+}
+
+async fn serve_one<F, S>(stream: S, routes: F, header_timeout: Duration, stop: CancellationToken)
+where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(warp::service(routes));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -109,5 +133,4 @@ async fn serve_one<F>(
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended early");
     }
-    drop(place);
 }

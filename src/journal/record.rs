@@ -171,8 +171,10 @@ impl Serialize for Record {
             Event::CallRefused(refusal) => {
                 map.serialize_entry("reason", refusal.code())?;
                 map.serialize_entry("text", &format_args!("{refusal}"))?;
-                if let Refusal::InProgress { by: Some(id) } = refusal {
-                    map.serialize_entry("in_progress", id)?;
+                match refusal {
+                    Refusal::InProgress { by: Some(id) } => map.serialize_entry("in_progress", id)?,
+                    Refusal::Limited(limit) => map.serialize_entry("limit", limit.name)?,
+                    _ => {}
                 }
             }
             Event::CallJoined { conference } | Event::CallLeft { conference } => {

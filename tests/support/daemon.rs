@@ -46,16 +46,20 @@ impl Daemon {
         let section = |name: &str| {
             more.iter().filter(|(section, _)| *section == name).map(|(_, text)| format!("{text}\n")).collect::<String>()
         };
+        let limits = section("limits");
+        let limits = if limits.is_empty() { limits } else { format!("[limits]\n{limits}") };
         let config = format!(
-            "{}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n[[api_keys]]\nname = \"{KEY_NAME}\"\nkey = \"{KEY}\"\n\
+            "{}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n[[api_keys]]\nname = \"{KEY_NAME}\"\nkey = \"{KEY}\"\n{}\n\
              [[asterisk]]\naddress = \"{}\"\nusername = \"originatord\"\nsecret = \"{}\"\n{}\n\
-             [originate]\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n",
+             [originate]\n{}\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n",
             section("top"),
             section("http"),
+            section("key"),
             ami.address,
             ami.secret,
             section("asterisk"),
             section("originate"),
+            limits,
             section("log"),
             section("journal"),
         );

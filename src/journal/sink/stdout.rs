@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{Sink, text_line};
 use crate::config::LogFormat;
 use crate::journal::Entry;
+use crate::logging;
 
 /// Writes lines to stdout, or to whatever stands in for it.
 pub struct StdoutSink<W> {
@@ -21,6 +22,9 @@ impl<W: Write + Send + 'static> StdoutSink<W> {
 
 impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
+        if !logging::shows_records() {
+            return Ok(());
+        }
         let mut lines = String::new();
         for entry in batch {
             match self.format {
