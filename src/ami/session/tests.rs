@@ -1,0 +1,112 @@
+use super::*;
+
+const KEEPALIVE: Duration = Duration::from_secs(3);
+
+fn session(auth: Auth) -> (Session<u32>, Instant) {
+    let now = Instant::now();
+    let settings = Settings {
+        username: "originatord".into(),
+        secret: "s3cr3t".to_owned().into(),
+        auth,
+        keepalive: KEEPALIVE,
+        action_timeout: Duration::from_secs(5),
+    };
+    (Session::new(settings, now), now)
+}
+
+fn sent(session: &mut Session<u32>) -> String {
+    String::from_utf8(session.output().split().to_vec()).expect("text")
+}
+
+fn frame(text: &str) -> Received {
+    Received::Frame(Frame::new(text.to_owned().into()))
+}
+
+fn logged_in() -> (Session<u32>, Instant) {
+    let (mut session, now) = session(Auth::Plain);
+    session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
+    let login = sent(&mut session);
+    assert!(login.contains("Secret: s3cr3t\r\n") && login.contains("Events: "), "{login}");
+    let answer = session.receive(now, frame("Response: Success\r\nActionID: 1")).expect("logs in");
+    assert_eq!(answer, Heard::LoggedIn);
+    (session, now)
+}
+
+#[test]
+fn md5_login() {
+    let (mut session, now) = session(Auth::Md5);
+    session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
+    assert!(sent(&mut session).starts_with("Action: Challenge\r\nActionID: 1\r\nAuthType: MD5\r\n"));
+    session.receive(now, frame("Response: Success\r\nActionID: 1\r\nChallenge: 840415273")).expect("goes on");
+    // echo -n 840415273s3cr3t | md5sum
+    let login = sent(&mut session);
+    assert!(login.contains("Key: cc5da49435fc4c44ff1252628d392068\r\n"), "{login}");
+    assert!(!login.contains("s3cr3t"));
+    let refusal = frame("Response: Error\r\nActionID: 2\r\nMessage: Authentication failed");
+    let error = SessionError::LoginRefused("Authentication failed".into());
+    assert_eq!(session.receive(now, refusal), Err(error));
+}
+
+#[test]
+fn without_a_challenge_only_auto_sends_the_secret() {
+    for (auth, falls_back) in [(Auth::Auto, true), (Auth::Md5, false)] {
+        let (mut session, now) = session(auth);
+        session.receive(now, Received::Banner("Asterisk Call Manager/1.0".into())).expect("greets");
+        let refusal = frame("Response: Error\r\nActionID: 1\r\nMessage: Must specify AuthType");
+        assert_eq!(session.receive(now, refusal).is_ok(), falls_back);
+        assert_eq!(sent(&mut session).contains("Secret: "), falls_back);
+    }
+}
+
+#[test]
+fn answers_find_what_asked_in_any_order() {
+    let (mut session, now) = logged_in();
+    session.send(now, &Action::CoreShowChannels, 10).expect("sends");
+    session.send(now, &Action::Ping, 11).expect("sends");
+    for (id, purpose) in [(3, 11), (2, 10)] {
+        let answer = frame(&format!("Response: Error\r\nActionID: {id}\r\nMessage: no"));
+        let Ok(Heard::Answer(for_what, response)) = session.receive(now, answer) else { panic!() };
+        assert_eq!((for_what, response.success, &response.message[..]), (purpose, false, "no"));
+    }
+    for stray in ["Response: Success\r\nActionID: 2", "Response: Success", "Response: Success\r\nActionID: x"] {
+        assert_eq!(session.receive(now, frame(stray)), Ok(Heard::Nothing), "{stray}");
+    }
+    assert_eq!((session.pending(), session.deadlines.len()), (0, 0));
+}
+
+#[test]
+fn what_is_not_answered_in_time_is_given_back_once() {
+    let (mut session, now) = logged_in();
+    session.send(now, &Action::CoreShowChannels, 10).expect("sends");
+    let later = now + Duration::from_secs(5);
+    session.receive(later, frame("Event: Other")).expect("is heard");
+    assert_eq!(session.tick(later), Ok(vec![10]));
+    assert_eq!(session.tick(later), Ok(vec![]));
+    let late = frame("Response: Success\r\nActionID: 2");
+    assert_eq!(session.receive(later, late), Ok(Heard::Nothing));
+}
+
+#[test]
+fn two_keepalives_without_a_byte_are_the_end() {
+    let (mut session, now) = logged_in();
+    assert_eq!(session.deadline(), now + KEEPALIVE);
+    assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
+    assert!(sent(&mut session).starts_with("Action: Ping\r\n"));
+    assert_eq!(session.tick(now + 2 * KEEPALIVE), Err(SessionError::Silent(2 * KEEPALIVE)));
+}
+
+#[test]
+fn any_byte_is_a_sign_of_life() {
+    let (mut session, now) = logged_in();
+    for second in 1..20 {
+        let now = now + Duration::from_secs(second);
+        session.receive(now, Received::Oversized(100_000)).expect("is heard");
+        assert!(session.tick(now).is_ok());
+    }
+}
+
+#[test]
+fn before_the_login_events_are_not_believed() {
+    let (mut session, now) = session(Auth::Md5);
+    assert_eq!(session.receive(now, frame("Event: Shutdown")), Ok(Heard::Nothing));
+}
