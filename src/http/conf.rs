@@ -5,26 +5,22 @@
 
 #![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use futures_util::{Stream, StreamExt};
-use serde_json::{Map, Value, json};
+use bytes::Buf;
+use futures_util::Stream;
+use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
-use super::{Api, at, reply, with};
+use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
-use crate::call::{CallId, Invalid, Refusal};
+use crate::call::{CallId, Refusal};
 use crate::handle::{OriginateError, Request};
-
-/// Longest body taken, in bytes.
-const MAX_BODY: usize = 16 * 1024;
 
 /// The methods of this path.
 const ALLOWED: &str = "OPTIONS, POST";
@@ -60,9 +56,9 @@ async fn answer(
         return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json"));
     }
     let late = |status, text| move |_| reply::error(status, text);
-    let body = timeout_at(give_up, read(&headers, body));
+    let body = timeout_at(give_up, body::read(&headers, body));
     let body = body.await.map_err(late(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
-    let request = parse(api, &body)?;
+    let request = body::parse(&api.door, &api.default_lang, &body)?;
     // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
     let answer = timeout_at(give_up, api.handle.originate(request));
     match answer.await.map_err(late(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made"))? {
@@ -82,77 +78,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let Some(subtype) = media_type.strip_prefix("application/") else { return false };
     subtype == "json" || subtype.ends_with("+json")
-}
-
-async fn read(
-    headers: &HeaderMap,
-    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
-) -> Result<Vec<u8>, Response> {
-    let too_large = || reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 16 KiB");
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
-    }
-    let mut whole = Vec::with_capacity(announced.unwrap_or(512));
-    let mut body = pin!(body);
-    while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| reply::error(StatusCode::BAD_REQUEST, "the body broke off"))?;
-        if whole.len() + chunk.remaining() > MAX_BODY {
-            return Err(too_large());
-        }
-        let bytes: Bytes = chunk.copy_to_bytes(chunk.remaining());
-        whole.extend_from_slice(&bytes);
-    }
-    Ok(whole)
-}
-
-/// Makes a checked request of a body, or says what is wrong with it.
-fn parse(api: &Api, body: &[u8]) -> Result<Request, Response> {
-    // Python's JSON, and so the original, takes a byte order mark.
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| reply::error(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))?;
-    let fields = match value {
-        Value::Object(fields) => fields,
-        // The original asks whether "api_key" is in the value, and so says of these that the key is missing.
-        Value::Array(items) if !items.iter().any(|item| item == "api_key") => return Err(key_missing()),
-        Value::String(text) if !text.contains("api_key") => return Err(key_missing()),
-        _ => return Err(reply::error(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
-    };
-    let key = match fields.get("api_key") {
-        None => return Err(key_missing()),
-        Some(key) => key.as_str().and_then(|key| api.door.name_of(key.as_bytes())).ok_or_else(key_wrong)?,
-    };
-    if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {
-        return Err(reply::error(StatusCode::BAD_REQUEST, "not all parameters are specified"));
-    }
-    let checked = || {
-        Ok(Request {
-            number: text(&fields, "phone_number")?.parse()?,
-            room: text(&fields, "room_name")?.parse()?,
-            caller_id: text(&fields, "caller_id")?.parse()?,
-            lang: match fields.get("lang") {
-                None => api.default_lang.clone(),
-                Some(_) => text(&fields, "lang")?.parse()?,
-            },
-            key,
-        })
-    };
-    checked().map_err(|invalid: Invalid| reply::error(StatusCode::BAD_REQUEST, invalid.to_string()))
-}
-
-fn text<'f>(fields: &'f Map<String, Value>, field: &'static str) -> Result<&'f str, Invalid> {
-    fields.get(field).and_then(Value::as_str).ok_or(Invalid { field, rule: "must be a string" })
-}
-
-fn key_missing() -> Response {
-    let body = json!({ "error": "Authentication required", "message": "Please specify api key" });
-    reply::json(StatusCode::UNAUTHORIZED, &body)
-}
-
-fn key_wrong() -> Response {
-    let body = json!({ "error": "Authentication failure", "message": "Wrong api key" });
-    reply::json(StatusCode::UNAUTHORIZED, &body)
 }
 
 fn accepted(id: CallId) -> Response {

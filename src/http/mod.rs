@@ -3,6 +3,7 @@
 //! One file for each resource; every handler answers for itself, and only unknown paths are left to a rejection.
 
 pub mod auth;
+pub mod body;
 mod calls;
 mod conf;
 mod events;
