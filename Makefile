@@ -3,7 +3,7 @@
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
-.PHONY: run test setup setup-tests bench clean
+.PHONY: run test setup setup-tests bench fuzz clean
 
 VENV := .cache/venv
 
@@ -20,6 +20,11 @@ test: setup setup-tests
 bench: setup
 	asterisk/pbx setup
 	cargo bench --quiet
+
+# Looks for input that breaks what fuzz/properties.rs promises: make fuzz SECONDS=600
+fuzz: setup
+	@asterisk/need c++:g++
+	fuzz/run $(or $(SECONDS),60)
 
 # A C compiler (for the TLS library's assembly), curl to try it by hand, ss to find free ports.
 setup:

@@ -7,8 +7,8 @@ use bytes::{Buf, BytesMut};
 use memchr::memchr_iter;
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::action::{Action, ActionId, Unsendable};
 use super::frame::Frame;
-use super::message::{Action, ActionId, Unsendable};
 
 /// Longest frame taken. Asterisk's longest, a CoreShowChannel, has under 4 KiB.
 pub const MAX_FRAME: usize = 64 * 1024;

@@ -11,9 +11,10 @@ use bytes::BytesMut;
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::action::{Action, ActionId, Secret, Unsendable};
 use super::codec::Received;
 use super::frame::Frame;
-use super::message::{Action, ActionId, Message, Response, Secret, Unsendable};
+use super::message::{Message, Response};
 use crate::config::{Asterisk, Auth};
 
 /// What a session has to know.

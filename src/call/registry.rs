@@ -10,7 +10,8 @@ use super::limits::Alive;
 use super::machine::{Call, Change, Fact, State};
 use super::view::CallView;
 use super::{CallId, CallInfo, Number, locked_number};
-use crate::ami::message::{ActionId, Channel, ChannelState, Event};
+use crate::ami::action::ActionId;
+use crate::ami::message::{Channel, ChannelState, Event};
 use crate::clock::Now;
 
 /// How many ended calls are kept for those who ask.

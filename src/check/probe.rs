@@ -8,9 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 use tokio_util::codec::Decoder;
 
+use crate::ami::action::{Action, Unsendable};
 use crate::ami::codec::{Codec, CodecError, Received};
 use crate::ami::frame::Frame;
-use crate::ami::message::{Action, Response, Unsendable};
+use crate::ami::message::Response;
 use crate::ami::session::{Heard, Session, SessionError, Settings};
 use crate::call::CallId;
 use crate::config::Asterisk;

@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
 use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, ServerTls, Tls};
-use crate::ami::message::MAX_LINE;
+use crate::ami::action::MAX_LINE;
 use crate::call::limits::{Limits, Policy};
 
 /// Names that end up in a channel variable and in the log.

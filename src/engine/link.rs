@@ -7,8 +7,9 @@ use bytes::BytesMut;
 
 use super::reconcile::Reconcile;
 use super::{Effect, Engine, Purpose};
+use crate::ami::action::Action;
 use crate::ami::codec::Received;
-use crate::ami::message::{Action, Event as AmiEvent, Message, Response};
+use crate::ami::message::{Event as AmiEvent, Message, Response};
 use crate::ami::session::{Heard, Session};
 use crate::clock::Now;
 use crate::handle::HangUpError;

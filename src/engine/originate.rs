@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Effect, Engine, Purpose};
-use crate::ami::message::{Action, ActionId, Originate, Response};
+use crate::ami::action::{Action, ActionId, Originate};
+use crate::ami::message::Response;
 use crate::call::machine::Fact;
 use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;

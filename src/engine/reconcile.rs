@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::originate::IDENTITY;
 use super::{Engine, Purpose};
-use crate::ami::message::{Action, ChannelState, ListedChannel, Response};
+use crate::ami::action::Action;
+use crate::ami::message::{ChannelState, ListedChannel, Response};
 use crate::call::machine::{Fact, State};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;

@@ -20,7 +20,7 @@ use warp::reply::Response;
 use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
-use crate::handle::{OriginateError, Request};
+use crate::handle::OriginateError;
 
 /// The methods of this path.
 const ALLOWED: &str = "OPTIONS, POST";

@@ -1,0 +1,215 @@
+//! Actions to frames: the few that are used here.
+//!
+//! What an action is made of is in Asterisk's own reference (`manager show command Originate`).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+
+use crate::call::CallId;
+
+/// Longest line Asterisk takes, line end included: `char inbuf[1025]` in `main/manager.c` (`struct
+/// mansession`); it refuses what does not fit.
+pub const MAX_LINE: usize = 1024;
+
+/// What ties a response to its action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ActionId {
+    /// Counted within the session.
+    Counted(u64),
+    /// An Originate's: the call's own id, so that its OriginateResponse finds the call even in a later session.
+    Call(CallId),
+}
+
+impl ActionId {
+    /// The id that `text` is, if it can be one of ours.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        text.parse().map(ActionId::Counted).ok().or_else(|| text.parse().map(ActionId::Call).ok())
+    }
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionId::Counted(count) => count.fmt(f),
+            ActionId::Call(id) => id.fmt(f),
+        }
+    }
+}
+
+/// `Action: Originate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Originate {
+    /// The channel to call.
+    pub channel: String,
+    /// Where the answered channel goes.
+    pub context: String,
+    /// Which extension of it.
+    pub exten: String,
+    /// Which priority; always sent, because only then does Asterisk check that the extension exists.
+    pub priority: u32,
+    /// How long it may ring.
+    pub timeout: Duration,
+    /// The caller's number or name, without the brackets it is sent in.
+    pub caller_id: String,
+    /// Channel variables.
+    pub variables: Vec<(Cow<'static, str>, String)>,
+    /// The Uniqueid of the channel, or of a Local channel's `;1`.
+    pub channel_id: String,
+    /// The Uniqueid of a Local channel's `;2`.
+    pub other_channel_id: String,
+}
+
+/// What Asterisk is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Asks for a challenge to log in by MD5.
+    Challenge,
+    /// Logs in with an MD5 digest (hex) of challenge and secret.
+    LoginMd5 {
+        /// The AMI user.
+        username: String,
+        /// The digest.
+        key: String,
+    },
+    /// Logs in with the secret itself.
+    LoginPlain {
+        /// The AMI user.
+        username: String,
+        /// The secret.
+        secret: Secret,
+    },
+    /// Asks for a sign of life.
+    Ping,
+    /// Makes a call.
+    Originate(Box<Originate>),
+    /// Hangs up a channel, named by its Uniqueid.
+    Hangup {
+        /// The channel's Uniqueid.
+        channel: String,
+    },
+    /// Lists all channels.
+    CoreShowChannels,
+    /// Reads a channel's variable.
+    GetVar {
+        /// The channel's Uniqueid.
+        channel: String,
+        /// The variable's name.
+        variable: &'static str,
+    },
+    /// Says goodbye.
+    Logoff,
+    /// Any other action, by its name and headers; what `check` asks with.
+    Other(&'static str, Vec<(&'static str, String)>),
+}
+
+/// A secret on its way into a frame; not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// The events that are asked for at login, as classes of `manager.conf`.
+const EVENT_CLASSES: &str = "call,system,user";
+
+/// A header cannot be sent as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("header {name} holds a line break or NUL, or does not fit into a line of {MAX_LINE} bytes")]
+pub struct Unsendable {
+    /// The header's name.
+    pub name: &'static str,
+}
+
+impl Action {
+    /// Appends the action's frame to `out`; on error `out` is as it was.
+    pub fn encode(&self, id: &ActionId, out: &mut BytesMut) -> Result<(), Unsendable> {
+        let before = out.len();
+        self.encode_headers(id, out).inspect_err(|_| out.truncate(before))?;
+        out.put_slice(b"\r\n");
+        Ok(())
+    }
+
+    fn encode_headers(&self, id: &ActionId, out: &mut BytesMut) -> Result<(), Unsendable> {
+        let mut put = |name, value: fmt::Arguments<'_>| put_header(out, name, value);
+        let name = match self {
+            Action::Challenge => "Challenge",
+            Action::LoginMd5 { .. } | Action::LoginPlain { .. } => "Login",
+            Action::Ping => "Ping",
+            Action::Originate(_) => "Originate",
+            Action::Hangup { .. } => "Hangup",
+            Action::CoreShowChannels => "CoreShowChannels",
+            Action::GetVar { .. } => "GetVar",
+            Action::Logoff => "Logoff",
+            Action::Other(name, _) => name,
+        };
+        put("Action", format_args!("{name}"))?;
+        put("ActionID", format_args!("{id}"))?;
+        match self {
+            Action::Challenge => put("AuthType", format_args!("MD5"))?,
+            Action::LoginMd5 { username, key } => {
+                put("AuthType", format_args!("MD5"))?;
+                put("Username", format_args!("{username}"))?;
+                put("Key", format_args!("{key}"))?;
+                put("Events", format_args!("{EVENT_CLASSES}"))?;
+            }
+            Action::LoginPlain { username, secret } => {
+                put("Username", format_args!("{username}"))?;
+                put("Secret", format_args!("{}", secret.0))?;
+                put("Events", format_args!("{EVENT_CLASSES}"))?;
+            }
+            Action::Originate(originate) => {
+                put("Channel", format_args!("{}", originate.channel))?;
+                put("Context", format_args!("{}", originate.context))?;
+                put("Exten", format_args!("{}", originate.exten))?;
+                put("Priority", format_args!("{}", originate.priority))?;
+                put("Timeout", format_args!("{}", originate.timeout.as_millis()))?;
+                put("CallerID", format_args!("<{}>", originate.caller_id))?;
+                for (name, value) in &originate.variables {
+                    put("Variable", format_args!("{name}={value}"))?;
+                }
+                // Without it the whole AMI session stands still until the call is answered.
+                put("Async", format_args!("true"))?;
+                put("ChannelId", format_args!("{}", originate.channel_id))?;
+                put("OtherChannelId", format_args!("{}", originate.other_channel_id))?;
+            }
+            Action::Hangup { channel } => put("Channel", format_args!("{channel}"))?,
+            Action::GetVar { channel, variable } => {
+                put("Channel", format_args!("{channel}"))?;
+                put("Variable", format_args!("{variable}"))?;
+            }
+            Action::Other(_, headers) => {
+                for (name, value) in headers {
+                    put(name, format_args!("{value}"))?;
+                }
+            }
+            Action::Ping | Action::CoreShowChannels | Action::Logoff => {}
+        }
+        Ok(())
+    }
+}
+
+/// Writes one header. This is the only place where a value gets into a frame, and here it is checked.
+fn put_header(out: &mut BytesMut, name: &'static str, value: fmt::Arguments<'_>) -> Result<(), Unsendable> {
+    let start = out.len();
+    out.put_slice(name.as_bytes());
+    out.put_slice(b": ");
+    let value_start = out.len();
+    // Writing to a BytesMut fails only when it cannot grow, which aborts before it returns.
+    fmt::Write::write_fmt(out, value).map_err(|_| Unsendable { name })?;
+    let breaks_out = out[value_start..].iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    out.put_slice(b"\r\n");
+    if breaks_out || out.len() - start > MAX_LINE {
+        return Err(Unsendable { name });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
