@@ -4,6 +4,8 @@
 //! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
 
 pub mod record;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod sink;
 #[cfg(test)]
 mod tests;

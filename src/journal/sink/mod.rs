@@ -5,6 +5,8 @@
 
 mod file;
 mod stdout;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::io;
