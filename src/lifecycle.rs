@@ -26,6 +26,8 @@ use crate::journal::sink::{self, FileSink, StdoutSink};
 use crate::journal::{Event, Journal};
 use crate::{logging, tls};
 
+/// `sysexits.h`: the command line is wrong.
+pub const EX_USAGE: u8 = 64;
 /// `sysexits.h`: something needed is not to be had.
 pub const EX_UNAVAILABLE: u8 = 69;
 /// `sysexits.h`: the operating system refuses.

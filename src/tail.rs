@@ -16,9 +16,8 @@ use crate::ami::backoff::Backoff;
 use crate::client::sse::{Event, Parser};
 use crate::client::{Client, ClientError};
 use crate::journal::sink::quoted;
+use crate::lifecycle::EX_USAGE;
 
-/// `sysexits.h`: the command line is wrong.
-const EX_USAGE: u8 = 64;
 /// `sysexits.h`: a file cannot be read.
 const EX_NOINPUT: u8 = 66;
 /// `sysexits.h`: not allowed.
@@ -98,14 +97,20 @@ async fn follow(args: &TailArgs, output: &mut impl Write) -> Result<(), TailErro
     let mut rng = fastrand::Rng::new();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5))
         .map_err(|error| TailError::Usage(error.to_string()))?;
+    let mut said = Vec::new();
     loop {
         let before = position.clone();
-        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?;
+        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?.to_string();
         if position != before {
             backoff.reset();
+            said.clear();
         }
-        let dim = Style::new().dimmed();
-        let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
+        // However often it is tried in vain: the same trouble is said once.
+        if !said.contains(&lost) {
+            let dim = Style::new().dimmed();
+            let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
+            said.push(lost);
+        }
         tokio::time::sleep(backoff.next(&mut rng)).await;
     }
 }

@@ -169,8 +169,7 @@ impl Daemon {
 
     /// Sends a signal to the daemon.
     pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
+        self::signal(&self.child, signal);
     }
 
     /// Waits until the daemon has ended; returns its exit code.
@@ -184,6 +183,12 @@ impl Daemon {
             thread::sleep(std::time::Duration::from_millis(5));
         }
     }
+}
+
+/// Sends a signal to a child.
+pub fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
 }
 
 impl Drop for Daemon {

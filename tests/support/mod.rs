@@ -8,6 +8,7 @@ pub mod ami;
 pub mod daemon;
 pub mod http;
 pub mod pbx;
+pub mod program;
 pub mod relay;
 
 use std::time::{Duration, Instant};
