@@ -10,6 +10,7 @@ pub mod http;
 pub mod pbx;
 pub mod program;
 pub mod relay;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 
