@@ -66,8 +66,10 @@ impl Daemon {
     fn launch(folder: Arc<TempDir>, config: String) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_originatord"))
-            .args(["serve", "--config"])
+        // The limit that stands for a full disk is an error then, as that is, and not a signal. The process is
+        // the same: env becomes the daemon.
+        let mut child = Command::new("env")
+            .args(["--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"])
             .arg(&path)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -54,7 +54,11 @@ impl FileSink {
         };
         // Anything behind the last whole line is what an earlier failure left.
         file.set_len(self.length)?;
-        file.write_all(lines)?;
+        if let Err(error) = file.write_all(lines) {
+            // Whole lines of it may be there, and would be there twice. Shrinking takes no space.
+            let _ = file.set_len(self.length);
+            return Err(error);
+        }
         self.length += lines.len() as u64;
         Ok(())
     }
