@@ -50,6 +50,14 @@ fn calls_are_made_over_tls_and_the_link_comes_back() {
     daemon.wait_ready();
     daemon.call_ok("79990000002", "R1");
     assert!(!daemon.output().contains(SECRET));
+
+    // As when Asterisk is killed: the connection ends without the goodbye of TLS.
+    drop(relay);
+    let reasons =
+        || daemon.records().iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
+    let reasons: Vec<String> =
+        eventually("the link is lost", || Some(reasons()).filter(|found: &Vec<_>| found.len() >= 2));
+    assert!(!reasons[1].contains("close_notify"), "{reasons:?}");
 }
 
 #[test]
