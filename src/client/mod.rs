@@ -36,7 +36,7 @@ pub enum ClientError {
     /// The daemon cannot be reached.
     #[error("cannot connect to {0}: {1}")]
     Connect(String, io::Error),
-    /// The daemon went away before it had answered.
+    /// The daemon went away before it had said everything.
     #[error("the daemon has closed the connection")]
     Closed,
     /// The conversation broke off in another way.
@@ -49,8 +49,15 @@ pub enum ClientError {
 
 impl From<hyper::Error> for ClientError {
     fn from(error: hyper::Error) -> Self {
-        // Which of the two it is depends on how far the request had come.
-        if error.is_canceled() || error.is_incomplete_message() { Self::Closed } else { Self::Http { error } }
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let is_gone = cause.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
+        // Which of these it is depends on how far both had come.
+        if is_gone || error.is_canceled() || error.is_incomplete_message() {
+            Self::Closed
+        } else {
+            Self::Http { error }
+        }
     }
 }
 
