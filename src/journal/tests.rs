@@ -142,6 +142,20 @@ fn who_catches_up_holds_the_ring_for_a_batch_at_a_time() {
     assert_eq!(sizes.map(|batch| batch.expect("a batch").len()), [BATCH, 1]);
 }
 
+#[tokio::test]
+async fn who_waits_is_woken_by_a_record_and_by_the_end() {
+    let journal = journal(10);
+    let mut reader = journal.follow();
+    // The reader is asked first, and has nothing; only then something happens.
+    let mut read_while = async |happens: &dyn Fn()| {
+        let read = tokio::time::timeout(Duration::from_secs(30), reader.next_batch());
+        let (batch, ()) = tokio::join!(read, async { happens() });
+        batch.expect("is woken").len()
+    };
+    assert_eq!(read_while(&|| append(&journal, 2)).await, 2);
+    assert_eq!(read_while(&|| journal.close()).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_readers_all_get_everything() {
     let journal = journal(2000);
