@@ -48,7 +48,10 @@ impl Connector {
             // Actions are small and wait for their answers.
             tcp.set_nodelay(true)?;
             match tls {
-                Some((connector, name)) => Ok(Box::new(connector.connect(name, tcp).await?) as Stream),
+                Some((connector, name)) => {
+                    let told = |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
+                    Ok(Box::new(connector.connect(name, tcp).await.map_err(told)?) as Stream)
+                }
                 None => Ok(Box::new(tcp) as Stream),
             }
         }

@@ -5,6 +5,7 @@
 //! the bots as a full queue.
 
 use std::future::{self, Future};
+use std::io::ErrorKind;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -146,6 +147,8 @@ impl Driver {
         let ended = match result {
             Ok(0) => Some("Asterisk closed the connection".to_owned()),
             Ok(_) => None,
+            // Over TLS, it has done so without the goodbye that TLS asks for.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Some("Asterisk closed the connection".to_owned()),
             Err(error) => Some(format!("reading from Asterisk failed: {error}")),
         };
         // What arrived before the end still counts.

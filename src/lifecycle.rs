@@ -25,10 +25,12 @@ use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink};
 use crate::journal::{Event, Journal};
-use crate::logging::Logging;
+use crate::logging::{self, Logging};
 use crate::reload::{Fixed, Reload};
 use crate::tls;
 
+/// `sysexits.h`: the command line is wrong.
+pub const EX_USAGE: u8 = 64;
 /// `sysexits.h`: a file cannot be read.
 pub const EX_NOINPUT: u8 = 66;
 /// `sysexits.h`: something needed is not to be had.
@@ -170,7 +172,7 @@ fn journal(config: &Config, last_seq: u64) -> io::Result<(Journal, Vec<JoinHandl
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, last_seq + 1, boot);
     let mut writers = Vec::new();
-    let stdout = StdoutSink::new(io::stdout(), config.log.format);
+    let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
     writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);
     if let Some(file) = file {
         let file = FileSink::new(file.clone());

@@ -42,6 +42,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(asked_or_wrong) => {
+            // Who no longer reads still gets the exit code.
+            let _ = asked_or_wrong.print();
+            // Help and version are what was asked for.
+            return if asked_or_wrong.use_stderr() { lifecycle::EX_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
     // One thread: a request goes through HTTP, engine and AMI without waking another, which costs more than all that
     // is done on the way.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -52,7 +61,7 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(async {
-        match Cli::parse().command {
+        match cli.command {
             Command::Serve { config } => lifecycle::serve(&config).await,
             Command::Check { config, connect } => check::run(&config, connect).await,
             Command::Tail(args) => tail::run(args).await,

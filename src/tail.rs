@@ -16,10 +16,8 @@ use crate::ami::backoff::Backoff;
 use crate::client::sse::{Event, Parser};
 use crate::client::{Client, ClientError};
 use crate::journal::sink::quoted;
-use crate::lifecycle::EX_NOINPUT;
+use crate::lifecycle::{EX_NOINPUT, EX_USAGE};
 
-/// `sysexits.h`: the command line is wrong.
-const EX_USAGE: u8 = 64;
 /// `sysexits.h`: not allowed.
 const EX_NOPERM: u8 = 77;
 
@@ -97,14 +95,20 @@ async fn follow(args: &TailArgs, output: &mut impl Write) -> Result<(), TailErro
     let mut rng = fastrand::Rng::new();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5))
         .map_err(|error| TailError::Usage(error.to_string()))?;
+    let mut said = Vec::new();
     loop {
         let before = position.clone();
-        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?;
+        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?.to_string();
         if position != before {
             backoff.reset();
+            said.clear();
         }
-        let dim = Style::new().dimmed();
-        let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
+        // However often it is tried in vain: the same trouble is said once.
+        if !said.contains(&lost) {
+            let dim = Style::new().dimmed();
+            let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
+            said.push(lost);
+        }
         tokio::time::sleep(backoff.next(&mut rng)).await;
     }
 }
@@ -178,12 +182,13 @@ fn print(output: &mut impl Write, event: &Event, json: bool) -> io::Result<()> {
 /// One aligned line: time, number, event, callee, room, key, and what the event adds.
 fn line(record: &Map<String, Value>) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
-    let event = text("event");
-    let (dim, style) = (Style::new().dimmed(), style(event, text("outcome")));
+    let (event, dim) = (shown(text("event")), Style::new().dimmed());
+    let style = style(&event, text("outcome"));
     // RFC 3339 in UTC: the time of day is from the 11th to the 23rd character.
-    let time = text("time").get(11..23).unwrap_or("            ");
+    let is_time = |time: &&str| time.bytes().all(|b| b.is_ascii_digit() || b":.".contains(&b));
+    let time = text("time").get(11..23).filter(is_time).unwrap_or_default();
     let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
-    let mut line = format!("{dim}{time} {seq:>7}{dim:#} {style}{event:<16}{style:#}");
+    let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<16}{style:#}");
     if record.contains_key("call_id") {
         let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
         line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14}{dim:#}"));
@@ -214,4 +219,36 @@ fn style(event: &str, outcome: &str) -> Style {
         _ => return Style::new(),
     };
     color.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_record_holds_it_is_one_line_and_has_no_colours_of_its_own() {
+        let plain = json!({
+            "seq": 7, "time": "2026-11-24T12:00:00.123Z", "event": "call.left", "call_id": "od-1", "number": "+7999",
+            "room": "R1", "caller_id": "Bob", "lang": "ru", "key": "bot", "conference": "R1",
+        });
+        let escapes = |record: &Value| {
+            let line = line(record.as_object().expect("an object"));
+            assert!(!line.chars().any(|c| c.is_control() && c != '\u{1b}') && !line.contains('\u{202e}'), "{line:?}");
+            line.matches('\u{1b}').count()
+        };
+        let mut all = plain.clone();
+        for name in ["seq", "time", "event", "number", "room", "key", "conference", "more"] {
+            let hostile = "\u{1b}[2J\u{1b}]0;x\u{7}aaaa\u{9b}2J\n12:00:00.000 \r\t\u{202e}";
+            let mut one = plain.clone();
+            one[name] = hostile.into();
+            all[name] = hostile.into();
+            // Another member comes with two styles, to begin and to end its name.
+            let expected = escapes(&plain) + if name == "more" { 2 } else { 0 };
+            assert!(escapes(&one) <= expected, "{name}");
+        }
+        all["a\u{1b}[1m\n"] = 1.into();
+        assert!(escapes(&all) <= escapes(&plain) + 4);
+    }
 }

@@ -33,6 +33,8 @@ pub(super) enum ProbeError {
     Unsendable(#[from] Unsendable),
     #[error("no answer in time")]
     Late,
+    #[error("it does not greet in time")]
+    Mute,
     #[error("Asterisk closed the connection")]
     Closed,
 }
@@ -55,7 +57,10 @@ impl Probe {
         let session = Session::new(settings, Instant::now());
         let (codec, input) = (Codec::default(), BytesMut::new());
         let mut probe = Self { stream, codec, input, session, patience: asterisk.action_timeout };
-        let banner = probe.receive(give_up).await?;
+        let banner = probe.receive(give_up).await.map_err(|error| match error {
+            ProbeError::Late => ProbeError::Mute,
+            other => other,
+        })?;
         probe.session.receive(Instant::now(), banner)?;
         Ok(probe)
     }

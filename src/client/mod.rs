@@ -2,6 +2,7 @@
 
 pub mod sse;
 
+use std::error::Error;
 use std::io;
 
 use http_body_util::Full;
@@ -35,9 +36,29 @@ pub enum ClientError {
     /// The daemon cannot be reached.
     #[error("cannot connect to {0}: {1}")]
     Connect(String, io::Error),
-    /// The conversation broke off.
-    #[error(transparent)]
-    Http(#[from] hyper::Error),
+    /// The daemon went away before it had said everything.
+    #[error("the daemon has closed the connection")]
+    Closed,
+    /// The conversation broke off in another way.
+    #[error("{error}{}", error.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
+    Http {
+        /// How.
+        error: hyper::Error,
+    },
+}
+
+impl From<hyper::Error> for ClientError {
+    fn from(error: hyper::Error) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let is_gone = cause.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
+        // Which of these it is depends on how far both had come.
+        if is_gone || error.is_canceled() || error.is_incomplete_message() {
+            Self::Closed
+        } else {
+            Self::Http { error }
+        }
+    }
 }
 
 impl Client {

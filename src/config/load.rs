@@ -15,6 +15,7 @@ use super::reader::{Found, Problem, Problems, Report, Table};
 use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, ServerTls, Tls};
 use crate::ami::action::MAX_LINE;
 use crate::call::limits::{Limits, Policy};
+use crate::tls::client_config;
 
 /// Names that end up in a channel variable and in the log.
 const NAME: &str = "1 to 32 letters, digits, _, - or .";
@@ -241,7 +242,13 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
         None => {}
     }
     let mut tls = table.table(report, "tls");
-    let ca_file = tls.parsed(report, "ca_file", "a path", |text| (!text.is_empty()).then(|| folder.join(text)));
+    let ca_file = tls.string(report, "ca_file").map(|Found { value, span }| {
+        let path = folder.join(value);
+        if let Err(error) = client_config(Some(&path)) {
+            report.add(&span, format!("{} cannot be used: {error}", tls.name("ca_file")));
+        }
+        path
+    });
     let server_name = tls.parsed(report, "server_name", "a host name or address", |text| {
         ServerName::try_from(text).is_ok().then(|| text.to_owned())
     });

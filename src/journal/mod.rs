@@ -4,7 +4,11 @@
 //! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
 
 pub mod record;
+#[cfg(test)]
+pub(crate) mod samples;
 pub mod sink;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,9 +100,10 @@ impl Journal {
         if boot.is_some_and(|boot| boot != self.shared.boot) || seq >= next_seq {
             let mut reader = self.from_start();
             // Whoever has read our predecessor's last record and none of ours lost nothing if we number on.
-            if seq + 1 != reader.next {
-                let to = (reader.next > seq + 1).then(|| reader.next - 1);
-                let from = to.map(|_| seq + 1);
+            let wanted = seq.saturating_add(1);
+            if wanted != reader.next {
+                let to = (reader.next > wanted).then(|| reader.next - 1);
+                let from = to.map(|_| wanted);
                 reader.gap = Some(Gap { from, to, reason: GapReason::Restarted });
             }
             return reader;

@@ -2,6 +2,9 @@
 //!
 //! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the event adds.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::SystemTime;
 

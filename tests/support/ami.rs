@@ -33,6 +33,22 @@ pub enum OnOriginate {
     LockedOut,
 }
 
+/// How the stand-in receives whoever comes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Manner {
+    /// Anybody is let in, and may do everything that is asked for.
+    #[default]
+    Kind,
+    /// It takes the connection and says nothing.
+    Mute,
+    /// It is something else.
+    Stranger,
+    /// Nobody's secret is right.
+    Distrustful,
+    /// It lets in, and permits nothing.
+    Strict,
+}
+
 /// The stand-in.
 pub struct FakeAsterisk {
     pub address: SocketAddr,
@@ -41,6 +57,7 @@ pub struct FakeAsterisk {
 
 struct Shared {
     on_originate: Mutex<OnOriginate>,
+    manner: Mutex<Manner>,
     actions: Mutex<Vec<Action>>,
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
@@ -52,6 +69,7 @@ impl FakeAsterisk {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             on_originate: Mutex::new(on_originate),
+            manner: Mutex::default(),
             actions: Mutex::default(),
             connections: Mutex::default(),
             list: Mutex::default(),
@@ -69,6 +87,11 @@ impl FakeAsterisk {
 
     pub fn on_originate(&self, what: OnOriginate) {
         *self.shared.on_originate.lock().expect("a lock") = what;
+    }
+
+    /// How it behaves from the next connection on.
+    pub fn behave(&self, manner: Manner) {
+        *self.shared.manner.lock().expect("a lock") = manner;
     }
 
     /// What is listed of channels from now on, as frames.
@@ -101,13 +124,24 @@ impl FakeAsterisk {
     }
 }
 
+impl Shared {
+    fn manner(&self) -> Manner {
+        *self.manner.lock().expect("a lock")
+    }
+}
+
 fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
 }
 
 fn converse(mut stream: TcpStream, shared: &Shared) {
-    let _ = stream.write_all(b"Asterisk Call Manager/11.0.0\r\n");
+    let greeting: &[u8] = match shared.manner() {
+        Manner::Mute => b"",
+        Manner::Stranger => b"SSH-2.0-OpenSSH_9.2\r\n",
+        _ => b"Asterisk Call Manager/11.0.0\r\n",
+    };
+    let _ = stream.write_all(greeting);
     let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
     loop {
         let mut headers = Vec::new();
@@ -132,7 +166,15 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     let mut reply = |response: &str, more: &[(&str, &str)]| {
         write_frame(stream, &[&[("Response", response), ("ActionID", id)], more].concat());
     };
-    match action.get("Action") {
+    let (name, manner) = (action.get("Action"), shared.manner());
+    // What a real one says; main/manager.c has all of it.
+    if manner == Manner::Distrustful && name == Some("Login") {
+        return reply("Error", &[("Message", "Authentication failed")]);
+    }
+    if manner == Manner::Strict && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping")) {
+        return reply("Error", &[("Message", "Permission denied")]);
+    }
+    match name {
         Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);

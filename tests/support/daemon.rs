@@ -70,8 +70,10 @@ impl Daemon {
     fn launch(folder: Arc<TempDir>, config: String) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_originatord"))
-            .args(["serve", "--config"])
+        // The limit that stands for a full disk is an error then, as that is, and not a signal. The process is
+        // the same: env becomes the daemon.
+        let mut child = Command::new("env")
+            .args(["--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"])
             .arg(&path)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -183,8 +185,7 @@ impl Daemon {
 
     /// Sends a signal to the daemon.
     pub fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
-        assert!(sent.success());
+        self::signal(&self.child, signal);
     }
 
     /// Waits until the daemon has ended; returns its exit code.
@@ -198,6 +199,12 @@ impl Daemon {
             thread::sleep(std::time::Duration::from_millis(5));
         }
     }
+}
+
+/// Sends a signal to a child.
+pub fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
 }
 
 impl Drop for Daemon {

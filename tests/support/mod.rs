@@ -8,7 +8,9 @@ pub mod ami;
 pub mod daemon;
 pub mod http;
 pub mod pbx;
+pub mod program;
 pub mod relay;
+pub mod tls;
 
 use std::time::{Duration, Instant};
 

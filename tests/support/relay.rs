@@ -2,14 +2,16 @@
 
 use std::io::copy;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// The relay.
 pub struct Relay {
     pub address: SocketAddr,
+    to: Arc<Mutex<String>>,
     whole: Arc<AtomicBool>,
+    tried: Arc<AtomicUsize>,
     streams: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -18,10 +20,13 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (whole, streams) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
-        let (is_whole, kept, to) = (whole.clone(), streams.clone(), to.to_owned());
+        let (to, tried) = (Arc::new(Mutex::new(to.to_owned())), Arc::new(AtomicUsize::new(0)));
+        let (is_whole, kept, goal, count) = (whole.clone(), streams.clone(), to.clone(), tried.clone());
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                let far = if is_whole.load(Ordering::SeqCst) { TcpStream::connect(&to).ok() } else { None };
+                count.fetch_add(1, Ordering::SeqCst);
+                let goal = goal.lock().expect("a lock").clone();
+                let far = if is_whole.load(Ordering::SeqCst) { TcpStream::connect(goal).ok() } else { None };
                 if let Some(far) = far {
                     kept.lock().expect("a lock").extend([clone(&near), clone(&far)]);
                     pass(clone(&near), clone(&far));
@@ -29,7 +34,17 @@ impl Relay {
                 }
             }
         });
-        Self { address, whole, streams }
+        Self { address, to, whole, tried, streams }
+    }
+
+    /// Lets connections from now on through to somewhere else.
+    pub fn turn_to(&self, to: SocketAddr) {
+        *self.to.lock().expect("a lock") = to.to_string();
+    }
+
+    /// How many connections were tried so far.
+    pub fn tried(&self) -> usize {
+        self.tried.load(Ordering::SeqCst)
     }
 
     /// Cuts what is connected, and lets nobody through.

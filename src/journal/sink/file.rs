@@ -3,6 +3,9 @@
 //! It is written through the page cache and not synced: a crash of the daemon loses what it had no time to write,
 //! some milliseconds' worth, and a power cut takes the PBX's calls with it as well.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -49,7 +52,11 @@ impl FileSink {
         };
         // Anything behind the last whole line is what an earlier failure left.
         file.set_len(self.length)?;
-        file.write_all(lines)?;
+        if let Err(error) = file.write_all(lines) {
+            // Whole lines of it may be there, and would be there twice. Shrinking takes no space.
+            let _ = file.set_len(self.length);
+            return Err(error);
+        }
         self.length += lines.len() as u64;
         Ok(())
     }
@@ -58,15 +65,17 @@ impl FileSink {
     fn rotate(&mut self) -> io::Result<()> {
         self.file = None;
         let JournalFile { path, keep, .. } = &self.settings;
+        // Whoever tidies up may have taken any of them.
+        let unless_gone = |result: io::Result<()>| match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
         if *keep == 0 {
-            fs::remove_file(path)?;
+            unless_gone(fs::remove_file(path))?;
         }
         for number in (1..=*keep).rev() {
             let from = if number == 1 { path.clone() } else { numbered(path, number - 1) };
-            match fs::rename(from, numbered(path, number)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            unless_gone(fs::rename(from, numbered(path, number)))?;
         }
         self.length = 0;
         Ok(())

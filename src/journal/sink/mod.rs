@@ -6,6 +6,8 @@
 mod file;
 mod past;
 mod stdout;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::io;

@@ -54,8 +54,10 @@ impl Past {
             if io::Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
-            // What is no record of ours was torn by a crash, or is a gap.
-            if let Ok(record) = serde_json::from_slice::<Line<'_>>(&line) {
+            // A line without its end was torn by a crash, and will be replaced; what else is no record is a gap.
+            if line.ends_with(b"\n")
+                && let Ok(record) = serde_json::from_slice::<Line<'_>>(&line)
+            {
                 self.take(&record, open);
             }
         }

@@ -5,24 +5,25 @@ use std::io::{self, Write};
 use super::{Sink, text_line};
 use crate::config::LogFormat;
 use crate::journal::Entry;
-use crate::logging;
 
 /// Writes lines to stdout, or to whatever stands in for it.
 pub struct StdoutSink<W> {
     output: W,
     format: LogFormat,
+    /// Whether the log's filter lets records through just now.
+    shows: fn() -> bool,
 }
 
 impl<W: Write + Send + 'static> StdoutSink<W> {
-    /// Writes to `output`.
-    pub fn new(output: W, format: LogFormat) -> Self {
-        Self { output, format }
+    /// Writes to `output`, while `shows` says so.
+    pub fn new(output: W, format: LogFormat, shows: fn() -> bool) -> Self {
+        Self { output, format, shows }
     }
 }
 
 impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
-        if !logging::shows_records() {
+        if !(self.shows)() {
             return Ok(());
         }
         let mut lines = String::new();

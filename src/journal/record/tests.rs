@@ -1,0 +1,85 @@
+//! What each kind of record looks like as JSON, to the byte: programs read this.
+
+use super::*;
+use crate::journal::samples;
+
+/// The members that each record of the samples' call has after `event`.
+const CALL: &str =
+    r#""call_id":"ID","number":"+79991234567","room":"КОМНАТА1","caller_id":"Боб Smith","lang":"ru","key":"bot""#;
+
+#[test]
+fn each_kind_of_record_has_its_members_in_their_order() {
+    let id = samples::call().id.to_string();
+    let expected = [
+        r#"{"seq":1,"time":"2026-11-24T12:00:00.123Z","event":"daemon.started","version":"0.1.0","instance":"originatord"}"#,
+        r#"{"seq":2,"time":"2026-11-24T12:00:01.123Z","event":"ami.connected","asterisk":"main","banner":"Asterisk Call Manager/11.0.0","live":3}"#,
+        r#"{"seq":3,"time":"2026-11-24T12:00:02.123Z","event":"ami.disconnected","asterisk":"main","reason":"Asterisk closed the connection"}"#,
+        r#"{"seq":4,"time":"2026-11-24T12:00:03.123Z","event":"call.requested",CALL}"#,
+        r#"{"seq":5,"time":"2026-11-24T12:00:04.123Z","event":"call.queued",CALL}"#,
+        r#"{"seq":6,"time":"2026-11-24T12:00:05.123Z","event":"call.ringing",CALL}"#,
+        r#"{"seq":7,"time":"2026-11-24T12:00:06.123Z","event":"call.answered",CALL}"#,
+        r#"{"seq":8,"time":"2026-11-24T12:00:07.123Z","event":"call.joined",CALL,"conference":"КОМНАТА1"}"#,
+        r#"{"seq":9,"time":"2026-11-24T12:00:08.123Z","event":"call.left",CALL,"conference":"КОМНАТА1"}"#,
+        r#"{"seq":10,"time":"2026-11-24T12:00:09.123Z","event":"call.refused",CALL,"reason":"in_progress","text":"call already in progress","in_progress":"ID"}"#,
+        r#"{"seq":11,"time":"2026-11-24T12:00:10.123Z","event":"call.refused",CALL,"reason":"in_progress","text":"call already in progress"}"#,
+        r#"{"seq":12,"time":"2026-11-24T12:00:11.123Z","event":"call.refused",CALL,"reason":"link_down","text":"Asterisk is not reachable: login refused: Authentication failed"}"#,
+        r#"{"seq":13,"time":"2026-11-24T12:00:12.123Z","event":"call.refused",CALL,"reason":"overloaded","text":"too many requests at once"}"#,
+        r#"{"seq":14,"time":"2026-11-24T12:00:13.123Z","event":"call.refused",CALL,"reason":"stopping","text":"the daemon is stopping"}"#,
+        r#"{"seq":15,"time":"2026-11-24T12:00:14.123Z","event":"call.refused",CALL,"reason":"rejected","text":"Asterisk refused the call: Extension does not exist."}"#,
+        r#"{"seq":16,"time":"2026-11-24T12:00:15.123Z","event":"call.ended",CALL,"outcome":"completed","cause":16,"cause_text":"Normal Clearing","ring_seconds":2.5,"talk_seconds":61.0,"hung_up_by":"bot"}"#,
+        r#"{"seq":17,"time":"2026-11-24T12:00:16.123Z","event":"call.ended",CALL,"outcome":"flood_wait","cause":38,"cause_text":"Network out of order","gateway_reply":"SIP 500 FLOOD_WAIT 291","flood_wait_seconds":291,"ring_seconds":0.0,"talk_seconds":null}"#,
+        r#"{"seq":18,"time":"2026-11-24T12:00:17.123Z","event":"call.ended",CALL,"outcome":"unknown","cause":null,"cause_text":null,"ring_seconds":null,"talk_seconds":null,"ended_after":"2026-11-24T12:00:00.123Z","ended_before":"2026-11-24T12:00:05.123Z"}"#,
+        r#"{"seq":19,"time":"2026-11-24T12:00:18.123Z","event":"daemon.stopping","reason":"SIGTERM"}"#,
+    ];
+    let records = samples::all();
+    assert_eq!(records.len(), expected.len());
+    for (record, expected) in records.iter().zip(expected) {
+        let expected = expected.replace("CALL", CALL).replace("ID", &id);
+        // A record is the same wherever it is read, and one line of it.
+        let entry = Entry::Record(Arc::new(record.clone()));
+        assert_eq!(serde_json::to_string(&entry).unwrap(), expected);
+        assert_eq!(serde_json::to_string(record).unwrap(), expected);
+    }
+}
+
+#[test]
+fn a_gap_says_what_is_missing_and_why() {
+    let gap = |from, to, reason| serde_json::to_string(&Entry::Gap(Gap { from, to, reason })).unwrap();
+    assert_eq!(gap(Some(3), Some(7), GapReason::Overrun), r#"{"event":"gap","reason":"overrun","from":3,"to":7}"#);
+    assert_eq!(gap(None, None, GapReason::Restarted), r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
+}
+
+#[test]
+fn every_outcome_has_its_word() {
+    use crate::call::outcome::Outcome::*;
+    let all = [
+        (Completed, "completed"),
+        (NoAnswer, "no_answer"),
+        (Busy, "busy"),
+        (Declined, "declined"),
+        (NotOnTelegram, "not_on_telegram"),
+        (InvalidNumber, "invalid_number"),
+        (FloodWait, "flood_wait"),
+        (Congestion, "congestion"),
+        (Canceled, "canceled"),
+        (Failed, "failed"),
+        (Unknown, "unknown"),
+    ];
+    for (outcome, word) in all {
+        let record = samples::of_call(1, Event::CallEnded(Box::new(samples::end(outcome))));
+        assert_eq!(serde_json::to_value(&record).unwrap()["outcome"], word);
+        // The calls' list says it in the same words.
+        assert_eq!(serde_json::to_value(outcome).unwrap(), word);
+    }
+}
+
+#[test]
+fn nothing_in_a_value_breaks_the_line_or_the_object() {
+    for hostile in ["a\nb", "a\r\nb", "\",\"event\":\"call.ended", "\u{1b}[2J", "\u{2028}", "\0", "\\"] {
+        let event = Event::AmiDisconnected { asterisk: "main".into(), reason: hostile.into() };
+        let line = serde_json::to_string(&Record { call: None, ..samples::of_call(1, event) }).unwrap();
+        assert!(!line.contains(['\n', '\r', '\u{1b}', '\0']), "{line}");
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&read["event"], &read["reason"]), (&"ami.disconnected".into(), &hostile.into()));
+    }
+}

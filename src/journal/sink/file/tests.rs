@@ -1,0 +1,171 @@
+//! The log file over rotations, crashes and broken disks. The disk that is full is in `tests/journal.rs`.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::*;
+use crate::journal::record::GapReason;
+use crate::journal::sink::Past;
+use crate::journal::{Event, Gap, samples};
+
+/// A sink of a file in a folder of its own.
+struct Case {
+    folder: TempDir,
+    settings: JournalFile,
+    sink: FileSink,
+}
+
+impl Case {
+    fn new(max_size: u64, keep: usize) -> Self {
+        let folder = TempDir::new().unwrap();
+        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size, keep };
+        Self { folder, sink: FileSink::new(settings.clone()), settings }
+    }
+
+    /// A file that holds `text`, as it was left by an earlier run.
+    fn left(text: &str) -> Self {
+        let case = Self::new(1 << 20, 8);
+        fs::write(&case.settings.path, text).unwrap();
+        case
+    }
+
+    /// Writes these records, each alone.
+    fn write(&mut self, seqs: impl IntoIterator<Item = u64>) {
+        for seq in seqs {
+            self.sink.write(&[record(seq)]).unwrap();
+        }
+    }
+
+    /// The numbers in `calls.jsonl` and its older ones, newest file first; all their lines are whole.
+    fn files(&self) -> Vec<Vec<u64>> {
+        let path =
+            |number| if number == 0 { self.settings.path.clone() } else { numbered(&self.settings.path, number) };
+        let files: Vec<_> = (0..).map_while(|number| fs::read_to_string(path(number)).ok()).collect();
+        assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), files.len());
+        files.iter().map(|text| text.lines().map(seq_of).collect()).collect()
+    }
+
+    fn last_seq(&self) -> Option<u64> {
+        Some(Past::read(&self.settings).unwrap().last_seq).filter(|seq| *seq > 0)
+    }
+}
+
+fn record(seq: u64) -> Entry {
+    Entry::Record(Arc::new(samples::of_call(seq, Event::CallQueued)))
+}
+
+fn line(seq: u64) -> String {
+    serde_json::to_string(&record(seq)).unwrap() + "\n"
+}
+
+fn seq_of(line: &str) -> u64 {
+    serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"))["seq"].as_u64().unwrap()
+}
+
+const GAP: &str = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":7}\n";
+
+#[test]
+fn a_batch_is_its_lines_and_a_gap_is_one_of_them() {
+    let mut case = Case::new(1 << 20, 8);
+    let gap = Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun });
+    case.sink.write(&[record(2), gap, record(8)]).unwrap();
+    assert_eq!(fs::read_to_string(&case.settings.path).unwrap(), [line(2), GAP.to_owned(), line(8)].concat());
+}
+
+#[test]
+fn a_full_file_is_rotated_and_the_oldest_goes() {
+    // Room for two lines, and not for a third.
+    let mut case = Case::new(2 * line(10).len() as u64, 2);
+    case.write(1..=2);
+    assert_eq!(case.files(), [vec![1, 2]]);
+    case.write([3]);
+    assert_eq!(case.files(), [vec![3], vec![1, 2]]);
+    case.write(4..=9);
+    assert_eq!(case.files(), [vec![9], vec![7, 8], vec![5, 6]]);
+    // The next run goes on where this one was.
+    case.sink = FileSink::new(case.settings.clone());
+    case.write([10]);
+    assert_eq!(case.files(), [vec![9, 10], vec![7, 8], vec![5, 6]]);
+}
+
+#[test]
+fn a_batch_is_never_torn_by_a_rotation_however_large_it_is() {
+    let mut case = Case::new(line(1).len() as u64, 1);
+    case.write([1]);
+    case.sink.write(&[record(2), record(3), record(4)]).unwrap();
+    case.write([5]);
+    assert_eq!(case.files(), [vec![5], vec![2, 3, 4]]);
+}
+
+#[test]
+fn without_older_files_the_full_one_goes() {
+    let mut case = Case::new(2 * line(1).len() as u64, 0);
+    case.write(1..=3);
+    assert_eq!(case.files(), [vec![3]]);
+    case.write([4]);
+    // Somebody else tidied up; that is no reason to stop.
+    fs::remove_file(&case.settings.path).unwrap();
+    case.write([5]);
+    assert_eq!(case.files(), [vec![5]]);
+}
+
+#[test]
+fn a_line_torn_by_a_crash_is_replaced() {
+    for torn in ["{\"seq\":3,\"ti", "{", "{\"seq\":3}"] {
+        let mut case = Case::left(&(line(1) + &line(2) + torn));
+        assert_eq!(case.last_seq(), Some(2));
+        case.write(3..=4);
+        assert_eq!(case.files(), [vec![1, 2, 3, 4]], "{torn}");
+    }
+    let mut case = Case::left("{\"seq\":1,");
+    case.write([1]);
+    assert_eq!(case.files(), [vec![1]]);
+}
+
+#[test]
+fn numbers_go_on_after_the_last_one_that_was_written() {
+    let seq = |file: Option<&str>, rotated: Option<&str>| {
+        let case = Case::left(file.unwrap_or_default());
+        if file.is_none() {
+            fs::remove_file(&case.settings.path).unwrap();
+        }
+        if let Some(rotated) = rotated {
+            fs::write(numbered(&case.settings.path, 1), rotated).unwrap();
+        }
+        case.last_seq()
+    };
+    let (two, long) = (line(1) + &line(2), (1..=1000).map(line).collect::<String>());
+    assert_eq!(seq(None, None), None);
+    assert_eq!(seq(Some(""), None), None);
+    assert_eq!(seq(Some(&two), None), Some(2));
+    assert_eq!(seq(Some(&long), None), Some(1000));
+    assert_eq!(seq(Some(&line(9)), Some(&two)), Some(9));
+    assert_eq!(seq(Some(&(two.clone() + GAP)), None), Some(2));
+    // A crash between the rotation and the first line after it, or within that line.
+    assert_eq!(seq(None, Some(&two)), Some(2));
+    assert_eq!(seq(Some(""), Some(&two)), Some(2));
+    assert_eq!(seq(Some("{\"seq\":3,\"ti"), Some(&two)), Some(2));
+    assert_eq!(seq(Some(GAP), Some(&two)), Some(2));
+    // What a power cut can leave, and what is none of ours.
+    assert_eq!(seq(Some(&(two.clone() + "\0\0\0\0")), None), Some(2));
+    assert_eq!(seq(Some(&(two + "hello\n")), None), Some(2));
+    assert_eq!(seq(Some("hello\n"), None), None);
+}
+
+#[test]
+fn a_file_that_cannot_be_written_yet_gets_everything_once_it_can() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("later/calls.jsonl");
+    let mut sink = FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 });
+    let writer = thread::spawn(move || {
+        for seq in 1..=3 {
+            sink.write(&[record(seq)]).unwrap();
+        }
+    });
+    assert!(!writer.is_finished());
+    fs::create_dir(path.parent().unwrap()).unwrap();
+    writer.join().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), line(1) + &line(2) + &line(3));
+}

@@ -1,0 +1,183 @@
+//! Those who write the log down: how text looks, that nothing forges it, and that nobody waits for a writer.
+
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use super::*;
+use crate::config::LogFormat;
+use crate::journal::record::GapReason;
+use crate::journal::{Event, Gap, Journal, Record, samples};
+
+/// Somewhere to write to that takes a write only when it is let to, and keeps it.
+struct Held {
+    permits: Receiver<io::Result<()>>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    /// How many writes were begun.
+    begun: AtomicUsize,
+    written: Mutex<String>,
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.seen.begun.fetch_add(1, Ordering::SeqCst);
+        self.permits.recv().unwrap_or(Ok(()))?;
+        self.seen.written.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn held() -> (Held, Sender<io::Result<()>>, Arc<Seen>) {
+    let ((permit, permits), seen) = (channel(), Arc::<Seen>::default());
+    (Held { permits, seen: seen.clone() }, permit, seen)
+}
+
+impl Seen {
+    /// What each line written is about: a number, or a gap's range.
+    fn seqs(&self) -> Vec<String> {
+        let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let word = |line: serde_json::Value| match line.get("seq") {
+            Some(seq) => seq.to_string(),
+            None => format!("{} {}-{}", line["reason"].as_str().unwrap(), line["from"], line["to"]),
+        };
+        self.written.lock().unwrap().lines().map(|line| word(parse(line))).collect()
+    }
+}
+
+fn append(journal: &Journal, count: usize) {
+    let event = || Event::DaemonStopping { reason: "x".into() };
+    journal.append((0..count).map(|_| (SystemTime::UNIX_EPOCH, event(), None)));
+}
+
+async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let patience = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), patience).await.unwrap_or_else(|_| panic!("not so: {what}"));
+}
+
+#[tokio::test]
+async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_on() {
+    let journal = Journal::new(4, 1, 7);
+    let (output, permit, seen) = held();
+    let writer = spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
+    append(&journal, 1);
+    eventually("the writer has one in hand", || seen.begun.load(Ordering::SeqCst) == 1).await;
+    append(&journal, 100);
+    // Others read meanwhile, and the writer has not gone on.
+    assert_eq!(journal.from_start().next_batch().await.len(), 4);
+    assert_eq!(seen.seqs(), [""; 0]);
+    drop(permit);
+    journal.close();
+    eventually("the writer ends with the log", || writer.is_finished()).await;
+    assert_eq!(seen.seqs(), ["1", "overrun 2-97", "98", "99", "100", "101"]);
+}
+
+#[tokio::test]
+async fn a_writer_whose_reader_is_gone_ends_alone() {
+    let journal = Journal::new(4, 1, 7);
+    let (output, permit, seen) = held();
+    let broken = spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true)).unwrap();
+    let (output, _, other_seen) = held();
+    let _whole = spawn("whole", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
+    permit.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
+    append(&journal, 1);
+    eventually("the writer gives up", || broken.is_finished()).await;
+    append(&journal, 1);
+    eventually("the other writes on", || other_seen.seqs() == ["1", "2"]).await;
+    assert_eq!(*seen.written.lock().unwrap(), "");
+    journal.close();
+}
+
+#[test]
+fn each_kind_of_record_is_a_line_of_text() {
+    let id = samples::call().id.to_string();
+    let call = r#"call_id=ID number=+79991234567 room=КОМНАТА1 caller_id="Боб Smith" lang=ru key=bot"#;
+    let expected = [
+        "daemon.started seq=1 version=0.1.0 instance=originatord",
+        "ami.connected seq=2 asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=3",
+        "ami.disconnected seq=3 asterisk=main reason=\"Asterisk closed the connection\"",
+        "call.requested seq=4 CALL",
+        "call.queued seq=5 CALL",
+        "call.ringing seq=6 CALL",
+        "call.answered seq=7 CALL",
+        "call.joined seq=8 CALL conference=КОМНАТА1",
+        "call.left seq=9 CALL conference=КОМНАТА1",
+        "call.refused seq=10 CALL reason=in_progress text=\"call already in progress\" in_progress=ID",
+        "call.refused seq=11 CALL reason=in_progress text=\"call already in progress\"",
+        "call.refused seq=12 CALL reason=link_down \
+         text=\"Asterisk is not reachable: login refused: Authentication failed\"",
+        "call.refused seq=13 CALL reason=overloaded text=\"too many requests at once\"",
+        "call.refused seq=14 CALL reason=stopping text=\"the daemon is stopping\"",
+        "call.refused seq=15 CALL reason=rejected text=\"Asterisk refused the call: Extension does not exist.\"",
+        "call.ended seq=16 CALL outcome=completed cause=16 cause_text=\"Normal Clearing\" ring_seconds=2.5 \
+         talk_seconds=61.0 hung_up_by=bot",
+        "call.ended seq=17 CALL outcome=flood_wait cause=38 cause_text=\"Network out of order\" \
+         gateway_reply=\"SIP 500 FLOOD_WAIT 291\" flood_wait_seconds=291 ring_seconds=0.0",
+        "call.ended seq=18 CALL outcome=unknown ended_after=2026-11-24T12:00:00.123Z \
+         ended_before=2026-11-24T12:00:05.123Z",
+        "daemon.stopping seq=19 reason=SIGTERM",
+    ];
+    let records = samples::all();
+    assert_eq!(records.len(), expected.len());
+    for (record, expected) in records.into_iter().zip(expected) {
+        let expected = expected.replace("CALL", call).replace("ID", &id);
+        let time = crate::journal::record::rfc3339(record.time);
+        assert_eq!(text_line(&Entry::Record(record.into())), format!("{time}  INFO {expected}\n"));
+    }
+    let gap = text_line(&Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun }));
+    assert!(gap.ends_with("Z  WARN gap reason=overrun from=3 to=7\n"), "{gap}");
+}
+
+#[test]
+fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
+    // What a caller id may be by the contract's rules, and what Asterisk could say for a reason.
+    let hostile = [
+        "x\n2026-11-24T12:00:00.123Z  INFO call.ended",
+        "a\r\nb",
+        "\u{1b}[31m\u{1b}]0;title\u{7}",
+        "\u{9b}31m",
+        "a\tb",
+        "x room=admin",
+        "\" room=\"admin",
+        "room=admin",
+        "\u{202e}drowssap\u{202c}",
+        "\u{2066}a\u{2069}\u{200f}\u{61c}",
+        "\u{2028}a\u{2029}\u{85}",
+        "\u{200b}\u{feff}",
+        "\0",
+        "\\",
+        "",
+    ];
+    for text in hostile {
+        let mut call = samples::call();
+        if let Ok(caller_id) = text.parse() {
+            call.caller_id = caller_id;
+        }
+        let event = Event::CallJoined { conference: text.into() };
+        let record = Record { call: Some(Arc::new(call)), ..samples::of_call(1, event) };
+        let line = text_line(&Entry::Record(record.into()));
+        let body = line.strip_suffix('\n').unwrap();
+        // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and blanks.
+        let printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
+        assert!(body.chars().all(printable), "{body:?}");
+        // Outside of quotes, each name is there once.
+        let outside: String = body.replace("\\\\", "").replace("\\\"", "").split('"').step_by(2).collect();
+        for name in [" room=", " conference=", "call.joined", "  INFO "] {
+            assert_eq!(outside.matches(name).count(), 1, "{name} in {body}");
+        }
+        assert!(!outside.contains("admin") && !outside.contains("call.ended"), "{body}");
+    }
+}

@@ -1,0 +1,241 @@
+//! `originatord check`, and what the command line says and ends with: the exit codes are those of `sysexits.h`.
+
+mod support;
+
+use std::path::PathBuf;
+
+use support::ami::{FakeAsterisk, Manner, OnOriginate};
+use support::daemon::Ami;
+use support::pbx::Pbx;
+use support::program::{Ended, command, nobody, run};
+use tempfile::TempDir;
+
+/// A configuration in a folder of its own.
+struct File {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl File {
+    fn new(text: &str) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).expect("writes");
+        Self { _folder: folder, path }
+    }
+
+    fn of(ami: &Ami<'_>, more: &str) -> Self {
+        Self::new(&format!(
+            "[[api_keys]]\nname = \"bot\"\nkey = \"hush-hush-key\"\n[[asterisk]]\naddress = \"{}\"\n\
+             username = \"originatord\"\nsecret = \"{}\"\n{more}\n",
+            ami.address, ami.secret
+        ))
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().expect("a path")
+    }
+
+    fn check(&self, more: &[&str]) -> Ended {
+        let ended = run(command(&[&["check", "--config", self.path()], more].concat()));
+        assert!(!format!("{ended:?}").contains("hush"), "{ended:?}");
+        ended
+    }
+}
+
+/// `check --connect` with what is at this address; the lines after the file's own.
+fn connect(ami: &Ami<'_>, more: &str) -> (Option<i32>, Vec<String>) {
+    let file = File::of(ami, more);
+    let ended = file.check(&["--connect"]);
+    let mut lines: Vec<_> = ended.stdout.lines().map(str::to_owned).collect();
+    let first = format!("ok       {}: 1 API key(s), Asterisk at {}", file.path(), ami.address);
+    assert_eq!((lines.remove(0), &*ended.stderr), (first, ""), "{ended:?}");
+    (ended.code, lines)
+}
+
+fn starting_with(lines: &[String], word: &str) -> Vec<String> {
+    lines.iter().filter(|line| line.starts_with(word)).cloned().collect()
+}
+
+#[test]
+fn the_command_line_asks_and_answers_as_others_do() {
+    for (args, said) in [
+        (&["--version"][..], concat!("originatord ", env!("CARGO_PKG_VERSION"), "\n")),
+        (&["--help"], "Usage: originatord <COMMAND>"),
+        (&["serve", "--help"], "--config <FILE>"),
+        (&["help", "tail"], "--since <SEQ>"),
+    ] {
+        let ended = run(command(args));
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+        assert!(ended.stdout.contains(said), "{ended:?}");
+    }
+    for (args, said) in [
+        (&[][..], "Usage: originatord <COMMAND>"),
+        (&["--nope"], "--nope"),
+        (&["bogus"], "bogus"),
+        (&["serve", "--confg", "x"], "--config"),
+        (&["check", "extra"], "extra"),
+        (&["tail", "--since", "soon"], "soon"),
+        (&["tail", "--url"], "--url <URL>"),
+    ] {
+        let ended = run(command(args));
+        assert_eq!((ended.code, &*ended.stdout), (Some(64), ""), "{ended:?}");
+        assert!(ended.stderr.contains(said), "{ended:?}");
+    }
+}
+
+#[test]
+fn the_example_is_a_good_file() {
+    let ended = File::new(include_str!("../config.toml.example")).check(&[]);
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+    assert!(ended.stdout.ends_with("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"), "{ended:?}");
+}
+
+#[test]
+fn a_bad_file_is_refused_line_by_line_and_never_run() {
+    let file = File::new(
+        "[htttp]\n[[api_keys]]\nname = \"bot\"\nkey = \"hush\"\n[[asterisk]]\naddress = \"pbx\"\nusername = \"me\"\n\
+         secret = \"hush-hush-secret\"\nauth = \"sha1\"\ntls = { ca_file = \"nowhere.pem\" }\n\
+         [journal]\nfile_max_size = \"1\"\n",
+    );
+    let checked = file.check(&[]);
+    let expected = [
+        (1, "unknown key htttp; did you mean http?"),
+        (4, "api_keys.key must be at least 8 bytes long"),
+        (6, "asterisk.address must be a host and port, as \"127.0.0.1:5038\""),
+        (9, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
+        (10, "asterisk.tls.ca_file cannot be used: I/O error: No such file or directory (os error 2)"),
+        (12, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
+    ];
+    let expected: String = expected.iter().map(|(line, text)| format!("{}:{line}: {text}\n", file.path())).collect();
+    assert_eq!((checked.code, &*checked.stdout, &*checked.stderr), (Some(78), "", &*expected));
+    // The daemon says the same, and does not start; nor does Asterisk matter then.
+    for command_line in [&["serve", "--config", file.path()][..], &["check", "--connect", "--config", file.path()]] {
+        let ended = run(command(command_line));
+        assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(78), "", &*expected));
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_toml_is_said_so() {
+    let ended = run(command(&["check", "--config", "no/such/file.toml"]));
+    assert_eq!((ended.code, &*ended.stdout), (Some(78), ""));
+    assert!(ended.stderr.starts_with("no/such/file.toml:1: cannot be read: No such file"), "{ended:?}");
+    let file = File::new("[http]\nlisten = \"hush\n");
+    let ended = file.check(&[]);
+    assert_eq!(ended.code, Some(78));
+    assert!(ended.stderr.starts_with(&format!("{}:2: not TOML: ", file.path())), "{ended:?}");
+}
+
+#[test]
+fn an_asterisk_that_is_not_there_or_none_is_said_so() {
+    let (_held, address) = nobody();
+    let address = address.to_string();
+    let (code, lines) = connect(&Ami { address: &address, secret: "hush" }, "");
+    assert_eq!((code, lines.len()), (Some(78), 1), "{lines:?}");
+    assert!(lines[0].starts_with(&format!("failure  {address}: Connection refused")), "{lines:?}");
+
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let address = asterisk.address.to_string();
+    let ami = Ami { address: &address, secret: "hush" };
+    asterisk.behave(Manner::Mute);
+    let (code, lines) = connect(&ami, "connect_timeout = \"200ms\"");
+    assert_eq!((code, lines), (Some(78), vec![format!("failure  {address}: it does not greet in time")]));
+    asterisk.behave(Manner::Stranger);
+    let (code, lines) = connect(&ami, "");
+    assert_eq!((code, lines.len()), (Some(78), 1), "{lines:?}");
+    assert!(lines[0].starts_with(&format!("failure  {address}: not an Asterisk manager: ")), "{lines:?}");
+    assert!(asterisk.actions("Login").is_empty());
+}
+
+#[test]
+fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let address = asterisk.address.to_string();
+    let ami = Ami { address: &address, secret: "hush" };
+    let reachable = format!("ok       {address}: reachable, Asterisk Call Manager/11.0.0");
+    asterisk.behave(Manner::Distrustful);
+    let (code, lines) = connect(&ami, "");
+    let refused = "failure  user originatord: login refused: Authentication failed".to_owned();
+    assert_eq!((code, lines), (Some(78), vec![reachable.clone(), refused]));
+
+    asterisk.behave(Manner::Strict);
+    let (code, lines) = connect(&ami, "");
+    assert_eq!((code, &lines[..2]), (Some(78), &[reachable, "ok       user originatord: logged in".to_owned()][..]));
+    let add = |action: &str, class: &str| {
+        format!("failure  the user may not use {action}: add {class} to its write = in manager.conf")
+    };
+    let never = |event: &str| {
+        format!(
+            "failure  the event {event} does not arrive: add call to the user's read =, and let its eventfilter through"
+        )
+    };
+    assert_eq!(
+        starting_with(&lines, "failure"),
+        [
+            add("Originate", "originate"),
+            add("Hangup", "call"),
+            add("GetVar", "call or reporting"),
+            add("CoreShowChannels", "call or reporting"),
+            never("Newchannel"),
+            never("Hangup"),
+            never("OriginateResponse"),
+        ]
+    );
+    assert_eq!(
+        starting_with(&lines, "warning"),
+        ["originate.context conf-in", "originate.channel's telegram-out"]
+            .map(|what| format!("warning  {what}: the user may not look at the dialplan"))
+    );
+}
+
+#[test]
+fn rights_that_are_not_needed_are_warned_of() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    // It says yes to everything, and lets the events of a call through but for one.
+    let (code, lines) = connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
+    assert_eq!(code, Some(78));
+    assert_eq!(
+        starting_with(&lines, "warning"),
+        [("Command", "command"), ("UpdateConfig", "config"), ("AGI", "agi")].map(|(action, class)| {
+            format!(
+                "warning  the user may use {action}, and needs it not: take {class} from its write = in manager.conf"
+            )
+        })
+    );
+    assert!(lines.contains(&"ok       the event Newchannel arrives".to_owned()), "{lines:#?}");
+    assert!(starting_with(&lines, "failure").iter().all(|line| line.contains("the event ")), "{lines:#?}");
+}
+
+#[test]
+fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
+    for version in ["22", "16"] {
+        let pbx = Pbx::shared(version);
+        let (code, lines) = connect(&pbx.ami(), "");
+        assert_eq!(code, Some(0), "{lines:#?}");
+        let (last, found) = lines.split_last().expect("lines");
+        assert!(found.iter().all(|line| line.starts_with("ok       ")), "{lines:#?}");
+        assert!(last.starts_with("note     not tried, "), "{lines:#?}");
+        for found in ["originate.context conf-in", "originate.channel's telegram-out", "OriginateResponse arrives"] {
+            assert!(lines.iter().any(|line| line.contains(found)), "{found}: {lines:#?}");
+        }
+        assert!(!pbx.channels().contains("originatord-check"), "nothing is left of the look");
+    }
+}
+
+#[test]
+fn what_a_real_asterisk_does_not_have_is_named() {
+    let pbx = Pbx::shared("22");
+    let more = "[originate]\ncontext = \"nowhere\"\nchannel = \"Local/{number}@nobody/n\"";
+    let (code, lines) = connect(&pbx.ami(), more);
+    let missing = |what: &str| format!("failure  {what} is not in the dialplan: see asterisk/extensions.conf");
+    assert_eq!(code, Some(78));
+    assert_eq!(
+        starting_with(&lines, "failure"),
+        [missing("originate.context nowhere"), missing("originate.channel's nobody")]
+    );
+    let wrong = Ami { secret: "hush", ..pbx.ami() };
+    let (code, lines) = connect(&wrong, "");
+    assert_eq!(code, Some(78));
+    assert_eq!(lines[1..], ["failure  user originatord: login refused: Authentication failed"]);
+}

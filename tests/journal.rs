@@ -1,0 +1,97 @@
+//! The log file of a running daemon: over restarts, and on a disk that is full.
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::ami::{FakeAsterisk, OnOriginate};
+use support::daemon::{Ami, Daemon};
+use support::eventually;
+
+fn start(settings: &str) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start(&ami, &[("journal", settings)]);
+    (asterisk, daemon)
+}
+
+/// The whole lines of the file.
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn seqs(lines: &[Value]) -> Vec<u64> {
+    lines.iter().map(|line| line["seq"].as_u64().expect("a number")).collect()
+}
+
+#[test]
+fn the_file_holds_what_stdout_shows_and_goes_on_after_a_crash() {
+    let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
+    let path = daemon.folder.path().join("calls.jsonl");
+    let id = daemon.call_ok("79990000001", "КОМНАТА1");
+    daemon.wait_for(&id, "call.queued");
+    let before = daemon.records();
+    eventually("all is written", || (lines(&path) == before).then_some(()));
+
+    let daemon = daemon.crash_and_restart();
+    let id = daemon.call_ok("79990000002", "R1");
+    daemon.wait_for(&id, "call.queued");
+    let all = [before, daemon.records()].concat();
+    eventually("all is written", || (lines(&path) == all).then_some(()));
+    assert_eq!(seqs(&all), (1..=all.len() as u64).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_small_ring_has_lost_meanwhile_is_a_gap_in_the_file() {
+    let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"\nring = 3");
+    for number in 0..10 {
+        daemon.call_ok(&format!("7999000000{number}"), "R1");
+    }
+    std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
+    let path = daemon.folder.path().join("later/calls.jsonl");
+    let is_last = |line: &Value| line["event"] == "call.queued" && line["number"] == "+79990000009";
+    let lines =
+        eventually("the rest is written", || Some(lines(&path)).filter(|lines| lines.last().is_some_and(is_last)));
+    let gaps: Vec<_> = lines.iter().filter(|line| line["event"] == "gap").collect();
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap["reason"] == "overrun"), "{lines:?}");
+    let mut next = 1;
+    for line in &lines {
+        assert_eq!(line.get("seq").unwrap_or(&line["from"]).as_u64(), Some(next), "{lines:?}");
+        next = line.get("seq").unwrap_or(&line["to"]).as_u64().expect("a number") + 1;
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_in_mid_write_loses_nothing_and_doubles_nothing() {
+    // Until this folder is there, records pile up; then they are written at once, and do not fit.
+    let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"");
+    limit_file_size(&daemon, "4096");
+    for number in 0..30 {
+        daemon.call_ok(&format!("799900000{number:02}"), "R1");
+    }
+    std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
+    let path = daemon.folder.path().join("later/calls.jsonl");
+    let complaints = || daemon.output().matches("the log file cannot be written").count();
+    // Once for the folder, once for the size.
+    eventually("it complains of the size", || (complaints() == 2).then_some(()));
+    limit_file_size(&daemon, "unlimited");
+    let shown = daemon.records();
+    assert!(shown.len() >= 60, "{shown:?}");
+    let written = eventually("all is written", || Some(lines(&path)).filter(|lines| lines.len() >= shown.len()));
+    assert_eq!(seqs(&written), seqs(&shown));
+    assert_eq!(written, shown);
+    eventually("it says that it is over", || {
+        (daemon.output().matches("the log file can be written again").count() == 2).then_some(())
+    });
+}
+
+/// The longest file that the daemon may write, which is to it as a full disk.
+fn limit_file_size(daemon: &Daemon, bytes: &str) {
+    let pid = daemon.child.id().to_string();
+    let limit = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(limit.expect("prlimit runs").success());
+}

@@ -1,0 +1,221 @@
+//! `originatord tail`, as it is run in a terminal and in a pipe.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::ami::{FakeAsterisk, OnOriginate};
+use support::daemon::{Ami, Daemon, KEY};
+use support::eventually;
+use support::program::{self, Program, nobody, run};
+use support::relay::Relay;
+
+fn start() -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    (asterisk, daemon)
+}
+
+/// `tail` of what is at this address, with the key.
+fn tail(address: impl ToString, args: &[&str]) -> Command {
+    let url = format!("http://{}", address.to_string());
+    let mut command = program::command(&[&["tail", "--url", &url], args].concat());
+    command.env("ORIGINATORD_KEY", KEY);
+    command
+}
+
+/// The records that the daemon has logged itself, once there is one of this event.
+fn records(daemon: &Daemon, event: &str) -> Vec<Value> {
+    daemon.wait_for_event(event);
+    daemon.records()
+}
+
+#[test]
+fn each_record_is_a_line_in_columns() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "КОМНАТА1");
+    daemon.call("79990000001", "R2");
+    let records = records(&daemon, "call.refused");
+    let tail = Program::start(tail(daemon.address, &["--since", "0"]));
+    let lines = tail.wait_for_lines(records.len());
+    for (record, line) in records.iter().zip(&lines) {
+        let text = |name: &str| record[name].as_str().unwrap_or_default();
+        let mut expected =
+            format!("{} {:>7} {:<16}", &text("time")[11..23], format!("#{}", record["seq"]), text("event"));
+        if record.get("call_id").is_some() {
+            expected += &format!(" {:<16} {:<16} {:<14}", text("number"), text("room"), text("key"));
+        }
+        expected += &match text("event") {
+            "daemon.started" => format!(" version={} instance=originatord", env!("CARGO_PKG_VERSION")),
+            "ami.connected" => " asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=0".to_owned(),
+            "call.refused" => {
+                let id = text("in_progress");
+                format!(" reason=in_progress text=\"call already in progress\" in_progress={id}")
+            }
+            _ => String::new(),
+        };
+        assert_eq!(line, &expected);
+    }
+    assert!(lines.iter().any(|line| line.contains("call.queued      +79990000001     КОМНАТА1 ")), "{lines:#?}");
+}
+
+#[test]
+fn json_is_the_records_as_they_are() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "КОМНАТА1");
+    let records = records(&daemon, "call.queued");
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--json"]));
+    // To the byte, in the order of the members: a record is the same wherever it is read.
+    let expected: Vec<_> = records.iter().map(Value::to_string).collect();
+    assert_eq!(tail.wait_for_lines(expected.len())[..expected.len()], expected);
+    daemon.call_ok("79990000002", "R1");
+    tail.wait_for("+79990000002");
+}
+
+#[test]
+fn it_begins_after_the_record_it_is_told_and_else_now() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "R1");
+    let before = records(&daemon, "call.queued").len();
+    let since = Program::start(tail(daemon.address, &["--since", "2", "--json"]));
+    let seq = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["seq"].as_u64();
+    assert_eq!(seq(&since.wait_for_lines(1)[0]), Some(3));
+    let now = Program::start(tail(daemon.address, &["--json"]));
+    let first = eventually("a new record", || {
+        daemon.call("79990000001", "R1");
+        now.stdout().first().cloned()
+    });
+    assert!(seq(&first) > Some(before as u64), "{first}");
+}
+
+#[test]
+fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let json = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    let text = Program::start(tail(relay.address, &["--since", "0"]));
+    daemon.call_ok("79990000001", "R1");
+    json.wait_for("call.queued");
+    text.wait_for("call.queued");
+    let daemon = daemon.crash_and_restart();
+    relay.turn_to(daemon.address);
+    daemon.call_ok("79990000002", "R1");
+    json.wait_for("+79990000002");
+    text.wait_for("+79990000002");
+
+    let lines = json.stdout();
+    let gap = lines.iter().position(|line| line.contains("\"gap\"")).expect("a gap");
+    assert_eq!(lines[gap], r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
+    assert!(lines[gap + 1].contains("daemon.started") && lines[..gap].iter().any(|line| line.contains("call.queued")));
+    assert!(text.wait_for(" gap ").ends_with(" reason=restarted"));
+    assert!(json.stderr().iter().all(|line| line.ends_with("; trying again")), "{:?}", json.stderr());
+}
+
+#[test]
+fn after_a_cut_it_reads_on_where_it_was() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let mut tail = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    daemon.call_ok("79990000001", "R1");
+    tail.wait_for("call.queued");
+    relay.cut();
+    let tried = relay.tried();
+    daemon.call_ok("79990000002", "R1");
+    // The same trouble again and again is said once.
+    eventually("it tries again and again", || (relay.tried() >= tried + 3).then_some(()));
+    let said = tail.stderr();
+    assert_eq!(said.last().map(|line| &**line), Some("-- the daemon has closed the connection; trying again"));
+    assert!(said.len() <= 2, "{said:?}");
+    relay.mend();
+    tail.wait_for("+79990000002");
+    let seqs: Vec<_> =
+        tail.stdout().iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone()).collect();
+    assert_eq!(seqs, (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>());
+    assert!(tail.is_running());
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
+    let (_held, address) = nobody();
+    let mut tail = Program::start(tail(address, &[]));
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert!(
+        said.starts_with(&format!("-- cannot connect to {address}: ")) && said.ends_with("; trying again"),
+        "{said}"
+    );
+    assert!(tail.is_running() && tail.stdout().is_empty());
+    // Who has seen enough ends it, and that is no failure.
+    support::daemon::signal(&tail.child, "-INT");
+    assert_eq!(tail.wait_exit(), Some(0));
+    assert_eq!(tail.stderr().len(), 1, "{:?}", tail.stderr());
+}
+
+#[test]
+fn a_key_comes_from_the_environment_or_a_file_and_has_to_be_known() {
+    let (_asterisk, daemon) = start();
+    let url = format!("http://{}", daemon.address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    let file = file.to_str().expect("a path");
+
+    let missing = run(program::command(&["tail", "--url", &url, "--key-file", file]));
+    assert_eq!((missing.code, missing.stdout.as_str()), (Some(66), ""), "{missing:?}");
+    assert!(missing.stderr.contains(file), "{missing:?}");
+
+    std::fs::write(file, "wr0ng-key\n").expect("writes");
+    let mut wrong_in_environment = program::command(&["tail", "--url", &url]);
+    wrong_in_environment.env("ORIGINATORD_KEY", "wr0ng-key");
+    for command in [
+        program::command(&["tail", "--url", &url]),
+        program::command(&["tail", "--url", &url, "--key-file", file]),
+        wrong_in_environment,
+    ] {
+        let ended = run(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(77), ""), "{ended:?}");
+        assert!(ended.stderr.contains("does not know this key") && !ended.stderr.contains("wr0ng"), "{ended:?}");
+    }
+
+    std::fs::write(file, format!("{KEY}\n")).expect("writes");
+    let tail = Program::start(program::command(&["tail", "--url", &url, "--key-file", file, "--since", "0"]));
+    tail.wait_for("daemon.started");
+}
+
+#[test]
+fn what_is_no_url_of_a_daemon_is_a_wrong_command_line() {
+    for url in ["", "x", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://127.0.0.1/api", "http://a b/"] {
+        let ended = run(program::command(&["tail", "--url", url]));
+        assert_eq!(ended.code, Some(64), "{url}: {ended:?}");
+        assert!(ended.stderr.contains("is not a URL like http://127.0.0.1:8080"), "{url}: {ended:?}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let (_asterisk, daemon) = start();
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = tail(daemon.address, &["--since", "0"]);
+        command.envs(variables.iter().copied());
+        Program::start(command).wait_for("ami.connected")
+    };
+    assert!(with(&[("CLICOLOR_FORCE", "1")]).contains("\u{1b}["));
+    assert!(!with(&[]).contains('\u{1b}'));
+    assert!(!with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'));
+}
+
+#[test]
+fn closing_the_pipe_ends_it_quietly() {
+    let (_asterisk, daemon) = start();
+    let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
+    let mut first = String::new();
+    // As `head -1` does.
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut first).expect("a line");
+    assert!(first.contains("daemon.started"), "{first}");
+    let status = eventually("it ends", || {
+        daemon.call("79990000001", "R1");
+        child.try_wait().expect("a child")
+    });
+    let stderr = std::io::read_to_string(child.stderr.take().expect("stderr")).expect("text");
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+}
