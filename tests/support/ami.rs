@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -41,6 +42,7 @@ pub struct FakeAsterisk {
 
 struct Shared {
     on_originate: Mutex<OnOriginate>,
+    refuses_login: AtomicBool,
     actions: Mutex<Vec<Action>>,
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
@@ -52,6 +54,7 @@ impl FakeAsterisk {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             on_originate: Mutex::new(on_originate),
+            refuses_login: AtomicBool::new(false),
             actions: Mutex::default(),
             connections: Mutex::default(),
             list: Mutex::default(),
@@ -69,6 +72,11 @@ impl FakeAsterisk {
 
     pub fn on_originate(&self, what: OnOriginate) {
         *self.shared.on_originate.lock().expect("a lock") = what;
+    }
+
+    /// Whether logins are refused from now on, as they are with a wrong secret.
+    pub fn refuse_logins(&self, refuse: bool) {
+        self.shared.refuses_login.store(refuse, Ordering::SeqCst);
     }
 
     /// What is listed of channels from now on, as frames.
@@ -91,6 +99,12 @@ impl FakeAsterisk {
     pub fn send(&self, headers: &[(&str, &str)]) {
         let mut connections = self.shared.connections.lock().expect("a lock");
         write_frame(connections.last_mut().expect("a connection"), headers);
+    }
+
+    /// Hangs a call up, before it was answered.
+    pub fn hang_up(&self, call: &str) {
+        let cause = [("Cause", "17"), ("Cause-txt", "User busy")];
+        self.send(&[&[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call)], &cause[..]].concat());
     }
 
     /// Cuts all connections.
@@ -134,6 +148,9 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     };
     match action.get("Action") {
         Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
+        Some("Login") if shared.refuses_login.load(Ordering::SeqCst) => {
+            reply("Error", &[("Message", "Authentication failed")]);
+        }
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);
             for frame in shared.list.lock().expect("a lock").iter() {

@@ -6,6 +6,7 @@
 
 pub mod ami;
 pub mod daemon;
+pub mod events;
 pub mod http;
 pub mod pbx;
 pub mod relay;
