@@ -333,6 +333,7 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
 
         daemon.signal(&format!("-{signal}"));
         assert_eq!(daemon.wait_for_event("daemon.stopping")["reason"], format!("SIG{signal}"));
+        support::eventually("it is no longer ready", || (comes.get("/readyz").status == 503).then_some(()));
         comes.send(&post("79990000003"));
         let refused = comes.reply();
         assert_error(&refused, 503, signal);
