@@ -10,6 +10,7 @@ pub mod events;
 pub mod http;
 pub mod pbx;
 pub mod relay;
+pub mod stalled;
 
 use std::time::{Duration, Instant};
 
