@@ -361,6 +361,7 @@ fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
     halfway.send(b"POST /api/conf HTTP/1.1\r\nHost");
     daemon.signal("-TERM");
     assert_eq!(daemon.wait_exit(), Some(0));
+    assert!(!daemon.output().contains("connections were cut"), "{}", daemon.output());
     for connection in [&mut idle, &mut silent, &mut halfway] {
         assert_eq!(connection.wait_close(), "");
     }
@@ -370,4 +371,20 @@ fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
     support::eventually("the last record on stdout", || {
         (daemon.records().last()?["event"] == "daemon.stopping").then_some(())
     });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
+    let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(&post("79990000001"));
+    asterisk.wait_for("Originate", 1);
+    // Both signals are there when it goes on, however slow this machine is.
+    for signal in ["-STOP", "-TERM", "-INT", "-CONT"] {
+        daemon.signal(signal);
+    }
+    assert_eq!(daemon.wait_exit(), Some(0));
+    assert_eq!(waiting.wait_close(), "");
+    support::eventually("it says so", || daemon.output().contains("told to stop again").then_some(()));
 }
