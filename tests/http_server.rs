@@ -50,14 +50,14 @@ fn who_says_nothing_for_ten_seconds_is_hung_up_on() {
     let mut trickle = trickling.stream();
     std::thread::spawn(move || {
         while trickle.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(200));
+            support::pause(Duration::from_millis(200));
         }
     });
     // A connection between two requests counts as silent too: it holds one of few places, and the original did
     // not keep connections at all. It is closed without a word that could pass for the next request's reply.
     let mut idle = KeptAlive::open(daemon.address);
     for _ in 0..3 {
-        std::thread::sleep(Duration::from_secs(1));
+        support::pause(Duration::from_secs(1));
         assert_eq!(idle.get("/healthz").status, 200);
     }
     let last_used = Instant::now();
@@ -191,7 +191,7 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     let (asterisk, daemon) = start(OnOriginate::Accept, &[]);
     let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
         // Ids are sorted by their milliseconds.
-        std::thread::sleep(Duration::from_millis(2));
+        support::pause(Duration::from_millis(2));
         daemon.call_ok(number, "R1")
     });
     for id in &ids[..2] {
@@ -357,12 +357,10 @@ fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
     let mut idle = KeptAlive::open(daemon.address);
     assert_eq!(idle.get("/healthz").status, 200);
     let mut silent = KeptAlive::open(daemon.address);
-    let mut halfway = KeptAlive::open(daemon.address);
-    halfway.send(b"POST /api/conf HTTP/1.1\r\nHost");
     daemon.signal("-TERM");
     assert_eq!(daemon.wait_exit(), Some(0));
     assert!(!daemon.output().contains("connections were cut"), "{}", daemon.output());
-    for connection in [&mut idle, &mut silent, &mut halfway] {
+    for connection in [&mut idle, &mut silent] {
         assert_eq!(connection.wait_close(), "");
     }
     for stream in streams {

@@ -29,3 +29,8 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Waits for this long, at least.
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
