@@ -56,10 +56,8 @@ fn who_says_nothing_for_ten_seconds_is_hung_up_on() {
     // A connection between two requests counts as silent too: it holds one of few places, and the original did
     // not keep connections at all. It is closed without a word that could pass for the next request's reply.
     let mut idle = KeptAlive::open(daemon.address);
-    for _ in 0..3 {
-        support::pause(Duration::from_secs(1));
-        assert_eq!(idle.get("/healthz").status, 200);
-    }
+    support::pause(Duration::from_secs(2));
+    assert_eq!(idle.get("/healthz").status, 200);
     let last_used = Instant::now();
     for (what, connection) in [("silent", &mut silent), ("halfway", &mut halfway), ("trickling", &mut trickling)] {
         assert_eq!(connection.wait_close(), "", "{what}");
@@ -109,6 +107,29 @@ fn what_is_no_request_is_refused_and_hurts_nobody() {
     }
     assert!(asterisk.actions("Originate").is_empty());
     daemon.call_ok("79990000001", "R1");
+}
+
+#[test]
+fn who_announces_more_than_it_sends_is_answered_and_not_waited_for() {
+    let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
+    let announced = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n";
+    let rows = [
+        ("POST /api/conf", "", 408),
+        ("POST /api/conf", "Expect: 100-continue\r\n", 408),
+        ("GET /healthz", "", 200),
+        ("POST /api/calls", "", 405),
+        ("POST /unknown", "Expect: 100-continue\r\n", 404),
+    ];
+    for (request, more, status) in rows {
+        let mut connection = KeptAlive::open(daemon.address);
+        connection.send(format!("{request} HTTP/1.1\r\n{announced}{more}\r\n{{").as_bytes());
+        let mut reply = connection.reply();
+        if reply.status == 100 {
+            reply = connection.reply();
+        }
+        assert_eq!(reply.status, status, "{request} {more}");
+        assert_eq!(connection.wait_close(), "", "{request} {more}");
+    }
 }
 
 #[test]
@@ -385,4 +406,16 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(daemon.wait_exit(), Some(0));
     assert_eq!(waiting.wait_close(), "");
     support::eventually("it says so", || daemon.output().contains("told to stop again").then_some(()));
+}
+
+#[test]
+fn a_stop_needs_no_asterisk() {
+    // One that accepts connections and says nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let ami = Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };
+    let mut daemon = Daemon::start_unready(&ami, &[LONG_DRAIN, ("asterisk", "connect_timeout = \"1h\"")]);
+    let (_connected, _) = mute.accept().expect("it connects");
+    assert_error(&daemon.get("/readyz"), 503, "mute");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait_exit(), Some(0));
 }
