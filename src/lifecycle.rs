@@ -43,6 +43,10 @@ pub const EX_CONFIG: u8 = 78;
 /// How long a request's headers may take.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long clients may take, once the engine has answered everything, to send and take in the rest. Bots wait no
+/// longer, and an operator's page that has stopped reading must not hold up a restart.
+const LAST_BYTES: Duration = Duration::from_secs(2);
+
 /// How long the writers of the log are waited for at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -106,7 +110,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let limits = Limits {
         max_connections: config.http.max_connections,
         header_timeout: HEADER_TIMEOUT,
-        drain_timeout: config.http.drain_timeout,
+        drain_timeout: config.http.drain_timeout.min(LAST_BYTES),
     };
     let stop = CancellationToken::new();
     tracing::info!(address = %listener.local_addr()?, "listening");
@@ -129,7 +133,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let drain = async {
         // New calls are refused, those under way answered; then the event streams end, and with them the
         // connections.
-        handle.stop().await;
+        let _ = timeout_at(give_up, handle.stop()).await;
         let _ = timeout_at(give_up, &mut driver).await;
         journal.close();
         stop.cancel();

@@ -31,6 +31,7 @@ pub struct Journal {
 
 struct Shared {
     boot: u64,
+    first_seq: u64,
     capacity: usize,
     ring: Mutex<Ring>,
     /// The `seq` of the newest record; what readers wait on.
@@ -49,7 +50,8 @@ impl Journal {
     pub fn new(capacity: usize, first_seq: u64, boot: u64) -> Self {
         let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
         let (head, _) = watch::channel(first_seq - 1);
-        Self { shared: Arc::new(Shared { boot, capacity: capacity.max(1), ring: Mutex::new(ring), head }) }
+        let capacity = capacity.max(1);
+        Self { shared: Arc::new(Shared { boot, first_seq, capacity, ring: Mutex::new(ring), head }) }
     }
 
     /// What tells this run of the daemon from others.
@@ -96,19 +98,22 @@ impl Journal {
 
     /// A reader that goes on after record `seq` of the run `boot`; of this run if it is not said.
     pub fn after(&self, boot: Option<u64>, seq: u64) -> Reader {
-        let next_seq = self.ring().next_seq;
-        if boot.is_some_and(|boot| boot != self.shared.boot) || seq >= next_seq {
-            let mut reader = self.from_start();
-            // Whoever has read our predecessor's last record and none of ours lost nothing if we number on.
-            let wanted = seq.saturating_add(1);
-            if wanted != reader.next {
-                let to = (reader.next > wanted).then(|| reader.next - 1);
-                let from = to.map(|_| wanted);
-                reader.gap = Some(Gap { from, to, reason: GapReason::Restarted });
-            }
-            return reader;
+        let is_ours = boot.is_none_or(|boot| boot == self.shared.boot) && seq < self.ring().next_seq;
+        if is_ours {
+            return self.reader(seq.saturating_add(1), None);
         }
-        self.reader(seq + 1, None)
+        // All records of this run are news to whoever comes from another one. What of them the ring has lost is
+        // a gap of its own.
+        let first = self.shared.first_seq;
+        let lost = match seq.saturating_add(1) {
+            // It has read our predecessor's last record, and we number on from there.
+            next if next == first => return self.reader(first, None),
+            next if next < first => Some((next, first - 1)),
+            // Numbers of another count say nothing in ours.
+            _ => None,
+        };
+        let (from, to) = lost.unzip();
+        self.reader(first, Some(Gap { from, to, reason: GapReason::Restarted }))
     }
 
     fn reader(&self, next: u64, gap: Option<Gap>) -> Reader {

@@ -116,6 +116,12 @@ impl FakeAsterisk {
         write_frame(connections.last_mut().expect("a connection"), headers);
     }
 
+    /// Hangs a call up, before it was answered.
+    pub fn hang_up(&self, call: &str) {
+        let cause = [("Cause", "17"), ("Cause-txt", "User busy")];
+        self.send(&[&[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call)], &cause[..]].concat());
+    }
+
     /// Cuts all connections.
     pub fn cut(&self) {
         for connection in self.shared.connections.lock().expect("a lock").drain(..) {

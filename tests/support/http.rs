@@ -1,6 +1,6 @@
 //! A plain HTTP/1.1 client that sends exactly the bytes it is told to.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
@@ -63,4 +63,65 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     head.push_str("\r\n");
     exchange(address, &[head.as_bytes(), body].concat())
+}
+
+/// A connection that is kept alive.
+pub struct KeptAlive(BufReader<TcpStream>);
+
+impl KeptAlive {
+    pub fn open(address: SocketAddr) -> Self {
+        Self(BufReader::new(connect(address)))
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).expect("sends");
+    }
+
+    /// The next reply.
+    pub fn reply(&mut self) -> Reply {
+        let mut raw = Vec::new();
+        while !raw.ends_with(b"\r\n\r\n") {
+            let count = self.0.read_until(b'\n', &mut raw).expect("a reply");
+            assert!(count > 0, "closed instead of a reply: {:?}", String::from_utf8_lossy(&raw));
+        }
+        let length = Reply::parse(&raw).header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        let head = raw.len();
+        raw.resize(head + length, 0);
+        self.0.read_exact(&mut raw[head..]).expect("a body");
+        Reply::parse(&raw)
+    }
+
+    /// `GET`, without a key.
+    pub fn get(&mut self, path: &str) -> Reply {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes());
+        self.reply()
+    }
+
+    /// The connection itself, to be written to by somebody else.
+    pub fn stream(&self) -> TcpStream {
+        self.0.get_ref().try_clone().expect("a clone")
+    }
+
+    /// Whether nothing comes in this time.
+    pub fn is_silent_for(&mut self, time: std::time::Duration) -> bool {
+        self.0.get_ref().set_read_timeout(Some(time)).expect("a timeout");
+        let is_silent = self.0.fill_buf().is_err();
+        self.0.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        is_silent
+    }
+
+    /// Closes the half that requests are sent on.
+    pub fn close_write(&self) {
+        self.0.get_ref().shutdown(std::net::Shutdown::Write).expect("closes");
+    }
+
+    /// Waits until the daemon closes the connection; returns what it said until then.
+    pub fn wait_close(&mut self) -> String {
+        let mut rest = Vec::new();
+        // A connection that is closed while we send is reset.
+        match self.0.read_to_end(&mut rest) {
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("not closed: {error}"),
+            _ => String::from_utf8_lossy(&rest).into_owned(),
+        }
+    }
 }

@@ -6,10 +6,12 @@
 
 pub mod ami;
 pub mod daemon;
+pub mod events;
 pub mod http;
 pub mod pbx;
 pub mod program;
 pub mod relay;
+pub mod stalled;
 pub mod tls;
 
 use std::time::{Duration, Instant};
@@ -28,4 +30,9 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < give_up, "this does not happen: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits for this long, at least.
+pub fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

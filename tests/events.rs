@@ -1,0 +1,261 @@
+//! `GET /api/events`: a live log that never lies about what is missing from it.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::ami::{FakeAsterisk, OnOriginate};
+use support::daemon::{Ami, Daemon, KEY};
+use support::events::{Event, EventStream, request};
+use support::http::{self, KeptAlive};
+use support::{eventually, stalled};
+
+const SECRET: &str = "s3cret-of-the-ami";
+
+fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: SECRET }, more);
+    (asterisk, daemon)
+}
+
+/// A call that is asked for, made, and ended: three records.
+fn call(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
+    let id = daemon.call_ok(number, "R1");
+    asterisk.hang_up(&id);
+    daemon.wait_for(&id, "call.ended");
+    id
+}
+
+fn resume(daemon: &Daemon, last: &str) -> EventStream {
+    EventStream::from(daemon.address, "", &[("Last-Event-ID", last)])
+}
+
+fn seqs(events: &[Event]) -> Vec<Option<u64>> {
+    events.iter().map(Event::seq).collect()
+}
+
+fn gap(event: &Event) -> Value {
+    assert_eq!(event.name, "gap");
+    // Whoever comes back after a gap comes back to the same place, and is told of it again.
+    assert_eq!(event.id, None);
+    event.json()
+}
+
+fn number_of(event: &Event) -> u64 {
+    event.seq().expect("a number")
+}
+
+#[test]
+fn each_record_comes_once_in_order_and_as_everywhere_else() {
+    let (asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
+    let late = EventStream::open(daemon.address);
+    let stream = EventStream::from(daemon.address, "?since=0", &[]);
+    assert!(stream.head.to_ascii_lowercase().contains("content-type: text/event-stream"), "{}", stream.head);
+    assert!(stream.head.to_ascii_lowercase().contains("cache-control: no-cache"), "{}", stream.head);
+    let ids = ["79990000001", "79990000002"].map(|number| call(&asterisk, &daemon, number));
+
+    let events = stream.wait_len(8);
+    assert_eq!(seqs(&events), (1..=8).map(Some).collect::<Vec<_>>());
+    let names: Vec<_> = events.iter().map(|event| &*event.name).collect();
+    let of_call = ["call.requested", "call.queued", "call.ended"];
+    assert_eq!(names, [&["daemon.started", "ami.connected"], &of_call[..], &of_call].concat());
+    let boots: Vec<_> = events.iter().map(|event| event.id.clone().expect("an id")).collect();
+    let boot = boots[0].strip_suffix("-1").expect("the boot and the number");
+    assert_eq!(boots, (1..=8).map(|seq| format!("{boot}-{seq}")).collect::<Vec<_>>());
+    // Without a word where to begin, it begins with what happens from now on.
+    assert_eq!(late.wait_len(6), events[2..]);
+
+    for (event, id) in events[2..].iter().zip([&ids[0]; 3].into_iter().chain([&ids[1]; 3])) {
+        let record = event.json();
+        assert_eq!(record["event"], event.name);
+        let time = record["time"].as_str().expect("a time");
+        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        assert_eq!(shape, "0000-00-00T00:00:00.000Z");
+        let number = if *id == ids[0] { "+79990000001" } else { "+79990000002" };
+        let called = json!({ "call_id": id, "number": number, "room": "R1", "caller_id": "tests", "lang": "en",
+            "key": "tester" });
+        for (member, value) in called.as_object().expect("an object") {
+            assert_eq!(&record[member], value, "{member}");
+        }
+        let members: Vec<_> = record.as_object().expect("an object").keys().take(9).cloned().collect();
+        let order = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+        assert_eq!(members, order);
+    }
+    // The very same lines, on stdout and in the file.
+    let lines: Vec<_> = events.iter().map(|event| event.data.clone()).collect();
+    let file = daemon.folder.path().join("calls.jsonl");
+    let in_file = || std::fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+    eventually("the file", || (in_file() == lines).then_some(()));
+    let is_record = |line: &&str| line.starts_with("{\"seq\":");
+    let on_stdout = || daemon.output().lines().filter(is_record).map(str::to_owned).collect::<Vec<_>>();
+    eventually("stdout", || (on_stdout() == lines).then_some(()));
+    for hidden in [KEY, SECRET] {
+        assert!(!daemon.output().contains(hidden) && !lines.concat().contains(hidden));
+    }
+}
+
+#[test]
+fn a_reader_goes_on_where_it_was() {
+    let (asterisk, daemon) = start(&[]);
+    call(&asterisk, &daemon, "79990000001");
+    let all = EventStream::from(daemon.address, "?since=0", &[]).wait_len(5);
+    let third = all[2].id.clone().expect("an id");
+    let streams = [
+        resume(&daemon, &third),
+        resume(&daemon, "3"),
+        EventStream::from(daemon.address, "?since=3", &[]),
+        EventStream::from(daemon.address, &format!("?x=1&since={third}"), &[]),
+        // A browser that reconnects knows better than the address it once opened.
+        EventStream::from(daemon.address, "?since=0", &[("Last-Event-ID", &third)]),
+    ];
+    for stream in &streams {
+        assert_eq!(stream.wait_len(2), all[3..]);
+    }
+    call(&asterisk, &daemon, "79990000002");
+    for stream in &streams {
+        assert_eq!(seqs(&stream.wait_len(5)), [4, 5, 6, 7, 8].map(Some));
+    }
+    for bad in ["x", "-", "1-", "-1", "1-x", "1-2-3", "+", "0x1", "18446744073709551616", "1 2"] {
+        let headers = [("X-Api-Key", KEY), ("Last-Event-ID", bad)];
+        let reply = http::request(daemon.address, "GET", "/api/events", &headers, b"");
+        assert_eq!(reply.status, 400, "{bad}: {reply:?}");
+        assert!(reply.json()["error"].is_string(), "{bad}: {reply:?}");
+    }
+    assert_eq!(daemon.get("/api/events?since=x").status, 400);
+}
+
+#[test]
+fn who_comes_too_late_is_told_what_is_lost() {
+    let (asterisk, daemon) = start(&[("journal", "ring = 3")]);
+    let first = EventStream::open(daemon.address);
+    for number in ["79990000001", "79990000002"] {
+        call(&asterisk, &daemon, number);
+    }
+    let boot = first.wait_for("call.ended").id.expect("an id");
+    let (boot, _) = boot.split_once('-').expect("the boot and the number");
+    // Of the eight records there are, the last three are left.
+    for (last, from) in [("0", 1), ("2", 3), (&*format!("{boot}-2"), 3), (&format!("{boot}-4"), 5)] {
+        let events = resume(&daemon, last).wait_len(4);
+        assert_eq!(gap(&events[0]), json!({ "event": "gap", "reason": "overrun", "from": from, "to": 5 }), "{last}");
+        assert_eq!(seqs(&events[1..]), [6, 7, 8].map(Some), "{last}");
+    }
+    assert_eq!(seqs(&resume(&daemon, "5").wait_len(3)), [6, 7, 8].map(Some));
+}
+
+#[test]
+fn who_was_told_by_an_earlier_daemon_is_told_of_the_restart() {
+    let (asterisk, daemon) = start(&[("journal", "ring = 3")]);
+    let told = EventStream::open(daemon.address);
+    call(&asterisk, &daemon, "79990000001");
+    let told = told.wait_len(3);
+    let daemon = daemon.crash_and_restart();
+    // Both daemons count from 1, so that the number alone says nothing.
+    let events = resume(&daemon, told[2].id.as_deref().expect("an id")).wait_len(3);
+    let restarted = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
+    assert_eq!(gap(&events[0]), restarted);
+    assert_eq!(seqs(&events[1..]), [1, 2].map(Some));
+    // A number from the future can only be an earlier daemon's.
+    assert_eq!(gap(&resume(&daemon, "1000").wait_len(1)[0]), restarted);
+
+    // Where the new one's ring begins with the very number that would be the next, that is a coincidence.
+    for number in ["79990000002", "79990000003"] {
+        call(&asterisk, &daemon, number);
+    }
+    for told in &told {
+        let events = resume(&daemon, told.id.as_deref().expect("an id")).wait_len(5);
+        assert_eq!(gap(&events[0]), restarted, "{told:?}");
+        assert_eq!(gap(&events[1]), json!({ "event": "gap", "reason": "overrun", "from": 1, "to": 5 }), "{told:?}");
+        assert_eq!(seqs(&events[2..]), [6, 7, 8].map(Some));
+    }
+}
+
+#[test]
+fn with_a_log_file_numbers_go_on_over_a_restart() {
+    let (asterisk, daemon) = start(&[("journal", "ring = 4\nfile = \"calls.jsonl\"")]);
+    let told = EventStream::open(daemon.address);
+    call(&asterisk, &daemon, "79990000001");
+    let told = told.wait_len(3);
+    let file = daemon.folder.path().join("calls.jsonl");
+    let numbers = || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let seq = |line| serde_json::from_str::<Value>(line).ok()?["seq"].as_u64();
+        text.lines().map_while(seq).collect::<Vec<_>>()
+    };
+    eventually("the file", || (numbers() == [1, 2, 3, 4, 5]).then_some(()));
+    let daemon = daemon.crash_and_restart();
+    let id = |event: &Event| event.id.clone().expect("an id");
+
+    // Who has read everything until the restart misses nothing.
+    let events = resume(&daemon, &id(&told[2])).wait_len(2);
+    assert_eq!(seqs(&events), [6, 7].map(Some));
+    assert_ne!(id(&events[0]).split_once('-').expect("a boot").0, id(&told[0]).split_once('-').expect("a boot").0);
+    // Who has not is told what is missing: it is not in the new ring.
+    let missing = json!({ "event": "gap", "reason": "restarted", "from": 4, "to": 5 });
+    let events = resume(&daemon, &id(&told[0])).wait_len(3);
+    assert_eq!(gap(&events[0]), missing);
+    assert_eq!(seqs(&events[1..]), [6, 7].map(Some));
+
+    // By and by the new daemon's own records leave the ring as well.
+    call(&asterisk, &daemon, "79990000002");
+    let overrun = json!({ "event": "gap", "reason": "overrun", "from": 6, "to": 6 });
+    let events = resume(&daemon, &id(&told[2])).wait_len(5);
+    assert_eq!(gap(&events[0]), overrun);
+    assert_eq!(seqs(&events[1..]), [7, 8, 9, 10].map(Some));
+    let events = resume(&daemon, &id(&told[0])).wait_len(6);
+    assert_eq!((gap(&events[0]), gap(&events[1])), (missing, overrun));
+    eventually("the file", || (numbers() == (1..=10).collect::<Vec<_>>()).then_some(()));
+}
+
+#[test]
+fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
+    let more = [("journal", "ring = 1000"), ("http", "drain_timeout = \"1h\"")];
+    let (_asterisk, mut daemon) = start(&more);
+    let [stalled, dead] = [(); 2].map(|()| stalled::connect(daemon.address, request("?since=0", &[]).as_bytes()));
+    let quick = EventStream::from(daemon.address, "?since=0", &[]);
+    // More than any buffer on the way holds.
+    let id = daemon.call_ok("79990000001", "R1");
+    let (mut told, enough) = (0, stalled::most_buffered() + (2 << 20));
+    let mut bot = KeptAlive::open(daemon.address);
+    let body = json!({ "api_key": KEY, "phone_number": "79990000001", "room_name": "R".repeat(64),
+        "caller_id": "C".repeat(64) })
+    .to_string();
+    let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    let post = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    while told < enough {
+        let before = quick.len();
+        bot.send(post.repeat(100).as_bytes());
+        for _ in 0..100 {
+            assert_eq!(bot.reply().json()["text"], "call already in progress");
+        }
+        told += quick.wait_len(before + 200)[before..].iter().map(|event| event.data.len()).sum::<usize>();
+    }
+    let all = quick.events();
+    assert_eq!(seqs(&all), (1..=all.len() as u64).map(Some).collect::<Vec<_>>());
+
+    // What it then reads, records and gaps, accounts for every number.
+    let late = EventStream::over(stalled);
+    let last = number_of(&all[all.len() - 1]);
+    let events = eventually("it catches up", || {
+        let events = late.events();
+        (events.last().and_then(Event::seq) == Some(last)).then_some(events)
+    });
+    let mut next = 1;
+    let mut gaps = 0;
+    for event in &events {
+        if event.name == "gap" {
+            let gap = gap(event);
+            assert_eq!((&gap["reason"], gap["from"].as_u64()), (&json!("overrun"), Some(next)));
+            next = gap["to"].as_u64().expect("an end") + 1;
+            gaps += 1;
+        } else {
+            assert_eq!(number_of(event), next);
+            next += 1;
+        }
+    }
+    assert!(gaps > 0, "{} records were buffered somewhere", events.len());
+    assert_eq!(daemon.get(&format!("/api/calls/{id}")).status, 200);
+    // Who never reads on does not hold up the end either.
+    daemon.signal("-TERM");
+    assert_eq!(late.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
+    assert_eq!(daemon.wait_exit(), Some(0));
+    drop(dead);
+}
