@@ -142,6 +142,8 @@ async fn stream(
     match response.status() {
         StatusCode::OK => {}
         StatusCode::UNAUTHORIZED => return Err(TailError::Unauthorized),
+        // Asking again would change nothing.
+        status if status.is_client_error() => return Err(TailError::Usage(format!("the daemon says {status}"))),
         status => return Ok(Lost::Status(status)),
     }
     let mut body = response.into_body();
@@ -171,6 +173,10 @@ async fn stream(
 }
 
 fn print(output: &mut impl Write, event: &Event, json: bool) -> io::Result<()> {
+    if event.data.is_empty() {
+        // Only where the stream begins.
+        return Ok(());
+    }
     if json {
         writeln!(output, "{}", event.data)?;
     } else if let Ok(Value::Object(record)) = serde_json::from_str(&event.data) {

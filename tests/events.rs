@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::io::{Read, Write};
+
 use serde_json::{Value, json};
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
@@ -91,6 +93,26 @@ fn each_record_comes_once_in_order_and_as_everywhere_else() {
     for hidden in [KEY, SECRET] {
         assert!(!daemon.output().contains(hidden) && !lines.concat().contains(hidden));
     }
+}
+
+#[test]
+fn a_stream_from_now_on_begins_with_where_that_is() {
+    let (_asterisk, daemon) = start(&[]);
+    let mut stream = http::connect(daemon.address);
+    let head = format!("GET /api/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("sends");
+    let (mut text, mut bytes) = (String::new(), [0; 1024]);
+    while !text.contains("\nid:") || !text.ends_with("\n\n") && !text.ends_with("\n\r\n") {
+        let read = stream.read(&mut bytes).expect("an event");
+        assert!(read > 0, "{text}");
+        text.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    let id = text.split("\nid:").nth(1).and_then(|rest| rest.lines().next()).expect("an id").trim().to_owned();
+    assert!(!text.contains("data:"), "{text}");
+    // Whoever loses the connection here misses nothing.
+    drop(stream);
+    daemon.call_ok("79990000001", "R1");
+    assert_eq!(resume(&daemon, &id).wait_len(1)[0].name, "call.requested");
 }
 
 #[test]

@@ -137,6 +137,14 @@ fn after_a_cut_it_reads_on_where_it_was() {
 }
 
 #[test]
+fn what_the_daemon_refuses_for_good_is_not_asked_again() {
+    let (_asterisk, daemon) = start();
+    let ended = run(tail(daemon.address, &["--since", "18446744073709551615"]));
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.stderr.contains("400"), "{ended:?}");
+}
+
+#[test]
 fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
     let (_held, address) = nobody();
     let mut tail = Program::start(tail(address, &[]));

@@ -99,7 +99,7 @@ fn a_port_with_tls_is_told_nothing_in_the_clear() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = TlsRelay::start(Ca::new().server(NAME, false), asterisk.address);
     let settings = "connect_timeout = \"200ms\"";
-    assert_refused(&asterisk, &relay.address.to_string(), settings, "logging in took too long");
+    assert_refused(&asterisk, &relay.address.to_string(), settings, "nobody greets as Asterisk does");
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Parser {
         let line = String::from_utf8_lossy(&line);
         if line.is_empty() {
             let event = std::mem::take(&mut self.current);
-            return std::mem::take(&mut self.has_data).then_some(event);
+            // Without data it is no event, but its id is a position all the same.
+            let has_data = std::mem::take(&mut self.has_data);
+            return (has_data || event.id.is_some()).then_some(event);
         }
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
@@ -92,13 +94,15 @@ mod tests {
     #[test]
     fn a_stream_cut_at_every_byte_reads_the_same() {
         let stream =
-            ": hello\n\nevent:call.queued\r\nid: 7-1\ndata:{\"a\":1}\r\ndata: Я\r\rdata\n\nevent:x\n\n".as_bytes();
+            ": hello\n\nevent:call.queued\r\nid: 7-1\ndata:{\"a\":1}\r\ndata: Я\r\rdata\n\nevent:x\n\nid:7-2\n\n"
+                .as_bytes();
         let event = |id: Option<&str>, event: &str, data: &str| Event {
             id: id.map(str::to_owned),
             event: event.to_owned(),
             data: data.to_owned(),
         };
-        let expected = [event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"), event(None, "", "")];
+        let expected =
+            [event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"), event(None, "", ""), event(Some("7-2"), "", "")];
         for cut in 0..stream.len() {
             let (a, b) = stream.split_at(cut);
             assert_eq!(parse([a, b]), expected, "cut at {cut}");

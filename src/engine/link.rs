@@ -150,7 +150,11 @@ impl<O, H> Engine<O, H> {
             }
             Phase::Connecting(by) if *by <= now.instant => self.drop_link(now, "connecting took too long"),
             Phase::Connected(session, login_by) if !session.is_up() && *login_by <= now.instant => {
-                self.drop_link(now, "logging in took too long");
+                let greeted = !session.banner().is_empty();
+                self.drop_link(
+                    now,
+                    if greeted { "logging in took too long" } else { "nobody greets as Asterisk does" },
+                );
             }
             Phase::Connected(session, _) => match session.tick(now.instant) {
                 Ok(timed_out) => timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose)),

@@ -32,7 +32,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if api.door.name_in(&headers).is_none() {
                 return reply::unauthorized();
             }
-            let Ok(reader) = reader(&api, &headers, &query) else {
+            let Ok((reader, start)) = reader(&api, &headers, &query) else {
                 let text = "since, or Last-Event-ID, must be a record's number or an event's id";
                 return reply::error(StatusCode::BAD_REQUEST, text);
             };
@@ -40,11 +40,13 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 return reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
             };
             let boot = api.journal.boot();
+            let start = start.map(|seq| Ok(Event::default().id(format!("{boot}-{seq}"))));
             // The place is given back when the stream is dropped.
             let events = entries(reader).take_until(Box::pin(api.door.revoked(headers))).map(move |entry| {
                 let _held = &place;
                 Ok::<_, Infallible>(event(boot, &entry))
             });
+            let events = stream::iter(start).chain(events);
             let mut response = sse::reply(sse::keep_alive().stream(events)).into_response();
             let headers = response.headers_mut();
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
@@ -56,16 +58,22 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 
 struct NotAPosition;
 
-/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now.
-fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<Reader, NotAPosition> {
+/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now; then with the
+/// `seq` before it, to be told at once: who loses the connection before the first record has to know where it was.
+fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option<u64>), NotAPosition> {
     let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| NotAPosition)).transpose()?;
     let since = query.split('&').find_map(|pair| pair.strip_prefix("since="));
-    let Some(position) = last.filter(|id| !id.is_empty()).or(since) else { return Ok(api.journal.follow()) };
+    let Some(position) = last.filter(|id| !id.is_empty()).or(since) else {
+        let reader = api.journal.follow();
+        let start = reader.position();
+        return Ok((reader, Some(start)));
+    };
     let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(NotAPosition);
-    Ok(match position.split_once('-') {
+    let reader = match position.split_once('-') {
         Some((boot, seq)) => api.journal.after(Some(number(boot)?), number(seq)?),
         None => api.journal.after(None, number(position)?),
-    })
+    };
+    Ok((reader, None))
 }
 
 fn entries(reader: Reader) -> impl Stream<Item = Entry> + Send + Sync {

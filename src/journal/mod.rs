@@ -135,6 +135,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The `seq` of the record before the next one.
+    pub fn position(&self) -> u64 {
+        self.next.saturating_sub(1)
+    }
+
     /// Waits until there is something to read and returns it, or an empty batch once the log is closed and
     /// read. May be dropped while waiting without losing anything.
     pub async fn next_batch(&mut self) -> Vec<Entry> {

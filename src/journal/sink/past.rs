@@ -16,6 +16,9 @@ use crate::config::JournalFile;
 /// Longest line taken, in bytes; ours have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
 
+/// No log of ours counts this far; whatever says it does must not end the counting.
+const MAX_SEQ: u64 = u64::MAX / 2;
+
 /// What earlier runs have written down.
 #[derive(Debug, Default)]
 pub struct Past {
@@ -64,6 +67,9 @@ impl Past {
     }
 
     fn take(&mut self, record: &Line<'_>, open: &mut BTreeMap<CallId, (CallInfo, State)>) {
+        if record.seq > MAX_SEQ {
+            return;
+        }
         self.last_seq = self.last_seq.max(record.seq);
         self.last_time = humantime::parse_rfc3339(&record.time).ok().or(self.last_time);
         let state = match &*record.event {
