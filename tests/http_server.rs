@@ -195,6 +195,21 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
 }
 
 #[test]
+fn a_stop_waits_for_the_answer_to_a_hang_up() {
+    let (asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
+    let id = daemon.call_ok("79990000001", "R1");
+    asterisk.ignore_hang_ups();
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
+    let asked = asterisk.wait_for("Hangup", 1);
+    daemon.signal("-TERM");
+    support::eventually("it is no longer ready", || (daemon.get("/readyz").status == 503).then_some(()));
+    asterisk.send(&[("Response", "Success"), ("ActionID", asked.get("ActionID").expect("an id"))]);
+    assert_eq!(waiting.reply().body, "{\"message\":\"ok\"}\n");
+    assert_eq!(daemon.wait_exit(), Some(0));
+}
+
+#[test]
 fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
     let (_asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN]);
     let streams = [(); 3].map(|()| EventStream::open(daemon.address));

@@ -43,6 +43,7 @@ pub struct FakeAsterisk {
 struct Shared {
     on_originate: Mutex<OnOriginate>,
     refuses_login: AtomicBool,
+    ignores_hang_ups: AtomicBool,
     actions: Mutex<Vec<Action>>,
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
@@ -55,6 +56,7 @@ impl FakeAsterisk {
         let shared = Arc::new(Shared {
             on_originate: Mutex::new(on_originate),
             refuses_login: AtomicBool::new(false),
+            ignores_hang_ups: AtomicBool::new(false),
             actions: Mutex::default(),
             connections: Mutex::default(),
             list: Mutex::default(),
@@ -77,6 +79,11 @@ impl FakeAsterisk {
     /// Whether logins are refused from now on, as they are with a wrong secret.
     pub fn refuse_logins(&self, refuse: bool) {
         self.shared.refuses_login.store(refuse, Ordering::SeqCst);
+    }
+
+    /// Leaves it to the test to answer hang-ups from now on.
+    pub fn ignore_hang_ups(&self) {
+        self.shared.ignores_hang_ups.store(true, Ordering::SeqCst);
     }
 
     /// What is listed of channels from now on, as frames.
@@ -151,6 +158,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
         Some("Login") if shared.refuses_login.load(Ordering::SeqCst) => {
             reply("Error", &[("Message", "Authentication failed")]);
         }
+        Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);
             for frame in shared.list.lock().expect("a lock").iter() {
