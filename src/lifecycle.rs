@@ -93,7 +93,7 @@ async fn run(config: &Config) -> Result<(), StartError> {
 
     let keys = Keys::new(&config.api_keys);
     let default_lang = config.originate.default_lang.clone();
-    let api = Api::new(handle.clone(), journal.clone(), keys, config.http.reply_timeout, default_lang);
+    let api = Api::new(handle.clone(), journal.clone(), keys, &config.http, default_lang);
     let limits = Limits {
         max_connections: config.http.max_connections,
         header_timeout: HEADER_TIMEOUT,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
-use support::events::EventStream;
+use support::events::{self, EventStream};
 use support::http::{self, KeptAlive, assert_error};
 
 /// A drain that takes longer than any test waits.
@@ -75,6 +75,28 @@ fn who_does_not_fit_waits_for_a_place() {
     assert_eq!(outside.reply().status, 200);
     drop(outside);
     assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn event_streams_leave_places_to_the_bots() {
+    let (asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 4")]);
+    let open = || {
+        let mut stream = KeptAlive::open(daemon.address);
+        stream.send(events::request("", &[]).as_bytes());
+        let head = stream.reply();
+        (stream, head.status)
+    };
+    let (first, second) = (open(), open());
+    assert_eq!((first.1, second.1, open().1), (200, 200, 503));
+    daemon.call_ok("79990000001", "R1");
+    drop(first);
+    // That a reader is gone is seen when there is something to tell it.
+    support::eventually("its place is free again", || {
+        let id = daemon.call_ok("79990000002", "R1");
+        asterisk.hang_up(&id);
+        daemon.wait_for(&id, "call.ended");
+        (open().1 == 200).then_some(())
+    });
 }
 
 #[test]

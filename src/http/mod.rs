@@ -21,11 +21,9 @@ use warp::{Filter, Rejection};
 
 use self::auth::Keys;
 use crate::call::Lang;
+use crate::config;
 use crate::handle::Handle;
 use crate::journal::Journal;
-
-/// Most event streams at once.
-const MAX_STREAMS: usize = 8192;
 
 /// What the handlers share.
 pub struct Api {
@@ -44,9 +42,10 @@ pub struct Api {
 
 impl Api {
     /// Puts together what the handlers need.
-    pub fn new(handle: Handle, journal: Journal, keys: Keys, reply_timeout: Duration, default_lang: Lang) -> Self {
-        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { handle, journal, keys, reply_timeout, default_lang, streams }
+    pub fn new(handle: Handle, journal: Journal, keys: Keys, http: &config::Http, default_lang: Lang) -> Self {
+        // An event stream holds its connection for as long as it likes; the bots need some, too.
+        let streams = Arc::new(Semaphore::new(http.max_connections.div_ceil(2)));
+        Self { handle, journal, keys, reply_timeout: http.reply_timeout, default_lang, streams }
     }
 }
 
