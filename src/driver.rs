@@ -84,7 +84,8 @@ impl Driver {
     }
 
     /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any longer; that
-    /// takes no longer than the reply timeout. Calls in Asterisk go on.
+    /// takes no longer than the reply timeout, or the action timeout if a hang-up is under way. Calls in Asterisk
+    /// go on.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
         let mut stopping = false;

@@ -169,7 +169,7 @@ impl<O, H> Engine<O, H> {
 
     /// Whether nobody waits for an answer.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && !self.link.owes_hang_up()
     }
 
     /// Calls for those who watch: the newest `limit` live ones and as many ended ones.

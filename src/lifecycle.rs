@@ -92,7 +92,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let tls = config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
     let past = config.journal.file.as_ref().map(past).unwrap_or_default();
-    let (journal, writers) = journal(config, past.last_seq)?;
+    let (journal, writers) = journal(config, &past)?;
     let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
     journal.append([(SystemTime::now(), started, None)]);
 
@@ -104,7 +104,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
 
     let keys = Keys::new(&config.api_keys);
     let default_lang = config.originate.default_lang.clone();
-    let api = Arc::new(Api::new(handle.clone(), journal.clone(), keys, config.http.reply_timeout, default_lang));
+    let api = Arc::new(Api::new(handle.clone(), journal.clone(), keys, &config.http, default_lang));
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
     let limits = Limits {
@@ -171,10 +171,10 @@ fn past(file: &JournalFile) -> Past {
 }
 
 /// The log, and the threads that write it down.
-fn journal(config: &Config, last_seq: u64) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
+fn journal(config: &Config, past: &Past) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
     let file = config.journal.file.as_ref();
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-    let journal = Journal::new(config.journal.ring, last_seq + 1, boot);
+    let journal = Journal::new(config.journal.ring, past.last_seq + 1, boot, past.is_whole);
     let mut writers = Vec::new();
     let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
     writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);

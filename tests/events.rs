@@ -42,8 +42,20 @@ fn gap(event: &Event) -> Value {
     event.json()
 }
 
-fn number_of(event: &Event) -> u64 {
-    event.seq().expect("a number")
+/// Counts the gaps, after making sure that records and gaps account for every number from 1.
+fn gaps_in(entries: impl IntoIterator<Item = Value>) -> usize {
+    let (mut next, mut gaps) = (1, 0);
+    for entry in entries {
+        if entry["event"] == "gap" {
+            assert_eq!((&entry["reason"], entry["from"].as_u64()), (&json!("overrun"), Some(next)));
+            next = entry["to"].as_u64().expect("an end") + 1;
+            gaps += 1;
+        } else {
+            assert_eq!(entry["seq"], next);
+            next += 1;
+        }
+    }
+    gaps
 }
 
 #[test]
@@ -193,17 +205,22 @@ fn who_was_told_by_an_earlier_daemon_is_told_of_the_restart() {
 #[test]
 fn with_a_log_file_numbers_go_on_over_a_restart() {
     let (asterisk, daemon) = start(&[("journal", "ring = 4\nfile = \"calls.jsonl\"")]);
+    let file = daemon.folder.path().join("calls.jsonl");
+    let wait_written = |last: u64| {
+        let numbers: Vec<_> = (1..=last).collect();
+        eventually("the file has them all", || {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let seq = |line| serde_json::from_str::<Value>(line).ok()?["seq"].as_u64();
+            (text.lines().map_while(seq).collect::<Vec<_>>() == numbers).then_some(())
+        });
+    };
+    wait_written(2);
     let told = EventStream::open(daemon.address);
     call(&asterisk, &daemon, "79990000001");
     let told = told.wait_len(3);
-    let file = daemon.folder.path().join("calls.jsonl");
-    let numbers = || {
-        let text = std::fs::read_to_string(&file).unwrap_or_default();
-        let seq = |line| serde_json::from_str::<Value>(line).ok()?["seq"].as_u64();
-        text.lines().map_while(seq).collect::<Vec<_>>()
-    };
-    eventually("the file", || (numbers() == [1, 2, 3, 4, 5]).then_some(()));
+    wait_written(5);
     let daemon = daemon.crash_and_restart();
+    wait_written(7);
     let id = |event: &Event| event.id.clone().expect("an id");
 
     // Who has read everything until the restart misses nothing.
@@ -224,7 +241,7 @@ fn with_a_log_file_numbers_go_on_over_a_restart() {
     assert_eq!(seqs(&events[1..]), [7, 8, 9, 10].map(Some));
     let events = resume(&daemon, &id(&told[0])).wait_len(6);
     assert_eq!((gap(&events[0]), gap(&events[1])), (missing, overrun));
-    eventually("the file", || (numbers() == (1..=10).collect::<Vec<_>>()).then_some(()));
+    wait_written(10);
 }
 
 #[test]
@@ -255,24 +272,12 @@ fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
 
     // What it then reads, records and gaps, accounts for every number.
     let late = EventStream::over(stalled);
-    let last = number_of(&all[all.len() - 1]);
+    let last = all.len() as u64;
     let events = eventually("it catches up", || {
         let events = late.events();
         (events.last().and_then(Event::seq) == Some(last)).then_some(events)
     });
-    let mut next = 1;
-    let mut gaps = 0;
-    for event in &events {
-        if event.name == "gap" {
-            let gap = gap(event);
-            assert_eq!((&gap["reason"], gap["from"].as_u64()), (&json!("overrun"), Some(next)));
-            next = gap["to"].as_u64().expect("an end") + 1;
-            gaps += 1;
-        } else {
-            assert_eq!(number_of(event), next);
-            next += 1;
-        }
-    }
+    let gaps = gaps_in(events.iter().map(Event::json));
     assert!(gaps > 0, "{} records were buffered somewhere", events.len());
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).status, 200);
     // Who never reads on does not hold up the end either.
@@ -280,4 +285,21 @@ fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
     assert_eq!(late.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
     assert_eq!(daemon.wait_exit(), Some(0));
     drop(dead);
+}
+
+#[test]
+fn a_log_file_that_cannot_be_written_holds_up_nothing_and_names_its_gap() {
+    let (asterisk, daemon) = start(&[("journal", "ring = 3\nfile = \"logs/calls.jsonl\"")]);
+    eventually("it complains", || daemon.output().contains("the log file cannot be written").then_some(()));
+    for number in ["79990000001", "79990000002", "79990000003"] {
+        call(&asterisk, &daemon, number);
+    }
+    let folder = daemon.folder.path().join("logs");
+    std::fs::create_dir(&folder).expect("a folder");
+    let lines = eventually("it goes on", || {
+        let text = std::fs::read_to_string(folder.join("calls.jsonl")).ok()?;
+        let lines: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+        (lines.last()?["seq"] == 11).then_some(lines)
+    });
+    assert_eq!(gaps_in(lines), 1);
 }

@@ -1,19 +1,15 @@
-//! The HTTP side as a server: what it does with clients that are slow, greedy or gone, who may ask it what, and
-//! how it ends.
+//! The HTTP side as a server: what it does with clients that are slow, greedy or gone, and how it ends.
 
 mod support;
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
-use support::ami::{FakeAsterisk, Manner, OnOriginate};
+use serde_json::json;
+use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
-use support::events::EventStream;
-use support::http::{self, KeptAlive, Reply};
-
-/// An attempt to connect again that no test lives to see.
-const NO_RECONNECT: (&str, &str) = ("asterisk", "backoff_min = \"1h\"\nbackoff_max = \"1h\"");
+use support::events::{self, EventStream};
+use support::http::{self, KeptAlive, assert_error};
 
 /// A drain that takes longer than any test waits.
 const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
@@ -29,12 +25,6 @@ fn post(number: &str) -> Vec<u8> {
     let body = json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" }).to_string();
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn assert_error(reply: &Reply, status: u16, what: &str) {
-    assert_eq!(reply.status, status, "{what}: {reply:?}");
-    assert!(reply.json()["error"].is_string(), "{what}: {reply:?}");
-    assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
 }
 
 #[test]
@@ -85,6 +75,28 @@ fn who_does_not_fit_waits_for_a_place() {
     assert_eq!(outside.reply().status, 200);
     drop(outside);
     assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn event_streams_leave_places_to_the_bots() {
+    let (asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 4")]);
+    let open = || {
+        let mut stream = KeptAlive::open(daemon.address);
+        stream.send(events::request("", &[]).as_bytes());
+        let head = stream.reply();
+        (stream, head.status)
+    };
+    let (first, second) = (open(), open());
+    assert_eq!((first.1, second.1, open().1), (200, 200, 503));
+    daemon.call_ok("79990000001", "R1");
+    drop(first);
+    // That a reader is gone is seen when there is something to tell it.
+    support::eventually("its place is free again", || {
+        let id = daemon.call_ok("79990000002", "R1");
+        asterisk.hang_up(&id);
+        daemon.wait_for(&id, "call.ended");
+        (open().1 == 200).then_some(())
+    });
 }
 
 #[test]
@@ -170,173 +182,6 @@ fn a_call_outlives_the_bot_that_asked_for_it() {
 }
 
 #[test]
-fn operators_show_a_key_in_a_header_and_nowhere_else() {
-    let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
-    let id = daemon.call_ok("79990000001", "R1");
-    let one = format!("/api/calls/{id}");
-    // base64 of "anybody:k3y-of-the-tests" and of "anybody:wrong"
-    let (basic, wrong_basic) = ("Basic YW55Ym9keTprM3ktb2YtdGhlLXRlc3Rz", "Basic YW55Ym9keTp3cm9uZw==");
-    let bearer = format!("Bearer {KEY}");
-    let in_query = format!("?api_key={KEY}&key={KEY}&x-api-key={KEY}&access_token={KEY}");
-    let right = [("Authorization", &bearer[..]), ("X-Api-Key", KEY), ("Authorization", basic)];
-    let wrong = [
-        vec![],
-        vec![("Authorization", "Bearer wrong")],
-        vec![("Authorization", wrong_basic)],
-        vec![("Authorization", KEY)],
-        vec![("Cookie", &bearer[..])],
-        // A wrong key is wrong, whatever else is shown.
-        vec![("X-Api-Key", "wrong"), ("Authorization", &bearer[..])],
-    ];
-    for (method, path) in [("GET", "/api/calls"), ("GET", &one), ("GET", "/api/events"), ("DELETE", &one)] {
-        for headers in &wrong {
-            for query in ["", &in_query] {
-                let reply = http::request(daemon.address, method, &format!("{path}{query}"), headers, b"");
-                assert_error(&reply, 401, path);
-                let ways = reply.header("www-authenticate").unwrap_or_default();
-                assert!(ways.contains("Bearer") && ways.contains("Basic realm="), "{reply:?}");
-            }
-        }
-    }
-    for header in right {
-        for path in ["/api/calls", &one] {
-            assert_eq!(http::request(daemon.address, "GET", path, &[header], b"").status, 200, "{header:?}");
-        }
-        EventStream::from(daemon.address, "", &[]);
-    }
-    assert!(!daemon.output().contains(KEY));
-}
-
-#[test]
-fn calls_are_shown_newest_first_and_as_many_as_wanted() {
-    let (asterisk, daemon) = start(OnOriginate::Accept, &[]);
-    let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
-        // Ids are sorted by their milliseconds.
-        support::pause(Duration::from_millis(2));
-        daemon.call_ok(number, "R1")
-    });
-    for id in &ids[..2] {
-        asterisk.hang_up(id);
-        daemon.wait_for(id, "call.ended");
-    }
-    let listed = |path: &str| {
-        let list = daemon.get(path).json();
-        let ids = |kind: &str| {
-            let calls = list[kind].as_array().expect("a list").iter();
-            calls.map(|call| call["call_id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
-        };
-        (ids("live"), ids("ended"), list["live_total"].as_u64())
-    };
-    let [a, b, c, d] = ids.clone();
-    let all = (vec![d.clone(), c.clone()], vec![b.clone(), a], Some(2));
-    for path in ["/api/calls", "/api/calls?limit=1000", "/api/calls?limit=2", "/api/calls?x=1&limit=2"] {
-        assert_eq!(listed(path), all, "{path}");
-    }
-    assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));
-    for bad in ["0", "1001", "x", "-1", "", "1.0", "99999999999999999999"] {
-        let reply = daemon.get(&format!("/api/calls?limit={bad}"));
-        assert_error(&reply, 400, bad);
-        assert!(reply.body.contains("limit"), "{reply:?}");
-    }
-
-    let live = daemon.get(&format!("/api/calls/{c}")).json();
-    let shown = ["number", "room", "caller_id", "lang", "key"].map(|member| live[member].as_str().unwrap_or_default());
-    assert_eq!(shown, ["+79990000003", "R1", "tests", "en", "tester"]);
-    assert_eq!((&live["state"], &live["stale"], &live["ended"]), (&json!("queued"), &json!(false), &Value::Null));
-    let ended = daemon.get(&format!("/api/calls/{}", ids[0])).json();
-    assert_eq!((&ended["state"], &ended["outcome"]), (&json!("ended"), &json!("busy")));
-    assert!(ended["ended"].is_string(), "{ended}");
-}
-
-#[test]
-fn a_call_can_be_hung_up_once() {
-    let (asterisk, daemon) = start(OnOriginate::Accept, &[NO_RECONNECT]);
-    let id = daemon.call_ok("79990000001", "R1");
-    let path = format!("/api/calls/{id}");
-    let reply = daemon.delete(&path);
-    assert_eq!((reply.status, &*reply.body), (200, "{\"message\":\"ok\"}\n"));
-    assert_eq!(asterisk.wait_for("Hangup", 1).get("Channel"), Some(&*id));
-    asterisk.hang_up(&id);
-    assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester");
-    assert_error(&daemon.delete(&path), 409, "ended");
-
-    // It is well formed, and nobody's.
-    let unknown = format!("{}{}", &id[..id.len() - 4], if id.ends_with("0000") { "1111" } else { "0000" });
-    for nobody in [&unknown, "x", "od-", "..", "%2e", "1795000000.12", &id.to_uppercase()] {
-        let path = format!("/api/calls/{nobody}");
-        assert_error(&daemon.get(&path), 404, nobody);
-        assert_error(&daemon.delete(&path), 404, nobody);
-    }
-    assert_eq!(asterisk.actions("Hangup").len(), 1);
-
-    let id = daemon.call_ok("79990000002", "R1");
-    asterisk.cut();
-    daemon.wait_for_event("ami.disconnected");
-    assert_error(&daemon.delete(&format!("/api/calls/{id}")), 503, "link down");
-    // What is known is still shown, and that it may be outdated.
-    assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["stale"], true);
-}
-
-#[test]
-fn each_path_says_which_methods_it_takes() {
-    let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
-    let one = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
-    let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
-    let rows = [
-        ("/api/calls", "GET, HEAD, OPTIONS"),
-        (&one, "DELETE, GET, HEAD, OPTIONS"),
-        ("/api/events", "GET, OPTIONS"),
-        ("/healthz", "GET, HEAD, OPTIONS"),
-        ("/readyz", "GET, HEAD, OPTIONS"),
-    ];
-    for (path, allowed) in rows {
-        let ask = |method| http::request(daemon.address, method, path, &[("X-Api-Key", KEY)], b"");
-        let options = ask("OPTIONS");
-        assert_eq!((options.status, &*options.body, options.header("allow")), (200, "", Some(allowed)), "{path}");
-        for method in all.into_iter().filter(|method| !allowed.contains(method)) {
-            let reply = ask(method);
-            assert_eq!((reply.status, reply.header("allow")), (405, Some(allowed)), "{method} {path}");
-            assert!(method == "HEAD" || reply.json()["error"].is_string(), "{method} {path}: {reply:?}");
-        }
-        if allowed.contains("HEAD") {
-            let (head, get) = (ask("HEAD"), ask("GET"));
-            assert_eq!((head.status, &*head.body), (200, ""), "{path}");
-            assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
-        }
-    }
-}
-
-#[test]
-fn readiness_says_what_is_wrong_and_no_secret() {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    asterisk.behave(Manner::Distrustful);
-    let secret = "s3cret-of-the-ami";
-    let ami = Ami { address: &asterisk.address.to_string(), secret };
-    for auth in ["md5", "plain"] {
-        let more =
-            [("asterisk", &*format!("auth = \"{auth}\"\nbackoff_max = \"200ms\"")), ("log", "filter = \"debug\"")];
-        let daemon = Daemon::start_unready(&ami, &more);
-        let refused = daemon.wait_for_event("ami.disconnected");
-        let reply = daemon.get("/readyz");
-        assert_error(&reply, 503, auth);
-        assert!(reply.body.contains("Authentication failed"), "{auth}: {reply:?}");
-        assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains("Authentication failed")), "{refused}");
-        // It lives, and is not to be started anew for this.
-        assert_eq!(daemon.get("/healthz").status, 200);
-        assert_error(&daemon.call("79990000001", "R1"), 503, auth);
-        asterisk.behave(Manner::Kind);
-        daemon.wait_ready();
-        assert_eq!(daemon.get("/readyz").json()["status"], "ok");
-        asterisk.behave(Manner::Distrustful);
-        for hidden in [secret, KEY] {
-            assert!(!daemon.output().contains(hidden) && !reply.body.contains(hidden), "{auth}");
-        }
-    }
-    // The stand-in was told it, so that it was there to be kept.
-    assert_eq!(asterisk.actions("Login").last().and_then(|login| login.get("Secret")), Some(secret));
-}
-
-#[test]
 fn a_stop_answers_who_waits_and_refuses_who_comes() {
     for signal in ["TERM", "INT"] {
         // The longer Asterisk is waited for, the slower a machine may be that runs this.
@@ -369,6 +214,21 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
         let names: Vec<_> = events.wait_end().into_iter().map(|event| event.name).collect();
         assert_eq!(names[names.len() - 3..], ["daemon.stopping", "call.requested", "call.refused"]);
     }
+}
+
+#[test]
+fn a_stop_waits_for_the_answer_to_a_hang_up() {
+    let (asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
+    let id = daemon.call_ok("79990000001", "R1");
+    asterisk.ignore_hang_ups();
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
+    let asked = asterisk.wait_for("Hangup", 1);
+    daemon.signal("-TERM");
+    support::eventually("it is no longer ready", || (daemon.get("/readyz").status == 503).then_some(()));
+    asterisk.send(&[("Response", "Success"), ("ActionID", asked.get("ActionID").expect("an id"))]);
+    assert_eq!(waiting.reply().body, "{\"message\":\"ok\"}\n");
+    assert_eq!(daemon.wait_exit(), Some(0));
 }
 
 #[test]

@@ -137,6 +137,14 @@ impl<P> Session<P> {
         self.pending.len()
     }
 
+    /// What the owner's actions that wait for their answer were sent for.
+    pub fn purposes(&self) -> impl Iterator<Item = &P> {
+        self.pending.values().filter_map(|purpose| match purpose {
+            Purpose::Owner(purpose) => Some(purpose),
+            Purpose::Login | Purpose::Ping => None,
+        })
+    }
+
     /// Sends an action under the session's next id.
     pub fn send(&mut self, now: Instant, action: &Action, purpose: P) -> Result<(), Unsendable> {
         let id = self.next_id();

@@ -38,7 +38,7 @@ enum Phase<P> {
     Connected(Box<Session<P>>, Instant),
 }
 
-impl<P> Link<P> {
+impl<H> Link<Purpose<H>> {
     pub(super) fn new(now: Now) -> Self {
         Self {
             phase: Phase::Pausing(now.instant),
@@ -50,7 +50,7 @@ impl<P> Link<P> {
     }
 
     /// The session, if logged in.
-    pub(super) fn session(&mut self) -> Option<&mut Session<P>> {
+    pub(super) fn session(&mut self) -> Option<&mut Session<Purpose<H>>> {
         match &mut self.phase {
             Phase::Connected(session, _) if session.is_up() => Some(session),
             _ => None,
@@ -69,6 +69,14 @@ impl<P> Link<P> {
 
     pub(super) fn is_up(&self) -> bool {
         matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
+    }
+
+    /// Whether somebody waits for the answer to a hang-up.
+    pub(super) fn owes_hang_up(&self) -> bool {
+        match &self.phase {
+            Phase::Connected(session, _) => session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp(..))),
+            _ => false,
+        }
     }
 
     pub(super) fn is_ready(&self, reconcile: &Reconcile) -> Result<(), Arc<str>> {

@@ -22,11 +22,9 @@ use warp::{Filter, Rejection};
 
 use self::auth::{Door, Keys};
 use crate::call::Lang;
+use crate::config;
 use crate::handle::Handle;
 use crate::journal::Journal;
-
-/// Most event streams at once.
-const MAX_STREAMS: usize = 8192;
 
 /// What the handlers share.
 pub struct Api {
@@ -45,10 +43,11 @@ pub struct Api {
 
 impl Api {
     /// Puts together what the handlers need.
-    pub fn new(handle: Handle, journal: Journal, keys: Keys, reply_timeout: Duration, default_lang: Lang) -> Self {
+    pub fn new(handle: Handle, journal: Journal, keys: Keys, http: &config::Http, default_lang: Lang) -> Self {
+        // An event stream holds its connection for as long as it likes; the bots need some, too.
+        let streams = Arc::new(Semaphore::new(http.max_connections.div_ceil(2)));
         let door = Door::new(keys);
-        let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-        Self { handle, journal, door, reply_timeout, default_lang, streams }
+        Self { handle, journal, door, reply_timeout: http.reply_timeout, default_lang, streams }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Journal {
 struct Shared {
     boot: u64,
     first_seq: u64,
+    /// Nothing of what was told before `first_seq` is unwritten.
+    follows: bool,
     capacity: usize,
     ring: Mutex<Ring>,
     /// The `seq` of the newest record; what readers wait on.
@@ -47,11 +49,14 @@ struct Ring {
 impl Journal {
     /// A log that keeps `capacity` records (at least one) and numbers them from `first_seq`. `boot` tells this
     /// run of the daemon from others, in the event stream's ids.
-    pub fn new(capacity: usize, first_seq: u64, boot: u64) -> Self {
+    ///
+    /// `follows` says that all records before `first_seq` were written down, so that whoever has read the last of them
+    /// misses nothing.
+    pub fn new(capacity: usize, first_seq: u64, boot: u64, follows: bool) -> Self {
         let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
         let (head, _) = watch::channel(first_seq - 1);
         let capacity = capacity.max(1);
-        Self { shared: Arc::new(Shared { boot, first_seq, capacity, ring: Mutex::new(ring), head }) }
+        Self { shared: Arc::new(Shared { boot, first_seq, follows, capacity, ring: Mutex::new(ring), head }) }
     }
 
     /// What tells this run of the daemon from others.
@@ -107,7 +112,7 @@ impl Journal {
         let first = self.shared.first_seq;
         let lost = match seq.saturating_add(1) {
             // It has read our predecessor's last record, and we number on from there.
-            next if next == first => return self.reader(first, None),
+            next if next == first && self.shared.follows => return self.reader(first, None),
             next if next < first => Some((next, first - 1)),
             // Numbers of another count say nothing in ours.
             _ => None,

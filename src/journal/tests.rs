@@ -12,7 +12,7 @@ const BOOT: u64 = 7;
 
 /// A log that numbers from 1.
 fn journal(capacity: usize) -> Journal {
-    Journal::new(capacity, 1, BOOT)
+    Journal::new(capacity, 1, BOOT, false)
 }
 
 fn append(journal: &Journal, count: usize) {
@@ -48,7 +48,7 @@ fn word(entry: &Entry) -> String {
 
 #[test]
 fn records_are_numbered_without_a_hole_whoever_appends() {
-    let journal = Journal::new(10_000, 41, BOOT);
+    let journal = Journal::new(10_000, 41, BOOT, true);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..100).for_each(|count| append(&journal, count % 5)));
@@ -101,7 +101,7 @@ fn a_ring_of_no_length_keeps_one_record() {
 #[test]
 fn who_comes_from_an_earlier_run_is_told_so_once() {
     // Nothing of the earlier run was kept: which records are missing, nobody knows.
-    let anew = Journal::new(10, 1, BOOT + 1);
+    let anew = Journal::new(10, 1, BOOT + 1, false);
     let mut reader = anew.after(Some(BOOT), 2);
     assert_eq!(read(&mut reader), "[?-? restarted]");
     append(&anew, 3);
@@ -114,11 +114,15 @@ fn who_comes_from_an_earlier_run_is_told_so_once() {
 
 #[test]
 fn where_numbers_go_on_over_a_restart_the_gap_is_known() {
-    let goes_on = Journal::new(10, 5, BOOT + 1);
+    let goes_on = Journal::new(10, 5, BOOT + 1, true);
     append(&goes_on, 2);
     assert_eq!(read(&mut goes_on.after(Some(BOOT), 2)), "[3-4 restarted] 5 6");
     // Who had read all of the earlier run has lost nothing.
     assert_eq!(read(&mut goes_on.after(Some(BOOT), 4)), "5 6");
+    // Unless that run crashed, and may have told more than it wrote.
+    let after_a_crash = Journal::new(10, 5, BOOT + 1, false);
+    append(&after_a_crash, 2);
+    assert_eq!(read(&mut after_a_crash.after(Some(BOOT), 4)), "[?-? restarted] 5 6");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -58,6 +59,7 @@ pub struct FakeAsterisk {
 struct Shared {
     on_originate: Mutex<OnOriginate>,
     manner: Mutex<Manner>,
+    ignores_hang_ups: AtomicBool,
     actions: Mutex<Vec<Action>>,
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
@@ -70,6 +72,7 @@ impl FakeAsterisk {
         let shared = Arc::new(Shared {
             on_originate: Mutex::new(on_originate),
             manner: Mutex::default(),
+            ignores_hang_ups: AtomicBool::new(false),
             actions: Mutex::default(),
             connections: Mutex::default(),
             list: Mutex::default(),
@@ -92,6 +95,11 @@ impl FakeAsterisk {
     /// How it behaves from the next connection on.
     pub fn behave(&self, manner: Manner) {
         *self.shared.manner.lock().expect("a lock") = manner;
+    }
+
+    /// Leaves it to the test to answer hang-ups from now on.
+    pub fn ignore_hang_ups(&self) {
+        self.shared.ignores_hang_ups.store(true, Ordering::SeqCst);
     }
 
     /// What is listed of channels from now on, as frames.
@@ -182,6 +190,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     }
     match name {
         Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
+        Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);
             for frame in shared.list.lock().expect("a lock").iter() {

@@ -34,6 +34,14 @@ impl Reply {
     }
 }
 
+/// Every refusal of ours is JSON and says what is wrong.
+#[track_caller]
+pub fn assert_error(reply: &Reply, status: u16, what: &str) {
+    assert_eq!(reply.status, status, "{what}: {reply:?}");
+    assert!(reply.json()["error"].is_string(), "{what}: {reply:?}");
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
+}
+
 /// Connects.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the daemon listens");

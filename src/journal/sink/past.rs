@@ -22,8 +22,10 @@ const MAX_SEQ: u64 = u64::MAX / 2;
 /// What earlier runs have written down.
 #[derive(Debug, Default)]
 pub struct Past {
-    /// The number of the last record; 0 if there is none.
+    /// The number of the last record, written or known to be lost; 0 if there is none.
     pub last_seq: u64,
+    /// Whether the last run came to its end in order, so that nothing it has told is missing from its file.
+    pub is_whole: bool,
     /// When it was written.
     pub last_time: Option<SystemTime>,
     /// The calls that were accepted and have not ended, and how far each had come, oldest first.
@@ -57,7 +59,7 @@ impl Past {
             if io::Read::take(&mut reader, MAX_LINE).read_until(b'\n', &mut line)? == 0 {
                 return Ok(());
             }
-            // A line without its end was torn by a crash, and will be replaced; what else is no record is a gap.
+            // A line without its end was torn by a crash, and will be replaced.
             if line.ends_with(b"\n")
                 && let Ok(record) = serde_json::from_slice::<Line<'_>>(&line)
             {
@@ -67,11 +69,15 @@ impl Past {
     }
 
     fn take(&mut self, record: &Line<'_>, open: &mut BTreeMap<CallId, (CallInfo, State)>) {
-        if record.seq > MAX_SEQ {
-            return;
-        }
-        self.last_seq = self.last_seq.max(record.seq);
-        self.last_time = humantime::parse_rfc3339(&record.time).ok().or(self.last_time);
+        let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
+        self.last_seq = self.last_seq.max(seq);
+        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
+        self.last_time = time.or(self.last_time);
+        self.is_whole = match &*record.event {
+            "daemon.stopping" => true,
+            "daemon.started" => false,
+            _ => self.is_whole,
+        };
         let state = match &*record.event {
             "call.queued" => State::Queued,
             "call.ringing" => State::Ringing,
@@ -92,9 +98,11 @@ impl Past {
 
 #[derive(Deserialize)]
 struct Line<'a> {
-    seq: u64,
+    seq: Option<u64>,
+    /// Where a gap ends.
+    to: Option<u64>,
     #[serde(borrow)]
-    time: Cow<'a, str>,
+    time: Option<Cow<'a, str>>,
     #[serde(borrow)]
     event: Cow<'a, str>,
     #[serde(borrow, flatten)]
@@ -165,7 +173,7 @@ mod tests {
         fs::write(numbered(&settings.path, 1), older.concat()).expect("writes");
         fs::write(&settings.path, newer.concat()).expect("writes");
         let past = Past::read(&settings).expect("reads");
-        assert_eq!(past.last_seq, 7);
+        assert_eq!((past.last_seq, past.is_whole), (7, false));
         assert_eq!(past.last_time, humantime::parse_rfc3339("2026-11-24T12:00:07.000Z").ok());
         let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
         assert_eq!(open, [(id(1), "Боб B", State::Joined)]);

@@ -70,7 +70,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_on() {
-    let journal = Journal::new(4, 1, 7);
+    let journal = Journal::new(4, 1, 7, false);
     let (output, permit, seen) = held();
     let writer = spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
     append(&journal, 1);
@@ -87,7 +87,7 @@ async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_
 
 #[tokio::test]
 async fn a_writer_whose_reader_is_gone_ends_alone() {
-    let journal = Journal::new(4, 1, 7);
+    let journal = Journal::new(4, 1, 7, false);
     let (output, permit, seen) = held();
     let broken = spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true)).unwrap();
     let (output, _, other_seen) = held();
