@@ -33,6 +33,9 @@ pub struct TailArgs {
     /// A file that holds an API key; without it the variable ORIGINATORD_KEY.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// With https, the CA that signed the daemon's certificate, if the system does not trust it.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Print the records as JSON lines, as they are.
     #[arg(long)]
     json: bool,
@@ -90,7 +93,8 @@ pub async fn run(args: TailArgs) -> ExitCode {
 
 async fn follow(args: &TailArgs, output: &mut impl Write) -> Result<(), TailError> {
     let key = key(args)?;
-    let client = Client::new(&args.url, key).map_err(|error| TailError::Usage(error.to_string()))?;
+    let client =
+        Client::new(&args.url, key, args.ca_file.as_deref()).map_err(|error| TailError::Usage(error.to_string()))?;
     let mut position = args.since.map(|seq| seq.to_string());
     let mut rng = fastrand::Rng::new();
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5))

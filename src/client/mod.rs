@@ -4,6 +4,7 @@ pub mod sse;
 
 use std::error::Error;
 use std::io;
+use std::path::Path;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -62,12 +63,13 @@ impl From<hyper::Error> for ClientError {
 }
 
 impl Client {
-    /// A client of the daemon at `url`, which shows `key`.
+    /// A client of the daemon at `url`, which shows `key`. With `https` the certificate has to come from a CA of `ca_file`,
+    /// or without it from one that the system trusts.
     ///
     /// # Errors
     ///
     /// The URL is none, or TLS cannot be set up.
-    pub fn new(url: &str, key: Option<SecretString>) -> Result<Self, ClientError> {
+    pub fn new(url: &str, key: Option<SecretString>, ca_file: Option<&Path>) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
@@ -83,7 +85,7 @@ impl Client {
         let connector = if scheme == "https" {
             let name = authority.host().trim_matches(['[', ']']).to_owned();
             let name = ServerName::try_from(name).map_err(|_| bad())?;
-            Connector::tls(&address, tls::client_config(None).map_err(ClientError::Tls)?, name)
+            Connector::tls(&address, tls::client_config(ca_file).map_err(ClientError::Tls)?, name)
         } else {
             Connector::plain(&address)
         };

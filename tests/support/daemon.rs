@@ -43,6 +43,11 @@ impl Daemon {
 
     /// Starts a daemon and waits until it listens.
     pub fn start_unready(ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        Self::start_in(TempDir::new().expect("a folder"), ami, more)
+    }
+
+    /// Starts a daemon with its configuration in this folder, and waits until it listens.
+    pub fn start_in(folder: TempDir, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let section = |name: &str| {
             more.iter().filter(|(section, _)| *section == name).map(|(_, text)| format!("{text}\n")).collect::<String>()
         };
@@ -63,8 +68,7 @@ impl Daemon {
             section("log"),
             section("journal"),
         );
-        let folder = Arc::new(TempDir::new().expect("a folder"));
-        Self::launch(folder, config)
+        Self::launch(Arc::new(folder), config)
     }
 
     fn launch(folder: Arc<TempDir>, config: String) -> Self {

@@ -37,6 +37,14 @@ impl Ca {
         path
     }
 
+    /// The certificate of a server of this name, and its key, as PEM.
+    pub fn pem(&self, name: &str) -> (String, String) {
+        let params = CertificateParams::new([name.to_owned()]).expect("a name");
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     /// What a server of this name shows; its time is over if it is `outdated`.
     pub fn server(&self, name: &str, outdated: bool) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
