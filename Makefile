@@ -3,9 +3,10 @@
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
-.PHONY: run test setup setup-tests bench fuzz clean
+.PHONY: run test setup setup-tests bench fuzz deny clean
 
 VENV := .cache/venv
+DENY := .cache/cargo-deny/bin/cargo-deny
 
 run: setup
 	cargo build --release --quiet
@@ -14,12 +15,20 @@ run: setup
 test: setup setup-tests
 	cargo fmt --check
 	cargo clippy --all-targets --quiet -- -D warnings
+	$(DENY) --offline --log-level error check licenses bans sources
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	cargo test --quiet
 
 bench: setup
 	asterisk/pbx setup
 	cargo bench --quiet
+
+# With the advisories, whose database is fetched from GitHub.
+deny: setup $(DENY)
+	$(DENY) check
+
+$(DENY):
+	cargo install --quiet --locked --root .cache/cargo-deny cargo-deny@0.20.2
 
 # Looks for input that breaks what fuzz/properties.rs promises: make fuzz SECONDS=600
 fuzz: setup
@@ -30,7 +39,7 @@ fuzz: setup
 setup:
 	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl ss:iproute2
 
-setup-tests: $(VENV)/.complete
+setup-tests: $(VENV)/.complete $(DENY)
 	@asterisk/pbx setup --version 22
 	@asterisk/pbx setup --version 16
 
