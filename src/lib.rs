@@ -18,5 +18,6 @@ pub mod http;
 pub mod journal;
 pub mod lifecycle;
 pub mod logging;
+pub mod sim;
 pub mod tail;
 pub mod tls;
