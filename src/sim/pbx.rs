@@ -84,6 +84,7 @@ pub struct Pbx {
     next_uniqueid: u64,
     next_local: u32,
     next_leg: u32,
+    calls_so_far: u64,
 }
 
 struct Conference {
@@ -108,12 +109,14 @@ impl Pbx {
             next_uniqueid: 0,
             next_local: 0,
             next_leg: 0,
+            calls_so_far: 0,
         }
     }
 
     /// Takes an Originate; everything that comes of it comes by [`tick`](Self::tick).
     pub fn originate(&mut self, now: Now, request: Originate) {
         let call = self.next();
+        self.calls_so_far += 1;
         self.calls.insert(call, Call::new(request));
         self.schedule(now.instant, call, Step::Begin);
     }

@@ -155,7 +155,9 @@ impl Pbx {
             self.events.extend(gone);
             return self.unmade(now, call);
         }
-        let two_id = request.other_channel_id.clone().unwrap_or_else(|| self.uniqueid(now));
+        // A Local channel that is given one id makes the other of it.
+        let derived = request.channel_id.as_ref().map(|id| format!("{id};2"));
+        let two_id = request.other_channel_id.clone().or(derived).unwrap_or_else(|| self.uniqueid(now));
         call.two = Some(self.add_channel(half(format!("{name};2"), two_id, State::Ring)));
         let two_made = self.channel_event("Newchannel", call.two, Headers::new());
         self.events.extend(two_made);

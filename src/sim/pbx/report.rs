@@ -6,6 +6,16 @@ use super::{Pbx, call};
 use crate::clock::Now;
 
 impl Pbx {
+    /// How many calls there are.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many there have been.
+    pub fn calls_so_far(&self) -> u64 {
+        self.calls_so_far
+    }
+
     /// The frames of CoreShowChannels.
     pub fn list_channels(&self, now: Now) -> Vec<Headers> {
         self.channels

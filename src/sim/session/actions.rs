@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::channel::Party;
 use super::super::pbx::{Destination, Originate};
 use super::super::wire::Headers;
-use super::super::{Class, dialplan};
+use super::super::{Class, Version, dialplan};
 use super::{Phase, Scene, Session, WRITE};
 
 /// The longest unique id: `AST_MAX_PUBLIC_UNIQUEID`.
@@ -95,17 +95,47 @@ impl Session {
                 self.list(action, message, rooms, "ConfbridgeListRoomsComplete", Headers::new());
             }
             "showdialplan" => self.show_dialplan(action),
-            "coresettings" => {
-                let headers = Headers::new().with("AMIversion", self.version.ami());
-                self.success(action, headers.with("AsteriskVersion", self.version.asterisk()).with("SystemName", ""));
-            }
-            "corestatus" => {
-                let calls = scene.pbx.channels().count();
-                self.success(action, Headers::new().with("CoreCurrentCalls", calls));
-            }
+            "coresettings" => self.core_settings(action),
+            "corestatus" => self.core_status(scene, action),
             // The user has not the class for any other.
             _ => self.error(action, "Permission denied"),
         }
+    }
+
+    fn core_settings(&mut self, action: &Headers) {
+        let headers = Headers::new()
+            .with("AMIversion", self.version.ami())
+            .with("AsteriskVersion", self.version.asterisk())
+            .with("SystemName", "")
+            .with("CoreMaxCalls", 0)
+            .with("CoreMaxLoadAvg", "0.000000")
+            .with("CoreRunUser", "")
+            .with("CoreRunGroup", "")
+            .with("CoreMaxFilehandles", 65536)
+            .with("CoreRealTimeEnabled", "No")
+            .with("CoreCDRenabled", "Yes")
+            .with("CoreHTTPenabled", "No");
+        let headers = match self.version {
+            Version::V22 => headers.with("SoundsSearchCustomDir", "No"),
+            Version::V16 => headers,
+        };
+        self.success(action, headers);
+    }
+
+    fn core_status(&mut self, scene: &Scene<'_>, action: &Headers) {
+        let booted = humantime::format_rfc3339_seconds(self.booted.wall).to_string();
+        let (date, time) = booted.trim_end_matches('Z').split_once('T').unwrap_or_default();
+        let headers = Headers::new()
+            .with("CoreStartupDate", date)
+            .with("CoreStartupTime", time)
+            .with("CoreReloadDate", date)
+            .with("CoreReloadTime", time)
+            .with("CoreCurrentCalls", scene.pbx.calls());
+        let headers = match self.version {
+            Version::V22 => headers.with("CoreProcessedCalls", scene.pbx.calls_so_far()),
+            Version::V16 => headers,
+        };
+        self.success(action, headers);
     }
 
     fn challenge(&mut self, scene: &mut Scene<'_>, action: &Headers) {
