@@ -19,5 +19,6 @@ pub mod journal;
 pub mod lifecycle;
 pub mod logging;
 pub mod reload;
+pub mod sim;
 pub mod tail;
 pub mod tls;

@@ -208,14 +208,14 @@ enum Asked {
 }
 
 /// The signals that the daemon heeds.
-struct Signals {
+pub(crate) struct Signals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
@@ -232,7 +232,7 @@ impl Signals {
     }
 
     /// The name of the next one that means to stop.
-    async fn stop(&mut self) -> &'static str {
+    pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             if let Asked::Stop(signal) = self.next().await {
                 return signal;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use originatord::sim::server::{self, SimulateArgs};
 use originatord::tail::TailArgs;
 use originatord::{check, lifecycle, tail};
 
@@ -39,7 +40,39 @@ enum Command {
     },
     /// Follow the live call log of a running daemon.
     Tail(TailArgs),
+    /// Simulate an Asterisk to develop against, without any telephony.
+    ///
+    /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do what the last
+    /// three digits of their number say.
+    #[command(after_help = CALLEES)]
+    Simulate(SimulateArgs),
 }
+
+/// The help of `simulate`.
+const CALLEES: &str = "\
+The last three digits of a number choose what the callee does:
+  404     is not on Telegram
+  420     has a number that the gateway does not take
+  480     rings for half a second, and nobody picks up
+  486     is busy
+  500     cannot be called: Telegram rate-limits the gateway for 291 s (FLOOD_WAIT)
+  603     declines
+  180     rings for ever
+  408     is never heard of
+  200     answers after 1 s, and hangs up 3 s later
+  others  answer after 1 s and stay
+
+A scenario file changes that. All of it can be left out:
+  [timing]                  # dial, wait (before the conference), beep, leave, lock_lingers
+  wait = \"0s\"
+  [[callee]]                # the first that matches counts
+  number = \"7999*1\"       # digits, ? for any one, * for any others
+  ring_after = \"500ms\"    # without it, it does not ring
+  answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\", cause = 34
+  talk = \"10s\"            # without it, the callee stays
+  [faults]                  # stop_reading, stop_writing, delay, cut_after, cut_before_receipt, repeat, drop,
+  drop = 0.01               # reorder, garbage, endless_line, endless_headers, flood
+The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk anew.";
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -65,6 +98,7 @@ fn main() -> ExitCode {
             Command::Serve { config } => lifecycle::serve(&config).await,
             Command::Check { config, connect } => check::run(&config, connect).await,
             Command::Tail(args) => tail::run(args).await,
+            Command::Simulate(args) => server::run(args).await,
         }
     });
     // Threads that write the log may be held up by whoever reads it; what they had to write, they had time for.

@@ -1,0 +1,233 @@
+//! The scenario file: which number behaves how, how long things take, and what goes wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::callee::{Behaviour, Then, cause_of_sip};
+use super::faults::Faults;
+
+/// What the simulator is told to play. Without a file: the table, and the times of the sample dialplan.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scenario {
+    /// How long things take.
+    pub timing: Timing,
+    /// Callees that do not do as the table says; the first that matches counts.
+    pub callee: Vec<Callee>,
+    /// What goes wrong on every connection.
+    pub faults: Faults,
+}
+
+/// How long things take in Asterisk.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timing {
+    /// From the Originate to the gateway.
+    #[serde(deserialize_with = "duration")]
+    pub dial: Duration,
+    /// `CONF_WAIT` of the dialplan.
+    #[serde(deserialize_with = "duration")]
+    pub wait: Duration,
+    /// The beep.
+    #[serde(deserialize_with = "duration")]
+    pub beep: Duration,
+    /// The sound that the last one in a conference hears when leaving it.
+    #[serde(deserialize_with = "duration")]
+    pub leave: Duration,
+    /// How much later than the rest `;2` goes, and with it the number's lock.
+    #[serde(deserialize_with = "duration")]
+    pub lock_lingers: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let ms = Duration::from_millis;
+        Self { dial: ms(2), wait: ms(3000), beep: ms(440), leave: ms(390), lock_lingers: ms(0) }
+    }
+}
+
+/// One entry of the file: the numbers it is for, and what they do.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "CalleeEntry")]
+pub struct Callee {
+    number: String,
+    behaviour: Behaviour,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalleeEntry {
+    number: String,
+    #[serde(default, deserialize_with = "some_duration")]
+    ring_after: Option<Duration>,
+    #[serde(default, deserialize_with = "some_duration")]
+    answer_after: Option<Duration>,
+    #[serde(default, deserialize_with = "some_duration")]
+    talk: Option<Duration>,
+    #[serde(default, deserialize_with = "some_duration")]
+    refuse_after: Option<Duration>,
+    sip: Option<u16>,
+    words: Option<String>,
+    cause: Option<u8>,
+}
+
+impl TryFrom<CalleeEntry> for Callee {
+    type Error = &'static str;
+
+    fn try_from(entry: CalleeEntry) -> Result<Self, Self::Error> {
+        let CalleeEntry { number, ring_after, answer_after, talk, refuse_after, sip, words, cause } = entry;
+        if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '?')) {
+            return Err("number is made of digits, ? for any one and * for any others");
+        }
+        if talk.is_some() && answer_after.is_none() {
+            return Err("talk needs answer_after");
+        }
+        if sip.is_none() && (refuse_after.is_some() || words.is_some() || cause.is_some()) {
+            return Err("refuse_after, words and cause need sip");
+        }
+        if words.as_deref().is_some_and(|words| words.chars().any(char::is_control)) {
+            return Err("words hold no control characters");
+        }
+        let then = match (answer_after, sip) {
+            (Some(_), Some(_)) => return Err("a callee answers (answer_after) or is refused (sip), not both"),
+            (Some(after), None) => Then::Answer { after, talk },
+            (None, Some(sip @ 400..700)) => Then::Refuse {
+                after: refuse_after.unwrap_or_default(),
+                sip,
+                words: words.unwrap_or_default(),
+                cause: cause.unwrap_or_else(|| cause_of_sip(sip)),
+            },
+            (None, Some(_)) => return Err("sip is a status from 400 to 699"),
+            (None, None) => Then::Silence,
+        };
+        Ok(Self { number, behaviour: Behaviour { ring_after, then } })
+    }
+}
+
+/// Why a scenario file cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// It cannot be read.
+    #[error("cannot read it: {0}")]
+    Io(#[from] std::io::Error),
+    /// What is in it is wrong.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+}
+
+impl Scenario {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or holds what is not known.
+    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
+        Ok(Self::parse(&std::fs::read_to_string(path)?)?)
+    }
+
+    /// Reads a file's text.
+    ///
+    /// # Errors
+    ///
+    /// It holds what is not known.
+    pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// What `number` does.
+    pub fn behaviour(&self, number: &str) -> Behaviour {
+        let found = self.callee.iter().find(|callee| matches(callee.number.as_bytes(), number.as_bytes()));
+        found.map_or_else(|| Behaviour::of(number), |callee| callee.behaviour.clone())
+    }
+}
+
+/// Whether `text` is as `pattern` says. Goes back to the last `*` only, so it takes no more than their product.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == b'?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (p, t) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+/// A duration as `"300ms"`.
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(|_| de::Error::custom("a duration is written \"300ms\" or \"2s\""))
+}
+
+fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_callee_that_matches_counts_and_the_table_is_the_rest() {
+        let scenario = Scenario::parse(
+            "[timing]\nwait = \"0s\"\n[[callee]]\nnumber = \"7999*486\"\nanswer_after = \"5s\"\ntalk = \"1m\"\nring_after = \"1s\"\n\
+             [[callee]]\nnumber = \"7999???\"\nsip = 503\nwords = \"Service Unavailable\"\n[faults]\ndrop = 0.5\n",
+        );
+        let scenario = scenario.expect("a scenario");
+        let s = Duration::from_secs;
+        assert_eq!((scenario.timing.wait, scenario.faults.drop), (s(0), 0.5));
+        let answers = Behaviour { ring_after: Some(s(1)), then: Then::Answer { after: s(5), talk: Some(s(60)) } };
+        assert_eq!(scenario.behaviour("7999000486"), answers);
+        assert!(matches!(scenario.behaviour("7999001").then, Then::Refuse { sip: 503, cause: 34, .. }));
+        assert_eq!(scenario.behaviour("79990001"), Behaviour::of("79990001"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        for text in [
+            "x = 1",
+            "[timing]\nwiat = \"1s\"",
+            "[timing]\nwait = 1",
+            "[[callee]]\nring = \"1s\"\nnumber = \"*\"",
+            "[[callee]]\nsip = 486",
+            "[[callee]]\nnumber = \"+7\"",
+            "[[callee]]\nnumber = \"*\"\nsip = 200",
+            "[[callee]]\nnumber = \"*\"\nsip = 486\nanswer_after = \"1s\"",
+            "[[callee]]\nnumber = \"*\"\ntalk = \"1s\"",
+            "[[callee]]\nnumber = \"*\"\nsip = 486\nwords = \"a\\r\\nb\"",
+            "[faults]\ndrops = 1.0",
+            "[faults]\ndrop = 1.5",
+        ] {
+            assert!(Scenario::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "7", true),
+            ("7*9", "79", true),
+            ("7*9", "78", false),
+            ("??", "7", false),
+            ("*1*2*", "01022", true),
+        ] {
+            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Each action, as a real Asterisk with the sample `manager.conf` answers it.
+
+use super::super::scenario::Scenario;
+use super::super::simulator::{ConnectionId, Settings, Simulator};
+use super::*;
+
+struct Bench {
+    simulator: Simulator,
+    id: ConnectionId,
+    start: Instant,
+    time: Duration,
+}
+
+impl Bench {
+    /// Connected, and greeted.
+    fn connected(version: Version) -> Self {
+        let start = Instant::now();
+        let now = Now { instant: start, wall: std::time::UNIX_EPOCH };
+        let user = User { name: "originatord".into(), secret: "s3cr3t".into() };
+        let settings = Settings { version, user, scenario: Scenario::default(), seed: 1 };
+        let mut simulator = Simulator::new(settings, now);
+        let id = simulator.connect(now);
+        let mut bench = Self { simulator, id, start, time: Duration::ZERO };
+        assert_eq!(bench.output(), format!("Asterisk Call Manager/{}\r\n", version.ami()));
+        bench
+    }
+
+    /// Logged in, without events.
+    fn logged_in() -> Self {
+        let mut bench = Self::connected(Version::V22);
+        let answer = bench.ask("Action: Login\nUsername: originatord\nSecret: s3cr3t\nEvents: off");
+        assert_eq!(answer, "Response: Success|Message: Authentication accepted");
+        bench
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.start + self.time, wall: std::time::UNIX_EPOCH + self.time }
+    }
+
+    fn output(&mut self) -> String {
+        let output = self.simulator.output(self.id).map(BytesMut::split).unwrap_or_default();
+        String::from_utf8(output.to_vec()).expect("text")
+    }
+
+    fn pass(&mut self, duration: Duration) -> String {
+        let until = self.time + duration;
+        while let Some(due) = self.simulator.deadline().map(|at| at - self.start).filter(|at| *at <= until) {
+            self.time = due.max(self.time);
+            self.simulator.tick(self.now());
+        }
+        self.time = until;
+        self.output()
+    }
+
+    /// Sends an action; the answer's lines, with `|` between them and `||` between messages.
+    fn ask(&mut self, action: &str) -> String {
+        let action = action.replace('\n', "\r\n") + "\r\n\r\n";
+        self.simulator.receive(self.now(), self.id, action.as_bytes());
+        let output = self.output();
+        output.trim_end().replace("\r\n", "|")
+    }
+}
+
+#[test]
+fn strangers_may_only_log_in_or_off() {
+    for action in ["Ping", "CoreShowChannels", "Nope", "Originate", "SimFault"] {
+        let mut bench = Bench::connected(Version::V22);
+        let answer = bench.ask(&format!("Action: {action}\nActionID: 3"));
+        assert_eq!(answer, "Response: Error|ActionID: 3|Message: Permission denied", "{action}");
+    }
+    let mut bench = Bench::connected(Version::V16);
+    assert_eq!(bench.ask("Foo: x"), "Response: Error|Message: Missing action in request");
+    let goodbye = "Response: Goodbye|ActionID: 3|Message: Thanks for all the fish.";
+    assert_eq!(bench.ask("Action: Logoff\nActionID: 3"), goodbye);
+    assert!(bench.simulator.is_over(bench.id));
+    assert_eq!(bench.ask("Action: Ping"), "");
+}
+
+#[test]
+fn md5_login() {
+    let mut bench = Bench::connected(Version::V22);
+    let needs_type = "Response: Error|Message: Must specify AuthType";
+    assert_eq!(bench.ask("Action: Challenge"), needs_type);
+    assert_eq!(bench.ask("Action: Challenge\nAuthType: SHA"), needs_type);
+    let challenge = bench.ask("Action: Challenge\nAuthType: md5");
+    let challenge = challenge.strip_prefix("Response: Success|Challenge: ").expect("a challenge");
+    let digest = Md5::digest(format!("{challenge}s3cr3t"));
+    let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let login = format!("Action: Login\nAuthType: MD5\nUsername: originatord\nKey: {key}\nEvents: call,system,user");
+    let answer = bench.ask(&login);
+    assert_eq!(
+        answer,
+        "Response: Success|Message: Authentication accepted||Event: FullyBooted|Privilege: system,all|Uptime: 0|\
+         LastReload: 0|Status: Fully Booted"
+    );
+    assert_eq!(bench.ask("Action: Login"), "Response: Success|Message: Already authenticated");
+}
+
+#[test]
+fn a_wrong_login_is_refused_a_second_later_and_the_connection_closed() {
+    for login in [
+        "Username: originatord\nSecret: x",
+        "Username: nobody\nSecret: s3cr3t",
+        "AuthType: MD5\nUsername: originatord\nKey: 00",
+        "AuthType: SHA\nUsername: originatord\nSecret: s3cr3t",
+        "X: y",
+    ] {
+        let mut bench = Bench::connected(Version::V22);
+        assert_eq!(bench.ask(&format!("Action: Login\n{login}")), "");
+        assert_eq!(bench.pass(Duration::from_millis(999)), "");
+        assert!(!bench.simulator.is_over(bench.id));
+        let answer = bench.pass(Duration::from_millis(1));
+        assert_eq!(answer, "Response: Error\r\nMessage: Authentication failed\r\n\r\n", "{login}");
+        assert!(bench.simulator.is_over(bench.id));
+    }
+}
+
+#[test]
+fn who_does_not_log_in_is_sent_away() {
+    let mut bench = Bench::connected(Version::V22);
+    bench.pass(LOGIN_TIMEOUT - Duration::from_millis(1));
+    assert!(!bench.simulator.is_over(bench.id));
+    bench.pass(Duration::from_millis(1));
+    assert!(bench.simulator.is_over(bench.id));
+}
+
+#[test]
+fn answers() {
+    let unknown =
+        "Response: Error|Message: Invalid/unknown command: Nope. Use Action: ListCommands to show available commands.";
+    let started = "Response: Success|EventList: start|Message:";
+    for (action, answer) in [
+        ("Action: ping\nActionID: 9", "Response: Success|ActionID: 9|Ping: Pong|Timestamp: 0.000000".to_owned()),
+        ("Action: Nope", unknown.to_owned()),
+        ("Action: ", "Response: Error|Message: Missing action in request".to_owned()),
+        ("Action: Events\nEventMask: on", "Response: Success|Events: On".to_owned()),
+        ("Action: Events\nEventMask: off", "Response: Success|Events: Off".to_owned()),
+        ("Action: Events", "Response: Error|Message: Invalid event mask".to_owned()),
+        ("Action: Command\nCommand: core show version", "Response: Error|Message: Permission denied".to_owned()),
+        ("Action: UpdateConfig", "Response: Error|Message: Permission denied".to_owned()),
+        ("Action: AGI", "Response: Error|Message: Permission denied".to_owned()),
+        ("Action: Filter", "Response: Error|Message: Permission denied".to_owned()),
+        ("Action: Hangup", "Response: Error|Message: No channel specified".to_owned()),
+        ("Action: Hangup\nChannel: x", "Response: Error|Message: No such channel".to_owned()),
+        ("Action: GetVar", "Response: Error|Message: No variable specified".to_owned()),
+        ("Action: GetVar\nVariable: X", "Response: Success|Variable: X|Value: ".trim_end().to_owned()),
+        ("Action: GetVar\nVariable: X\nChannel: x", "Response: Error|Message: No such channel".to_owned()),
+        (
+            "Action: CoreShowChannels\nActionID: 9",
+            "Response: Success|ActionID: 9|EventList: start|Message: Channels will follow||\
+             Event: CoreShowChannelsComplete|ActionID: 9|EventList: Complete|ListItems: 0"
+                .to_owned(),
+        ),
+        (
+            "Action: ConfbridgeListRooms",
+            format!(
+                "{started} Confbridge conferences will follow||Event: ConfbridgeListRoomsComplete|EventList: Complete|ListItems: 0"
+            ),
+        ),
+        ("Action: ConfbridgeList", "Response: Error|Message: No Conference name provided.".to_owned()),
+        (
+            "Action: ConfbridgeList\nConference: x",
+            "Response: Error|Message: No Conference by that name found.".to_owned(),
+        ),
+        ("Action: ShowDialPlan\nContext: nowhere", "Response: Error|Message: Did not find context nowhere".to_owned()),
+    ] {
+        assert_eq!(Bench::logged_in().ask(action), answer, "{action}");
+    }
+    let dialplan = Bench::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
+    assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 8);
+    assert!(dialplan.ends_with("ListItems: 8|ListExtensions: 3|ListPriorities: 8|ListContexts: 1"), "{dialplan}");
+    assert!(
+        Bench::logged_in().ask("Action: CoreStatus").contains("CoreStartupDate: 1970-01-01|CoreStartupTime: 00:00:00")
+    );
+    assert!(Bench::logged_in().ask("Action: CoreSettings").contains("|AMIversion: 11.0.0|"));
+}
+
+#[test]
+fn what_is_malformed_is_refused_and_the_next_action_read() {
+    let mut bench = Bench::logged_in();
+    let long = bench.ask(&format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1100)));
+    assert_eq!(long, "Response: Error|ActionID: 9|Message: Failed to parse message: line too long");
+    let many = bench.ask(&format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130)));
+    assert_eq!(many, "Response: Error|ActionID: 9|Message: Too many lines in message or allocation failure");
+    assert!(bench.ask("Action: Ping").contains("Ping: Pong"));
+}
+
+const ORIGINATE: &str = "Action: Originate\nActionID: a\nChannel: Local/7999486@telegram-out\nContext: conf-in\nExten: R1\n\
+    Priority: 1\nAsync: true\nChannelId: a\nOtherChannelId: b";
+
+#[test]
+fn originate() {
+    let queued = "Response: Success|ActionID: a|Message: Originate successfully queued";
+    let refused = |message: &str| format!("Response: Error|ActionID: a|Message: {message}");
+    for (from, to, answer) in [
+        ("", "", queued.to_owned()),
+        ("Channel: Local/7999486@telegram-out\n", "", refused("Channel not specified")),
+        ("Channel: Local/7999486@telegram-out", "Channel: foo", refused("Invalid channel")),
+        ("conf-in", "nowhere", refused("Extension does not exist.")),
+        ("Priority: 1", "Priority: 9", refused("Extension does not exist.")),
+        ("Priority: 1", "Priority: x", refused("Invalid priority")),
+        ("Async: true", "Async: true\nTimeout: x", refused("Invalid timeout")),
+        (
+            "Async: true",
+            "Async: true\nApplication: System",
+            refused("Originate Access Forbidden: app or data blacklisted"),
+        ),
+        ("Async: true\n", "", refused("The simulator originates with Async: true only")),
+    ] {
+        let action = ORIGINATE.replacen(from, to, 1);
+        let answered = Bench::logged_in().ask(&action);
+        assert_eq!(answered, answer, "{action}");
+    }
+    let long = ORIGINATE.replace("ChannelId: a", &format!("ChannelId: {}", "a".repeat(150)));
+    assert_eq!(Bench::logged_in().ask(&long), refused("Uniqueid length exceeds maximum of 149"));
+}
+
+#[test]
+fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
+    let mut bench = Bench::logged_in();
+    bench.ask("Action: Events\nEventMask: call");
+    let said = bench.ask(ORIGINATE);
+    assert!(
+        said.starts_with("Response: Success|ActionID: a|Message: Originate successfully queued||Event: Newchannel|")
+    );
+    let said = bench.pass(Duration::from_secs(1));
+    assert!(said.contains("Event: OriginateResponse\r\n") && !said.contains("UserEvent"), "{said}");
+    let silent = bench.simulator.connect(bench.now());
+    bench.ask("Action: Events\nEventMask: off");
+    bench.ask(ORIGINATE);
+    assert_eq!(bench.pass(Duration::from_secs(1)), "");
+    assert_eq!(
+        bench.simulator.output(silent).map(|output| output.len()),
+        Some("Asterisk Call Manager/11.0.0\r\n".len())
+    );
+}
+
+#[test]
+fn hanging_up_and_asking_by_id() {
+    let mut bench = Bench::logged_in();
+    bench.ask(&ORIGINATE.replace("7999486", "7999001").replace("Async", "Variable: X=1,Y=2\nAsync"));
+    bench.pass(Duration::from_secs(6));
+    let listed = bench.ask("Action: CoreShowChannels");
+    assert!(listed.contains("|Application: ConfBridge|ApplicationData: R1|Duration: 00:00:06|BridgeId: "), "{listed}");
+    assert_eq!(bench.ask("Action: GetVar\nChannel: a\nVariable: Y"), "Response: Success|Variable: Y|Value: 2");
+    assert!(bench.ask("Action: ConfbridgeList\nConference: R1").contains("ListItems: 1"));
+    assert_eq!(bench.ask("Action: Hangup\nChannel: a"), "Response: Success|Message: Channel Hungup");
+    bench.pass(Duration::from_secs(1));
+    assert!(bench.ask("Action: CoreShowChannels").ends_with("ListItems: 0"));
+}
+
+#[test]
+fn faults_by_action() {
+    let mut bench = Bench::logged_in();
+    assert_eq!(
+        bench.ask("Action: SimFault\nDrops: 1"),
+        "Response: Error|Message: unknown field `drops`, expected one of \
+        `stop_reading`, `stop_writing`, `delay`, `cut_after`, `cut_before_receipt`, `repeat`, `drop`, `reorder`, \
+        `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`"
+    );
+    assert_eq!(bench.ask("Action: SimFault\nCut_Before_Receipt: true"), "Response: Success|Message: Faults set");
+    assert_eq!(bench.ask(ORIGINATE), "");
+    assert!(bench.simulator.is_over(bench.id));
+    assert_eq!(bench.simulator.pbx().calls(), 1, "the call was made all the same");
+
+    let mut bench = Bench::logged_in();
+    bench.ask(ORIGINATE);
+    bench.ask("Action: SimFault\nRestart: true");
+    assert!(bench.simulator.is_over(bench.id));
+    assert_eq!(bench.simulator.pbx().calls(), 0);
+}
+
+/// Whatever is sent in whatever pieces: no panic, and no more memory than the limits allow.
+#[test]
+fn noise() {
+    let mut rng = fastrand::Rng::with_seed(1);
+    let words = [
+        "Action",
+        "Originate",
+        ": ",
+        "\r\n",
+        "\n",
+        "\r\n\r\n",
+        "Local/",
+        "@",
+        ",",
+        "=",
+        "\0",
+        "я",
+        "9999999999999999999",
+        "Timeout",
+    ];
+    let mut bench = Bench::logged_in();
+    for _ in 0..20_000 {
+        let noise: Vec<u8> = match rng.bool() {
+            true => rng.choice(words).unwrap_or_default().into(),
+            false => vec![rng.u8(..)],
+        };
+        bench.simulator.receive(bench.now(), bench.id, &noise);
+        bench.output();
+    }
+    assert!(!bench.simulator.is_over(bench.id));
+}
