@@ -205,7 +205,10 @@ impl Call {
                 self.local1 = Half::Gone(cause);
                 self.over.get_or_insert(now);
             }
-            Fact::Local2Gone(cause) => self.local2 = Half::Gone(cause),
+            Fact::Local2Gone(cause) => {
+                self.local2 = Half::Gone(cause);
+                self.reach(now, State::Queued, &mut change);
+            }
             Fact::LegGone(leg, cause) => {
                 self.legs_up.retain(|up| *up != leg);
                 let kept = self.leg_cause.take();

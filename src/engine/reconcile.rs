@@ -22,9 +22,9 @@ const EVERY: Duration = Duration::from_secs(60);
 /// When to look again for calls that could not be judged.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// How old a call has to be for its absence from the list to mean that it is over: its Originate may still be
-/// on its way.
-const MIN_AGE: Duration = Duration::from_secs(2);
+/// How old a call that no channel was seen of has to be for its absence from the list to mean that it is over: its
+/// Originate may still be on its way, on a connection that we have given up.
+const MIN_AGE: Duration = Duration::from_secs(10);
 
 /// How long a list may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -44,6 +44,8 @@ pub(super) struct Reconcile {
 /// One list and what comes of it.
 struct Round {
     began: Now,
+    /// The calls that have to be in the list if they live: only what was there before the list was asked for.
+    expected: HashSet<CallId>,
     found: BTreeMap<CallId, Found>,
     to_ask: VecDeque<CallId>,
     asked: HashSet<CallId>,
@@ -83,8 +85,16 @@ impl<O, H> Engine<O, H> {
         // The action holds nothing that could be unsendable.
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
         let (to_ask, asked) = Default::default();
-        self.reconcile.round = Some(Round { began: now, found: BTreeMap::new(), to_ask, asked });
+        let expected = self.registry.ids().into_iter().filter(|id| self.is_in_asterisk(now, *id)).collect();
+        self.reconcile.round = Some(Round { began: now, expected, found: BTreeMap::new(), to_ask, asked });
         self.reconcile.next = None;
+    }
+
+    /// Whether the call, if it lives, has its channels by now.
+    fn is_in_asterisk(&self, now: Now, id: CallId) -> bool {
+        self.registry.get(id).is_some_and(|call| {
+            call.has_channel() || now.instant.saturating_duration_since(call.requested.instant) >= MIN_AGE
+        })
     }
 
     /// Some call's fate is unknown: looks at the list soon.
@@ -150,7 +160,8 @@ impl<O, H> Engine<O, H> {
         for id in self.registry.ids() {
             match round.found.remove(&id) {
                 Some(found) if found.local1 => self.bring_up_to_date(now, id, found),
-                _ => self.judge_absent(now, id, round.began, last_heard),
+                _ if round.expected.contains(&id) => self.end_unseen(now, id, last_heard),
+                _ => {}
             }
         }
         // What is left is not known here: ours from before a restart, or another daemon's.
@@ -178,13 +189,10 @@ impl<O, H> Engine<O, H> {
         self.tell(now);
     }
 
-    fn judge_absent(&mut self, now: Now, id: CallId, began: Now, last_heard: std::time::SystemTime) {
+    fn end_unseen(&mut self, now: Now, id: CallId, last_heard: std::time::SystemTime) {
         let Some(call) = self.registry.get(id) else { return };
-        let age = began.instant.saturating_duration_since(call.requested.instant);
-        if call.has_channel() || age >= MIN_AGE {
-            let last_alive = last_heard.max(call.requested.wall);
-            self.fact(now, id, Fact::Vanished(last_alive));
-        }
+        let last_alive = last_heard.max(call.requested.wall);
+        self.fact(now, id, Fact::Vanished(last_alive));
     }
 
     fn ask_whose(&mut self, now: Now) {

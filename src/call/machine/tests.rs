@@ -128,7 +128,7 @@ fn each_fact_in_each_state() {
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::Local2Gone(cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
+        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined]),
         (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended]),
     ];
     for (fact, states) in table {
