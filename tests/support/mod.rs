@@ -9,6 +9,7 @@ pub mod daemon;
 pub mod http;
 pub mod pbx;
 pub mod relay;
+pub mod sim;
 
 use std::time::{Duration, Instant};
 
