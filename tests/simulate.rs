@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::eventually;
 use support::sim::{SECRET, Simulator};
+use support::{PATIENCE, eventually};
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 const RING_TIMEOUT: (&str, &str) = ("originate", "ring_timeout = \"2s\"");
@@ -101,6 +101,7 @@ fn check_finds_everything_in_order() {
 /// Logs in, sends one more action, and reads until `until` has come or the connection ends.
 fn ask(simulator: &Simulator, action: &str, until: &str) -> String {
     let mut stream = TcpStream::connect(&simulator.address).expect("connects");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let login = format!("Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n");
     stream.write_all(format!("{login}{action}\r\n\r\n").as_bytes()).expect("writes");
     let (mut answer, mut buffer) = (String::new(), [0; 4096]);
