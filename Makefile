@@ -1,9 +1,10 @@
 # make run    sets up and runs the real thing: Asterisk, a gateway played by sipp, the daemon
+# make demo   the daemon with a simulated Asterisk: needs nothing but Rust
 # make test   sets up and passes every test
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
-.PHONY: run test setup setup-tests bench fuzz deny clean
+.PHONY: run demo test setup setup-tests bench fuzz deny clean
 
 VENV := .cache/venv
 DENY := .cache/cargo-deny/bin/cargo-deny
@@ -11,6 +12,10 @@ DENY := .cache/cargo-deny/bin/cargo-deny
 run: setup
 	cargo build --release --quiet
 	@asterisk/run
+
+demo:
+	cargo build --quiet
+	@asterisk/demo
 
 test: setup setup-tests
 	cargo fmt --check

@@ -112,6 +112,7 @@ pub struct Line {
     held: Option<BytesMut>,
     output: BytesMut,
     is_cut: bool,
+    noise_due: bool,
     flooded: Instant,
     foreign: u64,
 }
@@ -127,6 +128,7 @@ impl Line {
             held: None,
             output: BytesMut::new(),
             is_cut: false,
+            noise_due: false,
             flooded: now,
             foreign: 0,
         };
@@ -139,6 +141,14 @@ impl Line {
         self.faults = faults;
         self.flooded = now;
         self.release(now);
+        self.noise_due = true;
+    }
+
+    /// Writes what is written once; only somebody who is logged in hears it, lest no login ever succeeds.
+    pub fn make_noise(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.noise_due, false) {
+            return;
+        }
         let noise: Vec<u8> = (0..self.faults.garbage).map(|_| self.rng.u8(..)).collect();
         self.enqueue(now, BytesMut::from(&noise[..]));
         if self.faults.endless_line > 0 {
@@ -202,7 +212,8 @@ impl Line {
 
     /// Brings onto the wire what is due.
     pub fn tick(&mut self, now: Instant) {
-        while self.queue.front().is_some_and(|(due, _)| *due <= now) {
+        // What was on the wire before stays there.
+        while !self.faults.stop_writing && self.queue.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, bytes)) = self.queue.pop_front() else { break };
             self.queued -= bytes.len();
             let limit = self.faults.cut_after.unwrap_or(u64::MAX);
@@ -220,12 +231,13 @@ impl Line {
     /// When [`tick`](Self::tick) or [`flood`](Self::flood) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let flood = (self.faults.flood > 0).then(|| self.flooded + FLOOD_EVERY);
-        self.queue.front().map(|(due, _)| *due).into_iter().chain(flood).min()
+        let queued = self.queue.front().filter(|_| !self.faults.stop_writing).map(|(due, _)| *due);
+        queued.into_iter().chain(flood).min()
     }
 
-    /// What is to be written now; nothing while writing has stopped.
+    /// What is to be written now.
     pub fn output(&mut self) -> Option<&mut BytesMut> {
-        (!self.faults.stop_writing && !self.output.is_empty()).then_some(&mut self.output)
+        (!self.output.is_empty()).then_some(&mut self.output)
     }
 
     /// Whether the peer is read.
@@ -243,8 +255,8 @@ impl Line {
 
     /// Whether it is cut, or nothing is left to be written if `closing`.
     pub fn is_over(&self, closing: bool) -> bool {
-        let is_drained = self.output.is_empty() || self.faults.stop_writing;
-        is_drained && (self.is_cut || (closing && self.queue.is_empty()))
+        let is_last = self.queue.is_empty() || self.faults.stop_writing;
+        self.output.is_empty() && (self.is_cut || (closing && is_last))
     }
 
     fn enqueue(&mut self, now: Instant, bytes: BytesMut) {

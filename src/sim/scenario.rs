@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::callee::{Behaviour, Then, cause_of_sip};
 use super::faults::Faults;
 
-/// What the simulator is told to play. Without a file: the table, and the times of the sample dialplan.
+/// What the simulator is told to play. Without a file: the table, and times much like the sample dialplan's.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
@@ -27,7 +27,8 @@ pub struct Timing {
     /// From the Originate to the gateway.
     #[serde(deserialize_with = "duration")]
     pub dial: Duration,
-    /// `CONF_WAIT` of the dialplan.
+    /// `CONF_WAIT` of the dialplan. The sample's 3 s are 1 s here, so that even a callee who talks no longer than
+    /// 3 s gets into the conference.
     #[serde(deserialize_with = "duration")]
     pub wait: Duration,
     /// The beep.
@@ -44,7 +45,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         let ms = Duration::from_millis;
-        Self { dial: ms(2), wait: ms(3000), beep: ms(440), leave: ms(390), lock_lingers: ms(0) }
+        Self { dial: ms(2), wait: ms(1000), beep: ms(440), leave: ms(390), lock_lingers: ms(0) }
     }
 }
 

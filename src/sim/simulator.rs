@@ -98,6 +98,7 @@ impl Simulator {
             events.iter().for_each(|event| connection.session.hear(event));
             connection.session.tick(now);
             if connection.session.is_user() {
+                connection.line.make_noise(now.instant);
                 connection.line.flood(now.instant);
             }
         }
