@@ -162,7 +162,8 @@ fn a_daemon_lives_with_noise() {
     let daemon = simulator.daemon(&[]);
     for number in 0..20 {
         let id = daemon.call_ok(&format!("799900{number:02}486"), "R1");
-        assert_eq!(daemon.wait_for(&id, "call.ended")["outcome"], "busy");
+        let end = daemon.wait_for(&id, "call.ended");
+        assert_eq!(end["outcome"], "busy", "{end}");
     }
 }
 

@@ -394,10 +394,12 @@ impl Call {
             Outcome::FloodWait
         } else if let Some(outcome) = self.leg_cause.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
             outcome
-        } else if let Some(Err(reason)) = self.response {
-            Outcome::from_reason(reason)
         } else {
-            self.cause().and_then(|cause| Outcome::from_cause(cause.code)).unwrap_or(Outcome::Failed)
+            // The leg was not heard of. Of the Local halves' causes only these two are never wrong.
+            let of_halves = self.cause().and_then(|cause| Outcome::from_cause(cause.code));
+            let of_response = self.response.and_then(Result::err).map(Outcome::from_reason);
+            let is_true = |outcome: &Outcome| matches!(outcome, Outcome::Busy | Outcome::NoAnswer);
+            of_halves.filter(is_true).or(of_response).or(of_halves).unwrap_or(Outcome::Failed)
         }
     }
 

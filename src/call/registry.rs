@@ -222,7 +222,7 @@ impl Registry {
                 ((key, _), ChannelState::Up) => (key, Fact::Answered),
                 _ => return None,
             },
-            Event::Hangup(channel, cause) => match self.part(channel)? {
+            Event::Hangup(channel, cause) => match self.part(channel).or_else(|| self.unknown_leg(channel))? {
                 (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
                 (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
                 (key, Part::Leg) => {
@@ -246,6 +246,14 @@ impl Registry {
             }
             _ => return None,
         })
+    }
+
+    /// The call that is not answered yet and has this channel as a leg, though its birth was not heard of. Later the
+    /// Linkedid proves nothing.
+    fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
+        let is_local = channel.uniqueid.parse::<CallId>().is_ok() || locked_number(&channel.uniqueid).is_some();
+        let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
+        (!is_local && !self.calls[key].call.is_answered()).then_some((key, Part::Leg))
     }
 
     /// The call whose channel this is, and which of its channels.

@@ -166,8 +166,11 @@ impl<O, H> Engine<O, H> {
     }
 
     fn accept_unseen(&mut self, now: Now, id: CallId) {
-        if self.registry.get(id).is_some_and(|call| call.is_locked_out()) {
-            return self.refuse(now, id, Refusal::InProgress { by: None });
+        match self.registry.get(id) {
+            Some(call) if call.is_locked_out() => return self.refuse(now, id, Refusal::InProgress { by: None }),
+            Some(_) => {}
+            // It was settled meanwhile, as one that nobody saw accepted.
+            None => return self.answer(id, Err(OriginateError::Unconfirmed(id))),
         }
         self.fact(now, id, Fact::Accepted);
         self.answer(id, Ok(id));
