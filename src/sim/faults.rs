@@ -24,6 +24,9 @@ const MAX_NOISE: usize = 4 * 1024 * 1024;
 /// How often a flood rises.
 const FLOOD_EVERY: Duration = Duration::from_millis(10);
 
+/// How long an event waits for another to overtake it.
+const OVERTAKEN_WITHIN: Duration = Duration::from_millis(50);
+
 /// What goes wrong. The default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -109,7 +112,7 @@ pub struct Line {
     queue: VecDeque<(Instant, BytesMut)>,
     queued: usize,
     /// An event that waits for the next one to overtake it.
-    held: Option<BytesMut>,
+    held: Option<(Instant, BytesMut)>,
     output: BytesMut,
     is_cut: bool,
     noise_due: bool,
@@ -174,7 +177,7 @@ impl Line {
             return;
         }
         if self.held.is_none() && self.rng.f64() < self.faults.reorder {
-            self.held = Some(bytes);
+            self.held = Some((now + OVERTAKEN_WITHIN, bytes));
             return;
         }
         if self.rng.f64() < self.faults.repeat {
@@ -212,6 +215,9 @@ impl Line {
 
     /// Brings onto the wire what is due.
     pub fn tick(&mut self, now: Instant) {
+        if self.held.as_ref().is_some_and(|(until, _)| *until <= now) {
+            self.release(now);
+        }
         // What was on the wire before stays there.
         while !self.faults.stop_writing && self.queue.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, bytes)) = self.queue.pop_front() else { break };
@@ -232,7 +238,8 @@ impl Line {
     pub fn deadline(&self) -> Option<Instant> {
         let flood = (self.faults.flood > 0).then(|| self.flooded + FLOOD_EVERY);
         let queued = self.queue.front().filter(|_| !self.faults.stop_writing).map(|(due, _)| *due);
-        queued.into_iter().chain(flood).min()
+        let held = self.held.as_ref().map(|(until, _)| *until);
+        queued.into_iter().chain(flood).chain(held).min()
     }
 
     /// What is to be written now.
@@ -273,7 +280,7 @@ impl Line {
     }
 
     fn release(&mut self, now: Instant) {
-        if let Some(held) = self.held.take() {
+        if let Some((_, held)) = self.held.take() {
             self.enqueue(now, held);
         }
     }

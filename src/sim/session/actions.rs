@@ -14,6 +14,9 @@ const MAX_UNIQUEID: usize = 149;
 /// How long an Originate rings that does not say it.
 const RING: Duration = Duration::from_secs(30);
 
+/// What is said of conferences where there is none.
+const NO_CONFERENCES: &str = "No active conferences.";
+
 /// The classes of which an action needs one; none for those that anybody may use who is logged in. Actions that
 /// are in no such list are unknown.
 fn needed(action: &str) -> Option<Class> {
@@ -91,6 +94,9 @@ impl Session {
             "confbridgelist" => self.confbridge_list(scene, action),
             "confbridgelistrooms" => {
                 let rooms = scene.pbx.list_rooms();
+                if rooms.is_empty() {
+                    return self.error(action, NO_CONFERENCES);
+                }
                 let message = "Confbridge conferences will follow";
                 self.list(action, message, rooms, "ConfbridgeListRoomsComplete", Headers::new());
             }
@@ -200,6 +206,9 @@ impl Session {
         let Some(conference) = action.filled("Conference") else {
             return self.error(action, "No Conference name provided.");
         };
+        if scene.pbx.list_rooms().is_empty() {
+            return self.error(action, NO_CONFERENCES);
+        }
         match scene.pbx.list_members(scene.now, conference) {
             Some(members) => {
                 let message = "Confbridge user list will follow";
