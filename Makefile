@@ -44,7 +44,9 @@ fuzz: setup
 setup:
 	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl ss:iproute2
 
+# cargo-deny looks at the crates of every platform; a build fetches only this one's.
 setup-tests: $(VENV)/.complete $(DENY)
+	cargo fetch --locked --quiet
 	@asterisk/pbx setup --version 22
 	@asterisk/pbx setup --version 16
 
