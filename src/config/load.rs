@@ -1,6 +1,7 @@
 //! From the file's text to checked settings.
 
 use std::collections::HashMap;
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_rustls::rustls::pki_types::ServerName;
 use toml::de::DeTable;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
 use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, ServerTls, Tls};
@@ -304,11 +306,17 @@ fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {
         "json" => Some(LogFormat::Json),
         _ => None,
     });
-    let what = "a level, or directives as \"info,originatord=debug\"";
-    let filter =
-        table.parsed(report, "filter", what, |text| EnvFilter::builder().parse(text).ok().map(|_| text.to_owned()));
+    let what = "error, warn, info, debug or trace, for all or for a part as \"info,originatord::ami=debug\"";
+    let filter = table.parsed(report, "filter", what, |text| is_filter(text).then(|| text.to_owned()));
     table.end(report);
     Log { format: format.unwrap_or(LogFormat::Text), filter: filter.unwrap_or_else(|| "info".to_owned()) }
+}
+
+/// Whether the text says what is logged. A lone word that is no level names a part, all of which would be logged and
+/// nothing else: that is a slip of the key, as "inof".
+fn is_filter(text: &str) -> bool {
+    let is_meant = |directive: &str| directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok();
+    text.split(',').all(is_meant) && EnvFilter::builder().parse(text).is_ok()
 }
 
 fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Journal {
@@ -328,23 +336,27 @@ fn secret(
     [plain, file, env]: [&'static str; 3],
     folder: &Path,
 ) -> Option<Found<SecretString>> {
-    let ways = [plain, file, env].map(|key| table.string(report, key).map(|found| (key, found)));
+    let ways = [plain, file, env].map(|key| table.get(key).map(|found| (key, found.span)));
     let given: Vec<_> = ways.into_iter().flatten().collect();
-    let [(key, Found { value, span })] = &given[..] else {
+    let [(key, span)] = &given[..] else {
         let name = table.name(plain);
-        let span = given.get(1).map_or(table.span(), |(_, second)| &second.span);
+        let span = given.get(1).map_or(table.span(), |(_, second)| second);
         report.add(span, format!("exactly one of {name}, {file} and {env} is needed"));
         return None;
     };
+    let value = table.string(report, key)?.value;
     let secret = if *key == file {
         let path: PathBuf = folder.join(value);
         std::fs::read_to_string(&path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| format!("{} cannot be read: {error}", table.name(key)))
     } else if *key == env {
-        std::env::var(value).map_err(|_| format!("{} names a variable that is not set", table.name(key)))
+        std::env::var(value).map_err(|error| match error {
+            VarError::NotPresent => format!("{} names a variable that is not set", table.name(key)),
+            VarError::NotUnicode(_) => format!("{} names a variable that is not UTF-8", table.name(key)),
+        })
     } else {
-        Ok((*value).to_owned())
+        Ok(value.to_owned())
     };
     let secret = secret.and_then(|secret| match secret {
         empty if empty.is_empty() => Err(format!("{} is empty", table.name(key))),

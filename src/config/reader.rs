@@ -97,7 +97,9 @@ impl<'a> Table<'a> {
 
     /// The value of `key`, if it is there.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Found<&'a DeValue<'a>>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let value = self.entries?.get(key)?;
         Some(Found { value: value.get_ref(), span: value.span() })
     }

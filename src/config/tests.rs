@@ -62,6 +62,8 @@ fn what_can_be_set_is_set() {
 #[test]
 fn each_problem_has_its_line_and_says_what_to_write_instead() {
     let variable = "originate.variables: a value is a string without line breaks and commas";
+    let filter = "log.filter must be error, warn, info, debug or trace, for all or for a part as \
+                  \"info,originatord::ami=debug\"";
     for (more, line, text) in [
         ("bakoff_min = '1s'", 8, "unknown key asterisk.bakoff_min; did you mean backoff_min?"),
         ("[htttp]", 8, "unknown key htttp; did you mean http?"),
@@ -109,11 +111,18 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
         ("[originate.variables]\n\"F(x)\" = ''", 9, "originate.variables: a name is made of letters, digits and _"),
         ("[originate.variables]\n__LANG = 'en'", 9, "originate.variables.__LANG is set by originatord itself"),
         ("[log]\nformat = 'xml'", 9, "log.format must be \"text\" or \"json\""),
-        ("[log]\nfilter = 'a=b=c'", 9, "log.filter must be a level, or directives as \"info,originatord=debug\""),
+        ("[log]\nfilter = 'a=b=c'", 9, filter),
+        ("[log]\nfilter = 'inof'", 9, filter),
+        ("[log]\nfilter = 'info,originatord'", 9, filter),
         ("[journal]\nring = 10000001", 9, "journal.ring must be a whole number from 1 to 10000000"),
         ("[journal]\nfile_max_size = '64'", 9, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
         ("[journal]\nfile = 1", 9, "journal.file must be a path"),
-        ("http = 1", 8, "unknown key asterisk.http; known here: name, address"),
+        (
+            "http = 1",
+            8,
+            "unknown key asterisk.http; known here: name, address, username, secret, secret_file, secret_env, auth, tls, \
+             keepalive, connect_timeout, action_timeout, backoff_min, backoff_max",
+        ),
         ("key = \"unclosed", 8, "not TOML: "),
     ] {
         let problems = after(more);
@@ -131,6 +140,12 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
 }
 
 #[test]
+fn a_secret_of_the_wrong_type_is_one_problem() {
+    let problems = parse(&LEAST.replace("\"hush-hush-secret\"", "12345678")).unwrap_err().to_string();
+    assert_eq!(problems, "x:7: asterisk.secret must be a string in quotes");
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     assert_eq!(
         parse("").unwrap_err().to_string(),
@@ -141,7 +156,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn secrets_come_from_files_too() {
+fn secrets_come_from_files_and_the_environment_too() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ami"), "from-the-file\n").unwrap();
     let text = LEAST.replace("secret = \"hush-hush-secret\"", "secret_file = \"ami\"");
@@ -149,6 +164,9 @@ fn secrets_come_from_files_too() {
     assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), "from-the-file");
     let missing = Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
     assert!(missing[0].text.starts_with("asterisk.secret_file cannot be read: "), "{missing:?}");
+    // Cargo sets this one for its tests.
+    let config = parse(&text.replace("secret_file = \"ami\"", "secret_env = \"CARGO_PKG_NAME\"")).unwrap();
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), env!("CARGO_PKG_NAME"));
 }
 
 #[test]
