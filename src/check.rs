@@ -106,7 +106,8 @@ async fn look_inside<W: Write>(
         let bad = format!("the user may not use {action}: add {class} to its write = {CHANGE}");
         report.expect(probe.is_allowed(action).await?, &good, Verdict::Failure, &bad);
     }
-    for (action, class) in [("Command", "command"), ("UpdateConfig", "config"), ("AGI", "agi")] {
+    // With system, an Originate may run commands of the shell.
+    for (action, class) in [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")] {
         let good = format!("the user may not use {action}");
         let bad = format!("the user may use {action}, and needs it not: take {class} from its write = {CHANGE}");
         report.expect(!probe.is_allowed(action).await?, &good, Verdict::Warning, &bad);

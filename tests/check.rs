@@ -197,7 +197,7 @@ fn rights_that_are_not_needed_are_warned_of() {
     assert_eq!(code, Some(78));
     assert_eq!(
         starting_with(&lines, "warning"),
-        [("Command", "command"), ("UpdateConfig", "config"), ("AGI", "agi")].map(|(action, class)| {
+        [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")].map(|(action, class)| {
             format!(
                 "warning  the user may use {action}, and needs it not: take {class} from its write = in manager.conf"
             )
