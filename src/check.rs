@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::config::Config;
 use crate::lifecycle::{self, EX_CONFIG};
-use probe::Probe;
+use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
 
 /// What one look at Asterisk has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,17 +122,42 @@ async fn look_inside<W: Write>(
             None => report.line(Verdict::Warning, &format!("{name} {context}: the user may not look at the dialplan")),
         }
     }
+    look_at_events(probe, report).await
+}
+
+async fn look_at_events<W: Write>(probe: &mut Probe, report: &mut Report<W>) -> Result<(), probe::ProbeError> {
     let seen = probe.events_of_a_call_to_nowhere().await?;
-    for event in ["Newchannel", "Hangup", "OriginateResponse"] {
+    for event in OF_ANY_CALL {
         let good = format!("the event {event} arrives");
         let bad = format!(
             "the event {event} does not arrive: add call to the user's read =, and let its eventfilter through"
         );
         report.expect(seen.contains(event), &good, Verdict::Failure, &bad);
     }
-    report.line(
-        Verdict::Note,
-        "not tried, as only a real call shows them: the events Newstate, ConfbridgeJoin, ConfbridgeLeave, UserEvent",
-    );
+    // Without those, nothing could be told of the others.
+    let others = if OF_ANY_CALL.iter().all(|event| seen.contains(*event)) {
+        probe.events_of_a_participant().await?
+    } else {
+        None
+    };
+    let Some(seen) = others else {
+        let text = format!("not tried, as only a real call shows them: the events {}", OF_A_CONFERENCE.join(", "));
+        report.line(Verdict::Note, &text);
+        return Ok(());
+    };
+    for event in OF_A_CONFERENCE {
+        let (lost, class) = match event {
+            "Newstate" => ("no call is seen ringing", "call"),
+            "ConfbridgeJoin" => ("nobody is seen joining", "call"),
+            "ConfbridgeLeave" => ("nobody is seen leaving", "call"),
+            _ => ("a flood wait shows as congestion", "user"),
+        };
+        let good = format!("the event {event} arrives");
+        let bad = format!(
+            "the event {event} does not arrive, so that {lost}: add {class} to the user's read =, and let its \
+             eventfilter through"
+        );
+        report.expect(seen.contains(event), &good, Verdict::Warning, &bad);
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use support::ami::{FakeAsterisk, Manner, OnOriginate};
 use support::daemon::Ami;
+use support::eventually;
 use support::pbx::Pbx;
 use support::program::{Ended, command, nobody, run};
 use tempfile::TempDir;
@@ -24,10 +25,10 @@ impl File {
         Self { _folder: folder, path }
     }
 
-    fn of(ami: &Ami<'_>, more: &str) -> Self {
+    fn of(user: &str, ami: &Ami<'_>, more: &str) -> Self {
         Self::new(&format!(
             "[[api_keys]]\nname = \"bot\"\nkey = \"hush-hush-key\"\n[[asterisk]]\naddress = \"{}\"\n\
-             username = \"originatord\"\nsecret = \"{}\"\n{more}\n",
+             username = \"{user}\"\nsecret = \"{}\"\n{more}\n",
             ami.address, ami.secret
         ))
     }
@@ -45,7 +46,11 @@ impl File {
 
 /// `check --connect` with what is at this address; the lines after the file's own.
 fn connect(ami: &Ami<'_>, more: &str) -> (Option<i32>, Vec<String>) {
-    let file = File::of(ami, more);
+    connect_as("originatord", ami, more)
+}
+
+fn connect_as(user: &str, ami: &Ami<'_>, more: &str) -> (Option<i32>, Vec<String>) {
+    let file = File::of(user, ami, more);
     let ended = file.check(&["--connect"]);
     let mut lines: Vec<_> = ended.stdout.lines().map(str::to_owned).collect();
     let first = format!("ok       {}: 1 API key(s), Asterisk at {}", file.path(), ami.address);
@@ -213,14 +218,47 @@ fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
         let pbx = Pbx::shared(version);
         let (code, lines) = connect(&pbx.ami(), "");
         assert_eq!(code, Some(0), "{lines:#?}");
-        let (last, found) = lines.split_last().expect("lines");
-        assert!(found.iter().all(|line| line.starts_with("ok       ")), "{lines:#?}");
-        assert!(last.starts_with("note     not tried, "), "{lines:#?}");
-        for found in ["originate.context conf-in", "originate.channel's telegram-out", "OriginateResponse arrives"] {
+        assert!(lines.iter().all(|line| line.starts_with("ok       ")), "{lines:#?}");
+        for found in [
+            "originate.context conf-in",
+            "originate.channel's telegram-out",
+            "OriginateResponse arrives",
+            "Newstate arrives",
+            "ConfbridgeJoin arrives",
+            "ConfbridgeLeave arrives",
+            "UserEvent arrives",
+        ] {
             assert!(lines.iter().any(|line| line.contains(found)), "{found}: {lines:#?}");
         }
-        assert!(!pbx.channels().contains("originatord-check"), "nothing is left of the look");
+        let is_gone = || !pbx.channels().contains("originatord-check");
+        eventually("nothing is left of the look", || is_gone().then_some(()));
     }
+}
+
+#[test]
+fn events_that_a_real_asterisk_keeps_back_are_named_with_what_is_lost() {
+    let pbx = Pbx::shared("22");
+    let user = "[deaf]\nsecret = hush\nread = call\nwrite = originate,call,reporting\neventfilter = !Event: Confbridge";
+    pbx.add_to("manager.conf", user);
+    pbx.rx("manager reload");
+    let (code, lines) = connect_as("deaf", &Ami { secret: "hush", ..pbx.ami() }, "");
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let never = |event: &str, lost: &str, class: &str| {
+        format!(
+            "warning  the event {event} does not arrive, so that {lost}: add {class} to the user's read =, and let its \
+             eventfilter through"
+        )
+    };
+    assert_eq!(
+        starting_with(&lines, "warning"),
+        [
+            never("ConfbridgeJoin", "nobody is seen joining", "call"),
+            never("ConfbridgeLeave", "nobody is seen leaving", "call"),
+            never("UserEvent", "a flood wait shows as congestion", "user"),
+        ]
+    );
+    assert!(lines.contains(&"ok       the event Newstate arrives".to_owned()), "{lines:#?}");
+    eventually("nothing is left of the look", || (!pbx.channels().contains("originatord-check")).then_some(()));
 }
 
 #[test]

@@ -17,8 +17,17 @@ use crate::call::CallId;
 use crate::config::Asterisk;
 use crate::connector::{Connector, Stream};
 
-/// How long the events of a call to nowhere are waited for.
+/// How long events are waited for.
 const EVENTS: Duration = Duration::from_secs(2);
+
+/// A channel that is up at once and rings nobody: audio to the discard port of Asterisk's own machine.
+const NOBODY: &str = "UnicastRTP/127.0.0.1:9";
+
+/// The events that every call has.
+pub(super) const OF_ANY_CALL: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
+
+/// The events of a call that is answered and enters a conference, and our dialplan's own.
+pub(super) const OF_A_CONFERENCE: [&str; 4] = ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
 
 /// Why there is nothing more to be learnt.
 #[derive(Debug, thiserror::Error)]
@@ -94,30 +103,68 @@ impl Probe {
         Ok(if response.message.contains("Permission denied") { None } else { Some(response.success) })
     }
 
-    /// Which events arrive of a call to an extension that does not exist: its channels come and go at once, and
-    /// nothing of the dialplan runs.
+    /// Which of [`OF_ANY_CALL`] arrive of a call to an extension that does not exist: its channels come and go at once,
+    /// and nothing of the dialplan runs.
     pub(super) async fn events_of_a_call_to_nowhere(&mut self) -> Result<HashSet<String>, ProbeError> {
+        let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
+        self.watch(&[id], &OF_ANY_CALL, None).await.map(|(seen, _)| seen)
+    }
+
+    /// Which of [`OF_A_CONFERENCE`] arrive of a participant that is nobody, in a conference of its own, and of a word
+    /// such as our dialplan's; none where Asterisk has no channel for that.
+    pub(super) async fn events_of_a_participant(&mut self) -> Result<Option<HashSet<String>>, ProbeError> {
+        let teller = self.originate(NOBODY, "UserEvent", "OriginatordLeg,Tech: check")?;
+        let participant = self.originate(NOBODY, "ConfBridge", "originatord-check")?;
+        let (seen, failed) = self.watch(&[teller, participant.clone()], &OF_A_CONFERENCE, Some(&participant)).await?;
+        // It is gone already, unless the event that it had come was not heard.
+        self.ask(&Action::Hangup { channel: participant }).await?;
+        Ok(if failed { None } else { Some(seen) })
+    }
+
+    /// Has a channel run an application, and returns its id.
+    fn originate(&mut self, channel: &str, application: &str, data: &str) -> Result<String, ProbeError> {
         let id = CallId::new(SystemTime::now(), fastrand::u128(..)).to_string();
         let headers = [
-            ("Channel", "Local/originatord-check@originatord-check"),
-            ("Application", "NoOp"),
+            ("Channel", channel),
+            ("Application", application),
+            ("Data", data),
+            // Whatever becomes of us, it ends.
+            ("Variable", "TIMEOUT(absolute)=5"),
             ("Async", "true"),
             ("ChannelId", &id),
         ];
         let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
-        let (mut seen, give_up) = (HashSet::new(), Instant::now() + EVENTS);
         self.session.send(Instant::now(), &Action::Other("Originate", headers), ())?;
-        while !["Newchannel", "Hangup", "OriginateResponse"].iter().all(|event| seen.contains(*event)) {
-            match self.hear(give_up).await {
-                Ok(Heard::Event(frame)) if is_of(&frame, &id) => {
-                    seen.extend(frame.text("Event").map(|name| name.into_owned()));
-                }
-                Ok(_) => {}
+        Ok(id)
+    }
+
+    /// Which events arrive of these channels, until those that are wanted have or time is up, and whether the channels
+    /// could not be made. The participant is hung up once it has joined.
+    async fn watch(
+        &mut self,
+        ids: &[String],
+        wanted: &[&str],
+        participant: Option<&str>,
+    ) -> Result<(HashSet<String>, bool), ProbeError> {
+        let (mut seen, give_up) = (HashSet::new(), Instant::now() + EVENTS);
+        while !wanted.iter().all(|event| seen.contains(*event)) {
+            let frame = match self.hear(give_up).await {
+                Ok(Heard::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
+                Ok(_) => continue,
                 Err(ProbeError::Late) => break,
                 Err(error) => return Err(error),
+            };
+            let name = frame.text("Event").unwrap_or_default().into_owned();
+            match (&*name, participant) {
+                ("OriginateResponse", Some(_)) if frame.get("Response") != Some(b"Success") => return Ok((seen, true)),
+                ("ConfbridgeJoin", Some(id)) => {
+                    self.session.send(Instant::now(), &Action::Hangup { channel: id.to_owned() }, ())?
+                }
+                _ => {}
             }
+            seen.insert(name);
         }
-        Ok(seen)
+        Ok((seen, false))
     }
 
     async fn ask(&mut self, action: &Action) -> Result<Response, ProbeError> {

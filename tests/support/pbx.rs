@@ -1,6 +1,8 @@
 //! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by its tests.
 
 use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -54,6 +56,13 @@ impl Pbx {
     /// Runs a command of Asterisk's command line.
     pub fn rx(&self, command: &str) -> String {
         pbx(&["rx", &self.name, command])
+    }
+
+    /// Adds these lines to one of Asterisk's configuration files.
+    pub fn add_to(&self, file: &str, text: &str) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".run").join(&self.name).join("etc").join(file);
+        let mut file = OpenOptions::new().append(true).open(path).expect("a configuration file");
+        writeln!(file, "\n{text}").expect("writes");
     }
 
     /// Kills Asterisk by SIGKILL.
