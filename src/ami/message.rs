@@ -77,7 +77,7 @@ pub enum Event<'f> {
 /// What `ChannelStateDesc` says, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelState {
-    /// `Ringing` (or `Ring`): the far end rings.
+    /// `Ringing`: the far end rings. (`Ring` is said of a channel that wants something of us.)
     Ringing,
     /// `Up`: answered.
     Up,

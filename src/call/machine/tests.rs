@@ -107,35 +107,41 @@ fn the_cause_of_the_gateways_leg_tells_the_outcome() {
 #[test]
 fn each_fact_in_each_state() {
     use State::*;
-    let reached: [(&[Fact], State); 5] = [
+    let reached: [(&[Fact], State); 7] = [
         (&[], Requested),
         (&[Fact::Accepted], Queued),
         (&[Fact::Accepted, Fact::Ringing], Ringing),
         (&[Fact::Accepted, Fact::Answered], Answered),
         (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
+        (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into()), Fact::Left("R".into())], Left),
+        (&[Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
-    // What a fact makes of Requested, Queued, Ringing, Answered and Joined.
-    let table: [(Fact, [State; 5]); 14] = [
-        (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined]),
-        (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined]),
-        (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined]),
-        (Fact::Answered, [Answered, Answered, Answered, Answered, Joined]),
-        (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined]),
-        (Fact::Left("R".into()), [Left, Left, Left, Left, Left]),
-        (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined]),
-        (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended]),
+    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so.
+    let table: [(Fact, [State; 6]); 17] = [
+        (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined, Left]),
+        (Fact::Answered, [Answered, Answered, Answered, Answered, Joined, Left]),
+        (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined, Joined]),
+        (Fact::Left("R".into()), [Left, Left, Left, Left, Left, Left]),
+        (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended, Ended]),
+        (Fact::Response(Ok(())), [Answered, Answered, Answered, Answered, Joined, Left]),
+        (Fact::Response(Err(5)), [Ended, Ended, Ended, Ended, Ended, Ended]),
+        (Fact::Vanished(now(50).wall), [Ended, Ended, Ended, Ended, Ended, Ended]),
     ];
     for (fact, states) in table {
-        for ((facts, _), expected) in reached.iter().zip(states) {
-            let (mut call, _) = play(facts);
-            call.apply(now(100), fact.clone(), |_| {});
+        for ((facts, _), expected) in reached.iter().zip(states.into_iter().chain([Ended])) {
+            let (mut call, mut changes) = play(facts);
+            call.apply(now(100), fact.clone(), |change| changes.push(change));
             assert_eq!(call.state(), expected, "{fact:?} after {facts:?}");
+            assert!(outcomes(&changes).len() <= 1, "{fact:?} after {facts:?}: {changes:?}");
         }
     }
     for (facts, expected) in reached {
