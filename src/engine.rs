@@ -189,8 +189,7 @@ impl<O, H> Engine<O, H> {
     /// A call a bot asks for.
     pub fn originate(&mut self, now: Now, request: Request, reply: O) {
         let id = CallId::new(now.wall, self.rng.u128(..));
-        let Request { number, room, caller_id, lang, key } = request;
-        let info = Arc::new(CallInfo { id, number, room, caller_id, lang, key });
+        let info = Arc::new(request.into_info(id));
         self.record(now, Event::CallRequested, Some(info.clone()));
         match self.admit(now, &info) {
             Ok(turn) => self.begin_originate(now, turn, info, reply),

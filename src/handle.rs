@@ -7,13 +7,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::call::limits::Policy;
 use crate::call::view::CallView;
-use crate::call::{CallId, CallerId, Lang, Number, Refusal, Room};
+use crate::call::{CallId, CallInfo, CallerId, Lang, Number, Refusal, Room};
 
 /// Most commands waiting for the engine; the next one is refused.
 pub const QUEUE: usize = 1024;
 
 /// A call as a bot asks for it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Whom to call.
     pub number: Number,
@@ -27,6 +27,14 @@ pub struct Request {
     pub key: Arc<str>,
 }
 
+impl Request {
+    /// The call that is asked for, under this id.
+    pub fn into_info(self, id: CallId) -> CallInfo {
+        let Self { number, room, caller_id, lang, key } = self;
+        CallInfo { id, number, room, caller_id, lang, key }
+    }
+}
+
 /// Why an Originate did not end in "ok".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginateError {
@@ -36,6 +44,9 @@ pub enum OriginateError {
     /// Asterisk did not say in time; the call may be made or not, and the log will tell.
     #[error("Asterisk did not answer in time; the call may still be made")]
     Unconfirmed(CallId),
+    /// The engine was not even asked for this, and so has not logged it.
+    #[error("{0}")]
+    NotAsked(AskError, Box<Request>),
 }
 
 /// Why a call was not hung up.
@@ -118,12 +129,14 @@ impl Handle {
 
     /// Makes a call, and returns once Asterisk has accepted it.
     pub async fn originate(&self, request: Request) -> Result<CallId, OriginateError> {
-        self.ask(|reply| Command::Originate(Box::new(request), reply)).await.unwrap_or_else(|error| {
-            Err(OriginateError::Refused(match error {
-                AskError::Overloaded => Refusal::Overloaded,
-                AskError::Stopping => Refusal::Stopping,
-            }))
-        })
+        let request = Box::new(request);
+        let place = match self.place() {
+            Ok(place) => place,
+            Err(error) => return Err(OriginateError::NotAsked(error, request)),
+        };
+        let (reply, answer) = oneshot::channel();
+        place.send(Command::Originate(request, reply));
+        answer.await.unwrap_or(Err(OriginateError::Refused(Refusal::Stopping)))
     }
 
     /// Ends a call on behalf of `key`.
@@ -162,11 +175,16 @@ impl Handle {
 
     async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, AskError> {
         let (reply, answer) = oneshot::channel();
-        self.commands.try_send(command(reply)).map_err(|error| match error {
-            TrySendError::Full(_) => AskError::Overloaded,
-            TrySendError::Closed(_) => AskError::Stopping,
-        })?;
+        self.place()?.send(command(reply));
         // The engine answers everything it takes, until it leaves.
         answer.await.map_err(|_| AskError::Stopping)
+    }
+
+    /// A place in the queue.
+    fn place(&self) -> Result<mpsc::Permit<'_, Command>, AskError> {
+        self.commands.try_reserve().map_err(|error| match error {
+            TrySendError::Full(()) => AskError::Overloaded,
+            TrySendError::Closed(()) => AskError::Stopping,
+        })
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Buf;
 use futures_util::Stream;
@@ -20,7 +21,8 @@ use warp::reply::Response;
 use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
-use crate::handle::OriginateError;
+use crate::handle::{AskError, OriginateError, Request};
+use crate::journal::Event;
 
 /// The methods of this path.
 const ALLOWED: &str = "OPTIONS, POST";
@@ -69,7 +71,21 @@ async fn answer(
             insert_id(&mut response, id);
             Err(response)
         }
+        Err(OriginateError::NotAsked(error, request)) => Err(refused(&log_unasked(api, error, *request))),
     }
+}
+
+/// Tells the log of a call that the engine was not asked for.
+fn log_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
+    let refusal = match error {
+        AskError::Overloaded => Refusal::Overloaded,
+        AskError::Stopping => Refusal::Stopping,
+    };
+    let now = SystemTime::now();
+    let call = Some(Arc::new(request.into_info(CallId::new(now, fastrand::u128(..)))));
+    let events = [Event::CallRequested, Event::CallRefused(refusal.clone())];
+    api.journal.append(events.map(|event| (now, event, call.clone())));
+    refusal
 }
 
 /// `application/json` or `application/*+json`, with or without parameters.
@@ -115,4 +131,53 @@ fn limited(limit: &Limit) -> Response {
     let mut response = reply::json(StatusCode::TOO_MANY_REQUESTS, &body);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{FutureExt, stream};
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::handle::{Command, Handle};
+    use crate::http::auth::Keys;
+    use crate::journal::{Entry, Journal};
+
+    const CONFIG: &str = "[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n\
+                          [[asterisk]]\naddress = '127.0.0.1:5038'\nusername = 'me'\nsecret = 's3cret'\n";
+
+    const BODY: &str = r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_or_closed_is_refused_at_once_and_in_the_log() {
+        let config = Config::parse(CONFIG, std::path::Path::new("")).expect("a good file");
+        let (commands, mut queue) = mpsc::channel(1);
+        commands.try_send(Command::Stop).expect("a place");
+        let (_ready, seen) = watch::channel(Ok(()));
+        let journal = Journal::new(10, 1, 7, false);
+        let (keys, lang) = (Keys::new(&config.api_keys), config.originate.default_lang.clone());
+        let api = Api::new(Handle::new(commands, seen), journal.clone(), keys, &config.http, lang);
+        let mut log = journal.follow();
+        for reason in ["overloaded", "stopping"] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let body = stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))]);
+            let give_up = Instant::now() + api.reply_timeout;
+            let reply = answer(&api, Method::POST, headers, body, give_up).await.expect_err("a refusal");
+            assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
+            let told: Vec<_> = log.next_batch().now_or_never().expect("records").iter().map(told).collect();
+            assert_eq!(told, ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]);
+            queue.close();
+        }
+    }
+
+    fn told(entry: &Entry) -> String {
+        let Entry::Record(record) = entry else { panic!("{entry:?}") };
+        let number = record.call.as_ref().map(|call| call.number.to_string()).unwrap_or_default();
+        match &record.event {
+            Event::CallRefused(refusal) => format!("call.refused of {number}: {}", refusal.code()),
+            event => format!("{} of {number}", event.name()),
+        }
+    }
 }

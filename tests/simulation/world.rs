@@ -415,6 +415,7 @@ impl World {
                             self.tally.in_progress += u64::from(refusal.code() == "in_progress");
                         }
                         Err(OriginateError::Unconfirmed(_)) => self.tally.unconfirmed += 1,
+                        Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
                     }
                 }
                 Effect::HungUp(..) => {}
