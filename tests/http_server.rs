@@ -232,6 +232,23 @@ fn a_stop_waits_for_the_answer_to_a_hang_up() {
 }
 
 #[test]
+fn a_stop_waits_for_no_answer_longer_than_its_deadline() {
+    let more = [("http", "drain_timeout = \"200ms\""), ("asterisk", "action_timeout = \"1h\"")];
+    let (asterisk, mut daemon) = start(OnOriginate::Accept, &more);
+    let id = daemon.call_ok("79990000001", "R1");
+    let events = EventStream::open(daemon.address);
+    asterisk.ignore_hang_ups();
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
+    asterisk.wait_for("Hangup", 1);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait_exit(), Some(0));
+    assert_eq!(waiting.wait_close(), "");
+    assert_eq!(events.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
+    support::eventually("it says so", || daemon.output().contains("connections were cut").then_some(()));
+}
+
+#[test]
 fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
     let (_asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN]);
     let streams = [(); 3].map(|()| EventStream::open(daemon.address));
