@@ -45,11 +45,12 @@ fn answered_and_joined(pbx: &Pbx) {
     assert_eq!(daemon.events(&id), steps);
 
     assert!(pbx.rx("confbridge list КОМНАТА1").contains("Local/79990100001@telegram-out"));
-    let language = pbx.rx("core show channels concise");
+    let channels = pbx.channels();
     let channel =
-        language.lines().find(|line| line.contains("79990100001") && line.contains(";1!")).expect("a channel");
+        channels.lines().find(|line| line.contains("79990100001") && line.contains(";1!")).expect("a channel");
     let channel = channel.split('!').next().expect("a name");
-    assert!(pbx.rx(&format!("core show channel {channel}")).contains("Language: ru"));
+    let channel = pbx.rx(&format!("core show channel {channel}"));
+    assert!(channel.contains("Language: ru") && channel.contains("Connected Line ID: Боб"), "{channel}");
 
     let call = daemon.get(&format!("/api/calls/{id}")).json();
     assert_eq!((&call["state"], &call["room"]), (&json!("joined"), &json!("КОМНАТА1")));
