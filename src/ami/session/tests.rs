@@ -59,6 +59,59 @@ fn without_a_challenge_only_auto_sends_the_secret() {
 }
 
 #[test]
+fn each_message_in_each_phase() {
+    let in_phase = |phase: Phase| {
+        let (mut session, now) = if phase == Phase::Up { logged_in() } else { session(Auth::Md5) };
+        if matches!(phase, Phase::Challenged | Phase::LoggingIn) {
+            session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
+        }
+        if phase == Phase::LoggingIn {
+            let challenge = frame("Response: Success\r\nActionID: 1\r\nChallenge: 840415273");
+            session.receive(now, challenge).expect("goes on");
+        }
+        if phase == Phase::Up {
+            session.send(now, &Action::CoreShowChannels, 10).expect("sends");
+        }
+        assert_eq!(session.phase, phase);
+        session.output().clear();
+        (session, now)
+    };
+    // What comes of a success, an error, an answer to nobody, an event, and what was too long.
+    let table = [
+        (Phase::Greeting, ["nothing", "nothing", "nothing", "nothing", "nothing"]),
+        (Phase::Challenged, ["nothing, and sends a Login", "login refused: no", "nothing", "nothing", "nothing"]),
+        (Phase::LoggingIn, ["logged in", "login refused: no", "nothing", "nothing", "nothing"]),
+        (Phase::Up, ["answer", "answer", "nothing", "event", "nothing"]),
+    ];
+    for (phase, expected) in table {
+        // The id of what was asked last.
+        let id = if phase == Phase::Challenged { 1 } else { 2 };
+        let messages = [
+            frame(&format!("Response: Success\r\nActionID: {id}\r\nChallenge: 7")),
+            frame(&format!("Response: Error\r\nActionID: {id}\r\nMessage: no")),
+            frame("Response: Success\r\nActionID: 99"),
+            frame("Event: Hangup\r\nUniqueid: 1"),
+            Received::Oversized(100_000),
+        ];
+        for (message, expected) in messages.into_iter().zip(expected) {
+            let (mut session, now) = in_phase(phase);
+            let mut heard = match session.receive(now, message.clone()) {
+                Ok(Heard::LoggedIn) => "logged in".to_owned(),
+                Ok(Heard::Answer(10, _)) => "answer".to_owned(),
+                Ok(Heard::Answer(other, _)) => panic!("an answer for {other}"),
+                Ok(Heard::Event(_)) => "event".to_owned(),
+                Ok(Heard::Nothing) => "nothing".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            if sent(&mut session).starts_with("Action: Login\r\n") {
+                heard.push_str(", and sends a Login");
+            }
+            assert_eq!(heard, expected, "{message:?} in {phase:?}");
+        }
+    }
+}
+
+#[test]
 fn answers_find_what_asked_in_any_order() {
     let (mut session, now) = logged_in();
     session.send(now, &Action::CoreShowChannels, 10).expect("sends");
