@@ -18,6 +18,8 @@ use crate::client::{Client, ClientError};
 use crate::journal::sink::quoted;
 use crate::lifecycle::{EX_NOINPUT, EX_USAGE};
 
+/// `sysexits.h`: something cannot be written.
+const EX_IOERR: u8 = 74;
 /// `sysexits.h`: not allowed.
 const EX_NOPERM: u8 = 77;
 
@@ -53,7 +55,7 @@ enum TailError {
     KeyFile(String, io::Error),
     #[error("the daemon does not know this key; give one with --key-file or ORIGINATORD_KEY")]
     Unauthorized,
-    #[error("{0}")]
+    #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
@@ -84,7 +86,8 @@ pub async fn run(args: TailArgs) -> ExitCode {
         // `tail | head` ends like this.
         TailError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
         TailError::Usage(_) => EX_USAGE,
-        TailError::KeyFile(..) | TailError::Output(_) => EX_NOINPUT,
+        TailError::KeyFile(..) => EX_NOINPUT,
+        TailError::Output(_) => EX_IOERR,
         TailError::Unauthorized => EX_NOPERM,
     };
     eprintln!("originatord tail: {error}");

@@ -213,6 +213,17 @@ fn colours_are_for_terminals_and_for_those_who_want_them() {
 }
 
 #[test]
+fn a_full_disk_behind_it_is_said_so() {
+    let (_asterisk, daemon) = start();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let mut command = tail(daemon.address, &["--since", "0"]);
+    command.stdout(full);
+    let ended = run(command);
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert!(ended.stderr.contains("the output cannot be written: No space left"), "{ended:?}");
+}
+
+#[test]
 fn closing_the_pipe_ends_it_quietly() {
     let (_asterisk, daemon) = start();
     let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
