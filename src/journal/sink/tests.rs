@@ -102,6 +102,22 @@ async fn a_writer_whose_reader_is_gone_ends_alone() {
 }
 
 #[test]
+fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_so() {
+    let entry = Entry::Record(Arc::new(samples::of_call(1, Event::CallQueued)));
+    let json = serde_json::to_string(&entry).unwrap() + "\n";
+    let written = |format: LogFormat, shows: fn() -> bool| {
+        let (output, permit, seen) = held();
+        drop(permit);
+        StdoutSink::new(output, format, shows).write(std::slice::from_ref(&entry)).unwrap();
+        let written = seen.written.lock().unwrap();
+        written.clone()
+    };
+    assert_eq!(written(LogFormat::Text, || true), text_line(&entry));
+    assert_eq!(written(LogFormat::Json, || true), json);
+    assert_eq!([written(LogFormat::Text, || false), written(LogFormat::Json, || false)], ["", ""]);
+}
+
+#[test]
 fn each_kind_of_record_is_a_line_of_text() {
     let id = samples::call().id.to_string();
     let call = r#"call_id=ID number=+79991234567 room=КОМНАТА1 caller_id="Боб Smith" lang=ru key=bot"#;
