@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::CallInfo;
-use super::outcome::{Cause, End, Outcome};
+use super::outcome::{Cause, End, Outcome, is_flood_wait};
 use crate::clock::Now;
 
 /// How long after the call's end facts that are still missing are waited for.
@@ -216,7 +216,7 @@ impl Call {
             }
             Fact::Tech(text) => {
                 // With several legs the flood wait is what whoever asks must know.
-                if self.tech.as_deref().is_none_or(|known| !known.contains("FLOOD_WAIT")) {
+                if !self.tech.as_deref().is_some_and(is_flood_wait) {
                     self.tech = Some(text);
                 }
             }
@@ -390,7 +390,7 @@ impl Call {
             Outcome::Completed
         } else if self.hung_up_by.is_some() {
             Outcome::Canceled
-        } else if self.tech.as_deref().is_some_and(|text| text.contains("FLOOD_WAIT")) {
+        } else if self.tech.as_deref().is_some_and(is_flood_wait) {
             Outcome::FloodWait
         } else if let Some(outcome) = self.leg_cause.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
             outcome

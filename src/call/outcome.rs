@@ -84,6 +84,13 @@ impl Outcome {
     }
 }
 
+/// Whether the gateway says that Telegram rate-limits it. tg2sip has several words for that: Telegram's own, with which
+/// the call fails that goes too far, as `500 429; Too Many Requests: retry after 291` or `500 400; PEER_FLOOD`; and
+/// `500 FLOOD_WAIT 261` for those that it no longer tries (`DialTg` in its `gateway.cpp`).
+pub fn is_flood_wait(tech: &str) -> bool {
+    ["FLOOD", "Too Many Requests"].iter().any(|words| tech.contains(words))
+}
+
 /// A hangup cause as Asterisk gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
@@ -115,7 +122,8 @@ pub struct End {
 impl End {
     /// The seconds Telegram wants the gateway to wait.
     pub fn flood_wait_seconds(&self) -> Option<u32> {
-        let (_, wait) = self.tech.as_deref()?.split_once("FLOOD_WAIT")?;
+        let tech = self.tech.as_deref()?;
+        let (_, wait) = tech.split_once("FLOOD_WAIT").or_else(|| tech.split_once("retry after"))?;
         wait.trim_start_matches([' ', '_']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
@@ -165,7 +173,10 @@ mod tests {
         };
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));
+        // As our dialplan sends it up, without the punctuation.
+        assert_eq!(end(Some("SIP 500 429 Too Many Requests retry after 7")).flood_wait_seconds(), Some(7));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT")).flood_wait_seconds(), None);
+        assert_eq!(end(Some("SIP 500 400 PEER_FLOOD")).flood_wait_seconds(), None);
         assert_eq!(end(Some("SIP 486 Busy")).flood_wait_seconds(), None);
         assert_eq!(end(None).flood_wait_seconds(), None);
     }

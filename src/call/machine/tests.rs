@@ -84,7 +84,7 @@ fn answered() -> Vec<Fact> {
 }
 
 /// The outcomes that the gateway's causes stand for.
-const CAUSES: [(u8, Option<&str>, Outcome); 8] = [
+const CAUSES: [(u8, Option<&str>, Outcome); 11] = [
     (1, None, Outcome::NotOnTelegram),
     (3, None, Outcome::InvalidNumber),
     (17, None, Outcome::Busy),
@@ -92,6 +92,9 @@ const CAUSES: [(u8, Option<&str>, Outcome); 8] = [
     (21, None, Outcome::Declined),
     (34, None, Outcome::Congestion),
     (38, Some("SIP 500 FLOOD_WAIT 291"), Outcome::FloodWait),
+    (38, Some("SIP 500 429 Too Many Requests retry after 291"), Outcome::FloodWait),
+    (38, Some("SIP 500 400 PEER_FLOOD"), Outcome::FloodWait),
+    (38, Some("SIP 500 SIP_MEDIA_NOT_READY"), Outcome::Congestion),
     (27, None, Outcome::Failed),
 ];
 
