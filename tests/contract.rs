@@ -264,6 +264,10 @@ fn an_unknown_fate_is_said_in_time_and_never_sent_again() {
     let began = std::time::Instant::now();
     let reply = daemon.call("79990000001", "R1");
     assert_refused(&reply, 504, "silence");
+    // The log will tell, under this id.
+    let id = reply.header("x-call-id").expect("an id");
+    assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
+    daemon.wait_for(id, "call.requested");
     // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was told.
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
     let busy = daemon.call("79990000001", "R1");
