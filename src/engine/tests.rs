@@ -484,6 +484,19 @@ fn hanging_up() {
 }
 
 #[test]
+fn until_it_is_known_which_calls_live_none_is_made() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let reason: Arc<str> = "finding out which calls live".into();
+    assert_eq!(bench.ready, Err(reason.clone()));
+    bench.originate(1, "7999");
+    assert_eq!((bench.refusal(), bench.count("Originate")), (Some(&Refusal::LinkDown(reason)), 0));
+    bench.list(&[]);
+    bench.originate(2, "7999");
+    assert_eq!((&bench.ready, bench.count("Originate")), (&Ok(()), 1));
+}
+
+#[test]
 fn a_refused_login_is_tried_again_after_longer_and_longer_pauses_and_logged_rarely() {
     let mut bench = Bench::new();
     let mut attempts = 0;
