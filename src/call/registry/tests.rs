@@ -113,6 +113,19 @@ fn legs_without_end_are_not_remembered_without_end() {
     assert_empty(&registry);
 }
 
+#[test]
+fn the_newest_come_first_however_few_are_asked_for() {
+    let mut registry = Registry::default();
+    for id in [3, 1, 5, 2, 4] {
+        registry.open(now(0), info(id, &format!("799{id}"))).unwrap();
+    }
+    for limit in 0..7 {
+        let ids: Vec<_> = registry.live(limit, false).iter().map(|view| view.info.id).collect();
+        let expected: Vec<_> = (1..=5).rev().take(limit).map(|id| CallId::new(UNIX_EPOCH, id)).collect();
+        assert_eq!(ids, expected, "{limit}");
+    }
+}
+
 proptest! {
     /// Calls to few numbers, their events in any order among each other and among the calls, some lost: never two
     /// live calls to one number, each call ends once, and nothing is left.
