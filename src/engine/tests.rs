@@ -1,5 +1,7 @@
 //! The engine on virtual time, against an Asterisk played line by line.
 
+mod faults;
+
 use std::time::UNIX_EPOCH;
 
 use super::*;
@@ -38,7 +40,11 @@ const CONFIG: &str = "
 impl Bench {
     /// Not connected yet.
     fn new() -> Self {
-        let config = Config::parse(CONFIG, std::path::Path::new("")).unwrap();
+        Self::with(CONFIG)
+    }
+
+    fn with(config: &str) -> Self {
+        let config = Config::parse(config, std::path::Path::new("")).unwrap();
         let (start, time) = (Instant::now(), Duration::ZERO);
         let now = Now { instant: start, wall: UNIX_EPOCH };
         let engine = Engine::new(EngineSettings::new(&config).unwrap(), fastrand::Rng::with_seed(1), now);
