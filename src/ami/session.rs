@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::action::{Action, ActionId, Secret, Unsendable};
 use super::codec::Received;
 use super::frame::Frame;
-use super::message::{Message, Response};
+use super::message::{Event, Message, Response};
 use crate::config::{Asterisk, Auth};
 
 /// What a session has to know.
@@ -26,7 +26,7 @@ pub struct Settings {
     pub secret: SecretString,
     /// The way to log in.
     pub auth: Auth,
-    /// How often Asterisk is pinged; after twice that without a byte from it the link is dead.
+    /// How often Asterisk is pinged; after twice that without an answer the link is dead.
     pub keepalive: Duration,
     /// How long an action's response is waited for.
     pub action_timeout: Duration,
@@ -54,8 +54,8 @@ pub enum SessionError {
     /// Something other than what a login has to consist of.
     #[error("login failed: {0}")]
     Protocol(&'static str),
-    /// Nothing was heard for two keepalives.
-    #[error("Asterisk has been silent for {} ms", .0.as_millis())]
+    /// Nothing was answered for two keepalives.
+    #[error("Asterisk has not answered for {} ms", .0.as_millis())]
     Silent(Duration),
 }
 
@@ -96,7 +96,8 @@ pub struct Session<P> {
     pending: HashMap<ActionId, Purpose<P>>,
     /// Every action's deadline, in the order of sending, which is that of the deadlines: all wait equally long.
     deadlines: VecDeque<(Instant, ActionId)>,
-    heard: Instant,
+    /// When it last answered.
+    answered: Instant,
     next_ping: Instant,
 }
 
@@ -112,7 +113,7 @@ impl<P> Session<P> {
             next_id: 1,
             pending: HashMap::new(),
             deadlines: VecDeque::new(),
-            heard: now,
+            answered: now,
             next_ping,
         }
     }
@@ -158,16 +159,25 @@ impl<P> Session<P> {
 
     /// Takes what was received.
     pub fn receive(&mut self, now: Instant, received: Received) -> Result<Heard<P>, SessionError> {
-        self.heard = now;
         match received {
             Received::Banner(banner) => {
+                self.answered = now;
                 self.banner = banner;
                 self.begin_login(now)
             }
             Received::Oversized(_) => Ok(Heard::Nothing),
             Received::Frame(frame) => match Message::parse(&frame) {
-                Message::Response(id, response) => self.receive_response(now, id, response),
-                Message::Event(_) if self.is_up() => Ok(Heard::Event(frame)),
+                Message::Response(id, response) => {
+                    self.answered = now;
+                    self.receive_response(now, id, response)
+                }
+                Message::Event(event) if self.is_up() => {
+                    // No other event is an answer: an Asterisk that tells and does not listen is of no use.
+                    if matches!(event, Event::CoreShowChannel(_) | Event::CoreShowChannelsComplete) {
+                        self.answered = now;
+                    }
+                    Ok(Heard::Event(frame))
+                }
                 Message::Event(_) | Message::Other => Ok(Heard::Nothing),
             },
         }
@@ -175,7 +185,7 @@ impl<P> Session<P> {
 
     /// Does what is due. Returns what the actions were for that were not answered in time.
     pub fn tick(&mut self, now: Instant) -> Result<Vec<P>, SessionError> {
-        let silence = now.saturating_duration_since(self.heard);
+        let silence = now.saturating_duration_since(self.answered);
         if silence >= 2 * self.settings.keepalive {
             return Err(SessionError::Silent(silence));
         }
@@ -201,7 +211,7 @@ impl<P> Session<P> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Instant {
-        let silent = self.heard + 2 * self.settings.keepalive;
+        let silent = self.answered + 2 * self.settings.keepalive;
         let first = self.deadlines.front().map_or(silent, |(deadline, _)| *deadline).min(silent);
         if self.is_up() { first.min(self.next_ping) } else { first }
     }

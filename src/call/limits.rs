@@ -137,11 +137,11 @@ impl Gate {
         Ok(self.count(now, info))
     }
 
-    /// When one more Originate may be sent for a call that was admitted, not before `at`.
-    pub fn again(&mut self, at: Instant) -> Instant {
+    /// When one more Originate may be sent for a call that was admitted.
+    pub fn again(&mut self, now: Instant) -> Instant {
         match self.policy.all.calls_per_second {
-            Some(limit) => self.pace.take(at, LATER / limit),
-            None => at,
+            Some(limit) => self.pace.take(now, LATER / limit),
+            None => now,
         }
     }
 

@@ -231,7 +231,8 @@ impl Call {
             Fact::HangUpRefused => self.hung_up_by = None,
             Fact::Vanished(last_alive) => {
                 if !self.local1.is_gone() {
-                    self.unseen = Some((last_alive, now.wall));
+                    // The clock of the day may have been set back meanwhile.
+                    self.unseen = Some((last_alive.min(now.wall), now.wall));
                 }
                 self.over.get_or_insert(now);
             }

@@ -181,6 +181,9 @@ checked_text!(
 /// What a call id begins with, so that our channels are told from everybody else's.
 const CALL_PREFIX: &str = "od-";
 
+/// The beginning of the year 10000, in milliseconds of Unix time: RFC 3339 ends there.
+const END_OF_TIME: u64 = 253_402_300_800_000;
+
 /// What the id of a number's lock begins with. No call id can look like it: a ULID has no `-`.
 const LOCK_PREFIX: &str = "od-lock-";
 
@@ -213,8 +216,9 @@ impl FromStr for CallId {
     fn from_str(text: &str) -> Result<Self, NotACallId> {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
-        // ULIDs have several spellings; only ours is the id.
-        (id.to_string() == text).then_some(id).ok_or(NotACallId)
+        // ULIDs have several spellings; only ours is the id. A time that cannot be written down was never ours.
+        let is_ours = id.0.timestamp_ms() < END_OF_TIME && id.to_string() == text;
+        is_ours.then_some(id).ok_or(NotACallId)
     }
 }
 
@@ -370,7 +374,9 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.time(), time);
         assert!(CallId::new(time + Duration::from_millis(1), 0) > id);
-        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase()] {
+        // RFC 3339 has no time after the year 9999.
+        let beyond = CallId::new(UNIX_EPOCH + Duration::from_secs(253_402_300_800), 0).to_string();
+        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase(), &beyond] {
             assert!(bad.parse::<CallId>().is_err(), "{bad}");
         }
     }

@@ -100,8 +100,10 @@ impl Registry {
     pub fn restart(&mut self, id: CallId) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let entry = &mut self.calls[key];
+        for leg in entry.call.legs() {
+            self.by_leg.remove(leg);
+        }
         entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
-        self.by_number.entry(entry.call.info.number).or_insert(key);
         self.schedule(key);
     }
 
@@ -132,12 +134,22 @@ impl Registry {
         self.calls.is_empty()
     }
 
+    /// All that live, in no order.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.calls.iter().map(|(_, entry)| &entry.call)
+    }
+
     /// The newest `limit` that live, newest first.
     pub fn live(&self, limit: usize, stale: bool) -> Vec<CallView> {
-        let mut ids = self.ids();
-        ids.reverse();
-        ids.truncate(limit);
-        ids.into_iter().filter_map(|id| Some(view(self.get(id)?, stale))).collect()
+        let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
+        let mut calls: Vec<&Call> = self.calls().collect();
+        // To sort them all for the sake of a few would hold up everybody else.
+        if limit < calls.len() {
+            calls.select_nth_unstable_by(limit, newest_first);
+            calls.truncate(limit);
+        }
+        calls.sort_unstable_by(newest_first);
+        calls.into_iter().map(|call| view(call, stale)).collect()
     }
 
     /// The last `limit` that ended, newest first.

@@ -57,7 +57,7 @@ impl<H> Link<Purpose<H>> {
         }
     }
 
-    /// When Asterisk was last heard before the link was lost.
+    /// When Asterisk was last heard before the link was lost, and with it sight of the calls.
     pub(super) fn lost_at(&self) -> SystemTime {
         self.lost_at
     }
@@ -196,7 +196,7 @@ impl<O, H> Engine<O, H> {
 
     fn receive_event(&mut self, now: Now, event: &AmiEvent<'_>) {
         match event {
-            AmiEvent::CoreShowChannel(listed) => self.receive_listed(listed),
+            AmiEvent::CoreShowChannel(listed) => self.receive_listed(now, listed),
             AmiEvent::CoreShowChannelsComplete => self.receive_list_end(now),
             AmiEvent::Shutdown => self.drop_link(now, "Asterisk is shutting down"),
             _ => {
@@ -227,7 +227,8 @@ impl<O, H> Engine<O, H> {
                 }
             }
         }
-        if was_up {
+        // Before that, nothing was learnt of what has become of the calls since the last loss.
+        if self.reconcile.is_settled() {
             self.link.lost_at = self.link.last_heard;
         }
         self.abandon_waiting(now);

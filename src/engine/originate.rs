@@ -135,8 +135,8 @@ impl<O, H> Engine<O, H> {
                 // With OriginateResponse the attempt is over for good, and no event of it can be taken for one
                 // of the next attempt's.
                 Some(pause) if lingers && call.has_response() => {
-                    let at = self.gate.again(now.instant + *pause);
-                    self.set_step(id, Step::Retry { at });
+                    self.registry.restart(id);
+                    self.set_step(id, Step::Retry { at: now.instant + *pause });
                 }
                 Some(_) if lingers => {}
                 _ => self.refuse(now, id, Refusal::InProgress { by: None }),
@@ -155,6 +155,8 @@ impl<O, H> Engine<O, H> {
             };
             let is_late = now.instant >= waiting.give_up;
             match waiting.step {
+                // Whoever asked would be gone before Asterisk could answer.
+                Step::Paced { .. } if is_late => self.refuse(now, id, Refusal::Overloaded),
                 Step::Paced { .. } => self.send_paced(now, id),
                 Step::Sent => self.answer(id, Err(OriginateError::Unconfirmed(id))),
                 // No sign, but no refusal either: what events there are will be merged when they come.
@@ -177,11 +179,11 @@ impl<O, H> Engine<O, H> {
     }
 
     fn retry(&mut self, now: Now, id: CallId) {
-        self.registry.restart(id);
         if let Some(waiting) = self.waiting.get_mut(&id) {
             waiting.retries += 1;
         }
-        self.send_paced(now, id);
+        let turn = self.gate.again(now.instant);
+        self.set_step(id, Step::Paced { turn });
     }
 
     fn send_paced(&mut self, now: Now, id: CallId) {
@@ -249,10 +251,12 @@ impl<O, H> Engine<O, H> {
 
     /// Asterisk's answer to a hang-up.
     pub(super) fn receive_hung_up(&mut self, now: Now, id: CallId, reply: H, response: &Response) {
+        // A call whose channel nobody has seen may have none yet, and is not over for that.
+        let has_channel = self.registry.get(id).is_none_or(|call| call.has_channel());
         let answer = match response.success {
             true => Ok(()),
-            // The call ended, or has no channel yet, between the request and now.
-            false if response.message.starts_with("No such channel") => Err(HangUpError::AlreadyEnded),
+            // The call ended between the request and now.
+            false if has_channel && response.message.starts_with("No such channel") => Err(HangUpError::AlreadyEnded),
             false => {
                 // Whatever ends the call now, it was not us.
                 self.fact(now, id, Fact::HangUpRefused);

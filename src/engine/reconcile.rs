@@ -4,15 +4,15 @@
 //! not know (from before a restart) are taken in once their channel has told whose they are, and those that
 //! are not there have ended unseen.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::originate::IDENTITY;
 use super::{Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::{ChannelState, ListedChannel, Response};
-use crate::call::machine::{Fact, State};
+use crate::call::machine::{Call, Fact, State};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
 
@@ -22,12 +22,18 @@ const EVERY: Duration = Duration::from_secs(60);
 /// When to look again for calls that could not be judged.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// How old a call that no channel was seen of has to be for its absence from the list to mean that it is over: its
-/// Originate may still be on its way, on a connection that we have given up.
+/// How old a call that no channel was seen of, and the link, have to be for its absence from the list to mean that it is
+/// over: an Asterisk that had hung may still have to read its Originate, from a connection that we have given up.
 const MIN_AGE: Duration = Duration::from_secs(10);
 
 /// How long a list may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most channels of calls like ours that a list may have.
+pub(super) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 4_000_000 };
+
+/// Longest id or conference name of a list that is taken; `AST_MAX_PUBLIC_UNIQUEID`.
+const MAX_NAME: usize = 149;
 
 /// How many channels are asked at once whose they are.
 const ASKED_AT_ONCE: usize = 64;
@@ -35,10 +41,16 @@ const ASKED_AT_ONCE: usize = 64;
 /// What is known of the state of settling.
 #[derive(Default)]
 pub(super) struct Reconcile {
-    /// Settled at least once since the login.
-    settled: bool,
+    /// When the link came up, and the first list was asked for.
+    began: Option<Instant>,
+    /// When the last list that was settled was asked for.
+    settled: Option<SystemTime>,
     round: Option<Round>,
     next: Option<Instant>,
+    /// Calls that the last list lacked, and when they were last known alive.
+    missed: HashMap<CallId, SystemTime>,
+    /// Calls of others, as far as the last list had them.
+    others: HashSet<CallId>,
 }
 
 /// One list and what comes of it.
@@ -46,6 +58,9 @@ struct Round {
     began: Now,
     /// The calls that have to be in the list if they live: only what was there before the list was asked for.
     expected: HashSet<CallId>,
+    /// How many channels were taken in.
+    listed: usize,
+    is_complete: bool,
     found: BTreeMap<CallId, Found>,
     to_ask: VecDeque<CallId>,
     asked: HashSet<CallId>,
@@ -63,7 +78,7 @@ struct Found {
 
 impl Reconcile {
     pub(super) fn is_settled(&self) -> bool {
-        self.settled
+        self.settled.is_some()
     }
 
     pub(super) fn deadline(&self, link_is_up: bool) -> Option<Instant> {
@@ -71,6 +86,12 @@ impl Reconcile {
             Some(round) => Some(round.began.instant + LIST_TIMEOUT),
             None => self.next.filter(|_| link_is_up),
         }
+    }
+
+    /// Whether no call is kept in mind.
+    #[cfg(test)]
+    pub(super) fn remembers_nothing(&self) -> bool {
+        self.missed.is_empty() && self.others.is_empty() && self.round.is_none()
     }
 
     /// The link is lost, and with it what was asked.
@@ -84,17 +105,17 @@ impl<O, H> Engine<O, H> {
         let Some(session) = self.link.session() else { return };
         // The action holds nothing that could be unsendable.
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
-        let (to_ask, asked) = Default::default();
-        let expected = self.registry.ids().into_iter().filter(|id| self.is_in_asterisk(now, *id)).collect();
-        self.reconcile.round = Some(Round { began: now, expected, found: BTreeMap::new(), to_ask, asked });
+        let link_began = *self.reconcile.began.get_or_insert(now.instant);
+        // Whether the call, if it lives, has its channels by now.
+        let is_in_asterisk = |call: &&Call| {
+            let waited_for = now.instant.saturating_duration_since(call.requested.instant.max(link_began));
+            call.has_channel() || waited_for >= MIN_AGE
+        };
+        let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
+        let (found, to_ask, asked) = Default::default();
+        self.reconcile.round =
+            Some(Round { began: now, expected, listed: 0, is_complete: false, found, to_ask, asked });
         self.reconcile.next = None;
-    }
-
-    /// Whether the call, if it lives, has its channels by now.
-    fn is_in_asterisk(&self, now: Now, id: CallId) -> bool {
-        self.registry.get(id).is_some_and(|call| {
-            call.has_channel() || now.instant.saturating_duration_since(call.requested.instant) >= MIN_AGE
-        })
     }
 
     /// Some call's fate is unknown: looks at the list soon.
@@ -112,6 +133,8 @@ impl<O, H> Engine<O, H> {
         if self.reconcile.round.is_some() {
             self.drop_link(now, "Asterisk did not list its channels in time");
         } else if self.registry.is_empty() {
+            // There is nothing to settle.
+            (self.reconcile.missed, self.reconcile.others) = Default::default();
             self.reconcile.next = Some(now.instant + EVERY);
         } else {
             self.begin_reconcile(now);
@@ -125,30 +148,37 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    pub(super) fn receive_listed(&mut self, listed: &ListedChannel<'_>) {
+    pub(super) fn receive_listed(&mut self, now: Now, listed: &ListedChannel<'_>) {
         let Some(round) = &mut self.reconcile.round else { return };
         let ListedChannel { channel, state, application, application_data, is_bridged } = listed;
-        if let Ok(id) = channel.uniqueid.parse() {
-            let found = round.found.entry(id).or_default();
+        let is_short = |text: &&str| text.len() <= MAX_NAME;
+        let uniqueid = channel.uniqueid.parse::<CallId>();
+        let Ok(id) = uniqueid.or_else(|_| channel.linkedid.parse()) else { return };
+        round.listed += 1;
+        if round.listed > MAX_LISTED {
+            return self.drop_link(now, "Asterisk lists channels without end");
+        }
+        let found = round.found.entry(id).or_default();
+        if uniqueid.is_ok() {
             found.local1 = true;
             found.up = *state == ChannelState::Up;
             // Before it is in the bridge it only hears announcements; ConfbridgeJoin is yet to come.
             if application == "ConfBridge" && *is_bridged {
-                found.conference = application_data.split(',').next().map(Arc::from);
+                found.conference = application_data.split(',').next().filter(is_short).map(Arc::from);
             }
-        } else if let Ok(id) = channel.linkedid.parse() {
-            let found = round.found.entry(id).or_default();
-            match locked_number(&channel.uniqueid) {
-                Some(number) => found.number = Some(number),
-                None => found.legs.push(channel.uniqueid.as_ref().into()),
-            }
+        } else if let Some(number) = locked_number(&channel.uniqueid) {
+            found.number = Some(number);
+        } else if is_short(&&*channel.uniqueid) {
+            found.legs.push(channel.uniqueid.as_ref().into());
         }
     }
 
     /// The list is complete; events that Asterisk had ready before it may still follow, but not after the
     /// answer to what is asked now.
     pub(super) fn receive_list_end(&mut self, now: Now) {
-        if let Some(session) = self.link.session() {
+        let Some(round) = &mut self.reconcile.round else { return };
+        if let (false, Some(session)) = (round.is_complete, self.link.session()) {
+            round.is_complete = true;
             // A Ping holds nothing that could be unsendable.
             let _ = session.send(now.instant, &Action::Ping, Purpose::Settle);
         }
@@ -156,16 +186,24 @@ impl<O, H> Engine<O, H> {
 
     pub(super) fn settle(&mut self, now: Now) {
         let Some(mut round) = self.reconcile.round.take() else { return };
-        let last_heard = if self.reconcile.settled { round.began.wall } else { self.link.lost_at() };
+        let last_settled = self.reconcile.settled;
+        let missed = std::mem::take(&mut self.reconcile.missed);
         for id in self.registry.ids() {
-            match round.found.remove(&id) {
-                Some(found) if found.local1 => self.bring_up_to_date(now, id, found),
-                _ if round.expected.contains(&id) => self.end_unseen(now, id, last_heard),
-                _ => {}
+            let found = round.found.remove(&id).filter(|found| found.local1);
+            match (found, missed.get(&id), last_settled) {
+                (Some(found), ..) => self.bring_up_to_date(now, id, found),
+                _ if !round.expected.contains(&id) => {}
+                (None, Some(last_alive), _) => self.end_unseen(now, id, *last_alive),
+                // Its Hangup may still be on its way to us; else the next list lacks it, too.
+                (None, None, Some(last_alive)) => _ = self.reconcile.missed.insert(id, last_alive),
+                (None, None, None) => self.end_unseen(now, id, self.link.lost_at()),
             }
         }
         // What is left is not known here: ours from before a restart, or another daemon's.
-        round.to_ask = round.found.iter().filter(|(_, found)| found.local1).map(|(id, _)| *id).collect();
+        let others = &mut self.reconcile.others;
+        others.retain(|id| round.found.contains_key(id));
+        let is_new = |id: &CallId, found: &Found| found.local1 && !others.contains(id);
+        round.to_ask = round.found.iter().filter(|(id, found)| is_new(id, found)).map(|(id, _)| *id).collect();
         self.reconcile.round = Some(round);
         self.ask_whose(now);
     }
@@ -189,9 +227,9 @@ impl<O, H> Engine<O, H> {
         self.tell(now);
     }
 
-    fn end_unseen(&mut self, now: Now, id: CallId, last_heard: std::time::SystemTime) {
+    fn end_unseen(&mut self, now: Now, id: CallId, last_alive: SystemTime) {
         let Some(call) = self.registry.get(id) else { return };
-        let last_alive = last_heard.max(call.requested.wall);
+        let last_alive = last_alive.max(call.requested.wall);
         self.fact(now, id, Fact::Vanished(last_alive));
     }
 
@@ -223,7 +261,13 @@ impl<O, H> Engine<O, H> {
 
     /// Takes a call in that was made before a restart of ours.
     fn adopt(&mut self, now: Now, id: CallId, found: Found, identity: &str) {
-        let Some(info) = found.number.and_then(|number| self.parse_identity(id, number, identity)) else { return };
+        let Some(number) = found.number else { return };
+        let info = self.parse_identity(id, number, identity);
+        // What has been told to have ended, at our best knowledge, does not end once more.
+        let Some(info) = info.filter(|_| self.registry.show(id, false).is_none()) else {
+            self.reconcile.others.insert(id);
+            return;
+        };
         let state = match &found {
             Found { conference: Some(_), .. } => State::Joined,
             Found { up: true, .. } => State::Answered,
@@ -249,14 +293,11 @@ impl<O, H> Engine<O, H> {
     }
 
     fn end_round(&mut self, now: Now) {
-        self.reconcile.round = None;
-        let undecided = self
-            .registry
-            .ids()
-            .into_iter()
-            .any(|id| self.registry.get(id).is_some_and(|call| !call.has_channel() && !call.is_accepted()));
-        self.reconcile.next = Some(now.instant + if undecided { AGAIN } else { EVERY });
-        if !std::mem::replace(&mut self.reconcile.settled, true) {
+        let Some(round) = self.reconcile.round.take() else { return };
+        let is_undecided = |call: &Call| !call.has_channel() && !call.is_accepted();
+        let again = !self.reconcile.missed.is_empty() || self.registry.calls().any(is_undecided);
+        self.reconcile.next = Some(now.instant + if again { AGAIN } else { EVERY });
+        if self.reconcile.settled.replace(round.began.wall).is_none() {
             self.become_ready(now);
         }
     }

@@ -132,7 +132,7 @@ fn what_is_not_answered_in_time_is_given_back_once() {
     let (mut session, now) = logged_in();
     session.send(now, &Action::CoreShowChannels, 10).expect("sends");
     let later = now + Duration::from_secs(5);
-    session.receive(later, frame("Event: Other")).expect("is heard");
+    session.answered = later;
     assert_eq!(session.tick(later), Ok(vec![10]));
     assert_eq!(session.tick(later), Ok(vec![]));
     let late = frame("Response: Success\r\nActionID: 2");
@@ -140,7 +140,7 @@ fn what_is_not_answered_in_time_is_given_back_once() {
 }
 
 #[test]
-fn two_keepalives_without_a_byte_are_the_end() {
+fn two_keepalives_without_an_answer_are_the_end() {
     let (mut session, now) = logged_in();
     assert_eq!(session.deadline(), now + KEEPALIVE);
     assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
@@ -149,13 +149,26 @@ fn two_keepalives_without_a_byte_are_the_end() {
 }
 
 #[test]
-fn any_byte_is_a_sign_of_life() {
+fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
     let (mut session, now) = logged_in();
-    for second in 1..20 {
+    for (second, id) in (1..20).zip(2..) {
         let now = now + Duration::from_secs(second);
-        session.receive(now, Received::Oversized(100_000)).expect("is heard");
+        session.send(now, &Action::Ping, 0).expect("sends");
+        session.receive(now, frame(&format!("Response: Success\r\nActionID: {id}"))).expect("is heard");
         assert!(session.tick(now).is_ok());
     }
+    for second in 20..60 {
+        let now = now + Duration::from_secs(second);
+        session.receive(now, frame("Event: CoreShowChannel\r\nUniqueid: 1")).expect("is heard");
+        assert!(session.tick(now).is_ok());
+    }
+    // Who sends on, and takes nothing in, is as good as gone.
+    let ends = (60..70).find(|second| {
+        let now = now + Duration::from_secs(*second);
+        session.receive(now, frame("Event: Newchannel\r\nUniqueid: 1")).expect("is heard");
+        session.tick(now).is_err()
+    });
+    assert_eq!(ends, Some(65));
 }
 
 #[test]

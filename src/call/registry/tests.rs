@@ -113,6 +113,35 @@ fn legs_without_end_are_not_remembered_without_end() {
     assert_empty(&registry);
 }
 
+#[test]
+fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (call, other) = (info(1, "7999"), info(2, "7001"));
+    registry.open(now(0), call.clone()).unwrap();
+    let leg = channel("leg", call.id);
+    registry.hear(now(1), &Event::Newchannel(leg.clone()), &mut told);
+    registry.restart(call.id);
+    registry.remove(call.id);
+    assert_empty(&registry);
+    // Its place is another call's now, or nobody's.
+    assert_eq!(registry.hear(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut told), None);
+    registry.open(now(3), other).unwrap();
+    assert_eq!(registry.hear(now(4), &Event::Newstate(leg, ChannelState::Up), &mut told), None);
+}
+
+#[test]
+fn the_newest_come_first_however_few_are_asked_for() {
+    let mut registry = Registry::default();
+    for id in [3, 1, 5, 2, 4] {
+        registry.open(now(0), info(id, &format!("799{id}"))).unwrap();
+    }
+    for limit in 0..7 {
+        let ids: Vec<_> = registry.live(limit, false).iter().map(|view| view.info.id).collect();
+        let expected: Vec<_> = (1..=5).rev().take(limit).map(|id| CallId::new(UNIX_EPOCH, id)).collect();
+        assert_eq!(ids, expected, "{limit}");
+    }
+}
+
 proptest! {
     /// Calls to few numbers, their events in any order among each other and among the calls, some lost: a number that
     /// is taken stays so until all that holds it is gone, each call ends once, and nothing is left.

@@ -1,0 +1,257 @@
+//! What must not happen when things go wrong in an order that nobody would choose.
+
+use std::time::SystemTime;
+
+use super::*;
+use crate::call::outcome::End;
+use crate::engine::reconcile::MAX_LISTED;
+
+/// What `CoreShowChannels` says of the halves of a call in a conference.
+fn listed(id: &str, number: &str) -> [String; 2] {
+    let conference = "Application: ConfBridge\nApplicationData: R1\nBridgeId: b";
+    [
+        format!("Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: Up\n{conference}"),
+        format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock(number)),
+    ]
+}
+
+impl Bench {
+    /// The link breaks, and is back and logged in after `duration` or a little more.
+    fn reconnect(&mut self, duration: Duration) {
+        self.engine.disconnected(self.now(), "cut");
+        self.pass(duration);
+        let before = self.connects;
+        while self.connects == before {
+            self.pass(Duration::from_millis(10));
+        }
+        self.log_in();
+    }
+
+    fn ends(&self) -> Vec<&End> {
+        let ends = self.records.iter().filter_map(|(event, _)| match event {
+            Event::CallEnded(end) => Some(&**end),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    /// Asterisk refuses the Originate: its number's lock is taken.
+    fn lock_out(&mut self, id: &str) {
+        self.receipt(id);
+        self.event("Newchannel", id, id, "");
+        self.event("Hangup", id, id, "Cause: 0");
+        self.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
+    }
+
+    fn pace(&mut self, calls_per_second: u32) {
+        let all = Limits { calls_per_second: Some(calls_per_second), ..Limits::default() };
+        self.engine.set_policy(Policy { all, ..Policy::default() });
+    }
+
+    fn wall(&self) -> SystemTime {
+        self.now().wall
+    }
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+#[test]
+fn what_waits_to_be_tried_again_has_not_ended_meanwhile() {
+    let mut bench = Bench::ready();
+    bench.pace(3);
+    let first = bench.call(1, "7999");
+    bench.hang_up_halves(&first, "7999", 17);
+    bench.originate(2, "7999");
+    bench.pass(334 * MS);
+    let id = bench.id_of("Originate");
+    bench.originate(3, "7001");
+    bench.lock_out(&id);
+    let log = bench.events().len();
+    // Its next turn is when a call whose end was seen is no longer waited for.
+    bench.pass(700 * MS);
+    assert_eq!(bench.count("Originate"), 4);
+    bench.receipt(&id);
+    bench.event("Newchannel", &id, &id, "");
+    bench.event("Newchannel", &lock("7999"), &id, "");
+    assert_eq!(bench.originated.last(), Some(&(2, Ok(id.parse().unwrap()))));
+    assert_eq!(bench.events()[log..].iter().filter(|event| **event == "call.ended").count(), 1, "that of the first");
+}
+
+#[test]
+fn what_waits_to_be_tried_again_holds_up_no_other() {
+    let mut bench = Bench::ready();
+    bench.pace(1000);
+    let first = bench.call(1, "7999");
+    bench.hang_up_halves(&first, "7999", 17);
+    bench.originate(2, "7999");
+    bench.pass(MS);
+    let id = bench.id_of("Originate");
+    bench.lock_out(&id);
+    bench.originate(3, "7001");
+    bench.pass(MS);
+    assert_eq!(bench.count("Originate"), 3);
+    bench.pass(10 * MS);
+    assert_eq!(bench.count("Originate"), 4, "and comes to its own turn");
+}
+
+#[test]
+fn what_came_to_its_turn_too_late_is_not_sent() {
+    let mut bench = Bench::with(&format!("{CONFIG}\n[http]\nreply_timeout = '200ms'"));
+    bench.log_in();
+    bench.list(&[]);
+    bench.pace(9);
+    bench.originate(1, "7001");
+    bench.originate(2, "7002");
+    bench.pass(MS * 200);
+    assert!(bench.originated.contains(&(2, Err(OriginateError::Refused(Refusal::Overloaded)))));
+    assert_eq!(bench.count("Originate"), 1);
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_no_later_than_the_first_loss_of_the_link() {
+    let mut bench = Bench::ready();
+    bench.call(1, "7999");
+    let seen = bench.wall();
+    // The link is lost once more before it was known what lives.
+    bench.reconnect(Duration::from_secs(3));
+    bench.reconnect(Duration::from_secs(3));
+    bench.list(&[]);
+    assert_eq!(bench.ends()[0].unseen, Some((seen, bench.wall())));
+}
+
+#[test]
+fn an_end_whose_event_was_lost_may_have_been_any_time_since_the_last_list() {
+    let mut bench = Bench::ready();
+    let id = bench.call(1, "7999");
+    bench.idle(Duration::from_secs(60));
+    let seen = bench.wall();
+    bench.list(&listed(&id, "7999"));
+    bench.idle(Duration::from_secs(60));
+    bench.list(&[]);
+    bench.idle(Duration::from_secs(3));
+    bench.list(&[]);
+    assert_eq!(bench.ends()[0].unseen, Some((seen, bench.wall())));
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() {
+    let mut bench = Bench::ready();
+    bench.call(1, "7999");
+    bench.idle(Duration::from_secs(30));
+    bench.engine.disconnected(bench.now(), "cut");
+    bench.pass(Duration::from_secs(1));
+    bench.set_back = Duration::from_secs(20);
+    bench.log_in();
+    bench.list(&[]);
+    assert_eq!(bench.ends()[0].unseen, Some((bench.wall(), bench.wall())));
+}
+
+#[test]
+fn a_call_that_is_missing_from_the_list_may_still_be_told_of() {
+    let mut bench = Bench::ready();
+    let id = bench.call(1, "7999");
+    bench.idle(Duration::from_secs(60));
+    // Asterisk has forgotten the channel, and has not got around to saying so.
+    bench.list(&[]);
+    assert_eq!(bench.ends().len(), 0);
+    bench.hang_up_halves(&id, "7999", 17);
+    bench.idle(Duration::from_secs(1));
+    assert_eq!((bench.ends()[0].outcome.as_str(), bench.ends()[0].unseen), ("busy", None));
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn an_originate_that_a_hung_asterisk_has_yet_to_read_is_not_over() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    let id = bench.id_of("Originate");
+    bench.reconnect(Duration::from_secs(60));
+    bench.list(&[]);
+    assert_eq!((bench.ready.clone(), bench.ends().len()), (Ok(()), 0));
+    // Now it reads what it was sent a minute ago.
+    bench.event("Newchannel", &id, &id, "");
+    bench.event("Newchannel", &lock("7999"), &id, "");
+    bench.hang_up_halves(&id, "7999", 17);
+    bench.idle(Duration::from_secs(1));
+    assert_eq!(bench.events()[4..], ["ami.connected", "call.queued", "call.ended"]);
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
+    let mut bench = Bench::ready();
+    let id = bench.call(1, "7999");
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&[]);
+    let other = bench.call(2, "7001");
+    bench.idle(Duration::from_secs(60));
+    bench.list(&[listed(&id, "7999"), listed(&other, "7001")].concat());
+    let asked = bench.id_of("GetVar");
+    bench
+        .receive(&format!("Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: originatord/b/ru/R1/c"));
+    bench.hang_up_halves(&id, "7999", 17);
+    bench.idle(Duration::from_secs(1));
+    assert_eq!(bench.ends().len(), 1);
+}
+
+#[test]
+fn a_list_ends_once() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    for _ in 0..100 {
+        bench.receive("Event: CoreShowChannelsComplete");
+    }
+    assert_eq!(bench.count("Ping"), 1);
+}
+
+#[test]
+fn a_list_without_end_is_not_kept_without_end() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let call = CallId::new(UNIX_EPOCH, 1);
+    for leg in 0..=MAX_LISTED {
+        let frame = format!("Event: CoreShowChannel\r\nUniqueid: leg-{leg}\r\nLinkedid: {call}");
+        bench.engine.receive(bench.now(), Received::Frame(Frame::new(frame.into())));
+    }
+    bench.collect();
+    assert_eq!(bench.disconnects, 1);
+}
+
+#[test]
+fn a_call_that_has_no_channel_yet_is_not_over() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7480");
+    let id = bench.id_of("Originate");
+    bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
+    bench.pass(Duration::ZERO);
+    let refused = format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("Hangup"));
+    bench.receive(&refused);
+    assert!(matches!(bench.hung_up[..], [(5, Err(HangUpError::Rejected(_)))]), "{:?}", bench.hung_up);
+    bench.receipt(&id);
+    bench.event("Newchannel", &id, &id, "");
+    bench.event("Newchannel", &lock("7480"), &id, "");
+    bench.hang_up_halves(&id, "7480", 19);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.ends()[0].outcome.as_str(), &bench.ends()[0].hung_up_by), ("no_answer", &None));
+}
+
+#[test]
+fn whose_a_call_is_is_asked_once() {
+    let mut bench = Bench::ready();
+    let (ours, others) = (bench.call(1, "7999"), CallId::new(UNIX_EPOCH, 1).to_string());
+    for lists in 1..=3 {
+        bench.idle(Duration::from_secs(60));
+        bench.list(&[listed(&ours, "7999"), listed(&others, "7001")].concat());
+        if lists == 1 {
+            let asked = bench.id_of("GetVar");
+            bench.receive(&format!("Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: b/b/ru/R1/c"));
+        }
+        assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
+    }
+    assert_eq!(bench.engine.list(9).live_total, 1);
+    bench.hang_up_halves(&ours, "7999", 16);
+    bench.idle(Duration::from_secs(61));
+    assert_nothing_left(&bench);
+    assert!(bench.engine.reconcile.remembers_nothing());
+}
