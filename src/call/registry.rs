@@ -100,6 +100,9 @@ impl Registry {
     pub fn restart(&mut self, id: CallId) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let entry = &mut self.calls[key];
+        for leg in entry.call.legs() {
+            self.by_leg.remove(leg);
+        }
         entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
         self.by_number.entry(entry.call.info.number).or_insert(key);
         self.schedule(key);

@@ -4,6 +4,10 @@
 //! not know (from before a restart) are taken in once their channel has told whose they are, and those that
 //! are not there have ended unseen.
 
+#[cfg(test)]
+mod tests;
+
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +16,7 @@ use super::originate::IDENTITY;
 use super::{Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::{ChannelState, ListedChannel, Response};
-use crate::call::machine::{Fact, State};
+use crate::call::machine::{Fact, MAX_LEGS, State};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
 
@@ -28,6 +32,9 @@ const MIN_AGE: Duration = Duration::from_secs(10);
 
 /// How long a list may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most calls that a list can make us take in; no Asterisk carries as many.
+const MAX_TAKEN_IN: usize = 100_000;
 
 /// How many channels are asked at once whose they are.
 const ASKED_AT_ONCE: usize = 64;
@@ -47,6 +54,8 @@ struct Round {
     /// The calls that have to be in the list if they live: only what was there before the list was asked for.
     expected: HashSet<CallId>,
     found: BTreeMap<CallId, Found>,
+    /// The list has come to its end.
+    listed: bool,
     to_ask: VecDeque<CallId>,
     asked: HashSet<CallId>,
 }
@@ -59,6 +68,17 @@ struct Found {
     up: bool,
     conference: Option<Arc<str>>,
     legs: Vec<Box<str>>,
+}
+
+impl Round {
+    /// What is found of a call; none if it is one too many of those we do not expect.
+    fn entry(&mut self, id: CallId) -> Option<&mut Found> {
+        let is_full = self.found.len() >= MAX_TAKEN_IN + self.expected.len();
+        match self.found.entry(id) {
+            Entry::Vacant(_) if is_full && !self.expected.contains(&id) => None,
+            entry => Some(entry.or_default()),
+        }
+    }
 }
 
 impl Reconcile {
@@ -86,7 +106,8 @@ impl<O, H> Engine<O, H> {
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
         let (to_ask, asked) = Default::default();
         let expected = self.registry.ids().into_iter().filter(|id| self.is_in_asterisk(now, *id)).collect();
-        self.reconcile.round = Some(Round { began: now, expected, found: BTreeMap::new(), to_ask, asked });
+        let (found, listed) = (BTreeMap::new(), false);
+        self.reconcile.round = Some(Round { began: now, expected, found, listed, to_ask, asked });
         self.reconcile.next = None;
     }
 
@@ -129,7 +150,7 @@ impl<O, H> Engine<O, H> {
         let Some(round) = &mut self.reconcile.round else { return };
         let ListedChannel { channel, state, application, application_data, is_bridged } = listed;
         if let Ok(id) = channel.uniqueid.parse() {
-            let found = round.found.entry(id).or_default();
+            let Some(found) = round.entry(id) else { return };
             found.local1 = true;
             found.up = *state == ChannelState::Up;
             // Before it is in the bridge it only hears announcements; ConfbridgeJoin is yet to come.
@@ -137,10 +158,11 @@ impl<O, H> Engine<O, H> {
                 found.conference = application_data.split(',').next().map(Arc::from);
             }
         } else if let Ok(id) = channel.linkedid.parse() {
-            let found = round.found.entry(id).or_default();
+            let Some(found) = round.entry(id) else { return };
             match locked_number(&channel.uniqueid) {
                 Some(number) => found.number = Some(number),
-                None => found.legs.push(channel.uniqueid.as_ref().into()),
+                None if found.legs.len() < MAX_LEGS => found.legs.push(channel.uniqueid.as_ref().into()),
+                None => {}
             }
         }
     }
@@ -148,6 +170,8 @@ impl<O, H> Engine<O, H> {
     /// The list is complete; events that Asterisk had ready before it may still follow, but not after the
     /// answer to what is asked now.
     pub(super) fn receive_list_end(&mut self, now: Now) {
+        let Some(round) = self.reconcile.round.as_mut().filter(|round| !round.listed) else { return };
+        round.listed = true;
         if let Some(session) = self.link.session() {
             // A Ping holds nothing that could be unsendable.
             let _ = session.send(now.instant, &Action::Ping, Purpose::Settle);
@@ -223,6 +247,9 @@ impl<O, H> Engine<O, H> {
 
     /// Takes a call in that was made before a restart of ours.
     fn adopt(&mut self, now: Now, id: CallId, found: Found, identity: &str) {
+        if self.registry.len() >= MAX_TAKEN_IN {
+            return;
+        }
         let Some(info) = found.number.and_then(|number| self.parse_identity(id, number, identity)) else { return };
         let state = match &found {
             Found { conference: Some(_), .. } => State::Joined,
