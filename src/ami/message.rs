@@ -110,6 +110,9 @@ pub struct ListedChannel<'f> {
     pub is_bridged: bool,
 }
 
+/// Longest text taken, in bytes. Asterisk's longest id has 149, and its words are shorter.
+pub const MAX_TEXT: usize = 256;
+
 /// What our dialplan's UserEvent is called.
 pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
 
@@ -121,7 +124,7 @@ impl<'f> Message<'f> {
             Some((b"Response", value)) => {
                 let response = Response {
                     success: value == b"Success" || value == b"Goodbye" || value == b"Pong",
-                    message: frame.text("Message").unwrap_or_default().into_owned(),
+                    message: frame.get("Message").map(text).unwrap_or_default().into_owned(),
                     frame: frame.clone(),
                 };
                 Message::Response(frame.get("ActionID").and_then(ActionId::parse), response)
@@ -202,8 +205,9 @@ fn pick<'f, const N: usize>(frame: &'f Frame, names: [&str; N]) -> [&'f [u8]; N]
     found.map(Option::unwrap_or_default)
 }
 
+/// What is longer is cut: it is kept for each call and for each record, and not always by whom we expect.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)])
 }
 
 /// A small number; 0, Asterisk's word for "none", for what is none.

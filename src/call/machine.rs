@@ -16,7 +16,10 @@ pub const GRACE: Duration = Duration::from_millis(500);
 
 /// Most gateway legs remembered for one call; a dialplan that tries more gateways than that in one call is
 /// still called right, only by the legs that came first.
-const MAX_LEGS: usize = 8;
+pub const MAX_LEGS: usize = 8;
+
+/// How often it is told of one call that the callee came into a conference or left one. A callee does so once.
+const MAX_VISITS: u8 = 100;
 
 /// A thing that Asterisk, or nobody but the clock, says of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +139,8 @@ pub struct Call {
     answered: Option<Now>,
     joined: Option<Now>,
     left: Option<Now>,
+    /// How often either was told.
+    visits: u8,
     over: Option<Now>,
     local1: Half,
     local2: Half,
@@ -161,6 +166,7 @@ impl Call {
             answered: None,
             joined: None,
             left: None,
+            visits: 0,
             over: None,
             local1: Half::Unseen,
             local2: Half::Unseen,
@@ -195,11 +201,11 @@ impl Call {
                 self.reach(now, State::Answered, &mut change);
                 self.joined.get_or_insert(now);
                 self.left = None;
-                change(Change::Joined(conference));
+                self.tell_visit(Change::Joined(conference), &mut change);
             }
             Fact::Left(conference) => {
                 self.left = Some(now);
-                change(Change::Left(conference));
+                self.tell_visit(Change::Left(conference), &mut change);
             }
             Fact::Local1Gone(cause) => {
                 self.local1 = Half::Gone(cause);
@@ -238,6 +244,13 @@ impl Call {
             }
         }
         self.settle(now, &mut change);
+    }
+
+    fn tell_visit(&mut self, visit: Change, mut change: impl FnMut(Change)) {
+        if self.visits < MAX_VISITS {
+            self.visits += 1;
+            change(visit);
+        }
     }
 
     /// Ends what the clock ends; to be called at [`deadline`](Self::deadline).

@@ -12,7 +12,7 @@ use super::originate::IDENTITY;
 use super::{Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::{ChannelState, ListedChannel, Response};
-use crate::call::machine::{Call, Fact, State};
+use crate::call::machine::{Call, Fact, MAX_LEGS, State};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
 
@@ -168,7 +168,7 @@ impl<O, H> Engine<O, H> {
             }
         } else if let Some(number) = locked_number(&channel.uniqueid) {
             found.number = Some(number);
-        } else if is_short(&&*channel.uniqueid) {
+        } else if is_short(&&*channel.uniqueid) && found.legs.len() < MAX_LEGS {
             found.legs.push(channel.uniqueid.as_ref().into());
         }
     }

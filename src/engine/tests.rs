@@ -1,6 +1,7 @@
 //! The engine on virtual time, against an Asterisk played line by line.
 
 mod faults;
+mod hostile;
 
 use std::time::UNIX_EPOCH;
 

@@ -9,15 +9,10 @@ mod tests;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
 
-use super::Sink;
+use super::{Sink, pause};
 use crate::config::JournalFile;
 use crate::journal::Entry;
-
-/// Pause between attempts to write to a disk that is full or broken.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How much of a file's end is looked at for its last line, in bytes; a line is far shorter.
 const TAIL: u64 = 64 * 1024;
@@ -96,8 +91,7 @@ impl Sink for FileSink {
                 self.in_trouble = true;
             }
             self.file = None;
-            #[allow(clippy::disallowed_methods, reason = "this thread has nothing else to do")]
-            thread::sleep(RETRY);
+            pause();
         }
         if self.in_trouble {
             tracing::info!(path = %self.settings.path.display(), "the log file can be written again");

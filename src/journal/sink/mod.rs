@@ -34,6 +34,14 @@ pub trait Sink: Send + 'static {
 /// thread that writes does not compete with the call it is about.
 const COMPANY: Duration = Duration::from_millis(5);
 
+/// Pause between attempts to write to a disk that is full or broken.
+const RETRY: Duration = Duration::from_secs(1);
+
+fn pause() {
+    #[allow(clippy::disallowed_methods, reason = "a sink's thread has nothing else to do")]
+    std::thread::sleep(RETRY);
+}
+
 /// Lets `sink` write whatever `reader` reads, on a thread of this name, until the log is closed.
 ///
 /// # Errors

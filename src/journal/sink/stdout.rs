@@ -1,8 +1,8 @@
 //! The log on stdout, as text or as JSON lines.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 
-use super::{Sink, text_line};
+use super::{Sink, pause, text_line};
 use crate::config::LogFormat;
 use crate::journal::Entry;
 
@@ -36,9 +36,25 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
                 }
             }
         }
-        // One write for whole lines, so that what else is logged cannot come in between. Once it fails, the
-        // reader is gone for good.
-        self.output.write_all(lines.as_bytes())?;
-        self.output.flush()
+        // One write for whole lines, so that what else is logged cannot come in between.
+        let mut rest = lines.as_bytes();
+        while !rest.is_empty() {
+            match until_it_works(|| self.output.write(rest))? {
+                0 => return Err(ErrorKind::WriteZero.into()),
+                written => rest = &rest[written..],
+            }
+        }
+        until_it_works(|| self.output.flush())
+    }
+}
+
+/// Stdout may be a file on a full disk, which will not be full for ever; but a reader that is gone does not come back.
+fn until_it_works<T>(mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => pause(),
+            result => return result,
+        }
     }
 }

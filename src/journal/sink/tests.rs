@@ -101,6 +101,45 @@ async fn a_writer_whose_reader_is_gone_ends_alone() {
     journal.close();
 }
 
+/// A disk that has room for a few bytes at a time, and is full in between.
+struct Nearly {
+    is_full: bool,
+    written: Arc<Mutex<String>>,
+}
+
+impl Write for Nearly {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.is_full = !self.is_full;
+        if self.is_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let taken = bytes.len().min(100);
+        self.written.lock().unwrap().push_str(std::str::from_utf8(&bytes[..taken]).unwrap());
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
+    let (journal, written) = (Journal::new(4, 1, 7, false), Arc::<Mutex<String>>::default());
+    let disk = Nearly { is_full: false, written: written.clone() };
+    let writer = spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true)).unwrap();
+    append(&journal, 2);
+    journal.close();
+    eventually("all is written", || writer.is_finished()).await;
+    let expected: String = journal.from_start().next_batch().await.iter().map(json_line).collect();
+    assert!(expected.len() > 100, "it takes several writes");
+    assert_eq!(*written.lock().unwrap(), expected);
+}
+
+fn json_line(entry: &Entry) -> String {
+    serde_json::to_string(entry).unwrap() + "\n"
+}
+
 #[test]
 fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_so() {
     let entry = Entry::Record(Arc::new(samples::of_call(1, Event::CallQueued)));

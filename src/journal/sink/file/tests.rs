@@ -160,7 +160,7 @@ fn a_file_that_cannot_be_written_yet_gets_everything_once_it_can() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("later/calls.jsonl");
     let mut sink = FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 });
-    let writer = thread::spawn(move || {
+    let writer = std::thread::spawn(move || {
         for seq in 1..=3 {
             sink.write(&[record(seq)]).unwrap();
         }
