@@ -54,6 +54,8 @@ pub enum Effect<O, H> {
 #[derive(Debug)]
 enum Purpose<H> {
     Originate(CallId),
+    /// Who holds the lock of the call's number.
+    Holder(CallId),
     HangUp(CallId, H),
     /// The list of all channels, to settle with what we believe.
     List,
