@@ -27,7 +27,6 @@ on_both_versions!(
     hang_up_by_delete,
     hang_up_while_it_rings,
     a_context_that_does_not_exist,
-    two_daemons_race_for_one_number,
     the_daemon_is_killed_in_mid_call,
 );
 
@@ -153,31 +152,6 @@ fn a_context_that_does_not_exist(pbx: &Pbx) {
     assert!(reply.body.contains("Extension does not exist"), "{reply:?}");
     // The number is free: the same answer again, not "in progress".
     assert_eq!(daemon.call("79990107001", "R1").status, 502);
-}
-
-fn two_daemons_race_for_one_number(pbx: &Pbx) {
-    let other = |name: &str| Daemon::start(&pbx.ami(), &[("top", &format!("instance = \"{name}\""))]);
-    let daemons = [other("a"), other("b")];
-    for round in 0..20 {
-        let number = format!("799901080{round:02}");
-        let replies: Vec<_> = std::thread::scope(|scope| {
-            let asked: Vec<_> = daemons.iter().map(|daemon| scope.spawn(|| daemon.call(&number, "R1"))).collect();
-            asked.into_iter().map(|asked| asked.join().expect("a reply")).collect()
-        });
-        let accepted: Vec<_> = replies.iter().filter_map(|reply| reply.header("x-call-id")).collect();
-        assert_eq!(accepted.len(), 1, "{replies:?}");
-        let busy = replies.iter().filter(|reply| reply.body.contains("call already in progress")).count();
-        assert_eq!(busy, 1, "{replies:?}");
-        let channels = pbx.channels();
-        let calls = channels.lines().filter(|line| line.contains(&number) && line.contains(";1!")).count();
-        assert_eq!(calls, 1, "{channels}");
-        for (daemon, reply) in daemons.iter().zip(&replies) {
-            if let Some(id) = reply.header("x-call-id") {
-                daemon.delete(&format!("/api/calls/{id}"));
-                daemon.wait_for(id, "call.ended");
-            }
-        }
-    }
 }
 
 fn the_daemon_is_killed_in_mid_call(pbx: &Pbx) {

@@ -337,8 +337,9 @@ fn a_live_call_asked_about(version: &'static str) {
             "Action: GetVar\nActionID: 3\nChannel: lock-7999001\nVariable: B",
             "Action: GetVar\nActionID: 4\nChannel: call-001\nVariable: C",
             "Action: GetVar\nActionID: 5\nChannel: call-001\nVariable: CHANNEL(language)",
-            "Action: ConfbridgeList\nActionID: 6\nConference: R-7999001",
-            "Action: ConfbridgeListRooms\nActionID: 7",
+            "Action: GetVar\nActionID: 6\nChannel: lock-7999001\nVariable: CHANNEL(linkedid)",
+            "Action: ConfbridgeList\nActionID: 7\nConference: R-7999001",
+            "Action: ConfbridgeListRooms\nActionID: 8",
         ] {
             client.send(action);
             client.settle();

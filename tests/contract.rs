@@ -252,7 +252,7 @@ fn a_number_locked_by_another_daemon_is_in_progress() {
 }
 
 #[test]
-fn without_events_the_receipt_is_enough() {
+fn without_events_asterisk_is_asked_whether_it_makes_the_call() {
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly);
     let id = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&id, "call.queued");

@@ -160,7 +160,7 @@ fn pipelined_requests_are_answered_in_their_order() {
 
 #[test]
 fn who_has_closed_its_half_is_still_answered() {
-    // Asterisk's receipt alone is believed only after a while, in which the closing is seen.
+    // Without events, Asterisk is asked only after a while, in which the closing is seen.
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));

@@ -2,13 +2,11 @@
 
 mod support;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::sim::{SECRET, Simulator};
-use support::{PATIENCE, eventually};
+use support::eventually;
+use support::sim::Simulator;
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 const RING_TIMEOUT: (&str, &str) = ("originate", "ring_timeout = \"2s\"");
@@ -98,29 +96,13 @@ fn check_finds_everything_in_order() {
     assert!(!report.contains("warning") && !report.contains("failure"), "{report}");
 }
 
-/// Logs in, sends one more action, and reads until `until` has come or the connection ends.
-fn ask(simulator: &Simulator, action: &str, until: &str) -> String {
-    let mut stream = TcpStream::connect(&simulator.address).expect("connects");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let login = format!("Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n");
-    stream.write_all(format!("{login}{action}\r\n\r\n").as_bytes()).expect("writes");
-    let (mut answer, mut buffer) = (String::new(), [0; 4096]);
-    while !answer.contains(until) {
-        match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => answer.push_str(&String::from_utf8_lossy(&buffer[..count])),
-        }
-    }
-    answer
-}
-
 #[test]
 fn faults_come_and_go_on_command() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[("asterisk", "keepalive = \"1s\"")]);
     let id = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&id, "call.joined");
-    ask(&simulator, "Action: SimFault\r\nStop_Writing: true", "Faults set");
+    simulator.ask("Action: SimFault\r\nStop_Writing: true", "Faults set");
     daemon.wait_for_event("ami.disconnected");
     eventually("the daemon is not ready", || (daemon.get("/readyz").status == 503).then_some(()));
     // Nobody gets an answer from it any longer, so it cannot be told to stop that: it ends.
@@ -130,7 +112,7 @@ fn faults_come_and_go_on_command() {
     let daemon = simulator.daemon(&[]);
     let id = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&id, "call.joined");
-    ask(&simulator, "Action: SimFault\r\nRestart: true", "Faults set");
+    simulator.ask("Action: SimFault\r\nRestart: true", "Faults set");
     daemon.wait_for_event("ami.disconnected");
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["outcome"], "unknown", "{end}");
@@ -143,7 +125,7 @@ fn faults_come_and_go_on_command() {
 fn a_connection_cut_before_the_receipt_leaves_a_call_that_is_found_again() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
-    ask(&simulator, "Action: SimFault\r\nCut_Before_Receipt: true", "Faults set");
+    simulator.ask("Action: SimFault\r\nCut_Before_Receipt: true", "Faults set");
     let reply = daemon.call("79990000001", "R1");
     assert_eq!(reply.status, 504, "{reply:?}");
     daemon.wait_ready();

@@ -175,6 +175,7 @@ impl<O, H> Engine<O, H> {
     fn receive_answer(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
         match purpose {
             Purpose::Originate(id) => self.receive_receipt(now, id, response),
+            Purpose::Holder(id) => self.receive_holder(now, id, response),
             Purpose::HangUp(id, reply) => self.receive_hung_up(now, id, reply, response),
             Purpose::List => self.receive_list_answer(now, response),
             Purpose::Whose(id) => self.receive_identity(now, id, Some(response)),
@@ -190,7 +191,8 @@ impl<O, H> Engine<O, H> {
             Purpose::HangUp(_, reply) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut))),
             Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
             Purpose::Whose(id) => self.receive_identity(now, id, None),
-            Purpose::Logoff => {}
+            // Who waited was told long ago that nothing is known.
+            Purpose::Holder(_) | Purpose::Logoff => {}
         }
     }
 

@@ -12,9 +12,12 @@ use crate::clock::Now;
 use crate::handle::{HangUpError, OriginateError};
 use crate::journal::Event;
 
-/// How long after the receipt a sign of `;2` is waited for. Where the events that give it are filtered away,
-/// every call is answered this much later.
+/// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the number's lock. Where
+/// the events that give it are filtered away, every call is answered this much later.
 const SIGN_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// The pause before it is asked again, if nobody does or somebody else.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How much earlier than the HTTP side the engine gives up waiting, so that its answer gets out in time.
 const REPLY_MARGIN: Duration = Duration::from_millis(100);
@@ -31,6 +34,10 @@ const LOCK_RETRIES: [Duration; 5] = [
 /// The channel variable that carries, through any restart of ours, whose a call is.
 pub(super) const IDENTITY: &str = "ORIGINATORD";
 
+/// What tells whose a lock is. In a conference the oldest Linkedid spreads to all, but whoever is locked out gets into
+/// none: a lock that has the Linkedid of a call is that call's.
+const LINKEDID: &str = "CHANNEL(linkedid)";
+
 /// Who waits for an Originate's fate.
 pub(super) struct Waiting<O> {
     reply: O,
@@ -46,6 +53,8 @@ enum Step {
     Sent,
     /// `Response: Success`; a sign of `;2` is waited for.
     Received { sign_by: Instant },
+    /// No sign came, and Asterisk was asked who holds the lock.
+    Asked,
     /// The lock of the number's last call lingers.
     Retry { at: Instant },
 }
@@ -53,7 +62,7 @@ enum Step {
 impl<O> Waiting<O> {
     fn deadline(&self) -> Instant {
         match self.step {
-            Step::Sent => self.give_up,
+            Step::Sent | Step::Asked => self.give_up,
             Step::Paced { turn: at } | Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
         }
     }
@@ -158,24 +167,46 @@ impl<O, H> Engine<O, H> {
                 // Whoever asked would be gone before Asterisk could answer.
                 Step::Paced { .. } if is_late => self.refuse(now, id, Refusal::Overloaded),
                 Step::Paced { .. } => self.send_paced(now, id),
-                Step::Sent => self.answer(id, Err(OriginateError::Unconfirmed(id))),
-                // No sign, but no refusal either: what events there are will be merged when they come.
-                Step::Received { .. } => self.accept_unseen(now, id),
                 Step::Retry { .. } if is_late => self.refuse(now, id, Refusal::InProgress { by: None }),
                 Step::Retry { .. } => self.retry(now, id),
+                Step::Received { .. } if !is_late => self.ask_holder(now, id),
+                Step::Sent | Step::Received { .. } | Step::Asked => self.give_up(now, id),
             }
         }
     }
 
-    fn accept_unseen(&mut self, now: Now, id: CallId) {
-        match self.registry.get(id) {
-            Some(call) if call.is_locked_out() => return self.refuse(now, id, Refusal::InProgress { by: None }),
-            Some(_) => {}
-            // It was settled meanwhile, as one that nobody saw accepted.
-            None => return self.answer(id, Err(OriginateError::Unconfirmed(id))),
+    /// Neither a sign nor a refusal has come: either the events are filtered away, or Asterisk has yet to begin. The
+    /// receipt alone says nothing, as it comes before the lock is asked for.
+    fn ask_holder(&mut self, now: Now, id: CallId) {
+        let Some(number) = self.registry.get(id).map(|call| call.info.number) else { return self.give_up(now, id) };
+        self.set_step(id, Step::Asked);
+        if let Some(session) = self.link.session() {
+            let action = Action::GetVar { channel: lock_id(number), variable: LINKEDID };
+            // A lock's id holds nothing that could be unsendable.
+            let _ = session.send(now.instant, &action, Purpose::Holder(id));
         }
-        self.fact(now, id, Fact::Accepted);
-        self.answer(id, Ok(id));
+    }
+
+    /// Asterisk's word on whose the number's lock is.
+    pub(super) fn receive_holder(&mut self, now: Now, id: CallId, response: &Response) {
+        if !self.waiting.get(&id).is_some_and(|waiting| matches!(waiting.step, Step::Asked)) {
+            return;
+        }
+        let holder = response.frame.text("Value").filter(|_| response.success);
+        if holder.is_some_and(|holder| *holder == *id.to_string()) {
+            self.fact(now, id, Fact::Local2Seen);
+            self.look_at(now, id);
+        } else {
+            self.set_step(id, Step::Received { sign_by: now.instant + ASK_AGAIN });
+        }
+    }
+
+    /// There is no more time to wait for what becomes of the call.
+    fn give_up(&mut self, now: Now, id: CallId) {
+        match self.registry.get(id) {
+            Some(call) if call.is_locked_out() => self.refuse(now, id, Refusal::InProgress { by: None }),
+            _ => self.answer(id, Err(OriginateError::Unconfirmed(id))),
+        }
     }
 
     fn retry(&mut self, now: Now, id: CallId) {

@@ -234,15 +234,47 @@ fn a_call_is_ok_once_asterisk_shows_the_half_that_holds_the_lock() {
 }
 
 #[test]
-fn where_events_are_filtered_away_the_receipt_is_enough() {
+fn where_no_sign_comes_asterisk_is_asked_who_holds_the_lock() {
     let mut bench = Bench::ready();
     bench.originate(7, "7999");
     let id = bench.id_of("Originate");
     bench.receipt(&id);
     bench.pass(Duration::from_millis(249));
-    assert!(bench.originated.is_empty());
+    assert_eq!(bench.count("GetVar"), 0);
     bench.pass(Duration::from_millis(1));
+    assert!(bench.sent.ends_with(&format!("Channel: {}\r\nVariable: CHANNEL(linkedid)\r\n\r\n", lock("7999"))));
+    // Asterisk has yet to begin.
+    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("GetVar")));
+    bench.pass(Duration::from_millis(100));
+    assert_eq!(bench.count("GetVar"), 2);
+    bench.receive(&format!("Response: Success\nActionID: {}\nValue: {id}", bench.id_of("GetVar")));
     assert_eq!(bench.originated, [(7, Ok(id.parse().unwrap()))]);
+    assert_eq!(bench.events().last(), Some(&"call.queued"));
+}
+
+#[test]
+fn a_receipt_is_no_call_and_the_lock_may_be_anothers() {
+    let mut bench = Bench::ready();
+    bench.originate(7, "7999");
+    let id = bench.id_of("Originate");
+    bench.receipt(&id);
+    for _ in 0..11 {
+        bench.pass(Duration::from_millis(250));
+        if bench.originated.is_empty() {
+            bench.receive(&format!("Response: Success\nActionID: {}\nValue: od-another", bench.id_of("GetVar")));
+        }
+    }
+    assert_eq!(bench.originated, [(7, Err(OriginateError::Unconfirmed(id.parse().unwrap())))]);
+    assert!(!bench.events().contains(&"call.queued"));
+
+    // An overloaded Asterisk comes to it late.
+    bench.originate(8, "7998");
+    let id = bench.id_of("Originate");
+    bench.receipt(&id);
+    bench.pass(Duration::from_millis(1000));
+    bench.event("Newchannel", &id, &id, "");
+    bench.event("Hangup", &id, &id, "Cause: 0");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: None }));
 }
 
 #[test]

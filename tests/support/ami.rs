@@ -24,7 +24,7 @@ impl Action {
 pub enum OnOriginate {
     /// Success, and both channels appear.
     Accept,
-    /// Success, and nothing more.
+    /// Success, and no events; but whoever asks is told that the lock is the call's.
     ReceiptOnly,
     /// Nothing at all.
     Silence,
@@ -198,6 +198,14 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
                     stream.write_all(format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n").as_bytes());
             }
             write_frame(stream, &[("Event", "CoreShowChannelsComplete"), ("ActionID", id)]);
+        }
+        Some("GetVar") if action.get("Variable") == Some("CHANNEL(linkedid)") => {
+            let actions = shared.actions.lock().expect("a lock");
+            let made = |asked: &&Action| asked.get("OtherChannelId") == action.get("Channel");
+            match actions.iter().rfind(made).and_then(|made| made.get("ChannelId")) {
+                Some(call) => reply("Success", &[("Value", call)]),
+                None => reply("Error", &[("Message", "No such channel")]),
+            }
         }
         Some("Originate") => {
             let what = *shared.on_originate.lock().expect("a lock");

@@ -37,3 +37,9 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
+
+/// Notes down, for whoever reads the output, how long something took that may take longer on a slower machine.
+/// `tests/chaos/run` makes a table of it.
+pub fn measured(what: &str, time: Duration) {
+    println!("measured {} ms | {what}", time.as_millis());
+}

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use super::daemon::{Ami, Daemon};
+use super::eventually;
 
 /// A running instance of `asterisk/pbx`. It ends by itself when the test process has.
 pub struct Pbx {
@@ -73,6 +74,37 @@ impl Pbx {
     /// Starts Asterisk again, on the same ports.
     pub fn start_again(&self) {
         pbx(&["start", &self.name]);
+    }
+
+    /// Stops Asterisk by SIGSTOP: it is there, and does nothing.
+    pub fn stop(&self) {
+        pbx(&["stop", &self.name]);
+    }
+
+    /// Lets a stopped Asterisk go on.
+    pub fn go_on(&self) {
+        pbx(&["continue", &self.name]);
+    }
+
+    /// How many calls to each of these numbers Asterisk has: a call has one half that dials.
+    pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
+        let channels = self.channels();
+        let is_half = |line: &&str, number: &str| line.starts_with(&format!("Local/{number}@")) && line.contains(";2!");
+        let count = |number: &String| channels.lines().filter(|line| is_half(line, number)).count();
+        numbers.iter().map(|number| (number.clone(), count(number))).collect()
+    }
+
+    /// How many calls to this number Asterisk has.
+    pub fn calls_to(&self, number: &str) -> usize {
+        self.calls(&[number.to_owned()])[number]
+    }
+
+    /// Has Asterisk end the call to this number, and waits until it has.
+    pub fn end_call_to(&self, number: &str) {
+        let (half, channels) = (format!("Local/{number}@"), self.channels());
+        let channel = channels.lines().find(|line| line.starts_with(&half)).and_then(|line| line.split('!').next());
+        self.rx(&format!("channel request hangup {}", channel.expect("a channel")));
+        eventually("the call is over", || (!self.channels().contains(&half)).then_some(()));
     }
 
     /// Ends the instance.

@@ -1,10 +1,13 @@
 //! The simulator as users run it: a process, with a scenario file.
 
-use std::io::{BufRead, BufReader};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::daemon::{Ami, Daemon};
 
 /// The secret of its user.
@@ -45,6 +48,32 @@ impl Simulator {
     /// A daemon for it.
     pub fn daemon(&self, more: &[(&str, &str)]) -> Daemon {
         Daemon::start(&self.ami(), more)
+    }
+
+    /// Logs in, sends one more action, and reads until `until` has come or the connection ends.
+    pub fn ask(&self, action: &str, until: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let login = format!("Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n");
+        stream.write_all(format!("{login}{action}\r\n\r\n").as_bytes()).expect("writes");
+        let (mut answer, mut buffer) = (String::new(), [0; 4096]);
+        while !answer.contains(until) {
+            match stream.read(&mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => answer.push_str(&String::from_utf8_lossy(&buffer[..count])),
+            }
+        }
+        answer
+    }
+
+    /// How many calls to each of these numbers it has: a call has one half that dials.
+    pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
+        let listed = self.ask("Action: CoreShowChannels", "Event: CoreShowChannelsComplete");
+        assert!(listed.contains("CoreShowChannelsComplete"), "{listed}");
+        let is_half =
+            |line: &&str, number: &str| line.starts_with(&format!("Channel: Local/{number}@")) && line.ends_with(";2");
+        let count = |number: &String| listed.lines().filter(|line| is_half(line, number)).count();
+        numbers.iter().map(|number| (number.clone(), count(number))).collect()
     }
 
     /// Sends a signal, and waits for the end; returns the exit code.

@@ -1,0 +1,90 @@
+//! A peer that is there and does not answer is found out, without any traffic, within about two keepalives; whatever
+//! was wrong with the link, it comes back by itself; and who is not let in does not hammer at the door.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::ami::{FakeAsterisk, Manner, OnOriginate};
+use support::daemon::{Ami, Daemon};
+use support::pbx::Pbx;
+use support::relay::Relay;
+use support::{eventually, measured};
+
+/// Any other timer would take much longer to find out.
+const KEEPALIVE: Duration = Duration::from_millis(500);
+const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
+const OTHER_TIMERS: Duration = Duration::from_secs(60);
+
+/// How often the link has come up.
+fn connected(daemon: &Daemon) -> usize {
+    daemon.records().iter().filter(|record| record["event"] == "ami.connected").count()
+}
+
+/// The link goes silent while nobody calls, and later comes back.
+fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl Fn()) {
+    let began = Instant::now();
+    fall_silent();
+    let lost = daemon.wait_for_event("ami.disconnected");
+    measured(&format!("{name}: noticed"), began.elapsed());
+    assert!(began.elapsed() < OTHER_TIMERS, "{lost}");
+    // As the daemon itself has measured it, from the last word it heard.
+    let silence =
+        lost["reason"].as_str().and_then(|reason| reason.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok());
+    assert!(silence.is_some_and(|ms| Duration::from_millis(ms) >= 2 * KEEPALIVE), "{lost}");
+    let refused = daemon.call("79990001001", "R1");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    let before = connected(daemon);
+
+    let over = Instant::now();
+    go_on();
+    daemon.wait_ready();
+    measured(&format!("{name}, idle: recovered"), over.elapsed());
+    eventually("it is told once more", || (connected(daemon) == before + 1).then_some(()));
+    let id = daemon.call_ok("79990001001", "R1");
+    daemon.delete(&format!("/api/calls/{id}"));
+    daemon.wait_for(&id, "call.ended");
+}
+
+#[test]
+fn an_asterisk_that_is_stopped() {
+    let pbx = Pbx::start("22");
+    let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
+    goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.go_on());
+}
+
+#[test]
+fn a_network_that_drops_every_packet() {
+    let pbx = Pbx::shared("22");
+    let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
+    let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
+    let daemon = Daemon::start(&ami, &[("asterisk", LINK)]);
+    goes_silent("link silent", &daemon, || relay.hold(), || relay.go_on());
+}
+
+#[test]
+fn who_is_not_let_in_waits_longer_and_longer() {
+    const ATTEMPTS: usize = 9;
+    // A real one takes a second to refuse, so that nobody could hammer at it.
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    asterisk.behave(Manner::Distrustful);
+    let relay = Relay::start(&asterisk.address.to_string());
+    let ami = Ami { address: &relay.address.to_string(), secret: "wrong" };
+    let began = Instant::now();
+    let backoff = ("asterisk", "backoff_min = \"100ms\"\nbackoff_max = \"1s\"");
+    let daemon = Daemon::start_unready(&ami, &[backoff]);
+    eventually("it is tried again and again", || (relay.tried() >= ATTEMPTS).then_some(()));
+    // Each pause is half of its longest at least: 100, 200, 400, 800, and then 1000 ms.
+    let pauses: Duration =
+        (0..ATTEMPTS - 1).map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2).sum();
+    assert!(began.elapsed() >= pauses, "{ATTEMPTS} attempts in {:?}", began.elapsed());
+    let refused = daemon.call("79990001002", "R1");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("login refused"), "{refused:?}");
+    let told = daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    assert_eq!(told, 1, "{}", daemon.output());
+
+    // Once the secret is right, it is let in.
+    asterisk.behave(Manner::Kind);
+    daemon.wait_ready();
+}
