@@ -34,6 +34,11 @@ impl Frame {
         })
     }
 
+    /// Whether this is an event. OriginateResponse has a `Response` as well, but its first header tells.
+    pub fn is_event(&self) -> bool {
+        self.0.starts_with(b"Event:")
+    }
+
     /// The first header of this name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)

@@ -165,9 +165,12 @@ impl<P> Session<P> {
                 self.begin_login(now)
             }
             Received::Oversized(_) => Ok(Heard::Nothing),
+            // The owner looks into an event, and only once.
+            Received::Frame(frame) if frame.is_event() => {
+                Ok(if self.is_up() { Heard::Event(frame) } else { Heard::Nothing })
+            }
             Received::Frame(frame) => match Message::parse(&frame) {
                 Message::Response(id, response) => self.receive_response(now, id, response),
-                Message::Event(_) if self.is_up() => Ok(Heard::Event(frame)),
                 Message::Event(_) | Message::Other => Ok(Heard::Nothing),
             },
         }
