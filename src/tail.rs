@@ -209,7 +209,7 @@ fn line(record: &Map<String, Value>) -> String {
     let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
     for (name, value) in record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()) {
         let value = match value {
-            Value::String(text) => quoted(text),
+            Value::String(text) => quoted(text).into_owned(),
             other => other.to_string(),
         };
         line.push_str(&format!(" {dim}{}={dim:#}{value}", quoted(name)));
@@ -219,7 +219,7 @@ fn line(record: &Map<String, Value>) -> String {
 
 /// A word of somebody else's: in a terminal it must not be more than that.
 fn shown(text: &str) -> String {
-    if text.is_empty() { String::new() } else { quoted(text) }
+    if text.is_empty() { String::new() } else { quoted(text).into_owned() }
 }
 
 fn style(event: &str, outcome: &str) -> Style {

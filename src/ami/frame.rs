@@ -34,6 +34,11 @@ impl Frame {
         })
     }
 
+    /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first header tells.
+    pub fn event_name(&self) -> Option<&[u8]> {
+        self.headers().next().and_then(|(name, value)| (name == b"Event").then_some(value))
+    }
+
     /// The first header of this name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)

@@ -191,15 +191,19 @@ impl<'f> Event<'f> {
     }
 }
 
-/// The first header of each name, in one pass; empty where there is none.
+/// The first header of each name, in one pass that goes no further than it has to; empty where there is none.
 fn pick<'f, const N: usize>(frame: &'f Frame, names: [&str; N]) -> [&'f [u8]; N] {
-    let mut found = [None; N];
+    let (mut found, mut missing) = ([None; N], N);
     for (name, value) in frame.headers() {
         for (slot, wanted) in found.iter_mut().zip(names) {
             if slot.is_none() && name.eq_ignore_ascii_case(wanted.as_bytes()) {
                 *slot = Some(value);
+                missing -= 1;
                 break;
             }
+        }
+        if missing == 0 {
+            break;
         }
     }
     found.map(Option::unwrap_or_default)

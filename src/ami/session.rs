@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::action::{Action, ActionId, Secret, Unsendable};
 use super::codec::Received;
 use super::frame::Frame;
-use super::message::{Event, Message, Response};
+use super::message::{Message, Response};
 use crate::config::{Asterisk, Auth};
 
 /// What a session has to know.
@@ -166,19 +166,23 @@ impl<P> Session<P> {
                 self.begin_login(now)
             }
             Received::Oversized(_) => Ok(Heard::Nothing),
-            Received::Frame(frame) => match Message::parse(&frame) {
-                Message::Response(id, response) => {
-                    self.answered = now;
-                    self.receive_response(now, id, response)
-                }
-                Message::Event(event) if self.is_up() => {
+            Received::Frame(frame) => match frame.event_name() {
+                Some(name) if self.is_up() => {
                     // No other event is an answer: an Asterisk that tells and does not listen is of no use.
-                    if matches!(event, Event::CoreShowChannel(_) | Event::CoreShowChannelsComplete) {
+                    if matches!(name, b"CoreShowChannel" | b"CoreShowChannelsComplete") {
                         self.answered = now;
                     }
+                    // The owner looks into it, and nobody else.
                     Ok(Heard::Event(frame))
                 }
-                Message::Event(_) | Message::Other => Ok(Heard::Nothing),
+                Some(_) => Ok(Heard::Nothing),
+                None => match Message::parse(&frame) {
+                    Message::Response(id, response) => {
+                        self.answered = now;
+                        self.receive_response(now, id, response)
+                    }
+                    Message::Event(_) | Message::Other => Ok(Heard::Nothing),
+                },
             },
         }
     }

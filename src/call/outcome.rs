@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use humantime::format_rfc3339_millis;
 use serde::Serialize;
-use serde::ser::SerializeMap;
 
-use crate::journal::record::rfc3339;
+use crate::journal::member::{Members, Value};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -127,33 +127,34 @@ impl End {
         wait.trim_start_matches([' ', '_']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
-    /// Writes the members that `call.ended` adds to its record.
-    pub fn serialize_into<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
-        map.serialize_entry("outcome", self.outcome.as_str())?;
-        map.serialize_entry("cause", &self.cause.as_ref().map(|cause| cause.code))?;
-        map.serialize_entry("cause_text", &self.cause.as_ref().map(|cause| &cause.text))?;
+    /// Puts the members that `call.ended` adds to its record.
+    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
+        let cause = self.cause.as_ref();
+        members.put("outcome", Value::Text(self.outcome.as_str()))?;
+        members.put("cause", cause.map_or(Value::Null, |cause| Value::Number(cause.code.into())))?;
+        members.put("cause_text", Value::text_or_null(cause.map(|cause| &*cause.text)))?;
         if let Some(tech) = &self.tech {
-            map.serialize_entry("gateway_reply", tech)?;
+            members.put("gateway_reply", Value::Text(tech))?;
         }
         if let Some(seconds) = self.flood_wait_seconds() {
-            map.serialize_entry("flood_wait_seconds", &seconds)?;
+            members.put("flood_wait_seconds", Value::Number(seconds.into()))?;
         }
-        map.serialize_entry("ring_seconds", &self.ring.map(seconds))?;
-        map.serialize_entry("talk_seconds", &self.talk.map(seconds))?;
+        members.put("ring_seconds", self.ring.map_or(Value::Null, seconds))?;
+        members.put("talk_seconds", self.talk.map_or(Value::Null, seconds))?;
         if let Some(key) = &self.hung_up_by {
-            map.serialize_entry("hung_up_by", key)?;
+            members.put("hung_up_by", Value::Text(key))?;
         }
         if let Some((from, to)) = self.unseen {
-            map.serialize_entry("ended_after", &rfc3339(from))?;
-            map.serialize_entry("ended_before", &rfc3339(to))?;
+            members.put("ended_after", Value::Shown(&format_rfc3339_millis(from)))?;
+            members.put("ended_before", Value::Shown(&format_rfc3339_millis(to)))?;
         }
         Ok(())
     }
 }
 
 /// Seconds with three decimals.
-fn seconds(duration: Duration) -> f64 {
-    duration.as_millis() as f64 / 1000.0
+fn seconds(duration: Duration) -> Value<'static> {
+    Value::Seconds(duration.as_millis() as f64 / 1000.0)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use super::CallInfo;
 use super::machine::{Moments, State};
 use super::outcome::End;
+use crate::journal::member::IntoMap;
 use crate::journal::record::rfc3339;
 
 /// A call at one moment.
@@ -47,7 +48,7 @@ impl Serialize for CallView {
             map.serialize_entry(name, &moment.map(rfc3339))?;
         }
         if let Some(end) = &self.end {
-            end.serialize_into(&mut map)?;
+            end.members(&mut IntoMap(&mut map))?;
         }
         map.end()
     }

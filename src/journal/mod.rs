@@ -3,6 +3,7 @@
 //! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost nothing and can
 //! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
 
+pub mod member;
 pub mod record;
 #[cfg(test)]
 pub(crate) mod samples;

@@ -11,6 +11,7 @@ use std::time::SystemTime;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::member::{IntoMap, Members, Value};
 use crate::call::outcome::End;
 use crate::call::{CallInfo, Refusal};
 
@@ -103,13 +104,22 @@ impl Event {
 }
 
 /// Why records are missing from what a reader is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapReason {
     /// The reader was slower than the ring is long, or came too late.
     Overrun,
     /// The daemon has been restarted since, and its ring began anew.
     Restarted,
+}
+
+impl GapReason {
+    /// The word, as in the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            GapReason::Overrun => "overrun",
+            GapReason::Restarted => "restarted",
+        }
+    }
 }
 
 /// Takes the place of records that a reader will not get.
@@ -142,50 +152,74 @@ pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result
     serializer.collect_str(&humantime::format_rfc3339_millis(*time))
 }
 
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("seq", &self.seq)?;
-        map.serialize_entry("time", &format_args!("{}", humantime::format_rfc3339_millis(self.time)))?;
-        map.serialize_entry("event", self.event.name())?;
+impl Record {
+    /// Puts all members, in their order.
+    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
+        members.put("seq", Value::Number(self.seq))?;
+        members.put("time", Value::Shown(&humantime::format_rfc3339_millis(self.time)))?;
+        members.put("event", Value::Text(self.event.name()))?;
         if let Some(call) = &self.call {
-            map.serialize_entry("call_id", &call.id)?;
-            map.serialize_entry("number", &call.number)?;
-            map.serialize_entry("room", &call.room)?;
-            map.serialize_entry("caller_id", &call.caller_id)?;
-            map.serialize_entry("lang", &call.lang)?;
-            map.serialize_entry("key", &call.key)?;
+            members.put("call_id", Value::Shown(&call.id))?;
+            members.put("number", Value::Shown(&call.number))?;
+            members.put("room", Value::Text(call.room.as_str()))?;
+            members.put("caller_id", Value::Text(call.caller_id.as_str()))?;
+            members.put("lang", Value::Text(call.lang.as_str()))?;
+            members.put("key", Value::Text(&call.key))?;
         }
-        match &self.event {
+        self.event.members(members)
+    }
+}
+
+impl Event {
+    /// Puts what the event adds.
+    fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
+        match self {
             Event::DaemonStarted { version, instance } => {
-                map.serialize_entry("version", version)?;
-                map.serialize_entry("instance", instance)?;
+                members.put("version", Value::Text(version))?;
+                members.put("instance", Value::Text(instance))
             }
-            Event::DaemonStopping { reason } => map.serialize_entry("reason", reason)?,
+            Event::DaemonStopping { reason } => members.put("reason", Value::Text(reason)),
             Event::AmiConnected { asterisk, banner, live } => {
-                map.serialize_entry("asterisk", asterisk)?;
-                map.serialize_entry("banner", banner)?;
-                map.serialize_entry("live", live)?;
+                members.put("asterisk", Value::Text(asterisk))?;
+                members.put("banner", Value::Text(banner))?;
+                members.put("live", Value::Number(*live as u64))
             }
             Event::AmiDisconnected { asterisk, reason } => {
-                map.serialize_entry("asterisk", asterisk)?;
-                map.serialize_entry("reason", reason)?;
+                members.put("asterisk", Value::Text(asterisk))?;
+                members.put("reason", Value::Text(reason))
             }
             Event::CallRefused(refusal) => {
-                map.serialize_entry("reason", refusal.code())?;
-                map.serialize_entry("text", &format_args!("{refusal}"))?;
+                members.put("reason", Value::Text(refusal.code()))?;
+                members.put("text", Value::Shown(refusal))?;
                 match refusal {
-                    Refusal::InProgress { by: Some(id) } => map.serialize_entry("in_progress", id)?,
-                    Refusal::Limited(limit) => map.serialize_entry("limit", limit.name)?,
-                    _ => {}
+                    Refusal::InProgress { by: Some(id) } => members.put("in_progress", Value::Shown(id)),
+                    Refusal::Limited(limit) => members.put("limit", Value::Text(limit.name)),
+                    _ => Ok(()),
                 }
             }
             Event::CallJoined { conference } | Event::CallLeft { conference } => {
-                map.serialize_entry("conference", conference)?;
+                members.put("conference", Value::Text(conference))
             }
-            Event::CallEnded(end) => end.serialize_into(&mut map)?,
-            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered => {}
+            Event::CallEnded(end) => end.members(members),
+            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered => Ok(()),
         }
+    }
+}
+
+impl Gap {
+    /// Puts all members, in their order.
+    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
+        members.put("event", Value::Text("gap"))?;
+        members.put("reason", Value::Text(self.reason.as_str()))?;
+        members.put("from", self.from.map_or(Value::Null, Value::Number))?;
+        members.put("to", self.to.map_or(Value::Null, Value::Number))
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.members(&mut IntoMap(&mut map))?;
         map.end()
     }
 }
@@ -193,10 +227,7 @@ impl Serialize for Record {
 impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("event", "gap")?;
-        map.serialize_entry("reason", &self.reason)?;
-        map.serialize_entry("from", &self.from)?;
-        map.serialize_entry("to", &self.to)?;
+        self.members(&mut IntoMap(&mut map))?;
         map.end()
     }
 }

@@ -29,7 +29,7 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
         let mut lines = String::new();
         for entry in batch {
             match self.format {
-                LogFormat::Text => lines.push_str(&text_line(entry)),
+                LogFormat::Text => text_line(entry, &mut lines),
                 LogFormat::Json => {
                     lines.push_str(&serde_json::to_string(entry)?);
                     lines.push('\n');

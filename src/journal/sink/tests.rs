@@ -11,6 +11,12 @@ use crate::config::LogFormat;
 use crate::journal::record::GapReason;
 use crate::journal::{Event, Gap, Journal, Record, samples};
 
+fn line(entry: &Entry) -> String {
+    let mut line = String::new();
+    text_line(entry, &mut line);
+    line
+}
+
 /// Somewhere to write to that takes a write only when it is let to, and keeps it.
 struct Held {
     permits: Receiver<io::Result<()>>,
@@ -151,7 +157,7 @@ fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_s
         let written = seen.written.lock().unwrap();
         written.clone()
     };
-    assert_eq!(written(LogFormat::Text, || true), text_line(&entry));
+    assert_eq!(written(LogFormat::Text, || true), line(&entry));
     assert_eq!(written(LogFormat::Json, || true), json);
     assert_eq!([written(LogFormat::Text, || false), written(LogFormat::Json, || false)], ["", ""]);
 }
@@ -190,9 +196,9 @@ fn each_kind_of_record_is_a_line_of_text() {
     for (record, expected) in records.into_iter().zip(expected) {
         let expected = expected.replace("CALL", call).replace("ID", &id);
         let time = crate::journal::record::rfc3339(record.time);
-        assert_eq!(text_line(&Entry::Record(record.into())), format!("{time}  INFO {expected}\n"));
+        assert_eq!(line(&Entry::Record(record.into())), format!("{time}  INFO {expected}\n"));
     }
-    let gap = text_line(&Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun }));
+    let gap = line(&Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun }));
     assert!(gap.ends_with("Z  WARN gap reason=overrun from=3 to=7\n"), "{gap}");
 }
 
@@ -223,7 +229,7 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
         }
         let event = Event::CallJoined { conference: text.into() };
         let record = Record { call: Some(Arc::new(call)), ..samples::of_call(1, event) };
-        let line = text_line(&Entry::Record(record.into()));
+        let line = line(&Entry::Record(record.into()));
         let body = line.strip_suffix('\n').unwrap();
         // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and blanks.
         let printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();

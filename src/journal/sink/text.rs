@@ -1,39 +1,59 @@
 //! A record as one line of text, which nothing in it can break or forge.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt::Write;
-
-use serde_json::Value;
+use std::time::SystemTime;
 
 use crate::journal::Entry;
+use crate::journal::member::{Members, Value};
+use crate::journal::record::rfc3339;
 
-/// The entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by a
-/// newline.
-pub fn text_line(entry: &Entry) -> String {
-    let Ok(Value::Object(mut members)) = serde_json::to_value(entry) else { return String::new() };
-    let mut take = |name: &str| members.shift_remove(name).and_then(|value| value.as_str().map(str::to_owned));
-    let event = take("event").unwrap_or_default();
-    let mut line = match entry {
-        Entry::Record(_) => format!("{}  INFO {event}", take("time").unwrap_or_default()),
-        Entry::Gap(_) => {
-            format!("{}  WARN {event}", crate::journal::record::rfc3339(std::time::SystemTime::now()))
+/// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by
+/// a newline.
+pub fn text_line(entry: &Entry, lines: &mut String) {
+    // Writing to a string does not fail.
+    let _ = match entry {
+        Entry::Record(record) => {
+            _ = write!(lines, "{}  INFO {}", rfc3339(record.time), record.event.name());
+            record.members(&mut Line(lines))
+        }
+        Entry::Gap(gap) => {
+            _ = write!(lines, "{}  WARN gap", rfc3339(SystemTime::now()));
+            gap.members(&mut Line(lines))
         }
     };
-    for (name, value) in &members {
-        match value {
-            Value::Null => {}
-            Value::String(text) => _ = write!(line, " {name}={}", quoted(text)),
-            other => _ = write!(line, " {name}={other}"),
+    lines.push('\n');
+}
+
+/// Appends members as ` name=value`.
+struct Line<'l>(&'l mut String);
+
+impl Members for Line<'_> {
+    type Error = Infallible;
+
+    fn put(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Infallible> {
+        // The line begins with these.
+        if matches!(name, "time" | "event") {
+            return Ok(());
         }
+        let _ = match value {
+            Value::Null => Ok(()),
+            Value::Text(text) => write!(self.0, " {name}={}", quoted(text)),
+            Value::Shown(shown) => write!(self.0, " {name}={}", quoted(&shown.to_string())),
+            Value::Number(number) => write!(self.0, " {name}={number}"),
+            // As JSON writes it.
+            Value::Seconds(seconds) => write!(self.0, " {name}={seconds:?}"),
+        };
+        Ok(())
     }
-    line.push('\n');
-    line
 }
 
 /// The text as it is if it is one plain word, else in quotes, with everything escaped that a terminal or a
 /// reader could take for something else: control characters, quotes, directions of writing.
-pub fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_alphanumeric() || "+-_.:/@".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { text.to_owned() } else { format!("{text:?}") }
+    if !text.is_empty() && text.chars().all(is_plain) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
 }
 
 #[cfg(test)]
