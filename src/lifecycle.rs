@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sd_notify::NotifyState;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
@@ -20,12 +19,12 @@ use crate::config::{Asterisk, Config, JournalFile};
 use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::engine::{Engine, EngineSettings};
-use crate::http::auth::Keys;
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink};
 use crate::journal::{Event, Journal};
 use crate::logging::{self, Logging};
+use crate::open_files;
 use crate::reload::{Fixed, Reload};
 use crate::tls;
 
@@ -40,8 +39,9 @@ pub const EX_OSERR: u8 = 71;
 /// `sysexits.h`: the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
 
-/// How long a request's headers may take.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by saying nothing, or by
+/// taking nothing in.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long clients may take, once the engine has answered everything, to send and take in the rest. Bots wait no
 /// longer, and an operator's page that has stopped reading must not hold up a restart.
@@ -87,7 +87,7 @@ pub async fn serve(path: &Path) -> ExitCode {
 async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), StartError> {
     let mut signals = Signals::new()?;
     let listen = config.http.listen;
-    let listener = TcpListener::bind(listen).await.map_err(|error| StartError::Listen(listen, error))?;
+    let listener = server::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
     let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
     let tls = config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
@@ -102,16 +102,12 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
 
-    let keys = Keys::new(&config.api_keys);
-    let default_lang = config.originate.default_lang.clone();
-    let api = Arc::new(Api::new(handle.clone(), journal.clone(), keys, &config.http, default_lang));
+    let max_connections = max_connections(config.http.max_connections);
+    let api = Arc::new(Api::new(handle.clone(), journal.clone(), config, max_connections));
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
-    let limits = Limits {
-        max_connections: config.http.max_connections,
-        header_timeout: HEADER_TIMEOUT,
-        drain_timeout: config.http.drain_timeout.min(LAST_BYTES),
-    };
+    let limits =
+        Limits { max_connections, patience: PATIENCE, drain_timeout: config.http.drain_timeout.min(LAST_BYTES) };
     let stop = CancellationToken::new();
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, stop.clone()));
@@ -147,6 +143,15 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
         again = signals.stop() => tracing::warn!(signal = again, "told to stop again: leaving at once"),
     }
     Ok(())
+}
+
+/// As many connections as configured, or as the system lets us have files open.
+fn max_connections(wanted: usize) -> usize {
+    let max_connections = open_files::make_room(wanted);
+    if max_connections < wanted {
+        tracing::warn!(wanted, max_connections, "the system's limit on open files is too low for http.max_connections");
+    }
+    max_connections
 }
 
 /// Makes connections to the AMI as configured.

@@ -9,7 +9,7 @@ use serde_json::json;
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
 use support::events::{self, EventStream};
-use support::http::{self, KeptAlive, assert_error};
+use support::http::{self, KeptAlive, assert_error, post};
 
 /// A drain that takes longer than any test waits.
 const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
@@ -18,13 +18,6 @@ fn start(on_originate: OnOriginate, more: &[(&str, &str)]) -> (FakeAsterisk, Dae
     let asterisk = FakeAsterisk::start(on_originate);
     let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
-}
-
-/// A bot's request, to be sent on a connection that is kept alive.
-fn post(number: &str) -> Vec<u8> {
-    let body = json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" }).to_string();
-    let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 #[test]
@@ -58,23 +51,45 @@ fn who_says_nothing_for_ten_seconds_is_hung_up_on() {
 }
 
 #[test]
-fn who_does_not_fit_waits_for_a_place() {
+fn who_waits_longest_makes_room_for_who_comes() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 2")]);
-    let mut inside = [KeptAlive::open(daemon.address), KeptAlive::open(daemon.address)];
-    for connection in &mut inside {
+    let [mut first, mut second] = [(); 2].map(|()| KeptAlive::open(daemon.address));
+    for connection in [&mut first, &mut second] {
         assert_eq!(connection.get("/healthz").status, 200);
     }
-    let mut outside = KeptAlive::open(daemon.address);
-    outside.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(outside.is_silent_for(Duration::from_millis(500)), "a third connection is served");
-    for connection in &mut inside {
+    // A key makes the first one's wait begin anew; so the second is the one to go.
+    first.send(&post("79990000001"));
+    assert_eq!(first.reply().status, 200);
+    let mut third = KeptAlive::open(daemon.address);
+    assert_eq!(third.get("/healthz").status, 200);
+    assert_eq!(second.wait_close(), "");
+    for connection in [&mut first, &mut third] {
         assert_eq!(connection.get("/healthz").status, 200);
     }
-    let [first, _second] = inside;
-    drop(first);
-    assert_eq!(outside.reply().status, 200);
-    drop(outside);
-    assert_eq!(daemon.get("/healthz").status, 200);
+}
+
+#[test]
+fn who_is_served_makes_room_for_nobody() {
+    // Two wait for Asterisk, and one reads events; nobody else is let in meanwhile.
+    let (asterisk, daemon) = start(OnOriginate::Silence, &[("http", "max_connections = 3")]);
+    let stream = EventStream::open(daemon.address);
+    let mut waiting = ["79990000001", "79990000002"].map(|number| {
+        let mut connection = KeptAlive::open(daemon.address);
+        connection.send(&post(number));
+        connection
+    });
+    asterisk.wait_for("Originate", 2);
+    let mut outside: Vec<_> = (0..10).map(|_| KeptAlive::open(daemon.address)).collect();
+    for connection in &mut outside {
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    for connection in &mut waiting {
+        assert_error(&connection.reply(), 504, "who waited was answered");
+    }
+    assert_eq!(outside[0].reply().status, 200);
+    assert_eq!(outside[9].reply().status, 200);
+    daemon.signal("-TERM");
+    assert_eq!(stream.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use warp::filters::path::FullPath;
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::call::CallId;
 use crate::handle::HangUpError;
@@ -24,15 +25,17 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     at("/api/calls")
         .and(with(api))
         .and(warp::method())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(query)
-        .then(|api: Arc<Api>, method: Method, headers: HeaderMap, query: String| async move {
+        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
             if api.door.name_in(&headers).is_none() {
                 return reply::unauthorized();
             }
+            let _served = place.serve();
             let Some(limit) = limit(&query) else {
                 return reply::error(StatusCode::BAD_REQUEST, "limit: must be a number from 1 to 1000");
             };
@@ -53,12 +56,14 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         })
         .and(with(api))
         .and(warp::method())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
-        .then(|id: String, api: Arc<Api>, method: Method, headers: HeaderMap| async move {
+        .then(|id: String, api: Arc<Api>, method: Method, place: Place, headers: HeaderMap| async move {
             if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
                 return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
             }
             let Some(key) = api.door.name_in(&headers) else { return reply::unauthorized() };
+            let _served = place.serve();
             match id.parse::<CallId>() {
                 Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
                 Ok(id) if method == Method::DELETE => hang_up(&api, id, key).await,

@@ -18,6 +18,7 @@ use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+use super::places::Place;
 use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
@@ -32,11 +33,12 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     at("/api/conf")
         .and(with(api))
         .and(warp::method())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
-        .then(|api: Arc<Api>, method, headers, body| async move {
+        .then(|api: Arc<Api>, method, place, headers, body| async move {
             let give_up = Instant::now() + api.reply_timeout;
-            match answer(&api, method, headers, body, give_up).await {
+            match answer(&api, method, place, headers, body, give_up).await {
                 Ok(response) | Err(response) => response,
             }
         })
@@ -47,6 +49,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 async fn answer(
     api: &Api,
     method: Method,
+    place: Place,
     headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
     give_up: Instant,
@@ -61,6 +64,7 @@ async fn answer(
     let body = timeout_at(give_up, body::read(&headers, body));
     let body = body.await.map_err(late(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
     let request = body::parse(&api.door, &api.default_lang, &body)?;
+    let _served = place.serve();
     // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
     let answer = timeout_at(give_up, api.handle.originate(request));
     match answer.await.map_err(late(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made"))? {
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::handle::{Command, Handle};
-    use crate::http::auth::Keys;
+    use crate::http::places::Places;
     use crate::journal::{Entry, Journal};
 
     const CONFIG: &str = "[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n\
@@ -157,14 +161,15 @@ mod tests {
         commands.try_send(Command::Stop).expect("a place");
         let (_ready, seen) = watch::channel(Ok(()));
         let journal = Journal::new(10, 1, 7, false);
-        let (keys, lang) = (Keys::new(&config.api_keys), config.originate.default_lang.clone());
-        let api = Api::new(Handle::new(commands, seen), journal.clone(), keys, &config.http, lang);
+        let api = Api::new(Handle::new(commands, seen), journal.clone(), &config, 1);
+        let places = Places::new(1);
         let mut log = journal.follow();
         for reason in ["overloaded", "stopping"] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
             let body = stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))]);
             let give_up = Instant::now() + api.reply_timeout;
-            let reply = answer(&api, Method::POST, headers, body, give_up).await.expect_err("a refusal");
+            let place = places.take().await;
+            let reply = answer(&api, Method::POST, place, headers, body, give_up).await.expect_err("a refusal");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             let told: Vec<_> = log.next_batch().now_or_never().expect("records").iter().map(told).collect();
             assert_eq!(told, ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]);

@@ -14,6 +14,7 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
+use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::journal::{Entry, Reader};
 
@@ -23,9 +24,10 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     at("/api/events")
         .and(with(api))
         .and(warp::method())
+        .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(query)
-        .then(|api: Arc<Api>, method: Method, headers: HeaderMap, query: String| async move {
+        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
@@ -36,14 +38,15 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 let text = "since, or Last-Event-ID, must be a record's number or an event's id";
                 return reply::error(StatusCode::BAD_REQUEST, text);
             };
-            let Ok(place) = api.streams.clone().try_acquire_owned() else {
+            let Ok(permit) = api.streams.clone().try_acquire_owned() else {
                 return reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
             };
             let boot = api.journal.boot();
             let start = start.map(|seq| Ok(Event::default().id(format!("{boot}-{seq}"))));
-            // The place is given back when the stream is dropped.
+            // Both are given back when the stream is dropped.
+            let held = (permit, place.serve());
             let events = entries(reader).take_until(Box::pin(api.door.revoked(headers))).map(move |entry| {
-                let _held = &place;
+                let _held = &held;
                 Ok::<_, Infallible>(event(boot, &entry))
             });
             let events = stream::iter(start).chain(events);

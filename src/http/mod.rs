@@ -8,6 +8,7 @@ mod calls;
 mod conf;
 mod events;
 mod health;
+pub mod places;
 pub mod reply;
 pub mod server;
 
@@ -22,7 +23,7 @@ use warp::{Filter, Rejection};
 
 use self::auth::{Door, Keys};
 use crate::call::Lang;
-use crate::config;
+use crate::config::Config;
 use crate::handle::Handle;
 use crate::journal::Journal;
 
@@ -42,12 +43,13 @@ pub struct Api {
 }
 
 impl Api {
-    /// Puts together what the handlers need.
-    pub fn new(handle: Handle, journal: Journal, keys: Keys, http: &config::Http, default_lang: Lang) -> Self {
+    /// Puts together what the handlers need, where there are so many connections at most.
+    pub fn new(handle: Handle, journal: Journal, config: &Config, max_connections: usize) -> Self {
+        let door = Door::new(Keys::new(&config.api_keys));
+        let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
-        let streams = Arc::new(Semaphore::new(http.max_connections.div_ceil(2)));
-        let door = Door::new(keys);
-        Self { handle, journal, door, reply_timeout: http.reply_timeout, default_lang, streams }
+        let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
+        Self { handle, journal, door, reply_timeout, default_lang, streams }
     }
 }
 

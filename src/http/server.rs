@@ -1,18 +1,24 @@
-//! The accept loop: a cap on connections, a limit on how long headers may take, and an end with a deadline.
+//! The accept loop: a cap on connections, limits on how long they may hold theirs up, and an end with a deadline.
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
@@ -20,8 +26,16 @@ use tokio_util::sync::CancellationToken;
 use warp::Filter;
 use warp::reply::Response;
 
+use super::places::{Place, Places};
+
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
+
+/// How much the system keeps for each client that does not read, in bytes; it takes up to twice that.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -29,12 +43,28 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the server keeps to.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections open at once; further ones wait until one of these ends.
+    /// Connections open at once. Of those that are not being served for a key, the one that has waited longest makes
+    /// room for whoever comes.
     pub max_connections: usize,
-    /// How long a request's headers may take, and how long a connection may be idle.
-    pub header_timeout: Duration,
+    /// How long a TLS handshake and a request's headers may take, how long a connection may be idle, and how long a
+    /// client may take in nothing of what there is for it.
+    pub patience: Duration,
     /// How long requests under way may take to end, once told to stop.
     pub drain_timeout: Duration,
+}
+
+/// Listens for connections.
+///
+/// # Errors
+///
+/// The address is not to be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart must not wait for the last run's connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `routes` until `stop` is cancelled. Returns how many connections had to be cut.
@@ -43,19 +73,17 @@ where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let places = Places::new(limits.max_connections);
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = accept(&listener, &places, &mut connections, &stop).await {
-        let (tls, routes, stop, timeout) = (tls.clone(), routes.clone(), stop.clone(), limits.header_timeout);
+        let (tls, routes, stop, patience) = (tls.clone(), routes.clone(), stop.clone(), limits.patience);
         connections.spawn(async move {
-            // Answers are small and waited for.
-            let _ = stream.set_nodelay(true);
-            match shake_hands(stream, &tls, timeout).await {
-                Ok(Shaken::Plain(stream)) => serve_one(stream, routes, timeout, stop).await,
-                Ok(Shaken::Tls(stream)) => serve_one(*stream, routes, timeout, stop).await,
-                Err(error) => tracing::debug!(%error, "no TLS on a connection"),
+            let needed = place.clone();
+            tokio::select! {
+                biased;
+                () = needed.needed() => tracing::debug!("a connection made room for another"),
+                () = converse(stream, &tls, routes, place, patience, stop) => {}
             }
-            drop(place);
         });
     }
     drop(listener);
@@ -66,16 +94,14 @@ where
 /// The next connection, once there is a place for it; none when told to stop.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    places: &Places,
     connections: &mut JoinSet<()>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Place)> {
     let next = async {
-        // The semaphore is never closed.
-        let place = places.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok((stream, _)) => return (stream, places.take().await),
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -87,37 +113,60 @@ async fn accept(
     loop {
         tokio::select! {
             () = stop.cancelled() => return None,
-            accepted = &mut next => return accepted,
+            accepted = &mut next => return Some(accepted),
             Some(_) = connections.join_next() => {}
         }
+    }
+}
+
+async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, patience: Duration, stop: CancellationToken)
+where
+    F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
+    F::Future: Send,
+{
+    // Answers are small and waited for.
+    let _ = stream.set_nodelay(true);
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(patience));
+    let stream = Box::pin(stream);
+    let routes = TowerToHyperService::new(warp::service(routes));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(place.clone());
+        routes.call(request)
+    });
+    match shake_hands(stream, tls, patience).await {
+        Ok(Shaken::Plain(stream)) => serve_one(stream, service, patience, stop).await,
+        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, patience, stop).await,
+        Err(error) => tracing::debug!(%error, "no TLS on a connection"),
     }
 }
 
 /// TLS as configured now; none for plain HTTP.
 pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
 
+/// A client's connection, which fails once nothing was taken in for too long.
+type Stream = Pin<Box<TimeoutWriter<TcpStream>>>;
+
 enum Shaken {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Stream),
+    Tls(Box<TlsStream<Stream>>),
 }
 
-async fn shake_hands(stream: TcpStream, tls: &Tls, limit: Duration) -> io::Result<Shaken> {
+async fn shake_hands(stream: Stream, tls: &Tls, limit: Duration) -> io::Result<Shaken> {
     let Some(tls) = tls else { return Ok(Shaken::Plain(stream)) };
     let acceptor = TlsAcceptor::from(tls.borrow().clone());
     let stream = timeout(limit, acceptor.accept(stream)).await??;
     Ok(Shaken::Tls(Box::new(stream)))
 }
 
-async fn serve_one<F, S>(stream: S, routes: F, header_timeout: Duration, stop: CancellationToken)
+async fn serve_one<S, T>(stream: T, service: S, patience: Duration, stop: CancellationToken)
 where
-    F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
-    F::Future: Send,
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    T: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = TowerToHyperService::new(warp::service(routes));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(patience)
         .max_buf_size(MAX_HEAD)
         // Who has sent its request and closed that half still waits for the answer.
         .half_close(true)

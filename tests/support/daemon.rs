@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,8 +24,34 @@ pub struct Daemon {
     pub address: SocketAddr,
     pub folder: Arc<TempDir>,
     pub child: Child,
+    /// Who reads its stdout, if not the test itself.
+    pub watcher: Option<Child>,
     lines: Arc<Mutex<Vec<String>>>,
     config: String,
+}
+
+/// Another process that reads the daemon's stdout, and can be stopped or killed.
+pub struct Watcher {
+    stdout: Stdio,
+    child: Child,
+}
+
+impl Watcher {
+    /// One at the other end of a pipe.
+    pub fn of_pipe() -> Self {
+        let mut child = Self::spawn(Command::new("cat").stdin(Stdio::piped()));
+        Self { stdout: child.stdin.take().expect("stdin").into(), child }
+    }
+
+    /// One who looks at the file that stdout goes to.
+    pub fn of_file(path: &Path) -> Self {
+        let file = std::fs::File::create(path).expect("a file");
+        Self { stdout: file.into(), child: Self::spawn(Command::new("tail").args(["-n", "+1", "-f"]).arg(path)) }
+    }
+
+    fn spawn(command: &mut Command) -> Child {
+        command.stdout(Stdio::piped()).spawn().expect("it starts")
+    }
 }
 
 /// What a daemon needs to know of an Asterisk.
@@ -48,12 +75,32 @@ impl Daemon {
 
     /// Starts a daemon with its configuration in this folder, and waits until it listens.
     pub fn start_in(folder: TempDir, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        Self::launch(Arc::new(folder), Self::config(ami, more), &[], None)
+    }
+
+    /// Starts a daemon by way of another command, as `prlimit`, and waits until it can make calls.
+    pub fn start_under(command: &[&str], ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), command, None);
+        daemon.wait_ready();
+        daemon
+    }
+
+    /// Starts a daemon whose stdout is read by this process, and waits until it can make calls.
+    pub fn start_watched(watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), &[], Some(watcher));
+        daemon.wait_ready();
+        daemon
+    }
+
+    fn config(ami: &Ami<'_>, more: &[(&str, &str)]) -> String {
         let section = |name: &str| {
             more.iter().filter(|(section, _)| *section == name).map(|(_, text)| format!("{text}\n")).collect::<String>()
         };
         let limits = section("limits");
         let limits = if limits.is_empty() { limits } else { format!("[limits]\n{limits}") };
-        let config = format!(
+        format!(
             "{}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n[[api_keys]]\nname = \"{KEY_NAME}\"\nkey = \"{KEY}\"\n{}\n\
              [[asterisk]]\naddress = \"{}\"\nusername = \"originatord\"\nsecret = \"{}\"\n{}\n\
              [originate]\n{}\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n",
@@ -67,26 +114,30 @@ impl Daemon {
             limits,
             section("log"),
             section("journal"),
-        );
-        Self::launch(Arc::new(folder), config)
+        )
     }
 
-    fn launch(folder: Arc<TempDir>, config: String) -> Self {
+    fn launch(folder: Arc<TempDir>, config: String, under: &[&str], watcher: Option<Watcher>) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
         // The limit that stands for a full disk is an error then, as that is, and not a signal. The process is
         // the same: env becomes the daemon.
-        let mut child = Command::new("env")
-            .args(["--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"])
+        let serve = ["env", "--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"];
+        let command: Vec<_> = under.iter().chain(&serve).collect();
+        let (stdout, mut watcher) =
+            watcher.map_or((Stdio::piped(), None), |watcher| (watcher.stdout, Some(watcher.child)));
+        let mut child = Command::new(command[0])
+            .args(&command[1..])
             .arg(&path)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .spawn()
             .expect("the daemon starts");
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let (output, seen) = (BufReader::new(child.stdout.take().expect("stdout")), lines.clone());
+        let output = watcher.as_mut().unwrap_or(&mut child).stdout.take().expect("stdout");
+        let seen = lines.clone();
         thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
                 seen.lock().expect("a lock").push(line);
             }
         });
@@ -99,7 +150,7 @@ impl Daemon {
             })?;
             line["address"].as_str()?.parse().ok()
         });
-        Self { address, folder, child, lines, config }
+        Self { address, folder, child, watcher, lines, config }
     }
 
     /// Kills the daemon by SIGKILL, and starts another with the same configuration.
@@ -116,7 +167,7 @@ impl Daemon {
 
     /// Starts another with the same configuration.
     pub fn restart(self) -> Self {
-        let daemon = Self::launch(self.folder.clone(), self.config.clone());
+        let daemon = Self::launch(self.folder.clone(), self.config.clone(), &[], None);
         daemon.wait_ready();
         daemon
     }
@@ -213,7 +264,9 @@ pub fn signal(child: &Child, signal: &str) {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in [Some(&mut self.child), self.watcher.as_mut()].into_iter().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }

@@ -83,6 +83,16 @@ impl EventStream {
         self.events.lock().expect("a lock").clone()
     }
 
+    /// The events that came since this was last asked.
+    pub fn take(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().expect("a lock"))
+    }
+
+    /// Whether the daemon has ended the stream; then no more events come.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
     /// How many events there are so far.
     pub fn len(&self) -> usize {
         self.events.lock().expect("a lock").len()
@@ -109,7 +119,7 @@ impl EventStream {
 
     /// Waits until the daemon has ended the stream; returns all that came.
     pub fn wait_end(&self) -> Vec<Event> {
-        eventually("the stream ends", || self.ended.load(Ordering::SeqCst).then(|| self.events()))
+        eventually("the stream ends", || self.has_ended().then(|| self.events()))
     }
 }
 

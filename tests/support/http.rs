@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::PATIENCE;
+use super::daemon::KEY;
 
 /// A reply, as it came.
 #[derive(Debug, Clone)]
@@ -71,6 +72,13 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
     }
     head.push_str("\r\n");
     exchange(address, &[head.as_bytes(), body].concat())
+}
+
+/// A bot's request for a call, to be sent on a connection that is kept alive.
+pub fn post(number: &str) -> Vec<u8> {
+    let body = json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" }).to_string();
+    let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+    format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 /// A connection that is kept alive.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod pbx;
 pub mod program;
 pub mod relay;
+pub mod resources;
 pub mod sim;
 pub mod stalled;
 pub mod tls;

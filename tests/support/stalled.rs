@@ -8,6 +8,10 @@ use super::PATIENCE;
 /// How much this end takes in, in bytes, about.
 const RECEIVE_BUFFER: u32 = 16 * 1024;
 
+/// The most that can be on the way to such a client, in bytes: what the daemon's end and this one hold, with room to
+/// spare.
+pub const MOST_BUFFERED: usize = 512 * 1024;
+
 /// Connects, with a small buffer for what comes, and sends these bytes.
 pub fn connect(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
@@ -20,10 +24,4 @@ pub fn connect(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     (&stream).write_all(bytes).expect("sends");
     stream
-}
-
-/// The most that can be on the way to such a client, in bytes: what the system buffers for one who sends.
-pub fn most_buffered() -> usize {
-    let limits = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_wmem").unwrap_or_default();
-    limits.split_whitespace().last().and_then(|max| max.parse().ok()).unwrap_or(4 << 20)
 }

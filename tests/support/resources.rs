@@ -1,0 +1,43 @@
+//! What a process takes of the machine, as Linux tells it, and how much this one may.
+
+use std::fs;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// How many files a process has open.
+pub fn open_files(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
+}
+
+/// Resident memory, in KiB.
+pub fn resident(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
+/// The most resident memory since [`forget_peak`], in KiB.
+pub fn peak(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+/// Begins to measure the peak anew.
+pub fn forget_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is forgotten");
+}
+
+/// The size of the address space, in KiB.
+pub fn address_space(pid: u32) -> u64 {
+    status(pid, "VmSize:")
+}
+
+fn status(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of this name");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// Lets this process have as many files open as it may. Returns how many these are.
+pub fn raise_open_files() -> usize {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the limit is raised");
+    maximum.map_or(usize::MAX, |maximum| maximum as usize)
+}
