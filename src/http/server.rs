@@ -7,10 +7,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
+use hyper::{Request, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -132,6 +132,10 @@ where
     let routes = TowerToHyperService::new(warp::service(routes));
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(place.clone());
+        // warp panics where the target has no path at all, as that of CONNECT.
+        if request.uri().path_and_query().is_none() {
+            *request.uri_mut() = Uri::from_static("*");
+        }
         routes.call(request)
     });
     match shake_hands(stream, tls, patience).await {
