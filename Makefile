@@ -4,7 +4,7 @@
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
-.PHONY: run demo test setup setup-tests bench fuzz deny clean
+.PHONY: run demo test setup setup-tests bench compare setup-compare fuzz deny clean
 
 VENV := .cache/venv
 DENY := .cache/cargo-deny/bin/cargo-deny
@@ -28,6 +28,10 @@ bench: setup
 	asterisk/pbx setup
 	cargo bench --quiet
 
+# Six ways to have the same Asterisk make calls, and the pace in front of it: make compare ARGS='--svg docs'
+compare: setup setup-compare
+	cargo bench --quiet --bench compare -- $(ARGS)
+
 # With the advisories, whose database is fetched from GitHub.
 deny: setup $(DENY)
 	$(DENY) check
@@ -49,6 +53,15 @@ setup-tests: $(VENV)/.complete $(DENY)
 	cargo fetch --locked --quiet
 	@asterisk/pbx setup --version 22
 	@asterisk/pbx setup --version 16
+
+setup-compare: $(VENV)-compare/.complete
+	@asterisk/pbx setup --version 22
+
+# What the daemon is compared with.
+$(VENV)-compare/.complete: $(VENV)/.complete
+	python3 -m venv $(VENV)-compare
+	$(VENV)-compare/bin/pip install --quiet --disable-pip-version-check 'flask>=3.1,<4' 'aiohttp>=3,<4' 'panoramisk>=1.4,<2'
+	@touch $@
 
 # The bots' side is played by the library that bots use.
 $(VENV)/.complete:

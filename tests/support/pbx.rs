@@ -19,11 +19,16 @@ pub struct Pbx {
 impl Pbx {
     /// Starts an instance of this version (`22` or `16`).
     pub fn start(version: &str) -> Self {
+        Self::start_with(&["--version", version])
+    }
+
+    /// Starts an instance with these arguments of `asterisk/pbx up`.
+    pub fn start_with(args: &[&str]) -> Self {
         static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("test-{}-{count}", std::process::id());
         let parent = std::process::id().to_string();
-        let output = pbx(&["up", "--name", &name, "--version", version, "--wait", "0", "--parent", &parent]);
+        let output = pbx(&[&["up", "--name", &name, "--wait", "0", "--parent", &parent], args].concat());
         let settings =
             output.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
         Self { name, settings: settings.collect() }

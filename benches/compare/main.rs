@@ -1,0 +1,211 @@
+//! Six ways to have one real Asterisk call people, in turns: how many calls a second, how long until a call begins, and
+//! what it costs. Then the pace in front of Asterisk, with three times as much offered as it can take.
+//!
+//! `make compare`; `cargo bench --bench compare -- --smoke` for a short run, `--svg FOLDER` for charts. Every number called
+//! is declined by the gateway at once, so that calls do not pile up.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
+
+mod chart;
+mod observer;
+mod pace;
+mod side;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use observer::Observer;
+use side::Side;
+use support::pbx::Pbx;
+
+/// How long a burst may take until all of it is over.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is measured of one side, over all rounds.
+#[derive(Default)]
+pub struct Figures {
+    /// Calls a second, in each burst: accepted, and begun in Asterisk.
+    pub rates: Vec<f64>,
+    /// From the request until Asterisk has the call's first channel, one call at a time.
+    pub to_channel: Vec<Duration>,
+    /// CPU seconds for 1000 calls: of the side's process and of Asterisk.
+    cpu: Vec<(f64, f64)>,
+    /// Resident memory of the side's process, in KiB.
+    resident: u64,
+    /// Calls that were not accepted, or did not begin.
+    failed: usize,
+}
+
+fn main() {
+    let args: Vec<_> = std::env::args().collect();
+    let smoke = args.iter().any(|arg| arg == "--smoke");
+    let folder = args.iter().position(|arg| arg == "--svg").and_then(|at| args.get(at + 1));
+    let (rounds, burst, singles) = if smoke { (1, 20, 5) } else { (5, 400, 40) };
+
+    let pbx = Pbx::start_with(&["--version", "22", "--http"]);
+    let observer = Observer::start(pbx.setting("AMI_ADDRESS"), pbx.setting("AMI_SECRET"));
+    let sides = [
+        Side::raw(&pbx),
+        Side::originatord(&pbx),
+        Side::rawman(&pbx),
+        Side::ari(&pbx),
+        Side::python("call files, Flask", "call_files.py", &pbx),
+        Side::python("panoramisk, aiohttp", "panoramisk_aiohttp.py", &pbx),
+    ];
+    let asterisk: u32 = pbx.setting("ASTERISK_PID").parse().expect("a pid");
+    let mut figures: Vec<Figures> = sides.iter().map(|_| Figures::default()).collect();
+    let mut numbers = Numbers(0);
+    for round in 0..=rounds {
+        for (side, figures) in sides.iter().zip(&mut figures) {
+            // The first round warms all of them up.
+            let mut unseen = Figures::default();
+            let figures = if round == 0 { &mut unseen } else { figures };
+            let count = if round == 0 { burst.min(40) } else { burst };
+            measure_burst(side, figures, &observer, asterisk, &numbers.take(count));
+            measure_singles(side, figures, &observer, &numbers.take(if round == 0 { 2 } else { singles }));
+        }
+    }
+    report(&sides, &figures, rounds, burst);
+    let names: Vec<_> = sides.iter().map(|side| side.name).collect();
+    if let Some(folder) = folder {
+        let (rates, times): (Vec<_>, Vec<_>) = figures
+            .iter()
+            .map(|figures| (median(&figures.rates), median(&seconds(&figures.to_channel)) * 1000.0))
+            .unzip();
+        chart::write(folder, "compare-rate.svg", "Calls a second, accepted and begun", &names, &rates);
+        chart::write(folder, "compare-latency.svg", "Request to channel, median in ms", &names, &times);
+    }
+    let limit = median(&figures[0].rates);
+    drop(sides);
+    pace::measure(&pbx, &observer, limit, &mut numbers, smoke);
+    pbx.down();
+}
+
+/// Numbers that were not called before. 603 is declined.
+pub struct Numbers(u32);
+
+impl Numbers {
+    fn take(&mut self, count: usize) -> Vec<String> {
+        (0..count)
+            .map(|_| {
+                self.0 += 1;
+                format!("79{:07}603", self.0)
+            })
+            .collect()
+    }
+}
+
+fn measure_burst(side: &Side, figures: &mut Figures, observer: &Observer, asterisk: u32, numbers: &[String]) {
+    let before = (side.pid.map_or(0.0, cpu_seconds), cpu_seconds(asterisk));
+    let began = Instant::now();
+    let (accepted, answered) = side.burst(numbers);
+    let begun = observer.wait_over(numbers, PATIENCE);
+    let last = begun.iter().copied().max().unwrap_or(answered).max(answered);
+    let good = accepted.min(begun.len());
+    figures.failed += numbers.len() - good;
+    figures.rates.push(good as f64 / (last - began).as_secs_f64());
+    let per_thousand = |before: f64, now: f64| (now - before) * 1000.0 / numbers.len() as f64;
+    let of_side = per_thousand(before.0, side.pid.map_or(0.0, cpu_seconds));
+    figures.cpu.push((of_side, per_thousand(before.1, cpu_seconds(asterisk))));
+    figures.resident = side.pid.map_or(0, resident_kib);
+}
+
+fn measure_singles(side: &Side, figures: &mut Figures, observer: &Observer, numbers: &[String]) {
+    for number in numbers {
+        let one = std::slice::from_ref(number);
+        let began = Instant::now();
+        side.burst(one);
+        match observer.wait_over(one, Duration::from_secs(10))[..] {
+            [begun] => figures.to_channel.push(begun.saturating_duration_since(began)),
+            _ => figures.failed += 1,
+        }
+    }
+}
+
+fn report(sides: &[Side], figures: &[Figures], rounds: usize, burst: usize) {
+    println!("{rounds} rounds in turns; bursts of {burst} calls; one Asterisk 22 on this machine");
+    println!(
+        "{:<22} {:>9} {:>9} {:>12} {:>12} {:>12} {:>14} {:>9} {:>7}",
+        "", "calls/s", "of raw", "to channel", "p99", "CPU s/1000", "Asterisk's", "memory", "failed"
+    );
+    let raw = median(&figures[0].rates);
+    for (side, figures) in sides.iter().zip(figures) {
+        let times = seconds(&figures.to_channel);
+        let (of_side, of_asterisk) = cpu(figures);
+        let of_process = |text: String| if side.pid.is_some() { text } else { "-".to_owned() };
+        println!(
+            "{:<22} {:>9.0} {:>9.2} {:>9.2} ms {:>9.2} ms {:>12} {:>14.3} {:>9} {:>7}",
+            side.name,
+            median(&figures.rates),
+            median(&figures.rates) / raw,
+            median(&times) * 1000.0,
+            quantile(&times, 0.99) * 1000.0,
+            of_process(format!("{of_side:.3}")),
+            of_asterisk,
+            of_process(format!("{} MB", figures.resident / 1024)),
+            figures.failed,
+        );
+    }
+    let [of_raw, ours, _, _, call_files, _] = figures else { return };
+    let of = |figures: &Figures| median(&figures.rates);
+    let added = (median(&seconds(&ours.to_channel)) - median(&seconds(&of_raw.to_channel))) * 1000.0;
+    let (our_cpu, asterisks) = cpu(ours);
+    let (ratio, over_files) = (of(ours) / of(of_raw), of(ours) / of(call_files));
+    println!();
+    target("calls/s, of the raw limit", format!("{ratio:.2}"), ">= 0.95", ratio >= 0.95);
+    target("request to channel, over raw, median", format!("{added:.2} ms"), "<= 0.30 ms", added <= 0.3);
+    let is_limit = ratio >= 0.95;
+    target(
+        "calls/s, of call files'",
+        format!("{over_files:.1} x"),
+        ">= 5 x, or Asterisk's limit",
+        over_files >= 5.0 || is_limit,
+    );
+    let (of_files, of_asterisk) = (our_cpu / cpu(call_files).0, our_cpu / asterisks);
+    target("CPU a call, of call files'", format!("{of_files:.3}"), "<= 0.1", of_files <= 0.1);
+    target("CPU a call, of Asterisk's own", format!("{of_asterisk:.3}"), "<= 0.1", of_asterisk <= 0.1);
+}
+
+/// A line of the table of targets.
+pub fn target(figure: &str, value: String, target: &str, met: bool) {
+    println!("{figure:<48} {value:>12}   target {target:<28} {}", if met { "met" } else { "NOT MET" });
+}
+
+/// The medians of the side's CPU seconds for 1000 calls and of Asterisk's.
+fn cpu(figures: &Figures) -> (f64, f64) {
+    let (sides, asterisks): (Vec<_>, Vec<_>) = figures.cpu.iter().copied().unzip();
+    (median(&sides), median(&asterisks))
+}
+
+fn seconds(times: &[Duration]) -> Vec<f64> {
+    times.iter().map(Duration::as_secs_f64).collect()
+}
+
+/// The median; 0 of nothing.
+pub fn median(values: &[f64]) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// A quantile, by the nearest rank; 0 of nothing.
+pub fn quantile(values: &[f64], quantile: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() as f64 * quantile).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+}
+
+/// User and system time of a process so far.
+fn cpu_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+    // Behind the name, which may hold blanks: fields 14 and 15 of proc(5), in ticks of 1/100 s on Linux.
+    let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let ticks: f64 = [11, 12].iter().map(|at| fields[*at].parse::<f64>().expect("ticks")).sum();
+    ticks / 100.0
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

@@ -1,0 +1,103 @@
+//! The pace in front of Asterisk: three times as much offered as Asterisk can take, on the daemon's own schedule.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::observer::Observer;
+use crate::support::daemon::{Daemon, KEY};
+use crate::support::pbx::Pbx;
+use crate::{Numbers, quantile, target};
+
+/// How much of Asterisk's limit the pace is set to.
+const PART: f64 = 0.6;
+
+/// Connections that offer; more than the pace can hold back within the reply timeout.
+const CONNECTIONS: usize = 256;
+
+/// Offers three times the `limit` (calls a second) to a daemon that lets through less than the limit.
+pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers, smoke: bool) {
+    let pace = ((limit * PART) as u32).max(1);
+    let offered = limit * 3.0;
+    let time = Duration::from_secs(if smoke { 1 } else { 10 });
+    let setting = format!("calls_per_second = {pace}");
+    let daemon = Daemon::start(&pbx.ami(), &[("originate", "ring_timeout = \"4s\""), ("limits", &setting)]);
+    let all = numbers.take((offered * time.as_secs_f64()) as usize);
+    let (next, answers) = (Mutex::new(all.iter().enumerate()), Mutex::new(Vec::new()));
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..CONNECTIONS {
+            scope.spawn(|| {
+                let mut stream = BufReader::new(TcpStream::connect(daemon.address).expect("the daemon listens"));
+                stream.get_mut().set_nodelay(true).expect("no delay");
+                loop {
+                    let Some((place, number)) = next.lock().expect("a lock").next() else { return };
+                    // Each is due at its moment, whatever became of those before it.
+                    let due = began + Duration::from_secs_f64(place as f64 / offered);
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                    let answer = post(&mut stream, number);
+                    answers.lock().expect("a lock").push((answer, Instant::now()));
+                }
+            });
+        }
+    });
+    let answers = answers.into_inner().expect("answers");
+    let accepted: Vec<_> = answers.iter().filter_map(|((_, id), at)| Some((id.as_deref()?, *at))).collect();
+    observer.wait_over(&[], Duration::from_secs(60));
+    let mut dialled: Vec<_> = accepted.iter().filter_map(|(id, _)| observer.dialled(id)).collect();
+    let waits: Vec<_> = accepted
+        .iter()
+        .filter_map(|(id, at)| Some(observer.dialled(id)?.saturating_duration_since(*at).as_secs_f64()))
+        .collect();
+    dialled.sort_unstable();
+    // The most that began within any second.
+    let most = (0..dialled.len())
+        .map(|from| dialled[from..].partition_point(|at| *at < dialled[from] + Duration::from_secs(1)))
+        .max()
+        .unwrap_or(0);
+    let refused = answers.iter().filter(|((status, _), _)| *status == 429).count();
+    let p99 = quantile(&waits, 0.99) * 1000.0;
+    println!();
+    println!(
+        "pace {pace} a second, {offered:.0} a second offered for {} s: {} accepted, {refused} refused with 429, {} otherwise",
+        time.as_secs(),
+        accepted.len(),
+        answers.len() - accepted.len() - refused
+    );
+    // A second may begin and end with a call; and what Asterisk does is not on our clock.
+    target(
+        "most calls begun within a second, of the pace",
+        format!("{most}"),
+        "<= 1.1 x the pace",
+        f64::from(most as u32) <= f64::from(pace) * 1.1 + 1.0,
+    );
+    target("\"ok\" to the gateway's leg, p99", format!("{p99:.1} ms"), "<= 100 ms", p99 <= 100.0);
+    let unseen = accepted.len() - waits.len();
+    target("accepted calls that were never dialled", format!("{unseen}"), "0", unseen == 0);
+}
+
+/// The status of the answer, and the call's id if it was accepted.
+fn post(stream: &mut BufReader<TcpStream>, number: &str) -> (u16, Option<String>) {
+    let body = format!(r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#);
+    let request = format!(
+        "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.get_mut().write_all(request.as_bytes()).expect("sends");
+    let (mut head, mut length, mut id) = (String::new(), 0, None);
+    while !head.ends_with("\r\n\r\n") {
+        let from = head.len();
+        assert!(stream.read_line(&mut head).expect("an answer") > 0, "the daemon closed the connection");
+        let line = head[from..].trim_end();
+        if let Some(value) = line.strip_prefix("content-length: ") {
+            length = value.parse().expect("a length");
+        }
+        id = line.strip_prefix("x-call-id: ").map(ToOwned::to_owned).or(id);
+    }
+    let mut body = String::new();
+    stream.by_ref().take(length).read_to_string(&mut body).expect("a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, id.filter(|_| status == 200))
+}
