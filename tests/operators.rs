@@ -58,6 +58,28 @@ fn operators_show_a_key_in_a_header_and_nowhere_else() {
 }
 
 #[test]
+fn a_watch_key_looks_and_does_not_touch() {
+    let desk = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
+    let (asterisk, daemon) = start(&[("key", desk)]);
+    let shown = [("X-Api-Key", "k3y-of-the-desk")];
+    let body = r#"{"api_key":"k3y-of-the-desk","phone_number":"79990000002","room_name":"R1","caller_id":"Bob"}"#;
+    let refused = daemon.post(body.as_bytes());
+    assert_error(&refused, 403, "POST");
+    // Whatever else is wrong with the request.
+    assert_eq!(daemon.post(br#"{"api_key":"k3y-of-the-desk"}"#).body, refused.body);
+
+    let id = daemon.call_ok("79990000001", "R1");
+    let path = format!("/api/calls/{id}");
+    let reply = http::request(daemon.address, "DELETE", &path, &shown, b"");
+    assert_eq!((reply.status, &reply.body), (403, &refused.body));
+    for path in [&path, "/api/calls"] {
+        assert_eq!(http::request(daemon.address, "GET", path, &shown, b"").status, 200, "{path}");
+    }
+    assert_eq!((asterisk.actions("Originate").len(), asterisk.actions("Hangup").len()), (1, 0));
+    assert!(!daemon.records().iter().any(|record| record["key"] == "desk"));
+}
+
+#[test]
 fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     let (asterisk, daemon) = start(&[]);
     let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {

@@ -14,7 +14,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
-use super::{ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, ServerTls, Tls};
+use super::{
+    ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, Role, ServerTls, Tls,
+};
 use crate::ami::action::MAX_LINE;
 use crate::call::limits::{Limits, Policy};
 use crate::tls::client_config;
@@ -144,9 +146,14 @@ fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
     {
         report.add(span, format!("api_keys.key must be at least {MIN_KEY} bytes long"));
     }
+    let role = table.parsed(report, "role", "\"call\" or \"watch\"", |text| match text {
+        "call" => Some(Role::Call),
+        "watch" => Some(Role::Watch),
+        _ => None,
+    });
     let limits = limits_of(&mut table, report);
     table.end(report);
-    Some((ApiKey { name: known_name?.into(), key: key?.value }, limits))
+    Some((ApiKey { name: known_name?.into(), key: key?.value, role: role.unwrap_or(Role::Call) }, limits))
 }
 
 /// `[limits]`: those of all keys together.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use serde::Serialize;
 
 pub use reader::{Problem, Problems};
 
@@ -69,6 +70,18 @@ pub struct ApiKey {
     pub name: Arc<str>,
     /// The shared secret.
     pub key: SecretString,
+    /// What may be done with it.
+    pub role: Role,
+}
+
+/// What may be done with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Place calls, look at all calls, and hang them up.
+    Call,
+    /// Look.
+    Watch,
 }
 
 /// How to prove who we are to the AMI.

@@ -69,6 +69,7 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
         ("[htttp]", 8, "unknown key htttp; did you mean http?"),
         ("[log]\nzzzzzzzz = 1", 9, "unknown key log.zzzzzzzz; known here: format, filter"),
         ("name = 'a/b'", 8, "asterisk.name must be 1 to 32 letters, digits, _, - or ."),
+        ("[[api_keys]]\nrole = 'admin'", 9, "api_keys.role must be \"call\" or \"watch\""),
         ("auth = 'sha1'", 8, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
         ("keepalive = '1ms'", 8, "asterisk.keepalive must be a duration from \"100ms\" to \"1h\""),
         ("connect_timeout = 5", 8, "asterisk.connect_timeout must be a duration from \"100ms\" to \"1h\""),

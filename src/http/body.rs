@@ -55,10 +55,13 @@ pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, R
         Value::String(text) if !text.contains("api_key") => return Err(key_missing()),
         _ => return Err(reply::error(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
     };
-    let key = match fields.get("api_key") {
+    let caller = match fields.get("api_key") {
         None => return Err(key_missing()),
-        Some(key) => key.as_str().and_then(|key| door.name_of(key.as_bytes())).ok_or_else(key_wrong)?,
+        Some(key) => key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or_else(key_wrong)?,
     };
+    if let Some(refusal) = caller.may_call() {
+        return Err(refusal);
+    }
     if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {
         return Err(reply::error(StatusCode::BAD_REQUEST, "not all parameters are specified"));
     }
@@ -71,7 +74,7 @@ pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, R
                 None => default_lang.clone(),
                 Some(_) => text(&fields, "lang")?.parse()?,
             },
-            key,
+            key: caller.name,
         })
     };
     checked().map_err(|invalid: Invalid| reply::error(StatusCode::BAD_REQUEST, invalid.to_string()))

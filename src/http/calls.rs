@@ -32,7 +32,7 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
-            if api.door.name_in(&headers).is_none() {
+            if api.door.caller_in(&headers).is_none() {
                 return reply::unauthorized();
             }
             let _served = place.serve();
@@ -62,11 +62,16 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
                 return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
             }
-            let Some(key) = api.door.name_in(&headers) else { return reply::unauthorized() };
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            if method == Method::DELETE
+                && let Some(refusal) = caller.may_call()
+            {
+                return refusal;
+            }
             let _served = place.serve();
             match id.parse::<CallId>() {
                 Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
-                Ok(id) if method == Method::DELETE => hang_up(&api, id, key).await,
+                Ok(id) if method == Method::DELETE => hang_up(&api, id, caller.name).await,
                 Ok(id) => show(&api, id).await,
             }
         })

@@ -31,7 +31,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            if api.door.name_in(&headers).is_none() {
+            if api.door.caller_in(&headers).is_none() {
                 return reply::unauthorized();
             }
             let Ok((reader, start)) = reader(&api, &headers, &query) else {
