@@ -30,7 +30,7 @@ const MIN_AGE: Duration = Duration::from_secs(10);
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most channels of calls like ours that a list may have.
-pub(super) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 4_000_000 };
+pub(super) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 400_000 };
 
 /// Longest id or conference name of a list that is taken; `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_NAME: usize = 149;
