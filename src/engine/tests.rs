@@ -142,6 +142,12 @@ impl Bench {
     }
 
     fn log_in(&mut self) {
+        self.log_in_early();
+        self.receive("Event: FullyBooted");
+    }
+
+    /// Logs in to an Asterisk that has not said that it has started.
+    fn log_in_early(&mut self) {
         self.engine.connected(self.now());
         self.engine.receive(self.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
         self.pass(Duration::ZERO);
@@ -598,4 +604,32 @@ fn an_event_that_was_lost_is_made_up_for_by_the_list() {
     }
     assert_eq!(bench.events().last(), Some(&"call.ended"));
     assert_nothing_left(&bench);
+}
+
+#[test]
+fn an_asterisk_that_lets_in_before_it_has_started_is_waited_for() {
+    let mut bench = Bench::ready();
+    bench.engine.disconnected(bench.now(), "it is restarted");
+    bench.pass(Duration::from_secs(1));
+    bench.log_in_early();
+    bench.list(&[]);
+    bench.originate(1, "7999");
+    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if &**why == "Asterisk is starting"));
+    bench.idle(Duration::from_secs(20));
+    assert!(bench.ready.is_err());
+    bench.receive("Event: FullyBooted");
+    assert_eq!((bench.ready.clone(), bench.events().last()), (Ok(()), Some(&"ami.connected")));
+    bench.call(2, "7999");
+}
+
+#[test]
+fn who_is_never_told_that_asterisk_has_started_does_not_wait_long() {
+    let mut bench = Bench::new();
+    bench.log_in_early();
+    bench.list(&[]);
+    bench.idle(Duration::from_millis(2900));
+    assert!(bench.ready.is_err());
+    bench.idle(Duration::from_millis(100));
+    assert_eq!(bench.ready, Ok(()));
+    bench.call(1, "7999");
 }
