@@ -47,6 +47,9 @@ impl Connector {
             let tcp = TcpStream::connect(&*address).await?;
             // Actions are small and wait for their answers.
             tcp.set_nodelay(true)?;
+            // Whatever we give up on must not arrive later: a kernel would send an Originate again for minutes, on a
+            // connection that was closed long ago.
+            tcp.set_zero_linger()?;
             match tls {
                 Some((connector, name)) => {
                     let told = |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
@@ -55,5 +58,27 @@ impl Connector {
                 None => Ok(Box::new(tcp) as Stream),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_not_sent_when_a_connection_is_given_up_is_never_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let mut stream = Connector::plain(&address).connect().await.unwrap();
+        let (mut peer, _) = listener.accept().await.unwrap();
+        stream.write_all(b"Action: Originate").await.unwrap();
+        drop(stream);
+        // An orderly close would be an end of file, after everything that was written.
+        let mut received = Vec::new();
+        let error = peer.read_to_end(&mut received).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }

@@ -138,7 +138,13 @@ impl<O, H> Engine<O, H> {
             self.link.was_last_heard(last_heard);
         }
         for (info, state) in calls {
-            self.registry.adopt(now.back_to(info.id.time()), Arc::new(info), state);
+            let (requested, info) = (now.back_to(info.id.time()), Arc::new(info));
+            if state == State::Requested {
+                // Its fate is not known. If the number is in a call, that is: it was refused, with nobody left to say so.
+                let _ = self.registry.open(requested, info);
+            } else {
+                self.registry.adopt(requested, info, state);
+            }
         }
     }
 

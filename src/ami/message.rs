@@ -70,6 +70,8 @@ pub enum Event<'f> {
     CoreShowChannel(Box<ListedChannel<'f>>),
     /// The end of that list.
     CoreShowChannelsComplete,
+    /// Asterisk has started: all modules are there, and the dialplan. Said after a login, too, if it is so by then.
+    FullyBooted,
     /// Asterisk is going down.
     Shutdown,
 }
@@ -185,6 +187,7 @@ impl<'f> Event<'f> {
                 }))
             }
             b"CoreShowChannelsComplete" => Event::CoreShowChannelsComplete,
+            b"FullyBooted" => Event::FullyBooted,
             b"Shutdown" => Event::Shutdown,
             _ => return None,
         })

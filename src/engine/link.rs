@@ -1,7 +1,7 @@
 //! The link to Asterisk: connecting, logged in, lost, and connecting again.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 
@@ -18,6 +18,11 @@ use crate::journal::Event;
 /// How often the same trouble with the link is recorded again, in attempts.
 const RECORD_EVERY: u32 = 100;
 
+/// How long after the login an Asterisk that has told us before that it has started is waited for to do so again, and
+/// one that never has: perhaps it tells this user nothing of the kind.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const START_UNKNOWN: Duration = Duration::from_secs(3);
+
 /// The link.
 pub(super) struct Link<P> {
     phase: Phase<P>,
@@ -27,6 +32,17 @@ pub(super) struct Link<P> {
     repeated: u32,
     last_heard: SystemTime,
     lost_at: SystemTime,
+    start: Start,
+    /// Whether Asterisk tells us when it has started.
+    tells_start: bool,
+}
+
+/// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no dialplan.
+enum Start {
+    /// It has; or it seems that we are not told.
+    Done,
+    /// It has not said so; until the instant.
+    Awaited(Instant),
 }
 
 enum Phase<P> {
@@ -46,6 +62,8 @@ impl<H> Link<Purpose<H>> {
             repeated: 0,
             last_heard: now.wall,
             lost_at: now.wall,
+            start: Start::Done,
+            tells_start: false,
         }
     }
 
@@ -84,6 +102,8 @@ impl<H> Link<Purpose<H>> {
             Err(self.trouble.clone())
         } else if !reconcile.is_settled() {
             Err("finding out which calls live".into())
+        } else if let Start::Awaited(_) = self.start {
+            Err("Asterisk is starting".into())
         } else {
             Ok(())
         }
@@ -92,7 +112,10 @@ impl<H> Link<Purpose<H>> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         Some(match &self.phase {
             Phase::Pausing(until) | Phase::Connecting(until) => *until,
-            Phase::Connected(session, _) if session.is_up() => session.deadline(),
+            Phase::Connected(session, _) if session.is_up() => match self.start {
+                Start::Awaited(until) => session.deadline().min(until),
+                Start::Done => session.deadline(),
+            },
             Phase::Connected(session, login_by) => session.deadline().min(*login_by),
         })
     }
@@ -129,6 +152,8 @@ impl<O, H> Engine<O, H> {
         match session.receive(now.instant, received) {
             Ok(Heard::Nothing) => {}
             Ok(Heard::LoggedIn) => {
+                let patience = if self.link.tells_start { START_TIMEOUT } else { START_UNKNOWN };
+                self.link.start = Start::Awaited(now.instant + patience);
                 self.begin_reconcile(now);
                 self.effects.push(Effect::Ready(self.ready()));
             }
@@ -165,10 +190,28 @@ impl<O, H> Engine<O, H> {
                 );
             }
             Phase::Connected(session, _) => match session.tick(now.instant) {
-                Ok(timed_out) => timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose)),
+                Ok(timed_out) => {
+                    timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose));
+                    self.tick_start(now);
+                }
                 Err(error) => self.drop_link(now, &error.to_string()),
             },
             _ => {}
+        }
+    }
+
+    /// Whoever is not told that Asterisk has started cannot wait for it for ever.
+    fn tick_start(&mut self, now: Now) {
+        if self.link.is_up() && matches!(self.link.start, Start::Awaited(until) if until <= now.instant) {
+            self.link.tells_start = false;
+            self.has_started(now);
+        }
+    }
+
+    fn has_started(&mut self, now: Now) {
+        self.link.start = Start::Done;
+        if self.reconcile.is_settled() {
+            self.become_ready(now);
         }
     }
 
@@ -200,6 +243,12 @@ impl<O, H> Engine<O, H> {
         match event {
             AmiEvent::CoreShowChannel(listed) => self.receive_listed(now, listed),
             AmiEvent::CoreShowChannelsComplete => self.receive_list_end(now),
+            AmiEvent::FullyBooted => {
+                self.link.tells_start = true;
+                if let Start::Awaited(_) = self.link.start {
+                    self.has_started(now);
+                }
+            }
             AmiEvent::Shutdown => self.drop_link(now, "Asterisk is shutting down"),
             _ => {
                 if let Some(id) = self.registry.hear(now, event, &mut self.told) {
@@ -246,9 +295,12 @@ impl<O, H> Engine<O, H> {
         self.effects.push(Effect::Ready(Err(reason.into())));
     }
 
-    /// The link is up and all calls are settled: calls can be made.
+    /// The link is up and all calls are settled: calls can be made, once Asterisk has started.
     pub(super) fn become_ready(&mut self, now: Now) {
         let Phase::Connected(session, _) = &self.link.phase else { return };
+        if let Start::Awaited(_) = self.link.start {
+            return self.effects.push(Effect::Ready(self.ready()));
+        }
         let banner = session.banner().into();
         self.settings.backoff.reset();
         let (asterisk, live) = (self.settings.asterisk.clone(), self.registry.len());

@@ -142,6 +142,12 @@ impl Bench {
     }
 
     fn log_in(&mut self) {
+        self.log_in_early();
+        self.receive("Event: FullyBooted");
+    }
+
+    /// Logs in to an Asterisk that has not said that it has started.
+    fn log_in_early(&mut self) {
         self.engine.connected(self.now());
         self.engine.receive(self.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
         self.pass(Duration::ZERO);
@@ -439,17 +445,49 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
     assert_nothing_left(&bench);
 }
 
-#[test]
-fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
-    let mut bench = Bench::new();
-    let written = |n: u128, number: &str| CallInfo {
+/// What an earlier run wrote down of a call.
+fn written(n: u128, number: &str) -> CallInfo {
+    CallInfo {
         id: CallId::new(UNIX_EPOCH, n),
         number: number.parse().unwrap(),
         room: "R1".parse().unwrap(),
         caller_id: "Bob".parse().unwrap(),
         lang: "ru".parse().unwrap(),
         key: "bot".into(),
-    };
+    }
+}
+
+#[test]
+fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
+    let mut bench = Bench::new();
+    let (asked, lives, refused) = (written(1, "7001"), written(2, "7002"), written(3, "7002"));
+    let calls = [(&asked, State::Requested), (&lives, State::Joined), (&refused, State::Requested)];
+    bench.pass(Duration::from_secs(4));
+    bench.engine.remember(bench.now(), calls.map(|(info, state)| (info.clone(), state)).to_vec(), None);
+    bench.log_in();
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
+    bench.list(&listed);
+    assert_eq!(bench.engine.list(9).live_total, 2, "the call that lives has its number");
+    bench.originate(1, "7001");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
+    // Asterisk has no such call, and in time it is sure that none will come.
+    for lists in 2.. {
+        bench.idle(Duration::from_secs(4));
+        if bench.engine.registry.get(asked.id).is_none() {
+            break;
+        }
+        assert!(lists < 10 && bench.count("CoreShowChannels") == lists);
+        bench.list(&listed);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    assert!(bench.engine.registry.get(lives.id).is_some());
+    bench.call(2, "7001");
+}
+
+#[test]
+fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
+    let mut bench = Bench::new();
     let (lives, over) = (written(1, "7001"), written(2, "7002"));
     let last_alive = UNIX_EPOCH + Duration::from_secs(1);
     bench.pass(Duration::from_secs(4));
@@ -598,4 +636,32 @@ fn an_event_that_was_lost_is_made_up_for_by_the_list() {
     }
     assert_eq!(bench.events().last(), Some(&"call.ended"));
     assert_nothing_left(&bench);
+}
+
+#[test]
+fn an_asterisk_that_lets_in_before_it_has_started_is_waited_for() {
+    let mut bench = Bench::ready();
+    bench.engine.disconnected(bench.now(), "it is restarted");
+    bench.pass(Duration::from_secs(1));
+    bench.log_in_early();
+    bench.list(&[]);
+    bench.originate(1, "7999");
+    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if &**why == "Asterisk is starting"));
+    bench.idle(Duration::from_secs(20));
+    assert!(bench.ready.is_err());
+    bench.receive("Event: FullyBooted");
+    assert_eq!((bench.ready.clone(), bench.events().last()), (Ok(()), Some(&"ami.connected")));
+    bench.call(2, "7999");
+}
+
+#[test]
+fn who_is_never_told_that_asterisk_has_started_does_not_wait_long() {
+    let mut bench = Bench::new();
+    bench.log_in_early();
+    bench.list(&[]);
+    bench.idle(Duration::from_millis(2900));
+    assert!(bench.ready.is_err());
+    bench.idle(Duration::from_millis(100));
+    assert_eq!(bench.ready, Ok(()));
+    bench.call(1, "7999");
 }

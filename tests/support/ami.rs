@@ -190,6 +190,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     }
     match name {
         Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
+        Some("Login") => {
+            reply("Success", &[("Message", "Authentication accepted")]);
+            write_frame(stream, &[("Event", "FullyBooted"), ("Privilege", "system,all"), ("Status", "Fully Booted")]);
+        }
         Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);

@@ -28,7 +28,7 @@ pub struct Past {
     pub is_whole: bool,
     /// When Asterisk was last heard, as far as it was written down: until then, open calls lived.
     pub last_heard: Option<SystemTime>,
-    /// The calls that were accepted and have not ended, and how far each had come, oldest first.
+    /// The calls that were asked for and neither refused nor ended, and how far each had come, oldest first.
     pub open: Vec<(CallInfo, State)>,
 }
 
@@ -81,12 +81,13 @@ impl Past {
             _ => self.is_whole,
         };
         let state = match &*record.event {
+            "call.requested" => State::Requested,
             "call.queued" => State::Queued,
             "call.ringing" => State::Ringing,
             "call.answered" => State::Answered,
             "call.joined" => State::Joined,
             "call.left" => State::Left,
-            "call.ended" => State::Ended,
+            "call.refused" | "call.ended" => State::Ended,
             _ => return,
         };
         let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
@@ -176,16 +177,18 @@ mod tests {
             "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":5,\"to\":5}\n".to_owned(),
             line(6, "call.ended", Some(2)),
             line(7, "call.requested", Some(3)),
-            line(8, "call.queued", Some(4))[..40].to_owned(),
+            line(8, "call.requested", Some(4)),
+            line(9, "call.refused", Some(4)),
+            line(9, "call.queued", Some(5))[..40].to_owned(),
         ];
         fs::write(numbered(&settings.path, 1), older.concat()).expect("writes");
         fs::write(&settings.path, newer.concat()).expect("writes");
         let past = Past::read(&settings).expect("reads");
-        assert_eq!((past.last_seq, past.is_whole), (7, false));
+        assert_eq!((past.last_seq, past.is_whole), (9, false));
         // What a bot asked for later is no word of Asterisk's.
         assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
         let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
-        assert_eq!(open, [(id(1), "Боб B", State::Joined)]);
+        assert_eq!(open, [(id(1), "Боб B", State::Joined), (id(3), "Боб B", State::Requested)]);
     }
 
     #[test]
