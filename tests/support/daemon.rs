@@ -88,8 +88,13 @@ impl Daemon {
 
     /// Starts a daemon whose stdout is read by this process, and waits until it can make calls.
     pub fn start_watched(watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+        Self::start_watched_under(&[], watcher, ami, more)
+    }
+
+    /// Both.
+    pub fn start_watched_under(command: &[&str], watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), &[], Some(watcher));
+        let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), command, Some(watcher));
         daemon.wait_ready();
         daemon
     }
