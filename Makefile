@@ -4,7 +4,7 @@
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
-.PHONY: run demo test setup setup-tests bench compare setup-compare fuzz deny clean
+.PHONY: run demo test setup setup-tests bench compare setup-compare fuzz chaos deny clean
 
 VENV := .cache/venv
 DENY := .cache/cargo-deny/bin/cargo-deny
@@ -43,6 +43,10 @@ $(DENY):
 fuzz: setup
 	@asterisk/need c++:g++
 	fuzz/run $(or $(SECONDS),60)
+
+# Breaks everything on purpose, many times over, and measures how long it takes to recover: make chaos ROUNDS=100
+chaos: setup setup-tests
+	tests/chaos/run
 
 # A C compiler (for the TLS library's assembly), curl to try it by hand, ss to find free ports.
 setup:

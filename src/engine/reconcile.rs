@@ -19,12 +19,16 @@ use crate::clock::Now;
 /// How often a list is asked for while calls live, in case an event was lost.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// When to look again for calls that could not be judged.
-const AGAIN: Duration = Duration::from_secs(3);
+/// How soon to look again for calls that could not be judged, at the earliest.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// How old a call that no channel was seen of, and the link, have to be for its absence from the list to mean that it is
-/// over: an Asterisk that had hung may still have to read its Originate, from a connection that we have given up.
+/// How old a call that no channel was seen of has to be for its absence from the list to mean that it is over: a busy
+/// Asterisk comes to it late.
 const MIN_AGE: Duration = Duration::from_secs(10);
+
+/// How old the link has to be, for calls that were asked for before: an Asterisk that had hung may still have to read
+/// their Originates, from a connection that we have given up. It goes on with all of them at once.
+const MIN_LINK_AGE: Duration = Duration::from_secs(1);
 
 /// How long a list may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -94,6 +98,15 @@ impl Reconcile {
         self.missed.is_empty() && self.others.is_empty() && self.round.is_none()
     }
 
+    /// When a call that no channel was seen of, if it lives, has channels.
+    fn judged_from(&self, call: &Call) -> Instant {
+        let asked = call.requested.instant;
+        match self.began {
+            Some(link_began) if asked < link_began => link_began + MIN_LINK_AGE,
+            _ => asked + MIN_AGE,
+        }
+    }
+
     /// The link is lost, and with it what was asked.
     pub(super) fn abandon(&mut self) {
         *self = Self::default();
@@ -105,12 +118,9 @@ impl<O, H> Engine<O, H> {
         let Some(session) = self.link.session() else { return };
         // The action holds nothing that could be unsendable.
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
-        let link_began = *self.reconcile.began.get_or_insert(now.instant);
+        self.reconcile.began.get_or_insert(now.instant);
         // Whether the call, if it lives, has its channels by now.
-        let is_in_asterisk = |call: &&Call| {
-            let waited_for = now.instant.saturating_duration_since(call.requested.instant.max(link_began));
-            call.has_channel() || waited_for >= MIN_AGE
-        };
+        let is_in_asterisk = |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
         let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
         let (found, to_ask, asked) = Default::default();
         self.reconcile.round =
@@ -229,7 +239,9 @@ impl<O, H> Engine<O, H> {
 
     fn end_unseen(&mut self, now: Now, id: CallId, last_alive: SystemTime) {
         let Some(call) = self.registry.get(id) else { return };
-        let last_alive = last_alive.max(call.requested.wall);
+        // One whose channel was never seen can have been over at any time.
+        let requested = call.requested.wall;
+        let last_alive = if call.has_channel() { last_alive.max(requested) } else { requested };
         self.fact(now, id, Fact::Vanished(last_alive));
     }
 
@@ -294,9 +306,11 @@ impl<O, H> Engine<O, H> {
 
     fn end_round(&mut self, now: Now) {
         let Some(round) = self.reconcile.round.take() else { return };
-        let is_undecided = |call: &Call| !call.has_channel() && !call.is_accepted();
-        let again = !self.reconcile.missed.is_empty() || self.registry.calls().any(is_undecided);
-        self.reconcile.next = Some(now.instant + if again { AGAIN } else { EVERY });
+        let undecided = self.registry.calls().filter(|call| !call.has_channel() && !call.is_accepted());
+        let judged = undecided.map(|call| self.reconcile.judged_from(call)).min();
+        let again = if self.reconcile.missed.is_empty() { judged } else { Some(now.instant) };
+        let at = again.map_or(now.instant + EVERY, |at| at.max(now.instant + AGAIN));
+        self.reconcile.next = Some(at);
         if self.reconcile.settled.replace(round.began.wall).is_none() {
             self.become_ready(now);
         }

@@ -665,3 +665,22 @@ fn who_is_never_told_that_asterisk_has_started_does_not_wait_long() {
     assert_eq!(bench.ready, Ok(()));
     bench.call(1, "7999");
 }
+
+#[test]
+fn a_call_asked_for_on_a_link_that_was_lost_is_settled_soon_after_its_return() {
+    let mut bench = Bench::ready();
+    bench.idle(Duration::from_secs(1));
+    bench.originate(1, "7999");
+    bench.engine.disconnected(bench.now(), "cut");
+    bench.idle(Duration::from_secs(1));
+    bench.log_in();
+    bench.list(&[]);
+    for lists in [3, 4] {
+        assert!(!bench.events().contains(&"call.ended"));
+        bench.idle(Duration::from_secs(1));
+        assert_eq!(bench.count("CoreShowChannels"), lists);
+        bench.list(&[]);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    bench.call(2, "7999");
+}

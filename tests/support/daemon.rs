@@ -10,7 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::http::{self, Reply};
+use super::http::{self, Reply, Sent};
 use super::{PATIENCE, eventually};
 
 /// The bots' key in all tests.
@@ -172,9 +172,14 @@ impl Daemon {
 
     /// Starts another with the same configuration.
     pub fn restart(self) -> Self {
-        let daemon = Self::launch(self.folder.clone(), self.config.clone(), &[], None);
+        let daemon = self.successor();
         daemon.wait_ready();
         daemon
+    }
+
+    /// Starts another with the same configuration, and waits until it listens.
+    pub fn successor(&self) -> Self {
+        Self::launch(self.folder.clone(), self.config.clone(), &[], None)
     }
 
     /// Waits until calls can be made.
@@ -189,10 +194,17 @@ impl Daemon {
 
     /// Asks for a call, as a bot does.
     pub fn call(&self, number: &str, room: &str) -> Reply {
+        self.ask(number, room).reply()
+    }
+
+    /// Asks for a call, as a bot does that will look for the reply later.
+    pub fn ask(&self, number: &str, room: &str) -> Sent {
         let body = json!({
             "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": "tests", "lang": "en",
         });
-        self.post(body.to_string().as_bytes())
+        let headers = [("Content-Type", "application/json")];
+        let body = body.to_string();
+        http::send(self.address, &http::bytes_of(self.address, "POST", "/api/conf", &headers, body.as_bytes()))
     }
 
     /// Asks for a call that has to be accepted; returns its id.

@@ -53,16 +53,36 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 
 /// Sends these bytes, and reads until the daemon closes the connection.
 pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
+    send(address, bytes).reply()
+}
+
+/// Sends these bytes.
+pub fn send(address: SocketAddr, bytes: &[u8]) -> Sent {
     let mut stream = connect(address);
     // The daemon may have answered, and closed, before it was told everything.
     let _ = stream.write_all(bytes);
-    let mut raw = Vec::new();
-    let _ = stream.read_to_end(&mut raw);
-    Reply::parse(&raw)
+    Sent(stream)
 }
 
-/// A request with these headers and this body.
+/// What was sent, and waits for its reply.
+pub struct Sent(TcpStream);
+
+impl Sent {
+    /// Reads until the daemon closes the connection.
+    pub fn reply(mut self) -> Reply {
+        let mut raw = Vec::new();
+        let _ = self.0.read_to_end(&mut raw);
+        Reply::parse(&raw)
+    }
+}
+
+/// A request with these headers and this body, and its reply.
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    exchange(address, &bytes_of(address, method, path, headers, body))
+}
+
+/// The bytes of a request with these headers and this body.
+pub fn bytes_of(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -71,7 +91,7 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, 
         head.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     head.push_str("\r\n");
-    exchange(address, &[head.as_bytes(), body].concat())
+    [head.as_bytes(), body].concat()
 }
 
 /// A bot's request for a call, to be sent on a connection that is kept alive.

@@ -8,6 +8,7 @@ pub mod ami;
 pub mod daemon;
 pub mod events;
 pub mod http;
+pub mod log;
 pub mod pbx;
 pub mod program;
 pub mod relay;

@@ -1,0 +1,69 @@
+//! Everything fails, on a real Asterisk: each fault meets calls in each phase, and whatever a bot asks and an operator
+//! reads of them has to be true before, meanwhile and after. What is played is in `scene.rs`, and
+//! what is asserted in `scene/truth.rs`.
+//!
+//! `ROUNDS=20` plays each fault so many times (default 1), at a different moment each; `--nocapture` shows how long it
+//! took until a number was answered for as it should be, after the fault was over. `make chaos` makes a table of it.
+
+mod faults;
+mod freed;
+mod scene;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use faults::Fault;
+use scene::Scene;
+use support::pbx::Pbx;
+
+/// When a fault strikes, at most, after all calls are where they are to be.
+const LATEST: Duration = Duration::from_millis(500);
+
+fn rounds() -> u64 {
+    std::env::var("ROUNDS").map_or(1, |text| text.parse().expect("ROUNDS is a number"))
+}
+
+fn play(fault: Fault, pbx: &Pbx) {
+    for round in 0..rounds() {
+        let after = LATEST.mul_f64(fastrand::Rng::with_seed(round).f64());
+        Scene::new(fault, pbx, format!("7999{}{round:03}", fault as u8)).play(after);
+    }
+}
+
+#[test]
+fn the_daemon_is_killed() {
+    play(Fault::DaemonKilled, Pbx::shared("22"));
+}
+
+#[test]
+fn the_link_is_cut() {
+    play(Fault::LinkCut, Pbx::shared("22"));
+}
+
+#[test]
+fn the_link_is_silent() {
+    play(Fault::LinkSilent, Pbx::shared("22"));
+}
+
+#[test]
+fn the_link_is_cut_and_the_daemon_killed() {
+    play(Fault::LinkCutDaemonKilled, Pbx::shared("22"));
+}
+
+// These have an Asterisk of their own.
+
+#[test]
+fn asterisk_is_killed() {
+    play(Fault::AsteriskKilled, &Pbx::start("22"));
+}
+
+#[test]
+fn asterisk_is_restarted() {
+    play(Fault::AsteriskRestarted, &Pbx::start("22"));
+}
+
+#[test]
+fn asterisk_is_stopped() {
+    play(Fault::AsteriskStopped, &Pbx::start("22"));
+}

@@ -1,0 +1,119 @@
+//! What has to be true of a scene: of each answer meanwhile and after, of what Asterisk has, and of the log in the end.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::{Call, Scene};
+use crate::faults::{Fault, Phase};
+use crate::support::eventually;
+use crate::support::http::{Reply, Sent};
+use crate::support::log::{Log, is_unknown_within};
+
+/// An answer that takes longer than this did not come. The promise is `reply_timeout`, 1.5 s, and the simulation holds
+/// the engine to the millisecond of it; here a machine may be slow.
+const ANSWERED: Duration = Duration::from_secs(5);
+
+impl Scene<'_> {
+    /// Asks for a call, and looks whether Asterisk has two of them then.
+    fn ask(&mut self, number: &str) -> Reply {
+        let asked = Instant::now();
+        let reply = self.daemon.call(number, "R1");
+        self.slowest_answer = self.slowest_answer.max(asked.elapsed());
+        assert!(asked.elapsed() < ANSWERED, "{}: {reply:?} after {:?}", self.fault, asked.elapsed());
+        reply
+    }
+
+    /// How many calls to this number there are; never two.
+    pub(super) fn lives(&self, number: &str) -> bool {
+        let calls = self.pbx.calls_to(number);
+        assert!(calls <= 1, "{}: {calls} calls to {number}", self.fault);
+        calls == 1
+    }
+
+    /// Bots ask for the numbers that are in a call, and for one more, before the daemon has noticed and after.
+    pub(super) fn ask_meanwhile(&mut self, asked: Vec<Sent>) {
+        if self.fault == Fault::DaemonKilled {
+            return;
+        }
+        let numbers: Vec<_> = self.calls.iter().map(|call| call.number.clone()).collect();
+        for number in &numbers {
+            let reply = self.ask(number);
+            assert!(is_in_progress(&reply) || reply.status == 503, "{}: {reply:?}", self.fault);
+        }
+        let fresh = self.call(Phase::Asked, 2);
+        let reply = self.ask(&fresh.number);
+        assert!([503, 504].contains(&reply.status), "{}: {reply:?}", self.fault);
+        if let Some(id) = reply.header("x-call-id") {
+            self.calls.push(Call { id: Some(id.to_owned()), ..fresh });
+        }
+        for (sent, index) in asked.into_iter().zip(numbers.len() - 2..) {
+            let reply = sent.reply();
+            assert_eq!(reply.status, 504, "{}: {reply:?}", self.fault);
+            self.calls[index].id = reply.header("x-call-id").map(str::to_owned);
+        }
+        self.daemon.wait_for_event("ami.disconnected");
+        for number in &numbers {
+            let reply = self.ask(number);
+            assert_eq!(reply.status, 503, "{}: {reply:?}", self.fault);
+        }
+    }
+
+    /// Asks for every number once more: who is in a call is, and all others are called, at once where anything was
+    /// heard of their last call.
+    pub(super) fn ask_when_recovered(&mut self, over: Instant) {
+        let calls: Vec<_> = self.calls.iter().map(|call| (call.phase, call.number.clone(), call.ended)).collect();
+        let mut replies = Vec::new();
+        for (phase, number, _) in &calls {
+            let reply = if *phase == Phase::Asked { self.ask_until_known(number) } else { self.ask(number) };
+            let recovered = self.recovered.entry(phase.to_string()).or_default();
+            *recovered = (*recovered).max(over.elapsed());
+            replies.push(reply);
+        }
+        for ((phase, number, ended), reply) in calls.into_iter().zip(replies) {
+            assert!(self.lives(&number), "{}, {phase}: {reply:?}", self.fault);
+            if is_in_progress(&reply) {
+                assert_eq!(ended, None, "{}, {phase}: {reply:?}", self.fault);
+            } else {
+                assert_eq!(reply.body, "{\"message\":\"ok\"}\n", "{}, {phase}: {reply:?}", self.fault);
+                assert!(ended.is_some() || phase == Phase::Asked, "{}, {phase}: {reply:?}", self.fault);
+                self.later.push(reply.header("x-call-id").expect("an id").to_owned());
+            }
+        }
+    }
+
+    /// Asks until the answer is what Asterisk says.
+    fn ask_until_known(&mut self, number: &str) -> Reply {
+        eventually("it is known what became of it", || {
+            let lives = self.lives(number);
+            let reply = self.ask(number);
+            (lives == is_in_progress(&reply)).then_some(reply)
+        })
+    }
+
+    /// The daemon ends in order, and its log is read, over all its runs.
+    pub(super) fn read_log(&mut self) {
+        self.daemon.signal("-TERM");
+        assert_eq!(self.daemon.wait_exit(), Some(0));
+        let log = Log::read(&self.log);
+        log.assert_whole();
+        for id in &self.later {
+            log.end(id);
+        }
+        for Call { phase, id, ended, .. } in &self.calls {
+            let Some(id) = id else { continue };
+            let end = log.end(id);
+            match ended {
+                // Asterisk had the time to say so.
+                Some(_) if self.fault == Fault::AsteriskRestarted && end["outcome"] == phase.cut_short() => {}
+                Some(span) => assert!(is_unknown_within(end, *span), "{}, {phase}, {span:?}: {end}", self.fault),
+                None if *phase == Phase::Asked && end["outcome"] == "unknown" => {}
+                None => assert_eq!(end["outcome"], phase.hung_up(), "{}, {phase}: {end}", self.fault),
+            }
+        }
+    }
+}
+
+fn is_in_progress(reply: &Reply) -> bool {
+    reply.status == 200 && reply.json() == json!({ "message": "error", "text": "call already in progress" })
+}

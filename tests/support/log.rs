@@ -1,0 +1,83 @@
+//! The daemon's log file, over all its runs.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+/// What the file holds so far.
+pub struct Log(Vec<Value>);
+
+impl Log {
+    /// Reads it. A line that is just being written, or was torn by a crash, is left out.
+    pub fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        Self(whole.lines().map(|line| serde_json::from_str(line).expect("a record")).collect())
+    }
+
+    /// Whether there is a record of this kind for this call.
+    pub fn has(&self, call: &str, event: &str) -> bool {
+        self.0.iter().any(|record| record["call_id"] == call && record["event"] == event)
+    }
+
+    /// How many records of this kind there are.
+    pub fn count(&self, event: &str) -> usize {
+        self.0.iter().filter(|record| record["event"] == event).count()
+    }
+
+    /// The end of this call, which has exactly one.
+    #[track_caller]
+    pub fn end(&self, call: &str) -> &Value {
+        let of_call: Vec<_> = self.0.iter().filter(|record| record["call_id"] == call).collect();
+        let ends: Vec<_> = of_call.iter().filter(|record| record["event"] == "call.ended").collect();
+        assert_eq!(ends.len(), 1, "{of_call:?}");
+        ends[0]
+    }
+
+    /// What holds for the log of any night, once all calls are over: numbered without a hole that no `gap` tells of; for
+    /// each call that was asked for, one refusal or one end, and nothing after it; an end for each that was accepted.
+    #[track_caller]
+    pub fn assert_whole(&self) {
+        let mut next = 1;
+        let (mut open, mut settled) = (HashSet::new(), HashSet::new());
+        for record in &self.0 {
+            let name = record["event"].as_str().unwrap_or_default();
+            if name == "gap" {
+                next = record["to"].as_u64().expect("a gap in a file ends somewhere") + 1;
+                continue;
+            }
+            assert_eq!(record["seq"].as_u64(), Some(next), "a hole before {record}");
+            next += 1;
+            let Some(call) = record["call_id"].as_str() else { continue };
+            assert!(!settled.contains(call), "it was over before: {record}");
+            match name {
+                "call.refused" => {
+                    assert!(open.remove(&(call, false)), "it was accepted, or never asked for: {record}");
+                    settled.insert(call);
+                }
+                "call.ended" => {
+                    assert!(open.remove(&(call, true)) || open.remove(&(call, false)), "what has ended? {record}");
+                    settled.insert(call);
+                }
+                "call.requested" => _ = open.insert((call, false)),
+                _ => {
+                    open.remove(&(call, false));
+                    open.insert((call, true));
+                }
+            }
+        }
+        assert!(open.is_empty(), "never told of again: {open:?}");
+    }
+}
+
+/// Whether this is the end of a call that nobody saw, and the time span it names holds some of the real one.
+pub fn is_unknown_within(end: &Value, (from, to): (SystemTime, SystemTime)) -> bool {
+    let time = |name: &str| end[name].as_str().and_then(|text| humantime::parse_rfc3339(text).ok());
+    // Times in the log are cut off at milliseconds.
+    let cut_off = Duration::from_millis(1);
+    end["outcome"] == "unknown"
+        && time("ended_after").is_some_and(|after| after <= to)
+        && time("ended_before").is_some_and(|before| before + cut_off >= from)
+}
