@@ -10,6 +10,7 @@ pub mod events;
 pub mod http;
 pub mod pbx;
 pub mod program;
+pub mod prometheus;
 pub mod relay;
 pub mod resources;
 pub mod sim;
