@@ -54,6 +54,7 @@ setup:
 
 # cargo-deny looks at the crates of every platform; a build fetches only this one's.
 setup-tests: $(VENV)/.complete $(DENY)
+	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd
 	cargo fetch --locked --quiet
 	@asterisk/pbx setup --version 22
 	@asterisk/pbx setup --version 16

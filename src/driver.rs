@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 use tokio_util::codec::Decoder;
 
-use crate::ami::codec::{Codec, CodecError};
+use crate::ami::codec::{Codec, CodecError, Received};
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::connector::{Connector, Stream};
@@ -164,6 +164,11 @@ impl Driver {
         let Link::Up(connection) = &mut self.link else { return Ok(()) };
         let now = Now::read();
         while let Some(received) = connection.codec.decode(&mut connection.input)? {
+            if let Received::Frame(frame) = &received
+                && let Some(event) = frame.event_name()
+            {
+                self.journal.metrics().ami_event(event);
+            }
             self.engine.receive(now, received);
         }
         Ok(())
@@ -198,16 +203,25 @@ impl Driver {
     /// Lets the engine do what is due, and does what it says.
     fn advance(&mut self) {
         self.engine.tick(Now::read());
+        let metrics = self.journal.metrics();
         for effect in self.engine.take_effects() {
             match effect {
-                Effect::Connect => self.link = Link::Connecting(Box::pin(self.connector.connect())),
+                Effect::Connect => {
+                    metrics.connecting();
+                    self.link = Link::Connecting(Box::pin(self.connector.connect()));
+                }
                 Effect::Disconnect => self.link = Link::Down,
                 Effect::Originated(reply, answer) => send(reply, answer),
                 Effect::HungUp(reply, answer) => send(reply, answer),
                 Effect::Record(now, event, call) => self.records.push((now.wall, event, call)),
-                Effect::Ready(ready) => _ = self.ready.send_replace(ready),
+                Effect::Ready(ready) => {
+                    metrics.ready(ready.is_ok());
+                    let _ = self.ready.send_replace(ready);
+                }
+                Effect::RoundTrip(time) => metrics.round_trip(time),
             }
         }
+        metrics.census(&self.engine.census());
         if !self.records.is_empty() {
             self.journal.append(self.records.drain(..));
         }

@@ -48,6 +48,19 @@ pub enum Effect<O, H> {
     Record(Now, Event, Option<Arc<CallInfo>>),
     /// Say that calls can be made now, or why not.
     Ready(Result<(), Arc<str>>),
+    /// Measured: from a Ping to its answer.
+    RoundTrip(Duration),
+}
+
+/// How things stand, for those who measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Census {
+    /// How many calls are in each state of [`State::LIVE`].
+    pub live: [usize; State::LIVE.len()],
+    /// Logged in to Asterisk.
+    pub link_up: bool,
+    /// Actions that wait for their answer.
+    pub pending: usize,
 }
 
 /// What an action was sent for.
@@ -178,6 +191,11 @@ impl<O, H> Engine<O, H> {
     /// Whether nobody waits for an answer.
     pub fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.link.owes_hang_up()
+    }
+
+    /// How things stand; costs the same however many calls live.
+    pub fn census(&self) -> Census {
+        Census { live: self.registry.by_state(), link_up: self.link.is_up(), pending: self.link.pending() }
     }
 
     /// Calls for those who watch: the newest `limit` live ones and as many ended ones.

@@ -18,6 +18,7 @@ pub mod http;
 pub mod journal;
 pub mod lifecycle;
 pub mod logging;
+pub mod metrics;
 pub mod open_files;
 pub mod reload;
 pub mod sim;

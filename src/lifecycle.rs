@@ -24,6 +24,7 @@ use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink};
 use crate::journal::{Event, Journal};
 use crate::logging::{self, Logging};
+use crate::metrics::ReaderKind;
 use crate::open_files;
 use crate::reload::{Fixed, Reload};
 use crate::tls;
@@ -182,10 +183,10 @@ fn journal(config: &Config, past: &Past) -> io::Result<(Journal, Vec<JoinHandle<
     let journal = Journal::new(config.journal.ring, past.last_seq + 1, boot, past.is_whole);
     let mut writers = Vec::new();
     let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
-    writers.push(sink::spawn("journal-stdout", journal.from_start(), stdout)?);
+    writers.push(sink::spawn("journal-stdout", journal.from_start().of_kind(ReaderKind::Stdout), stdout)?);
     if let Some(file) = file {
-        let file = FileSink::new(file.clone());
-        writers.push(sink::spawn("journal-file", journal.from_start(), file)?);
+        let file = FileSink::new(file.clone(), journal.clone());
+        writers.push(sink::spawn("journal-file", journal.from_start().of_kind(ReaderKind::File), file)?);
     }
     Ok((journal, writers))
 }

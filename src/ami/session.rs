@@ -66,6 +66,8 @@ pub enum Heard<P> {
     LoggedIn,
     /// The answer to an action.
     Answer(P, Response),
+    /// The answer to a Ping, and how long it took.
+    Pong(Duration),
     /// An event, or what looks like one.
     Event(Frame),
     /// Nothing the owner needs.
@@ -82,7 +84,8 @@ enum Phase {
 
 enum Purpose<P> {
     Login,
-    Ping,
+    /// Sent at this instant.
+    Ping(Instant),
     Owner(P),
 }
 
@@ -142,7 +145,7 @@ impl<P> Session<P> {
     pub fn purposes(&self) -> impl Iterator<Item = &P> {
         self.pending.values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
-            Purpose::Login | Purpose::Ping => None,
+            Purpose::Login | Purpose::Ping(_) => None,
         })
     }
 
@@ -197,7 +200,7 @@ impl<P> Session<P> {
             self.next_ping = now + self.settings.keepalive;
             let id = self.next_id();
             // A Ping holds nothing that could be unsendable.
-            let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping);
+            let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping(now));
         }
         let mut timed_out = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
@@ -224,7 +227,7 @@ impl<P> Session<P> {
     pub fn into_pending(self) -> impl Iterator<Item = P> {
         self.pending.into_values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
-            Purpose::Login | Purpose::Ping => None,
+            Purpose::Login | Purpose::Ping(_) => None,
         })
     }
 
@@ -269,7 +272,7 @@ impl<P> Session<P> {
                 Ok(Heard::LoggedIn)
             }
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
-            (Purpose::Ping, _) => Ok(Heard::Nothing),
+            (Purpose::Ping(sent), _) => Ok(Heard::Pong(now.saturating_duration_since(sent))),
         }
     }
 

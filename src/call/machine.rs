@@ -97,6 +97,25 @@ pub enum State {
     Ended,
 }
 
+impl State {
+    /// Those of a call that is not over.
+    pub const LIVE: [Self; 6] =
+        [Self::Requested, Self::Queued, Self::Ringing, Self::Answered, Self::Joined, Self::Left];
+
+    /// The word, as in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Requested => "requested",
+            State::Queued => "queued",
+            State::Ringing => "ringing",
+            State::Answered => "answered",
+            State::Joined => "joined",
+            State::Left => "left",
+            State::Ended => "ended",
+        }
+    }
+}
+
 /// A half of the Local channel.
 #[derive(Debug, Clone, PartialEq, Default)]
 enum Half {

@@ -40,6 +40,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Completed,
+        Self::NoAnswer,
+        Self::Busy,
+        Self::Declined,
+        Self::NotOnTelegram,
+        Self::InvalidNumber,
+        Self::FloodWait,
+        Self::Congestion,
+        Self::Canceled,
+        Self::Failed,
+        Self::Unknown,
+    ];
+
     /// The word, as in the log.
     pub fn as_str(self) -> &'static str {
         match self {

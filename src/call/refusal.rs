@@ -55,6 +55,27 @@ impl fmt::Display for Limit {
 }
 
 impl Refusal {
+    /// All that [`code`](Self::code) and [`limit`](Self::limit) can be.
+    pub const CODES: [(&'static str, &'static str); 9] = [
+        ("in_progress", ""),
+        ("link_down", ""),
+        ("not_allowed", ""),
+        ("limited", "calls_per_second"),
+        ("limited", "calls_alive"),
+        ("limited", "attempts_per_number"),
+        ("overloaded", ""),
+        ("stopping", ""),
+        ("rejected", ""),
+    ];
+
+    /// The name of the limit that is reached, if that is why; else nothing.
+    pub fn limit(&self) -> &'static str {
+        match self {
+            Refusal::Limited(limit) => limit.name,
+            _ => "",
+        }
+    }
+
     /// One word for machines.
     pub fn code(&self) -> &'static str {
         match self {

@@ -43,6 +43,8 @@ pub struct Registry {
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
     deadlines: BTreeSet<(Instant, usize)>,
+    /// How many are in each state.
+    by_state: [usize; State::LIVE.len() + 1],
     /// How many live of each key.
     by_key: HashMap<Arc<str>, usize>,
     ended: VecDeque<CallView>,
@@ -52,6 +54,8 @@ pub struct Registry {
 
 struct Entry {
     call: Call,
+    /// Where it is counted in `by_state`.
+    counted: State,
     /// This call's place in `deadlines`.
     deadline: Option<Instant>,
 }
@@ -83,7 +87,9 @@ impl Registry {
 
     fn insert(&mut self, call: Call) {
         let (id, number) = (call.info.id, call.info.number);
-        let key = self.calls.insert(Entry { call, deadline: None });
+        let counted = call.state();
+        self.by_state[counted as usize] += 1;
+        let key = self.calls.insert(Entry { call, counted, deadline: None });
         self.by_id.insert(id, key);
         self.by_number.insert(number, key);
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
@@ -122,6 +128,11 @@ impl Registry {
     /// How many live, of all keys and of this one.
     pub fn alive(&self, key: &str) -> Alive {
         Alive { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
+    }
+
+    /// How many are in each state of [`State::LIVE`].
+    pub fn by_state(&self) -> [usize; State::LIVE.len()] {
+        std::array::from_fn(|index| self.by_state[index])
     }
 
     /// How many live.
@@ -327,8 +338,12 @@ impl Registry {
         self.freed.push_back((now.instant, number));
     }
 
+    /// Keeps a call's place among the deadlines, and its state's count, true.
     fn schedule(&mut self, key: usize) {
         let entry = &mut self.calls[key];
+        self.by_state[entry.counted as usize] -= 1;
+        entry.counted = entry.call.state();
+        self.by_state[entry.counted as usize] += 1;
         let deadline = entry.call.deadline();
         if deadline != entry.deadline {
             if let Some(old) = entry.deadline {
@@ -344,6 +359,7 @@ impl Registry {
     /// Takes a call out of every index.
     fn forget(&mut self, key: usize) {
         let entry = self.calls.remove(key);
+        self.by_state[entry.counted as usize] -= 1;
         let info = &entry.call.info;
         self.by_id.remove(&info.id);
         if let Some(alive) = self.by_key.get_mut(&info.key) {

@@ -89,6 +89,14 @@ impl<H> Link<Purpose<H>> {
         matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
     }
 
+    /// How many actions wait for their answer.
+    pub(super) fn pending(&self) -> usize {
+        match &self.phase {
+            Phase::Connected(session, _) => session.pending(),
+            _ => 0,
+        }
+    }
+
     /// Whether somebody waits for the answer to a hang-up.
     pub(super) fn owes_hang_up(&self) -> bool {
         match &self.phase {
@@ -157,6 +165,7 @@ impl<O, H> Engine<O, H> {
                 self.begin_reconcile(now);
                 self.effects.push(Effect::Ready(self.ready()));
             }
+            Ok(Heard::Pong(round_trip)) => self.effects.push(Effect::RoundTrip(round_trip)),
             Ok(Heard::Answer(purpose, response)) => self.receive_answer(now, purpose, &response),
             Ok(Heard::Event(frame)) => {
                 if let Message::Event(event) = Message::parse(&frame) {

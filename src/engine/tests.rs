@@ -120,6 +120,7 @@ impl Bench {
                 Effect::HungUp(who, answer) => self.hung_up.push((who, answer)),
                 Effect::Record(_, event, call) => self.records.push((event, call)),
                 Effect::Ready(ready) => self.ready = ready,
+                Effect::RoundTrip(_) => {}
             }
         }
     }

@@ -59,11 +59,12 @@ pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, R
         None => return Err(key_missing()),
         Some(key) => key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or_else(key_wrong)?,
     };
+    let refuse = |text| reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
     if let Some(refusal) = caller.may_call() {
-        return Err(refusal);
+        return Err(reply::asked_by(&caller.name, refusal));
     }
     if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {
-        return Err(reply::error(StatusCode::BAD_REQUEST, "not all parameters are specified"));
+        return Err(refuse("not all parameters are specified".to_owned()));
     }
     let checked = || {
         Ok(Request {
@@ -74,10 +75,10 @@ pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, R
                 None => default_lang.clone(),
                 Some(_) => text(&fields, "lang")?.parse()?,
             },
-            key: caller.name,
+            key: caller.name.clone(),
         })
     };
-    checked().map_err(|invalid: Invalid| reply::error(StatusCode::BAD_REQUEST, invalid.to_string()))
+    checked().map_err(|invalid: Invalid| refuse(invalid.to_string()))
 }
 
 fn text<'f>(fields: &'f Map<String, Value>, field: &'static str) -> Result<&'f str, Invalid> {

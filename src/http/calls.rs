@@ -32,17 +32,16 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
-            if api.door.caller_in(&headers).is_none() {
-                return reply::unauthorized();
-            }
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
             let _served = place.serve();
-            let Some(limit) = limit(&query) else {
-                return reply::error(StatusCode::BAD_REQUEST, "limit: must be a number from 1 to 1000");
+            let response = match limit(&query) {
+                None => reply::error(StatusCode::BAD_REQUEST, "limit: must be a number from 1 to 1000"),
+                Some(limit) => match api.handle.calls(limit).await {
+                    Ok(calls) => reply::json(StatusCode::OK, &calls),
+                    Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+                },
             };
-            match api.handle.calls(limit).await {
-                Ok(calls) => reply::json(StatusCode::OK, &calls),
-                Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-            }
+            reply::asked_by(&caller.name, response)
         })
         .boxed()
 }
@@ -66,14 +65,15 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method == Method::DELETE
                 && let Some(refusal) = caller.may_call()
             {
-                return refusal;
+                return reply::asked_by(&caller.name, refusal);
             }
             let _served = place.serve();
-            match id.parse::<CallId>() {
+            let response = match id.parse::<CallId>() {
                 Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
-                Ok(id) if method == Method::DELETE => hang_up(&api, id, caller.name).await,
+                Ok(id) if method == Method::DELETE => hang_up(&api, id, caller.name.clone()).await,
                 Ok(id) => show(&api, id).await,
-            }
+            };
+            reply::asked_by(&caller.name, response)
         })
         .boxed()
 }

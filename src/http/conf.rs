@@ -37,8 +37,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(warp::body::stream())
         .then(|api: Arc<Api>, method, place, headers, body| async move {
-            let give_up = Instant::now() + api.reply_timeout;
-            match answer(&api, method, place, headers, body, give_up).await {
+            match answer(&api, method, place, headers, body, Instant::now()).await {
                 Ok(response) | Err(response) => response,
             }
         })
@@ -52,30 +51,43 @@ async fn answer(
     place: Place,
     headers: HeaderMap,
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
-    give_up: Instant,
+    arrived: Instant,
 ) -> Result<Response, Response> {
+    let give_up = arrived + api.reply_timeout;
     if method != Method::POST {
         return Err(reply::other_method(&method, ALLOWED));
     }
     if !is_json(&headers) {
         return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json"));
     }
-    let late = |status, text| move |_| reply::error(status, text);
-    let body = timeout_at(give_up, body::read(&headers, body));
-    let body = body.await.map_err(late(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"))??;
+    let late = |_| reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    let body = timeout_at(give_up, body::read(&headers, body)).await.map_err(late)??;
     let request = body::parse(&api.door, &api.default_lang, &body)?;
     let _served = place.serve();
+    let key = request.key.clone();
     // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
-    let answer = timeout_at(give_up, api.handle.originate(request));
-    match answer.await.map_err(late(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made"))? {
-        Ok(id) => Ok(accepted(id)),
-        Err(OriginateError::Refused(refusal)) => Err(refused(&refusal)),
-        Err(error @ OriginateError::Unconfirmed(id)) => {
+    let answer = match timeout_at(give_up, api.handle.originate(request)).await {
+        Ok(Ok(id)) => {
+            api.journal.metrics().receipt(arrived.elapsed());
+            Ok(accepted(id))
+        }
+        Ok(Err(error)) => Err(unmade(api, error)),
+        Err(_) => Err(reply::error(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made")),
+    };
+    let noted = |response| reply::asked_by(&key, response);
+    answer.map(noted).map_err(noted)
+}
+
+/// Why there is no "ok".
+fn unmade(api: &Api, error: OriginateError) -> Response {
+    match error {
+        OriginateError::Refused(refusal) => refused(&refusal),
+        OriginateError::Unconfirmed(id) => {
             let mut response = reply::error(StatusCode::GATEWAY_TIMEOUT, error.to_string());
             insert_id(&mut response, id);
-            Err(response)
+            response
         }
-        Err(OriginateError::NotAsked(error, request)) => Err(refused(&log_unasked(api, error, *request))),
+        OriginateError::NotAsked(error, request) => refused(&log_unasked(api, error, *request)),
     }
 }
 
@@ -167,9 +179,8 @@ mod tests {
         for reason in ["overloaded", "stopping"] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
             let body = stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))]);
-            let give_up = Instant::now() + api.reply_timeout;
             let place = places.take().await;
-            let reply = answer(&api, Method::POST, place, headers, body, give_up).await.expect_err("a refusal");
+            let reply = answer(&api, Method::POST, place, headers, body, Instant::now()).await.expect_err("a refusal");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             let told: Vec<_> = log.next_batch().now_or_never().expect("records").iter().map(told).collect();
             assert_eq!(told, ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]);

@@ -31,15 +31,14 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            if api.door.caller_in(&headers).is_none() {
-                return reply::unauthorized();
-            }
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
             let Ok((reader, start)) = reader(&api, &headers, &query) else {
                 let text = "since, or Last-Event-ID, must be a record's number or an event's id";
-                return reply::error(StatusCode::BAD_REQUEST, text);
+                return reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
             };
             let Ok(permit) = api.streams.clone().try_acquire_owned() else {
-                return reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
+                let full = reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
+                return reply::asked_by(&caller.name, full);
             };
             let boot = api.journal.boot();
             let start = start.map(|seq| Ok(Event::default().id(format!("{boot}-{seq}"))));
@@ -54,7 +53,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let headers = response.headers_mut();
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-            response
+            reply::asked_by(&caller.name, response)
         })
         .boxed()
 }

@@ -8,6 +8,7 @@ mod calls;
 mod conf;
 mod events;
 mod health;
+mod metrics;
 pub mod places;
 pub mod reply;
 pub mod server;
@@ -22,6 +23,7 @@ use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use self::auth::{Door, Keys};
+use self::reply::AskedBy;
 use crate::call::Lang;
 use crate::config::Config;
 use crate::handle::Handle;
@@ -55,7 +57,7 @@ impl Api {
 
 /// Everything that is served.
 pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
-    conf::route(api.clone())
+    let routes = conf::route(api.clone())
         .or(calls::list(api.clone()))
         .unify()
         .or(calls::one(api.clone()))
@@ -64,10 +66,27 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .unify()
         .or(health::live())
         .unify()
-        .or(health::ready(api))
+        .or(health::ready(api.clone()))
+        .unify()
+        .or(metrics::route(api.clone()))
         .unify()
         .recover(reply::recover)
-        .unify()
+        .unify();
+    warp::path::full().and(routes).map(move |full: FullPath, response: Response| {
+        let key = response.extensions().get::<AskedBy>().map(|AskedBy(key)| key.clone());
+        api.journal.metrics().answered(counted_as(full.as_str()), response.status().as_u16(), key);
+        response
+    })
+}
+
+/// What a path is called where requests are counted: a client can ask for any path, and each name is kept for ever.
+fn counted_as(path: &str) -> &'static str {
+    const KNOWN: [&str; 6] = ["/api/calls", "/api/conf", "/api/events", "/healthz", "/metrics", "/readyz"];
+    match KNOWN.iter().find(|known| **known == path) {
+        Some(known) => known,
+        None if path.starts_with("/api/calls/") => "/api/calls/{id}",
+        None => "other",
+    }
 }
 
 /// Matches this very path: `warp::path!` takes a trailing slash as well, and the original does not.

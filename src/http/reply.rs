@@ -1,6 +1,7 @@
 //! What leaves the house: JSON, compact, ended by one newline; errors have an `error` member.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::json;
@@ -23,6 +24,16 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The name of the key that was answered.
+#[derive(Clone)]
+pub struct AskedBy(pub Arc<str>);
+
+/// Notes on a response whose key asked for it.
+pub fn asked_by(key: &Arc<str>, mut response: Response) -> Response {
+    response.extensions_mut().insert(AskedBy(key.clone()));
     response
 }
 

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 pub use record::{Entry, Event, Gap, GapReason, Record};
 
 use crate::call::CallInfo;
+use crate::metrics::{Metrics, ReaderKind};
 
 /// Most entries a reader is given at once, so that one who catches up does not hold the ring for long.
 const BATCH: usize = 256;
@@ -39,6 +40,7 @@ struct Shared {
     ring: Mutex<Ring>,
     /// The `seq` of the newest record; what readers wait on.
     head: watch::Sender<u64>,
+    metrics: Metrics,
 }
 
 struct Ring {
@@ -57,7 +59,13 @@ impl Journal {
         let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
         let (head, _) = watch::channel(first_seq - 1);
         let capacity = capacity.max(1);
-        Self { shared: Arc::new(Shared { boot, first_seq, follows, capacity, ring: Mutex::new(ring), head }) }
+        let (ring, metrics) = (Mutex::new(ring), Metrics::default());
+        Self { shared: Arc::new(Shared { boot, first_seq, follows, capacity, ring, head, metrics }) }
+    }
+
+    /// What is counted and measured: the records of this log, and whatever else happens on the way.
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     /// What tells this run of the daemon from others.
@@ -72,6 +80,7 @@ impl Journal {
             for (time, event, call) in records {
                 let seq = ring.next_seq;
                 ring.next_seq += 1;
+                self.shared.metrics.record(time, &event, call.as_deref());
                 if ring.records.len() == self.shared.capacity {
                     ring.records.pop_front();
                 }
@@ -123,7 +132,8 @@ impl Journal {
     }
 
     fn reader(&self, next: u64, gap: Option<Gap>) -> Reader {
-        Reader { journal: self.clone(), head: self.shared.head.subscribe(), next, gap }
+        let kind = ReaderKind::Stream;
+        Reader { journal: self.clone(), head: self.shared.head.subscribe(), next, gap, kind }
     }
 
     /// A panic elsewhere ends the process; until then the ring is as good as it was.
@@ -138,9 +148,15 @@ pub struct Reader {
     head: watch::Receiver<u64>,
     next: u64,
     gap: Option<Gap>,
+    kind: ReaderKind,
 }
 
 impl Reader {
+    /// The same reader, as one of this kind; without it, it is an event stream's.
+    pub fn of_kind(self, kind: ReaderKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The `seq` of the record before the next one.
     pub fn position(&self) -> u64 {
         self.next.saturating_sub(1)
@@ -175,7 +191,9 @@ impl Reader {
         let oldest = ring.records.front().map_or(ring.next_seq, |first| first.seq);
         batch.extend(self.gap.take().map(Entry::Gap));
         if self.next < oldest {
-            batch.push(Entry::Gap(Gap { from: Some(self.next), to: Some(oldest - 1), reason: GapReason::Overrun }));
+            let gap = Gap { from: Some(self.next), to: Some(oldest - 1), reason: GapReason::Overrun };
+            self.journal.shared.metrics.gap(self.kind, &gap);
+            batch.push(Entry::Gap(gap));
             self.next = oldest;
         }
         let skip = (self.next - oldest) as usize;

@@ -84,6 +84,22 @@ pub enum Event {
 }
 
 impl Event {
+    /// All that [`name`](Self::name) can be.
+    pub const NAMES: [&'static str; 12] = [
+        "daemon.started",
+        "daemon.stopping",
+        "ami.connected",
+        "ami.disconnected",
+        "call.requested",
+        "call.refused",
+        "call.queued",
+        "call.ringing",
+        "call.answered",
+        "call.joined",
+        "call.left",
+        "call.ended",
+    ];
+
     /// The `event` member.
     pub fn name(&self) -> &'static str {
         match self {

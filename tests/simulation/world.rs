@@ -418,7 +418,7 @@ impl World {
                         Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
                     }
                 }
-                Effect::HungUp(..) => {}
+                Effect::HungUp(..) | Effect::RoundTrip(_) => {}
                 Effect::Record(at, event, call) => {
                     daemon.last_record = at.wall;
                     if let Some(info) = call {
@@ -460,12 +460,15 @@ impl World {
             for (bot, asked) in &daemon.asked {
                 assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
             }
+            let (listed, counted) = (daemon.engine.list(usize::MAX).live, daemon.engine.census());
+            for (state, count) in State::LIVE.into_iter().zip(counted.live) {
+                assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
+            }
             if !daemon.is_ready {
                 daemon.gone.clear();
                 continue;
             }
-            let believed: HashSet<CallId> =
-                daemon.engine.list(usize::MAX).live.iter().map(|call| call.info.id).collect();
+            let believed: HashSet<CallId> = listed.iter().map(|call| call.info.id).collect();
             daemon.gone.retain(|id, _| believed.contains(id));
             let over = believed.difference(&live).filter(|id| self.known_to_asterisk.contains(id));
             for id in over.filter(|id| all_was_heard(id)) {

@@ -11,6 +11,7 @@ pub mod http;
 pub mod log;
 pub mod pbx;
 pub mod program;
+pub mod prometheus;
 pub mod relay;
 pub mod resources;
 pub mod sim;

@@ -100,6 +100,7 @@ fn each_message_in_each_phase() {
                 Ok(Heard::Answer(10, _)) => "answer".to_owned(),
                 Ok(Heard::Answer(other, _)) => panic!("an answer for {other}"),
                 Ok(Heard::Event(_)) => "event".to_owned(),
+                Ok(Heard::Pong(_)) => "pong".to_owned(),
                 Ok(Heard::Nothing) => "nothing".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -146,6 +147,17 @@ fn two_keepalives_without_an_answer_are_the_end() {
     assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
     assert!(sent(&mut session).starts_with("Action: Ping\r\n"));
     assert_eq!(session.tick(now + 2 * KEEPALIVE), Err(SessionError::Silent(2 * KEEPALIVE)));
+}
+
+#[test]
+fn a_pong_tells_how_long_asterisk_took() {
+    let (mut session, now) = logged_in();
+    assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
+    let ping = sent(&mut session);
+    let id = ping.lines().find_map(|line| line.strip_prefix("ActionID: ")).expect("an id");
+    let took = Duration::from_millis(70);
+    let pong = frame(&format!("Response: Success\r\nActionID: {id}\r\nPing: Pong"));
+    assert_eq!(session.receive(now + KEEPALIVE + took, pong), Ok(Heard::Pong(took)));
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use super::{Sink, pause};
 use crate::config::JournalFile;
-use crate::journal::Entry;
+use crate::journal::{Entry, Journal};
+use crate::metrics::ReaderKind;
 
 /// How much of a file's end is looked at for its last line, in bytes; a line is far shorter.
 const TAIL: u64 = 64 * 1024;
@@ -20,6 +21,8 @@ const TAIL: u64 = 64 * 1024;
 /// Appends whole lines to a file, and rotates it.
 pub struct FileSink {
     settings: JournalFile,
+    /// Where it is said whether the file can be written.
+    journal: Journal,
     file: Option<File>,
     /// The file's length up to which it holds whole lines.
     length: u64,
@@ -29,8 +32,9 @@ pub struct FileSink {
 
 impl FileSink {
     /// Writes to the file of these settings; it need not exist, nor be writable yet.
-    pub fn new(settings: JournalFile) -> Self {
-        Self { settings, file: None, length: 0, in_trouble: false }
+    pub fn new(settings: JournalFile, journal: Journal) -> Self {
+        journal.metrics().writer(ReaderKind::File, true);
+        Self { settings, journal, file: None, length: 0, in_trouble: false }
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -89,6 +93,7 @@ impl Sink for FileSink {
             if !self.in_trouble {
                 tracing::error!(path = %self.settings.path.display(), %error, "the log file cannot be written");
                 self.in_trouble = true;
+                self.journal.metrics().writer(ReaderKind::File, false);
             }
             self.file = None;
             pause();
@@ -96,6 +101,7 @@ impl Sink for FileSink {
         if self.in_trouble {
             tracing::info!(path = %self.settings.path.display(), "the log file can be written again");
             self.in_trouble = false;
+            self.journal.metrics().writer(ReaderKind::File, true);
         }
         Ok(())
     }

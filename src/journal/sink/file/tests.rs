@@ -17,11 +17,16 @@ struct Case {
     sink: FileSink,
 }
 
+/// One that nobody reads.
+fn journal() -> Journal {
+    Journal::new(1, 1, 7, false)
+}
+
 impl Case {
     fn new(max_size: u64, keep: usize) -> Self {
         let folder = TempDir::new().unwrap();
         let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size, keep };
-        Self { folder, sink: FileSink::new(settings.clone()), settings }
+        Self { folder, sink: FileSink::new(settings.clone(), journal()), settings }
     }
 
     /// A file that holds `text`, as it was left by an earlier run.
@@ -85,7 +90,7 @@ fn a_full_file_is_rotated_and_the_oldest_goes() {
     case.write(4..=9);
     assert_eq!(case.files(), [vec![9], vec![7, 8], vec![5, 6]]);
     // The next run goes on where this one was.
-    case.sink = FileSink::new(case.settings.clone());
+    case.sink = FileSink::new(case.settings.clone(), journal());
     case.write([10]);
     assert_eq!(case.files(), [vec![9, 10], vec![7, 8], vec![5, 6]]);
 }
@@ -159,7 +164,7 @@ fn numbers_go_on_after_the_last_one_that_was_written() {
 fn a_file_that_cannot_be_written_yet_gets_everything_once_it_can() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("later/calls.jsonl");
-    let mut sink = FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 });
+    let mut sink = FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 }, journal());
     let writer = std::thread::spawn(move || {
         for seq in 1..=3 {
             sink.write(&[record(seq)]).unwrap();

@@ -1,0 +1,56 @@
+//! `GET /metrics`: what is counted and measured, for Prometheus and what is like it.
+//!
+//! It needs a key as the rest of the API does: it tells how much is called, and the names of the keys.
+
+use std::sync::Arc;
+
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::{HeaderMap, Method};
+use warp::reply::Response;
+
+use super::places::Place;
+use super::{Api, at, reply, with};
+
+/// OpenMetrics, which is written where nothing else is asked for.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The format before it.
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The route.
+pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    at("/metrics")
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get())
+        .map(|api: Arc<Api>, method: Method, headers: HeaderMap, place: Place| {
+            if method != Method::GET && method != Method::HEAD {
+                return reply::other_method(&method, "GET, HEAD, OPTIONS");
+            }
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            let _served = place.serve();
+            let metrics = api.journal.metrics();
+            let (body, content_type) = if wants_prometheus(&headers) {
+                (metrics.prometheus(), PROMETHEUS)
+            } else {
+                (metrics.open_metrics(), OPEN_METRICS)
+            };
+            let mut response = Response::new(body.into());
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+            reply::asked_by(&caller.name, response)
+        })
+        .boxed()
+}
+
+/// Whether the client takes plain text and does not speak of OpenMetrics.
+fn wants_prometheus(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT);
+    let takes = |kind| accepted.iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains(kind)));
+    takes("text/plain") && !takes("application/openmetrics-text")
+}

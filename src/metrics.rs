@@ -1,0 +1,364 @@
+//! What is counted and measured for `GET /metrics`.
+//!
+//! The log's records are counted as they are appended; what is in no record, the driver and the HTTP side tell. To
+//! count is an atomic addition or a short lock that nobody holds for long; all else happens when it is read. Names and
+//! units are as Prometheus has them, and no label can take a value that somebody outside chooses.
+
+mod process;
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, prometheus_text, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use crate::call::machine::State;
+use crate::call::outcome::Outcome;
+use crate::call::{CallInfo, Refusal};
+use crate::engine::Census;
+use crate::journal::{Event, Gap};
+
+/// What a request was answered: each combination is a time series of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    path: &'static str,
+    code: u16,
+    key: KeyName,
+}
+
+/// The name of a key of the configuration; empty where none was needed, or the right one was missing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct KeyName(Arc<str>);
+
+impl EncodeLabelValue for KeyName {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(&self.0)
+    }
+}
+
+/// One label, whose values are words of ours.
+type Of<const N: usize> = [(&'static str, &'static str); N];
+
+/// Who reads the log, and can fall behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReaderKind {
+    /// Who writes to stdout.
+    Stdout,
+    /// Who writes the file.
+    File,
+    /// An event stream.
+    Stream,
+}
+
+impl ReaderKind {
+    const ALL: [Self; 3] = [Self::Stdout, Self::File, Self::Stream];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            ReaderKind::Stdout => "stdout",
+            ReaderKind::File => "file",
+            ReaderKind::Stream => "stream",
+        }
+    }
+}
+
+/// The events of Asterisk's that are told apart; others count together.
+const AMI_EVENTS: [&str; 11] = [
+    "Newchannel",
+    "Newstate",
+    "Hangup",
+    "ConfbridgeJoin",
+    "ConfbridgeLeave",
+    "OriginateResponse",
+    "UserEvent",
+    "CoreShowChannel",
+    "CoreShowChannelsComplete",
+    "FullyBooted",
+    "other",
+];
+
+/// All counters, gauges and histograms.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    records: Family<Of<1>, Counter>,
+    refused: Family<Of<2>, Counter>,
+    ended: Family<Of<1>, Counter>,
+    receipt: Histogram,
+    ringing: Histogram,
+    answer: Histogram,
+    talk: Histogram,
+    ready: Gauge,
+    live: [Gauge; State::LIVE.len()],
+    link_up: Gauge,
+    pending: Gauge,
+    attempts: Counter,
+    connections: Counter,
+    round_trip: Histogram,
+    ami_events: [Counter; AMI_EVENTS.len()],
+    gaps: Family<Of<1>, Counter>,
+    lost: Family<Of<1>, Counter>,
+    writers: Family<Of<1>, Gauge>,
+}
+
+impl Default for Metrics {
+    /// Nothing has happened yet; what can is there with a zero, so that the first time shows as an increase.
+    fn default() -> Self {
+        let mut all = Registry::default();
+        all.register_collector(Box::new(process::Process::new(SystemTime::now())));
+        let all_of_it = all.sub_registry_with_prefix("originatord");
+        all_of_it.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        let mut register = Register(all_of_it);
+        let live: Family<Of<1>, Gauge> =
+            register.add("calls_live", "Calls that have not ended, by the state they are in");
+        let ami_events: Family<Of<1>, Counter> =
+            register.add("ami_events", "Events that Asterisk has sent, by name; those we do not know are other");
+        let metrics = Self {
+            requests: register.add(
+                "http_requests",
+                "HTTP requests answered, by path, status code, and the name of the key that asked",
+            ),
+            records: register.add("records", "Records of the live log, by event"),
+            refused: register
+                .add("calls_refused", "Calls asked for and not made, by reason, and by limit where that is the reason"),
+            ended: register.add("calls_ended", "Calls that Asterisk had accepted and that are over, by outcome"),
+            receipt: register.time(
+                "call_receipt",
+                "From a POST to the answer that Asterisk has accepted the call",
+                &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5],
+            ),
+            ringing: register.time(
+                "call_ringing_delay",
+                "From a POST to the gateway's word that it rings",
+                &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
+            ),
+            answer: register.time(
+                "call_answer_delay",
+                "From a POST to the callee's answer",
+                &[0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0],
+            ),
+            talk: register.time(
+                "call_talk",
+                "From the answer to the end, of calls that were answered",
+                &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0],
+            ),
+            ready: register.add("ready", "Whether calls can be made (1) or not (0), as /readyz says"),
+            live: State::LIVE.map(|state| live.get_or_create_owned(&[("state", state.as_str())])),
+            link_up: register.add("ami_up", "Whether we are logged in to Asterisk (1) or not (0)"),
+            pending: register.add("ami_actions_pending", "Actions sent to Asterisk and not answered yet"),
+            attempts: register.add("ami_connect_attempts", "Attempts to connect to Asterisk"),
+            connections: register
+                .add("ami_connections", "Times that the link to Asterisk came up; each after the first is a reconnect"),
+            round_trip: register.time(
+                "ami_round_trip",
+                "From a Ping to its answer. Asterisk sends all in one order, so no event was later than that",
+                &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0],
+            ),
+            ami_events: AMI_EVENTS.map(|event| ami_events.get_or_create_owned(&[("event", event)])),
+            gaps: register.add("journal_gaps", "Times that a reader of the live log fell behind and missed records"),
+            lost: register.add("journal_lost_records", "Records that a reader of the live log has missed"),
+            writers: register.add("journal_writer_up", "Whether the log can be written down (1) or not (0)"),
+            registry: all,
+        };
+        metrics.touch();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Makes what can happen show with a zero.
+    fn touch(&self) {
+        for event in Event::NAMES {
+            self.records.get_or_create(&[("event", event)]).inc_by(0);
+        }
+        for outcome in Outcome::ALL {
+            self.ended.get_or_create(&[("outcome", outcome.as_str())]).inc_by(0);
+        }
+        for (reason, limit) in Refusal::CODES {
+            self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
+        }
+        for reader in ReaderKind::ALL {
+            self.gaps.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
+            self.lost.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
+        }
+    }
+
+    /// All of it in the OpenMetrics text format.
+    pub fn open_metrics(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+
+    /// All of it in the older text format of Prometheus.
+    pub fn prometheus(&self) -> String {
+        let mut out = String::new();
+        let _ = prometheus_text::encode(&mut out, &self.registry);
+        out
+    }
+
+    /// A request was answered. `path` is one of ours, not the client's; `key` the name of a key that exists.
+    pub fn answered(&self, path: &'static str, code: u16, key: Option<Arc<str>>) {
+        let key = KeyName(key.unwrap_or_else(|| "".into()));
+        self.requests.get_or_create(&Answered { path, code, key }).inc();
+    }
+
+    /// A bot was told that Asterisk has accepted its call.
+    pub fn receipt(&self, after: Duration) {
+        self.receipt.observe(after.as_secs_f64());
+    }
+
+    /// A record was appended to the log.
+    pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
+        self.records.get_or_create(&[("event", event.name())]).inc();
+        // A call's id tells when it was asked for, over restarts, too. Where the clock of the day is set back
+        // meanwhile, no time has passed.
+        let since_post = || call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64());
+        match event {
+            Event::CallRefused(refusal) => {
+                self.refused.get_or_create(&[("reason", refusal.code()), ("limit", refusal.limit())]).inc();
+            }
+            Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
+            Event::CallAnswered => _ = since_post().map(|seconds| self.answer.observe(seconds)),
+            Event::CallEnded(end) => {
+                self.ended.get_or_create(&[("outcome", end.outcome.as_str())]).inc();
+                if let Some(talk) = end.talk {
+                    self.talk.observe(talk.as_secs_f64());
+                }
+            }
+            Event::AmiConnected { .. } => _ = self.connections.inc(),
+            _ => {}
+        }
+    }
+
+    /// A reader of the log has missed records.
+    pub fn gap(&self, reader: ReaderKind, gap: &Gap) {
+        let reader = [("reader", reader.as_str())];
+        self.gaps.get_or_create(&reader).inc();
+        if let (Some(from), Some(to)) = (gap.from, gap.to) {
+            self.lost.get_or_create(&reader).inc_by(to - from + 1);
+        }
+    }
+
+    /// The log can be written down, or not, where this reader does so.
+    pub fn writer(&self, reader: ReaderKind, is_up: bool) {
+        self.writers.get_or_create(&[("writer", reader.as_str())]).set(is_up.into());
+    }
+
+    /// How things stand in the engine.
+    pub fn census(&self, census: &Census) {
+        for (gauge, count) in self.live.iter().zip(census.live) {
+            gauge.set(count as i64);
+        }
+        self.link_up.set(census.link_up.into());
+        self.pending.set(census.pending as i64);
+    }
+
+    /// Calls can be made, or not.
+    pub fn ready(&self, is_ready: bool) {
+        self.ready.set(is_ready.into());
+    }
+
+    /// A connection to Asterisk is attempted.
+    pub fn connecting(&self) {
+        self.attempts.inc();
+    }
+
+    /// Asterisk has answered a Ping.
+    pub fn round_trip(&self, time: Duration) {
+        self.round_trip.observe(time.as_secs_f64());
+    }
+
+    /// Asterisk has sent an event of this name.
+    pub fn ami_event(&self, name: &[u8]) {
+        let known = AMI_EVENTS.iter().position(|known| known.as_bytes() == name);
+        self.ami_events[known.unwrap_or(AMI_EVENTS.len() - 1)].inc();
+    }
+}
+
+/// Registers metrics in their order.
+struct Register<'r>(&'r mut Registry);
+
+impl Register<'_> {
+    /// A metric of this name, with what it is; a counter's name gets its `_total` when it is written.
+    fn add<M: Metric + Default + Clone>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
+    }
+
+    /// A histogram of seconds with these upper bounds; its name gets the unit.
+    fn time(&mut self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let histogram = Histogram::new(bounds.iter().copied());
+        self.0.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        histogram
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::refusal::Limit;
+    use crate::journal::samples;
+
+    fn series(metrics: &Metrics) -> usize {
+        metrics.prometheus().lines().filter(|line| !line.starts_with('#')).count()
+    }
+
+    #[test]
+    fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
+        let metrics = Metrics::default();
+        let before = series(&metrics);
+        for record in samples::all() {
+            metrics.record(record.time, &record.event, record.call.as_deref());
+        }
+        for limit in ["calls_per_second", "calls_alive", "attempts_per_number"] {
+            let limit = Limit { name: limit, key: Some("bot".into()), value: 1, retry_after: Duration::from_secs(1) };
+            for refusal in [Refusal::Limited(limit), Refusal::NotAllowed { of_key: None }] {
+                metrics.record(samples::time(), &Event::CallRefused(refusal), Some(&samples::call()));
+            }
+        }
+        for outcome in Outcome::ALL {
+            let ended = Event::CallEnded(Box::new(samples::end(outcome)));
+            metrics.record(samples::time(), &ended, Some(&samples::call()));
+        }
+        for event in ["Newchannel", "RTCPSent", "", "\"} 1\nforged 2"] {
+            metrics.ami_event(event.as_bytes());
+        }
+        assert_eq!(series(&metrics), before);
+        let text = metrics.open_metrics();
+        for line in [
+            "originatord_records_total{event=\"call.refused\"} 12",
+            "originatord_calls_refused_total{reason=\"limited\",limit=\"calls_alive\"} 1",
+            "originatord_calls_refused_total{reason=\"not_allowed\",limit=\"\"} 3",
+            "originatord_calls_ended_total{outcome=\"flood_wait\"} 2",
+            "originatord_call_talk_seconds_count 1",
+            "originatord_ami_events_total{event=\"other\"} 3",
+            "originatord_ami_connections_total 1",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
+        let metrics = Metrics::default();
+        let call = samples::call();
+        let answered_after = |time: Duration| metrics.record(call.id.time() + time, &Event::CallAnswered, Some(&call));
+        answered_after(Duration::from_secs(4));
+        // The clock was set back by a minute.
+        metrics.record(call.id.time() - Duration::from_secs(60), &Event::CallAnswered, Some(&call));
+        let text = metrics.open_metrics();
+        for line in ["bucket{le=\"2.5\"} 1", "bucket{le=\"5.0\"} 2", "sum 4.0", "count 2"] {
+            assert!(text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")), "{line}: {text}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The systemd unit in `dist/`: that systemd understands it, and that it leaves the daemon little to break.
+
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+fn analyze(args: &[&str], unit: &Path) -> (Option<i32>, String) {
+    let output = Command::new("systemd-analyze").args(args).arg(unit).output().expect("systemd-analyze runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn systemd_understands_the_unit_and_finds_little_exposed() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/originatord.service");
+    let text = std::fs::read_to_string(shipped).expect("a file");
+    let folder = TempDir::new().expect("a folder");
+    let unit = folder.path().join("originatord.service");
+    let verify = |text: &str| {
+        // The program is where this test has it, and not installed.
+        let text = text.replace("/usr/bin/originatord", env!("CARGO_BIN_EXE_originatord"));
+        std::fs::write(&unit, text).expect("it is written");
+        analyze(&["verify", "--man=no"], &unit)
+    };
+    assert_eq!(verify(&text), (Some(0), String::new()));
+    assert_ne!(verify(&text.replace("LockPersonality", "LockPersonalty")).1, "");
+    // From 0, nothing, to 100, all: a unit without any of this has 96.
+    let (code, said) = analyze(&["security", "--offline=yes", "--threshold=15"], &unit);
+    assert_eq!(code, Some(0), "{said}");
+}
