@@ -1,0 +1,118 @@
+//! How the engine behaves from 1 call a second to 10 000, and up to 1 000 000 live calls: on virtual time, with every call
+//! played to its end, so that what it takes of a core can be measured long before any Asterisk could keep up.
+//!
+//! `cargo bench --bench scaling`, with `--smoke` for the small rows only.
+
+mod world;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use world::World;
+
+/// Calls a second, and how many live at once if each takes 100 s.
+const ROWS: [(u64, u64); 5] = [(1, 100), (10, 1_000), (100, 10_000), (1_000, 100_000), (10_000, 1_000_000)];
+
+/// Whole calls that are played in each row.
+const CALLS: u64 = 20_000;
+
+fn main() {
+    let smoke = std::env::args().any(|arg| arg == "--smoke");
+    let (rows, calls) = if smoke { (&ROWS[..2], 200) } else { (&ROWS[..], CALLS) };
+    println!("one engine on virtual time; each call lives for 100 s and is told of in 9 messages");
+    println!(
+        "{:>8} {:>10} {:>12} {:>16} {:>15} {:>16} {:>18}",
+        "calls/s", "live", "a call", "of a core", "memory", "a live call", "list, a minute"
+    );
+    for &(rate, live) in rows {
+        let before = resident_kib();
+        let mut world = World::new(0);
+        let mut alive: VecDeque<_> = (0..live).map(|_| world.begin()).collect();
+        let resident = resident_kib().saturating_sub(before);
+        let busy = play(&mut world, &mut alive, rate, calls);
+        let a_call = busy / calls as u32;
+        let of_a_core = a_call.as_secs_f64() * rate as f64 * 100.0;
+        let list = next_list(&mut world, &alive);
+        println!(
+            "{rate:>8} {live:>10} {a_call:>12.2?} {of_a_core:>14.3} % {:>12} KiB {:>14} B {list:>18.2?}",
+            resident,
+            resident * 1024 / live
+        );
+    }
+    println!();
+    println!("the calls of another daemon on the same Asterisk, told to this one: {:.2?} a call", foreign(calls));
+}
+
+/// Plays so many calls at this rate, each new one in place of the oldest; the time that took, without lists.
+fn play(world: &mut World, alive: &mut VecDeque<(String, String)>, rate: u64, calls: u64) -> Duration {
+    let mut busy = Duration::ZERO;
+    let step = Duration::from_secs(1) / rate as u32;
+    for _ in 0..calls {
+        let began = Instant::now();
+        let asked = world.pass(step);
+        busy += began.elapsed();
+        if let Some(asked) = asked {
+            list(world, alive, &asked);
+        }
+        let began = Instant::now();
+        let oldest = alive.pop_front().expect("calls live");
+        world.end(&oldest);
+        alive.push_back(world.begin());
+        busy += began.elapsed();
+    }
+    // Whatever was still to be heard of the last one.
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.live(), alive.len(), "each ended, and no other");
+    busy
+}
+
+/// Waits until a list of all channels is asked for, as it is each minute; the time to settle with it.
+fn next_list(world: &mut World, alive: &VecDeque<(String, String)>) -> Duration {
+    let asked = (0..120).find_map(|_| world.pass(Duration::from_secs(1))).expect("a list is asked for each minute");
+    list(world, alive, &asked)
+}
+
+/// The time to settle with a list of all channels, three for each call.
+fn list(world: &mut World, alive: &VecDeque<(String, String)>, asked: &str) -> Duration {
+    let mut busy = Duration::ZERO;
+    world.receive(format!("Response: Success\r\nActionID: {asked}\r\nEventList: start"));
+    for (id, lock) in alive {
+        for uniqueid in [id, lock, &format!("leg-{id}")] {
+            let frame = format!(
+                "Event: CoreShowChannel\r\nActionID: {asked}\r\nChannel: Local/79990000000@telegram-out-00000001;1\r\n\
+                 ChannelState: 6\r\nChannelStateDesc: Up\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\n\
+                 Application: ConfBridge\r\nApplicationData: R1\r\nDuration: 00:00:10\r\nBridgeId: 1"
+            );
+            let began = Instant::now();
+            world.receive(frame);
+            busy += began.elapsed();
+        }
+    }
+    let began = Instant::now();
+    world.receive(format!("Event: CoreShowChannelsComplete\r\nActionID: {asked}"));
+    world.pass(Duration::ZERO);
+    busy + began.elapsed()
+}
+
+/// What it costs to be told of a call of another daemon's.
+fn foreign(calls: u64) -> Duration {
+    let mut world = World::new(100);
+    let began = Instant::now();
+    for call in 0..calls {
+        let (id, lock) = (format!("od-01m80000000000000000{call:06}"), format!("od-lock-78{call:09}"));
+        for (event, uniqueid) in
+            [("Newchannel", &id), ("Newchannel", &lock), ("Newstate", &id), ("Hangup", &lock), ("Hangup", &id)]
+        {
+            world.receive(format!(
+                "Event: {event}\r\nChannelStateDesc: Ringing\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\nCause: 17"
+            ));
+        }
+    }
+    began.elapsed() / calls as u32
+}
+
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("this process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

@@ -1,0 +1,146 @@
+//! An engine without a daemon around it, and an Asterisk that answers it at once, line by line.
+
+use std::path::Path;
+use std::time::Duration;
+
+use originatord::ami::codec::Received;
+use originatord::ami::frame::Frame;
+use originatord::call::{CallId, Number, lock_id};
+use originatord::clock::Now;
+use originatord::config::Config;
+use originatord::engine::{Effect, Engine, EngineSettings};
+use originatord::handle::Request;
+
+const CONFIG: &str = "
+    [[api_keys]]
+    name = 'bot'
+    key = 'k3y-of-the-bot'
+    [[asterisk]]
+    address = '127.0.0.1:5038'
+    username = 'originatord'
+    secret = 'secret'
+    auth = 'plain'
+";
+
+/// An engine with calls that live on.
+pub struct World {
+    engine: Engine<(), ()>,
+    /// The time there; it passes when it is told to.
+    now: Now,
+    next: u64,
+    answered: usize,
+}
+
+impl World {
+    /// An engine that is ready, with so many calls that live.
+    pub fn new(live: u64) -> Self {
+        let config = Config::parse(CONFIG, Path::new("")).unwrap_or_else(|_| panic!("the configuration is good"));
+        let settings = EngineSettings::new(&config).expect("the configuration is good");
+        let now = Now::read();
+        let engine = Engine::new(settings, fastrand::Rng::with_seed(1), now);
+        let mut world = Self { engine, now, next: 100_000_000, answered: 0 };
+        world.log_in();
+        for _ in 0..live {
+            world.begin();
+        }
+        assert_eq!(world.live() as u64, live);
+        world
+    }
+
+    /// How many calls live.
+    pub fn live(&self) -> usize {
+        self.engine.list(0).live_total
+    }
+
+    /// Lets time pass. Returns the id of the list that is asked for now and then, if it is.
+    pub fn pass(&mut self, time: Duration) -> Option<String> {
+        self.now = Now { instant: self.now.instant + time, wall: self.now.wall + time };
+        let sent = self.settle();
+        sent.split("\r\n\r\n").find(|action| action.starts_with("Action: CoreShowChannels")).map(action_id)
+    }
+
+    fn log_in(&mut self) {
+        self.engine.tick(self.now);
+        self.engine.connected(self.now);
+        self.engine.receive(self.now, Received::Banner("Asterisk Call Manager/11.0.0".into()));
+        self.settle();
+        for answer in [
+            "Response: Success\r\nActionID: 1",
+            "Event: FullyBooted",
+            "Response: Success\r\nActionID: 2\r\nEventList: start",
+            "Event: CoreShowChannelsComplete\r\nActionID: 2",
+            "Response: Success\r\nActionID: 3",
+        ] {
+            self.receive(answer.to_owned());
+        }
+    }
+
+    /// A call that Asterisk accepts; returns its id and its lock's.
+    pub fn begin(&mut self) -> (String, String) {
+        self.next += 1;
+        let number: Number = self.next.to_string().parse().expect("a number");
+        let request = Request {
+            number,
+            room: "R1".parse().expect("a room"),
+            caller_id: "Bob".parse().expect("a caller id"),
+            lang: "ru".parse().expect("a language"),
+            key: "bot".into(),
+        };
+        self.engine.originate(self.now, request, ());
+        let before = self.answered;
+        let id = originated(&self.settle());
+        let lock = lock_id(number);
+        self.receive(format!("Response: Success\r\nActionID: {id}\r\nMessage: Originate successfully queued"));
+        self.event("Newchannel", &id, &id);
+        self.event("Newchannel", &lock, &id);
+        assert_eq!(self.answered, before + 1);
+        (id, lock)
+    }
+
+    /// A call that was not answered ends.
+    pub fn end(&mut self, (id, lock): &(String, String)) {
+        for (event, uniqueid) in
+            [("Newchannel", &*format!("leg-{id}")), ("Hangup", &*format!("leg-{id}")), ("Hangup", id), ("Hangup", lock)]
+        {
+            self.event(event, uniqueid, id);
+        }
+        self.receive(format!("Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\nReason: 5"));
+    }
+
+    fn event(&mut self, event: &str, uniqueid: &str, linkedid: &str) {
+        self.receive(format!("Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {linkedid}\r\nCause: 17"));
+    }
+
+    /// Something that Asterisk says.
+    pub fn receive(&mut self, frame: String) {
+        self.engine.receive(self.now, Received::Frame(Frame::new(frame.into())));
+        self.settle();
+    }
+
+    /// Lets the engine do what is due, and answers its pings; returns what it sends.
+    pub fn settle(&mut self) -> String {
+        self.engine.tick(self.now);
+        let output = self.engine.output().map(|output| output.split().to_vec()).unwrap_or_default();
+        for effect in self.engine.take_effects() {
+            if matches!(effect, Effect::Originated((), Ok(_))) {
+                self.answered += 1;
+            }
+        }
+        let sent = String::from_utf8(output).expect("actions");
+        for action in sent.split("\r\n\r\n").filter(|action| action.starts_with("Action: Ping")) {
+            self.receive(format!("Response: Success\r\nActionID: {}\r\nPing: Pong", action_id(action)));
+        }
+        sent
+    }
+}
+
+fn action_id(action: &str) -> String {
+    action.lines().find_map(|line| line.strip_prefix("ActionID: ")).expect("an id").to_owned()
+}
+
+/// The id of the call that this action makes.
+fn originated(action: &str) -> String {
+    let id = action_id(action);
+    assert!(id.parse::<CallId>().is_ok(), "{action}");
+    id
+}
