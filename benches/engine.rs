@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use originatord::ami::codec::Received;
 use originatord::ami::frame::Frame;
+use originatord::call::filter::Filter;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
 use originatord::config::Config;
@@ -64,7 +65,7 @@ impl World {
         for _ in 0..live {
             world.begin();
         }
-        assert_eq!(world.engine.list(0).live_total as u64, live);
+        assert_eq!(world.engine.list(&Filter::default(), 0).live_total as u64, live);
         world
     }
 
@@ -115,14 +116,14 @@ impl World {
     }
 
     fn time(&mut self, calls: u32) -> Duration {
-        let live = self.engine.list(0).live_total;
+        let live = self.engine.list(&Filter::default(), 0).live_total;
         let began = Instant::now();
         for _ in 0..calls {
             let call = self.begin();
             self.end(&call);
         }
         let time = began.elapsed();
-        assert_eq!(self.engine.list(0).live_total, live, "every call has ended");
+        assert_eq!(self.engine.list(&Filter::default(), 0).live_total, live, "every call has ended");
         time
     }
 
