@@ -188,7 +188,7 @@ impl Driver {
                 Command::Originate(_, reply) if reply.is_closed() => {}
                 Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
-                Command::List(limit, reply) => send(reply, self.engine.list(limit)),
+                Command::List(filter, limit, reply) => send(reply, self.engine.list(&filter, limit)),
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
                 Command::SetPolicy(policy) => self.engine.set_policy(*policy),
                 Command::Stop => {

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
+use crate::call::filter::Filter;
 use crate::call::limits::{Gate, Policy};
 use crate::call::machine::{Change, Fact, State};
 use crate::call::registry::{Registry, Told};
@@ -198,11 +199,12 @@ impl<O, H> Engine<O, H> {
         Census { live: self.registry.by_state(), link_up: self.link.is_up(), pending: self.link.pending() }
     }
 
-    /// Calls for those who watch: the newest `limit` live ones and as many ended ones.
-    pub fn list(&self, limit: usize) -> Calls {
+    /// Calls for those who watch: of those that the filter takes the newest `limit` live ones and as many that ended
+    /// lately.
+    pub fn list(&self, filter: &Filter, limit: usize) -> Calls {
         Calls {
-            live: self.registry.live(limit, !self.link.is_up()),
-            ended: self.registry.ended(limit),
+            live: self.registry.live(filter, limit, !self.link.is_up()),
+            ended: self.registry.ended(filter, limit),
             live_total: self.registry.len(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::call::filter::Filter;
 use crate::call::limits::Policy;
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, CallerId, Lang, Number, Refusal, Room};
@@ -104,8 +105,8 @@ pub enum Command {
     Originate(Box<Request>, ReplyTo<Result<CallId, OriginateError>>),
     /// End a call, on behalf of the key of this name.
     HangUp(CallId, Arc<str>, ReplyTo<Result<(), HangUpError>>),
-    /// Show at most this many live calls and ended ones.
-    List(usize, ReplyTo<Calls>),
+    /// Of the calls that the filter takes show at most this many live ones, and as many that ended lately.
+    List(Box<Filter>, usize, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
     /// Take new limits.
@@ -146,9 +147,9 @@ impl Handle {
             .unwrap_or_else(|error| Err(HangUpError::NotAsked(error)))
     }
 
-    /// At most `limit` live and `limit` ended calls.
-    pub async fn calls(&self, limit: usize) -> Result<Calls, AskError> {
-        self.ask(|reply| Command::List(limit, reply)).await
+    /// At most `limit` live calls that the filter takes, and as many that ended lately.
+    pub async fn calls(&self, filter: Filter, limit: usize) -> Result<Calls, AskError> {
+        self.ask(|reply| Command::List(Box::new(filter), limit, reply)).await
     }
 
     /// One call.

@@ -14,6 +14,7 @@ pub mod connector;
 pub mod driver;
 pub mod engine;
 pub mod handle;
+pub mod history;
 pub mod http;
 pub mod journal;
 pub mod lifecycle;

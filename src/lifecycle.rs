@@ -19,6 +19,7 @@ use crate::config::{Asterisk, Config, JournalFile};
 use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::engine::{Engine, EngineSettings};
+use crate::history::{History, HistorySink};
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink};
@@ -93,7 +94,8 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let tls = config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
     let past = config.journal.file.as_ref().map(past).unwrap_or_default();
-    let (journal, writers) = journal(config, &past)?;
+    let history = config.history.clone().map(History::new);
+    let (journal, writers) = journal(config, &past, history.as_ref())?;
     let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
     journal.append([(SystemTime::now(), started, None)]);
 
@@ -104,7 +106,9 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let mut driver = tokio::spawn(driver.run());
 
     let max_connections = max_connections(config.http.max_connections);
-    let api = Arc::new(Api::new(handle.clone(), journal.clone(), config, max_connections));
+    let mut api = Api::new(handle.clone(), journal.clone(), config, max_connections);
+    api.history = history;
+    let api = Arc::new(api);
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
     let limits =
@@ -177,7 +181,7 @@ fn past(file: &JournalFile) -> Past {
 }
 
 /// The log, and the threads that write it down.
-fn journal(config: &Config, past: &Past) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
+fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
     let file = config.journal.file.as_ref();
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, past.last_seq + 1, boot, past.is_whole);
@@ -187,6 +191,10 @@ fn journal(config: &Config, past: &Past) -> io::Result<(Journal, Vec<JoinHandle<
     if let Some(file) = file {
         let file = FileSink::new(file.clone(), journal.clone());
         writers.push(sink::spawn("journal-file", journal.from_start().of_kind(ReaderKind::File), file)?);
+    }
+    if let Some(history) = history {
+        let sink = HistorySink::new(history.clone(), journal.clone());
+        writers.push(sink::spawn("history", journal.from_start().of_kind(ReaderKind::History), sink)?);
     }
     Ok((journal, writers))
 }

@@ -52,17 +52,20 @@ pub enum ReaderKind {
     Stdout,
     /// Who writes the file.
     File,
+    /// Who writes the history.
+    History,
     /// An event stream.
     Stream,
 }
 
 impl ReaderKind {
-    const ALL: [Self; 3] = [Self::Stdout, Self::File, Self::Stream];
+    const ALL: [Self; 4] = [Self::Stdout, Self::File, Self::History, Self::Stream];
 
     fn as_str(self) -> &'static str {
         match self {
             ReaderKind::Stdout => "stdout",
             ReaderKind::File => "file",
+            ReaderKind::History => "history",
             ReaderKind::Stream => "stream",
         }
     }

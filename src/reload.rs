@@ -60,12 +60,12 @@ impl Reload {
 }
 
 /// The settings that only a start takes up, in a form to be compared and never printed.
-pub struct Fixed([(&'static str, String); 6]);
+pub struct Fixed([(&'static str, String); 7]);
 
 impl Fixed {
     /// Those of this configuration.
     pub fn of(config: &Config) -> Self {
-        let Config { instance, http, asterisk, originate, log, journal, .. } = config;
+        let Config { instance, http, asterisk, originate, log, journal, history, .. } = config;
         let secret = asterisk.secret.expose_secret();
         // Whether there is TLS is fixed, its files' contents are not.
         Self([
@@ -75,6 +75,7 @@ impl Fixed {
             ("[originate]", format!("{originate:?}")),
             ("log.format", format!("{:?}", log.format)),
             ("[journal]", format!("{journal:?}")),
+            ("[history]", format!("{history:?}")),
         ])
     }
 

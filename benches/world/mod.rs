@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use originatord::ami::codec::Received;
 use originatord::ami::frame::Frame;
+use originatord::call::filter::Filter;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
 use originatord::config::Config;
@@ -49,7 +50,7 @@ impl World {
 
     /// How many calls live.
     pub fn live(&self) -> usize {
-        self.engine.list(0).live_total
+        self.engine.list(&Filter::default(), 0).live_total
     }
 
     /// Lets time pass. Returns the id of the list that is asked for now and then, if it is.

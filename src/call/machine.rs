@@ -413,6 +413,7 @@ impl Call {
             talk: self.answered.map(|from| over.instant.saturating_duration_since(from.instant)),
             hung_up_by: self.hung_up_by.clone(),
             unseen: self.unseen,
+            moments: self.moments(),
         }
     }
 
@@ -444,7 +445,7 @@ impl Call {
 }
 
 /// When a call did what it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the moment its name says")]
 pub struct Moments {
     pub queued: Option<SystemTime>,

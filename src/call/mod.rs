@@ -4,6 +4,7 @@
 //! `/`. The rules are those of the original API's fields, made tight enough that no value can be anything
 //! but what it is called.
 
+pub mod filter;
 pub mod limits;
 pub mod machine;
 pub mod outcome;

@@ -3,12 +3,14 @@
 //! Only the hangup cause of the gateway's own leg tells the truth: the Local channel's halves and
 //! OriginateResponse's `Reason` name a wrong cause or none (the table is in `asterisk/README.md`).
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_millis;
 use serde::Serialize;
 
+use super::machine::Moments;
 use crate::journal::member::{Members, Value};
 
 /// How a call ended.
@@ -40,19 +42,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Completed,
-        Self::NoAnswer,
-        Self::Busy,
-        Self::Declined,
-        Self::NotOnTelegram,
-        Self::InvalidNumber,
-        Self::FloodWait,
-        Self::Congestion,
-        Self::Canceled,
-        Self::Failed,
-        Self::Unknown,
+    /// Each of them, in their order.
+    pub const ALL: [Outcome; 11] = [
+        Outcome::Completed,
+        Outcome::NoAnswer,
+        Outcome::Busy,
+        Outcome::Declined,
+        Outcome::NotOnTelegram,
+        Outcome::InvalidNumber,
+        Outcome::FloodWait,
+        Outcome::Congestion,
+        Outcome::Canceled,
+        Outcome::Failed,
+        Outcome::Unknown,
     ];
 
     /// The word, as in the log.
@@ -99,6 +101,19 @@ impl Outcome {
     }
 }
 
+/// The text is none of [`Outcome::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an outcome")]
+pub struct NotAnOutcome;
+
+impl FromStr for Outcome {
+    type Err = NotAnOutcome;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOutcome> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text).ok_or(NotAnOutcome)
+    }
+}
+
 /// Whether the gateway says that Telegram rate-limits it. tg2sip has several words for that: Telegram's own, with which
 /// the call fails that goes too far, as `500 429; Too Many Requests: retry after 291` or `500 400; PEER_FLOOD`; and
 /// `500 FLOOD_WAIT 261` for those that it no longer tries (`DialTg` in its `gateway.cpp`).
@@ -132,6 +147,8 @@ pub struct End {
     pub hung_up_by: Option<Arc<str>>,
     /// When it ended at the earliest and at the latest, if nobody could watch.
     pub unseen: Option<(SystemTime, SystemTime)>,
+    /// When it did what it did. In the log these are records of their own.
+    pub moments: Moments,
 }
 
 impl End {
@@ -186,6 +203,7 @@ mod tests {
             talk: None,
             hung_up_by: None,
             unseen: None,
+            moments: Moments::default(),
         };
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));

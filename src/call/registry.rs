@@ -1,11 +1,13 @@
 //! All calls: at most one for each number, found by any id that Asterisk's events carry.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use slab::Slab;
 
+use super::filter::Filter;
 use super::limits::Alive;
 use super::machine::{Call, Change, Fact, State};
 use super::view::CallView;
@@ -150,10 +152,10 @@ impl Registry {
         self.calls.iter().map(|(_, entry)| &entry.call)
     }
 
-    /// The newest `limit` that live, newest first.
-    pub fn live(&self, limit: usize, stale: bool) -> Vec<CallView> {
+    /// The newest `limit` that live and the filter takes, newest first.
+    pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
-        let mut calls: Vec<&Call> = self.calls().collect();
+        let mut calls: Vec<&Call> = self.calls().filter(|call| filter.takes(&call.info, None)).collect();
         // To sort them all for the sake of a few would hold up everybody else.
         if limit < calls.len() {
             calls.select_nth_unstable_by(limit, newest_first);
@@ -163,9 +165,12 @@ impl Registry {
         calls.into_iter().map(|call| view(call, stale)).collect()
     }
 
-    /// The last `limit` that ended, newest first.
-    pub fn ended(&self, limit: usize) -> Vec<CallView> {
-        self.ended.iter().rev().take(limit).cloned().collect()
+    /// The newest `limit` of those that ended lately and the filter takes, newest first.
+    pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
+        let is_taken = |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
+        let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
+        ended.sort_unstable_by_key(|call| Reverse(call.info.id));
+        ended.into_iter().take(limit).cloned().collect()
     }
 
     /// One call, live or ended lately.

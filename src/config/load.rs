@@ -15,7 +15,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
 use super::{
-    ApiKey, Asterisk, Auth, Config, Http, Journal, JournalFile, Log, LogFormat, Originate, Role, ServerTls, Tls,
+    ApiKey, Asterisk, Auth, Config, History, Http, Journal, JournalFile, Log, LogFormat, Originate, Role, ServerTls,
+    Tls,
 };
 use crate::ami::action::MAX_LINE;
 use crate::call::limits::{Limits, Policy};
@@ -30,6 +31,7 @@ const MIN_KEY: usize = 8;
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
 
 impl Config {
     /// Reads and checks the file at `path`.
@@ -98,9 +100,10 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let originate = originate(root.table(report, "originate"), report);
     let log = log(root.table(report, "log"), report);
     let journal = journal(root.table(report, "journal"), report, folder);
+    let history = history(root.table(report, "history"), report, folder);
     root.end(report);
     let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
-    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal })
+    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history })
 }
 
 fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
@@ -334,6 +337,15 @@ fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Jour
     table.end(report);
     let file = path.map(|path| JournalFile { path, max_size: max_size.unwrap_or(64 << 20), keep });
     Journal { ring, file }
+}
+
+fn history(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<History> {
+    let file = table.parsed(report, "file", "a path", |text| (!text.is_empty()).then(|| folder.join(text)));
+    let keep = table.duration(report, "keep", HOUR..=100 * 365 * DAY, 90 * DAY).value;
+    let what = "a size from \"1MiB\", as \"1GiB\"";
+    let max_size = table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
+    table.end(report);
+    Some(History { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
 }
 
 /// A secret, given in exactly one of three ways: as it is, in a file, or in the environment.

@@ -37,6 +37,8 @@ pub struct Config {
     pub log: Log,
     /// `[journal]`
     pub journal: Journal,
+    /// `[history]`, if one is kept.
+    pub history: Option<History>,
 }
 
 /// `[http]`
@@ -184,4 +186,15 @@ pub struct JournalFile {
     pub max_size: u64,
     /// How many older files are kept.
     pub keep: usize,
+}
+
+/// `[history]`
+#[derive(Debug, Clone)]
+pub struct History {
+    /// The SQLite database.
+    pub file: PathBuf,
+    /// How long calls are kept.
+    pub keep: Duration,
+    /// How large the database may become, in bytes; the oldest calls make room.
+    pub max_size: u64,
 }

@@ -1,49 +1,103 @@
-//! `/api/calls`: what lives and what ended lately, and hanging up.
+//! `/api/calls`: what lives and what has ended, and hanging up.
 
+mod csv;
+mod query;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use warp::Filter;
+use serde::Serialize;
+use warp::Filter as _;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
+use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+use self::query::Query;
 use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::call::CallId;
-use crate::handle::HangUpError;
+use crate::call::view::CallView;
+use crate::handle::{Calls, HangUpError};
 
-/// How many calls of each kind are shown where nothing is said.
-const DEFAULT_LIMIT: usize = 100;
-
-/// How many are shown at most.
-const MAX_LIMIT: usize = 1000;
-
-/// `GET /api/calls?limit=N`
+/// `GET /api/calls`
 pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    let query = warp::query::<Vec<(String, String)>>().map(Some).or(warp::any().map(|| None)).unify();
     at("/api/calls")
         .and(with(api))
         .and(warp::method())
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(query)
-        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
+        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, parameters| async move {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
             let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
             let _served = place.serve();
-            let response = match limit(&query) {
-                None => reply::error(StatusCode::BAD_REQUEST, "limit: must be a number from 1 to 1000"),
-                Some(limit) => match api.handle.calls(limit).await {
-                    Ok(calls) => reply::json(StatusCode::OK, &calls),
-                    Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-                },
+            let parameters: Option<Vec<_>> = parameters;
+            let response = match parameters.map(|parameters| Query::parse(&parameters, &headers)) {
+                None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
+                Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
+                Some(Ok(query)) => answer(&api, query).await,
             };
             reply::asked_by(&caller.name, response)
         })
         .boxed()
+}
+
+/// A page of calls.
+#[derive(Serialize)]
+struct Page {
+    #[serde(flatten)]
+    calls: Calls,
+    /// The `cursor` of the next page of ended calls, if there can be one.
+    next: Option<CallId>,
+    /// Whether the history is there: `off` where none is kept, else `ok` or what is wrong with it.
+    history: String,
+}
+
+async fn answer(api: &Api, query: Query) -> Response {
+    let Query { filter, limit, csv } = query;
+    let mut calls = match api.handle.calls(filter.clone(), limit).await {
+        Ok(calls) => calls,
+        Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    };
+    if filter.before.is_some() {
+        // They were on the first page.
+        calls.live.clear();
+    }
+    let mut history = "off".to_owned();
+    if let Some(known) = &api.history {
+        history = known.state().map_or_else(|trouble| trouble.to_string(), |()| "ok".to_owned());
+        match known.page(filter, limit).await {
+            Ok(older) => calls.ended = merge(calls.ended, older, limit),
+            // What ended lately is known all the same.
+            Err(error) => history = error.to_string(),
+        }
+    }
+    let next = calls.ended.get(limit - 1).map(|last| last.info.id);
+    let mut response = if csv {
+        let mut response = Response::new(csv::table(calls.live.iter().chain(&calls.ended)).into());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"calls.csv\""));
+        reply::not_stored(response)
+    } else {
+        reply::json(StatusCode::OK, &Page { calls, next, history })
+    };
+    // A table has no other place for it.
+    if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
+    }
+    response
+}
+
+/// The newest `limit` of both, newest first, each once: what ended a moment ago may not be written yet.
+fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallView> {
+    let both: BTreeMap<_, _> = older.into_iter().chain(lately).map(|call| (call.info.id, call)).collect();
+    both.into_values().rev().take(limit).collect()
 }
 
 /// `GET` and `DELETE /api/calls/{id}`
@@ -80,14 +134,30 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 
 async fn show(api: &Api, id: CallId) -> Response {
     match api.handle.call(id).await {
+        Ok(Some(call)) => return reply::json(StatusCode::OK, &call),
+        Ok(None) => {}
+        Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
+    let Some(history) = &api.history else { return no_such_call() };
+    match history.find(id).await {
         Ok(Some(call)) => reply::json(StatusCode::OK, &call),
-        Ok(None) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
+        Ok(None) => no_such_call(),
         Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     }
 }
 
+fn no_such_call() -> Response {
+    reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string())
+}
+
 async fn hang_up(api: &Api, id: CallId, key: Arc<str>) -> Response {
-    let Err(error) = api.handle.hang_up(id, key).await else { return reply::ok() };
+    let Err(mut error) = api.handle.hang_up(id, key).await else { return reply::ok() };
+    if error == HangUpError::NoSuchCall
+        && let Some(history) = &api.history
+        && let Ok(Some(_)) = history.find(id).await
+    {
+        error = HangUpError::AlreadyEnded;
+    }
     let status = match error {
         HangUpError::NoSuchCall => StatusCode::NOT_FOUND,
         HangUpError::AlreadyEnded => StatusCode::CONFLICT,
@@ -96,11 +166,4 @@ async fn hang_up(api: &Api, id: CallId, key: Arc<str>) -> Response {
         HangUpError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     };
     reply::error(status, error.to_string())
-}
-
-fn limit(query: &str) -> Option<usize> {
-    let Some(limit) = query.split('&').find_map(|pair| pair.strip_prefix("limit=")) else {
-        return Some(DEFAULT_LIMIT);
-    };
-    limit.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 
@@ -39,11 +39,8 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 (metrics.open_metrics(), OPEN_METRICS)
             };
             let mut response = Response::new(body.into());
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
-            reply::asked_by(&caller.name, response)
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            reply::asked_by(&caller.name, reply::not_stored(response))
         })
         .boxed()
 }

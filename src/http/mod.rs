@@ -27,6 +27,7 @@ use self::reply::AskedBy;
 use crate::call::Lang;
 use crate::config::Config;
 use crate::handle::Handle;
+use crate::history::History;
 use crate::journal::Journal;
 
 /// What the handlers share.
@@ -41,6 +42,8 @@ pub struct Api {
     pub reply_timeout: Duration,
     /// `lang` for those who give none.
     pub default_lang: Lang,
+    /// Calls that have ended, if a history is kept.
+    pub history: Option<History>,
     streams: Arc<Semaphore>,
 }
 
@@ -51,7 +54,8 @@ impl Api {
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
-        Self { handle, journal, door, reply_timeout, default_lang, streams }
+        let history = None;
+        Self { handle, journal, door, reply_timeout, default_lang, history, streams }
     }
 }
 

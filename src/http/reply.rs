@@ -20,8 +20,13 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     text.push(b'\n');
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    not_stored(response)
+}
+
+/// A response that is not JSON, with the headers that all of ours have.
+pub fn not_stored(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
     response

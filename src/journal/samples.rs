@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Event, Record};
+use crate::call::machine::Moments;
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::{CallId, CallInfo, Refusal};
 
@@ -26,7 +27,16 @@ pub(crate) fn call() -> CallInfo {
 
 /// An end of which nothing is known but the outcome.
 pub(crate) fn end(outcome: Outcome) -> End {
-    End { outcome, cause: None, tech: None, ring: None, talk: None, hung_up_by: None, unseen: None }
+    End {
+        outcome,
+        cause: None,
+        tech: None,
+        ring: None,
+        talk: None,
+        hung_up_by: None,
+        unseen: None,
+        moments: Moments::default(),
+    }
 }
 
 /// A record of `call()`.

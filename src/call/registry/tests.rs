@@ -1,5 +1,6 @@
 //! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is over.
 
+use crate::call::filter::Filter;
 use std::time::UNIX_EPOCH;
 
 use proptest::prelude::*;
@@ -70,7 +71,7 @@ fn a_number_is_taken_from_the_request_to_the_end() {
     assert_eq!(registry.open(now(20), second), Ok(()));
     assert_eq!(registry.len(), 2, "the outcome is still open");
     registry.tick(now(1000), &mut told);
-    assert_eq!((registry.len(), registry.ended(9).len()), (1, 1));
+    assert_eq!((registry.len(), registry.ended(&Filter::default(), 9).len()), (1, 1));
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn the_newest_come_first_however_few_are_asked_for() {
         registry.open(now(0), info(id, &format!("799{id}"))).unwrap();
     }
     for limit in 0..7 {
-        let ids: Vec<_> = registry.live(limit, false).iter().map(|view| view.info.id).collect();
+        let ids: Vec<_> = registry.live(&Filter::default(), limit, false).iter().map(|view| view.info.id).collect();
         let expected: Vec<_> = (1..=5).rev().take(limit).map(|id| CallId::new(UNIX_EPOCH, id)).collect();
         assert_eq!(ids, expected, "{limit}");
     }

@@ -249,7 +249,7 @@ fn whose_a_call_is_is_asked_once() {
         }
         assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
     }
-    assert_eq!(bench.engine.list(9).live_total, 1);
+    assert_eq!(bench.engine.list(&Filter::default(), 9).live_total, 1);
     bench.hang_up_halves(&ours, "7999", 16);
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);

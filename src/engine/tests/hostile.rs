@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ami::message::MAX_TEXT;
+use crate::call::filter::Filter;
 use crate::call::registry::ENDED_KEPT;
 
 #[test]
@@ -82,6 +83,6 @@ fn ended_calls_are_forgotten_by_and_by() {
         bench.pass(Duration::from_secs(1));
         bench.receive("Event: Other");
     }
-    assert_eq!(bench.engine.list(usize::MAX).ended.len(), ENDED_KEPT);
+    assert_eq!(bench.engine.list(&Filter::default(), usize::MAX).ended.len(), ENDED_KEPT);
     assert_nothing_left(&bench);
 }

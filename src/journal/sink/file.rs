@@ -84,6 +84,9 @@ impl FileSink {
 impl Sink for FileSink {
     /// Tries until it works: what is read late is in the ring still, or is a gap by then.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         let mut lines = Vec::new();
         for entry in batch {
             serde_json::to_writer(&mut lines, entry)?;

@@ -15,7 +15,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 pub use file::FileSink;
 pub use past::Past;
@@ -26,9 +26,12 @@ use super::{Entry, Reader};
 
 /// Something that entries are written to.
 pub trait Sink: Send + 'static {
-    /// Writes the entries, or gives up writing for good.
+    /// Writes the entries, or gives up writing for good. There can be none.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
 }
+
+/// How often a sink is given an empty batch, if there is nothing to write, so that it can do what time asks for.
+const IDLE: Duration = Duration::from_secs(600);
 
 /// How long a record waits for company, so that a burst is written at once and not line by line, and waking the
 /// thread that writes does not compete with the call it is about.
@@ -37,7 +40,8 @@ const COMPANY: Duration = Duration::from_millis(5);
 /// Pause between attempts to write to a disk that is full or broken.
 const RETRY: Duration = Duration::from_secs(1);
 
-fn pause() {
+/// Waits before another attempt to write to a disk that is full or broken.
+pub fn pause() {
     #[allow(clippy::disallowed_methods, reason = "a sink's thread has nothing else to do")]
     std::thread::sleep(RETRY);
 }
@@ -63,14 +67,14 @@ pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Join
 /// Hands on what is read, as long as it is taken.
 async fn feed(mut reader: Reader, batches: mpsc::Sender<Vec<Entry>>) {
     loop {
-        reader.wait().await;
+        let is_idle = timeout(IDLE, reader.wait()).await.is_err();
         sleep(COMPANY).await;
         loop {
             // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
             let Ok(place) = batches.reserve().await else { return };
             let (batch, closed) = reader.try_batch();
             let is_empty = batch.is_empty();
-            if !is_empty {
+            if !is_empty || is_idle {
                 place.send(batch);
             }
             if closed {

@@ -1,0 +1,139 @@
+//! Ended calls in an SQLite database, for as long as they are to be kept.
+//!
+//! A thread of its own writes them, as a reader of the journal, so that a disk that is full or broken holds up
+//! nothing but itself. Who asks does so on a connection and a thread of its own, with a limit on how many do at once, how
+//! long a question may take and how much it brings.
+
+mod rows;
+mod schema;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::call::CallId;
+use crate::call::filter::Filter;
+use crate::call::view::CallView;
+use crate::config;
+
+pub use sink::HistorySink;
+
+/// How many may ask at once; others wait.
+const AT_ONCE: usize = 2;
+
+/// How long a question may take, and how long it may wait for its turn.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// After how many of SQLite's steps it is looked at the clock.
+const STEPS: i32 = 10_000;
+
+/// The history. Cheap to clone.
+#[derive(Clone)]
+pub struct History {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: config::History,
+    questions: Semaphore,
+    /// Why nothing can be written just now.
+    trouble: Mutex<Option<Arc<str>>>,
+}
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// Others ask, for too long.
+    #[error("too many questions at once")]
+    Busy,
+    /// It took too long; a narrower filter takes less.
+    #[error("the question took too long; ask for less")]
+    Slow,
+    /// The file cannot be read.
+    #[error("the history cannot be read: {0}")]
+    Broken(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for QueryError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Self::Slow,
+            _ => Self::Broken(error),
+        }
+    }
+}
+
+impl History {
+    /// The history in the file of these settings, which need not exist yet.
+    pub fn new(settings: config::History) -> Self {
+        let shared = Shared { settings, questions: Semaphore::new(AT_ONCE), trouble: Mutex::default() };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Whether all that ends is written down: else, why not.
+    pub fn state(&self) -> Result<(), Arc<str>> {
+        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clone().map_or(Ok(()), Err)
+    }
+
+    fn set_trouble(&self, trouble: Option<Arc<str>>) {
+        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+
+    /// The newest `limit` calls that the filter takes, newest first.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer in time, or the file cannot be read.
+    pub async fn page(&self, filter: Filter, limit: usize) -> Result<Vec<CallView>, QueryError> {
+        self.ask(move |connection| rows::page(connection, &filter, limit)).await
+    }
+
+    /// One call.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer in time, or the file cannot be read.
+    pub async fn find(&self, id: CallId) -> Result<Option<CallView>, QueryError> {
+        self.ask(move |connection| rows::find(connection, id)).await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let turn = timeout(PATIENCE, self.shared.questions.acquire());
+        // The semaphore is never closed.
+        let _turn = turn.await.map_err(|_| QueryError::Busy)?.map_err(|_| QueryError::Busy)?;
+        let path = self.shared.settings.file.clone();
+        let answer = tokio::task::spawn_blocking(move || question(&open_to_read(&path)?));
+        // It ends by itself, and nothing ends it before.
+        Ok(answer.await.map_err(|_| QueryError::Busy)??)
+    }
+}
+
+/// A connection that gives up after a while.
+fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    let give_up = Instant::now() + PATIENCE;
+    connection.progress_handler(STEPS, Some(move || Instant::now() >= give_up))?;
+    Ok(connection)
+}
+
+/// Those of SQLite's files beside the database in which its content can stand, too.
+pub fn files(path: &Path) -> [PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|end| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        name.into()
+    })
+}

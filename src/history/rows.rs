@@ -1,0 +1,144 @@
+//! A call as a row of the table, and back.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params, params_from_iter};
+
+use crate::call::filter::Filter;
+use crate::call::machine::{Moments, State};
+use crate::call::outcome::{Cause, End, Outcome};
+use crate::call::view::CallView;
+use crate::call::{CallId, CallInfo};
+
+/// The columns, in the order in which they are read.
+const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
+                       cause, cause_text, gateway_reply, ring, talk, hung_up_by, ended_after, ended_before";
+
+/// The statement for [`insert`].
+pub fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
+    let places = ["?"; 21].join(", ");
+    // Whoever reads the log once more after a failure meets what was written already.
+    connection.prepare(&format!("INSERT OR IGNORE INTO calls ({COLUMNS}) VALUES ({places})"))
+}
+
+/// Writes down a call that has ended.
+pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusqlite::Result<()> {
+    let Moments { queued, ringing, answered, joined, left, ended } = end.moments;
+    let cause = end.cause.as_ref();
+    insertion.execute(params![
+        call.id.to_string(),
+        call.number.to_string(),
+        call.room.as_str(),
+        call.caller_id.as_str(),
+        call.lang.as_str(),
+        &*call.key,
+        queued.map(millis),
+        ringing.map(millis),
+        answered.map(millis),
+        joined.map(millis),
+        left.map(millis),
+        ended.map(millis),
+        end.outcome.as_str(),
+        cause.map(|cause| cause.code),
+        cause.map(|cause| &*cause.text),
+        end.tech.as_deref(),
+        end.ring.map(|ring| ring.as_millis() as i64),
+        end.talk.map(|talk| talk.as_millis() as i64),
+        end.hung_up_by.as_deref(),
+        end.unseen.map(|(from, _)| millis(from)),
+        end.unseen.map(|(_, to)| millis(to)),
+    ])?;
+    Ok(())
+}
+
+/// The newest `limit` calls that the filter takes, newest first.
+pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite::Result<Vec<CallView>> {
+    let (from, until) = filter.ids();
+    let conditions: [(&str, Option<String>); 6] = [
+        ("id >= ?", from.map(|id| id.to_string())),
+        ("id < ?", until.map(|id| id.to_string())),
+        ("number = ?", filter.number.map(|number| number.to_string())),
+        ("room = ?", filter.room.as_ref().map(|room| room.to_string())),
+        ("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
+        ("key = ?", filter.key.as_ref().map(|key| key.to_string())),
+    ];
+    let given = conditions.into_iter().filter_map(|(condition, value)| Some((condition, Value::Text(value?))));
+    let (conditions, mut values): (Vec<_>, Vec<_>) = given.unzip();
+    let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
+    values.push(Value::Integer(limit as i64));
+    let mut statement =
+        connection.prepare(&format!("SELECT {COLUMNS} FROM calls WHERE true{conditions} ORDER BY id DESC LIMIT ?"))?;
+    let rows = statement.query_map(params_from_iter(values), view)?;
+    rows.collect()
+}
+
+/// One call.
+pub fn find(connection: &Connection, id: CallId) -> rusqlite::Result<Option<CallView>> {
+    let sql = format!("SELECT {COLUMNS} FROM calls WHERE id = ?");
+    connection.query_row(&sql, [id.to_string()], view).optional()
+}
+
+/// A row as the API shows it.
+fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
+    let id: CallId = parsed(row, 0)?;
+    let key: String = row.get(5)?;
+    let info = CallInfo {
+        id,
+        number: parsed(row, 1)?,
+        room: parsed(row, 2)?,
+        caller_id: parsed(row, 3)?,
+        lang: parsed(row, 4)?,
+        key: key.into(),
+    };
+    let moments = Moments {
+        queued: moment(row, 6)?,
+        ringing: moment(row, 7)?,
+        answered: moment(row, 8)?,
+        joined: moment(row, 9)?,
+        left: moment(row, 10)?,
+        ended: moment(row, 11)?,
+    };
+    let outcome: String = row.get(12)?;
+    let cause = match (row.get(13)?, row.get::<_, Option<Box<str>>>(14)?) {
+        (Some(code), Some(text)) => Some(Cause { code, text }),
+        _ => None,
+    };
+    let hung_up_by: Option<String> = row.get(18)?;
+    let end = End {
+        // A word of a later version.
+        outcome: outcome.parse().unwrap_or(Outcome::Unknown),
+        cause,
+        tech: row.get(15)?,
+        ring: duration(row, 16)?,
+        talk: duration(row, 17)?,
+        hung_up_by: hung_up_by.map(Into::into),
+        unseen: moment(row, 19)?.zip(moment(row, 20)?),
+        moments,
+    };
+    let end = Some(Arc::new(end));
+    Ok(CallView { info: Arc::new(info), state: State::Ended, stale: false, requested: id.time(), moments, end })
+}
+
+fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    })
+}
+
+fn millis(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+}
+
+fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SystemTime>> {
+    Ok(duration(row, column)?.map(|since| UNIX_EPOCH + since))
+}
+
+fn duration(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    Ok(row.get::<_, Option<u64>>(column)?.map(Duration::from_millis))
+}

@@ -1,0 +1,234 @@
+//! The database itself: what comes out is what went in, filters and pages, versions, and what is forgotten.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::*;
+use crate::call::machine::{Moments, State};
+use crate::call::outcome::{Cause, End, Outcome};
+use crate::call::{CallInfo, CallerId};
+use crate::journal::sink::Sink;
+use crate::journal::{Entry, Event, Journal, Record, samples};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A history in a folder of its own.
+struct Case {
+    folder: TempDir,
+    history: History,
+    sink: HistorySink,
+}
+
+impl Case {
+    fn new(keep: Duration, max_size: u64) -> Self {
+        let folder = TempDir::new().unwrap();
+        let history = History::new(config::History { file: folder.path().join("history.db"), keep, max_size });
+        let sink = HistorySink::new(history.clone(), Journal::new(1, 1, 7, false));
+        Self { folder, history, sink }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("history.db")
+    }
+
+    fn write(&mut self, calls: &[(CallInfo, End)]) {
+        let entry = |(info, end): &(CallInfo, End)| {
+            let event = Event::CallEnded(Box::new(end.clone()));
+            Entry::Record(Arc::new(Record { seq: 1, time: samples::time(), event, call: Some(Arc::new(info.clone())) }))
+        };
+        let batch: Vec<_> = calls.iter().map(entry).collect();
+        self.sink.write(&batch).unwrap();
+    }
+
+    async fn ids(&self, filter: Filter, limit: usize) -> Vec<CallId> {
+        self.history.page(filter, limit).await.unwrap().iter().map(|call| call.info.id).collect()
+    }
+}
+
+/// A call that was asked for `age` before now.
+fn call(age: Duration, n: u128) -> (CallInfo, End) {
+    let id = CallId::new(SystemTime::now() - age, n);
+    (CallInfo { id, ..samples::call() }, samples::end(Outcome::Completed))
+}
+
+#[tokio::test]
+async fn a_call_comes_back_as_it_was() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let time = samples::time();
+    let at = |second| Some(time + Duration::from_secs(second));
+    let full = End {
+        outcome: Outcome::FloodWait,
+        cause: Some(Cause { code: 38, text: "Network out of order".into() }),
+        tech: Some("SIP 500 FLOOD_WAIT 291".into()),
+        ring: Some(Duration::from_millis(1500)),
+        talk: Some(Duration::from_millis(61_000)),
+        hung_up_by: Some("bot".into()),
+        unseen: Some((time, time + DAY)),
+        moments: Moments { queued: at(1), ringing: at(2), answered: at(3), joined: at(4), left: at(5), ended: at(6) },
+    };
+    let mut calls = vec![(samples::call(), full)];
+    for (n, outcome) in (2..).zip(Outcome::ALL) {
+        calls.push((CallInfo { id: CallId::new(time, n), ..samples::call() }, samples::end(outcome)));
+    }
+    case.write(&calls);
+    for (info, end) in calls {
+        let expected = CallView {
+            requested: info.id.time(),
+            state: State::Ended,
+            stale: false,
+            moments: end.moments,
+            info: Arc::new(info),
+            end: Some(Arc::new(end)),
+        };
+        let found = case.history.find(expected.info.id).await.unwrap().unwrap();
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+    }
+    assert!(case.history.find(CallId::new(time, 999)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn pages_do_not_move_when_calls_are_added_and_show_each_call_once() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let calls: Vec<_> = (1..=25).map(|n| call(n as u32 * DAY, n)).collect();
+    case.write(&calls);
+    let mut filter = Filter::default();
+    let mut seen = Vec::new();
+    loop {
+        let page = case.ids(filter.clone(), 10).await;
+        let Some(last) = page.last() else { break };
+        filter.before = Some(*last);
+        seen.extend(page);
+        // Newer ones, and one that was asked for long ago and ended only now.
+        case.write(&[call(Duration::ZERO, seen.len() as u128), call(100 * DAY, 7)]);
+    }
+    let mut expected: Vec<_> = calls.iter().map(|(info, _)| info.id).collect();
+    expected.push(call(100 * DAY, 7).0.id);
+    let expected: BTreeSet<_> =
+        expected.into_iter().map(|id| id.time().elapsed().unwrap().as_secs() / 86_400).collect();
+    let days: Vec<_> = seen.iter().map(|id| id.time().elapsed().unwrap().as_secs() / 86_400).collect();
+    assert!(days.is_sorted(), "{days:?}");
+    assert_eq!(days.iter().copied().collect::<BTreeSet<_>>(), expected);
+}
+
+fn some_call() -> impl Strategy<Value = (CallInfo, End)> {
+    let rooms = prop::sample::select(vec!["R1", "КОМНАТА1", "x"]);
+    let outcomes = prop::sample::select(Outcome::ALL.to_vec());
+    (0..20u64, 0..1000u128, 0..3u32, rooms, prop::sample::select(vec!["bot", "desk"]), outcomes).prop_map(
+        |(second, n, number, room, key, outcome)| {
+            let info = CallInfo {
+                id: CallId::new(samples::time() + Duration::from_secs(second), n),
+                number: format!("7999{number}").parse().unwrap(),
+                room: room.parse().unwrap(),
+                key: key.into(),
+                ..samples::call()
+            };
+            (info, samples::end(outcome))
+        },
+    )
+}
+
+fn some_filter() -> impl Strategy<Value = Filter> {
+    let time = || prop::option::of((0..20u64).prop_map(|second| samples::time() + Duration::from_secs(second)));
+    let before = prop::option::of((0..20u64, 0..1000u128));
+    (prop::option::of(some_call()), prop::array::uniform4(any::<bool>()), time(), time(), before).prop_map(
+        |(like, which, from, to, before)| {
+            let like = like.as_ref();
+            let take = |index: usize| like.filter(|_| which[index]);
+            Filter {
+                number: take(0).map(|(call, _)| call.number),
+                room: take(1).map(|(call, _)| call.room.clone()),
+                key: take(2).map(|(call, _)| call.key.clone()),
+                outcome: take(3).map(|(_, end)| end.outcome),
+                from,
+                to,
+                before: before.map(|(second, n)| CallId::new(samples::time() + Duration::from_secs(second), n)),
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// The ring of calls that ended lately is asked by the one, the database by the other.
+    #[test]
+    fn the_database_takes_what_the_filter_takes(
+        calls in prop::collection::vec(some_call(), 0..30),
+        filters in prop::collection::vec(some_filter(), 20),
+    ) {
+        let mut case = Case::new(3650 * DAY, 1 << 30);
+        case.write(&calls);
+        let connection = open_to_read(&case.path()).unwrap();
+        for filter in filters {
+            let first = |id: CallId| calls.iter().find(|(call, _)| call.id == id).unwrap();
+            let ids: BTreeSet<_> = calls.iter().map(|(call, _)| call.id).collect();
+            let taken = ids.into_iter().rev().filter(|id| {
+                let (call, end) = first(*id);
+                filter.takes(call, Some(end.outcome))
+            });
+            let found = rows::page(&connection, &filter, 10).unwrap();
+            let found: Vec<_> = found.iter().map(|call| call.info.id).collect();
+            prop_assert_eq!(found, taken.take(10).collect::<Vec<_>>(), "{:?}", filter);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_forgotten() {
+    let mut case = Case::new(30 * DAY, 1 << 30);
+    let calls: Vec<_> = [1, 29, 31, 400].iter().map(|age| call(*age * DAY, 1)).collect();
+    case.write(&calls);
+    let kept: Vec<_> = calls[..2].iter().map(|(info, _)| info.id).collect();
+    assert_eq!(case.ids(Filter::default(), 10).await, kept);
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_forgotten_and_the_file_shrinks() {
+    let mut case = Case::new(3650 * DAY, 1 << 20);
+    let caller_id: CallerId = "x".repeat(64).parse().unwrap();
+    let calls: Vec<_> = (1..=5000)
+        .map(|n| {
+            let (info, end) = call(DAY - Duration::from_millis(n as u64), n);
+            (CallInfo { caller_id: caller_id.clone(), ..info }, end)
+        })
+        .collect();
+    for batch in calls.chunks(250) {
+        case.write(batch);
+    }
+    let kept = case.ids(Filter::default(), 10_000).await;
+    // The newest are there, without a hole.
+    let newest: Vec<_> = calls.iter().rev().take(kept.len()).map(|(info, _)| info.id).collect();
+    assert!(kept.len() > 500 && kept == newest, "{}", kept.len());
+    let connection = open_to_read(&case.path()).unwrap();
+    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0)).unwrap();
+    assert!(value("page_count") * value("page_size") <= 1 << 20);
+    assert_eq!(value("freelist_count"), 0);
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_version_is_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("history.db");
+    drop(schema::open_to_write(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    let error = schema::open_to_write(&path).unwrap_err().to_string();
+    assert!(error.contains("the history is of version 99; this originatord knows 1"), "{error}");
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    schema::open_to_write(&path).unwrap();
+}
+
+#[tokio::test]
+async fn who_asks_for_too_long_is_interrupted() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    case.write(&[call(DAY, 1)]);
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let asked = case.history.ask(move |connection| connection.query_row(endless, [], |row| row.get::<_, i64>(0))).await;
+    assert!(matches!(asked, Err(QueryError::Slow)), "{asked:?}");
+    assert_eq!(case.ids(Filter::default(), 10).await.len(), 1);
+}

@@ -1,0 +1,131 @@
+//! What `GET /api/calls` is asked for.
+
+use std::time::SystemTime;
+
+use warp::http::HeaderMap;
+use warp::http::header::ACCEPT;
+
+use crate::call::filter::Filter;
+
+/// How many calls of each kind are shown where nothing is said.
+const DEFAULT_LIMIT: usize = 100;
+
+/// How many are shown at most.
+const MAX_LIMIT: usize = 1000;
+
+/// What can be asked for.
+const KNOWN: &str = "limit, cursor, number, room, outcome, key, from, to and format";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Query {
+    /// Which calls.
+    pub filter: Filter,
+    /// How many of each kind.
+    pub limit: usize,
+    /// As a table.
+    pub csv: bool,
+}
+
+/// What of it cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuery {
+    /// Nothing of this name can be asked for; to ignore it would show other calls than are asked for.
+    #[error("{0:?} cannot be asked for; known are {KNOWN}")]
+    Unknown(String),
+    /// It has to be something else.
+    #[error("{0}: must be {1}")]
+    Value(&'static str, &'static str),
+}
+
+impl Query {
+    /// Reads the parameters of a query; what they do not say of the format, the headers do.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not known, or cannot be what it is.
+    pub fn parse(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Self, BadQuery> {
+        let mut query = Self { filter: Filter::default(), limit: DEFAULT_LIMIT, csv: accepts_csv(headers) };
+        for (name, value) in parameters {
+            let filter = &mut query.filter;
+            match &**name {
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                    query.limit = limit.ok_or(BadQuery::Value("limit", "a number from 1 to 1000"))?;
+                }
+                "cursor" => filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?),
+                "number" => filter.number = Some(parsed(value, "number", "3 to 15 digits, with or without +")?),
+                "room" => filter.room = Some(parsed(value, "room", "a room's name")?),
+                "outcome" => filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?),
+                "key" => filter.key = Some((&**value).into()),
+                "from" => filter.from = Some(time(value).ok_or(BadQuery::Value("from", TIME))?),
+                "to" => filter.to = Some(time(value).ok_or(BadQuery::Value("to", TIME))?),
+                "format" => {
+                    query.csv = match &**value {
+                        "csv" => true,
+                        "json" => false,
+                        _ => return Err(BadQuery::Value("format", "json or csv")),
+                    }
+                }
+                _ => return Err(BadQuery::Unknown(name.chars().take(32).collect())),
+            }
+        }
+        Ok(query)
+    }
+}
+
+const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
+
+fn time(text: &str) -> Option<SystemTime> {
+    let is_day = text.len() == 10;
+    let midnight = if is_day { "T00:00:00Z" } else { "" };
+    humantime::parse_rfc3339(&format!("{text}{midnight}")).ok()
+}
+
+fn parsed<T: std::str::FromStr>(value: &str, name: &'static str, what: &'static str) -> Result<T, BadQuery> {
+    value.parse().map_err(|_| BadQuery::Value(name, what))
+}
+
+/// Whether the client would rather have a table.
+fn accepts_csv(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains("text/csv")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(parameters: &[(&str, &str)]) -> Result<Query, String> {
+        let owned: Vec<_> = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Query::parse(&owned, &HeaderMap::new()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_asked_for_is_understood_or_refused_by_name() {
+        let query = parse(&[("number", " 7999"), ("from", "2026-11-25"), ("to", "2026-11-25T18:20:00.5Z")]).unwrap();
+        assert_eq!(query.filter.number, "+7999".parse().ok());
+        assert_eq!(query.filter.from, humantime::parse_rfc3339("2026-11-25T00:00:00Z").ok());
+        assert_eq!((query.limit, query.csv), (100, false));
+        assert!(parse(&[("format", "csv")]).unwrap().csv);
+        for (name, value) in [
+            ("limit", "0"),
+            ("limit", "1001"),
+            ("cursor", "x"),
+            ("number", "12"),
+            ("room", "a b"),
+            ("outcome", "BUSY"),
+            ("from", "yesterday"),
+            ("from", "25.11.2026"),
+            ("to", ""),
+            ("to", "9999-99-99"),
+            ("to", "\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}"),
+            ("format", "xml"),
+        ] {
+            let problem = parse(&[(name, value)]).unwrap_err();
+            assert!(problem.starts_with(&format!("{name}: must be ")), "{name}={value}: {problem}");
+        }
+        assert!(
+            parse(&[("nubmer", "7999")]).unwrap_err().starts_with("\"nubmer\" cannot be asked for; known are limit")
+        );
+    }
+}
