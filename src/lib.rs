@@ -17,6 +17,7 @@ pub mod handle;
 pub mod http;
 pub mod journal;
 pub mod lifecycle;
+pub mod load;
 pub mod logging;
 pub mod reload;
 pub mod sim;

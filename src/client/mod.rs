@@ -1,6 +1,7 @@
 //! A small HTTP client, for the commands that talk to a running daemon.
 
 pub mod live_log;
+pub mod pool;
 pub mod sse;
 
 use std::error::Error;
@@ -41,6 +42,9 @@ pub enum ClientError {
     /// The daemon went away before it had said everything.
     #[error("the daemon has closed the connection")]
     Closed,
+    /// The answer is longer than any of the daemon's.
+    #[error("what comes is no answer of the daemon's")]
+    TooLong,
     /// The conversation broke off in another way.
     #[error("{error}{}", error.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Http {
@@ -60,6 +64,13 @@ impl From<hyper::Error> for ClientError {
         } else {
             Self::Http { error }
         }
+    }
+}
+
+impl ClientError {
+    /// Why a body of limited length cannot be read.
+    fn of_body(error: Box<dyn Error + Send + Sync>) -> Self {
+        error.downcast::<hyper::Error>().map_or(Self::TooLong, |error| (*error).into())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reads server-sent events out of bytes, wherever these are cut (HTML standard, 9.2.6).
 
+use std::borrow::Cow;
+
 use memchr::memchr2;
 
 /// Longest event taken, in bytes; more than any record has.
@@ -74,7 +76,9 @@ impl Parser {
             let has_data = std::mem::take(&mut self.has_data);
             return (has_data || event.id.is_some()).then_some(event);
         }
-        let line = String::from_utf8_lossy(&self.line);
+        // What is text, as all of ours is, is checked much faster than it is mended.
+        let line = std::str::from_utf8(&self.line);
+        let line = line.map_or_else(|_| String::from_utf8_lossy(&self.line), Cow::Borrowed);
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
