@@ -18,6 +18,7 @@ pub mod history;
 pub mod http;
 pub mod journal;
 pub mod lifecycle;
+pub mod load;
 pub mod logging;
 pub mod metrics;
 pub mod open_files;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use originatord::load::{self, EXIT_CODES, LoadArgs};
 use originatord::sim::server::{self, SimulateArgs};
 use originatord::tail::TailArgs;
 use originatord::{check, lifecycle, tail};
@@ -40,6 +41,11 @@ enum Command {
     },
     /// Follow the live call log of a running daemon.
     Tail(TailArgs),
+    /// Put an Asterisk under load through a running daemon, and tell what it can take.
+    ///
+    /// Calls real people if the daemon does: it is for a range of numbers whose callees are machines, or have agreed.
+    #[command(after_help = EXIT_CODES)]
+    Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
     /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do what the last
@@ -98,6 +104,7 @@ fn main() -> ExitCode {
             Command::Serve { config } => lifecycle::serve(&config).await,
             Command::Check { config, connect } => check::run(&config, connect).await,
             Command::Tail(args) => tail::run(args).await,
+            Command::Load(args) => load::run(*args).await,
             Command::Simulate(args) => server::run(args).await,
         }
     });

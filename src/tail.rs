@@ -1,30 +1,20 @@
 //! `originatord tail`: the live log in a terminal.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
-use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use crate::ami::backoff::Backoff;
-use crate::client::sse::{Event, Parser};
-use crate::client::{Client, ClientError};
+use crate::client::live_log::{LiveLog, Refused, Told};
+use crate::client::sse::Event;
+use crate::client::{self, Client};
 use crate::journal::sink::quoted;
-use crate::lifecycle::{EX_NOINPUT, EX_USAGE};
+use crate::lifecycle::{EX_NOINPUT, EX_NOPERM, EX_USAGE};
 
 /// `sysexits.h`: something cannot be written.
 const EX_IOERR: u8 = 74;
-/// `sysexits.h`: not allowed.
-const EX_NOPERM: u8 = 77;
-
-/// The daemon sends a sign of life every 15 s; after this long without one the connection is dead.
-const SILENCE: Duration = Duration::from_secs(40);
 
 /// What `tail` can be told.
 #[derive(Debug, clap::Args)]
@@ -59,19 +49,13 @@ enum TailError {
     Output(#[from] io::Error),
 }
 
-/// Why the connection ended, to be made again.
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("the daemon says {0}")]
-    Status(StatusCode),
-    #[error("the daemon has closed the stream")]
-    Closed,
-    #[error("the connection is dead")]
-    Silent,
-    #[error("what comes is no event stream")]
-    Garbled,
+impl From<Refused> for TailError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unauthorized => Self::Unauthorized,
+            Refused::Status(_) => Self::Usage(refused.to_string()),
+        }
+    }
 }
 
 /// Follows the log until it is interrupted.
@@ -95,86 +79,28 @@ pub async fn run(args: TailArgs) -> ExitCode {
 }
 
 async fn follow(args: &TailArgs, output: &mut impl Write) -> Result<(), TailError> {
-    let key = key(args)?;
+    let key = client::key(args.key_file.as_deref()).map_err(|error| {
+        let file = args.key_file.as_deref().unwrap_or(Path::new("ORIGINATORD_KEY"));
+        TailError::KeyFile(file.display().to_string(), error)
+    })?;
     let client =
         Client::new(&args.url, key, args.ca_file.as_deref()).map_err(|error| TailError::Usage(error.to_string()))?;
-    let mut position = args.since.map(|seq| seq.to_string());
-    let mut rng = fastrand::Rng::new();
-    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5))
-        .map_err(|error| TailError::Usage(error.to_string()))?;
+    let mut log = LiveLog::new(client, args.since);
     let mut said = Vec::new();
     loop {
-        let before = position.clone();
-        let lost = stream(&client, &mut position, |event| print(output, event, args.json)).await?.to_string();
-        if position != before {
-            backoff.reset();
-            said.clear();
-        }
+        let lost = match log.next().await? {
+            Told::Events(events) => {
+                said.clear();
+                events.iter().try_for_each(|event| print(output, event, args.json))?;
+                continue;
+            }
+            Told::Lost(lost) => lost.to_string(),
+        };
         // However often it is tried in vain: the same trouble is said once.
         if !said.contains(&lost) {
             let dim = Style::new().dimmed();
             let _ = writeln!(anstream::stderr(), "{dim}-- {lost}; trying again{dim:#}");
             said.push(lost);
-        }
-        tokio::time::sleep(backoff.next(&mut rng)).await;
-    }
-}
-
-fn key(args: &TailArgs) -> Result<Option<SecretString>, TailError> {
-    let key = match &args.key_file {
-        Some(path) => {
-            Some(std::fs::read_to_string(path).map_err(|error| TailError::KeyFile(path.display().to_string(), error))?)
-        }
-        None => std::env::var("ORIGINATORD_KEY").ok(),
-    };
-    Ok(key.map(|key| key.trim().to_owned().into()))
-}
-
-/// Follows one connection until it is lost; `position` is the id of the last event.
-async fn stream(
-    client: &Client,
-    position: &mut Option<String>,
-    mut print: impl FnMut(&Event) -> io::Result<()>,
-) -> Result<Lost, TailError> {
-    let mut request = Request::get("/api/events").header("accept", "text/event-stream");
-    if let Some(position) = &position {
-        request = request.header("last-event-id", position);
-    }
-    let request = request.body(Full::from(Bytes::new())).map_err(|error| TailError::Usage(error.to_string()))?;
-    let response = match tokio::time::timeout(SILENCE, client.send(request)).await {
-        Err(_) => return Ok(Lost::Silent),
-        Ok(Err(error)) => return Ok(error.into()),
-        Ok(Ok(response)) => response,
-    };
-    match response.status() {
-        StatusCode::OK => {}
-        StatusCode::UNAUTHORIZED => return Err(TailError::Unauthorized),
-        // Asking again would change nothing.
-        status if status.is_client_error() => return Err(TailError::Usage(format!("the daemon says {status}"))),
-        status => return Ok(Lost::Status(status)),
-    }
-    let mut body = response.into_body();
-    let mut parser = Parser::default();
-    loop {
-        let frame = match tokio::time::timeout(SILENCE, body.frame()).await {
-            Err(_) => return Ok(Lost::Silent),
-            Ok(None) => return Ok(Lost::Closed),
-            Ok(Some(Err(error))) => return Ok(ClientError::from(error).into()),
-            Ok(Some(Ok(frame))) => frame,
-        };
-        let Some(bytes) = frame.data_ref() else { continue };
-        let mut result = Ok(());
-        let fed = parser.feed(bytes, |event| {
-            if result.is_ok() {
-                result = print(&event);
-            }
-            if event.id.is_some() {
-                *position = event.id;
-            }
-        });
-        result?;
-        if fed.is_err() {
-            return Ok(Lost::Garbled);
         }
     }
 }

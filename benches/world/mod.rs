@@ -1,5 +1,7 @@
 //! An engine without a daemon around it, and an Asterisk that answers it at once, line by line.
 
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -38,6 +38,13 @@ impl Backoff {
     }
 }
 
+/// From 200 ms to 5 s: for programs that a person waits for.
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { min: Duration::from_millis(200), max: Duration::from_secs(5), failures: 0 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! A small HTTP client, for the commands that talk to a running daemon.
 
+pub mod live_log;
+pub mod pool;
 pub mod sse;
 
 use std::error::Error;
@@ -8,7 +10,7 @@ use std::path::Path;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
@@ -40,6 +42,9 @@ pub enum ClientError {
     /// The daemon went away before it had said everything.
     #[error("the daemon has closed the connection")]
     Closed,
+    /// The answer is longer than any of the daemon's.
+    #[error("what comes is no answer of the daemon's")]
+    TooLong,
     /// The conversation broke off in another way.
     #[error("{error}{}", error.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Http {
@@ -59,6 +64,13 @@ impl From<hyper::Error> for ClientError {
         } else {
             Self::Http { error }
         }
+    }
+}
+
+impl ClientError {
+    /// Why a body of limited length cannot be read.
+    fn of_body(error: Box<dyn Error + Send + Sync>) -> Self {
+        error.downcast::<hyper::Error>().map_or(Self::TooLong, |error| (*error).into())
     }
 }
 
@@ -93,25 +105,48 @@ impl Client {
         Ok(Self { connector, host, key })
     }
 
-    /// Sends a request on a connection of its own.
+    /// Sends a request, with the key, on a connection of its own.
     ///
     /// # Errors
     ///
     /// The daemon cannot be reached, or says nothing that is HTTP.
     pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+        self.authorize(&mut request);
+        request.headers_mut().insert(HOST, self.host.clone());
+        // The connection ends by itself with the response's body.
+        Ok(self.connect().await?.send_request(request).await?)
+    }
+
+    /// Makes a connection.
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let address = self.connector.address();
         let stream = self.connector.connect().await;
         let stream = stream.map_err(|error| ClientError::Connect(address.to_owned(), error))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        // Ends by itself with the response's body.
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        request.headers_mut().insert(HOST, self.host.clone());
+        Ok(sender)
+    }
+
+    /// Shows the key in a request.
+    fn authorize(&self, request: &mut Request<Full<Bytes>>) {
         if let Some(key) = &self.key
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
         {
             value.set_sensitive(true);
             request.headers_mut().insert(AUTHORIZATION, value);
         }
-        Ok(sender.send_request(request).await?)
     }
+}
+
+/// The API key in `key_file`, or without it in the variable `ORIGINATORD_KEY`.
+///
+/// # Errors
+///
+/// The file cannot be read.
+pub fn key(key_file: Option<&Path>) -> io::Result<Option<SecretString>> {
+    let key = match key_file {
+        Some(path) => Some(std::fs::read_to_string(path)?),
+        None => std::env::var("ORIGINATORD_KEY").ok(),
+    };
+    Ok(key.map(|key| key.trim().to_owned().into()))
 }

@@ -1,5 +1,9 @@
 //! Reads server-sent events out of bytes, wherever these are cut (HTML standard, 9.2.6).
 
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
 /// Longest event taken, in bytes; more than any record has.
 const MAX_EVENT: usize = 256 * 1024;
 
@@ -34,34 +38,47 @@ impl Parser {
     /// # Errors
     ///
     /// The stream is none of ours, and cannot be read on.
-    pub fn feed(&mut self, bytes: &[u8], mut event: impl FnMut(Event)) -> Result<(), TooLong> {
-        for &byte in bytes {
-            let after_cr = std::mem::replace(&mut self.after_cr, byte == b'\r');
-            match byte {
-                b'\n' if after_cr => {}
-                b'\n' | b'\r' => {
-                    if let Some(complete) = self.end_line() {
-                        event(complete);
-                    }
-                }
-                other => self.line.push(other),
-            }
-            if self.line.len() + self.current.data.len() > MAX_EVENT {
-                return Err(TooLong);
-            }
+    pub fn feed(&mut self, mut bytes: &[u8], mut event: impl FnMut(Event)) -> Result<(), TooLong> {
+        let Some(first) = bytes.first() else { return Ok(()) };
+        if std::mem::take(&mut self.after_cr) && *first == b'\n' {
+            bytes = &bytes[1..];
         }
+        while let Some(end) = memchr2(b'\r', b'\n', bytes) {
+            self.push(&bytes[..end])?;
+            if let Some(complete) = self.end_line() {
+                event(complete);
+            }
+            let rest = &bytes[end + 1..];
+            bytes = match (bytes[end], rest.first()) {
+                (b'\r', Some(b'\n')) => &rest[1..],
+                (b'\r', None) => {
+                    self.after_cr = true;
+                    rest
+                }
+                _ => rest,
+            };
+        }
+        self.push(bytes)
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), TooLong> {
+        if self.line.len() + self.current.data.len() + bytes.len() > MAX_EVENT {
+            return Err(TooLong);
+        }
+        self.line.extend_from_slice(bytes);
         Ok(())
     }
 
     fn end_line(&mut self) -> Option<Event> {
-        let line = std::mem::take(&mut self.line);
-        let line = String::from_utf8_lossy(&line);
-        if line.is_empty() {
+        if self.line.is_empty() {
             let event = std::mem::take(&mut self.current);
             // Without data it is no event, but its id is a position all the same.
             let has_data = std::mem::take(&mut self.has_data);
             return (has_data || event.id.is_some()).then_some(event);
         }
+        // What is text, as all of ours is, is checked much faster than it is mended.
+        let line = std::str::from_utf8(&self.line);
+        let line = line.map_or_else(|_| String::from_utf8_lossy(&self.line), Cow::Borrowed);
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
@@ -75,6 +92,8 @@ impl Parser {
             }
             _ => {}
         }
+        drop(line);
+        self.line.clear();
         None
     }
 }
@@ -105,7 +124,7 @@ mod tests {
             [event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"), event(None, "", ""), event(Some("7-2"), "", "")];
         for cut in 0..stream.len() {
             let (a, b) = stream.split_at(cut);
-            assert_eq!(parse([a, b]), expected, "cut at {cut}");
+            assert_eq!(parse([a, b"", b]), expected, "cut at {cut}");
         }
     }
 

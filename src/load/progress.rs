@@ -1,0 +1,99 @@
+//! How far it has come, live: one line that is rewritten on a terminal, else a line every few seconds.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use super::run::Run;
+
+/// How often the line is rewritten.
+const REWRITE: Duration = Duration::from_millis(250);
+
+/// How often there is a line where none can be rewritten.
+const LINE: Duration = Duration::from_secs(5);
+
+/// Writes to stderr. Has no colours, so there are none to leave out.
+pub struct Progress {
+    is_terminal: bool,
+    shown: Instant,
+    /// How many characters of the line under way are to be overwritten.
+    width: usize,
+    /// What the lines begin with.
+    label: String,
+}
+
+impl Progress {
+    /// Nothing is shown yet.
+    pub fn to_stderr() -> Self {
+        Self { is_terminal: io::stderr().is_terminal(), shown: Instant::now(), width: 0, label: String::new() }
+    }
+
+    /// A run begins; its lines begin with this.
+    pub fn begin(&mut self, label: String) {
+        (self.label, self.shown) = (label, Instant::now());
+    }
+
+    /// Shows how far a run has come, if it is time to.
+    pub fn show(&mut self, run: &Run<'_>, now: Instant) {
+        let pause = if self.is_terminal { REWRITE } else { LINE };
+        if now < self.shown + pause {
+            return;
+        }
+        self.shown = now;
+        if self.is_terminal {
+            self.show_last(run, now);
+        } else {
+            say(&format!("{}{}\n", self.label, line(run, now)));
+        }
+    }
+
+    /// Shows how a run has ended, if there is a line to be rewritten.
+    pub fn show_last(&mut self, run: &Run<'_>, now: Instant) {
+        if self.is_terminal {
+            self.rewrite(&format!("{}{}", self.label, line(run, now)));
+        }
+    }
+
+    /// Says something that is to stay.
+    pub fn note(&mut self, text: &str) {
+        if self.width > 0 {
+            self.rewrite("");
+            say("\r");
+        }
+        say(&format!("{text}\n"));
+    }
+
+    /// The line under way stays as it is.
+    pub fn end(&mut self) {
+        if std::mem::take(&mut self.width) > 0 {
+            say("\n");
+        }
+    }
+
+    fn rewrite(&mut self, line: &str) {
+        let width = line.chars().count();
+        say(&format!("\r{line}{}", " ".repeat(self.width.saturating_sub(width))));
+        self.width = width;
+    }
+}
+
+fn line(run: &Run<'_>, now: Instant) -> String {
+    let (tally, since) = (run.tally(), run.since(now));
+    let p99 = tally.reply.quantile(0.99).map(|p99| format!("  p99 {:.1} ms", p99.as_secs_f64() * 1e3));
+    let failures = tally.failures();
+    let failures = if failures > 0 { format!("  failed {failures}") } else { String::new() };
+    format!(
+        "{:6.1} s  sent {}  accepted {}{failures}  live {}  ended {}{}",
+        since.as_secs_f64(),
+        tally.sent,
+        tally.accepted,
+        run.live(),
+        tally.outcomes.total(),
+        p99.unwrap_or_default(),
+    )
+}
+
+/// Writes to stderr, if somebody reads it.
+pub fn say(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}

@@ -1,0 +1,102 @@
+//! What the answer to a POST means.
+
+use hyper::header::HeaderMap;
+use hyper::{Response, StatusCode};
+use serde::Deserialize;
+
+use crate::call::CallId;
+
+/// Longest reason that is kept, in characters.
+const MAX_REASON: usize = 160;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its status.
+    pub status: u16,
+    /// What it says.
+    pub verdict: Verdict,
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The call is made, and has this id.
+    Accepted(CallId),
+    /// No call is made, for this reason.
+    Refused(String),
+    /// The daemon does not know (504), for this reason; the log will tell, under this id.
+    Unconfirmed(Option<CallId>, String),
+}
+
+#[derive(Deserialize)]
+struct Body {
+    error: Option<String>,
+    text: Option<String>,
+}
+
+impl Reply {
+    /// Reads an answer.
+    pub fn read(response: &Response<impl AsRef<[u8]>>) -> Self {
+        let (status, id) = (response.status(), call_id(response.headers()));
+        let verdict = match id {
+            Some(id) if status == StatusCode::OK => Verdict::Accepted(id),
+            id if status == StatusCode::GATEWAY_TIMEOUT => Verdict::Unconfirmed(id, reason(response)),
+            _ => Verdict::Refused(reason(response)),
+        };
+        Self { status: status.as_u16(), verdict }
+    }
+}
+
+fn call_id(headers: &HeaderMap) -> Option<CallId> {
+    headers.get("x-call-id")?.to_str().ok()?.parse().ok()
+}
+
+fn reason(response: &Response<impl AsRef<[u8]>>) -> String {
+    let body = serde_json::from_slice(response.body().as_ref()).unwrap_or(Body { error: None, text: None });
+    let text = body.error.or(body.text);
+    text.map_or_else(|| format!("an answer of {}", response.status()), |text| text.chars().take(MAX_REASON).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "od-01m86xdxhfb48v1e7mge9r1r7g";
+
+    fn read(status: u16, id: Option<&str>, body: &str) -> Verdict {
+        let mut response = Response::new(body.to_owned());
+        *response.status_mut() = StatusCode::from_u16(status).expect("a status");
+        if let Some(id) = id {
+            response.headers_mut().insert("x-call-id", id.parse().expect("a header"));
+        }
+        let reply = Reply::read(&response);
+        assert_eq!(reply.status, status);
+        reply.verdict
+    }
+
+    #[test]
+    fn each_kind_of_answer() {
+        let id: CallId = ID.parse().expect("an id");
+        assert_eq!(read(200, Some(ID), "{\"message\":\"ok\"}\n"), Verdict::Accepted(id));
+        let busy = read(200, None, "{\"message\":\"error\",\"text\":\"call already in progress\"}\n");
+        assert_eq!(busy, Verdict::Refused("call already in progress".into()));
+        let limited = read(429, None, r#"{"error":"limit reached: calls_alive = 5","limit":"calls_alive"}"#);
+        assert_eq!(limited, Verdict::Refused("limit reached: calls_alive = 5".into()));
+        let late = |id: Option<&str>| read(504, id, r#"{"error":"not in time"}"#);
+        assert_eq!(late(Some(ID)), Verdict::Unconfirmed(Some(id), "not in time".into()));
+        assert_eq!(late(None), Verdict::Unconfirmed(None, "not in time".into()));
+    }
+
+    #[test]
+    fn what_is_no_answer_of_ours_is_a_refusal() {
+        for body in ["", "<html>", "[]", "{\"error\":1}", "{}"] {
+            assert_eq!(read(502, None, body), Verdict::Refused("an answer of 502 Bad Gateway".into()), "{body}");
+            assert_eq!(read(200, Some("x"), body), Verdict::Refused("an answer of 200 OK".into()), "{body}");
+        }
+        let Verdict::Refused(long) = read(500, None, &format!("{{\"error\":\"{}\"}}", "я".repeat(10_000))) else {
+            panic!()
+        };
+        assert_eq!(long.chars().count(), MAX_REASON);
+    }
+}

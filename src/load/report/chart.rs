@@ -1,0 +1,284 @@
+//! Line charts as inline SVG: no script, no font, nothing from elsewhere. Colours are the page's.
+
+use std::fmt::Write;
+
+use super::html::escaped;
+
+/// The size of a chart, in its own units; the page scales it.
+const SIZE: (f64, f64) = (560.0, 260.0);
+
+/// Where the plot is in it: left, top, right, bottom.
+const PLOT: (f64, f64, f64, f64) = (58.0, 10.0, 550.0, 232.0);
+
+/// About how many marks an axis has.
+const MARKS: f64 = 5.0;
+
+/// How values lie on an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// Evenly, from zero.
+    Linear,
+    /// The same, of things that are counted: marked at whole numbers only.
+    Counts,
+    /// By their logarithm.
+    Log,
+}
+
+/// An axis with its marks.
+#[derive(Debug, Clone)]
+pub struct Axis {
+    scale: Scale,
+    from: f64,
+    to: f64,
+    marks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// An axis that has room for these values, marked as `label` writes them.
+    pub fn of(scale: Scale, values: impl Iterator<Item = f64>, label: impl Fn(f64) -> String) -> Self {
+        let (least, most) = values.fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
+            (if value > 0.0 { least.min(value) } else { least }, most.max(value))
+        });
+        match scale {
+            Scale::Linear => Self::linear(if most > 0.0 { most } else { 1.0 }, 0.0, label),
+            Scale::Counts => Self::linear(most.max(1.0), 1.0, label),
+            Scale::Log if most > 0.0 => Self::log(least, most, label),
+            Scale::Log => Self::log(1.0, 10.0, label),
+        }
+    }
+
+    fn linear(most: f64, shortest_step: f64, label: impl Fn(f64) -> String) -> Self {
+        let rough = most / MARKS;
+        let decade = 10f64.powf(rough.log10().floor());
+        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough);
+        let step = step.unwrap_or(rough).max(shortest_step);
+        let count = (most / step).ceil().max(1.0);
+        let marks = (0..=count as u32).map(|n| f64::from(n) * step).map(|at| (at, label(at))).collect();
+        Self { scale: Scale::Linear, from: 0.0, to: step * count, marks }
+    }
+
+    fn log(least: f64, most: f64, label: impl Fn(f64) -> String) -> Self {
+        let decades = least.log10().floor() as i32..=most.log10().ceil() as i32 + 1;
+        let grid: Vec<_> =
+            decades.flat_map(|n| [1.0, 2.0, 5.0].map(|factor| (factor, factor * 10f64.powi(n)))).collect();
+        let from = grid.iter().map(|(_, at)| *at).rfind(|at| *at <= least * 1.000_001).unwrap_or(least);
+        let to = grid.iter().map(|(_, at)| *at).find(|at| *at >= most * 0.999_999 && *at > from).unwrap_or(most);
+        // Over many decades, only they are marked.
+        let is_marked = |factor: f64| factor == 1.0 || to / from <= 100.0;
+        let inside = grid.into_iter().filter(|(factor, at)| (from..=to).contains(at) && is_marked(*factor));
+        let marks = inside.map(|(_, at)| (at, label(at))).collect();
+        Self { scale: Scale::Log, from, to, marks }
+    }
+
+    /// An axis for parts of all, from none to all but one of `count`: the nearer to all, the wider.
+    pub fn of_parts(count: u64) -> Self {
+        let last = (count.max(10) as f64).log10();
+        let mark = |nines: u32| {
+            let label = match nines {
+                0 => "0 %".to_owned(),
+                1 => "90 %".to_owned(),
+                2 => "99 %".to_owned(),
+                more => format!("99.{} %", "9".repeat(more as usize - 2)),
+            };
+            (f64::from(nines), label)
+        };
+        let mut marks: Vec<_> = (0..=last.floor() as u32).map(mark).collect();
+        marks.insert(1, (0.5f64.log10().abs(), "50 %".to_owned()));
+        Self { scale: Scale::Linear, from: 0.0, to: last, marks }
+    }
+
+    /// Where a value is on it: 0 at its beginning, 1 at its end.
+    fn place(&self, value: f64) -> f64 {
+        let place = match self.scale {
+            Scale::Linear | Scale::Counts => (value - self.from) / (self.to - self.from),
+            Scale::Log => (value.max(self.from) / self.from).log10() / (self.to / self.from).log10(),
+        };
+        place.clamp(0.0, 1.0)
+    }
+}
+
+/// What is drawn in one colour.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// What it is, for the legend.
+    pub name: &'static str,
+    /// The page's class for its colour.
+    pub class: &'static str,
+    /// Its points, from left to right. Where there is no value the line has a gap.
+    pub points: Vec<(f64, Option<f64>)>,
+    /// Each point is a dot of its own.
+    pub dots: bool,
+}
+
+impl Series {
+    /// A line.
+    pub fn line(name: &'static str, class: &'static str, points: Vec<(f64, Option<f64>)>) -> Self {
+        Self { name, class, points, dots: false }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.points.iter().all(|(_, y)| y.is_none())
+    }
+}
+
+/// A part of the x axis that says something when it is pointed at.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// Where it begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+    /// What it says.
+    pub text: String,
+}
+
+/// A chart.
+#[derive(Debug, Clone)]
+pub struct Chart {
+    /// What it shows.
+    pub title: &'static str,
+    /// What is to be known to read it.
+    pub caption: &'static str,
+    /// Across.
+    pub x: Axis,
+    /// Up.
+    pub y: Axis,
+    /// What is drawn.
+    pub series: Vec<Series>,
+    /// What is said where it is pointed at.
+    pub notes: Vec<Note>,
+}
+
+impl Chart {
+    /// The chart with its title and its legend; nothing if there is nothing to draw.
+    pub fn figure(&self) -> String {
+        let drawn: Vec<_> = self.series.iter().filter(|series| !series.is_empty()).collect();
+        if drawn.is_empty() {
+            return String::new();
+        }
+        let mut out = format!("<figure>\n<figcaption><h3>{}</h3><p>{}</p></figcaption>\n", self.title, self.caption);
+        if drawn.len() > 1 {
+            let legend =
+                drawn.iter().map(|series| format!("<li><i class=\"{}\"></i>{}</li>", series.class, series.name));
+            let _ = writeln!(out, "<ul class=\"legend\">{}</ul>", legend.collect::<String>());
+        }
+        let _ = writeln!(out, "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", SIZE.0, SIZE.1, self.title);
+        self.axes(&mut out);
+        for series in drawn {
+            self.series(&mut out, series);
+        }
+        let (_, top, _, bottom) = PLOT;
+        for note in &self.notes {
+            let (from, to) = (self.across(note.from), self.across(note.to));
+            let (width, height, text) = ((to - from).max(1.0), bottom - top, escaped(&note.text));
+            let _ = writeln!(
+                out,
+                "<rect class=\"note\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\">\
+                 <title>{text}</title></rect>"
+            );
+        }
+        out.push_str("</svg>\n</figure>\n");
+        out
+    }
+
+    fn across(&self, x: f64) -> f64 {
+        PLOT.0 + (PLOT.2 - PLOT.0) * self.x.place(x)
+    }
+
+    fn up(&self, y: f64) -> f64 {
+        PLOT.3 - (PLOT.3 - PLOT.1) * self.y.place(y)
+    }
+
+    fn axes(&self, out: &mut String) {
+        let (left, _, right, bottom) = PLOT;
+        for (at, label) in &self.y.marks {
+            let (y, label) = (self.up(*at), escaped(label));
+            let _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
+            let _ = writeln!(out, "<text class=\"y\" x=\"{}\" y=\"{:.1}\">{label}</text>", left - 8.0, y + 4.0);
+        }
+        for (at, label) in &self.x.marks {
+            let (x, label) = (self.across(*at), escaped(label));
+            let anchor = if x > right - 20.0 { "end" } else { "middle" };
+            let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>", bottom + 20.0);
+        }
+    }
+
+    fn series(&self, out: &mut String, series: &Series) {
+        let class = series.class;
+        if series.dots {
+            for (x, y) in series.points.iter().filter_map(|(x, y)| Some((x, (*y)?))) {
+                let (x, y) = (self.across(*x), self.up(y));
+                let _ = writeln!(out, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>");
+            }
+            return;
+        }
+        let (mut path, mut is_on) = (String::new(), false);
+        for (x, y) in &series.points {
+            if let Some(y) = y {
+                let command = if is_on { 'L' } else { 'M' };
+                let _ = write!(path, "{command}{:.1} {:.1}", self.across(*x), self.up(*y));
+            }
+            is_on = y.is_some();
+        }
+        let _ = writeln!(out, "<path class=\"line {class}\" d=\"{path}\"/>");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marks(axis: &Axis) -> Vec<&str> {
+        axis.marks.iter().map(|(_, label)| &**label).collect()
+    }
+
+    fn axis(scale: Scale, values: &[f64]) -> Axis {
+        Axis::of(scale, values.iter().copied(), |value| ((value * 1e6).round() / 1e6).to_string())
+    }
+
+    #[test]
+    fn marks_are_round_and_values_have_room() {
+        assert_eq!(marks(&axis(Scale::Linear, &[3.0, 98.0])), ["0", "20", "40", "60", "80", "100"]);
+        assert_eq!(marks(&axis(Scale::Linear, &[1300.0])), ["0", "500", "1000", "1500"]);
+        assert_eq!(marks(&axis(Scale::Linear, &[0.9])), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+        assert_eq!(marks(&axis(Scale::Counts, &[3.0])), ["0", "1", "2", "3"]);
+        assert_eq!(marks(&axis(Scale::Log, &[1.1, 2400.0])), ["1", "10", "100", "1000"]);
+        assert_eq!(marks(&axis(Scale::Log, &[3.0, 40.0])), ["2", "5", "10", "20", "50"]);
+        for scale in [Scale::Linear, Scale::Counts, Scale::Log] {
+            for values in [&[][..], &[0.0], &[1.0], &[0.001, 0.002], &[1e-9, 1e9], &[10.0, 10.0]] {
+                let axis = axis(scale, values);
+                assert!(axis.marks.len() >= 2 && axis.marks.len() <= 20, "{scale:?} {values:?}: {axis:?}");
+                let inside = |value: &f64| *value >= axis.from * 0.999 && *value <= axis.to * 1.001;
+                assert!(values.iter().filter(|value| **value > 0.0).all(inside), "{scale:?} {values:?}: {axis:?}");
+                assert!((0.0..=1.0).contains(&axis.place(5.0)));
+            }
+        }
+    }
+
+    #[test]
+    fn parts_get_wider_towards_all() {
+        let axis = Axis::of_parts(20_000);
+        assert_eq!(marks(&axis), ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
+        assert!(Axis::of_parts(0).marks.len() >= 2);
+    }
+
+    #[test]
+    fn a_line_has_a_gap_where_there_is_no_value_and_text_stays_text() {
+        let chart = Chart {
+            title: "Title",
+            caption: "",
+            x: axis(Scale::Linear, &[10.0]),
+            y: axis(Scale::Linear, &[10.0]),
+            series: vec![
+                Series::line("a", "a", vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(5.0)), (3.0, Some(5.0))]),
+                Series::line("nothing", "b", vec![(0.0, None)]),
+            ],
+            notes: vec![Note { from: 0.0, to: 1.0, text: "</title><script>".to_owned() }],
+        };
+        let svg = chart.figure();
+        let path = svg.lines().find(|line| line.contains("class=\"line a\"")).expect("a line");
+        assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1), "{path}");
+        assert!(!svg.contains("nothing") && !svg.contains("<script>"), "{svg}");
+        assert_eq!(Chart { series: Vec::new(), ..chart }.figure(), "");
+    }
+}

@@ -1,0 +1,150 @@
+//! What went on when, in a bounded number of slices.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::latency::Latency;
+
+/// Most slices; an even number. When there are more, each two become one.
+const MOST: usize = 400;
+
+/// How long a slice is at first.
+const SHORTEST: Duration = Duration::from_millis(250);
+
+/// What happened in one slice of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Slice {
+    /// When it ended, in seconds from the start.
+    pub until: f64,
+    /// How long it was, in seconds.
+    pub seconds: f64,
+    /// Requests that left.
+    pub sent: u64,
+    /// Requests that were accepted.
+    pub accepted: u64,
+    /// Requests that were refused, or not answered.
+    pub failed: u64,
+    /// Calls that ended.
+    pub ended: u64,
+    /// Calls alive at its end.
+    pub live: u64,
+    /// The median from POST to reply, in milliseconds; none if there was no reply.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile. Of a slice made of two, the worse one, as that of both together is not to be had.
+    pub p99_ms: Option<f64>,
+    /// The longest.
+    pub max_ms: Option<f64>,
+}
+
+/// All slices, and the one under way.
+#[derive(Debug)]
+pub struct Timeline {
+    slices: Vec<Slice>,
+    /// The one under way. Whoever counts, counts here.
+    pub now: Slice,
+    /// Its replies.
+    pub replies: Latency,
+    length: Duration,
+    next: Duration,
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        let (now, replies) = (Slice::default(), Latency::default());
+        Self { slices: Vec::new(), now, replies, length: SHORTEST, next: SHORTEST }
+    }
+}
+
+impl Timeline {
+    /// Ends the slice under way if it is time, `since` the start, with `live` calls alive.
+    pub fn tick(&mut self, since: Duration, live: usize) {
+        if since >= self.next {
+            self.end_slice(since, live);
+        }
+    }
+
+    /// All slices, after the last one has ended.
+    pub fn finish(mut self, since: Duration, live: usize) -> Vec<Slice> {
+        let begun = self.slices.last().map_or(0.0, |slice| slice.until);
+        if since.as_secs_f64() > begun {
+            self.end_slice(since, live);
+        }
+        self.slices
+    }
+
+    fn end_slice(&mut self, since: Duration, live: usize) {
+        let begun = self.slices.last().map_or(0.0, |slice| slice.until);
+        let ms = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
+        self.slices.push(Slice {
+            until: since.as_secs_f64(),
+            seconds: since.as_secs_f64() - begun,
+            live: live as u64,
+            p50_ms: ms(self.replies.quantile(0.5)),
+            p99_ms: ms(self.replies.quantile(0.99)),
+            max_ms: ms(self.replies.max()),
+            ..std::mem::take(&mut self.now)
+        });
+        self.replies.clear();
+        if self.slices.len() == MOST {
+            self.slices = self.slices.chunks(2).map(Slice::of).collect();
+            self.length *= 2;
+        }
+        self.next = since + self.length;
+    }
+}
+
+impl Slice {
+    /// Some that follow each other, as one.
+    fn of(parts: &[Slice]) -> Slice {
+        let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
+        parts.iter().fold(Slice::default(), |whole, part| Slice {
+            until: part.until,
+            seconds: whole.seconds + part.seconds,
+            sent: whole.sent + part.sent,
+            accepted: whole.accepted + part.accepted,
+            failed: whole.failed + part.failed,
+            ended: whole.ended + part.ended,
+            live: part.live,
+            p50_ms: most(whole.p50_ms, part.p50_ms),
+            p99_ms: most(whole.p99_ms, part.p99_ms),
+            max_ms: most(whole.max_ms, part.max_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_long_it_goes_on_nothing_is_lost_and_it_stays_short() {
+        let mut timeline = Timeline::default();
+        for tenth in 1..=100_000u64 {
+            timeline.now.sent += 1;
+            timeline.replies.record(Duration::from_millis(tenth % 1000));
+            timeline.tick(Duration::from_millis(100 * tenth), 7);
+        }
+        timeline.now.ended += 1;
+        let slices = timeline.finish(Duration::from_millis(10_000_050), 3);
+        assert!(slices.len() < MOST && slices.len() > MOST / 4, "{}", slices.len());
+        assert_eq!(slices.iter().map(|slice| slice.sent).sum::<u64>(), 100_000);
+        assert_eq!(slices.iter().map(|slice| slice.ended).sum::<u64>(), 1);
+        assert!((slices.iter().map(|slice| slice.seconds).sum::<f64>() - 10_000.05).abs() < 1e-6);
+        assert_eq!((slices[0].live, slices[slices.len() - 1].live), (7, 3));
+        assert!(slices[0].max_ms > slices[0].p50_ms, "{:?}", slices[0]);
+    }
+
+    #[test]
+    fn a_slice_has_its_own_times() {
+        let mut timeline = Timeline::default();
+        timeline.replies.record(Duration::from_millis(100));
+        timeline.tick(Duration::from_millis(249), 0);
+        timeline.replies.record(Duration::from_millis(300));
+        timeline.tick(Duration::from_millis(251), 0);
+        timeline.tick(Duration::from_millis(550), 0);
+        let slices = timeline.finish(Duration::from_millis(550), 0);
+        let max: Vec<_> = slices.iter().map(|slice| slice.max_ms.map(|ms| ms.round())).collect();
+        assert_eq!(max, [Some(300.0), None]);
+    }
+}
