@@ -196,6 +196,13 @@ impl CallId {
         Self(Ulid::from_parts(millis as u64, random))
     }
 
+    /// What follows the prefix, written into `buffer`.
+    fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
+        let text = self.0.array_to_str(buffer);
+        text.make_ascii_lowercase();
+        text
+    }
+
     /// When the call was requested, to the millisecond.
     pub fn time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0.timestamp_ms())
@@ -214,16 +221,14 @@ impl FromStr for CallId {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
         // ULIDs have several spellings; only ours is the id.
-        (id.to_string() == text).then_some(id).ok_or(NotACallId)
+        (id.ulid(&mut [0; ulid::ULID_LEN]) == ulid).then_some(id).ok_or(NotACallId)
     }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; ulid::ULID_LEN];
-        let text = self.0.array_to_str(&mut buffer);
-        text.make_ascii_lowercase();
-        write!(f, "{CALL_PREFIX}{text}")
+        f.write_str(CALL_PREFIX)?;
+        f.write_str(self.ulid(&mut [0; ulid::ULID_LEN]))
     }
 }
 
