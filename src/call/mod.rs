@@ -200,6 +200,13 @@ impl CallId {
         Self(Ulid::from_parts(millis as u64, random))
     }
 
+    /// What follows the prefix, written into `buffer`.
+    fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
+        let text = self.0.array_to_str(buffer);
+        text.make_ascii_lowercase();
+        text
+    }
+
     /// When the call was requested, to the millisecond.
     pub fn time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.0.timestamp_ms())
@@ -218,17 +225,15 @@ impl FromStr for CallId {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
         // ULIDs have several spellings; only ours is the id. A time that cannot be written down was never ours.
-        let is_ours = id.0.timestamp_ms() < END_OF_TIME && id.to_string() == text;
+        let is_ours = id.0.timestamp_ms() < END_OF_TIME && id.ulid(&mut [0; ulid::ULID_LEN]) == ulid;
         is_ours.then_some(id).ok_or(NotACallId)
     }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; ulid::ULID_LEN];
-        let text = self.0.array_to_str(&mut buffer);
-        text.make_ascii_lowercase();
-        write!(f, "{CALL_PREFIX}{text}")
+        f.write_str(CALL_PREFIX)?;
+        f.write_str(self.ulid(&mut [0; ulid::ULID_LEN]))
     }
 }
 

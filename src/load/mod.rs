@@ -215,8 +215,9 @@ async fn find_limit(runner: &mut Runner, plan: SearchPlan) -> Result<Found, Load
         runner.progress.note(&step.to_string());
         search.took(step.held);
         found.interrupted = finished.interrupted;
+        let has_too_few_numbers = finished.tally.held_back > 0;
         found.add(step, finished);
-        if found.interrupted {
+        if found.interrupted || has_too_few_numbers {
             break;
         }
         tokio::select! {

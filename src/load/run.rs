@@ -101,7 +101,7 @@ impl<'n> Run<'n> {
     /// A run that begins at `now`, with numbers that are free.
     pub fn new(course: Course, numbers: &'n mut Numbers, now: Instant) -> Self {
         let calls = Calls::new(course.hold);
-        let (tally, phase) = (Tally::default(), Phase::Sending);
+        let (tally, phase) = (Tally::new(course.schedule.total()), Phase::Sending);
         Self {
             course,
             began: now,

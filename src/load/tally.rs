@@ -50,7 +50,7 @@ impl Counts {
 }
 
 /// All that is counted. Times are from the moment the request was to leave.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     /// Requests that left.
     pub sent: u64,
@@ -91,6 +91,30 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Nothing yet, of something that is expected to take about this long.
+    pub fn new(expected: Duration) -> Self {
+        Self {
+            sent: 0,
+            held_back: 0,
+            statuses: BTreeMap::new(),
+            accepted: 0,
+            refused: Counts::default(),
+            unanswered: Counts::default(),
+            found: 0,
+            outcomes: Counts::default(),
+            gaps: 0,
+            last_accepted: Duration::ZERO,
+            reply: Latency::default(),
+            refusal: Latency::default(),
+            channel: Latency::default(),
+            answered: Latency::default(),
+            joined: Latency::default(),
+            late: Latency::default(),
+            timeline: Timeline::new(expected),
+            leftover: Leftover::default(),
+        }
+    }
+
     /// A request leaves, this long after it was to.
     pub fn leaves(&mut self, late: Duration) {
         self.sent += 1;
@@ -166,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_the_callee_does_is_no_failure() {
-        let mut tally = Tally::default();
+        let mut tally = Tally::new(Duration::ZERO);
         for outcome in ["completed", "busy", "declined", "no_answer", "not_on_telegram", "invalid_number", "canceled"] {
             tally.learn(&Fact::Ended(outcome.to_owned()));
         }

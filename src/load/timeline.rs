@@ -9,8 +9,8 @@ use super::latency::Latency;
 /// Most slices; an even number. When there are more, each two become one.
 const MOST: usize = 400;
 
-/// How long a slice is at first.
-const SHORTEST: Duration = Duration::from_millis(250);
+/// How long a slice is at first: a fortieth of what is expected, between these.
+const LENGTHS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
 /// What happened in one slice of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -49,14 +49,14 @@ pub struct Timeline {
     next: Duration,
 }
 
-impl Default for Timeline {
-    fn default() -> Self {
-        let (now, replies) = (Slice::default(), Latency::default());
-        Self { slices: Vec::new(), now, replies, length: SHORTEST, next: SHORTEST }
-    }
-}
-
 impl Timeline {
+    /// Of something that is expected to take about this long.
+    pub fn new(expected: Duration) -> Self {
+        let (now, replies, length) =
+            (Slice::default(), Latency::default(), (expected / 40).clamp(LENGTHS.0, LENGTHS.1));
+        Self { slices: Vec::new(), now, replies, length, next: length }
+    }
+
     /// Ends the slice under way if it is time, `since` the start, with `live` calls alive.
     pub fn tick(&mut self, since: Duration, live: usize) {
         if since >= self.next {
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn however_long_it_goes_on_nothing_is_lost_and_it_stays_short() {
-        let mut timeline = Timeline::default();
+        let mut timeline = Timeline::new(Duration::from_secs(3600));
         for tenth in 1..=100_000u64 {
             timeline.now.sent += 1;
             timeline.replies.record(Duration::from_millis(tenth % 1000));
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_slice_has_its_own_times() {
-        let mut timeline = Timeline::default();
+        let mut timeline = Timeline::new(Duration::ZERO);
         timeline.replies.record(Duration::from_millis(100));
         timeline.tick(Duration::from_millis(249), 0);
         timeline.replies.record(Duration::from_millis(300));
