@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon};
+use support::daemon::{Ami, Daemon, KEY};
 use support::http::{KeptAlive, post};
 use support::resources::{forget_peak, open_files, peak, raise_open_files, resident};
 use support::{events, eventually, http, stalled};
@@ -162,6 +162,35 @@ fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
         assert!(kept.len() < stalled::MOST_BUFFERED, "{} bytes", kept.len());
     }
     drop(streams);
+}
+
+#[test]
+fn lists_that_nobody_reads_take_memory_for_a_few_only() {
+    let (_asterisk, daemon) = start(&[]);
+    let pid = daemon.child.id();
+    let mut bot = KeptAlive::open(daemon.address);
+    bot.send(&(0..1000).flat_map(|n| post(&format!("79990000{n:03}"))).collect::<Vec<_>>());
+    for _ in 0..1000 {
+        assert_eq!(bot.reply().status, 200);
+    }
+    let size = daemon.get("/api/calls?limit=1000").body.len();
+    let (count, before) = (100, resident(pid));
+    forget_peak(pid);
+    let request = format!("GET /api/calls?limit=1000 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
+    let mut askers: Vec<_> = (0..count).map(|_| stalled::connect(daemon.address, request.as_bytes())).collect();
+    let refused = askers.iter_mut().map(|asker| {
+        let mut status = [0; 12];
+        asker.read_exact(&mut status).expect("a reply");
+        assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&status), "{}", String::from_utf8_lossy(&status));
+        usize::from(&status == b"HTTP/1.1 503")
+    });
+    let (refused, grown) = (refused.sum::<usize>(), peak(pid).saturating_sub(before));
+    println!("{count} lists of {size} bytes, {refused} refused: {grown} KiB more");
+    assert!(refused > 0 && refused < count, "{refused} refused");
+    assert!(grown <= (count * size / 2 / 1024) as u64, "{grown} KiB more");
+    call(&daemon, 79_991_000_000, 1);
+    drop(askers);
+    eventually("lists are given again", || (daemon.get("/api/calls?limit=1000").status == 200).then_some(()));
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::call::CallId;
 use crate::call::view::CallView;
 use crate::handle::{Calls, HangUpError};
 
+/// How many lists may be on their way at once: each can have most of a megabyte, and somebody who does not take it in.
+pub(super) const MAX_LISTS: usize = 16;
+
 /// `GET /api/calls`
 pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     let query = warp::query::<Vec<(String, String)>>().map(Some).or(warp::any().map(|| None)).unify();
@@ -40,7 +43,10 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let response = match parameters.map(|parameters| Query::parse(&parameters, &headers)) {
                 None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
                 Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
-                Some(Ok(query)) => answer(&api, query).await,
+                Some(Ok(query)) => match api.lists.clone().try_acquire_owned() {
+                    Ok(permit) => reply::hold(answer(&api, query).await, permit),
+                    Err(_) => reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many lists at once"),
+                },
             };
             reply::asked_by(&caller.name, response)
         })

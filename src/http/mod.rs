@@ -45,6 +45,7 @@ pub struct Api {
     /// Calls that have ended, if a history is kept.
     pub history: Option<History>,
     streams: Arc<Semaphore>,
+    lists: Arc<Semaphore>,
 }
 
 impl Api {
@@ -54,8 +55,9 @@ impl Api {
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
+        let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
         let history = None;
-        Self { handle, journal, door, reply_timeout, default_lang, history, streams }
+        Self { handle, journal, door, reply_timeout, default_lang, history, streams, lists }
     }
 }
 

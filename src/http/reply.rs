@@ -3,12 +3,17 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use hyper::body::Body;
 use serde::Serialize;
 use serde_json::json;
-use warp::Rejection;
-use warp::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use warp::http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
+use warp::{Rejection, Reply};
 
 /// A reply of this status with `body` as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -40,6 +45,19 @@ pub struct AskedBy(pub Arc<str>);
 pub fn asked_by(key: &Arc<str>, mut response: Response) -> Response {
     response.extensions_mut().insert(AskedBy(key.clone()));
     response
+}
+
+/// Keeps `held` until the reply is sent, but for the last of it that the connection keeps anyway.
+pub fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
+    let (mut head, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        head.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    let body = body.into_data_stream().map(move |data| {
+        let _held = &held;
+        data
+    });
+    Response::from_parts(head, warp::reply::stream(body).into_response().into_body())
 }
 
 /// `{"message":"ok"}`

@@ -81,6 +81,8 @@ impl FakeAsterisk {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = accepting.clone();
+                // As Asterisk does: an event is not to wait for the next one.
+                stream.set_nodelay(true).expect("no delay");
                 shared.connections.lock().expect("a lock").push(stream.try_clone().expect("a clone"));
                 thread::spawn(move || converse(stream, &shared));
             }
