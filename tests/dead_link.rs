@@ -1,5 +1,7 @@
 //! A peer that is there and does not answer is found out, without any traffic, within about two keepalives; whatever
 //! was wrong with the link, it comes back by itself; and who is not let in does not hammer at the door.
+//!
+//! `ROUNDS=20` has each link die so many times (default 1).
 
 mod support;
 
@@ -9,7 +11,7 @@ use support::ami::{FakeAsterisk, Manner, OnOriginate};
 use support::daemon::{Ami, Daemon};
 use support::pbx::Pbx;
 use support::relay::Relay;
-use support::{eventually, measured};
+use support::{eventually, measured, rounds};
 
 /// Any other timer would take much longer to find out.
 const KEEPALIVE: Duration = Duration::from_millis(500);
@@ -49,8 +51,10 @@ fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl 
 #[test]
 fn an_asterisk_that_is_stopped() {
     let pbx = Pbx::start("22");
-    let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
-    goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.go_on());
+    for _ in 0..rounds(1) {
+        let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
+        goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.go_on());
+    }
 }
 
 #[test]
@@ -58,8 +62,10 @@ fn a_network_that_drops_every_packet() {
     let pbx = Pbx::shared("22");
     let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
     let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
-    let daemon = Daemon::start(&ami, &[("asterisk", LINK)]);
-    goes_silent("link silent", &daemon, || relay.hold(), || relay.go_on());
+    for _ in 0..rounds(1) {
+        let daemon = Daemon::start(&ami, &[("asterisk", LINK)]);
+        goes_silent("link silent", &daemon, || relay.hold(), || relay.go_on());
+    }
 }
 
 #[test]

@@ -11,10 +11,10 @@ use std::sync::Barrier;
 use std::thread;
 
 use support::daemon::{Ami, Daemon};
-use support::eventually;
 use support::http::Reply;
 use support::pbx::Pbx;
 use support::sim::Simulator;
+use support::{eventually, rounds};
 
 /// Numbers in each round.
 const NUMBERS: usize = 5;
@@ -22,10 +22,6 @@ const NUMBERS: usize = 5;
 /// The names of replicas that are one to Asterisk, and of others that only share it.
 const SAME: [&str; 3] = ["a", "a", "a"];
 const DIFFERENT: [&str; 3] = ["a", "b", "c"];
-
-fn rounds() -> usize {
-    std::env::var("ROUNDS").map_or(10, |text| text.parse().expect("ROUNDS is a number"))
-}
 
 fn start(ami: &Ami<'_>, instances: &[&str]) -> Vec<Daemon> {
     // As patient as they can be: all of them, and Asterisk, share this machine.
@@ -55,7 +51,7 @@ fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
 fn race_again_and_again(daemons: &[Daemon], prefix: &str, calls_to: impl Fn(&[String]) -> HashMap<String, usize>) {
     let numbers: Vec<String> = (0..NUMBERS).map(|index| format!("{prefix}{index}001")).collect();
     let once: HashMap<String, usize> = numbers.iter().map(|number| (number.clone(), 1)).collect();
-    for _ in 0..rounds() {
+    for _ in 0..rounds(10) {
         let replies = race(daemons, &numbers);
         assert_eq!(calls_to(&numbers), once, "{replies:?}");
         let mut made = Vec::new();

@@ -16,16 +16,13 @@ use std::time::Duration;
 use faults::Fault;
 use scene::Scene;
 use support::pbx::Pbx;
+use support::rounds;
 
 /// When a fault strikes, at most, after all calls are where they are to be.
 const LATEST: Duration = Duration::from_millis(500);
 
-fn rounds() -> u64 {
-    std::env::var("ROUNDS").map_or(1, |text| text.parse().expect("ROUNDS is a number"))
-}
-
 fn play(fault: Fault, pbx: &Pbx) {
-    for round in 0..rounds() {
+    for round in 0..rounds(1) {
         let after = LATEST.mul_f64(fastrand::Rng::with_seed(round).f64());
         Scene::new(fault, pbx, format!("7999{}{round:03}", fault as u8)).play(after);
     }

@@ -41,6 +41,11 @@ pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// How often something is played that is worth playing again: `ROUNDS`, or else `by_default`.
+pub fn rounds(by_default: u64) -> u64 {
+    std::env::var("ROUNDS").map_or(by_default, |text| text.parse().expect("ROUNDS is a number"))
+}
+
 /// Notes down, for whoever reads the output, how long something took that may take longer on a slower machine.
 /// `tests/chaos/run` makes a table of it.
 pub fn measured(what: &str, time: Duration) {
