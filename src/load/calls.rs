@@ -144,9 +144,9 @@ impl Calls {
             self.due.push(Reverse((scheduled, id)));
         }
         self.live.insert(id, Call { number, scheduled, progress, unconfirmed, hang_up });
-        // Whatever else was said of the number was of other calls than this.
-        for seen in asked.early.into_iter().filter(|seen| seen.id == id) {
-            self.step(&seen, facts);
+        // Some of it may be of another call to the number, which is none of those that live here.
+        for seen in &asked.early {
+            self.step(seen, facts);
         }
     }
 
