@@ -190,6 +190,7 @@ impl Driver {
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
                 Command::List(filter, limit, reply) => send(reply, self.engine.list(&filter, limit)),
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
+                Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
                 Command::SetPolicy(policy) => self.engine.set_policy(*policy),
                 Command::Stop => {
                     stop = true;

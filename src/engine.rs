@@ -21,10 +21,10 @@ use crate::call::limits::{Gate, Policy};
 use crate::call::machine::{Change, Fact, State};
 use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
-use crate::call::{CallId, CallInfo, Refusal};
+use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
 use crate::config::{Config, Originate};
-use crate::handle::{Calls, HangUpError, OriginateError, Request};
+use crate::handle::{Calls, EraseError, HangUpError, OriginateError, Request};
 use crate::journal::Event;
 
 use link::Link;
@@ -207,6 +207,11 @@ impl<O, H> Engine<O, H> {
             ended: self.registry.ended(filter, limit),
             live_total: self.registry.len(),
         }
+    }
+
+    /// Forgets the calls to this number that ended lately; not while one lives, and then says so.
+    pub fn erase(&mut self, number: Number) -> Result<(), EraseError> {
+        if self.registry.erase(number) { Err(EraseError::InCall) } else { Ok(()) }
     }
 
     /// One call.

@@ -73,6 +73,17 @@ pub enum HangUpError {
     NotAsked(AskError),
 }
 
+/// Why a number was not erased.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EraseError {
+    /// It is in a call, of which more would be written.
+    #[error("the number is in a call")]
+    InCall,
+    /// The engine was not even asked.
+    #[error(transparent)]
+    NotAsked(AskError),
+}
+
 /// Why the engine was not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
@@ -109,6 +120,8 @@ pub enum Command {
     List(Box<Filter>, usize, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
+    /// Forget the calls to this number that ended lately.
+    Erase(Number, ReplyTo<Result<(), EraseError>>),
     /// Take new limits.
     SetPolicy(Box<Policy>),
     /// Refuse new calls from now on, and leave once nobody waits for an answer.
@@ -155,6 +168,11 @@ impl Handle {
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallView>, AskError> {
         self.ask(|reply| Command::Show(id, reply)).await
+    }
+
+    /// Has the engine forget the calls to this number that ended lately.
+    pub async fn erase(&self, number: Number) -> Result<(), EraseError> {
+        self.ask(|reply| Command::Erase(number, reply)).await.unwrap_or_else(|error| Err(EraseError::NotAsked(error)))
     }
 
     /// Sets new limits.

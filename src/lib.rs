@@ -13,6 +13,7 @@ pub mod config;
 pub mod connector;
 pub mod driver;
 pub mod engine;
+pub mod erase;
 pub mod handle;
 pub mod history;
 pub mod http;

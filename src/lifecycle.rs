@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sd_notify::NotifyState;
@@ -22,7 +21,7 @@ use crate::engine::{Engine, EngineSettings};
 use crate::history::{History, HistorySink};
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
-use crate::journal::sink::{self, FileSink, Past, StdoutSink};
+use crate::journal::sink::{self, FileSink, Past, StdoutSink, Writer};
 use crate::journal::{Event, Journal};
 use crate::logging::{self, Logging};
 use crate::metrics::ReaderKind;
@@ -40,6 +39,8 @@ pub const EX_UNAVAILABLE: u8 = 69;
 pub const EX_OSERR: u8 = 71;
 /// `sysexits.h`: an output file cannot be written.
 pub const EX_CANTCREAT: u8 = 73;
+/// `sysexits.h`: something cannot be written.
+pub const EX_IOERR: u8 = 74;
 /// `sysexits.h`: not allowed.
 pub const EX_NOPERM: u8 = 77;
 /// `sysexits.h`: the configuration is wrong.
@@ -112,6 +113,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let max_connections = max_connections(config.http.max_connections);
     let mut api = Api::new(handle.clone(), journal.clone(), config, max_connections);
     api.history = history;
+    api.erasers = writers.iter().map(Writer::eraser).collect();
     let api = Arc::new(api);
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
@@ -185,10 +187,11 @@ fn past(file: &JournalFile) -> Past {
 }
 
 /// The log, and the threads that write it down.
-fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Result<(Journal, Vec<JoinHandle<()>>)> {
+fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Result<(Journal, Vec<Writer>)> {
     let file = config.journal.file.as_ref();
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, past.last_seq + 1, boot, past.is_whole);
+    let journal = journal.masking(config.privacy.mask_numbers);
     let mut writers = Vec::new();
     let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
     writers.push(sink::spawn("journal-stdout", journal.from_start().of_kind(ReaderKind::Stdout), stdout)?);
@@ -204,9 +207,9 @@ fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Resul
 }
 
 /// Gives the log's writers the time to write the rest; one that is held up is left behind.
-async fn finish(writers: Vec<JoinHandle<()>>) {
+async fn finish(writers: Vec<Writer>) {
     let give_up = Instant::now() + LAST_WORDS;
-    while Instant::now() < give_up && !writers.iter().all(JoinHandle::is_finished) {
+    while Instant::now() < give_up && !writers.iter().all(|writer| writer.thread.is_finished()) {
         sleep(Duration::from_millis(5)).await;
     }
 }

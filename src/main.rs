@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use originatord::erase::EraseArgs;
 use originatord::load::{self, EXIT_CODES, LoadArgs};
 use originatord::sim::server::{self, SimulateArgs};
 use originatord::tail::TailArgs;
-use originatord::{check, lifecycle, tail};
+use originatord::{check, erase, lifecycle, tail};
 
 /// Rings people into Asterisk conference rooms.
 ///
@@ -41,6 +42,10 @@ enum Command {
     },
     /// Follow the live call log of a running daemon.
     Tail(TailArgs),
+    /// Erase a number from the history and the log files.
+    ///
+    /// Has the running daemon do it, or does it itself where none runs.
+    Erase(EraseArgs),
     /// Put an Asterisk under load through a running daemon, and tell what it can take.
     ///
     /// Calls real people if the daemon does: it is for a range of numbers whose callees are machines, or have agreed.
@@ -104,6 +109,7 @@ fn main() -> ExitCode {
             Command::Serve { config } => lifecycle::serve(&config).await,
             Command::Check { config, connect } => check::run(&config, connect).await,
             Command::Tail(args) => tail::run(args).await,
+            Command::Erase(args) => erase::run(args).await,
             Command::Load(args) => load::run(*args).await,
             Command::Simulate(args) => server::run(args).await,
         }

@@ -60,12 +60,12 @@ impl Reload {
 }
 
 /// The settings that only a start takes up, in a form to be compared and never printed.
-pub struct Fixed([(&'static str, String); 7]);
+pub struct Fixed([(&'static str, String); 8]);
 
 impl Fixed {
     /// Those of this configuration.
     pub fn of(config: &Config) -> Self {
-        let Config { instance, http, asterisk, originate, log, journal, history, .. } = config;
+        let Config { instance, http, asterisk, originate, log, journal, history, privacy, .. } = config;
         let secret = asterisk.secret.expose_secret();
         // Whether there is TLS is fixed, its files' contents are not.
         Self([
@@ -76,6 +76,7 @@ impl Fixed {
             ("log.format", format!("{:?}", log.format)),
             ("[journal]", format!("{journal:?}")),
             ("[history]", format!("{history:?}")),
+            ("[privacy]", format!("{privacy:?}")),
         ])
     }
 

@@ -11,10 +11,7 @@ use crate::client::live_log::{LiveLog, Refused, Told};
 use crate::client::sse::Event;
 use crate::client::{self, Client};
 use crate::journal::sink::quoted;
-use crate::lifecycle::{EX_NOINPUT, EX_NOPERM, EX_USAGE};
-
-/// `sysexits.h`: something cannot be written.
-const EX_IOERR: u8 = 74;
+use crate::lifecycle::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_USAGE};
 
 /// What `tail` can be told.
 #[derive(Debug, clap::Args)]

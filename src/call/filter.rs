@@ -39,7 +39,7 @@ impl Filter {
         let (from, until) = self.ids();
         from.is_none_or(|from| from <= call.id)
             && until.is_none_or(|until| call.id < until)
-            && self.number.is_none_or(|number| number == call.number)
+            && self.number.is_none_or(|number| number.may_be(call.number))
             && self.room.as_ref().is_none_or(|room| *room == call.room)
             && self.key.as_ref().is_none_or(|key| *key == call.key)
             && self.outcome.is_none_or(|wanted| outcome == Some(wanted))

@@ -42,16 +42,62 @@ pub struct Invalid {
 ///
 /// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length survive and
 /// a map of a million numbers costs eight bytes a key.
+///
+/// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what was written down; nobody
+/// can ask for a call to one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
+
+/// Set in a masked number, whose hidden digits are 0.
+const MASKED: u64 = 1 << 63;
+
+/// What stands for a digit that is hidden.
+const HIDDEN: char = '•';
 
 impl Number {
     /// The bare digits, as they go into `Local/<digits>@…`.
     pub fn digits(self) -> String {
-        let mut guarded = self.0.to_string();
+        let mut guarded = (self.0 & !MASKED).to_string();
         guarded.remove(0);
         guarded
     }
+
+    /// Whether its middle is hidden.
+    pub fn is_masked(self) -> bool {
+        self.0 & MASKED != 0
+    }
+
+    /// The number with its middle hidden, for those who need not know it: at least three digits, and at most four at
+    /// each end are left.
+    pub fn masked(self) -> Self {
+        let digits = self.digits();
+        let hidden = hidden(digits.len());
+        let kept = digits.char_indices().map(|(place, digit)| if hidden.contains(&place) { '0' } else { digit });
+        let guarded = kept.fold(1, |number, digit| number * 10 + u64::from(digit.to_digit(10).unwrap_or(0)));
+        Self(guarded | MASKED)
+    }
+
+    /// Whether both can be one number: where one is masked, what is left of it has to be alike.
+    pub fn may_be(self, other: Self) -> bool {
+        self == other || (self.is_masked() != other.is_masked() && self.masked() == other.masked())
+    }
+
+    /// Reads a number as it was written down, masked or not.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub fn from_record(text: &str) -> Result<Self, Invalid> {
+        let number: Self = text.replace(HIDDEN, "0").parse()?;
+        Ok(if text.contains(HIDDEN) { number.masked() } else { number })
+    }
+}
+
+/// The places of the digits that are hidden in a masked number of this length.
+fn hidden(length: usize) -> std::ops::Range<usize> {
+    let left = length - length.saturating_sub(8).max(3).min(length);
+    let at_end = left.div_ceil(2).min(4);
+    left - at_end..length - at_end
 }
 
 impl FromStr for Number {
@@ -86,7 +132,14 @@ impl FromStr for Number {
 /// As a person reads it, with the `+`.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.digits())
+        let digits = self.digits();
+        if !self.is_masked() {
+            return write!(f, "+{digits}");
+        }
+        let hidden = hidden(digits.len());
+        f.write_str("+")?;
+        let shown = |(place, digit)| if hidden.contains(&place) { HIDDEN } else { digit };
+        digits.char_indices().map(shown).try_for_each(|c| write!(f, "{c}"))
     }
 }
 
@@ -280,9 +333,38 @@ pub struct CallInfo {
     pub key: Arc<str>,
 }
 
+impl CallInfo {
+    /// The same call, with its number masked.
+    pub fn masked(&self) -> Self {
+        Self { number: self.number.masked(), ..self.clone() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_masked_number_shows_its_ends_and_can_be_compared_with_what_it_may_be() {
+        for (number, masked) in [
+            ("79991234567", "+7999•••4567"),
+            ("123", "+•••"),
+            ("1234", "+•••4"),
+            ("1234567", "+12•••67"),
+            ("0012345678", "+001•••5678"),
+            ("123456789012345", "+1234•••••••2345"),
+        ] {
+            let number: Number = number.parse().unwrap();
+            assert_eq!(number.masked().to_string(), masked);
+            assert_eq!(number.masked().masked(), number.masked());
+            assert_eq!(Number::from_record(masked), Ok(number.masked()));
+            assert_eq!(Number::from_record(&number.to_string()), Ok(number));
+            assert!(masked.parse::<Number>().is_err(), "nobody can be called at {masked}");
+            assert!(number.may_be(number) && number.may_be(number.masked()) && number.masked().may_be(number));
+        }
+        let [a, b, c] = ["79991234567", "79997654567", "79991234568"].map(|n| n.parse::<Number>().unwrap());
+        assert!(!a.may_be(b) && a.masked().may_be(b) && !a.masked().may_be(c));
+    }
 
     #[test]
     fn plus_and_punctuation_make_no_other_number() {

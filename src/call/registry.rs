@@ -87,6 +87,28 @@ impl Registry {
         }
     }
 
+    /// Takes note of the number of a call of which only the masked one was known, as a log file had it.
+    pub fn identify(&mut self, id: CallId, number: Number) {
+        let Some(&key) = self.by_id.get(&id) else { return };
+        let info = &mut self.calls[key].call.info;
+        if info.number.is_masked() {
+            let masked = std::mem::replace(&mut Arc::make_mut(info).number, number);
+            if self.by_number.get(&masked) == Some(&key) {
+                self.by_number.remove(&masked);
+            }
+            self.by_number.entry(number).or_insert(key);
+        }
+    }
+
+    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing is forgotten.
+    pub fn erase(&mut self, number: Number) -> bool {
+        let lives = self.calls().any(|call| call.info.number.may_be(number));
+        if !lives {
+            self.ended.retain(|ended| !number.may_be(ended.info.number));
+        }
+        lives
+    }
+
     fn insert(&mut self, call: Call) {
         let (id, number) = (call.info.id, call.info.number);
         let counted = call.state();

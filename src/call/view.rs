@@ -29,6 +29,13 @@ pub struct CallView {
     pub end: Option<Arc<End>>,
 }
 
+impl CallView {
+    /// The same call, with its number masked.
+    pub fn masked(self) -> Self {
+        Self { info: Arc::new(self.info.masked()), ..self }
+    }
+}
+
 impl Serialize for CallView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;

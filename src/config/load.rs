@@ -15,8 +15,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::reader::{Found, Problem, Problems, Report, Table};
 use super::{
-    ApiKey, Asterisk, Auth, Config, History, Http, Journal, JournalFile, Log, LogFormat, Originate, Role, ServerTls,
-    Tls,
+    ApiKey, Asterisk, Auth, Config, History, Http, Journal, JournalFile, Log, LogFormat, Originate, Privacy, Role,
+    ServerTls, Tls,
 };
 use crate::ami::action::MAX_LINE;
 use crate::call::limits::{Limits, Policy};
@@ -101,9 +101,10 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let log = log(root.table(report, "log"), report);
     let journal = journal(root.table(report, "journal"), report, folder);
     let history = history(root.table(report, "history"), report, folder);
+    let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
     let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
-    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history })
+    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history, privacy })
 }
 
 fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
@@ -346,6 +347,12 @@ fn history(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
     let max_size = table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
     table.end(report);
     Some(History { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
+}
+
+fn privacy(mut table: Table<'_>, report: &mut Report<'_>) -> Privacy {
+    let mask_numbers = table.flag(report, "mask_numbers", false);
+    table.end(report);
+    Privacy { mask_numbers }
 }
 
 /// A secret, given in exactly one of three ways: as it is, in a file, or in the environment.

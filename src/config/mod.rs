@@ -39,6 +39,8 @@ pub struct Config {
     pub journal: Journal,
     /// `[history]`, if one is kept.
     pub history: Option<History>,
+    /// `[privacy]`
+    pub privacy: Privacy,
 }
 
 /// `[http]`
@@ -197,4 +199,11 @@ pub struct History {
     pub keep: Duration,
     /// How large the database may become, in bytes; the oldest calls make room.
     pub max_size: u64,
+}
+
+/// `[privacy]`
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    /// Whether numbers are shown and written down without their middle.
+    pub mask_numbers: bool,
 }

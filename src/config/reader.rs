@@ -124,6 +124,11 @@ impl<'a> Table<'a> {
         self.typed(report, key, "a string in quotes", |value| value.as_str())
     }
 
+    /// true or false.
+    pub(super) fn flag(&mut self, report: &mut Report<'_>, key: &'static str, default: bool) -> bool {
+        self.typed(report, key, "true or false", DeValue::as_bool).map_or(default, |found| found.value)
+    }
+
     /// A whole number within `range`.
     pub(super) fn number(
         &mut self,

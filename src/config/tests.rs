@@ -118,6 +118,7 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
         ("[journal]\nring = 10000001", 9, "journal.ring must be a whole number from 1 to 10000000"),
         ("[journal]\nfile_max_size = '64'", 9, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
         ("[journal]\nfile = 1", 9, "journal.file must be a path"),
+        ("[privacy]\nmask_numbers = 1", 9, "privacy.mask_numbers must be true or false"),
         ("[history]\nfile = ''", 9, "history.file must be a path"),
         ("[history]\nkeep = '1m'", 9, "history.keep must be a duration from \"1h\" to \"99years"),
         ("[history]\nmax_size = '1KiB'", 9, "history.max_size must be a size from \"1MiB\", as \"1GiB\""),
@@ -295,6 +296,7 @@ fn the_example_shows_every_key_and_its_true_default() {
         ("[log]\n", "format"),
         ("[journal]\n", "ring"),
         ("[history]\n", "keep"),
+        ("[privacy]\n", "mask_numbers"),
     ] {
         let problems = parse(&format!("{section}qqqqqqqqqqqqqqqqq = 1")).unwrap_err().to_string();
         let known = problems.lines().find_map(|line| line.split_once("known here: ")).map(|(_, known)| known);

@@ -220,7 +220,8 @@ impl<O, H> Engine<O, H> {
 
     fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found) {
         self.fact(now, id, Fact::Local1Seen);
-        if found.number.is_some() {
+        if let Some(number) = found.number {
+            self.registry.identify(id, number);
             self.fact(now, id, Fact::Local2Seen);
         }
         for leg in found.legs {

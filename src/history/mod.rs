@@ -10,7 +10,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::call::filter::Filter;
 use crate::call::view::CallView;
 use crate::config;
 
-pub use sink::HistorySink;
+pub use sink::{HistorySink, erase};
 
 /// How many may ask at once; others wait.
 const AT_ONCE: usize = 2;
@@ -127,13 +127,4 @@ fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let give_up = Instant::now() + PATIENCE;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= give_up))?;
     Ok(connection)
-}
-
-/// Those of SQLite's files beside the database in which its content can stand, too.
-pub fn files(path: &Path) -> [PathBuf; 3] {
-    ["", "-wal", "-shm"].map(|end| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(end);
-        name.into()
-    })
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::types::Value;
+use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, params_from_iter};
 
 use crate::call::filter::Filter;
 use crate::call::machine::{Moments, State};
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::view::CallView;
-use crate::call::{CallId, CallInfo};
+use crate::call::{CallId, CallInfo, Number};
 
 /// The columns, in the order in which they are read.
 const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
@@ -56,16 +56,20 @@ pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusq
 /// The newest `limit` calls that the filter takes, newest first.
 pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite::Result<Vec<CallView>> {
     let (from, until) = filter.ids();
-    let conditions: [(&str, Option<String>); 6] = [
+    let conditions: [(&str, Option<String>); 5] = [
         ("id >= ?", from.map(|id| id.to_string())),
         ("id < ?", until.map(|id| id.to_string())),
-        ("number = ?", filter.number.map(|number| number.to_string())),
         ("room = ?", filter.room.as_ref().map(|room| room.to_string())),
         ("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
         ("key = ?", filter.key.as_ref().map(|key| key.to_string())),
     ];
     let given = conditions.into_iter().filter_map(|(condition, value)| Some((condition, Value::Text(value?))));
-    let (conditions, mut values): (Vec<_>, Vec<_>) = given.unzip();
+    let (mut conditions, mut values): (Vec<_>, Vec<_>) = given.unzip();
+    if let Some(number) = filter.number {
+        // It may have been written down masked.
+        conditions.push("number IN (?, ?)");
+        values.extend([number, number.masked()].map(|number| Value::Text(number.to_string())));
+    }
     let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
     values.push(Value::Integer(limit as i64));
     let mut statement =
@@ -86,7 +90,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     let key: String = row.get(5)?;
     let info = CallInfo {
         id,
-        number: parsed(row, 1)?,
+        number: parsed_by(row, 1, Number::from_record)?,
         room: parsed(row, 2)?,
         caller_id: parsed(row, 3)?,
         lang: parsed(row, 4)?,
@@ -125,10 +129,16 @@ fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &Row<'_>,
     column: usize,
 ) -> rusqlite::Result<T> {
+    parsed_by(row, column, str::parse)
+}
+
+fn parsed_by<T, E: std::error::Error + Send + Sync + 'static>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
+    parse(&text).map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 fn millis(time: SystemTime) -> i64 {

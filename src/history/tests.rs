@@ -1,6 +1,7 @@
 //! The database itself: what comes out is what went in, filters and pages, versions, and what is forgotten.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 

@@ -70,6 +70,10 @@ async fn answer(api: &Api, query: Query) -> Response {
         Ok(calls) => calls,
         Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     };
+    if api.masks {
+        calls.live = calls.live.into_iter().map(CallView::masked).collect();
+        calls.ended = calls.ended.into_iter().map(CallView::masked).collect();
+    }
     if filter.before.is_some() {
         // They were on the first page.
         calls.live.clear();
@@ -140,7 +144,10 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 
 async fn show(api: &Api, id: CallId) -> Response {
     match api.handle.call(id).await {
-        Ok(Some(call)) => return reply::json(StatusCode::OK, &call),
+        Ok(Some(call)) => {
+            let call = if api.masks { call.masked() } else { call };
+            return reply::json(StatusCode::OK, &call);
+        }
         Ok(None) => {}
         Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     }

@@ -8,6 +8,7 @@ mod calls;
 mod conf;
 mod events;
 mod health;
+mod history;
 mod metrics;
 pub mod places;
 pub mod reply;
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
+use crate::journal::sink::Eraser;
 
 /// What the handlers share.
 pub struct Api {
@@ -44,6 +46,10 @@ pub struct Api {
     pub default_lang: Lang,
     /// Calls that have ended, if a history is kept.
     pub history: Option<History>,
+    /// Those who write the log down, to have numbers erased.
+    pub erasers: Vec<Eraser>,
+    /// Whether numbers are shown without their middle.
+    pub masks: bool,
     streams: Arc<Semaphore>,
     lists: Arc<Semaphore>,
 }
@@ -56,8 +62,8 @@ impl Api {
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
         let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
-        let history = None;
-        Self { handle, journal, door, reply_timeout, default_lang, history, streams, lists }
+        let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
+        Self { handle, journal, door, reply_timeout, default_lang, history, erasers, masks, streams, lists }
     }
 }
 
@@ -76,6 +82,8 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .unify()
         .or(metrics::route(api.clone()))
         .unify()
+        .or(history::route(api.clone()))
+        .unify()
         .recover(reply::recover)
         .unify();
     warp::path::full().and(routes).map(move |full: FullPath, response: Response| {
@@ -87,7 +95,8 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
 
 /// What a path is called where requests are counted: a client can ask for any path, and each name is kept for ever.
 fn counted_as(path: &str) -> &'static str {
-    const KNOWN: [&str; 6] = ["/api/calls", "/api/conf", "/api/events", "/healthz", "/metrics", "/readyz"];
+    const KNOWN: [&str; 7] =
+        ["/api/calls", "/api/conf", "/api/events", "/api/history", "/healthz", "/metrics", "/readyz"];
     match KNOWN.iter().find(|known| **known == path) {
         Some(known) => known,
         None if path.starts_with("/api/calls/") => "/api/calls/{id}",

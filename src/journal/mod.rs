@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 pub use record::{Entry, Event, Gap, GapReason, Record};
 
-use crate::call::CallInfo;
+use crate::call::{CallInfo, Number};
 use crate::metrics::{Metrics, ReaderKind};
 
 /// Most entries a reader is given at once, so that one who catches up does not hold the ring for long.
@@ -29,6 +29,7 @@ const BATCH: usize = 256;
 #[derive(Clone)]
 pub struct Journal {
     shared: Arc<Shared>,
+    masks: bool,
 }
 
 struct Shared {
@@ -60,12 +61,28 @@ impl Journal {
         let (head, _) = watch::channel(first_seq - 1);
         let capacity = capacity.max(1);
         let (ring, metrics) = (Mutex::new(ring), Metrics::default());
-        Self { shared: Arc::new(Shared { boot, first_seq, follows, capacity, ring, head, metrics }) }
+        let shared = Shared { boot, first_seq, follows, capacity, ring, head, metrics };
+        Self { shared: Arc::new(shared), masks: false }
     }
 
     /// What is counted and measured: the records of this log, and whatever else happens on the way.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
+    }
+
+    /// The same log, which is told numbers by those who append to it and shows them masked.
+    pub fn masking(self, masks: bool) -> Self {
+        Self { masks, ..self }
+    }
+
+    /// Puts [`Event::Erased`] in the place of all records of this number.
+    pub fn erase(&self, number: Number) {
+        for record in &mut self.ring().records {
+            if record.call.as_ref().is_some_and(|call| number.may_be(call.number)) {
+                let (seq, time) = (record.seq, record.time);
+                *record = Arc::new(Record { seq, time, event: Event::Erased, call: None });
+            }
+        }
     }
 
     /// What tells this run of the daemon from others.
@@ -78,6 +95,7 @@ impl Journal {
         let head = {
             let mut ring = self.ring();
             for (time, event, call) in records {
+                let call = if self.masks { call.map(|call| Arc::new(call.masked())) } else { call };
                 let seq = ring.next_seq;
                 ring.next_seq += 1;
                 self.shared.metrics.record(time, &event, call.as_deref());

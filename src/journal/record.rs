@@ -81,11 +81,13 @@ pub enum Event {
     },
     /// The call is over; there is exactly one of these for each accepted call.
     CallEnded(Box<End>),
+    /// In the place of a record of a number that was erased.
+    Erased,
 }
 
 impl Event {
     /// All that [`name`](Self::name) can be.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "daemon.started",
         "daemon.stopping",
         "ami.connected",
@@ -98,6 +100,7 @@ impl Event {
         "call.joined",
         "call.left",
         "call.ended",
+        "erased",
     ];
 
     /// The `event` member.
@@ -115,6 +118,7 @@ impl Event {
             Event::CallJoined { .. } => "call.joined",
             Event::CallLeft { .. } => "call.left",
             Event::CallEnded(_) => "call.ended",
+            Event::Erased => "erased",
         }
     }
 }
@@ -217,7 +221,9 @@ impl Event {
                 members.put("conference", Value::Text(conference))
             }
             Event::CallEnded(end) => end.members(members),
-            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered => Ok(()),
+            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered | Event::Erased => {
+                Ok(())
+            }
         }
     }
 }

@@ -94,6 +94,7 @@ pub(crate) fn all() -> Vec<Record> {
     for event in refused.map(Event::CallRefused).into_iter().chain(endings) {
         all.push(of_call(all.len() as u64 + 1, event));
     }
+    all.push(of_daemon(all.len() as u64 + 1, Event::Erased));
     all.push(of_daemon(all.len() as u64 + 1, Event::DaemonStopping { reason: "SIGTERM".into() }));
     all
 }

@@ -108,7 +108,7 @@ impl Daemon {
         format!(
             "{}\n[http]\nlisten = \"127.0.0.1:0\"\n{}\n[[api_keys]]\nname = \"{KEY_NAME}\"\nkey = \"{KEY}\"\n{}\n\
              [[asterisk]]\naddress = \"{}\"\nusername = \"originatord\"\nsecret = \"{}\"\n{}\n\
-             [originate]\n{}\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n[history]\n{}\n",
+             [originate]\n{}\n{}\n[log]\nformat = \"json\"\n{}\n[journal]\n{}\n[history]\n{}\n[privacy]\n{}\n",
             section("top"),
             section("http"),
             section("key"),
@@ -120,6 +120,7 @@ impl Daemon {
             section("log"),
             section("journal"),
             section("history"),
+            section("privacy"),
         )
     }
 

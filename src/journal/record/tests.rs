@@ -29,7 +29,8 @@ fn each_kind_of_record_has_its_members_in_their_order() {
         r#"{"seq":16,"time":"2026-11-24T12:00:15.123Z","event":"call.ended",CALL,"outcome":"completed","cause":16,"cause_text":"Normal Clearing","ring_seconds":2.5,"talk_seconds":61.0,"hung_up_by":"bot"}"#,
         r#"{"seq":17,"time":"2026-11-24T12:00:16.123Z","event":"call.ended",CALL,"outcome":"flood_wait","cause":38,"cause_text":"Network out of order","gateway_reply":"SIP 500 FLOOD_WAIT 291","flood_wait_seconds":291,"ring_seconds":0.0,"talk_seconds":null}"#,
         r#"{"seq":18,"time":"2026-11-24T12:00:17.123Z","event":"call.ended",CALL,"outcome":"unknown","cause":null,"cause_text":null,"ring_seconds":null,"talk_seconds":null,"ended_after":"2026-11-24T12:00:00.123Z","ended_before":"2026-11-24T12:00:05.123Z"}"#,
-        r#"{"seq":19,"time":"2026-11-24T12:00:18.123Z","event":"daemon.stopping","reason":"SIGTERM"}"#,
+        r#"{"seq":19,"time":"2026-11-24T12:00:18.123Z","event":"erased"}"#,
+        r#"{"seq":20,"time":"2026-11-24T12:00:19.123Z","event":"daemon.stopping","reason":"SIGTERM"}"#,
     ];
     let records = samples::all();
     assert_eq!(records.len(), expected.len());

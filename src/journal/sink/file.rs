@@ -6,11 +6,16 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::{Sink, pause};
+use crate::call::Number;
 use crate::config::JournalFile;
 use crate::journal::{Entry, Journal};
 use crate::metrics::ReaderKind;
@@ -82,6 +87,10 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
+    fn erase(&mut self, number: Number) -> io::Result<usize> {
+        erase_in_files(&self.settings, number)
+    }
+
     /// Tries until it works: what is read late is in the ring still, or is a gap by then.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
         if batch.is_empty() {
@@ -108,6 +117,68 @@ impl Sink for FileSink {
         }
         Ok(())
     }
+}
+
+/// Erases the number from the log file of these settings and from those rotated before it: each of its records becomes an
+/// [`Event::Erased`](crate::journal::Event::Erased) of the same length, in its place. So the bytes are overwritten, whoever
+/// appends meanwhile is not disturbed, and the numbering has no hole. Says how many records there were.
+///
+/// # Errors
+///
+/// A file is there and cannot be changed.
+pub fn erase_in_files(settings: &JournalFile, number: Number) -> io::Result<usize> {
+    let mut erased = 0;
+    // From the newest on, as they are renamed: one that is rotated meanwhile is met again, and none is missed.
+    for count in 0.. {
+        let path = if count == 0 { settings.path.clone() } else { numbered(&settings.path, count) };
+        match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => erased += erase_in(&file, number)?,
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // Of more files than are kept now some may be left from before.
+            Err(_) if count > settings.keep => break,
+            Err(_) => {}
+        }
+    }
+    Ok(erased)
+}
+
+/// The members of a line that matter here.
+#[derive(Deserialize)]
+struct Line<'a> {
+    seq: u64,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+}
+
+fn erase_in(file: &File, number: Number) -> io::Result<usize> {
+    let (mut reader, mut line) = (BufReader::with_capacity(1 << 16, file), Vec::new());
+    let (mut place, mut erased) = (0, 0);
+    loop {
+        line.clear();
+        let length = io::Read::take(&mut reader, TAIL).read_until(b'\n', &mut line)?;
+        if length == 0 {
+            file.sync_data()?;
+            return Ok(erased);
+        }
+        if let Some(replacement) = replacement(&line, number) {
+            file.write_all_at(&replacement, place)?;
+            erased += 1;
+        }
+        place += length as u64;
+    }
+}
+
+/// What a line becomes, as long as it is, if it is a record of this number.
+fn replacement(line: &[u8], number: Number) -> Option<Vec<u8>> {
+    let Line { seq, time, number: found } = serde_json::from_slice(line).ok()?;
+    Number::from_record(&found).ok().filter(|found| number.may_be(*found))?;
+    let erased = serde_json::json!({ "seq": seq, "time": time, "event": "erased" });
+    let mut replacement = erased.to_string().into_bytes();
+    replacement.resize(line.len() - 1, b' ');
+    replacement.push(b'\n');
+    Some(replacement)
 }
 
 /// Opens the file and finds how much of it is whole lines: a crash can have torn the last one.

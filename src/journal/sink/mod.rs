@@ -14,20 +14,66 @@ use std::io;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-pub use file::FileSink;
+pub use file::{FileSink, erase_in_files};
 pub use past::Past;
 pub use stdout::StdoutSink;
 pub use text::{quoted, text_line};
 
 use super::{Entry, Reader};
+use crate::call::Number;
 
 /// Something that entries are written to.
 pub trait Sink: Send + 'static {
     /// Writes the entries, or gives up writing for good. There can be none.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
+
+    /// Erases what it has written of this number, and says of how many records or calls.
+    ///
+    /// # Errors
+    ///
+    /// Something is left, perhaps.
+    fn erase(&mut self, number: Number) -> io::Result<usize>;
+}
+
+/// What a sink's thread has to do.
+enum Job {
+    Write(Vec<Entry>),
+    Erase(Number, oneshot::Sender<io::Result<usize>>),
+}
+
+/// A sink under way.
+pub struct Writer {
+    /// Ends with the log.
+    pub thread: JoinHandle<()>,
+    jobs: mpsc::WeakSender<Job>,
+}
+
+impl Writer {
+    /// The way to have numbers erased.
+    pub fn eraser(&self) -> Eraser {
+        Eraser(self.jobs.clone())
+    }
+}
+
+/// Has a sink erase numbers.
+#[derive(Clone)]
+pub struct Eraser(mpsc::WeakSender<Job>);
+
+impl Eraser {
+    /// Erases what the sink has written of this number, after all that it was given so far.
+    ///
+    /// # Errors
+    ///
+    /// The sink cannot, or has ended.
+    pub async fn erase(&self, number: Number) -> io::Result<usize> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let (reply, answer) = oneshot::channel();
+        self.0.upgrade().ok_or_else(gone)?.send(Job::Erase(number, reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
 }
 
 /// How often a sink is given an empty batch, if there is nothing to write, so that it can do what time asks for.
@@ -51,31 +97,40 @@ pub fn pause() {
 /// # Errors
 ///
 /// The thread cannot be started.
-pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<JoinHandle<()>> {
+pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writer> {
     // One batch under way and one that waits: all else stays in the ring.
-    let (batches, mut written) = mpsc::channel(1);
-    tokio::spawn(feed(reader, batches));
-    Builder::new().name(name.to_owned()).spawn(move || {
-        while let Some(batch) = written.blocking_recv() {
-            if sink.write(&batch).is_err() {
-                return;
+    let (jobs, mut to_do) = mpsc::channel(1);
+    let weak = jobs.downgrade();
+    tokio::spawn(feed(reader, jobs));
+    let thread = Builder::new().name(name.to_owned()).spawn(move || {
+        while let Some(job) = to_do.blocking_recv() {
+            match job {
+                Job::Write(batch) => {
+                    if sink.write(&batch).is_err() {
+                        return;
+                    }
+                }
+                // Who no longer waits for it has it done all the same.
+                Job::Erase(number, reply) => _ = reply.send(sink.erase(number)),
             }
         }
-    })
+    })?;
+    // Only what feeds it keeps it going.
+    Ok(Writer { thread, jobs: weak })
 }
 
 /// Hands on what is read, as long as it is taken.
-async fn feed(mut reader: Reader, batches: mpsc::Sender<Vec<Entry>>) {
+async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>) {
     loop {
         let is_idle = timeout(IDLE, reader.wait()).await.is_err();
         sleep(COMPANY).await;
         loop {
             // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
-            let Ok(place) = batches.reserve().await else { return };
+            let Ok(place) = jobs.reserve().await else { return };
             let (batch, closed) = reader.try_batch();
             let is_empty = batch.is_empty();
             if !is_empty || is_idle {
-                place.send(batch);
+                place.send(Job::Write(batch));
             }
             if closed {
                 return;

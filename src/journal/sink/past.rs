@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::file::numbered;
 use crate::call::machine::State;
-use crate::call::{CallId, CallInfo};
+use crate::call::{CallId, CallInfo, Number};
 use crate::config::JournalFile;
 
 /// Longest line taken, in bytes; ours have under 2 KiB.
@@ -138,7 +138,7 @@ impl Callee<'_> {
     fn info(&self) -> Option<CallInfo> {
         Some(CallInfo {
             id: self.call_id.parse().ok()?,
-            number: self.number.parse().ok()?,
+            number: Number::from_record(&self.number).ok()?,
             room: self.room.parse().ok()?,
             caller_id: self.caller_id.parse().ok()?,
             lang: self.lang.parse().ok()?,

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::{Sink, pause, text_line};
+use crate::call::Number;
 use crate::config::LogFormat;
 use crate::journal::Entry;
 
@@ -22,6 +23,11 @@ impl<W: Write + Send + 'static> StdoutSink<W> {
 }
 
 impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
+    /// What was shown is shown.
+    fn erase(&mut self, _: Number) -> io::Result<usize> {
+        Ok(0)
+    }
+
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
         if !(self.shows)() {
             return Ok(());

@@ -87,7 +87,7 @@ async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_
     assert_eq!(seen.seqs(), [""; 0]);
     drop(permit);
     journal.close();
-    eventually("the writer ends with the log", || writer.is_finished()).await;
+    eventually("the writer ends with the log", || writer.thread.is_finished()).await;
     assert_eq!(seen.seqs(), ["1", "overrun 2-97", "98", "99", "100", "101"]);
 }
 
@@ -100,7 +100,7 @@ async fn a_writer_whose_reader_is_gone_ends_alone() {
     let _whole = spawn("whole", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
     permit.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
     append(&journal, 1);
-    eventually("the writer gives up", || broken.is_finished()).await;
+    eventually("the writer gives up", || broken.thread.is_finished()).await;
     append(&journal, 1);
     eventually("the other writes on", || other_seen.seqs() == ["1", "2"]).await;
     assert_eq!(*seen.written.lock().unwrap(), "");
@@ -136,7 +136,7 @@ async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
     let writer = spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true)).unwrap();
     append(&journal, 2);
     journal.close();
-    eventually("all is written", || writer.is_finished()).await;
+    eventually("all is written", || writer.thread.is_finished()).await;
     let expected: String = journal.from_start().next_batch().await.iter().map(json_line).collect();
     assert!(expected.len() > 100, "it takes several writes");
     assert_eq!(*written.lock().unwrap(), expected);
@@ -189,7 +189,8 @@ fn each_kind_of_record_is_a_line_of_text() {
          gateway_reply=\"SIP 500 FLOOD_WAIT 291\" flood_wait_seconds=291 ring_seconds=0.0",
         "call.ended seq=18 CALL outcome=unknown ended_after=2026-11-24T12:00:00.123Z \
          ended_before=2026-11-24T12:00:05.123Z",
-        "daemon.stopping seq=19 reason=SIGTERM",
+        "erased seq=19",
+        "daemon.stopping seq=20 reason=SIGTERM",
     ];
     let records = samples::all();
     assert_eq!(records.len(), expected.len());

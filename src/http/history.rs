@@ -1,0 +1,78 @@
+//! `DELETE /api/history?number=N`: erases a number from all that was written down.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::http::{HeaderMap, Method, StatusCode};
+use warp::reply::Response;
+
+use super::places::Place;
+use super::{Api, at, reply, with};
+use crate::call::Number;
+use crate::handle::EraseError;
+
+/// How long those who write may take: a history of a GiB is written anew in less.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The route.
+pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    let query = warp::query::<Vec<(String, String)>>().or(warp::any().map(Vec::new)).unify();
+    at("/api/history")
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::ext::get())
+        .and(warp::header::headers_cloned())
+        .and(query)
+        .then(
+            |api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: Vec<(String, String)>| async move {
+                if method != Method::DELETE {
+                    return reply::other_method(&method, "DELETE, OPTIONS");
+                }
+                let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+                if let Some(refusal) = caller.may_call() {
+                    return reply::asked_by(&caller.name, refusal);
+                }
+                let _served = place.serve();
+                let response = match &query[..] {
+                    [(name, number)] if name == "number" => match number.parse() {
+                        Ok(number) => erase(&api, number).await,
+                        Err(_) => {
+                            reply::error(StatusCode::BAD_REQUEST, "number: must be 3 to 15 digits, with or without +")
+                        }
+                    },
+                    _ => reply::error(StatusCode::BAD_REQUEST, "say which number: /api/history?number=79991234567"),
+                };
+                reply::asked_by(&caller.name, response)
+            },
+        )
+        .boxed()
+}
+
+/// First from memory, so that nothing more is written of it, then by those who write.
+async fn erase(api: &Api, number: Number) -> Response {
+    match api.handle.erase(number).await {
+        Ok(()) => {}
+        Err(error @ EraseError::InCall) => return reply::error(StatusCode::CONFLICT, error.to_string()),
+        Err(error @ EraseError::NotAsked(_)) => {
+            return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
+        }
+    }
+    api.journal.erase(number);
+    let mut erased = 0;
+    for eraser in &api.erasers {
+        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+        match timeout(PATIENCE, eraser.erase(number)).await.map_err(late).flatten() {
+            Ok(count) => erased += count,
+            Err(error) => {
+                let text = format!("something of the number may be left; ask again: {error}");
+                return reply::error(StatusCode::SERVICE_UNAVAILABLE, text);
+            }
+        }
+    }
+    reply::json(StatusCode::OK, &json!({ "message": "ok", "erased": erased }))
+}
