@@ -129,11 +129,12 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Takes in the calls of earlier runs that have not ended, as far as those runs wrote it down until `last_alive`;
-    /// the first list of channels says which of them live on. To be called before the first [`tick`](Self::tick).
-    pub fn remember(&mut self, now: Now, calls: Vec<(CallInfo, State)>, last_alive: Option<SystemTime>) {
-        if let Some(last_alive) = last_alive {
-            self.link.was_last_heard(last_alive);
+    /// Takes in the calls of earlier runs that have not ended, as far as those runs wrote it down, which last heard of
+    /// Asterisk at `last_heard`; the first list of channels says which of them live on. To be called before the first
+    /// [`tick`](Self::tick).
+    pub fn remember(&mut self, now: Now, calls: Vec<(CallInfo, State)>, last_heard: Option<SystemTime>) {
+        if let Some(last_heard) = last_heard {
+            self.link.was_last_heard(last_heard);
         }
         for (info, state) in calls {
             self.registry.adopt(now.back_to(info.id.time()), Arc::new(info), state);

@@ -98,7 +98,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
 
     let settings = EngineSettings::new(config).map_err(io::Error::other)?;
     let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
-    engine.remember(Now::read(), past.open, past.last_time);
+    engine.remember(Now::read(), past.open, past.last_heard);
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
 

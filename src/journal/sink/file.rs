@@ -6,7 +6,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -19,7 +19,7 @@ use crate::journal::Entry;
 /// Pause between attempts to write to a disk that is full or broken.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How much of a file's end is looked at for its last line, in bytes; a line is far shorter.
+/// How much is looked at for the end of a file's last line at once, in bytes; a line is far shorter.
 const TAIL: u64 = 64 * 1024;
 
 /// Appends whole lines to a file, and rotates it.
@@ -110,18 +110,22 @@ impl Sink for FileSink {
 /// Opens the file and finds how much of it is whole lines: a crash can have torn the last one.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    let (tail, start) = tail(&mut file)?;
-    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline as u64 + 1);
-    Ok((file, start + whole))
-}
-
-/// The end of a file, and where it begins.
-fn tail(file: &mut File) -> io::Result<(Vec<u8>, u64)> {
-    let start = file.metadata()?.len().saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
-    Ok((tail, start))
+    // Two that write would cut off each other's lines. Where a file system knows no locks, nobody can help.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes to it"));
+    }
+    let (mut end, mut part) = (file.metadata()?.len(), Vec::new());
+    while end > 0 {
+        let start = end.saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        part.clear();
+        (&file).take(end - start).read_to_end(&mut part)?;
+        if let Some(newline) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok((file, start + newline as u64 + 1));
+        }
+        end = start;
+    }
+    Ok((file, 0))
 }
 
 /// The name of the file rotated `number` times.

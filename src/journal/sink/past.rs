@@ -26,8 +26,8 @@ pub struct Past {
     pub last_seq: u64,
     /// Whether the last run came to its end in order, so that nothing it has told is missing from its file.
     pub is_whole: bool,
-    /// When it was written.
-    pub last_time: Option<SystemTime>,
+    /// When Asterisk was last heard, as far as it was written down: later its calls can have ended unseen.
+    pub last_heard: Option<SystemTime>,
     /// The calls that were accepted and have not ended, and how far each had come, oldest first.
     pub open: Vec<(CallInfo, State)>,
 }
@@ -71,8 +71,6 @@ impl Past {
     fn take(&mut self, record: &Line<'_>, open: &mut BTreeMap<CallId, (CallInfo, State)>) {
         let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
         self.last_seq = self.last_seq.max(seq);
-        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
-        self.last_time = time.or(self.last_time);
         self.is_whole = match &*record.event {
             "daemon.stopping" => true,
             "daemon.started" => false,
@@ -87,6 +85,8 @@ impl Past {
             "call.ended" => State::Ended,
             _ => return,
         };
+        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
+        self.last_heard = time.or(self.last_heard);
         let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
         if state == State::Ended {
             open.remove(&info.id);
@@ -174,7 +174,8 @@ mod tests {
         fs::write(&settings.path, newer.concat()).expect("writes");
         let past = Past::read(&settings).expect("reads");
         assert_eq!((past.last_seq, past.is_whole), (7, false));
-        assert_eq!(past.last_time, humantime::parse_rfc3339("2026-11-24T12:00:07.000Z").ok());
+        // The request is the bot's word, and says nothing of Asterisk.
+        assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:06.000Z").ok());
         let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
         assert_eq!(open, [(id(1), "Боб B", State::Joined)]);
     }
