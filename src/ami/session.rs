@@ -82,7 +82,8 @@ enum Phase {
 
 enum Purpose<P> {
     Login,
-    Ping,
+    /// Sent at this instant.
+    Ping(Instant),
     Owner(P),
 }
 
@@ -98,6 +99,7 @@ pub struct Session<P> {
     deadlines: VecDeque<(Instant, ActionId)>,
     /// When it last answered.
     answered: Instant,
+    told_until: Instant,
     next_ping: Instant,
 }
 
@@ -114,6 +116,7 @@ impl<P> Session<P> {
             pending: HashMap::new(),
             deadlines: VecDeque::new(),
             answered: now,
+            told_until: now,
             next_ping,
         }
     }
@@ -126,6 +129,11 @@ impl<P> Session<P> {
     /// Whether the login is done.
     pub fn is_up(&self) -> bool {
         self.phase == Phase::Up
+    }
+
+    /// What happened in Asterisk up to then has been heard, however long it was under way.
+    pub fn told_until(&self) -> Instant {
+        self.told_until
     }
 
     /// What is to be written to the connection; the driver takes from its front what it has written.
@@ -142,7 +150,7 @@ impl<P> Session<P> {
     pub fn purposes(&self) -> impl Iterator<Item = &P> {
         self.pending.values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
-            Purpose::Login | Purpose::Ping => None,
+            Purpose::Login | Purpose::Ping(_) => None,
         })
     }
 
@@ -193,7 +201,7 @@ impl<P> Session<P> {
             self.next_ping = now + self.settings.keepalive;
             let id = self.next_id();
             // A Ping holds nothing that could be unsendable.
-            let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping);
+            let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping(now));
         }
         let mut timed_out = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
@@ -220,7 +228,7 @@ impl<P> Session<P> {
     pub fn into_pending(self) -> impl Iterator<Item = P> {
         self.pending.into_values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
-            Purpose::Login | Purpose::Ping => None,
+            Purpose::Login | Purpose::Ping(_) => None,
         })
     }
 
@@ -261,11 +269,15 @@ impl<P> Session<P> {
             (Purpose::Login, Phase::Challenged) => self.answer_challenge(now, &response),
             (Purpose::Login, Phase::LoggingIn) if response.success => {
                 self.phase = Phase::Up;
+                self.told_until = now;
                 self.next_ping = now + self.settings.keepalive;
                 Ok(Heard::LoggedIn)
             }
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
-            (Purpose::Ping, _) => Ok(Heard::Nothing),
+            (Purpose::Ping(sent), _) => {
+                self.told_until = sent;
+                Ok(Heard::Nothing)
+            }
         }
     }
 

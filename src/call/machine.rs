@@ -207,6 +207,10 @@ impl Call {
             }
             Fact::Local2Gone(cause) => {
                 self.local2 = Half::Gone(cause);
+                // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
+                if self.local1 == Half::Unseen {
+                    self.over.get_or_insert(now);
+                }
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegGone(leg, cause) => {

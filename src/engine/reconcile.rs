@@ -22,8 +22,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// When to look again for calls that could not be judged.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// How old a call that no channel was seen of, and the link, have to be for its absence from the list to mean that it is
-/// over: an Asterisk that had hung may still have to read its Originate, from a connection that we have given up.
+/// How old a call that Asterisk has said nothing of, and the link, have to be for its absence from the list to mean that
+/// it is over: an Asterisk that had hung may still have to read its Originate, from a connection that we have given up.
 const MIN_AGE: Duration = Duration::from_secs(10);
 
 /// How long a list may take.
@@ -109,7 +109,7 @@ impl<O, H> Engine<O, H> {
         // Whether the call, if it lives, has its channels by now.
         let is_in_asterisk = |call: &&Call| {
             let waited_for = now.instant.saturating_duration_since(call.requested.instant.max(link_began));
-            call.has_channel() || waited_for >= MIN_AGE
+            call.has_channel() || call.is_accepted() || waited_for >= MIN_AGE
         };
         let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
         let (found, to_ask, asked) = Default::default();
@@ -229,7 +229,9 @@ impl<O, H> Engine<O, H> {
 
     fn end_unseen(&mut self, now: Now, id: CallId, last_alive: SystemTime) {
         let Some(call) = self.registry.get(id) else { return };
-        let last_alive = last_alive.max(call.requested.wall);
+        // One whose channel was never seen can have been over at any time.
+        let requested = call.requested.wall;
+        let last_alive = if call.has_channel() { last_alive.max(requested) } else { requested };
         self.fact(now, id, Fact::Vanished(last_alive));
     }
 

@@ -109,10 +109,10 @@ fn each_fact_in_each_state() {
     use State::*;
     let reached: [(&[Fact], State); 5] = [
         (&[], Requested),
-        (&[Fact::Accepted], Queued),
-        (&[Fact::Accepted, Fact::Ringing], Ringing),
-        (&[Fact::Accepted, Fact::Answered], Answered),
-        (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
+        (&[Fact::Local1Seen, Fact::Accepted], Queued),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Ringing], Ringing),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered], Answered),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
     ];
     // What a fact makes of Requested, Queued, Ringing, Answered and Joined.
     let table: [(Fact, [State; 5]); 14] = [
@@ -128,7 +128,7 @@ fn each_fact_in_each_state() {
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined]),
         (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined]),
-        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined]),
+        (Fact::Local2Gone(cause(16)), [Ended, Queued, Ringing, Answered, Joined]),
         (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended]),
     ];
     for (fact, states) in table {

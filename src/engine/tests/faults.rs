@@ -90,8 +90,14 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
     bench.originate(3, "7001");
     bench.pass(MS);
     assert_eq!(bench.count("Originate"), 3);
+    // What is said twice is no word on the next attempt.
+    bench.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
     bench.pass(10 * MS);
     assert_eq!(bench.count("Originate"), 4, "and comes to its own turn");
+    bench.receipt(&id);
+    bench.event("Newchannel", &lock("7999"), &id, "");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.engine.list(9).live_total, 2);
 }
 
 #[test]
@@ -196,6 +202,20 @@ fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
 }
 
 #[test]
+fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    let id = bench.id_of("Originate");
+    // Its `;1` goes just before the link is back, and its `;2` just after.
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&[]);
+    bench.event("Hangup", &lock("7999"), &id, "Cause: 17");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.ends()[0].outcome.as_str(), "busy");
+    assert_nothing_left(&bench);
+}
+
+#[test]
 fn a_list_ends_once() {
     let mut bench = Bench::new();
     bench.log_in();
@@ -254,4 +274,17 @@ fn whose_a_call_is_is_asked_once() {
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);
     assert!(bench.engine.reconcile.remembers_nothing());
+}
+
+#[test]
+fn a_call_known_by_its_receipt_alone_is_over_once_a_list_lacks_it() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    bench.receipt(&bench.id_of("Originate"));
+    bench.pass(250 * MS);
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&[]);
+    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    bench.originate(2, "7999");
+    assert_eq!(bench.count("Originate"), 2);
 }
