@@ -97,8 +97,6 @@ pub enum Command {
     List(usize, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
-    /// Take new limits.
-    SetPolicy(Box<Policy>),
     /// Refuse new calls from now on, and leave once nobody waits for an answer.
     Stop,
 }
@@ -108,12 +106,18 @@ pub enum Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     ready: watch::Receiver<Result<(), Arc<str>>>,
+    policy: watch::Sender<Policy>,
 }
 
 impl Handle {
-    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says.
-    pub fn new(commands: mpsc::Sender<Command>, ready: watch::Receiver<Result<(), Arc<str>>>) -> Self {
-        Self { commands, ready }
+    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says, and `policy` takes what
+    /// [`set_policy`](Self::set_policy) sets.
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        ready: watch::Receiver<Result<(), Arc<str>>>,
+        policy: watch::Sender<Policy>,
+    ) -> Self {
+        Self { commands, ready, policy }
     }
 
     /// Makes a call, and returns once Asterisk has accepted it.
@@ -143,10 +147,9 @@ impl Handle {
         self.ask(|reply| Command::Show(id, reply)).await
     }
 
-    /// Sets new limits.
-    pub async fn set_policy(&self, policy: Policy) {
-        // A full queue empties; a driver that is gone has stopped.
-        let _ = self.commands.send(Command::SetPolicy(Box::new(policy))).await;
+    /// Sets new limits, for whatever is asked from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.send_replace(policy);
     }
 
     /// Has new calls refused from now on, and the engine leave once nobody waits for an answer.

@@ -122,7 +122,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
             Asked::Stop(signal) => break signal,
             Asked::Reload => {
                 notify(NotifyState::Reloading);
-                reload.reload().await;
+                reload.reload();
                 notify(NotifyState::Ready);
             }
         }
