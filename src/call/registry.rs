@@ -112,13 +112,6 @@ impl Registry {
         self.by_id.get(&id).map(|&key| &self.calls[key].call)
     }
 
-    /// The ids of all that live, in their order.
-    pub fn ids(&self) -> Vec<CallId> {
-        let mut ids: Vec<CallId> = self.by_id.keys().copied().collect();
-        ids.sort_unstable();
-        ids
-    }
-
     /// How many live, of all keys and of this one.
     pub fn alive(&self, key: &str) -> Alive {
         Alive { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }

@@ -288,3 +288,28 @@ fn a_call_known_by_its_receipt_alone_is_over_once_a_list_lacks_it() {
     bench.originate(2, "7999");
     assert_eq!(bench.count("Originate"), 2);
 }
+
+#[test]
+fn many_calls_are_settled_few_at_a_time() {
+    let mut bench = Bench::ready();
+    for who in 0..1000 {
+        bench.originate(who, &format!("7{who:04}"));
+        bench.receipt(&bench.id_of("Originate"));
+        bench.sent.clear();
+    }
+    bench.pass(Duration::from_secs(1));
+    bench.reconnect(Duration::from_secs(1));
+    bench.receive("Event: CoreShowChannelsComplete");
+    let answer = format!("Response: Success\r\nActionID: {}", bench.id_of("Ping"));
+    bench.engine.receive(bench.now(), Received::Frame(Frame::new(answer.into())));
+    bench.collect();
+    let first = bench.ends().len();
+    assert!((1..500).contains(&first), "{first} at once: others wait for as long");
+    assert!(bench.ready.is_err());
+    // Whatever is heard meanwhile counts.
+    let id = bench.engine.list(1).live[0].info.id.to_string();
+    bench.event("Hangup", &id, &id, "Cause: 17");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));
+    assert_nothing_left(&bench);
+}
