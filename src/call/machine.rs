@@ -276,8 +276,10 @@ impl Call {
     /// Takes note that the call was `state` already when we met it, after a restart of ours.
     pub fn adopt(&mut self, state: State) {
         self.met_as = state;
-        self.local1.seen();
-        self.local2.seen();
+        if self.is_accepted() {
+            self.local1.seen();
+            self.local2.seen();
+        }
     }
 
     /// Whether it was ever answered.

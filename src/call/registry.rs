@@ -71,8 +71,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes in a call that was made before a restart of ours and is in `state` by now. Its number is its own even if
-    /// an older call has not ended: Asterisk allowed it.
+    /// Takes in a call that was asked for before a restart of ours and is in `state` by now. If Asterisk has accepted
+    /// it, its number is its own even if an older call has not ended.
     pub fn adopt(&mut self, requested: Now, info: Arc<CallInfo>, state: State) {
         if !self.by_id.contains_key(&info.id) {
             let mut call = Call::new(info, requested);
@@ -85,7 +85,10 @@ impl Registry {
         let (id, number) = (call.info.id, call.info.number);
         let key = self.calls.insert(Entry { call, deadline: None });
         self.by_id.insert(id, key);
-        self.by_number.insert(number, key);
+        match self.calls[key].call.is_accepted() {
+            true => _ = self.by_number.insert(number, key),
+            false => _ = self.by_number.entry(number).or_insert(key),
+        }
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
     }
 

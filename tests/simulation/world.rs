@@ -244,11 +244,12 @@ impl World {
         let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
         let mut open: Vec<_> =
-            old.accepted.iter().filter(|(id, _)| !old.ended.contains(id)).map(|(_, call)| call.clone()).collect();
+            old.told.iter().filter(|(id, _)| !old.is_over(id)).map(|(_, call)| call.clone()).collect();
         open.sort_by_key(|(info, _)| info.id);
         new.remembered = open.iter().map(|(info, _)| info.id).collect();
         new.engine.remember(now, open, Some(old.last_word));
-        (new.accepted, new.ended, new.last_word) = (old.accepted, old.ended, old.last_word);
+        (new.told, new.refused, new.ended, new.last_word) = (old.told, old.refused, old.ended, old.last_word);
+        new.unconfirmed = old.unconfirmed;
         self.settle(daemon);
     }
 
@@ -450,7 +451,10 @@ impl World {
                         Err(OriginateError::Refused(refusal)) => {
                             self.tally.in_progress += u64::from(refusal.code() == "in_progress");
                         }
-                        Err(OriginateError::Unconfirmed(_)) => self.tally.unconfirmed += 1,
+                        Err(OriginateError::Unconfirmed(id)) => {
+                            self.tally.unconfirmed += 1;
+                            daemon.unconfirmed.insert(id);
+                        }
                     }
                 }
                 Effect::HungUp(..) => {}
@@ -468,7 +472,7 @@ impl World {
             }
         }
         for id in said_ok {
-            assert!(daemon.accepted.contains_key(&id), "{id} is ok, and the log does not say so");
+            assert!(daemon.has_accepted(&id), "{id} is ok, and the log does not say so");
             self.said_ok.push(id);
         }
         if is_given_up {

@@ -216,6 +216,34 @@ fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
 }
 
 #[test]
+fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
+    let mut bench = Bench::new();
+    let asked = |n: u128, number: &str| CallInfo {
+        id: CallId::new(UNIX_EPOCH, n),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    };
+    let (made, never_made) = (asked(1, "7001"), asked(2, "7002"));
+    let calls = [&made, &never_made].map(|info| (info.clone(), State::Requested));
+    bench.engine.remember(bench.now(), calls.to_vec(), None);
+    bench.log_in();
+    bench.list(&listed(&made.id.to_string(), "7001"));
+    assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);
+    bench.originate(1, "7002");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(never_made.id) }));
+    while bench.engine.list(9).live_total == 2 {
+        bench.idle(Duration::from_secs(3));
+        bench.list(&listed(&made.id.to_string(), "7001"));
+    }
+    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    bench.originate(2, "7002");
+    assert_eq!(bench.count("Originate"), 1);
+}
+
+#[test]
 fn a_list_ends_once() {
     let mut bench = Bench::new();
     bench.log_in();

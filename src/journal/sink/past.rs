@@ -28,7 +28,7 @@ pub struct Past {
     pub is_whole: bool,
     /// When Asterisk was last heard, as far as it was written down: later its calls can have ended unseen.
     pub last_heard: Option<SystemTime>,
-    /// The calls that were accepted and have not ended, and how far each had come, oldest first.
+    /// The calls that were asked for and neither refused nor ended, and how far each had come, oldest first.
     pub open: Vec<(CallInfo, State)>,
 }
 
@@ -77,6 +77,10 @@ impl Past {
             _ => self.is_whole,
         };
         let state = match &*record.event {
+            // What became of these may be among the lost.
+            "gap" => return open.retain(|_, (_, state)| *state > State::Requested),
+            "call.requested" => State::Requested,
+            "call.refused" => State::Ended,
             "call.queued" => State::Queued,
             "call.ringing" => State::Ringing,
             "call.answered" => State::Answered,
@@ -85,8 +89,10 @@ impl Past {
             "call.ended" => State::Ended,
             _ => return,
         };
-        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
-        self.last_heard = time.or(self.last_heard);
+        if !matches!(&*record.event, "call.requested" | "call.refused") {
+            let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
+            self.last_heard = time.or(self.last_heard);
+        }
         let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
         if state == State::Ended {
             open.remove(&info.id);
@@ -168,16 +174,30 @@ mod tests {
             "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":5,\"to\":5}\n".to_owned(),
             line(6, "call.ended", Some(2)),
             line(7, "call.requested", Some(3)),
-            line(8, "call.queued", Some(4))[..40].to_owned(),
+            line(8, "call.requested", Some(5)),
+            line(9, "call.refused", Some(5)),
+            line(9, "call.queued", Some(4))[..40].to_owned(),
         ];
         fs::write(numbered(&settings.path, 1), older.concat()).expect("writes");
         fs::write(&settings.path, newer.concat()).expect("writes");
         let past = Past::read(&settings).expect("reads");
-        assert_eq!((past.last_seq, past.is_whole), (7, false));
+        assert_eq!((past.last_seq, past.is_whole), (9, false));
         // The request is the bot's word, and says nothing of Asterisk.
         assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:06.000Z").ok());
         let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
-        assert_eq!(open, [(id(1), "Боб B", State::Joined)]);
+        // What has become of the third, nobody has said.
+        assert_eq!(open, [(id(1), "Боб B", State::Joined), (id(3), "Боб B", State::Requested)]);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_a_gap_may_have_been_refused_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let gap = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":5}\n".to_owned();
+        let lines = [line(1, "call.queued", Some(1)), line(2, "call.requested", Some(2)), gap];
+        fs::write(&settings.path, lines.concat()).expect("writes");
+        let open = Past::read(&settings).expect("reads").open;
+        assert_eq!(open.iter().map(|(info, _)| info.id).collect::<Vec<_>>(), [id(1)]);
     }
 
     #[test]

@@ -30,9 +30,12 @@ pub(super) struct Daemon {
     pub(super) ready: Option<Duration>,
     /// When each bot asked that has no answer yet.
     pub(super) asked: HashMap<u64, Instant>,
-    /// What its log holds of calls: accepted ones, and how often each has ended.
-    pub(super) accepted: HashMap<CallId, (CallInfo, State)>,
+    /// What its log holds of calls: how far each has come, and which were refused or have ended.
+    pub(super) told: HashMap<CallId, (CallInfo, State)>,
+    pub(super) refused: HashSet<CallId>,
     pub(super) ended: HashSet<CallId>,
+    /// Calls of which a bot was told that nobody knew.
+    pub(super) unconfirmed: HashSet<CallId>,
     /// When its log last held Asterisk's word.
     pub(super) last_word: SystemTime,
     pub(super) is_stopping: bool,
@@ -54,8 +57,10 @@ impl Daemon {
             connected: Duration::ZERO,
             ready: None,
             asked: HashMap::new(),
-            accepted: HashMap::new(),
+            told: HashMap::new(),
+            refused: HashSet::new(),
             ended: HashSet::new(),
+            unconfirmed: HashSet::new(),
             last_word: now.wall,
             is_stopping: false,
             remembered: HashSet::new(),
@@ -66,6 +71,14 @@ impl Daemon {
     /// Takes a record into its log.
     pub(super) fn record(&mut self, tally: &mut Tally, time: SystemTime, event: &Event, info: &CallInfo) {
         let state = match event {
+            Event::CallRequested => {
+                self.told.insert(info.id, (info.clone(), State::Requested));
+                return;
+            }
+            Event::CallRefused(_) => {
+                assert!(self.refused.insert(info.id), "{} is refused twice", info.id);
+                return;
+            }
             Event::CallQueued => State::Queued,
             Event::CallRinging => State::Ringing,
             Event::CallAnswered => State::Answered,
@@ -81,8 +94,18 @@ impl Daemon {
             _ => return,
         };
         self.last_word = time;
-        assert!(!self.ended.contains(&info.id), "{event:?} of {} after its end", info.id);
-        self.accepted.insert(info.id, (info.clone(), state));
+        assert!(!self.is_over(&info.id), "{event:?} of {} after its end", info.id);
+        self.told.insert(info.id, (info.clone(), state));
+    }
+
+    /// Whether its log says that the call is over, or never was.
+    pub(super) fn is_over(&self, id: &CallId) -> bool {
+        self.ended.contains(id) || self.refused.contains(id)
+    }
+
+    /// Whether its log says that Asterisk has accepted the call.
+    pub(super) fn has_accepted(&self, id: &CallId) -> bool {
+        self.told.get(id).is_some_and(|(_, state)| *state > State::Requested)
     }
 }
 

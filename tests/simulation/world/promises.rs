@@ -62,7 +62,7 @@ impl World {
             for id in over {
                 // Its first list was without those that were over by then.
                 let seen = self.known_to_asterisk[id] + MAX_STEP;
-                let was_listed = seen >= daemon.connected || !daemon.accepted.contains_key(id);
+                let was_listed = seen >= daemon.connected || !daemon.has_accepted(id);
                 assert!(was_listed || self.time <= ready + FREED_WITHIN, "{id} was not listed at {ready:?}");
                 if !all_was_heard(id) {
                     continue;
@@ -89,8 +89,11 @@ impl World {
             let left = daemon.engine.list(usize::MAX).live;
             assert!(left.is_empty(), "{left:?}");
             assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
-            for id in daemon.accepted.keys() {
-                assert!(daemon.ended.contains(id), "{id} has not ended");
+            for id in daemon.told.keys() {
+                assert!(!daemon.has_accepted(id) || daemon.ended.contains(id), "{id} has not ended");
+            }
+            for id in &daemon.unconfirmed {
+                assert!(daemon.is_over(id), "what has become of {id} was never told");
             }
         }
     }
