@@ -18,6 +18,11 @@ impl Now {
         Self { instant: Instant::now(), wall: SystemTime::now() }
     }
 
+    /// The time of day at `instant`, which is past.
+    pub fn wall_at(self, instant: Instant) -> SystemTime {
+        self.wall.checked_sub(self.instant.saturating_duration_since(instant)).unwrap_or(self.wall)
+    }
+
     /// The moment `wall`, as far in the past on the monotonic clock as it is on the wall's.
     pub fn back_to(self, wall: SystemTime) -> Self {
         let age = self.wall.duration_since(wall).unwrap_or_default();

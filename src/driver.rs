@@ -17,6 +17,7 @@ use tokio::time::sleep_until;
 use tokio_util::codec::Decoder;
 
 use crate::ami::codec::{Codec, CodecError, Received};
+use crate::call::limits::Policy;
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::connector::{Connector, Stream};
@@ -46,6 +47,7 @@ pub struct Driver {
     journal: Journal,
     commands: mpsc::Receiver<Command>,
     ready: watch::Sender<Result<(), Arc<str>>>,
+    policy: watch::Receiver<Policy>,
     link: Link,
     records: Vec<(std::time::SystemTime, Event, Option<Arc<CallInfo>>)>,
 }
@@ -79,8 +81,10 @@ impl Driver {
     pub fn new(engine: Engine<OriginateReply, HangUpReply>, connector: Connector, journal: Journal) -> (Self, Handle) {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
+        let (policy_sender, policy) = watch::channel(Policy::default());
         let (link, records) = (Link::Down, Vec::new());
-        (Self { engine, connector, journal, commands, ready, link, records }, Handle::new(sender, ready_seen))
+        let driver = Self { engine, connector, journal, commands, ready, policy, link, records };
+        (driver, Handle::new(sender, ready_seen, policy_sender))
     }
 
     /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any longer; that
@@ -182,6 +186,9 @@ impl Driver {
     /// Gives the engine what was asked; says whether it was told to stop.
     fn obey(&mut self, batch: &mut Vec<Command>) -> bool {
         let (now, mut stop) = (Now::read(), false);
+        if self.policy.has_changed().unwrap_or(false) {
+            self.engine.set_policy(self.policy.borrow_and_update().clone());
+        }
         for command in batch.drain(..) {
             match command {
                 // Whoever has hung up meanwhile wants no call.
@@ -191,7 +198,6 @@ impl Driver {
                 Command::List(filter, limit, reply) => send(reply, self.engine.list(&filter, limit)),
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
                 Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
-                Command::SetPolicy(policy) => self.engine.set_policy(*policy),
                 Command::Stop => {
                     stop = true;
                     self.engine.stop();

@@ -145,8 +145,9 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Takes in the calls of earlier runs that had not ended when Asterisk was last heard, at `last_heard`; the first
-    /// list of channels says which of them live on. To be called before the first [`tick`](Self::tick).
+    /// Takes in the calls of earlier runs that are not known to have been refused or to have ended. Those runs heard
+    /// Asterisk last at `last_heard`; the first lists of channels say which of the calls live on. To be called before
+    /// the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, calls: Vec<(CallInfo, State)>, last_heard: Option<SystemTime>) {
         if let Some(last_heard) = last_heard {
             self.link.was_last_heard(last_heard);

@@ -122,8 +122,6 @@ pub enum Command {
     Show(CallId, ReplyTo<Option<CallView>>),
     /// Forget the calls to this number that ended lately.
     Erase(Number, ReplyTo<Result<(), EraseError>>),
-    /// Take new limits.
-    SetPolicy(Box<Policy>),
     /// Refuse new calls from now on, and leave once nobody waits for an answer.
     Stop,
 }
@@ -133,12 +131,18 @@ pub enum Command {
 pub struct Handle {
     commands: mpsc::Sender<Command>,
     ready: watch::Receiver<Result<(), Arc<str>>>,
+    policy: watch::Sender<Policy>,
 }
 
 impl Handle {
-    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says.
-    pub fn new(commands: mpsc::Sender<Command>, ready: watch::Receiver<Result<(), Arc<str>>>) -> Self {
-        Self { commands, ready }
+    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says, and `policy` takes what
+    /// [`set_policy`](Self::set_policy) sets.
+    pub fn new(
+        commands: mpsc::Sender<Command>,
+        ready: watch::Receiver<Result<(), Arc<str>>>,
+        policy: watch::Sender<Policy>,
+    ) -> Self {
+        Self { commands, ready, policy }
     }
 
     /// Makes a call, and returns once Asterisk has accepted it.
@@ -175,10 +179,9 @@ impl Handle {
         self.ask(|reply| Command::Erase(number, reply)).await.unwrap_or_else(|error| Err(EraseError::NotAsked(error)))
     }
 
-    /// Sets new limits.
-    pub async fn set_policy(&self, policy: Policy) {
-        // A full queue empties; a driver that is gone has stopped.
-        let _ = self.commands.send(Command::SetPolicy(Box::new(policy))).await;
+    /// Sets new limits, for whatever is asked from now on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.send_replace(policy);
     }
 
     /// Has new calls refused from now on, and the engine leave once nobody waits for an answer.

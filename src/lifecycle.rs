@@ -50,11 +50,11 @@ pub const EX_CONFIG: u8 = 78;
 /// taking nothing in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long clients may take, once the engine has answered everything, to send and take in the rest. Bots wait no
+/// How long clients may take at most, once the engine has answered everything, to send and take in the rest. Bots wait no
 /// longer, and an operator's page that has stopped reading must not hold up a restart.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
-/// How long the writers of the log are waited for at the end.
+/// How long the writers of the log are waited for at most, at the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why the daemon does not start.
@@ -117,8 +117,8 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let api = Arc::new(api);
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
-    let limits =
-        Limits { max_connections, patience: PATIENCE, drain_timeout: config.http.drain_timeout.min(LAST_BYTES) };
+    let time = StopTime::within(config.http.drain_timeout);
+    let limits = Limits { max_connections, patience: PATIENCE, drain_timeout: time.last_bytes };
     let stop = CancellationToken::new();
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, stop.clone()));
@@ -129,13 +129,13 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
             Asked::Stop(signal) => break signal,
             Asked::Reload => {
                 notify(NotifyState::Reloading);
-                reload.reload().await;
+                reload.reload();
                 notify(NotifyState::Ready);
             }
         }
     };
     notify(NotifyState::Stopping);
-    let give_up = Instant::now() + config.http.drain_timeout;
+    let give_up = Instant::now() + time.answers;
     journal.append([(SystemTime::now(), Event::DaemonStopping { reason: signal.into() }, None)]);
     let drain = async {
         // New calls are refused, those under way answered; then the event streams end, and with them the
@@ -147,7 +147,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
         if let Ok(cut @ 1..) = server.await {
             tracing::warn!(cut, "connections were cut at the deadline");
         }
-        finish(writers).await;
+        finish(writers, time.last_words).await;
     };
     tokio::select! {
         () = drain => {}
@@ -163,6 +163,25 @@ fn max_connections(wanted: usize) -> usize {
         tracing::warn!(wanted, max_connections, "the system's limit on open files is too low for http.max_connections");
     }
     max_connections
+}
+
+/// What a stop spends its time on, one after the other.
+#[derive(Debug, Clone, Copy)]
+struct StopTime {
+    /// Answers that are still due.
+    answers: Duration,
+    /// Clients that take in the rest.
+    last_bytes: Duration,
+    /// Those who write the log.
+    last_words: Duration,
+}
+
+impl StopTime {
+    /// All of it within `drain_timeout`.
+    fn within(drain_timeout: Duration) -> Self {
+        let (last_bytes, last_words) = (LAST_BYTES.min(drain_timeout / 4), LAST_WORDS.min(drain_timeout / 4));
+        Self { answers: drain_timeout - last_bytes - last_words, last_bytes, last_words }
+    }
 }
 
 /// Makes connections to the AMI as configured.
@@ -207,8 +226,8 @@ fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Resul
 }
 
 /// Gives the log's writers the time to write the rest; one that is held up is left behind.
-async fn finish(writers: Vec<Writer>) {
-    let give_up = Instant::now() + LAST_WORDS;
+async fn finish(writers: Vec<Writer>, time: Duration) {
+    let give_up = Instant::now() + time;
     while Instant::now() < give_up && !writers.iter().all(|writer| writer.thread.is_finished()) {
         sleep(Duration::from_millis(5)).await;
     }
@@ -258,6 +277,20 @@ impl Signals {
             if let Asked::Stop(signal) = self.next().await {
                 return signal;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_takes_no_longer_than_it_may() {
+        for drain_timeout in [100, 1_000, 4_000, 10_000, 3_600_000].map(Duration::from_millis) {
+            let StopTime { answers, last_bytes, last_words } = StopTime::within(drain_timeout);
+            assert_eq!(answers + last_bytes + last_words, drain_timeout);
+            assert!(answers >= drain_timeout / 2 && last_bytes <= LAST_BYTES && last_words <= LAST_WORDS);
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Reload {
 
 impl Reload {
     /// Reads the configuration again.
-    pub async fn reload(&self) {
+    pub fn reload(&self) {
         let config = match Config::load(&self.path) {
             Ok(config) => config,
             Err(problems) => {
@@ -46,12 +46,13 @@ impl Reload {
             Err(error) => return tracing::error!("not reloaded: http.tls: {error}"),
         };
         self.logging.reload(&config.log);
+        let later = self.started_with.differs(&Fixed::of(&config));
+        // First, so that no key is let in before its limits are.
+        self.api.handle.set_policy(config.limits);
         self.api.door.replace(Keys::new(&config.api_keys));
         if let (Some(sender), Some(tls)) = (&self.tls, tls) {
             sender.send_replace(tls);
         }
-        let later = self.started_with.differs(&Fixed::of(&config));
-        self.api.handle.set_policy(config.limits).await;
         tracing::info!(path = %self.path.display(), "configuration reloaded");
         if !later.is_empty() {
             tracing::warn!("changed, and taken up only by a restart: {}", later.join(", "));

@@ -101,6 +101,7 @@ pub struct Session<P> {
     deadlines: VecDeque<(Instant, ActionId)>,
     /// When it last answered.
     answered: Instant,
+    told_until: Instant,
     next_ping: Instant,
 }
 
@@ -117,6 +118,7 @@ impl<P> Session<P> {
             pending: HashMap::new(),
             deadlines: VecDeque::new(),
             answered: now,
+            told_until: now,
             next_ping,
         }
     }
@@ -129,6 +131,11 @@ impl<P> Session<P> {
     /// Whether the login is done.
     pub fn is_up(&self) -> bool {
         self.phase == Phase::Up
+    }
+
+    /// What happened in Asterisk up to then has been heard, however long it was under way.
+    pub fn told_until(&self) -> Instant {
+        self.told_until
     }
 
     /// What is to be written to the connection; the driver takes from its front what it has written.
@@ -268,11 +275,15 @@ impl<P> Session<P> {
             (Purpose::Login, Phase::Challenged) => self.answer_challenge(now, &response),
             (Purpose::Login, Phase::LoggingIn) if response.success => {
                 self.phase = Phase::Up;
+                self.told_until = now;
                 self.next_ping = now + self.settings.keepalive;
                 Ok(Heard::LoggedIn)
             }
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
-            (Purpose::Ping(sent), _) => Ok(Heard::Pong(now.saturating_duration_since(sent))),
+            (Purpose::Ping(sent), _) => {
+                self.told_until = sent;
+                Ok(Heard::Pong(now.saturating_duration_since(sent)))
+            }
         }
     }
 

@@ -232,6 +232,10 @@ impl Call {
             }
             Fact::Local2Gone(cause) => {
                 self.local2 = Half::Gone(cause);
+                // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
+                if self.local1 == Half::Unseen {
+                    self.over.get_or_insert(now);
+                }
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegGone(leg, cause) => {
@@ -304,8 +308,10 @@ impl Call {
     /// Takes note that the call was `state` already when we met it, after a restart of ours.
     pub fn adopt(&mut self, state: State) {
         self.met_as = state;
-        self.local1.seen();
-        self.local2.seen();
+        if self.is_accepted() {
+            self.local1.seen();
+            self.local2.seen();
+        }
     }
 
     /// Whether it was ever answered.

@@ -77,8 +77,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes in a call that was made before a restart of ours and is in `state` by now. Its number is its own even if
-    /// an older call has not ended: Asterisk allowed it.
+    /// Takes in a call that was asked for before a restart of ours and is in `state` by now. If Asterisk has accepted
+    /// it, its number is its own even if an older call has not ended.
     pub fn adopt(&mut self, requested: Now, info: Arc<CallInfo>, state: State) {
         if !self.by_id.contains_key(&info.id) {
             let mut call = Call::new(info, requested);
@@ -115,7 +115,10 @@ impl Registry {
         self.by_state[counted as usize] += 1;
         let key = self.calls.insert(Entry { call, counted, deadline: None });
         self.by_id.insert(id, key);
-        self.by_number.insert(number, key);
+        match self.calls[key].call.is_accepted() {
+            true => _ = self.by_number.insert(number, key),
+            false => _ = self.by_number.entry(number).or_insert(key),
+        }
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
     }
 
@@ -140,13 +143,6 @@ impl Registry {
     /// The call of this id, if it lives.
     pub fn get(&self, id: CallId) -> Option<&Call> {
         self.by_id.get(&id).map(|&key| &self.calls[key].call)
-    }
-
-    /// The ids of all that live, in their order.
-    pub fn ids(&self) -> Vec<CallId> {
-        let mut ids: Vec<CallId> = self.by_id.keys().copied().collect();
-        ids.sort_unstable();
-        ids
     }
 
     /// How many live, of all keys and of this one.

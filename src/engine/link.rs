@@ -30,7 +30,6 @@ pub(super) struct Link<P> {
     trouble: Arc<str>,
     /// How many attempts have ended in the same trouble.
     repeated: u32,
-    last_heard: SystemTime,
     lost_at: SystemTime,
     start: Start,
     /// Whether Asterisk tells us when it has started.
@@ -60,7 +59,6 @@ impl<H> Link<Purpose<H>> {
             phase: Phase::Pausing(now.instant),
             trouble: "not connected yet".into(),
             repeated: 0,
-            last_heard: now.wall,
             lost_at: now.wall,
             start: Start::Done,
             tells_start: false,
@@ -75,7 +73,7 @@ impl<H> Link<Purpose<H>> {
         }
     }
 
-    /// When Asterisk was last heard before the link was lost, and with it sight of the calls.
+    /// Up to when all that happened was heard before the link was lost, and with it sight of the calls.
     pub(super) fn lost_at(&self) -> SystemTime {
         self.lost_at
     }
@@ -156,7 +154,6 @@ impl<O, H> Engine<O, H> {
     /// Something was received.
     pub fn receive(&mut self, now: Now, received: Received) {
         let Phase::Connected(session, _) = &mut self.link.phase else { return };
-        self.link.last_heard = now.wall;
         match session.receive(now.instant, received) {
             Ok(Heard::Nothing) => {}
             Ok(Heard::LoggedIn) => {
@@ -280,16 +277,16 @@ impl<O, H> Engine<O, H> {
         let pause = self.settings.backoff.next(&mut self.rng);
         let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
         if let Phase::Connected(session, _) = phase {
+            // Before the calls are settled, nothing was learnt of what has become of them since the last loss.
+            if self.reconcile.is_settled() {
+                self.link.lost_at = now.wall_at(session.told_until());
+            }
             for purpose in session.into_pending() {
                 if let Purpose::HangUp(_, reply) = purpose {
                     let problem = HangUpError::LinkDown(reason.into());
                     self.effects.push(Effect::HungUp(reply, Err(problem)));
                 }
             }
-        }
-        // Before that, nothing was learnt of what has become of the calls since the last loss.
-        if self.reconcile.is_settled() {
-            self.link.lost_at = self.link.last_heard;
         }
         self.abandon_waiting(now);
         self.reconcile.abandon();

@@ -144,6 +144,7 @@ impl<O, H> Engine<O, H> {
                 // With OriginateResponse the attempt is over for good, and no event of it can be taken for one
                 // of the next attempt's.
                 Some(pause) if lingers && call.has_response() => {
+                    // It has not ended while it waits.
                     self.registry.restart(id);
                     self.set_step(id, Step::Retry { at: now.instant + *pause });
                 }
@@ -218,6 +219,8 @@ impl<O, H> Engine<O, H> {
     }
 
     fn send_paced(&mut self, now: Now, id: CallId) {
+        // Whatever was heard up to here, and be it once more, was of an attempt before.
+        self.registry.restart(id);
         self.set_step(id, Step::Sent);
         if let Some(info) = self.registry.get(id).map(|call| call.info.clone()) {
             self.send_originate(now, &info);

@@ -39,6 +39,9 @@ pub(super) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 400_000 };
 /// Longest id or conference name of a list that is taken; `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_NAME: usize = 149;
 
+/// How many calls are settled before everybody else gets a turn: less than a millisecond's work.
+const SETTLED_AT_ONCE: usize = 256;
+
 /// How many channels are asked at once whose they are.
 const ASKED_AT_ONCE: usize = 64;
 
@@ -66,6 +69,10 @@ struct Round {
     listed: usize,
     is_complete: bool,
     found: BTreeMap<CallId, Found>,
+    /// The calls that are yet to be settled with what was found.
+    to_settle: VecDeque<CallId>,
+    /// What [`Reconcile::missed`] was before.
+    missed: HashMap<CallId, SystemTime>,
     to_ask: VecDeque<CallId>,
     asked: HashSet<CallId>,
 }
@@ -87,6 +94,7 @@ impl Reconcile {
 
     pub(super) fn deadline(&self, link_is_up: bool) -> Option<Instant> {
         match &self.round {
+            Some(round) if !round.to_settle.is_empty() => Some(round.began.instant),
             Some(round) => Some(round.began.instant + LIST_TIMEOUT),
             None => self.next.filter(|_| link_is_up),
         }
@@ -120,11 +128,20 @@ impl<O, H> Engine<O, H> {
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
         self.reconcile.began.get_or_insert(now.instant);
         // Whether the call, if it lives, has its channels by now.
-        let is_in_asterisk = |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
+        let is_in_asterisk =
+            |call: &&Call| call.has_channel() || call.is_accepted() || self.reconcile.judged_from(call) <= now.instant;
         let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
-        let (found, to_ask, asked) = Default::default();
-        self.reconcile.round =
-            Some(Round { began: now, expected, listed: 0, is_complete: false, found, to_ask, asked });
+        self.reconcile.round = Some(Round {
+            began: now,
+            expected,
+            listed: 0,
+            is_complete: false,
+            found: BTreeMap::new(),
+            to_settle: VecDeque::new(),
+            missed: std::mem::take(&mut self.reconcile.missed),
+            to_ask: VecDeque::new(),
+            asked: HashSet::new(),
+        });
         self.reconcile.next = None;
     }
 
@@ -140,7 +157,9 @@ impl<O, H> Engine<O, H> {
         if self.reconcile.deadline(self.link.is_up()).is_none_or(|deadline| deadline > now.instant) {
             return;
         }
-        if self.reconcile.round.is_some() {
+        if self.reconcile.round.as_ref().is_some_and(|round| !round.to_settle.is_empty()) {
+            self.settle_some(now);
+        } else if self.reconcile.round.is_some() {
             self.drop_link(now, "Asterisk did not list its channels in time");
         } else if self.registry.is_empty() {
             // There is nothing to settle.
@@ -195,12 +214,19 @@ impl<O, H> Engine<O, H> {
     }
 
     pub(super) fn settle(&mut self, now: Now) {
+        if let Some(round) = &mut self.reconcile.round {
+            round.to_settle = self.registry.calls().map(|call| call.info.id).collect();
+            self.settle_some(now);
+        }
+    }
+
+    fn settle_some(&mut self, now: Now) {
         let Some(mut round) = self.reconcile.round.take() else { return };
         let last_settled = self.reconcile.settled;
-        let missed = std::mem::take(&mut self.reconcile.missed);
-        for id in self.registry.ids() {
+        let some = round.to_settle.len().min(SETTLED_AT_ONCE);
+        for id in round.to_settle.drain(..some) {
             let found = round.found.remove(&id).filter(|found| found.local1);
-            match (found, missed.get(&id), last_settled) {
+            match (found, round.missed.get(&id), last_settled) {
                 (Some(found), ..) => self.bring_up_to_date(now, id, found),
                 _ if !round.expected.contains(&id) => {}
                 (None, Some(last_alive), _) => self.end_unseen(now, id, *last_alive),
@@ -208,6 +234,10 @@ impl<O, H> Engine<O, H> {
                 (None, None, Some(last_alive)) => _ = self.reconcile.missed.insert(id, last_alive),
                 (None, None, None) => self.end_unseen(now, id, self.link.lost_at()),
             }
+        }
+        if !round.to_settle.is_empty() {
+            self.reconcile.round = Some(round);
+            return;
         }
         // What is left is not known here: ours from before a restart, or another daemon's.
         let others = &mut self.reconcile.others;

@@ -156,6 +156,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::*;
+    use crate::call::limits::Policy;
     use crate::config::Config;
     use crate::handle::{Command, Handle};
     use crate::http::places::Places;
@@ -173,7 +174,8 @@ mod tests {
         commands.try_send(Command::Stop).expect("a place");
         let (_ready, seen) = watch::channel(Ok(()));
         let journal = Journal::new(10, 1, 7, false);
-        let api = Api::new(Handle::new(commands, seen), journal.clone(), &config, 1);
+        let api =
+            Api::new(Handle::new(commands, seen, watch::channel(Policy::default()).0), journal.clone(), &config, 1);
         let places = Places::new(1);
         let mut log = journal.follow();
         for reason in ["overloaded", "stopping"] {

@@ -1,8 +1,10 @@
 //! The promises, under random faults on virtual time: one to three engines, one simulated Asterisk, everything from one
-//! seed. What is asserted is in `world.rs`: at any moment, one call per number, an answer to each bot in time, and with
-//! the link in order a number that is free within a second; in the end, nothing left, and one end for each accepted call.
+//! seed. What is asserted is in `world/promises.rs`: at any moment, one call per number, an answer to each bot in time
+//! that is "ok" only of a call that was made, and with the link in order a number that is free within a second; in the
+//! end, nothing left, and one end for each accepted call.
 //!
-//! A failure prints its seed: `SEED=17 cargo test --test simulation -- --nocapture` plays it again and tells what happens. `STEPS=100000000` plays more.
+//! A failure prints its seed: `SEED=17 cargo test --test simulation -- --nocapture` plays it again and tells what happens.
+//! `STEPS=100000000` plays more.
 
 mod world;
 
@@ -48,8 +50,10 @@ fn the_promises_hold_whatever_fails() {
         all.unknown += tally.unknown;
         all.cuts += tally.cuts;
         all.crashes += tally.crashes;
+        all.stops += tally.stops;
         all.restarts += tally.restarts;
         all.faults += tally.faults;
+        all.late_reads += tally.late_reads;
         all.slowest = all.slowest.max(tally.slowest);
         if all.steps >= steps {
             break;
@@ -57,9 +61,18 @@ fn the_promises_hold_whatever_fails() {
     }
     println!("{all:?}");
     // A world in which nothing happens proves nothing.
-    for count in
-        [all.oks, all.in_progress, all.unconfirmed, all.ended, all.unknown, all.cuts, all.crashes, all.restarts]
-    {
+    for count in [
+        all.oks,
+        all.in_progress,
+        all.unconfirmed,
+        all.ended,
+        all.unknown,
+        all.cuts,
+        all.crashes,
+        all.stops,
+        all.restarts,
+        all.late_reads,
+    ] {
         assert!(count > 0, "{all:?}");
     }
     assert!(all.slowest > Duration::ZERO);

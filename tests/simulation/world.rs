@@ -1,21 +1,21 @@
 //! Some daemons' engines and one simulated Asterisk in one process, on a clock of their own: everything that happens
 //! follows from one number, the seed.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod daemon;
+mod promises;
 
-use bytes::{Buf, BytesMut};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use bytes::Buf;
 use fastrand::Rng;
 use originatord::ami::codec::Codec;
+use originatord::call::CallId;
 use originatord::call::filter::Filter;
-use originatord::call::machine::State;
-use originatord::call::{CallId, CallInfo};
+use originatord::call::limits::Policy;
 use originatord::clock::Now;
-use originatord::config::Config;
-use originatord::engine::{Effect, Engine, EngineSettings};
+use originatord::engine::Effect;
 use originatord::handle::{OriginateError, Request};
-use originatord::journal::Event;
 use originatord::sim::Version;
 use originatord::sim::faults::Faults;
 use originatord::sim::scenario::Scenario;
@@ -23,39 +23,17 @@ use originatord::sim::session::User;
 use originatord::sim::simulator::{ConnectionId, Settings, Simulator};
 use tokio_util::codec::Decoder;
 
+use daemon::Daemon;
+use promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
+
 /// Numbers in play: few, so that daemons meet at them; each ends in what its callee does.
 const NUMBERS: [&str; 8] = ["7001", "7002", "7486", "7603", "7404", "7500", "7180", "7200"];
 
-/// The default `reply_timeout`.
-const REPLY_TIMEOUT: Duration = Duration::from_millis(1500);
-
-/// Within this time a number is free again.
-const FREED_WITHIN: Duration = Duration::from_secs(1);
+/// How far time passes in one step at most.
+const MAX_STEP: Duration = Duration::from_millis(50);
 
 /// How late things are at most, when they are late.
 const MAX_DELAY: Duration = Duration::from_secs(3);
-
-/// By then the next list of channels has made up for whatever was not heard.
-const SETTLED_WITHIN: Duration = Duration::from_secs(130);
-
-/// A daemon, as far as it is pure.
-struct Daemon {
-    engine: Engine<u64, u64>,
-    connection: Option<ConnectionId>,
-    wants_to_connect: bool,
-    codec: Codec,
-    from_asterisk: BytesMut,
-    to_asterisk: Vec<u8>,
-    is_ready: bool,
-    /// When each bot asked that has no answer yet.
-    asked: HashMap<u64, Instant>,
-    /// What its log holds of calls: accepted ones, and how often each has ended.
-    accepted: HashMap<CallId, (CallInfo, State)>,
-    ended: HashMap<CallId, u32>,
-    last_record: SystemTime,
-    /// Calls that Asterisk no longer has, and since when.
-    gone: HashMap<CallId, Instant>,
-}
 
 /// What was done to the world, to show that it was.
 #[derive(Debug, Default, Clone, Copy)]
@@ -69,8 +47,11 @@ pub struct Tally {
     pub unknown: u64,
     pub cuts: u64,
     pub crashes: u64,
+    pub stops: u64,
     pub restarts: u64,
     pub faults: u64,
+    /// How often something was read that was sent on a connection given up by then.
+    pub late_reads: u64,
     /// The longest time from a call's end in Asterisk to its end here, with the link up.
     pub slowest: Duration,
 }
@@ -85,40 +66,21 @@ pub struct World {
     daemons: Vec<Daemon>,
     next_bot: u64,
     disturbed: Instant,
-    /// Every call that Asterisk has ever had a channel of.
-    known_to_asterisk: HashSet<CallId>,
+    /// What was sent and not yet read when a daemon gave its connection up.
+    unread: Vec<(ConnectionId, Vec<u8>)>,
+    /// Whether all daemons have one name.
+    is_namesake: bool,
+    policy: Policy,
+    /// Whether events were ever dropped: then nobody knows how long a call has been over.
+    has_dropped: bool,
+    /// Every call that Asterisk has ever had a channel of, and when it was last seen.
+    known_to_asterisk: HashMap<CallId, Duration>,
+    /// Those that had their number's lock, and those of which a bot was told "ok".
+    had_lock: HashSet<CallId>,
+    said_ok: Vec<CallId>,
     pub tally: Tally,
     /// Whether to tell what happens.
     pub is_told: bool,
-}
-
-fn engine(index: usize, seed: u64, now: Now) -> Engine<u64, u64> {
-    let text = format!(
-        "instance = 'd{index}'\n[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n[[asterisk]]\n\
-         address = '127.0.0.1:5038'\nusername = 'originatord'\nsecret = 'change-me'\n"
-    );
-    let config = Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let settings = EngineSettings::new(&config).expect("the configuration is good");
-    Engine::new(settings, Rng::with_seed(seed), now)
-}
-
-impl Daemon {
-    fn new(index: usize, seed: u64, now: Now) -> Self {
-        Self {
-            engine: engine(index, seed, now),
-            connection: None,
-            wants_to_connect: false,
-            codec: Codec::default(),
-            from_asterisk: BytesMut::new(),
-            to_asterisk: Vec::new(),
-            is_ready: false,
-            asked: HashMap::new(),
-            accepted: HashMap::new(),
-            ended: HashMap::new(),
-            last_record: now.wall,
-            gone: HashMap::new(),
-        }
-    }
 }
 
 impl World {
@@ -131,20 +93,39 @@ impl World {
         let mut scenario = Scenario::default();
         scenario.timing.lock_lingers = Duration::from_millis(rng.u64(..20));
         let settings = Settings { version, user, scenario, seed };
-        let daemons = (0..rng.usize(1..=3)).map(|index| Daemon::new(index, rng.u64(..), now)).collect();
-        Self {
+        let is_namesake = rng.u32(..4) == 0;
+        let mut world = Self {
             asterisk: Simulator::new(settings, now),
             rng,
             start,
             time,
             faults: Faults::default(),
-            daemons,
+            daemons: Vec::new(),
             next_bot: 0,
             disturbed: now.instant,
-            known_to_asterisk: HashSet::new(),
+            unread: Vec::new(),
+            is_namesake,
+            policy: Policy::default(),
+            has_dropped: false,
+            known_to_asterisk: HashMap::new(),
+            had_lock: HashSet::new(),
+            said_ok: Vec::new(),
             tally: Tally::default(),
             is_told: false,
+        };
+        for index in 0..world.rng.usize(1..=3) {
+            let daemon = world.daemon(index);
+            world.daemons.push(daemon);
         }
+        world
+    }
+
+    /// A daemon that was just started.
+    fn daemon(&mut self, index: usize) -> Daemon {
+        let name = if self.is_namesake { 0 } else { index };
+        let mut daemon = Daemon::new(name, self.rng.u64(..), self.now());
+        daemon.engine.set_policy(self.policy.clone());
+        daemon
     }
 
     fn tell(&self, what: impl FnOnce() -> String) {
@@ -165,9 +146,11 @@ impl World {
             0..300 => self.ask(daemon),
             300..340 => self.hang_up(daemon),
             340..345 => self.cut(daemon),
-            345..348 => self.crash(daemon),
+            345..347 => self.crash(daemon),
+            347..348 => self.stop(daemon),
             348..349 => self.restart_asterisk(),
-            349..355 => self.misbehave(),
+            349..354 => self.misbehave(),
+            354..355 => self.reload(),
             355..375 => self.behave(),
             375..6000 => self.carry(daemon),
             _ => self.pass_time(),
@@ -206,9 +189,35 @@ impl World {
         self.disturb();
         self.tally.cuts += 1;
         self.tell(|| format!("daemon {daemon} is cut off"));
-        if let Some(connection) = self.daemons[daemon].connection.take() {
-            self.asterisk.disconnect(connection);
+        if self.daemons[daemon].connection.is_some() {
+            self.give_up(daemon);
             self.lose(daemon);
+        }
+    }
+
+    /// The connection is gone; what is under way to Asterisk is lost, or is read some time later.
+    fn give_up(&mut self, daemon: usize) {
+        let unread = std::mem::take(&mut self.daemons[daemon].to_asterisk);
+        let Some(connection) = self.daemons[daemon].connection.take() else { return };
+        if unread.is_empty() || self.rng.bool() {
+            self.asterisk.disconnect(connection);
+        } else {
+            self.unread.push((connection, unread));
+        }
+    }
+
+    /// Asterisk gets around to reading what was sent by somebody who is gone.
+    fn read_the_unread(&mut self) {
+        let now = self.now();
+        for (connection, bytes) in std::mem::take(&mut self.unread) {
+            if !self.asterisk.reads(connection) || self.rng.u32(..8) > 0 {
+                self.unread.push((connection, bytes));
+                continue;
+            }
+            self.tally.late_reads += 1;
+            self.tell(|| format!("{} bytes are read late", bytes.len()));
+            self.asterisk.receive(now, connection, &bytes);
+            self.asterisk.disconnect(connection);
         }
     }
 
@@ -217,18 +226,44 @@ impl World {
         self.disturb();
         self.tally.crashes += 1;
         self.tell(|| format!("daemon {daemon} crashes"));
-        let (now, seed) = (self.now(), self.rng.u64(..));
-        if let Some(connection) = self.daemons[daemon].connection.take() {
-            self.asterisk.disconnect(connection);
-        }
-        let old = std::mem::replace(&mut self.daemons[daemon], Daemon::new(daemon, seed, now));
+        self.give_up(daemon);
+        self.start_anew(daemon);
+    }
+
+    /// The daemon is told to stop; once everybody has an answer, another one is started.
+    fn stop(&mut self, daemon: usize) {
+        self.disturb();
+        self.tally.stops += 1;
+        self.tell(|| format!("daemon {daemon} is to stop"));
+        self.daemons[daemon].is_stopping = true;
+        self.daemons[daemon].engine.stop();
+        self.settle(daemon);
+    }
+
+    fn start_anew(&mut self, daemon: usize) {
+        let (now, new) = (self.now(), self.daemon(daemon));
+        let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
         let mut open: Vec<_> =
-            old.accepted.iter().filter(|(id, _)| !old.ended.contains_key(id)).map(|(_, call)| call.clone()).collect();
+            old.told.iter().filter(|(id, _)| !old.is_over(id)).map(|(_, call)| call.clone()).collect();
         open.sort_by_key(|(info, _)| info.id);
-        new.engine.remember(now, open, Some(old.last_record));
-        (new.accepted, new.ended, new.last_record) = (old.accepted, old.ended, old.last_record);
+        new.remembered = open.iter().map(|(info, _)| info.id).collect();
+        new.engine.remember(now, open, Some(old.last_word));
+        (new.told, new.refused, new.ended, new.last_word) = (old.told, old.refused, old.ended, old.last_word);
+        new.unconfirmed = old.unconfirmed;
         self.settle(daemon);
+    }
+
+    /// All daemons are given other limits.
+    fn reload(&mut self) {
+        let mut policy = Policy::default();
+        if self.rng.bool() {
+            policy.all.calls_per_second = Some(self.rng.u32(1..30));
+            policy.attempts_per_number = Some(self.rng.u32(5..60));
+        }
+        self.tell(|| format!("{policy:?}"));
+        self.daemons.iter_mut().for_each(|daemon| daemon.engine.set_policy(policy.clone()));
+        self.policy = policy;
     }
 
     /// Asterisk is killed, and another one started: all its calls are gone.
@@ -237,6 +272,9 @@ impl World {
         self.tally.restarts += 1;
         self.tell(|| "Asterisk is restarted".to_owned());
         let now = self.now();
+        for (connection, _) in self.unread.drain(..) {
+            self.asterisk.disconnect(connection);
+        }
         self.asterisk.restart(now);
     }
 
@@ -245,16 +283,19 @@ impl World {
         self.disturb();
         self.tally.faults += 1;
         let (now, mut faults) = (self.now(), Faults::default());
-        match self.rng.u32(..10) {
+        match self.rng.u32(..11) {
             0 => faults.stop_reading = true,
             1 => faults.stop_writing = true,
             2 => faults.delay = Duration::from_millis(self.rng.u64(..MAX_DELAY.as_millis() as u64)),
             3 => faults.cut_after = Some(self.rng.u64(..5000)),
             4 => faults.cut_before_receipt = true,
             5 => faults.repeat = 0.3,
-            6 => faults.drop = 0.2,
+            6 => (faults.drop, self.has_dropped) = (0.2, true),
             7 => faults.reorder = 0.5,
-            8 => faults.garbage = self.rng.usize(..2000),
+            // It may take the event behind it along.
+            8 => (faults.garbage, self.has_dropped) = (self.rng.usize(..2000), true),
+            // It hangs.
+            9 => (faults.stop_reading, faults.stop_writing) = (true, true),
             _ => faults.flood = 50,
         }
         self.tell(|| format!("{faults:?}"));
@@ -291,7 +332,7 @@ impl World {
             } else {
                 let connection = self.asterisk.connect(now);
                 let new = &mut self.daemons[daemon];
-                (new.connection, new.codec) = (Some(connection), Codec::default());
+                (new.connection, new.codec, new.connected) = (Some(connection), Codec::default(), self.time);
                 new.from_asterisk.clear();
                 new.engine.connected(now);
             }
@@ -330,9 +371,7 @@ impl World {
                 Ok(Some(received)) => engine.receive(now, received),
                 Ok(None) => return self.settle(daemon),
                 Err(_) => {
-                    if let Some(connection) = self.daemons[daemon].connection.take() {
-                        self.asterisk.disconnect(connection);
-                    }
+                    self.give_up(daemon);
                     return self.lose(daemon);
                 }
             }
@@ -370,7 +409,8 @@ impl World {
         let next = deadlines.chain(self.asterisk.deadline()).min();
         let next = next.map_or(Duration::from_millis(50), |at| at.saturating_duration_since(self.now().instant));
         let least = Duration::from_micros(self.rng.u64(..2000));
-        self.time += next.clamp(least, Duration::from_millis(50));
+        self.time += next.clamp(least, MAX_STEP);
+        self.read_the_unread();
         let now = self.now();
         self.asterisk.tick(now);
         for daemon in 0..self.daemons.len() {
@@ -388,7 +428,7 @@ impl World {
         if let Some(output) = daemon.engine.output() {
             daemon.to_asterisk.extend_from_slice(&output.split());
         }
-        let mut said_ok = Vec::new();
+        let (mut said_ok, mut is_given_up) = (Vec::new(), false);
         let effects: Vec<_> = daemon.engine.take_effects().collect();
         for effect in effects {
             if self.is_told && !matches!(effect, Effect::Originated(..)) {
@@ -398,10 +438,7 @@ impl World {
                 Effect::Connect => daemon.wants_to_connect = true,
                 Effect::Disconnect => {
                     daemon.wants_to_connect = false;
-                    daemon.to_asterisk.clear();
-                    if let Some(connection) = daemon.connection.take() {
-                        self.asterisk.disconnect(connection);
-                    }
+                    is_given_up = true;
                     self.disturbed = self.disturbed.max(now.instant);
                 }
                 Effect::Originated(bot, answer) => {
@@ -415,89 +452,42 @@ impl World {
                         Err(OriginateError::Refused(refusal)) => {
                             self.tally.in_progress += u64::from(refusal.code() == "in_progress");
                         }
-                        Err(OriginateError::Unconfirmed(_)) => self.tally.unconfirmed += 1,
+                        Err(OriginateError::Unconfirmed(id)) => {
+                            self.tally.unconfirmed += 1;
+                            daemon.unconfirmed.insert(id);
+                        }
                         Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
                     }
                 }
                 Effect::HungUp(..) | Effect::RoundTrip(_) => {}
                 Effect::Record(at, event, call) => {
-                    daemon.last_record = at.wall;
                     if let Some(info) = call {
-                        record(daemon, &mut self.tally, &event, &info);
+                        if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {
+                            // The log of a daemon that is gone does not say how old its news was.
+                            let slack = if daemon.remembered.contains(&info.id) { MAX_LAG } else { MAX_STEP };
+                            check_span(&event, UNIX_EPOCH + *seen, slack);
+                        }
+                        daemon.record(&mut self.tally, at.wall, &event, &info);
                     }
                 }
-                Effect::Ready(ready) => daemon.is_ready = ready.is_ok(),
+                Effect::Ready(ready) => daemon.ready = ready.is_ok().then_some(self.time),
             }
         }
         for id in said_ok {
-            assert!(daemon.accepted.contains_key(&id), "{id} is ok, and the log does not say so");
+            assert!(daemon.has_accepted(&id), "{id} is ok, and the log does not say so");
+            self.said_ok.push(id);
         }
+        if is_given_up {
+            self.give_up(index);
+        }
+        let daemon = &mut self.daemons[index];
         if daemon.connection.is_none() {
             daemon.to_asterisk.clear();
         }
-    }
-
-    /// What has to hold at any moment.
-    fn check(&mut self) {
-        let now = self.now().instant;
-        let mut halves: HashMap<String, usize> = HashMap::new();
-        let mut live = HashSet::new();
-        for channel in self.asterisk.pbx().channels() {
-            if let Some((number, half)) = channel.name.strip_prefix("Local/").and_then(|name| name.split_once('@'))
-                && half.ends_with(";2")
-            {
-                *halves.entry(number.to_owned()).or_default() += 1;
-            }
-            live.extend(channel.linkedid.parse::<CallId>());
-        }
-        assert!(halves.values().all(|count| *count == 1), "two calls to one number: {halves:?}");
-        self.known_to_asterisk.extend(&live);
-        if self.faults != Faults::default() {
-            self.disturb();
-        }
-        // Of older calls events may be lost; the next list settles them.
-        let all_was_heard = |id: &CallId| id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start);
-        for daemon in &mut self.daemons {
-            for (bot, asked) in &daemon.asked {
-                assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
-            }
-            let (listed, counted) = (daemon.engine.list(&Filter::default(), usize::MAX).live, daemon.engine.census());
-            for (state, count) in State::LIVE.into_iter().zip(counted.live) {
-                assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
-            }
-            if !daemon.is_ready {
-                daemon.gone.clear();
-                continue;
-            }
-            let believed: HashSet<CallId> = listed.iter().map(|call| call.info.id).collect();
-            daemon.gone.retain(|id, _| believed.contains(id));
-            let over = believed.difference(&live).filter(|id| self.known_to_asterisk.contains(id));
-            for id in over.filter(|id| all_was_heard(id)) {
-                let since = *daemon.gone.entry(*id).or_insert(now);
-                self.tally.slowest = self.tally.slowest.max(now - since);
-                assert!(now - since <= FREED_WITHIN, "{id} is over since {:?}", now - since);
-            }
-        }
-    }
-
-    /// Everything is in order, all calls are ended: after a while nothing of them is left, and each accepted one has
-    /// had one end.
-    pub fn finish(&mut self) {
-        self.behave();
-        self.pass(Duration::from_secs(30));
-        let now = self.now();
-        let channels: Vec<String> = self.asterisk.pbx().channels().map(|channel| channel.uniqueid.clone()).collect();
-        for channel in channels {
-            self.asterisk.pbx().hang_up(now, &channel, None);
-        }
-        self.pass(SETTLED_WITHIN);
-        for daemon in &self.daemons {
-            let left = daemon.engine.list(&Filter::default(), usize::MAX).live;
-            assert!(left.is_empty(), "{left:?}");
-            assert!(daemon.is_ready && daemon.engine.is_idle() && daemon.asked.is_empty());
-            for id in daemon.accepted.keys() {
-                assert_eq!(daemon.ended.get(id), Some(&1), "{id} has ended {:?} times", daemon.ended.get(id));
-            }
+        if daemon.is_stopping && daemon.engine.is_idle() {
+            assert!(daemon.asked.is_empty(), "it leaves {:?} without an answer", daemon.asked);
+            self.give_up(index);
+            self.start_anew(index);
         }
     }
 
@@ -509,23 +499,4 @@ impl World {
             self.tally.steps += 1;
         }
     }
-}
-
-fn record(daemon: &mut Daemon, tally: &mut Tally, event: &Event, info: &CallInfo) {
-    let state = match event {
-        Event::CallQueued => State::Queued,
-        Event::CallRinging => State::Ringing,
-        Event::CallAnswered => State::Answered,
-        Event::CallJoined { .. } => State::Joined,
-        Event::CallLeft { .. } => State::Left,
-        Event::CallEnded(end) => {
-            tally.ended += 1;
-            tally.unknown += u64::from(end.unseen.is_some());
-            *daemon.ended.entry(info.id).or_default() += 1;
-            return;
-        }
-        _ => return,
-    };
-    assert!(!daemon.ended.contains_key(&info.id), "{event:?} of {} after its end", info.id);
-    daemon.accepted.insert(info.id, (info.clone(), state));
 }

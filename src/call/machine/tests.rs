@@ -112,12 +112,12 @@ fn each_fact_in_each_state() {
     use State::*;
     let reached: [(&[Fact], State); 7] = [
         (&[], Requested),
-        (&[Fact::Accepted], Queued),
-        (&[Fact::Accepted, Fact::Ringing], Ringing),
-        (&[Fact::Accepted, Fact::Answered], Answered),
-        (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
-        (&[Fact::Accepted, Fact::Answered, Fact::Joined("R".into()), Fact::Left("R".into())], Left),
-        (&[Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
+        (&[Fact::Local1Seen, Fact::Accepted], Queued),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Ringing], Ringing),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered], Answered),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into()), Fact::Left("R".into())], Left),
+        (&[Fact::Local1Seen, Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
     // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so.
     let table: [(Fact, [State; 6]); 17] = [
@@ -133,7 +133,7 @@ fn each_fact_in_each_state() {
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined, Left]),
-        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local2Gone(cause(16)), [Ended, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended, Ended]),
         (Fact::Response(Ok(())), [Answered, Answered, Answered, Answered, Joined, Left]),
         (Fact::Response(Err(5)), [Ended, Ended, Ended, Ended, Ended, Ended]),

@@ -90,8 +90,14 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
     bench.originate(3, "7001");
     bench.pass(MS);
     assert_eq!(bench.count("Originate"), 3);
+    // What is said twice is no word on the next attempt.
+    bench.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
     bench.pass(10 * MS);
     assert_eq!(bench.count("Originate"), 4, "and comes to its own turn");
+    bench.receipt(&id);
+    bench.event("Newchannel", &lock("7999"), &id, "");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.engine.list(&Filter::default(), 9).live_total, 2);
 }
 
 #[test]
@@ -196,6 +202,48 @@ fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
 }
 
 #[test]
+fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    let id = bench.id_of("Originate");
+    // Its `;1` goes just before the link is back, and its `;2` just after.
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&[]);
+    bench.event("Hangup", &lock("7999"), &id, "Cause: 17");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.ends()[0].outcome.as_str(), "busy");
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
+    let mut bench = Bench::new();
+    let asked = |n: u128, number: &str| CallInfo {
+        id: CallId::new(UNIX_EPOCH, n),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    };
+    let (made, never_made) = (asked(1, "7001"), asked(2, "7002"));
+    let calls = [&made, &never_made].map(|info| (info.clone(), State::Requested));
+    bench.engine.remember(bench.now(), calls.to_vec(), None);
+    bench.log_in();
+    bench.list(&listed(&made.id.to_string(), "7001"));
+    assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);
+    bench.originate(1, "7002");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(never_made.id) }));
+    while bench.engine.list(&Filter::default(), 9).live_total == 2 {
+        bench.idle(Duration::from_secs(3));
+        bench.list(&listed(&made.id.to_string(), "7001"));
+    }
+    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    bench.originate(2, "7002");
+    assert_eq!(bench.count("Originate"), 1);
+}
+
+#[test]
 fn a_list_ends_once() {
     let mut bench = Bench::new();
     bench.log_in();
@@ -254,4 +302,42 @@ fn whose_a_call_is_is_asked_once() {
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);
     assert!(bench.engine.reconcile.remembers_nothing());
+}
+
+#[test]
+fn a_call_known_by_its_receipt_alone_is_over_once_a_list_lacks_it() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    let id = bench.id_of("Originate");
+    // Too late for the bot, which was told that nothing is known.
+    bench.pass(Duration::from_secs(2));
+    bench.receipt(&id);
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&[]);
+    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    bench.originate(2, "7999");
+    assert_eq!(bench.count("Originate"), 2);
+}
+
+#[test]
+fn many_calls_are_settled_few_at_a_time() {
+    let mut bench = Bench::ready();
+    for who in 0..1000 {
+        bench.call(who, &format!("7{who:04}"));
+        bench.sent.clear();
+    }
+    bench.reconnect(Duration::from_secs(1));
+    bench.receive("Event: CoreShowChannelsComplete");
+    let answer = format!("Response: Success\r\nActionID: {}", bench.id_of("Ping"));
+    bench.engine.receive(bench.now(), Received::Frame(Frame::new(answer.into())));
+    bench.collect();
+    let first = bench.ends().len();
+    assert!((1..500).contains(&first), "{first} at once: others wait for as long");
+    assert!(bench.ready.is_err());
+    // Whatever is heard meanwhile counts.
+    let id = bench.engine.list(&Filter::default(), 1).live[0].info.id.to_string();
+    bench.event("Hangup", &id, &id, "Cause: 17");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));
+    assert_nothing_left(&bench);
 }

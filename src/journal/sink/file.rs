@@ -7,7 +7,7 @@
 mod tests;
 
 use std::borrow::Cow;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::config::JournalFile;
 use crate::journal::{Entry, Journal};
 use crate::metrics::ReaderKind;
 
-/// How much of a file's end is looked at for its last line, in bytes; a line is far shorter.
+/// How much is looked at for the end of a file's last line at once, in bytes; a line is far shorter.
 const TAIL: u64 = 64 * 1024;
 
 /// Appends whole lines to a file, and rotates it.
@@ -184,18 +184,22 @@ fn replacement(line: &[u8], number: Number) -> Option<Vec<u8>> {
 /// Opens the file and finds how much of it is whole lines: a crash can have torn the last one.
 fn open(path: &Path) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-    let (tail, start) = tail(&mut file)?;
-    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline as u64 + 1);
-    Ok((file, start + whole))
-}
-
-/// The end of a file, and where it begins.
-fn tail(file: &mut File) -> io::Result<(Vec<u8>, u64)> {
-    let start = file.metadata()?.len().saturating_sub(TAIL);
-    file.seek(SeekFrom::Start(start))?;
-    let mut tail = Vec::new();
-    file.take(TAIL).read_to_end(&mut tail)?;
-    Ok((tail, start))
+    // Two that write would cut off each other's lines. Where a file system knows no locks, nobody can help.
+    if let Err(TryLockError::WouldBlock) = file.try_lock() {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes to it"));
+    }
+    let (mut end, mut part) = (file.metadata()?.len(), Vec::new());
+    while end > 0 {
+        let start = end.saturating_sub(TAIL);
+        file.seek(SeekFrom::Start(start))?;
+        part.clear();
+        (&file).take(end - start).read_to_end(&mut part)?;
+        if let Some(newline) = part.iter().rposition(|byte| *byte == b'\n') {
+            return Ok((file, start + newline as u64 + 1));
+        }
+        end = start;
+    }
+    Ok((file, 0))
 }
 
 /// The name of the file rotated `number` times.

@@ -81,6 +81,8 @@ impl Past {
             _ => self.is_whole,
         };
         let state = match &*record.event {
+            // What became of these may be among the lost.
+            "gap" => return open.retain(|_, (_, state)| *state > State::Requested),
             "call.requested" => State::Requested,
             "call.queued" => State::Queued,
             "call.ringing" => State::Ringing,
@@ -189,6 +191,17 @@ mod tests {
         assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
         let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
         assert_eq!(open, [(id(1), "Боб B", State::Joined), (id(3), "Боб B", State::Requested)]);
+    }
+
+    #[test]
+    fn what_was_asked_for_before_a_gap_may_have_been_refused_in_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let gap = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":5}\n".to_owned();
+        let lines = [line(1, "call.queued", Some(1)), line(2, "call.requested", Some(2)), gap];
+        fs::write(&settings.path, lines.concat()).expect("writes");
+        let open = Past::read(&settings).expect("reads").open;
+        assert_eq!(open.iter().map(|(info, _)| info.id).collect::<Vec<_>>(), [id(1)]);
     }
 
     #[test]

@@ -118,7 +118,9 @@ fn without_older_files_the_full_one_goes() {
 
 #[test]
 fn a_line_torn_by_a_crash_is_replaced() {
-    for torn in ["{\"seq\":3,\"ti", "{", "{\"seq\":3}"] {
+    // A power cut can leave any length of zeros.
+    let zeros = "\0".repeat(3 * TAIL as usize);
+    for torn in ["{\"seq\":3,\"ti", "{", "{\"seq\":3}", &zeros] {
         let mut case = Case::left(&(line(1) + &line(2) + torn));
         assert_eq!(case.last_seq(), Some(2));
         case.write(3..=4);
@@ -127,6 +129,24 @@ fn a_line_torn_by_a_crash_is_replaced() {
     let mut case = Case::left("{\"seq\":1,");
     case.write([1]);
     assert_eq!(case.files(), [vec![1]]);
+}
+
+#[test]
+fn two_daemons_never_write_to_one_file_at_once() {
+    let mut case = Case::new(1 << 20, 1);
+    case.write([1]);
+    let mut other = FileSink::new(case.settings.clone(), journal());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let other = std::thread::spawn(move || {
+        other.write(&[record(7)]).unwrap();
+        done.send(()).unwrap();
+    });
+    // Time enough to write, if it may; whether it has tried by then or not, it comes after the first one.
+    assert!(is_done.recv_timeout(std::time::Duration::from_millis(100)).is_err());
+    case.write([2]);
+    case.sink = FileSink::new(case.settings.clone(), journal());
+    other.join().unwrap();
+    assert_eq!(case.files(), [vec![1, 2, 7]]);
 }
 
 #[test]

@@ -1,0 +1,120 @@
+//! A daemon of the world: its engine, its connection, and what it has told.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::BytesMut;
+use fastrand::Rng;
+use originatord::ami::codec::Codec;
+use originatord::call::machine::State;
+use originatord::call::{CallId, CallInfo};
+use originatord::clock::Now;
+use originatord::config::Config;
+use originatord::engine::{Engine, EngineSettings};
+use originatord::journal::Event;
+use originatord::sim::simulator::ConnectionId;
+
+use super::Tally;
+
+/// A daemon, as far as it is pure.
+pub(super) struct Daemon {
+    pub(super) engine: Engine<u64, u64>,
+    pub(super) connection: Option<ConnectionId>,
+    pub(super) wants_to_connect: bool,
+    pub(super) codec: Codec,
+    pub(super) from_asterisk: BytesMut,
+    pub(super) to_asterisk: Vec<u8>,
+    /// When its connection was made, and since when it is ready.
+    pub(super) connected: Duration,
+    pub(super) ready: Option<Duration>,
+    /// When each bot asked that has no answer yet.
+    pub(super) asked: HashMap<u64, Instant>,
+    /// What its log holds of calls: how far each has come, and which were refused or have ended.
+    pub(super) told: HashMap<CallId, (CallInfo, State)>,
+    pub(super) refused: HashSet<CallId>,
+    pub(super) ended: HashSet<CallId>,
+    /// Calls of which a bot was told that nobody knew.
+    pub(super) unconfirmed: HashSet<CallId>,
+    /// When its log last held Asterisk's word.
+    pub(super) last_word: SystemTime,
+    pub(super) is_stopping: bool,
+    /// Calls that its log told it of.
+    pub(super) remembered: HashSet<CallId>,
+    /// Calls that Asterisk no longer has, and since when.
+    pub(super) gone: HashMap<CallId, Instant>,
+}
+
+impl Daemon {
+    pub(super) fn new(name: usize, seed: u64, now: Now) -> Self {
+        Self {
+            engine: engine(name, seed, now),
+            connection: None,
+            wants_to_connect: false,
+            codec: Codec::default(),
+            from_asterisk: BytesMut::new(),
+            to_asterisk: Vec::new(),
+            connected: Duration::ZERO,
+            ready: None,
+            asked: HashMap::new(),
+            told: HashMap::new(),
+            refused: HashSet::new(),
+            ended: HashSet::new(),
+            unconfirmed: HashSet::new(),
+            last_word: now.wall,
+            is_stopping: false,
+            remembered: HashSet::new(),
+            gone: HashMap::new(),
+        }
+    }
+
+    /// Takes a record into its log.
+    pub(super) fn record(&mut self, tally: &mut Tally, time: SystemTime, event: &Event, info: &CallInfo) {
+        let state = match event {
+            Event::CallRequested => {
+                self.told.insert(info.id, (info.clone(), State::Requested));
+                return;
+            }
+            Event::CallRefused(_) => {
+                assert!(self.refused.insert(info.id), "{} is refused twice", info.id);
+                return;
+            }
+            Event::CallQueued => State::Queued,
+            Event::CallRinging => State::Ringing,
+            Event::CallAnswered => State::Answered,
+            Event::CallJoined { .. } => State::Joined,
+            Event::CallLeft { .. } => State::Left,
+            Event::CallEnded(end) => {
+                tally.ended += 1;
+                tally.unknown += u64::from(end.unseen.is_some());
+                assert!(self.ended.insert(info.id), "{} has ended twice", info.id);
+                self.last_word = time;
+                return;
+            }
+            _ => return,
+        };
+        self.last_word = time;
+        assert!(!self.is_over(&info.id), "{event:?} of {} after its end", info.id);
+        self.told.insert(info.id, (info.clone(), state));
+    }
+
+    /// Whether its log says that the call is over, or never was.
+    pub(super) fn is_over(&self, id: &CallId) -> bool {
+        self.ended.contains(id) || self.refused.contains(id)
+    }
+
+    /// Whether its log says that Asterisk has accepted the call.
+    pub(super) fn has_accepted(&self, id: &CallId) -> bool {
+        self.told.get(id).is_some_and(|(_, state)| *state > State::Requested)
+    }
+}
+
+fn engine(name: usize, seed: u64, now: Now) -> Engine<u64, u64> {
+    let text = format!(
+        "instance = 'd{name}'\n[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n[[asterisk]]\n\
+         address = '127.0.0.1:5038'\nusername = 'originatord'\nsecret = 'change-me'\n"
+    );
+    let config = Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let settings = EngineSettings::new(&config).expect("the configuration is good");
+    Engine::new(settings, Rng::with_seed(seed), now)
+}

@@ -1,0 +1,114 @@
+//! What has to hold.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use originatord::call::CallId;
+use originatord::call::filter::Filter;
+use originatord::call::machine::State;
+use originatord::journal::Event;
+use originatord::sim::faults::Faults;
+
+use super::{MAX_STEP, World};
+
+/// The default `reply_timeout`.
+pub(super) const REPLY_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Within this time a number is free again.
+const FREED_WITHIN: Duration = Duration::from_secs(1);
+
+/// How old news of a link that is not yet found dead can be: two keepalives, and late.
+pub(super) const MAX_LAG: Duration = Duration::from_secs(9);
+
+/// By then the next list of channels has made up for whatever was not heard.
+const SETTLED_WITHIN: Duration = Duration::from_secs(130);
+
+impl World {
+    /// What has to hold at any moment.
+    pub(super) fn check(&mut self) {
+        let now = self.now().instant;
+        let mut halves: HashMap<String, usize> = HashMap::new();
+        let mut live = HashSet::new();
+        for channel in self.asterisk.pbx().channels() {
+            if let Some((number, half)) = channel.name.strip_prefix("Local/").and_then(|name| name.split_once('@'))
+                && half.ends_with(";2")
+            {
+                *halves.entry(number.to_owned()).or_default() += 1;
+                self.had_lock.extend(channel.linkedid.parse::<CallId>());
+            }
+            live.extend(channel.linkedid.parse::<CallId>());
+        }
+        assert!(halves.values().all(|count| *count == 1), "two calls to one number: {halves:?}");
+        self.known_to_asterisk.extend(live.iter().map(|id| (*id, self.time)));
+        if self.faults != Faults::default() {
+            self.disturb();
+        }
+        // Of older calls events may be lost; the next list settles them.
+        let all_was_heard = |id: &CallId| id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start);
+        for id in self.said_ok.drain(..) {
+            // Where no event comes, the receipt has to be believed.
+            assert!(self.had_lock.contains(&id) || !all_was_heard(&id), "{id} is ok, and was never made");
+        }
+        for daemon in &mut self.daemons {
+            for (bot, asked) in &daemon.asked {
+                assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
+            }
+            let (listed, counted) = (daemon.engine.list(&Filter::default(), usize::MAX).live, daemon.engine.census());
+            for (state, count) in State::LIVE.into_iter().zip(counted.live) {
+                assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
+            }
+            let Some(ready) = daemon.ready else {
+                daemon.gone.clear();
+                continue;
+            };
+            let believed: HashSet<CallId> = listed.iter().map(|call| call.info.id).collect();
+            daemon.gone.retain(|id, _| believed.contains(id));
+            let over = believed.difference(&live).filter(|id| self.known_to_asterisk.contains_key(id));
+            for id in over {
+                // Its first list was without those that were over by then.
+                let seen = self.known_to_asterisk[id] + MAX_STEP;
+                let was_listed = seen >= daemon.connected || !daemon.has_accepted(id);
+                assert!(was_listed || self.time <= ready + FREED_WITHIN, "{id} was not listed at {ready:?}");
+                if !all_was_heard(id) {
+                    continue;
+                }
+                let since = *daemon.gone.entry(*id).or_insert(now);
+                self.tally.slowest = self.tally.slowest.max(now - since);
+                assert!(now - since <= FREED_WITHIN, "{id} is over since {:?}", now - since);
+            }
+        }
+    }
+
+    /// Everything is in order, all calls are ended: after a while nothing of them is left, and each accepted one has
+    /// had one end.
+    pub fn finish(&mut self) {
+        self.behave();
+        self.pass(Duration::from_secs(30));
+        let now = self.now();
+        let channels: Vec<String> = self.asterisk.pbx().channels().map(|channel| channel.uniqueid.clone()).collect();
+        for channel in channels {
+            self.asterisk.pbx().hang_up(now, &channel, None);
+        }
+        self.pass(SETTLED_WITHIN);
+        for daemon in &self.daemons {
+            let left = daemon.engine.list(&Filter::default(), usize::MAX).live;
+            assert!(left.is_empty(), "{left:?}");
+            assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
+            for id in daemon.told.keys() {
+                assert!(!daemon.has_accepted(id) || daemon.ended.contains(id), "{id} has not ended");
+            }
+            for id in &daemon.unconfirmed {
+                assert!(daemon.is_over(id), "what has become of {id} was never told");
+            }
+        }
+    }
+}
+
+/// An end that nobody saw was after the call was last seen, and before it was told.
+pub(super) fn check_span(event: &Event, seen: SystemTime, slack: Duration) {
+    if let Event::CallEnded(end) = event
+        && let Some((after, before)) = end.unseen
+    {
+        assert!(after <= seen + slack && seen <= before, "{event:?}, and it was seen {seen:?}");
+    }
+}
