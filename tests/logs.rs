@@ -41,9 +41,9 @@ fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
     for (span, path, message, more) in [
         ("request", "/api/conf", "answered", ("status", Value::from(200))),
         ("request", &*format!("/api/calls/{id}"), "answered", ("key", "tester".into())),
-        ("call", "", "heard", ("response", "Success".into())),
-        ("call", "", "heard", ("event", "Newchannel".into())),
-        ("call", "", "heard", ("event", "Hangup".into())),
+        ("call", "", "heard", ("ami_response", "Success".into())),
+        ("call", "", "heard", ("ami_event", "Newchannel".into())),
+        ("call", "", "heard", ("ami_event", "Hangup".into())),
     ] {
         let fits = |line: &&Value| {
             line["span"]["name"] == span

@@ -19,6 +19,6 @@ pub(super) fn note(frame: &Frame) {
     let call = id("Linkedid").or_else(|| id("Uniqueid")).or_else(|| id("ActionID"));
     let _call = call.map(|id| tracing::debug_span!(target: AMI, "call", call_id = %id).entered());
     let word = |name| frame.text(name).map(|text| text.chars().take(MAX_WORD).collect::<String>());
-    let (event, response) = (word("Event"), word("Response"));
-    tracing::debug!(target: AMI, event, response, "heard");
+    let (ami_event, ami_response) = (word("Event"), word("Response"));
+    tracing::debug!(target: AMI, ami_event, ami_response, "heard");
 }
