@@ -4,6 +4,8 @@
 //! in the way of reading. Commands are taken only while that output is short, so a stalled Asterisk is seen by
 //! the bots as a full queue.
 
+mod heard;
+
 use std::future::{self, Future};
 use std::io::ErrorKind;
 use std::pin::Pin;
@@ -168,10 +170,11 @@ impl Driver {
         let Link::Up(connection) = &mut self.link else { return Ok(()) };
         let now = Now::read();
         while let Some(received) = connection.codec.decode(&mut connection.input)? {
-            if let Received::Frame(frame) = &received
-                && let Some(event) = frame.event_name()
-            {
-                self.journal.metrics().ami_event(event);
+            if let Received::Frame(frame) = &received {
+                heard::note(frame);
+                if let Some(event) = frame.event_name() {
+                    self.journal.metrics().ami_event(event);
+                }
             }
             self.engine.receive(now, received);
         }

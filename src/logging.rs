@@ -1,4 +1,8 @@
 //! What the daemon says of itself on stdout, beside the records of the live log.
+//!
+//! `error` is for what an operator has to mend, `warn` for what is odd, `info` for the daemon's own life. Nothing that a
+//! peer can do at will is said at these levels, or at most once in a while. With `debug` each request and each of
+//! Asterisk's messages is a line, within a span that has the call's id.
 
 use std::fmt;
 
@@ -43,7 +47,7 @@ impl Logging {
                 Box::new(move |filter| _ = handle.reload(filter))
             }
             LogFormat::Json => {
-                let builder = builder.json().flatten_event(true).with_filter_reloading();
+                let builder = builder.json().flatten_event(true).with_span_list(false).with_filter_reloading();
                 let handle = builder.reload_handle();
                 builder.init();
                 Box::new(move |filter| _ = handle.reload(filter))

@@ -5,6 +5,8 @@ mod support;
 
 use std::path::Path;
 
+use originatord::call::outcome::Outcome;
+use originatord::journal::Event;
 use serde_json::Value;
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
@@ -200,6 +202,24 @@ fn the_alert_rules_are_sound_and_fire_when_they_should() {
     for name in names {
         assert!(tests.contains(&format!("alertname: {name}\n")), "{name} is not seen to fire");
     }
+}
+
+#[test]
+fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
+    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file");
+    let (page, rules) = (read("docs/operating.md"), read("dist/alerts.yml"));
+    let (_asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
+    let text = scrape(&daemon, "text/plain").body;
+    let metrics = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let metrics = metrics.filter(|name| !name.starts_with("process_")).map(|name| format!("`{name}"));
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(|name| format!("`{name}`"));
+    let records = Event::NAMES.iter().map(|name| format!("`{name}`"));
+    let outcomes = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Completed);
+    let outcomes = outcomes.map(|outcome| format!("`{}`", outcome.as_str()));
+    let all: Vec<_> = metrics.chain(alerts).chain(records).chain(outcomes).collect();
+    assert!(all.len() > 50, "{all:?}");
+    let missing: Vec<_> = all.iter().filter(|name| !page.contains(&***name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 /// The expressions of the dashboard by their panel, with the variables as Grafana would fill them in.

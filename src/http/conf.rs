@@ -12,6 +12,8 @@ use bytes::Buf;
 use futures_util::Stream;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
+use tracing::Span;
+use tracing::field::display;
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
@@ -119,6 +121,7 @@ fn accepted(id: CallId) -> Response {
 }
 
 fn insert_id(response: &mut Response, id: CallId) {
+    Span::current().record("call_id", display(id));
     // An id is letters, digits and "-".
     if let (Ok(location), Ok(id)) = (format!("/api/calls/{id}").parse(), id.to_string().parse::<HeaderValue>()) {
         response.headers_mut().insert(LOCATION, location);

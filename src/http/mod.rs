@@ -88,7 +88,9 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .unify();
     warp::path::full().and(routes).map(move |full: FullPath, response: Response| {
         let key = response.extensions().get::<AskedBy>().map(|AskedBy(key)| key.clone());
-        api.journal.metrics().answered(counted_as(full.as_str()), response.status().as_u16(), key);
+        let status = response.status().as_u16();
+        tracing::debug!(status, key = key.as_deref(), "answered");
+        api.journal.metrics().answered(counted_as(full.as_str()), status, key);
         response
     })
 }

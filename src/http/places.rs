@@ -1,7 +1,7 @@
 //! The places for connections: how many there are, and who gives one up for whoever comes.
 //!
 //! Who has shown a key is served undisturbed. Everybody else waits: for a handshake, for headers, for a body, or for a
-//! reply to be taken in. Once all places are taken, whoever waits longest makes room, but everybody has [`GRACE`] to
+//! reply to be taken in. Once all places are taken, whoever waits longest makes room, but everybody has `GRACE` to
 //! say what it wants. So connections of those who have no key, however many, keep nobody out who has one.
 
 use std::collections::BTreeMap;

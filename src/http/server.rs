@@ -23,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::field::Empty;
 use warp::Filter;
 use warp::reply::Response;
 
@@ -36,6 +38,9 @@ const SEND_BUFFER: u32 = 64 * 1024;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+/// How much of a request's path the debug log shows, in bytes.
+const MAX_SHOWN: usize = 64;
 
 /// Pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -136,7 +141,10 @@ where
         if request.uri().path_and_query().is_none() {
             *request.uri_mut() = Uri::from_static("*");
         }
-        routes.call(request)
+        let path = request.uri().path();
+        let path = &path[..path.len().min(MAX_SHOWN)];
+        let span = tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
+        routes.call(request).instrument(span)
     });
     match shake_hands(stream, tls, patience).await {
         Ok(Shaken::Plain(stream)) => serve_one(stream, service, patience, stop).await,

@@ -5,7 +5,7 @@
 //! followed in the daemon's event stream to its end ([`calls`]), on our own clock: a step has happened when its record
 //! has arrived here.
 //!
-//! What is decided is pure: [`run`] says what to do when, and is told what came of it; [`runner`] does it.
+//! What is decided is pure: [`mod@run`] says what to do when, and is told what came of it; [`mod@runner`] does it.
 
 pub mod args;
 pub mod calls;
