@@ -247,6 +247,17 @@ fn refusals_are_counted_by_what_they_say() {
 }
 
 #[test]
+fn calls_are_followed_where_the_daemon_masks_their_numbers() {
+    let simulator = Simulator::start("22", BUSY);
+    let daemon = simulator.daemon(&[("privacy", "mask_numbers = true")]);
+    let args = ["--numbers", "79990000000-79990000049", "--rate", "100", "--duration", "500ms"];
+    let (ended, report) = report(load(daemon.address, &args));
+    assert_eq!((ended.code, &report["run"]["calls"]["outcomes"]), (Some(0), &json!({"busy": 50})), "{ended:?}");
+    assert_eq!(report["run"]["latency_ms"]["channel"]["count"], 50);
+    assert!(daemon.output().contains("+7999•••00"), "numbers are masked");
+}
+
+#[test]
 fn each_number_is_in_one_call_at_a_time() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);

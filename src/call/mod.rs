@@ -52,7 +52,7 @@ pub struct Number(u64);
 const MASKED: u64 = 1 << 63;
 
 /// What stands for a digit that is hidden.
-const HIDDEN: char = '•';
+pub(crate) const HIDDEN: char = '•';
 
 impl Number {
     /// The bare digits, as they go into `Local/<digits>@…`.

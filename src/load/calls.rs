@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::record::{Seen, Step};
 use crate::call::CallId;
 
+/// Most calls with masked numbers whose records wait for an answer to be theirs.
+const MOST_MASKED: usize = 1 << 16;
+
 /// What has become clear of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
@@ -70,6 +73,8 @@ enum HangUp {
 pub struct Calls {
     asked: HashMap<u32, Asked>,
     live: HashMap<CallId, Call>,
+    /// What the log has said of calls that nobody has claimed yet, where it does not tell their numbers.
+    masked: HashMap<CallId, Vec<Seen>>,
     joined: usize,
     over: usize,
     lost: usize,
@@ -105,6 +110,7 @@ impl Calls {
     /// It is accepted, under this id.
     pub fn accepted(&mut self, number: u32, id: CallId, facts: &mut Vec<Fact>) {
         self.begin(number, id, false, facts);
+        self.claim_masked(facts);
     }
 
     /// It is refused.
@@ -112,6 +118,7 @@ impl Calls {
         if self.asked.remove(&number).is_some() {
             facts.push(Fact::Free(number));
         }
+        self.claim_masked(facts);
     }
 
     /// Nobody knows whether it was made; the log will tell, under this id if there is one.
@@ -119,20 +126,49 @@ impl Calls {
         let Some(asked) = self.asked.get_mut(&number) else { return };
         match id.or_else(|| asked.early.first().map(|seen| seen.id)) {
             Some(id) => self.begin(number, id, true, facts),
-            None => self.lost += usize::from(!std::mem::replace(&mut asked.is_lost, true)),
+            None => {
+                self.lost += usize::from(!std::mem::replace(&mut asked.is_lost, true));
+                self.claim_masked(facts);
+            }
         }
     }
 
     /// The log tells a step.
     pub fn saw(&mut self, seen: Seen, facts: &mut Vec<Fact>) {
         if self.live.contains_key(&seen.id) {
-            self.step(&seen, facts);
-        } else if let Some(asked) = self.asked.get_mut(&seen.number) {
-            let (number, id, is_lost) = (seen.number, seen.id, asked.is_lost);
+            return self.step(&seen, facts);
+        }
+        let Some(number) = seen.number else { return self.saw_masked(seen, facts) };
+        if let Some(asked) = self.asked.get_mut(&number) {
+            let (id, is_lost) = (seen.id, asked.is_lost);
             asked.early.push(seen);
             if is_lost {
                 self.begin(number, id, true, facts);
             }
+        }
+    }
+
+    fn saw_masked(&mut self, seen: Seen, facts: &mut Vec<Fact>) {
+        if seen.step == Step::Refused {
+            self.masked.remove(&seen.id);
+        } else if self.masked.len() < MOST_MASKED && !self.asked.is_empty() {
+            self.masked.entry(seen.id).or_default().push(seen);
+            self.claim_masked(facts);
+        }
+    }
+
+    /// Once no answer is to come, whatever call is left belongs to one of the requests that were not answered; to which
+    /// does not matter.
+    fn claim_masked(&mut self, facts: &mut Vec<Fact>) {
+        while self.lost > 0
+            && self.asked.len() == self.lost
+            && let (Some(number), Some(id)) = (self.asked.keys().next().copied(), self.masked.keys().next().copied())
+        {
+            self.begin(number, id, true, facts);
+        }
+        // Else it is nobody's.
+        if self.asked.is_empty() {
+            self.masked.clear();
         }
     }
 
@@ -145,7 +181,7 @@ impl Calls {
         }
         self.live.insert(id, Call { number, scheduled, progress, unconfirmed, hang_up });
         // Some of it may be of another call to the number, which is none of those that live here.
-        for seen in &asked.early {
+        for seen in asked.early.iter().chain(&self.masked.remove(&id).unwrap_or_default()) {
             self.step(seen, facts);
         }
     }

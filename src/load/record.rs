@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use super::numbers::NumberRange;
-use crate::call::CallId;
+use crate::call::{CallId, HIDDEN};
 use crate::client::sse::Event;
 
 /// A step of a call that was seen in the stream.
@@ -17,8 +17,8 @@ pub struct Seen {
     pub at: Instant,
     /// Which call.
     pub id: CallId,
-    /// The place of its number.
-    pub number: u32,
+    /// The place of its number; none if the daemon masks numbers.
+    pub number: Option<u32>,
     /// Which step.
     pub step: Step,
 }
@@ -80,7 +80,11 @@ impl Ours {
         if let Step::Ended(outcome) = &mut step {
             *outcome = line.outcome?;
         }
-        Some(Seen { at, id: line.call_id.parse().ok()?, number: self.numbers.place(&line.number)?, step })
+        let number = match line.number.contains(HIDDEN) {
+            true => None,
+            false => Some(self.numbers.place(&line.number)?),
+        };
+        Some(Seen { at, id: line.call_id.parse().ok()?, number, step })
     }
 }
 
@@ -90,7 +94,7 @@ mod tests {
 
     const ID: &str = "od-01m86xdxhfb48v1e7mge9r1r7g";
 
-    fn read(event: &str, data: &str) -> Option<(Step, u32)> {
+    fn read(event: &str, data: &str) -> Option<(Step, Option<u32>)> {
         let ours = Ours {
             numbers: "1000-1999".parse().expect("a range"),
             room_prefix: "load-".to_owned(),
@@ -113,7 +117,8 @@ mod tests {
             ("call.refused", Step::Refused),
             ("call.ended", Step::Ended("no_answer".to_owned())),
         ] {
-            assert_eq!(read(event, data), Some((step, 7)), "{event}");
+            assert_eq!(read(event, data), Some((step.clone(), Some(7))), "{event}");
+            assert_eq!(read(event, &data.replace("+1007", "+1••7")), Some((step, None)), "{event}");
         }
         for event in ["call.requested", "call.left", "gap", "ami.connected", ""] {
             assert_eq!(read(event, data), None, "{event}");

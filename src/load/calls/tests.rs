@@ -43,7 +43,7 @@ impl World {
 
     /// The log tells a step of call `n` to number 7.
     fn see(&mut self, ms: u32, n: u128, step: Step) -> Vec<Fact> {
-        let seen = Seen { at: self.at(ms), id: id(n), number: 7, step };
+        let seen = Seen { at: self.at(ms), id: id(n), number: Some(7), step };
         self.tell(|calls, facts| calls.saw(seen, facts))
     }
 }
@@ -164,7 +164,30 @@ fn at_the_end_all_are_hung_up_and_those_that_come_late_too() {
     world.calls.is_over(id(2));
     assert_eq!((world.calls.live(), world.calls.outstanding(), world.calls.doubtful()), (1, 1, 1));
     assert_eq!(world.calls.leftover(), Leftover { alive: 1, unseen: 1, unknown: 0 });
-    let seen = Seen { at: now, id: id(2), number: 8, step: busy() };
+    let seen = Seen { at: now, id: id(2), number: Some(8), step: busy() };
     world.tell(|calls, facts| calls.saw(seen, facts));
     assert_eq!((world.calls.doubtful(), world.calls.live()), (0, 1));
+}
+
+#[test]
+fn where_numbers_are_masked_calls_are_told_by_their_ids() {
+    let mut world = World::new(None);
+    let masked = |world: &mut World, ms: u32, n: u128, step: Step| {
+        let seen = Seen { at: world.at(ms), id: id(n), number: None, step };
+        world.tell(|calls, facts| calls.saw(seen, facts))
+    };
+    // Nobody's, as nothing was asked for.
+    assert_eq!(masked(&mut world, 0, 9, Step::Queued), []);
+    world.calls.ask(7, world.start);
+    world.calls.ask(8, world.start);
+    assert_eq!(masked(&mut world, 2, 2, Step::Queued), []);
+    assert_eq!(masked(&mut world, 2, 1, Step::Queued), []);
+    assert_eq!(world.accept(1), [Fact::Channel(MS * 2)]);
+    assert_eq!(masked(&mut world, 3, 1, Step::Answered), [Fact::Answered(MS * 3)]);
+    // The other one will not be answered: call 2 can only be that.
+    let lost = world.tell(|calls, facts| calls.unconfirmed(8, None, facts));
+    assert_eq!(lost, [Fact::Found, Fact::Channel(MS * 2)]);
+    assert_eq!((world.calls.live(), world.calls.doubtful()), (2, 0));
+    assert_eq!(masked(&mut world, 4, 2, busy()), [Fact::Ended("busy".to_owned()), Fact::Free(8)]);
+    assert!(world.calls.masked.is_empty());
 }

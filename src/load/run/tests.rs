@@ -65,7 +65,7 @@ fn play(
                     Some(number) => {
                         run.hung_up(id, HungUp::Taken, start + now);
                         let (at, step) = (now + MS, Step::Ended("completed".to_owned()));
-                        plan(&mut agenda, at, What::Step(Seen { at: start + at, id, number: *number, step }));
+                        plan(&mut agenda, at, What::Step(Seen { at: start + at, id, number: Some(*number), step }));
                     }
                 },
             }
@@ -81,7 +81,7 @@ fn play(
                         for (after, step) in
                             [(MS, Step::Queued), (SECOND * 2, Step::Answered), (SECOND * 2, Step::Joined)]
                         {
-                            let seen = Seen { at: start + at + after, id: *id, number, step };
+                            let seen = Seen { at: start + at + after, id: *id, number: Some(number), step };
                             plan(&mut agenda, at + after, What::Step(seen));
                         }
                     }
