@@ -55,7 +55,8 @@ pub struct Registry {
 }
 
 struct Entry {
-    call: Call,
+    /// Boxed, as the slab has more places than calls.
+    call: Box<Call>,
     /// Where it is counted in `by_state`.
     counted: State,
     /// This call's place in `deadlines`.
@@ -113,7 +114,7 @@ impl Registry {
         let (id, number) = (call.info.id, call.info.number);
         let counted = call.state();
         self.by_state[counted as usize] += 1;
-        let key = self.calls.insert(Entry { call, counted, deadline: None });
+        let key = self.calls.insert(Entry { call: Box::new(call), counted, deadline: None });
         self.by_id.insert(id, key);
         self.by_number.insert(number, key);
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
@@ -133,13 +134,13 @@ impl Registry {
         for leg in entry.call.legs() {
             self.by_leg.remove(leg);
         }
-        entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
+        *entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
         self.schedule(key);
     }
 
     /// The call of this id, if it lives.
     pub fn get(&self, id: CallId) -> Option<&Call> {
-        self.by_id.get(&id).map(|&key| &self.calls[key].call)
+        self.by_id.get(&id).map(|&key| &*self.calls[key].call)
     }
 
     /// The ids of all that live, in their order.
@@ -171,7 +172,7 @@ impl Registry {
 
     /// All that live, in no order.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter().map(|(_, entry)| &entry.call)
+        self.calls.iter().map(|(_, entry)| &*entry.call)
     }
 
     /// The newest `limit` that live and the filter takes, newest first.
