@@ -1,6 +1,7 @@
 # make run    sets up and runs the real thing: Asterisk, a gateway played by sipp, the daemon
 # make demo   the daemon with a simulated Asterisk: needs nothing but Rust
 # make test   sets up and passes every test
+# make bench  measures, and says which targets are met
 #
 # Both install what they need (as root, with apt-get), and say what is missing where they cannot.
 
@@ -24,9 +25,10 @@ test: setup setup-tests
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
 	cargo test --quiet
 
-bench: setup
+# Thousands follow the event stream in one of them.
+bench: setup $(VENV)-compare/.complete
 	asterisk/pbx setup
-	cargo bench --quiet
+	ulimit -n $$(ulimit -Hn) && cargo bench --quiet $(foreach name,codec daemon engine load scaling post,--bench $(name))
 
 # Six ways to have the same Asterisk make calls, and the pace in front of it: make compare ARGS='--svg docs'
 compare: setup setup-compare
@@ -53,9 +55,10 @@ setup:
 	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl ss:iproute2
 
 # cargo-deny looks at the crates of every platform; a build fetches only this one's.
-setup-tests: $(VENV)/.complete $(DENY)
+setup-tests: setup-compare $(VENV)/.complete $(DENY)
 	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd
 	cargo fetch --locked --quiet
+	cargo fetch --locked --quiet --manifest-path benches/peers/Cargo.toml
 	@asterisk/pbx setup --version 22
 	@asterisk/pbx setup --version 16
 

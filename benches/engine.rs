@@ -1,45 +1,57 @@
-//! Whether the cost of a request grows with the number of live calls: the engine alone, with an Asterisk that
-//! answers at once, among 10 live calls and among 50 000, in turns.
+//! Whether the cost of a call grows with the number of live calls: the engine alone, with an Asterisk that answers at
+//! once, among few live calls and among many, in turns. And what a live call weighs.
 //!
-//! `cargo bench --bench engine`, with `--smoke` for a few rounds only.
+//! `cargo bench --bench engine`
 
+mod support;
 mod world;
 
-use std::time::{Duration, Instant};
-
+use allocation_counter::measure;
+use cpu_time::ThreadTime;
+use support::{figure, median, scale, section};
 use world::World;
 
 fn main() {
-    let smoke = std::env::args().any(|arg| arg == "--smoke");
-    let (many, rounds, calls) = if smoke { (1_000, 3, 50) } else { (50_000, 40, 1_000) };
-    let (mut few, mut full) = (World::new(10), World::new(many));
-    let (mut among_few, mut among_many) = (Vec::new(), Vec::new());
+    let (many, rounds, calls) = if support::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
+    let few = 100;
+    let (mut among_few, mut among_many) = (World::new(few), World::new(0));
+    let weight = grow(&mut among_many, many);
+    let (mut fews, mut manys) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        among_few.push(time(&mut few, calls));
-        among_many.push(time(&mut full, calls));
+        fews.push(time(&mut among_few, calls));
+        manys.push(time(&mut among_many, calls));
     }
-    let (among_few, among_many) = (median(among_few) / calls, median(among_many) / calls);
-    let ratio = among_many.as_secs_f64() / among_few.as_secs_f64();
-    println!("a whole call, from request to end, {rounds} rounds of {calls} in turns");
-    println!("among     10 live calls   {among_few:>9.3?}");
-    println!("among {many:>6} live calls   {among_many:>9.3?}");
-    println!("ratio {ratio:.2}");
+    let (few_took, many_took) = (median(fews), median(manys));
+    section(&format!("the engine alone: a whole call, from request to end, {rounds} rounds of {calls} in turns"));
+    scale(&format!("among {few} live calls"), format!("{few_took:.2} µs"));
+    scale(&format!("among {many} live calls"), format!("{many_took:.2} µs"));
+    // Here caches that are too small weigh more than in the whole daemon, for which the target is.
+    scale("among many / among few", format!("{:.2}", many_took / few_took));
+    figure("memory of a live call, besides its strings", format!("{weight} bytes"), "<= 512 bytes", weight <= 512);
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
+/// Lets so many calls begin that live on, each in its conference; returns what one weighs, in bytes.
+fn grow(world: &mut World, calls: u64) -> i64 {
+    let mut strings = 0;
+    let weighed = measure(|| {
+        for _ in 0..calls {
+            let call = world.begin();
+            strings += world.join(&call);
+        }
+    });
+    assert_eq!(world.live() as u64, calls);
+    (weighed.bytes_current - strings as i64) / calls as i64
 }
 
-/// The time that so many whole calls take.
-fn time(world: &mut World, calls: u32) -> Duration {
+/// What each of so many whole calls takes, in microseconds.
+fn time(world: &mut World, calls: u32) -> f64 {
     let live = world.live();
-    let began = Instant::now();
+    let began = ThreadTime::now();
     for _ in 0..calls {
         let call = world.begin();
         world.end(&call);
     }
     let time = began.elapsed();
     assert_eq!(world.live(), live, "every call has ended");
-    time
+    time.as_secs_f64() * 1e6 / f64::from(calls)
 }

@@ -39,7 +39,9 @@ pub struct Figures {
 
 fn main() {
     let args: Vec<_> = std::env::args().collect();
-    let smoke = args.iter().any(|arg| arg == "--smoke");
+    let asked = |word| args.iter().any(|arg| arg == word);
+    // `cargo test` runs it as well, and only `cargo bench` says so.
+    let smoke = asked("--smoke") || !asked("--bench");
     let folder = args.iter().position(|arg| arg == "--svg").and_then(|at| args.get(at + 1));
     let (rounds, burst, singles) = if smoke { (1, 20, 5) } else { (5, 400, 40) };
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use originatord::ami::codec::Received;
@@ -25,9 +26,14 @@ const CONFIG: &str = "
     auth = 'plain'
 ";
 
+const ROOM: &str = "R1";
+const CALLER_ID: &str = "Bob";
+const LANG: &str = "ru";
+
 /// An engine with calls that live on.
 pub struct World {
     engine: Engine<(), ()>,
+    key: Arc<str>,
     /// The time there; it passes when it is told to.
     now: Now,
     next: u64,
@@ -41,7 +47,7 @@ impl World {
         let settings = EngineSettings::new(&config).expect("the configuration is good");
         let now = Now::read();
         let engine = Engine::new(settings, fastrand::Rng::with_seed(1), now);
-        let mut world = Self { engine, now, next: 100_000_000, answered: 0 };
+        let mut world = Self { engine, key: "bot".into(), now, next: 100_000_000, answered: 0 };
         world.log_in();
         for _ in 0..live {
             world.begin();
@@ -84,10 +90,10 @@ impl World {
         let number: Number = self.next.to_string().parse().expect("a number");
         let request = Request {
             number,
-            room: "R1".parse().expect("a room"),
-            caller_id: "Bob".parse().expect("a caller id"),
-            lang: "ru".parse().expect("a language"),
-            key: "bot".into(),
+            room: ROOM.parse().expect("a room"),
+            caller_id: CALLER_ID.parse().expect("a caller id"),
+            lang: LANG.parse().expect("a language"),
+            key: self.key.clone(),
         };
         self.engine.originate(self.now, request, ());
         let before = self.answered;
@@ -98,6 +104,22 @@ impl World {
         self.event("Newchannel", &lock, &id);
         assert_eq!(self.answered, before + 1);
         (id, lock)
+    }
+
+    /// The callee answers and comes into the conference. Returns how many bytes of strings are kept of the call.
+    pub fn join(&mut self, (id, lock): &(String, String)) -> usize {
+        let leg = format!("1795000000.{}", lock.trim_start_matches("od-lock-"));
+        self.event("Newchannel", &leg, id);
+        for (event, uniqueid, more) in [
+            ("Newstate", &leg, "ChannelStateDesc: Ringing"),
+            ("Newstate", id, "ChannelStateDesc: Up"),
+            ("ConfbridgeJoin", id, "Conference: R1"),
+        ] {
+            self.receive(format!("Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\n{more}"));
+        }
+        self.receive(format!("Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Success\r\nReason: 4"));
+        // The leg is known to the call and to the index of legs.
+        ROOM.len() + CALLER_ID.len() + LANG.len() + 2 * leg.len()
     }
 
     /// A call that was not answered ends.

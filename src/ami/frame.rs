@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// A received frame. The headers stay where they were received; looking one up copies nothing.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,20 +18,18 @@ impl Frame {
 
     /// The headers in their order, as name and value. Lines without a colon are passed over.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = &self.0[..];
-        std::iter::from_fn(move || {
-            while !rest.is_empty() {
-                let end = memchr(b'\n', rest).unwrap_or(rest.len());
-                let line = &rest[..end];
-                rest = &rest[(end + 1).min(rest.len())..];
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                if let Some(colon) = memchr(b':', line) {
-                    let value = &line[colon + 1..];
-                    return Some((&line[..colon], value.strip_prefix(b" ").unwrap_or(value)));
-                }
-            }
-            None
+        self.lines().filter_map(|line| {
+            let colon = memchr(b':', line)?;
+            Some((&line[..colon], value(&line[colon + 1..])))
         })
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let Self(lines) = self;
+        let mut start = 0;
+        memchr_iter(b'\n', lines)
+            .chain([lines.len()])
+            .map(move |end| &lines[std::mem::replace(&mut start, end + 1)..end])
     }
 
     /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first header tells.
@@ -41,13 +39,47 @@ impl Frame {
 
     /// The first header of this name, in any case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        self.lines().find_map(|line| value_of(name, line))
+    }
+
+    /// The first header of each name, in any case, in one pass that goes no further than it has to; empty where there is
+    /// none.
+    pub fn pick<const N: usize>(&self, names: [&str; N]) -> [&[u8]; N] {
+        let (mut found, mut missing) = ([None; N], N);
+        for line in self.lines() {
+            for (slot, name) in found.iter_mut().zip(names) {
+                if slot.is_none()
+                    && let Some(value) = value_of(name, line)
+                {
+                    *slot = Some(value);
+                    missing -= 1;
+                    break;
+                }
+            }
+            if missing == 0 {
+                break;
+            }
+        }
+        found.map(Option::unwrap_or_default)
     }
 
     /// The first header of this name as text; what is not UTF-8 is replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.get(name).map(String::from_utf8_lossy)
     }
+}
+
+/// The value, if the line is a header of this name. A look at where its colon would be is mostly enough to tell.
+fn value_of<'l>(name: &str, line: &'l [u8]) -> Option<&'l [u8]> {
+    let colon = name.len();
+    (line.get(colon) == Some(&b':') && line[..colon].eq_ignore_ascii_case(name.as_bytes()))
+        .then(|| value(&line[colon + 1..]))
+}
+
+/// What follows the colon, less the space before it and the line's end.
+fn value(rest: &[u8]) -> &[u8] {
+    let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
+    rest.strip_prefix(b" ").unwrap_or(rest)
 }
 
 impl fmt::Debug for Frame {

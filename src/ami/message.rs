@@ -141,20 +141,20 @@ impl<'f> Event<'f> {
         let channel = |uniqueid, linkedid| Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) };
         Some(match name {
             b"Newchannel" => {
-                let [uniqueid, linkedid] = pick(frame, ["Uniqueid", "Linkedid"]);
+                let [uniqueid, linkedid] = frame.pick(["Uniqueid", "Linkedid"]);
                 Event::Newchannel(channel(uniqueid, linkedid))
             }
             b"Newstate" => {
-                let [uniqueid, linkedid, state] = pick(frame, ["Uniqueid", "Linkedid", "ChannelStateDesc"]);
+                let [uniqueid, linkedid, state] = frame.pick(["Uniqueid", "Linkedid", "ChannelStateDesc"]);
                 Event::Newstate(channel(uniqueid, linkedid), ChannelState::parse(state))
             }
             b"Hangup" => {
-                let [uniqueid, linkedid, code, words] = pick(frame, ["Uniqueid", "Linkedid", "Cause", "Cause-txt"]);
+                let [uniqueid, linkedid, code, words] = frame.pick(["Uniqueid", "Linkedid", "Cause", "Cause-txt"]);
                 let cause = Cause { code: number(code), text: text(words).into() };
                 Event::Hangup(channel(uniqueid, linkedid), cause)
             }
             b"ConfbridgeJoin" | b"ConfbridgeLeave" => {
-                let [uniqueid, linkedid, conference] = pick(frame, ["Uniqueid", "Linkedid", "Conference"]);
+                let [uniqueid, linkedid, conference] = frame.pick(["Uniqueid", "Linkedid", "Conference"]);
                 let channel = channel(uniqueid, linkedid);
                 match name {
                     b"ConfbridgeJoin" => Event::ConfbridgeJoin(channel, text(conference)),
@@ -162,22 +162,26 @@ impl<'f> Event<'f> {
                 }
             }
             b"OriginateResponse" => {
-                let [id, response, reason] = pick(frame, ["ActionID", "Response", "Reason"]);
+                let [id, response, reason] = frame.pick(["ActionID", "Response", "Reason"]);
                 let result = if response == b"Success" { Ok(()) } else { Err(number(reason)) };
                 Event::OriginateResponse { id: ActionId::parse(id), result }
             }
             b"UserEvent" => {
-                let [name, linkedid, tech] = pick(frame, ["UserEvent", "Linkedid", "Tech"]);
+                let [name, linkedid, tech] = frame.pick(["UserEvent", "Linkedid", "Tech"]);
                 if name != GATEWAY_REPLY {
                     return None;
                 }
                 Event::GatewayReply { linkedid: text(linkedid), tech: text(tech) }
             }
             b"CoreShowChannel" => {
-                let [uniqueid, linkedid, state, application, data, bridge] = pick(
-                    frame,
-                    ["Uniqueid", "Linkedid", "ChannelStateDesc", "Application", "ApplicationData", "BridgeId"],
-                );
+                let [uniqueid, linkedid, state, application, data, bridge] = frame.pick([
+                    "Uniqueid",
+                    "Linkedid",
+                    "ChannelStateDesc",
+                    "Application",
+                    "ApplicationData",
+                    "BridgeId",
+                ]);
                 Event::CoreShowChannel(Box::new(ListedChannel {
                     channel: channel(uniqueid, linkedid),
                     state: ChannelState::parse(state),
@@ -192,24 +196,6 @@ impl<'f> Event<'f> {
             _ => return None,
         })
     }
-}
-
-/// The first header of each name, in one pass that goes no further than it has to; empty where there is none.
-fn pick<'f, const N: usize>(frame: &'f Frame, names: [&str; N]) -> [&'f [u8]; N] {
-    let (mut found, mut missing) = ([None; N], N);
-    for (name, value) in frame.headers() {
-        for (slot, wanted) in found.iter_mut().zip(names) {
-            if slot.is_none() && name.eq_ignore_ascii_case(wanted.as_bytes()) {
-                *slot = Some(value);
-                missing -= 1;
-                break;
-            }
-        }
-        if missing == 0 {
-            break;
-        }
-    }
-    found.map(Option::unwrap_or_default)
 }
 
 /// What is longer is cut: it is kept for each call and for each record, and not always by whom we expect.

@@ -117,12 +117,12 @@ impl State {
 }
 
 /// A half of the Local channel.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 enum Half {
     #[default]
     Unseen,
     Up,
-    Gone(Cause),
+    Gone,
 }
 
 impl Half {
@@ -131,17 +131,19 @@ impl Half {
             *self = Half::Up;
         }
     }
+}
 
-    fn cause(&self) -> Option<&Cause> {
-        match self {
-            Half::Gone(cause) => Some(cause),
-            _ => None,
-        }
-    }
-
-    fn is_gone(&self) -> bool {
-        matches!(self, Half::Gone(_))
-    }
+/// What is known of how a call ends. Most calls are far from their end, and need no room for it.
+#[derive(Debug, Default)]
+struct Ending {
+    left: Option<Now>,
+    over: Option<Now>,
+    local1: Option<Cause>,
+    local2: Option<Cause>,
+    leg: Option<Cause>,
+    tech: Option<Box<str>>,
+    hung_up_by: Option<Arc<str>>,
+    unseen: Option<(SystemTime, SystemTime)>,
 }
 
 /// A call and all that is known of it.
@@ -157,18 +159,13 @@ pub struct Call {
     ringing: Option<Now>,
     answered: Option<Now>,
     joined: Option<Now>,
-    left: Option<Now>,
     /// How often either was told.
     visits: u8,
-    over: Option<Now>,
     local1: Half,
     local2: Half,
     legs_up: Vec<Box<str>>,
-    leg_cause: Option<Cause>,
-    tech: Option<Box<str>>,
     response: Option<Result<(), u8>>,
-    hung_up_by: Option<Arc<str>>,
-    unseen: Option<(SystemTime, SystemTime)>,
+    ending: Option<Box<Ending>>,
     freed: bool,
     ended: bool,
 }
@@ -184,17 +181,12 @@ impl Call {
             ringing: None,
             answered: None,
             joined: None,
-            left: None,
             visits: 0,
-            over: None,
             local1: Half::Unseen,
             local2: Half::Unseen,
             legs_up: Vec::new(),
-            leg_cause: None,
-            tech: None,
             response: None,
-            hung_up_by: None,
-            unseen: None,
+            ending: None,
             freed: false,
             ended: false,
         }
@@ -211,6 +203,8 @@ impl Call {
             }
             Fact::LegSeen(leg) => {
                 if self.takes_leg() && !self.legs_up.contains(&leg) {
+                    // Nearly all calls have one and no more.
+                    self.legs_up.reserve_exact(1);
                     self.legs_up.push(leg);
                 }
             }
@@ -219,54 +213,71 @@ impl Call {
             Fact::Joined(conference) => {
                 self.reach(now, State::Answered, &mut change);
                 self.joined.get_or_insert(now);
-                self.left = None;
+                if let Some(ending) = &mut self.ending {
+                    ending.left = None;
+                }
                 self.tell_visit(Change::Joined(conference), &mut change);
             }
             Fact::Left(conference) => {
-                self.left = Some(now);
+                self.ending().left = Some(now);
                 self.tell_visit(Change::Left(conference), &mut change);
             }
             Fact::Local1Gone(cause) => {
-                self.local1 = Half::Gone(cause);
-                self.over.get_or_insert(now);
+                self.local1 = Half::Gone;
+                self.ending().local1 = Some(cause);
+                self.ending().over.get_or_insert(now);
             }
             Fact::Local2Gone(cause) => {
-                self.local2 = Half::Gone(cause);
+                self.local2 = Half::Gone;
+                self.ending().local2 = Some(cause);
                 // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
                 if self.local1 == Half::Unseen {
-                    self.over.get_or_insert(now);
+                    self.ending().over.get_or_insert(now);
                 }
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegGone(leg, cause) => {
                 self.legs_up.retain(|up| *up != leg);
-                let kept = self.leg_cause.take();
-                self.leg_cause = Some(more_telling(kept, cause));
+                let kept = self.ending().leg.take();
+                self.ending().leg = Some(more_telling(kept, cause));
             }
             Fact::Tech(text) => {
                 // With several legs the flood wait is what whoever asks must know.
-                if !self.tech.as_deref().is_some_and(is_flood_wait) {
-                    self.tech = Some(text);
+                let tech = &mut self.ending().tech;
+                if !tech.as_deref().is_some_and(is_flood_wait) {
+                    *tech = Some(text);
                 }
             }
             Fact::Response(result) => {
                 self.response = Some(result);
                 match result {
                     Ok(()) => self.reach(now, State::Answered, &mut change),
-                    Err(_) => _ = self.over.get_or_insert(now),
+                    Err(_) => _ = self.ending().over.get_or_insert(now),
                 }
             }
-            Fact::HangUpAsked(key) => _ = self.hung_up_by.get_or_insert(key),
-            Fact::HangUpRefused => self.hung_up_by = None,
+            Fact::HangUpAsked(key) => _ = self.ending().hung_up_by.get_or_insert(key),
+            Fact::HangUpRefused => self.ending().hung_up_by = None,
             Fact::Vanished(last_alive) => {
-                if !self.local1.is_gone() {
+                if self.local1 != Half::Gone {
                     // The clock of the day may have been set back meanwhile.
-                    self.unseen = Some((last_alive.min(now.wall), now.wall));
+                    self.ending().unseen = Some((last_alive.min(now.wall), now.wall));
                 }
-                self.over.get_or_insert(now);
+                self.ending().over.get_or_insert(now);
             }
         }
         self.settle(now, &mut change);
+    }
+
+    fn ending(&mut self) -> &mut Ending {
+        self.ending.get_or_insert_default()
+    }
+
+    fn left(&self) -> Option<Now> {
+        self.ending.as_ref()?.left
+    }
+
+    fn over(&self) -> Option<Now> {
+        self.ending.as_ref()?.over
     }
 
     fn tell_visit(&mut self, visit: Change, mut change: impl FnMut(Change)) {
@@ -283,14 +294,14 @@ impl Call {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.ended { None } else { Some(self.over?.instant + GRACE) }
+        if self.ended { None } else { Some(self.over()?.instant + GRACE) }
     }
 
     /// How far the call has come.
     pub fn state(&self) -> State {
-        if self.over.is_some() {
+        if self.over().is_some() {
             State::Ended
-        } else if self.left.is_some() {
+        } else if self.left().is_some() {
             State::Left
         } else if self.joined.is_some() {
             State::Joined
@@ -337,7 +348,7 @@ impl Call {
     /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by another call. No
     /// call was made.
     pub fn is_locked_out(&self) -> bool {
-        self.local1.is_gone() && !self.has_lock() && !self.is_answered()
+        self.local1 == Half::Gone && !self.has_lock() && !self.is_answered()
     }
 
     /// Whether OriginateResponse was seen: then no more will come of this Originate if it failed.
@@ -362,8 +373,8 @@ impl Call {
             ringing: self.ringing.map(|now| now.wall),
             answered: self.answered.map(|now| now.wall),
             joined: self.joined.map(|now| now.wall),
-            left: self.left.map(|now| now.wall),
-            ended: self.over.map(|now| now.wall),
+            left: self.left().map(|now| now.wall),
+            ended: self.over().map(|now| now.wall),
         }
     }
 
@@ -386,67 +397,70 @@ impl Call {
     }
 
     fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {
-        let Some(over) = self.over else { return };
-        let late = now.instant >= over.instant + GRACE || self.unseen.is_some();
-        if !self.freed && (late || (self.local1.is_gone() && self.local2.is_gone())) {
+        let Some((ending, over)) = self.ending.as_ref().and_then(|ending| Some((ending, ending.over?))) else { return };
+        let late = now.instant >= over.instant + GRACE || ending.unseen.is_some();
+        let are_gone = self.local1 == Half::Gone && self.local2 == Half::Gone;
+        if !self.freed && (late || are_gone) {
             self.freed = true;
             change(Change::Freed);
         }
-        if !self.ended && (late || (self.freed && self.is_told())) {
+        if !self.ended && (late || (self.freed && self.is_told(ending))) {
             self.ended = true;
-            change(Change::Ended(Box::new(self.end(over))));
+            change(Change::Ended(Box::new(self.end(ending, over))));
         }
     }
 
     /// Whether all that tells the outcome is known.
-    fn is_told(&self) -> bool {
-        let Some(cause) = &self.leg_cause else { return false };
+    fn is_told(&self, ending: &Ending) -> bool {
+        let Some(cause) = &ending.leg else { return false };
         let answer_known = self.is_answered() || self.response.is_some();
         // 38 stands for every SIP 500; which one it was is only in the gateway's own words.
-        let words_known = self.is_answered() || self.tech.is_some() || cause.code != 38;
+        let words_known = self.is_answered() || ending.tech.is_some() || cause.code != 38;
         self.legs_up.is_empty() && answer_known && words_known
     }
 
-    fn end(&self, over: Now) -> End {
+    fn end(&self, ending: &Ending, over: Now) -> End {
         let rang_from = self.ringing.or(self.queued);
         let rang_to = self.answered.unwrap_or(over);
         let rang_known = self.met_as < State::Ringing;
         End {
-            outcome: self.outcome(),
-            cause: self.cause().cloned(),
-            tech: self.tech.clone().filter(|_| !self.is_answered()),
+            outcome: self.outcome(ending),
+            cause: ending.cause().cloned(),
+            tech: ending.tech.clone().filter(|_| !self.is_answered()),
             ring: rang_from.filter(|_| rang_known).map(|from| rang_to.instant.saturating_duration_since(from.instant)),
             talk: self.answered.map(|from| over.instant.saturating_duration_since(from.instant)),
-            hung_up_by: self.hung_up_by.clone(),
-            unseen: self.unseen,
+            hung_up_by: ending.hung_up_by.clone(),
+            unseen: ending.unseen,
             moments: self.moments(),
         }
     }
 
-    fn outcome(&self) -> Outcome {
-        if self.unseen.is_some() {
+    fn outcome(&self, ending: &Ending) -> Outcome {
+        if ending.unseen.is_some() {
             Outcome::Unknown
         } else if self.is_answered() {
             Outcome::Completed
-        } else if self.hung_up_by.is_some() {
+        } else if ending.hung_up_by.is_some() {
             Outcome::Canceled
-        } else if self.tech.as_deref().is_some_and(is_flood_wait) {
+        } else if ending.tech.as_deref().is_some_and(is_flood_wait) {
             Outcome::FloodWait
-        } else if let Some(outcome) = self.leg_cause.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
+        } else if let Some(outcome) = ending.leg.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
             outcome
         } else {
             // The leg was not heard of. Of the Local halves' causes only these two are never wrong.
-            let of_halves = self.cause().and_then(|cause| Outcome::from_cause(cause.code));
+            let of_halves = ending.cause().and_then(|cause| Outcome::from_cause(cause.code));
             let of_response = self.response.and_then(Result::err).map(Outcome::from_reason);
             let is_true = |outcome: &Outcome| matches!(outcome, Outcome::Busy | Outcome::NoAnswer);
             of_halves.filter(is_true).or(of_response).or(of_halves).unwrap_or(Outcome::Failed)
         }
     }
+}
 
+impl Ending {
     /// The leg's cause, else the first of the Local halves' that says anything.
     fn cause(&self) -> Option<&Cause> {
-        let halves = [self.local2.cause(), self.local1.cause()];
-        self.leg_cause.as_ref().or_else(|| halves.into_iter().flatten().find(|cause| cause.code != 0))
+        let halves = [&self.local2, &self.local1];
+        self.leg.as_ref().or_else(|| halves.into_iter().flatten().find(|cause| cause.code != 0))
     }
 }
 

@@ -12,7 +12,7 @@ pub mod refusal;
 pub mod registry;
 pub mod view;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,6 +24,9 @@ pub use refusal::Refusal;
 
 /// Longest room name or caller id, in bytes.
 pub const MAX_TEXT: usize = 64;
+
+/// Most digits of a number, in E.164.
+const MAX_DIGITS: usize = 15;
 
 /// Longest language tag, in bytes: what RFC 5646 (4.4.1) asks applications to have room for.
 pub const MAX_LANG: usize = 35;
@@ -57,9 +60,19 @@ pub(crate) const HIDDEN: char = '•';
 impl Number {
     /// The bare digits, as they go into `Local/<digits>@…`.
     pub fn digits(self) -> String {
-        let mut guarded = (self.0 & !MASKED).to_string();
-        guarded.remove(0);
-        guarded
+        self.text(&mut [0; MAX_DIGITS]).to_owned()
+    }
+
+    /// The bare digits, in `buffer`.
+    fn text(self, buffer: &mut [u8; MAX_DIGITS]) -> &str {
+        let (mut guarded, mut start) = (self.0 & !MASKED, MAX_DIGITS);
+        while guarded > 1 && start > 0 {
+            start -= 1;
+            buffer[start] = b'0' + (guarded % 10) as u8;
+            guarded /= 10;
+        }
+        // Digits are text.
+        std::str::from_utf8(&buffer[start..]).unwrap_or_default()
     }
 
     /// Whether its middle is hidden.
@@ -115,7 +128,7 @@ impl FromStr for Number {
             match c {
                 ' ' | '-' | '.' | '(' | ')' => {}
                 '+' if !plus && digits == 0 => plus = true,
-                '0'..='9' if digits < 15 => {
+                '0'..='9' if digits < MAX_DIGITS => {
                     guarded = guarded * 10 + (c as u64 - '0' as u64);
                     digits += 1;
                 }
@@ -132,14 +145,15 @@ impl FromStr for Number {
 /// As a person reads it, with the `+`.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.digits();
+        let mut buffer = [0; MAX_DIGITS];
+        let digits = self.text(&mut buffer);
+        f.write_str("+")?;
         if !self.is_masked() {
-            return write!(f, "+{digits}");
+            return f.write_str(digits);
         }
         let hidden = hidden(digits.len());
-        f.write_str("+")?;
         let shown = |(place, digit)| if hidden.contains(&place) { HIDDEN } else { digit };
-        digits.char_indices().map(shown).try_for_each(|c| write!(f, "{c}"))
+        digits.char_indices().map(shown).try_for_each(|c| f.write_char(c))
     }
 }
 
@@ -311,8 +325,8 @@ pub fn lock_id(number: Number) -> String {
 /// The number whose lock `uniqueid` is, if it is one.
 pub fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
-    let number = digits.parse().ok()?;
-    (lock_id(number) == uniqueid).then_some(number)
+    let number: Number = digits.parse().ok()?;
+    (number.text(&mut [0; MAX_DIGITS]) == digits).then_some(number)
 }
 
 /// Who is called, where to, and on whose behalf: what never changes during a call.

@@ -55,7 +55,8 @@ pub struct Registry {
 }
 
 struct Entry {
-    call: Call,
+    /// Boxed, as the slab has more places than calls.
+    call: Box<Call>,
     /// Where it is counted in `by_state`.
     counted: State,
     /// This call's place in `deadlines`.
@@ -113,7 +114,7 @@ impl Registry {
         let (id, number) = (call.info.id, call.info.number);
         let counted = call.state();
         self.by_state[counted as usize] += 1;
-        let key = self.calls.insert(Entry { call, counted, deadline: None });
+        let key = self.calls.insert(Entry { call: Box::new(call), counted, deadline: None });
         self.by_id.insert(id, key);
         match self.calls[key].call.is_accepted() {
             true => _ = self.by_number.insert(number, key),
@@ -136,13 +137,13 @@ impl Registry {
         for leg in entry.call.legs() {
             self.by_leg.remove(leg);
         }
-        entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
+        *entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
         self.schedule(key);
     }
 
     /// The call of this id, if it lives.
     pub fn get(&self, id: CallId) -> Option<&Call> {
-        self.by_id.get(&id).map(|&key| &self.calls[key].call)
+        self.by_id.get(&id).map(|&key| &*self.calls[key].call)
     }
 
     /// How many live, of all keys and of this one.
@@ -167,7 +168,7 @@ impl Registry {
 
     /// All that live, in no order.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter().map(|(_, entry)| &entry.call)
+        self.calls.iter().map(|(_, entry)| &*entry.call)
     }
 
     /// The newest `limit` that live and the filter takes, newest first.

@@ -40,7 +40,7 @@ impl Case {
     fn write(&mut self, calls: &[(CallInfo, End)]) {
         let entry = |(info, end): &(CallInfo, End)| {
             let event = Event::CallEnded(Box::new(end.clone()));
-            Entry::Record(Arc::new(Record { seq: 1, time: samples::time(), event, call: Some(Arc::new(info.clone())) }))
+            Entry::Record(Arc::new(Record::new(1, samples::time(), event, Some(Arc::new(info.clone())))))
         };
         let batch: Vec<_> = calls.iter().map(entry).collect();
         self.sink.write(&batch).unwrap();

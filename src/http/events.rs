@@ -7,9 +7,9 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
+use tokio::time::{Duration, sleep, timeout};
 use warp::filters::BoxedFilter;
-use warp::filters::sse::{self, Event};
-use warp::http::header::{HeaderName, HeaderValue};
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Reply};
@@ -17,6 +17,19 @@ use warp::{Filter, Reply};
 use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::journal::{Entry, Reader};
+
+/// How long nothing may be said, so that no proxy takes the stream for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// An empty comment.
+const KEPT_ALIVE: &str = ":\n\n";
+
+/// About what serving one reader takes, with time to spare. Each waits for a moment of as many of these as there are
+/// readers, so that a crowd does not come all at once and the bots wait behind it, and reads several records in one go.
+const SERVING: Duration = Duration::from_micros(50);
+
+/// The shortest time that a timer can tell; a crowd that needs less is none.
+const NOTICEABLE: Duration = Duration::from_millis(2);
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
@@ -41,16 +54,18 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 return reply::asked_by(&caller.name, full);
             };
             let boot = api.journal.boot();
-            let start = start.map(|seq| Ok(Event::default().id(format!("{boot}-{seq}"))));
+            let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
+            let revoked = Box::pin(api.door.revoked(headers));
             // Both are given back when the stream is dropped.
             let held = (permit, place.serve());
-            let events = entries(reader).take_until(Box::pin(api.door.revoked(headers))).map(move |entry| {
+            let chunks = chunks(api, reader).take_until(revoked).map(move |chunk| {
                 let _held = &held;
-                Ok::<_, Infallible>(event(boot, &entry))
+                Ok::<_, Infallible>(chunk)
             });
-            let events = stream::iter(start).chain(events);
-            let mut response = sse::reply(sse::keep_alive().stream(events)).into_response();
+            let mut response = warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
             let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
             reply::asked_by(&caller.name, response)
@@ -78,20 +93,27 @@ fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option
     Ok((reader, None))
 }
 
-fn entries(reader: Reader) -> impl Stream<Item = Entry> + Send + Sync {
-    stream::unfold(reader, |mut reader| async move {
+/// What is read from now on, as events; whenever nothing was for a while, a comment.
+fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
+    stream::unfold((api, reader), |(api, mut reader)| async move {
+        if timeout(KEEP_ALIVE, reader.wait()).await.is_err() {
+            return Some((KEPT_ALIVE.to_owned(), (api, reader)));
+        }
+        let crowd = SERVING * api.streams() as u32;
+        if crowd >= NOTICEABLE {
+            sleep(crowd.mul_f64(fastrand::f64())).await;
+        }
         let batch = reader.next_batch().await;
-        (!batch.is_empty()).then(|| (stream::iter(batch), reader))
+        let boot = api.journal.boot();
+        (!batch.is_empty()).then(|| (batch.iter().map(|entry| event(boot, entry)).collect(), (api, reader)))
     })
-    .flatten()
 }
 
-fn event(boot: u64, entry: &Entry) -> Event {
-    let data = serde_json::to_string(entry).unwrap_or_default();
+/// The entry as an event. Its JSON has no line break.
+fn event(boot: u64, entry: &Entry) -> String {
+    let json = entry.json();
     match entry {
-        Entry::Record(record) => {
-            Event::default().event(record.event.name()).id(format!("{boot}-{}", record.seq)).data(data)
-        }
-        Entry::Gap(_) => Event::default().event("gap").data(data),
+        Entry::Record(record) => format!("event:{}\ndata:{json}\nid:{boot}-{}\n\n", record.event.name(), record.seq),
+        Entry::Gap(_) => format!("event:gap\ndata:{json}\n\n"),
     }
 }

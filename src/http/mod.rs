@@ -50,7 +50,9 @@ pub struct Api {
     pub erasers: Vec<Eraser>,
     /// Whether numbers are shown without their middle.
     pub masks: bool,
+    /// The places for event streams that are free.
     streams: Arc<Semaphore>,
+    max_streams: usize,
     lists: Arc<Semaphore>,
 }
 
@@ -60,10 +62,28 @@ impl Api {
         let door = Door::new(Keys::new(&config.api_keys));
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
-        let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
+        let max_streams = max_connections.div_ceil(2);
+        let streams = Arc::new(Semaphore::new(max_streams));
         let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
-        Self { handle, journal, door, reply_timeout, default_lang, history, erasers, masks, streams, lists }
+        Self {
+            handle,
+            journal,
+            door,
+            reply_timeout,
+            default_lang,
+            history,
+            erasers,
+            masks,
+            streams,
+            max_streams,
+            lists,
+        }
+    }
+
+    /// How many event streams there are.
+    fn streams(&self) -> usize {
+        self.max_streams - self.streams.available_permits()
     }
 }
 

@@ -79,8 +79,7 @@ impl Journal {
     pub fn erase(&self, number: Number) {
         for record in &mut self.ring().records {
             if record.call.as_ref().is_some_and(|call| number.may_be(call.number)) {
-                let (seq, time) = (record.seq, record.time);
-                *record = Arc::new(Record { seq, time, event: Event::Erased, call: None });
+                *record = Arc::new(Record::new(record.seq, record.time, Event::Erased, None));
             }
         }
     }
@@ -102,7 +101,7 @@ impl Journal {
                 if ring.records.len() == self.shared.capacity {
                     ring.records.pop_front();
                 }
-                ring.records.push_back(Arc::new(Record { seq, time, event, call }));
+                ring.records.push_back(Arc::new(Record::new(seq, time, event, call)));
             }
             ring.next_seq - 1
         };
@@ -188,7 +187,7 @@ impl Reader {
     }
 
     /// Waits until there is something to read, or the log is closed.
-    async fn wait(&mut self) {
+    pub async fn wait(&mut self) {
         loop {
             self.head.borrow_and_update();
             {

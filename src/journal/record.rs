@@ -5,7 +5,8 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use serde::ser::SerializeMap;
@@ -26,6 +27,8 @@ pub struct Record {
     pub event: Event,
     /// To which call, if to one.
     pub call: Option<Arc<CallInfo>>,
+    /// All of that as JSON, once somebody has asked for it: thousands may read one record.
+    pub(super) json: OnceLock<Box<str>>,
 }
 
 /// What happened.
@@ -173,6 +176,17 @@ pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result
 }
 
 impl Record {
+    /// A record of this number.
+    pub fn new(seq: u64, time: SystemTime, event: Event, call: Option<Arc<CallInfo>>) -> Self {
+        Self { seq, time, event, call, json: OnceLock::new() }
+    }
+
+    /// The record as one line of JSON, without its end.
+    pub fn json(&self) -> &str {
+        // Nothing of ours has a key that is not text, which is all that can fail here.
+        self.json.get_or_init(|| serde_json::to_string(self).unwrap_or_default().into())
+    }
+
     /// Puts all members, in their order.
     pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
         members.put("seq", Value::Number(self.seq))?;
@@ -251,6 +265,16 @@ impl Serialize for Gap {
         let mut map = serializer.serialize_map(None)?;
         self.members(&mut IntoMap(&mut map))?;
         map.end()
+    }
+}
+
+impl Entry {
+    /// The entry as one line of JSON, without its end.
+    pub fn json(&self) -> Cow<'_, str> {
+        match self {
+            Entry::Record(record) => record.json().into(),
+            Entry::Gap(gap) => serde_json::to_string(gap).unwrap_or_default().into(),
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn end(outcome: Outcome) -> End {
 
 /// A record of `call()`.
 pub(crate) fn of_call(seq: u64, event: Event) -> Record {
-    Record { seq, time: time() + Duration::from_secs(seq - 1), event, call: Some(Arc::new(call())) }
+    Record::new(seq, time() + Duration::from_secs(seq - 1), event, Some(Arc::new(call())))
 }
 
 /// All kinds, and of those that come in several shapes each shape.

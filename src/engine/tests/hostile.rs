@@ -37,7 +37,7 @@ fn its_words_are_kept_no_longer_than_words_are() {
     bench.pass(Duration::from_secs(1));
     let mut told = Vec::new();
     for (event, call) in &bench.records {
-        let record = crate::journal::Record { seq: 1, time: UNIX_EPOCH, event: event.clone(), call: call.clone() };
+        let record = crate::journal::Record::new(1, UNIX_EPOCH, event.clone(), call.clone());
         told.push(serde_json::to_string(&record).unwrap());
     }
     let longest = told.iter().map(String::len).max();

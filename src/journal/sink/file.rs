@@ -98,7 +98,7 @@ impl Sink for FileSink {
         }
         let mut lines = Vec::new();
         for entry in batch {
-            serde_json::to_writer(&mut lines, entry)?;
+            lines.extend_from_slice(entry.json().as_bytes());
             lines.push(b'\n');
         }
         while let Err(error) = self.append(&lines) {

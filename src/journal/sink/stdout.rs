@@ -7,6 +7,9 @@ use crate::call::Number;
 use crate::config::LogFormat;
 use crate::journal::Entry;
 
+/// About how long a line is, in bytes.
+const LINE: usize = 256;
+
 /// Writes lines to stdout, or to whatever stands in for it.
 pub struct StdoutSink<W> {
     output: W,
@@ -32,12 +35,12 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
         if !(self.shows)() {
             return Ok(());
         }
-        let mut lines = String::new();
+        let mut lines = String::with_capacity(batch.len() * LINE);
         for entry in batch {
             match self.format {
                 LogFormat::Text => text_line(entry, &mut lines),
                 LogFormat::Json => {
-                    lines.push_str(&serde_json::to_string(entry)?);
+                    lines.push_str(&entry.json());
                     lines.push('\n');
                 }
             }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::SystemTime;
+
+use humantime::format_rfc3339_millis;
 
 use crate::journal::Entry;
 use crate::journal::member::{Members, Value};
-use crate::journal::record::rfc3339;
 
 /// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by
 /// a newline.
@@ -15,11 +16,11 @@ pub fn text_line(entry: &Entry, lines: &mut String) {
     // Writing to a string does not fail.
     let _ = match entry {
         Entry::Record(record) => {
-            _ = write!(lines, "{}  INFO {}", rfc3339(record.time), record.event.name());
+            _ = write!(lines, "{}  INFO {}", format_rfc3339_millis(record.time), record.event.name());
             record.members(&mut Line(lines))
         }
         Entry::Gap(gap) => {
-            _ = write!(lines, "{}  WARN gap", rfc3339(SystemTime::now()));
+            _ = write!(lines, "{}  WARN gap", format_rfc3339_millis(SystemTime::now()));
             gap.members(&mut Line(lines))
         }
     };
@@ -34,26 +35,47 @@ impl Members for Line<'_> {
 
     fn put(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Infallible> {
         // The line begins with these.
-        if matches!(name, "time" | "event") {
+        if matches!(name, "time" | "event") || matches!(value, Value::Null) {
             return Ok(());
         }
+        let Self(line) = self;
+        for part in [" ", name, "="] {
+            line.push_str(part);
+        }
+        let start = line.len();
         let _ = match value {
             Value::Null => Ok(()),
-            Value::Text(text) => write!(self.0, " {name}={}", quoted(text)),
-            Value::Shown(shown) => write!(self.0, " {name}={}", quoted(&shown.to_string())),
-            Value::Number(number) => write!(self.0, " {name}={number}"),
+            Value::Text(text) => {
+                line.push_str(text);
+                quote_from(start, line)
+            }
+            Value::Shown(shown) => write!(line, "{shown}").and_then(|()| quote_from(start, line)),
+            Value::Number(number) => write!(line, "{number}"),
             // As JSON writes it.
-            Value::Seconds(seconds) => write!(self.0, " {name}={seconds:?}"),
+            Value::Seconds(seconds) => write!(line, "{seconds:?}"),
         };
         Ok(())
     }
 }
 
+/// Makes what begins at `start` what [`quoted`] makes of it.
+fn quote_from(start: usize, line: &mut String) -> fmt::Result {
+    if is_plain(&line[start..]) {
+        return Ok(());
+    }
+    let text = line.split_off(start);
+    write!(line, "{text:?}")
+}
+
 /// The text as it is if it is one plain word, else in quotes, with everything escaped that a terminal or a
 /// reader could take for something else: control characters, quotes, directions of writing.
 pub fn quoted(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| c.is_alphanumeric() || "+-_.:/@".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
+    if is_plain(text) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
+}
+
+fn is_plain(text: &str) -> bool {
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | ':' | '/' | '@');
+    !text.is_empty() && text.chars().all(is_plain)
 }
 
 #[cfg(test)]

@@ -1,0 +1,124 @@
+//! Bots: connections that are kept alive, each with one request at a time, written by hand so that they cost little.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::peer::{DIGITS, STAYS};
+
+/// The key of all bots.
+pub const KEY: &str = "k3y-of-the-bench";
+
+/// How long an answer may take before something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bots at one server.
+pub struct Bots {
+    connections: Vec<TcpStream>,
+    request: Vec<u8>,
+    number_at: usize,
+    next: u64,
+}
+
+impl Bots {
+    /// So many of them. Their calls are over at once, unless they `stay`.
+    pub fn connect(address: SocketAddr, count: usize, stay: bool) -> Self {
+        let connections = (0..count).map(|_| connect(address)).collect();
+        let number = "0".repeat(DIGITS);
+        let body = format!(
+            r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob","lang":"ru"}}"#
+        );
+        let request = format!(
+            "POST /api/conf HTTP/1.1\r\nHost: {address}\r\nUser-Agent: python-requests/2.32.3\r\n\
+             Accept-Encoding: gzip, deflate\r\nAccept: */*\r\nConnection: keep-alive\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let number_at = request.find(&number).expect("a number");
+        let first = if stay { STAYS } else { "79" };
+        let next = first.parse::<u64>().expect("digits") * 10_u64.pow(DIGITS as u32 - 2);
+        Self { connections, request: request.into_bytes(), number_at, next }
+    }
+
+    /// Each asks for one call and, once all have asked, reads its answer; again and again, until there were `count`.
+    pub fn closed(&mut self, count: usize) -> Duration {
+        let began = Instant::now();
+        for _ in 0..count.div_ceil(self.connections.len()) {
+            for index in 0..self.connections.len() {
+                self.ask(index);
+            }
+            self.connections.iter_mut().for_each(read_ok);
+        }
+        began.elapsed()
+    }
+
+    /// Asks at this rate for this long, whether answers have come or not; returns how long each took from when it was
+    /// to be asked. The answers are read in the order of asking, which counts none too short.
+    pub fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
+        let count = (f64::from(per_second) * time.as_secs_f64()) as u32;
+        let (asked, to_read) = mpsc::channel::<(usize, Instant)>();
+        let (read, free) = mpsc::channel();
+        let mut readers: Vec<TcpStream> =
+            self.connections.iter().map(|connection| connection.try_clone().expect("a clone")).collect();
+        (0..readers.len()).for_each(|index| read.send(index).expect("a receiver"));
+        let reader = thread::spawn(move || {
+            let mut times = Vec::with_capacity(count as usize);
+            for (index, scheduled) in to_read {
+                read_ok(&mut readers[index]);
+                times.push(scheduled.elapsed());
+                // Whoever asks may have asked for the last time.
+                let _ = read.send(index);
+            }
+            times
+        });
+        let began = Instant::now();
+        for number in 0..count {
+            let scheduled = began + Duration::from_secs(1) * number / per_second;
+            let early = scheduled.saturating_duration_since(Instant::now());
+            if !early.is_zero() {
+                thread::sleep(early);
+            }
+            let index = free.recv().expect("a connection");
+            self.ask(index);
+            asked.send((index, scheduled)).expect("a reader");
+        }
+        drop(asked);
+        reader.join().expect("the reader")
+    }
+
+    fn ask(&mut self, index: usize) {
+        self.next += 1;
+        let place = &mut self.request[self.number_at..self.number_at + DIGITS];
+        let mut rest = self.next;
+        for digit in place.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        self.connections[index].write_all(&self.request).expect("it is read");
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("it listens");
+    stream.set_nodelay(true).expect("no delay");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream
+}
+
+/// Reads an answer, which has to be "ok".
+fn read_ok(stream: &mut TcpStream) {
+    let (mut answer, mut length) = ([0; 1024], 0);
+    loop {
+        let read = stream.read(&mut answer[length..]).expect("an answer");
+        assert!(read > 0, "the connection was closed");
+        length += read;
+        if answer[..length].trim_ascii_end().ends_with(b"}") {
+            break;
+        }
+    }
+    let answer = &answer[..length];
+    let is_ok = answer.starts_with(b"HTTP/1.1 200") && answer.trim_ascii_end().ends_with(b"{\"message\":\"ok\"}");
+    assert!(is_ok, "{}", String::from_utf8_lossy(answer));
+}
