@@ -101,7 +101,13 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     };
     let [a, b, c, d] = ids.clone();
     let all = (vec![d.clone(), c.clone()], vec![b.clone(), a], Some(2));
-    for path in ["/api/calls", "/api/calls?limit=1000", "/api/calls?limit=2", "/api/calls?x=1&limit=2"] {
+    for path in [
+        "/api/calls",
+        "/api/calls?limit=1000",
+        "/api/calls?limit=1&live=10000",
+        "/api/calls?limit=2",
+        "/api/calls?x=1&limit=2",
+    ] {
         assert_eq!(listed(path), all, "{path}");
     }
     assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));

@@ -31,7 +31,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let Ok((reader, start)) = reader(&api, &headers, &query) else {
                 let text = "since, or Last-Event-ID, must be a record's number or an event's id";
                 return reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
@@ -44,7 +44,8 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let start = start.map(|seq| Ok(Event::default().id(format!("{boot}-{seq}"))));
             // Both are given back when the stream is dropped.
             let held = (permit, place.serve());
-            let events = entries(reader).take_until(Box::pin(api.door.revoked(headers))).map(move |entry| {
+            let revoked = async move { api.door.revoked(&headers).await };
+            let events = entries(reader).take_until(Box::pin(revoked)).map(move |entry| {
                 let _held = &held;
                 Ok::<_, Infallible>(event(boot, &entry))
             });

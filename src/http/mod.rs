@@ -13,10 +13,12 @@ mod metrics;
 pub mod places;
 pub mod reply;
 pub mod server;
+mod session;
+pub mod stats;
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use warp::filters::path::FullPath;
@@ -31,6 +33,7 @@ use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::journal::sink::Eraser;
+use crate::stats::Stats;
 
 /// What the handlers share.
 pub struct Api {
@@ -50,6 +53,12 @@ pub struct Api {
     pub erasers: Vec<Eraser>,
     /// Whether numbers are shown without their middle.
     pub masks: bool,
+    /// What tells this daemon from others.
+    pub instance: Arc<str>,
+    /// Whether we speak TLS ourselves.
+    pub tls: bool,
+    /// How it went lately.
+    pub stats: Arc<Mutex<Stats>>,
     streams: Arc<Semaphore>,
     lists: Arc<Semaphore>,
 }
@@ -57,13 +66,29 @@ pub struct Api {
 impl Api {
     /// Puts together what the handlers need, where there are so many connections at most.
     pub fn new(handle: Handle, journal: Journal, config: &Config, max_connections: usize) -> Self {
-        let door = Door::new(Keys::new(&config.api_keys));
+        let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
         let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
-        Self { handle, journal, door, reply_timeout, default_lang, history, erasers, masks, streams, lists }
+        let (instance, tls) = (config.instance.clone(), config.http.tls.is_some());
+        let stats = Arc::new(Mutex::new(Stats::new(SystemTime::now())));
+        Self {
+            handle,
+            journal,
+            door,
+            reply_timeout,
+            default_lang,
+            history,
+            erasers,
+            masks,
+            instance,
+            tls,
+            stats,
+            streams,
+            lists,
+        }
     }
 }
 
@@ -75,6 +100,10 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .or(calls::one(api.clone()))
         .unify()
         .or(events::route(api.clone()))
+        .unify()
+        .or(stats::route(api.clone()))
+        .unify()
+        .or(session::route(api.clone()))
         .unify()
         .or(health::live())
         .unify()
@@ -95,11 +124,22 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
 
 /// What a path is called where requests are counted: a client can ask for any path, and each name is kept for ever.
 fn counted_as(path: &str) -> &'static str {
-    const KNOWN: [&str; 7] =
-        ["/api/calls", "/api/conf", "/api/events", "/api/history", "/healthz", "/metrics", "/readyz"];
+    const KNOWN: [&str; 10] = [
+        "/",
+        "/api/calls",
+        "/api/conf",
+        "/api/events",
+        "/api/history",
+        "/api/session",
+        "/api/stats",
+        "/healthz",
+        "/metrics",
+        "/readyz",
+    ];
     match KNOWN.iter().find(|known| **known == path) {
         Some(known) => known,
         None if path.starts_with("/api/calls/") => "/api/calls/{id}",
+        None if path.starts_with("/page/") => "/page/{file}",
         None => "other",
     }
 }
