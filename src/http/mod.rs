@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod history;
 mod metrics;
+mod page;
 pub mod places;
 pub mod reply;
 pub mod server;
@@ -104,6 +105,8 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .or(stats::route(api.clone()))
         .unify()
         .or(session::route(api.clone()))
+        .unify()
+        .or(page::routes())
         .unify()
         .or(health::live())
         .unify()

@@ -193,7 +193,7 @@ impl World {
     }
 
     fn hang_up(&mut self, daemon: usize) {
-        let live = self.daemons[daemon].engine.list(&Filter::default(), usize::MAX).live;
+        let live = self.daemons[daemon].engine.list(&Filter::default(), usize::MAX, 0).live;
         if let Some(call) = self.rng.choice(&live) {
             let now = self.now();
             self.daemons[daemon].engine.hang_up(now, call.info.id, "operator".into(), 0);
@@ -461,7 +461,8 @@ impl World {
             for (bot, asked) in &daemon.asked {
                 assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
             }
-            let (listed, counted) = (daemon.engine.list(&Filter::default(), usize::MAX).live, daemon.engine.census());
+            let (listed, counted) =
+                (daemon.engine.list(&Filter::default(), usize::MAX, 0).live, daemon.engine.census());
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
                 assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
             }
@@ -492,7 +493,7 @@ impl World {
         }
         self.pass(SETTLED_WITHIN);
         for daemon in &self.daemons {
-            let left = daemon.engine.list(&Filter::default(), usize::MAX).live;
+            let left = daemon.engine.list(&Filter::default(), usize::MAX, 0).live;
             assert!(left.is_empty(), "{left:?}");
             assert!(daemon.is_ready && daemon.engine.is_idle() && daemon.asked.is_empty());
             for id in daemon.accepted.keys() {
