@@ -27,7 +27,7 @@ export function open(session, ends) {
     open: (id) => story.open(id),
     isOpen: (id) => story?.id === id,
     changed: () => draw(callsView, logView),
-    look: (name, value) => filter.set(name, value),
+    look: (name, value) => { story.close(); filter.set(name, value); },
   };
   filter = new Filter(() => {
     logView?.filter();
