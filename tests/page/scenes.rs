@@ -76,6 +76,9 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
 fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
     let daemon = Daemon::start(ami, &[("top", &instance("hang-up"))]);
     let page = log_in(daemon.address, KEY, TELEPHONE);
+    // What the page asks of the daemon.
+    page.run("window.asked = []; const ask = fetch; window.fetch = (path, how) => { asked.push(how?.method); return ask(path, how) }", json!([]));
+    let asks_to_hang_up = || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
     for (number, by) in [("79990910001", "the row's button"), ("79990910002", "the story's button")] {
         let id = daemon.call_ok(number, "R1");
         let number = format!("+{number}");
@@ -90,11 +93,13 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
         page.wait_text("#confirm", &number);
         page.press(ENTER);
         eventually("it is not confirmed", || (!page.sees("#confirm")).then_some(()));
-        assert!(!daemon.events(&id).contains(&"call.ended".to_owned()), "{by}");
+        assert_eq!(asks_to_hang_up(), 0, "{by}");
         page.click(if by == "the row's button" { "#calls-body .hang-up" } else { "#story-hang-up" });
         page.click("#confirm-yes");
         assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester", "{by}");
         wait_live(&page, 0);
+        assert_eq!(asks_to_hang_up(), 1, "{by}");
+        page.run("asked = []", json!([]));
     }
     page.wait_text("#story-facts", "tester");
     page.wait_text("#story-word", "Completed");
