@@ -8,6 +8,7 @@
 .PHONY: run demo test setup setup-tests bench compare setup-compare fuzz chaos deny clean
 
 VENV := .cache/venv
+AXE := .cache/axe/axe_playwright_python/axe.min.js
 DENY := .cache/cargo-deny/bin/cargo-deny
 
 run: setup
@@ -55,8 +56,9 @@ setup:
 	@asterisk/need cargo:rustup cc:gcc:libc6-dev curl:curl ss:iproute2
 
 # cargo-deny looks at the crates of every platform; a build fetches only this one's.
-setup-tests: setup-compare $(VENV)/.complete $(DENY)
-	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd
+setup-tests: setup-compare $(VENV)/.complete $(AXE) $(DENY)
+	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd \
+		chromedriver:chromium-driver:chromium
 	cargo fetch --locked --quiet
 	cargo fetch --locked --quiet --manifest-path benches/peers/Cargo.toml
 	@asterisk/pbx setup --version 22
@@ -77,6 +79,12 @@ $(VENV)/.complete:
 	@python3 -c 'import ensurepip' 2>/dev/null || asterisk/need --always python3-venv
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'requests>=2.32,<3'
+	@touch $@
+
+# What looks for barriers on the operators' page: axe-core, out of a package that needs no Node.
+$(AXE): $(VENV)/.complete
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .cache/axe \
+		axe-playwright-python==0.1.8
 	@touch $@
 
 clean:

@@ -115,7 +115,7 @@ pub fn session(data: &[u8]) {
 /// A body is refused in words of JSON that hold "error", or it is a request of which nothing can get out of its header.
 pub fn body(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
-    let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys)));
+    let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
     let lang = sample().originate.default_lang;
     match body::parse(door, &lang, data) {
         Err(response) => assert!(response.status().is_client_error(), "{}", response.status()),

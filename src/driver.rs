@@ -198,7 +198,7 @@ impl Driver {
                 Command::Originate(_, reply) if reply.is_closed() => {}
                 Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
-                Command::List(filter, limit, reply) => send(reply, self.engine.list(&filter, limit)),
+                Command::List(filter, [live, ended], reply) => send(reply, self.engine.list(&filter, live, ended)),
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
                 Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
                 Command::Stop => {

@@ -200,12 +200,12 @@ impl<O, H> Engine<O, H> {
         Census { live: self.registry.by_state(), link_up: self.link.is_up(), pending: self.link.pending() }
     }
 
-    /// Calls for those who watch: of those that the filter takes the newest `limit` live ones and as many that ended
+    /// Calls for those who watch: of those that the filter takes this many newest `live` ones, and this many that `ended`
     /// lately.
-    pub fn list(&self, filter: &Filter, limit: usize) -> Calls {
+    pub fn list(&self, filter: &Filter, live: usize, ended: usize) -> Calls {
         Calls {
-            live: self.registry.live(filter, limit, !self.link.is_up()),
-            ended: self.registry.ended(filter, limit),
+            live: self.registry.live(filter, live, !self.link.is_up()),
+            ended: self.registry.ended(filter, ended),
             live_total: self.registry.len(),
         }
     }

@@ -117,7 +117,7 @@ pub enum Command {
     /// End a call, on behalf of the key of this name.
     HangUp(CallId, Arc<str>, ReplyTo<Result<(), HangUpError>>),
     /// Of the calls that the filter takes show at most this many live ones, and as many that ended lately.
-    List(Box<Filter>, usize, ReplyTo<Calls>),
+    List(Box<Filter>, [usize; 2], ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
     /// Forget the calls to this number that ended lately.
@@ -164,9 +164,9 @@ impl Handle {
             .unwrap_or_else(|error| Err(HangUpError::NotAsked(error)))
     }
 
-    /// At most `limit` live calls that the filter takes, and as many that ended lately.
-    pub async fn calls(&self, filter: Filter, limit: usize) -> Result<Calls, AskError> {
-        self.ask(|reply| Command::List(Box::new(filter), limit, reply)).await
+    /// At most this many `live` calls that the filter takes, and this many that `ended` lately.
+    pub async fn calls(&self, filter: Filter, live: usize, ended: usize) -> Result<Calls, AskError> {
+        self.ask(|reply| Command::List(Box::new(filter), [live, ended], reply)).await
     }
 
     /// One call.

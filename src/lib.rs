@@ -25,5 +25,6 @@ pub mod metrics;
 pub mod open_files;
 pub mod reload;
 pub mod sim;
+pub mod stats;
 pub mod tail;
 pub mod tls;

@@ -115,6 +115,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     api.history = history;
     api.erasers = writers.iter().map(Writer::eraser).collect();
     let api = Arc::new(api);
+    tokio::spawn(http::stats::gather(journal.from_start().of_kind(ReaderKind::Stats), api.stats.clone()));
     let started_with = Fixed::of(config);
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
     let time = StopTime::within(config.http.drain_timeout);

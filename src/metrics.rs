@@ -54,18 +54,21 @@ pub enum ReaderKind {
     File,
     /// Who writes the history.
     History,
+    /// Who counts how the last hours went.
+    Stats,
     /// An event stream.
     Stream,
 }
 
 impl ReaderKind {
-    const ALL: [Self; 4] = [Self::Stdout, Self::File, Self::History, Self::Stream];
+    const ALL: [Self; 5] = [Self::Stdout, Self::File, Self::History, Self::Stats, Self::Stream];
 
     fn as_str(self) -> &'static str {
         match self {
             ReaderKind::Stdout => "stdout",
             ReaderKind::File => "file",
             ReaderKind::History => "history",
+            ReaderKind::Stats => "stats",
             ReaderKind::Stream => "stream",
         }
     }

@@ -129,7 +129,7 @@ fn paths_and_methods() {
     assert_eq!((head.status, &*head.body, head.header("allow")), (405, "", Some("OPTIONS, POST")));
     let options = ask("OPTIONS", "/api/conf");
     assert_eq!((options.status, &*options.body, options.header("allow")), (200, "", Some("OPTIONS, POST")));
-    for path in ["/api/conf/", "/", "/api", "/api/confx", "/API/CONF", "//api/conf", "/api/conf/x"] {
+    for path in ["/api/conf/", "/api", "/api/confx", "/API/CONF", "//api/conf", "/api/conf/x"] {
         assert_refused(&ask("POST", path), 404, path);
         assert_refused(&ask("GET", path), 404, path);
     }

@@ -101,9 +101,17 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     };
     let [a, b, c, d] = ids.clone();
     let all = (vec![d.clone(), c.clone()], vec![b.clone(), a], Some(2));
-    for path in ["/api/calls", "/api/calls?limit=1000", "/api/calls?limit=2", "/api/calls?key=tester&limit=2"] {
+    let paths = [
+        "/api/calls",
+        "/api/calls?limit=1000",
+        "/api/calls?limit=2",
+        "/api/calls?key=tester&limit=2",
+        "/api/calls?live=10000",
+    ];
+    for path in paths {
         assert_eq!(listed(path), all, "{path}");
     }
+    assert_eq!(listed("/api/calls?limit=1&live=2"), (vec![d.clone(), c.clone()], vec![b.clone()], Some(2)));
     assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));
     for bad in ["0", "1001", "x", "-1", "", "1.0", "99999999999999999999"] {
         let reply = daemon.get(&format!("/api/calls?limit={bad}"));
@@ -118,6 +126,43 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     let ended = daemon.get(&format!("/api/calls/{}", ids[0])).json();
     assert_eq!((&ended["state"], &ended["outcome"]), (&json!("ended"), &json!("busy")));
     assert!(ended["ended"].is_string(), "{ended}");
+}
+
+#[test]
+fn who_reads_on_from_a_list_misses_nothing() {
+    let (asterisk, daemon) = start(&[]);
+    let as_of = || daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
+    let before = as_of();
+    let id = daemon.call_ok("79990000001", "R1");
+    let (after, stream) = (as_of(), EventStream::from(daemon.address, &format!("?since={before}"), &[]));
+    let told = stream.wait_len(2);
+    assert_eq!(stream.names(), ["call.requested", "call.queued"]);
+    assert_eq!(told[1].id.as_ref(), Some(&after));
+    let rest = EventStream::from(daemon.address, &format!("?since={after}"), &[]);
+    asterisk.hang_up(&id);
+    assert_eq!(rest.wait_len(1)[0].name, "call.ended");
+}
+
+#[test]
+fn the_last_hours_are_counted() {
+    let (asterisk, daemon) = start(&[NO_RECONNECT]);
+    assert_error(&http::request(daemon.address, "GET", "/api/stats", &[], b""), 401, "stats");
+    let id = daemon.call_ok("79990000001", "R1");
+    assert_eq!(daemon.call("79990000001", "R1").json()["message"], "error");
+    asterisk.hang_up(&id);
+    daemon.wait_for(&id, "call.ended");
+    // A minute may pass meanwhile.
+    let stats = || daemon.get("/api/stats").json();
+    let sum = |name: &str| -> u64 {
+        stats()["minutes"].as_array().expect("minutes").iter().filter_map(|minute| minute.pointer(name)?.as_u64()).sum()
+    };
+    support::eventually("the end is counted", || (sum("/ended/busy") == 1).then_some(()));
+    assert_eq!((sum("/requested"), sum("/refused")), (2, 1));
+    assert_eq!((&stats()["link"]["connected"], &stats()["link"]["asterisk"]), (&json!(true), &json!("main")));
+    asterisk.cut();
+    let lost = daemon.wait_for_event("ami.disconnected");
+    support::eventually("the loss is seen", || (stats()["link"]["since"] == lost["time"]).then_some(()));
+    assert_eq!(stats()["link"]["connected"], false);
 }
 
 #[test]
@@ -158,6 +203,7 @@ fn each_path_says_which_methods_it_takes() {
         ("/api/calls", "GET, HEAD, OPTIONS"),
         (&one, "DELETE, GET, HEAD, OPTIONS"),
         ("/api/events", "GET, OPTIONS"),
+        ("/api/stats", "GET, HEAD, OPTIONS"),
         ("/healthz", "GET, HEAD, OPTIONS"),
         ("/readyz", "GET, HEAD, OPTIONS"),
     ];

@@ -21,6 +21,7 @@ const PURE: &[&str] = &[
     "load/schedule.rs",
     "load/tally.rs",
     "load/timeline.rs",
+    "stats.rs",
 ];
 
 /// What pure code has no use for. A codec implements tokio-util's traits, which are plain functions.

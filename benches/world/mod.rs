@@ -58,7 +58,7 @@ impl World {
 
     /// How many calls live.
     pub fn live(&self) -> usize {
-        self.engine.list(&Filter::default(), 0).live_total
+        self.engine.list(&Filter::default(), 0, 0).live_total
     }
 
     /// Lets time pass. Returns the id of the list that is asked for now and then, if it is.

@@ -379,7 +379,7 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
     assert_eq!(bench.originated.last(), Some(&(3, Err(OriginateError::Unconfirmed(unsure.parse().unwrap())))));
     bench.originate(4, "7004");
     assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(_))));
-    assert!(bench.engine.list(&Filter::default(), 9).live.iter().all(|call| call.stale));
+    assert!(bench.engine.list(&Filter::default(), 9, 9).live.iter().all(|call| call.stale));
 
     bench.pass(Duration::from_secs(3));
     assert_eq!(bench.connects, 2);
@@ -435,7 +435,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
         bench.receive(&answer);
     }
     assert_eq!(bench.ready, Ok(()));
-    let calls = bench.engine.list(&Filter::default(), 9).live;
+    let calls = bench.engine.list(&Filter::default(), 9, 9).live;
     assert_eq!(calls.iter().map(|call| call.info.id.to_string()).collect::<Vec<_>>(), [&ours[..]]);
     assert_eq!((calls[0].info.caller_id.as_str(), calls[0].requested), ("a/b", UNIX_EPOCH));
     assert_eq!(bench.events(), ["ami.connected"], "it goes on as if nothing had happened");
@@ -470,7 +470,7 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
     bench.list(&listed);
-    assert_eq!(bench.engine.list(&Filter::default(), 9).live_total, 2, "the call that lives has its number");
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 2, "the call that lives has its number");
     bench.originate(1, "7001");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
     // Asterisk has no such call, and in time it is sure that none will come.
@@ -499,7 +499,7 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
     assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
-    assert_eq!(bench.engine.list(&Filter::default(), 9).live[0].state, State::Joined);
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live[0].state, State::Joined);
     let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
         panic!("{:?}", bench.events())
     };
@@ -535,7 +535,7 @@ fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
         .iter()
         .filter(|(_, answer)| matches!(answer, Err(OriginateError::Refused(Refusal::LinkDown(_)))));
     assert_eq!(unsent.count(), 5, "what was not sent is certainly not made");
-    assert_eq!(bench.engine.list(&Filter::default(), 0).live_total, 5);
+    assert_eq!(bench.engine.list(&Filter::default(), 0, 0).live_total, 5);
 }
 
 #[test]
@@ -545,7 +545,7 @@ fn a_number_that_must_not_be_called_is_not() {
     bench.engine.set_policy(Policy { all, ..Policy::default() });
     bench.originate(1, "79001234567");
     assert_eq!(bench.refusal(), Some(&Refusal::NotAllowed { of_key: None }));
-    assert_eq!((bench.count("Originate"), bench.engine.list(&Filter::default(), 0).live_total), (0, 0));
+    assert_eq!((bench.count("Originate"), bench.engine.list(&Filter::default(), 0, 0).live_total), (0, 0));
     assert_eq!(bench.events()[1..], ["call.requested", "call.refused"]);
 }
 

@@ -1,20 +1,28 @@
-//! Who may ask: keys, compared so that the time it takes says nothing of them.
+//! Who may ask: keys, compared so that the time it takes says nothing of them, and sessions opened with keys.
 
-use std::sync::{Arc, Mutex, PoisonError};
+pub mod sessions;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::watch;
-use warp::http::header::AUTHORIZATION;
+use tokio::time::timeout_at;
+use warp::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
+use self::sessions::{Session, Sessions, Token};
 use super::reply;
 use crate::config::{ApiKey, Role};
+
+/// SHA-256 of a secret: all that is kept of it.
+pub type Digest = [u8; 32];
 
 /// Who asks, as far as the key tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +42,7 @@ impl Caller {
 }
 
 /// The known keys. Only their digests are kept, all of one length whatever the keys' lengths are.
-pub struct Keys(Vec<(Caller, [u8; 32])>);
+pub struct Keys(Vec<(Caller, Digest)>);
 
 impl Keys {
     /// Takes in the configured keys.
@@ -45,10 +53,14 @@ impl Keys {
 
     /// Whose key `given` is. Takes as long for any key, right or wrong.
     pub fn caller_of(&self, given: &[u8]) -> Option<&Caller> {
-        let given = digest(given);
+        self.holder_of(&digest(given))
+    }
+
+    /// Whose key has this digest. Takes as long for any.
+    fn holder_of(&self, given: &Digest) -> Option<&Caller> {
         let mut found = u32::MAX;
         for (index, (_, known)) in (0u32..).zip(&self.0) {
-            let same: Choice = known.ct_eq(&given);
+            let same: Choice = known.ct_eq(given);
             found.conditional_assign(&index, same);
         }
         self.0.get(found as usize).map(|(caller, _)| caller)
@@ -75,9 +87,15 @@ impl Keys {
 /// How often wrong keys are logged at most; a guesser must not fill the log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// Lets in who has a key, and keeps count of who has none.
+/// What the page sends with each request, and another site's page cannot send unless it is allowed to.
+const OF_THE_PAGE: &str = "x-requested-with";
+
+/// Lets in who has a key or a session, and keeps count of who has neither.
 pub struct Door {
+    /// Also told when a session has been closed, for those who wait to hear of it.
     keys: watch::Sender<Arc<Keys>>,
+    sessions: Mutex<Sessions>,
+    cookie: String,
     wrong: Mutex<Wrong>,
 }
 
@@ -89,13 +107,16 @@ struct Wrong {
 }
 
 impl Door {
-    /// A door for these keys.
-    pub fn new(keys: Keys) -> Self {
-        Self { keys: watch::Sender::new(Arc::new(keys)), wrong: Mutex::default() }
+    /// A door for these keys, of the daemon that listens here: browsers send the cookies of all that listen on a
+    /// host's ports to each of them.
+    pub fn new(keys: Keys, listen: SocketAddr) -> Self {
+        let (keys, cookie) = (watch::Sender::new(Arc::new(keys)), format!("originatord-{}", listen.port()));
+        Self { keys, sessions: Mutex::default(), cookie, wrong: Mutex::default() }
     }
 
-    /// Takes new keys in place of the old ones.
+    /// Takes new keys in place of the old ones; sessions of keys that are gone end.
     pub fn replace(&self, keys: Keys) {
+        self.sessions().retain_keys(|key| keys.holder_of(key).is_some());
         self.keys.send_replace(Arc::new(keys));
     }
 
@@ -105,19 +126,87 @@ impl Door {
         self.counted(caller)
     }
 
-    /// See [`Keys::caller_in`].
+    /// Who asks, by a key in the headers or, if there is none, by a session.
     pub fn caller_in(&self, headers: &HeaderMap) -> Option<Caller> {
-        let caller = self.keys.borrow().caller_in(headers).cloned();
-        self.counted(caller)
+        self.counted(self.recognise(headers).map(|(caller, _)| caller))
     }
 
-    /// Returns once the key in these headers is no longer one of ours.
-    pub fn revoked(&self, headers: HeaderMap) -> impl Future<Output = ()> + Send + use<> {
-        let mut keys = self.keys.subscribe();
-        async move {
-            // The sender going means that the daemon ends, and with it whoever waits here.
-            let _ = keys.wait_for(|keys| keys.caller_in(&headers).is_none()).await;
+    /// As [`caller_in`](Self::caller_in), with the session; who has no key is not suspected of having a wrong one.
+    pub fn session_in(&self, headers: &HeaderMap) -> Option<(Caller, Option<Session>)> {
+        self.recognise(headers)
+    }
+
+    /// Who asks for something to be done, or why it is not.
+    #[allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+        let Some((caller, session)) = self.recognise(headers) else {
+            self.counted(None);
+            return Err(reply::unauthorized(headers));
+        };
+        if session.is_some() && !is_own_page(headers) {
+            return Err(foreign());
         }
+        match caller.may_call() {
+            Some(refusal) => Err(reply::asked_by(&caller.name, refusal)),
+            None => Ok(caller),
+        }
+    }
+
+    /// Opens a session with this key; none if it is not known.
+    ///
+    /// # Errors
+    ///
+    /// The system has no random bytes.
+    pub fn open_session(&self, key: &[u8]) -> Result<Option<(Caller, Token)>, getrandom::Error> {
+        let Some(caller) = self.caller_of(key) else { return Ok(None) };
+        let token = self.sessions().open(Instant::now(), digest(key))?;
+        Ok(Some((caller, token)))
+    }
+
+    /// Ends the session in these headers, and the streams that were opened in it.
+    pub fn close_session(&self, headers: &HeaderMap) {
+        if let Some(token) = self.token_in(headers) {
+            self.sessions().close(token);
+            self.keys.send_modify(|_| {});
+        }
+    }
+
+    /// The name of the cookie that holds a session's token.
+    pub fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
+    /// Returns once these headers let nobody in any longer.
+    pub async fn revoked(&self, headers: &HeaderMap) {
+        let mut keys = self.keys.subscribe();
+        while let Some((_, session)) = self.recognise(headers) {
+            match session {
+                None => _ = keys.changed().await,
+                Some(session) => _ = timeout_at(session.ends.into(), keys.changed()).await,
+            }
+        }
+    }
+
+    /// A key that is shown counts, right or wrong; else the session does.
+    fn recognise(&self, headers: &HeaderMap) -> Option<(Caller, Option<Session>)> {
+        let keys = self.keys.borrow();
+        if headers.contains_key("x-api-key") || headers.contains_key(AUTHORIZATION) {
+            return keys.caller_in(headers).map(|caller| (caller.clone(), None));
+        }
+        let session = self.sessions().find(Instant::now(), self.token_in(headers)?)?;
+        keys.holder_of(&session.key).map(|caller| (caller.clone(), Some(session)))
+    }
+
+    fn token_in<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
+        let cookies = headers.get_all(COOKIE).iter().flat_map(|cookies| cookies.as_bytes().split(|b| *b == b';'));
+        let mut ours =
+            cookies.filter_map(|cookie| cookie.trim_ascii().strip_prefix(self.cookie.as_bytes())?.strip_prefix(b"="));
+        ours.next()
+    }
+
+    /// A panic elsewhere ends the process; until then the sessions are as good as they were.
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn counted(&self, caller: Option<Caller>) -> Option<Caller> {
@@ -133,7 +222,25 @@ impl Door {
     }
 }
 
-fn digest(key: &[u8]) -> [u8; 32] {
+/// Whether the request comes from our own page, and not from another site's page in a browser that has our cookie.
+/// The header alone says so, since no browser sends it to another origin without asking first, which we refuse; what
+/// browsers say of a request's origin is believed, too.
+pub fn is_own_page(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_own_origin = match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == text(HOST.as_str()),
+        (None, None) => true,
+    };
+    headers.contains_key(OF_THE_PAGE) && is_own_origin
+}
+
+/// The 403 for what is asked with our cookie, and not by our page.
+pub fn foreign() -> Response {
+    reply::error(StatusCode::FORBIDDEN, "with a session, this is done from the daemon's own page only")
+}
+
+fn digest(key: &[u8]) -> Digest {
     Sha256::digest(key).into()
 }
 

@@ -1,4 +1,4 @@
-//! The body of `POST /api/conf`: how much of it is read, and what it has to be.
+//! What is posted: how much of a body is read, and what that of `POST /api/conf` has to be.
 
 #![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
 
@@ -7,7 +7,7 @@ use std::pin::pin;
 use bytes::{Buf, Bytes};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Map, Value, json};
-use warp::http::header::CONTENT_LENGTH;
+use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use warp::http::{HeaderMap, StatusCode};
 use warp::reply::Response;
 
@@ -40,6 +40,18 @@ pub(super) async fn read(
         whole.extend_from_slice(&bytes);
     }
     Ok(whole)
+}
+
+/// Nothing, if the body is `application/json` or `application/*+json`, with or without parameters; else the 415.
+pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Response> {
+    let is_json = || {
+        let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+        let media_type = value.split(';').next()?.trim().to_ascii_lowercase();
+        let subtype = media_type.strip_prefix("application/")?;
+        (subtype == "json" || subtype.ends_with("+json")).then_some(())
+    };
+    let wrong = || reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json");
+    is_json().ok_or_else(wrong)
 }
 
 /// Makes a checked request of a body, or says what is wrong with it.

@@ -23,7 +23,8 @@ use crate::call::CallId;
 use crate::call::view::CallView;
 use crate::handle::{Calls, HangUpError};
 
-/// How many lists may be on their way at once: each can have most of a megabyte, and somebody who does not take it in.
+/// How many lists of 1000 calls may be on their way at once: each can have most of a megabyte, and somebody who does not
+/// take it in. Longer ones count for several.
 pub(super) const MAX_LISTS: usize = 16;
 
 /// `GET /api/calls`
@@ -39,13 +40,13 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let _served = place.serve();
             let parameters: Option<Vec<_>> = parameters;
             let response = match parameters.map(|parameters| Query::parse(&parameters, &headers)) {
                 None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
                 Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
-                Some(Ok(query)) => match api.lists.clone().try_acquire_owned() {
+                Some(Ok(query)) => match api.lists.clone().try_acquire_many_owned(query.weight()) {
                     Ok(permit) => reply::hold(answer(&api, query).await, permit),
                     Err(_) => reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many lists at once"),
                 },
@@ -64,11 +65,16 @@ struct Page {
     next: Option<CallId>,
     /// Whether the history is there: `off` where none is kept, else `ok` or what is wrong with it.
     history: String,
+    /// The id in the event stream of the newest record that is surely in all this: who reads on from there misses
+    /// nothing.
+    as_of: String,
 }
 
 async fn answer(api: &Api, query: Query) -> Response {
-    let Query { filter, limit, csv } = query;
-    let mut calls = match api.handle.calls(filter.clone(), limit).await {
+    let Query { filter, live, limit, csv } = query;
+    // Read before the engine is asked: all that is in the log by now has happened to its calls.
+    let as_of = format!("{}-{}", api.journal.boot(), api.journal.follow().position());
+    let mut calls = match api.handle.calls(filter.clone(), live.unwrap_or(limit), limit).await {
         Ok(calls) => calls,
         Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
     };
@@ -97,7 +103,7 @@ async fn answer(api: &Api, query: Query) -> Response {
         headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"calls.csv\""));
         reply::not_stored(response)
     } else {
-        reply::json(StatusCode::OK, &Page { calls, next, history })
+        reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
     };
     // A table has no other place for it.
     if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
@@ -127,12 +133,15 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
                 return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
-            if method == Method::DELETE
-                && let Some(refusal) = caller.may_call()
-            {
-                return reply::asked_by(&caller.name, refusal);
-            }
+            let caller = if method == Method::DELETE {
+                api.door.admit(&headers)
+            } else {
+                api.door.caller_in(&headers).ok_or_else(|| reply::unauthorized(&headers))
+            };
+            let caller = match caller {
+                Ok(caller) => caller,
+                Err(refusal) => return refusal,
+            };
             let _served = place.serve();
             let id = id.parse::<CallId>();
             if let Ok(id) = id {

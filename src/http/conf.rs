@@ -16,7 +16,7 @@ use tracing::Span;
 use tracing::field::display;
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use warp::http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
@@ -59,9 +59,7 @@ async fn answer(
     if method != Method::POST {
         return Err(reply::other_method(&method, ALLOWED));
     }
-    if !is_json(&headers) {
-        return Err(reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json"));
-    }
+    body::check_type(&headers)?;
     let late = |_| reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
     let body = timeout_at(give_up, body::read(&headers, body)).await.map_err(late)??;
     let request = body::parse(&api.door, &api.default_lang, &body)?;
@@ -104,14 +102,6 @@ fn log_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
     let events = [Event::CallRequested, Event::CallRefused(refusal.clone())];
     api.journal.append(events.map(|event| (now, event, call.clone())));
     refusal
-}
-
-/// `application/json` or `application/*+json`, with or without parameters.
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let Some(subtype) = media_type.strip_prefix("application/") else { return false };
-    subtype == "json" || subtype.ends_with("+json")
 }
 
 fn accepted(id: CallId) -> Response {
@@ -157,6 +147,7 @@ mod tests {
     use bytes::Bytes;
     use futures_util::{FutureExt, stream};
     use tokio::sync::{mpsc, watch};
+    use warp::http::header::CONTENT_TYPE;
 
     use super::*;
     use crate::call::limits::Policy;

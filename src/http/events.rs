@@ -44,7 +44,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let Ok((reader, start)) = reader(&api, &headers, &query) else {
                 let text = "since, or Last-Event-ID, must be a record's number or an event's id";
                 return reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
@@ -55,10 +55,11 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             };
             let boot = api.journal.boot();
             let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
-            let revoked = Box::pin(api.door.revoked(headers));
             // Both are given back when the stream is dropped.
             let held = (permit, place.serve());
-            let chunks = chunks(api, reader).take_until(revoked).map(move |chunk| {
+            let door = api.clone();
+            let revoked = async move { door.door.revoked(&headers).await };
+            let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
                 let _held = &held;
                 Ok::<_, Infallible>(chunk)
             });

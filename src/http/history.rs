@@ -33,10 +33,10 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 if method != Method::DELETE {
                     return reply::other_method(&method, "DELETE, OPTIONS");
                 }
-                let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
-                if let Some(refusal) = caller.may_call() {
-                    return reply::asked_by(&caller.name, refusal);
-                }
+                let caller = match api.door.admit(&headers) {
+                    Ok(caller) => caller,
+                    Err(refusal) => return refusal,
+                };
                 let _served = place.serve();
                 let response = match &query[..] {
                     [(name, number)] if name == "number" => match number.parse() {

@@ -30,7 +30,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized() };
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let _served = place.serve();
             let metrics = api.journal.metrics();
             let (body, content_type) = if wants_prometheus(&headers) {

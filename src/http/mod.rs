@@ -10,13 +10,16 @@ mod events;
 mod health;
 mod history;
 mod metrics;
+mod page;
 pub mod places;
 pub mod reply;
 pub mod server;
+mod session;
+pub mod stats;
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
 use warp::filters::path::FullPath;
@@ -31,6 +34,7 @@ use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
 use crate::journal::sink::Eraser;
+use crate::stats::Stats;
 
 /// What the handlers share.
 pub struct Api {
@@ -50,6 +54,12 @@ pub struct Api {
     pub erasers: Vec<Eraser>,
     /// Whether numbers are shown without their middle.
     pub masks: bool,
+    /// What tells this daemon from others.
+    pub instance: Arc<str>,
+    /// Whether we speak TLS ourselves.
+    pub tls: bool,
+    /// How it went lately.
+    pub stats: Arc<Mutex<Stats>>,
     /// The places for event streams that are free.
     streams: Arc<Semaphore>,
     max_streams: usize,
@@ -59,13 +69,15 @@ pub struct Api {
 impl Api {
     /// Puts together what the handlers need, where there are so many connections at most.
     pub fn new(handle: Handle, journal: Journal, config: &Config, max_connections: usize) -> Self {
-        let door = Door::new(Keys::new(&config.api_keys));
+        let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let max_streams = max_connections.div_ceil(2);
         let streams = Arc::new(Semaphore::new(max_streams));
         let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
+        let (instance, tls) = (config.instance.clone(), config.http.tls.is_some());
+        let stats = Arc::new(Mutex::new(Stats::new(SystemTime::now())));
         Self {
             handle,
             journal,
@@ -75,6 +87,9 @@ impl Api {
             history,
             erasers,
             masks,
+            instance,
+            tls,
+            stats,
             streams,
             max_streams,
             lists,
@@ -95,6 +110,12 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .or(calls::one(api.clone()))
         .unify()
         .or(events::route(api.clone()))
+        .unify()
+        .or(stats::route(api.clone()))
+        .unify()
+        .or(session::route(api.clone()))
+        .unify()
+        .or(page::routes())
         .unify()
         .or(health::live())
         .unify()
@@ -117,11 +138,22 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
 
 /// What a path is called where requests are counted: a client can ask for any path, and each name is kept for ever.
 fn counted_as(path: &str) -> &'static str {
-    const KNOWN: [&str; 7] =
-        ["/api/calls", "/api/conf", "/api/events", "/api/history", "/healthz", "/metrics", "/readyz"];
+    const KNOWN: [&str; 10] = [
+        "/",
+        "/api/calls",
+        "/api/conf",
+        "/api/events",
+        "/api/history",
+        "/api/session",
+        "/api/stats",
+        "/healthz",
+        "/metrics",
+        "/readyz",
+    ];
     match KNOWN.iter().find(|known| **known == path) {
         Some(known) => known,
         None if path.starts_with("/api/calls/") => "/api/calls/{id}",
+        None if path.starts_with("/page/") => "/page/{file}",
         None => "other",
     }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use warp::http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
 };
-use warp::http::{Method, StatusCode};
+use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
@@ -71,10 +71,13 @@ pub fn error(status: StatusCode, text: impl AsRef<str>) -> Response {
 }
 
 /// 401 to an operator without a valid key.
-pub fn unauthorized() -> Response {
+pub fn unauthorized(asked: &HeaderMap) -> Response {
     let mut response = error(StatusCode::UNAUTHORIZED, "a valid API key is needed");
-    let ways = HeaderValue::from_static("Bearer, Basic realm=\"originatord\"");
-    response.headers_mut().insert(WWW_AUTHENTICATE, ways);
+    // Our page has a form for it; the browser must not ask with a window of its own.
+    if !asked.contains_key("x-requested-with") {
+        let ways = HeaderValue::from_static("Bearer, Basic realm=\"originatord\"");
+        response.headers_mut().insert(WWW_AUTHENTICATE, ways);
+    }
     response
 }
 

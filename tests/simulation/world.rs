@@ -176,7 +176,7 @@ impl World {
     }
 
     fn hang_up(&mut self, daemon: usize) {
-        let live = self.daemons[daemon].engine.list(&Filter::default(), usize::MAX).live;
+        let live = self.daemons[daemon].engine.list(&Filter::default(), usize::MAX, 0).live;
         if let Some(call) = self.rng.choice(&live) {
             let now = self.now();
             self.daemons[daemon].engine.hang_up(now, call.info.id, "operator".into(), 0);

@@ -50,6 +50,14 @@ impl EventStream {
         Self::over(stream)
     }
 
+    /// Opens the stream with these headers and no key but what is in them.
+    pub fn with(address: SocketAddr, headers: &[(&str, &str)]) -> Self {
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let mut stream = http::connect(address);
+        stream.write_all(format!("GET /api/events HTTP/1.0\r\n{lines}\r\n").as_bytes()).expect("sends");
+        Self::over(stream)
+    }
+
     /// Reads what comes over this connection from now on.
     pub fn over(stream: std::net::TcpStream) -> Self {
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);

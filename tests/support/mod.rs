@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests have threads of their own to wait on")]
 
 pub mod ami;
+pub mod browser;
 pub mod daemon;
 pub mod events;
 pub mod http;

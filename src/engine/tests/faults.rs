@@ -97,7 +97,7 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
     bench.receipt(&id);
     bench.event("Newchannel", &lock("7999"), &id, "");
     bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.engine.list(&Filter::default(), 9).live_total, 2);
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 2);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
     assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);
     bench.originate(1, "7002");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(never_made.id) }));
-    while bench.engine.list(&Filter::default(), 9).live_total == 2 {
+    while bench.engine.list(&Filter::default(), 9, 9).live_total == 2 {
         bench.idle(Duration::from_secs(3));
         bench.list(&listed(&made.id.to_string(), "7001"));
     }
@@ -297,7 +297,7 @@ fn whose_a_call_is_is_asked_once() {
         }
         assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
     }
-    assert_eq!(bench.engine.list(&Filter::default(), 9).live_total, 1);
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 1);
     bench.hang_up_halves(&ours, "7999", 16);
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);
@@ -335,7 +335,7 @@ fn many_calls_are_settled_few_at_a_time() {
     assert!((1..500).contains(&first), "{first} at once: others wait for as long");
     assert!(bench.ready.is_err());
     // Whatever is heard meanwhile counts.
-    let id = bench.engine.list(&Filter::default(), 1).live[0].info.id.to_string();
+    let id = bench.engine.list(&Filter::default(), 1, 1).live[0].info.id.to_string();
     bench.event("Hangup", &id, &id, "Cause: 17");
     bench.pass(Duration::from_secs(1));
     assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));

@@ -83,6 +83,6 @@ fn ended_calls_are_forgotten_by_and_by() {
         bench.pass(Duration::from_secs(1));
         bench.receive("Event: Other");
     }
-    assert_eq!(bench.engine.list(&Filter::default(), usize::MAX).ended.len(), ENDED_KEPT);
+    assert_eq!(bench.engine.list(&Filter::default(), usize::MAX, usize::MAX).ended.len(), ENDED_KEPT);
     assert_nothing_left(&bench);
 }

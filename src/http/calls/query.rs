@@ -13,14 +13,19 @@ const DEFAULT_LIMIT: usize = 100;
 /// How many are shown at most.
 const MAX_LIMIT: usize = 1000;
 
+/// How many live ones, for those who want them all.
+const MAX_LIVE: usize = 10_000;
+
 /// What can be asked for.
-const KNOWN: &str = "limit, cursor, number, room, outcome, key, from, to and format";
+const KNOWN: &str = "limit, live, cursor, number, room, outcome, key, from, to and format";
 
 /// What is asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query {
     /// Which calls.
     pub filter: Filter,
+    /// How many live ones, if not `limit`.
+    pub live: Option<usize>,
     /// How many of each kind.
     pub limit: usize,
     /// As a table.
@@ -45,13 +50,17 @@ impl Query {
     ///
     /// One of them is not known, or cannot be what it is.
     pub fn parse(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Self, BadQuery> {
-        let mut query = Self { filter: Filter::default(), limit: DEFAULT_LIMIT, csv: accepts_csv(headers) };
+        let mut query = Self { filter: Filter::default(), live: None, limit: DEFAULT_LIMIT, csv: accepts_csv(headers) };
         for (name, value) in parameters {
             let filter = &mut query.filter;
             match &**name {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                     query.limit = limit.ok_or(BadQuery::Value("limit", "a number from 1 to 1000"))?;
+                }
+                "live" => {
+                    let live = value.parse().ok().filter(|live| (1..=MAX_LIVE).contains(live));
+                    query.live = Some(live.ok_or(BadQuery::Value("live", "a number from 1 to 10000"))?);
                 }
                 "cursor" => filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?),
                 "number" => filter.number = Some(parsed(value, "number", "3 to 15 digits, with or without +")?),
@@ -71,6 +80,11 @@ impl Query {
             }
         }
         Ok(query)
+    }
+
+    /// How many lists of the usual length this one stands for.
+    pub fn weight(&self) -> u32 {
+        self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT) as u32
     }
 }
 
@@ -107,9 +121,13 @@ mod tests {
         assert_eq!(query.filter.from, humantime::parse_rfc3339("2026-11-25T00:00:00Z").ok());
         assert_eq!((query.limit, query.csv), (100, false));
         assert!(parse(&[("format", "csv")]).unwrap().csv);
+        let weight = |limit: &str, live: &str| parse(&[("limit", limit), ("live", live)]).unwrap().weight();
+        assert_eq!((query.weight(), weight("1000", "1"), weight("1", "1001"), weight("1", "10000")), (1, 1, 2, 10));
         for (name, value) in [
             ("limit", "0"),
             ("limit", "1001"),
+            ("live", "0"),
+            ("live", "10001"),
             ("cursor", "x"),
             ("number", "12"),
             ("room", "a b"),

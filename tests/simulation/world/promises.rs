@@ -53,7 +53,8 @@ impl World {
             for (bot, asked) in &daemon.asked {
                 assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
             }
-            let (listed, counted) = (daemon.engine.list(&Filter::default(), usize::MAX).live, daemon.engine.census());
+            let (listed, counted) =
+                (daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live, daemon.engine.census());
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
                 assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
             }
@@ -91,7 +92,7 @@ impl World {
         }
         self.pass(SETTLED_WITHIN);
         for daemon in &self.daemons {
-            let left = daemon.engine.list(&Filter::default(), usize::MAX).live;
+            let left = daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live;
             assert!(left.is_empty(), "{left:?}");
             assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
             for id in daemon.told.keys() {

@@ -1,0 +1,232 @@
+// How it went in the last hours, as four small charts: calls a minute, outcomes, answer rate, time to answer.
+
+import { ask } from "./api.js";
+import { $, draw, setText, svg } from "./dom.js";
+import { counted, minute as clock, OUTCOMES } from "./words.js";
+
+const MINUTE = 60_000;
+
+/** How far back is looked, and how many minutes are one bar. */
+const RANGES = { hour: { bars: 60, minutes: 1, ticks: 15 }, hours: { bars: 72, minutes: 5, ticks: 60 } };
+
+/** How often the daemon is asked. */
+const EVERY = 10_000;
+
+const HEIGHT = 56;
+
+/** The groups that outcomes are shown in: the more of them stood on each other, the less could be told. */
+const GROUPS = [
+  { name: "good", word: "completed", of: ["completed"] },
+  { name: "quiet", word: "not reached", of: ["no_answer", "busy", "declined", "canceled"] },
+  { name: "warn", word: "wrong number", of: ["not_on_telegram", "invalid_number"] },
+  { name: "bad", word: "trouble", of: ["flood_wait", "congestion", "failed", "unknown"] },
+];
+
+const CHARTS = {
+  calls: {
+    bars: (bar) => [["quiet", bar.requested - bar.refused], ["warn", bar.refused]],
+    value: (all, { minutes }) => `${rate(all.at(-2), minutes)} / min`,
+    says: (bar, { minutes }) => `${rate(bar, minutes)} a minute${bar.refused ? `, ${bar.refused} refused` : ""}`,
+    sum: (all) => `${counted(total(all, "requested"), "call")} asked for, ${total(all, "refused")} refused`,
+  },
+  outcomes: {
+    bars: (bar) => GROUPS.map(({ name, of }) => [name, of.reduce((sum, outcome) => sum + (bar.ended[outcome] ?? 0), 0)]),
+    value: (all) => `${total(all, "over")} ended`,
+    says: (bar) => breakdown([bar]) || "none ended",
+    sum: (all) => breakdown(all) || "no call has ended",
+  },
+  rate: {
+    line: (bar) => (bar.over ? [bar.ended.completed ?? 0, bar.over].reduce((a, b) => a / b) : undefined),
+    top: 1,
+    value: (all) => percent(all),
+    says: (bar) => (bar.over ? `${percent([bar])} of ${bar.over}` : "none ended"),
+    sum: (all) => `${percent(all)} of ${counted(total(all, "over"), "ended call")} were answered`,
+  },
+  answer: {
+    line: (bar) => quantile(bar.answered, 0.5),
+    value: (all) => seconds(quantile(merged(all), 0.5)),
+    says: (bar) => (sum(bar.answered) ? `half within ${seconds(quantile(bar.answered, 0.5))}, 9 of 10 within ${seconds(quantile(bar.answered, 0.9))}` : "none answered"),
+    sum: (all) => `half within ${seconds(quantile(merged(all), 0.5))}, 9 of 10 within ${seconds(quantile(merged(all), 0.9))}`,
+  },
+};
+
+let bounds = [];
+
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const total = (all, name) => sum(all.map((bar) => bar[name]));
+const rate = (bar, minutes) => String(Math.round((bar.requested / minutes) * 10) / 10);
+const seconds = (value) => (value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`);
+const merged = (all) => all.reduce((sums, { answered }) => sums.map((n, place) => n + answered[place]), bounds.concat(0).map(() => 0));
+
+function percent(all) {
+  const over = total(all, "over");
+  return over ? `${Math.round((100 * sum(all.map(({ ended }) => ended.completed ?? 0))) / over)} %` : "–";
+}
+
+function breakdown(all) {
+  const counts = Object.entries(OUTCOMES).map(([name, { word }]) => [sum(all.map(({ ended }) => ended[name] ?? 0)), word]);
+  return counts.filter(([count]) => count).sort((a, b) => b[0] - a[0]).map(([count, word]) => `${count} ${word.toLowerCase()}`).join(", ");
+}
+
+/** The time within which this part was answered, in seconds: within a bound's span, taken to be spread evenly. */
+function quantile(counts, part) {
+  let rest = sum(counts) * part;
+  if (rest === 0) return undefined;
+  for (const [place, count] of counts.entries()) {
+    const [from, to] = [bounds[place - 1] ?? 0, bounds[place] ?? bounds.at(-1)];
+    if (rest <= count) return from + ((to - from) * rest) / count;
+    rest -= count;
+  }
+  return bounds.at(-1);
+}
+
+export class Charts {
+  #stats;
+  #range = "hour";
+  #bars = [];
+  #on;
+  #runs = false;
+
+  /** `on.stats` is called with what the daemon says; `on.ends` when the session is over. */
+  constructor(on) {
+    for (const name of Object.keys(RANGES)) $(`range-${name}`).addEventListener("click", () => this.#look(name));
+    for (const name of Object.keys(CHARTS)) {
+      const drawing = $(`chart-${name}`);
+      drawing.addEventListener("pointermove", (event) => this.#point(name, event));
+      drawing.addEventListener("pointerleave", () => this.#tell(name));
+    }
+    new ResizeObserver(() => draw(this)).observe($("trends"));
+    this.#on = on;
+  }
+
+  /** Asks every so often, until the session is over. */
+  async run() {
+    if (this.#runs) return;
+    this.#runs = true;
+    for (;;) {
+      try {
+        if (!document.hidden) this.#on.stats(await this.#refresh());
+      } catch (error) {
+        if (error.status === undefined) throw error;
+        if (error.status === 401) {
+          this.#runs = false;
+          return this.#on.ends();
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, EVERY));
+    }
+  }
+
+  async #refresh() {
+    this.#stats = await ask("api/stats");
+    bounds = this.#stats.answered_within;
+    draw(this);
+    return this.#stats;
+  }
+
+  #look(range) {
+    this.#range = range;
+    for (const name of Object.keys(RANGES)) $(`range-${name}`).setAttribute("aria-pressed", String(name === range));
+    draw(this);
+  }
+
+  draw() {
+    if (!this.#stats) return;
+    this.#bars = this.#gather(RANGES[this.#range]);
+    for (const [name, chart] of Object.entries(CHARTS)) {
+      this.#drawOne($(`chart-${name}`), chart);
+      this.#tell(name);
+    }
+  }
+
+  /** The bars' counts, oldest first; the last one is not over yet. */
+  #gather({ bars, minutes }) {
+    const width = minutes * MINUTE;
+    const first = (Math.floor(Date.now() / width) - bars + 1) * width;
+    const empty = (n) => ({ from: first + n * width, requested: 0, refused: 0, over: 0, ended: {}, answered: bounds.concat(0).map(() => 0) });
+    const gathered = Array.from({ length: bars }, (_, n) => empty(n));
+    for (const counts of this.#stats.minutes) {
+      const bar = gathered[Math.floor((Date.parse(counts.minute) - first) / width)];
+      if (!bar) continue;
+      bar.requested += counts.requested;
+      bar.refused += counts.refused;
+      for (const [outcome, count] of Object.entries(counts.ended)) {
+        bar.ended[outcome] = (bar.ended[outcome] ?? 0) + count;
+        bar.over += count;
+      }
+      bar.answered = bar.answered.map((count, place) => count + counts.answered[place]);
+    }
+    return gathered;
+  }
+
+  #drawOne(drawing, chart) {
+    const width = drawing.clientWidth || 240;
+    const step = width / this.#bars.length;
+    drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    const parts = [];
+    // Nothing is known of before the daemon's start, which is not the same as nothing.
+    const unknown = Math.min(width, ((Date.parse(this.#stats.since) - this.#bars[0].from) / (this.#bars[1].from - this.#bars[0].from)) * step);
+    if (unknown > 0) parts.push(svg("rect", { class: "before", width: unknown, height: HEIGHT }));
+    parts.push(...this.#ticks(step));
+    if (chart.bars) parts.push(...this.#stack(chart, step));
+    else parts.push(...this.#line(chart, step));
+    parts.push(svg("line", { class: "base", x1: 0, x2: width, y1: HEIGHT - 0.5, y2: HEIGHT - 0.5 }));
+    drawing.replaceChildren(...parts);
+  }
+
+  /** The full hours, or their quarters. */
+  #ticks(step) {
+    const places = [...this.#bars.keys()].filter((n) => (this.#bars[n].from / MINUTE) % RANGES[this.#range].ticks === 0);
+    return places.map((n) => svg("line", { class: "tick", x1: n * step, x2: n * step, y1: 0, y2: HEIGHT }));
+  }
+
+  #stack(chart, step) {
+    const stacks = this.#bars.map(chart.bars);
+    const top = Math.max(1, ...stacks.map((stack) => sum(stack.map(([, count]) => count))));
+    return stacks.flatMap((stack, n) => {
+      let y = HEIGHT - 1;
+      return stack.filter(([, count]) => count > 0).map(([name, count]) => {
+        const height = (count / top) * (HEIGHT - 4);
+        y -= height;
+        return svg("rect", { class: name, x: n * step, y, width: Math.max(1, step - 1), height });
+      });
+    });
+  }
+
+  /** Joined where there is something on both sides. */
+  #line(chart, step) {
+    const values = this.#bars.map(chart.line);
+    const top = chart.top ?? Math.max(1, ...values.filter((value) => value !== undefined));
+    const place = (n) => `${(n + 0.5) * step} ${(HEIGHT - 3) * (1 - values[n] / top) + 1.5}`;
+    const shapes = [];
+    let path = "";
+    values.forEach((value, n) => {
+      if (value === undefined) return;
+      path += values[n - 1] === undefined ? `M${place(n)}` : `L${place(n)}`;
+      const [x, y] = place(n).split(" ");
+      shapes.push(svg("circle", { class: "dot", cx: x, cy: y, r: 1.5 }));
+    });
+    return [svg("path", { class: "line", d: path }), ...shapes];
+  }
+
+  /** The value and, for those who do not see it, the sum of what a chart shows. */
+  #tell(name) {
+    const [chart, range] = [CHARTS[name], RANGES[this.#range]];
+    setText($(`value-${name}`), chart.value(this.#bars, range));
+    const since = clock(Math.max(this.#bars[0].from, Date.parse(this.#stats.since)));
+    const text = `${chart.sum(this.#bars)} since ${since}`;
+    setText($(`note-${name}`), text);
+    $(`chart-${name}`).setAttribute("aria-label", text);
+  }
+
+  /** Tells of the bar under the pointer. */
+  #point(name, event) {
+    const box = event.currentTarget.getBoundingClientRect();
+    const bar = this.#bars[Math.floor(((event.clientX - box.left) / box.width) * this.#bars.length)];
+    if (!bar || !this.#stats) return;
+    const range = RANGES[this.#range];
+    const until = range.minutes > 1 ? `–${clock(bar.from + range.minutes * MINUTE)}` : "";
+    const known = bar.from + range.minutes * MINUTE > Date.parse(this.#stats.since);
+    setText($(`note-${name}`), `${clock(bar.from)}${until}: ${known ? CHARTS[name].says(bar, range) : "not known"}`);
+  }
+}

@@ -1,0 +1,112 @@
+// The desk: what the daemon tells goes into the state, and the views show it.
+
+import { ask } from "./api.js";
+import { CallsView } from "./calls.js";
+import { Charts } from "./charts.js";
+import { $, draw, setText } from "./dom.js";
+import { Filter } from "./filter.js";
+import { confirmHangUp } from "./hangup.js";
+import { shortcuts } from "./keys.js";
+import { LinkView } from "./link.js";
+import { LogView } from "./log.js";
+import { Calls, Link, Records } from "./state.js";
+import { Story } from "./story.js";
+import { Stream } from "./stream.js";
+
+/** Opens the desk for whoever has this session; `ends` is called when it is over, and the desk can go on by `resume`. */
+export function open(session, ends) {
+  const [calls, records, link] = [new Calls(), new Records(), new Link()];
+  const hangUp = (id) => {
+    const call = calls.live.get(id);
+    if (call) confirmHangUp(call);
+  };
+  let [filter, callsView, logView, story] = [];
+  const actions = {
+    // Who may only watch is shown nothing that would be refused.
+    hangUp: session.role === "watch" ? undefined : hangUp,
+    open: (id) => story.open(id),
+    isOpen: (id) => story?.id === id,
+    changed: () => draw(callsView, logView),
+    look: (name, value) => { story.close(); filter.set(name, value); },
+  };
+  filter = new Filter(() => {
+    logView?.filter();
+    if (callsView) draw(callsView);
+  });
+  callsView = new CallsView(calls, filter, actions);
+  logView = new LogView(records, filter, actions);
+  const stream = new Stream({
+    record: (record) => { records.add(record); draw(logView); },
+    gap: (gap, isFirst) => {
+      if (isFirst) gap.text = "The log begins here: earlier records are no longer kept in the daemon's memory";
+      records.add(gap);
+      draw(logView);
+    },
+    list: (list) => { calls.replace(list); draw(...views); },
+    change: (record) => {
+      calls.apply(record);
+      link.apply(record);
+      // Calls that live on are taken over without a record, and those that are stale no longer are.
+      if (record.event === "ami.connected") stream.refresh();
+      if (record.event === "ami.disconnected") for (const call of calls.live.values()) call.stale = true;
+      draw(...views);
+    },
+    ready: (reason) => { link.report(reason); draw(linkView); },
+    state: () => draw(linkView),
+    ends,
+  });
+  const linkView = new LinkView(link, stream, calls);
+  story = new Story(calls, records, actions);
+  const views = [callsView, linkView, story];
+  const charts = new Charts({ ends, stats: (stats) => { link.recall(stats.link); draw(linkView); } });
+  header(session);
+  tabs();
+  keys({ callsView, logView, story, filter, actions });
+  const resume = () => {
+    $("desk").hidden = false;
+    draw(logView, ...views);
+    stream.run();
+    charts.run();
+  };
+  resume();
+  return { resume };
+}
+
+function header(session) {
+  setText($("instance"), session.instance === "originatord" ? "" : session.instance);
+  setText($("key"), session.key);
+  setText($("role"), session.role === "watch" ? "watches only" : "");
+  $("log-out").addEventListener("click", async () => {
+    await ask("api/session", { method: "DELETE" }).catch(() => {});
+    location.reload();
+  });
+}
+
+/** On a small screen one thing is shown at a time. */
+function tabs() {
+  const show = (name) => {
+    $("desk").dataset.tab = name;
+    for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.value === name));
+    dispatchEvent(new Event("resize"));
+  };
+  for (const button of $("tabs").children) button.addEventListener("click", () => show(button.value));
+  $("filter-open").addEventListener("click", () => {
+    const isOpen = $("desk").classList.toggle("filters");
+    $("filter-open").setAttribute("aria-expanded", String(isOpen));
+  });
+  show("calls");
+}
+
+function keys({ callsView, logView, story, filter, actions }) {
+  const step = (by) => (logView.rows.focused() === undefined ? callsView : logView).rows.step(by);
+  shortcuts({
+    Escape: () => (story.id ? story.close() : filter.clear()),
+    "/": () => { $("desk").classList.add("filters"); $("filter-number").focus(); },
+    l: () => callsView.show("live"),
+    e: () => callsView.show("ended"),
+    p: () => logView.pause(),
+    j: () => step(1),
+    k: () => step(-1),
+    x: () => actions.hangUp?.(story.id ?? callsView.rows.focused()),
+  });
+}

@@ -1,0 +1,54 @@
+// The bar on top: whether the daemon has Asterisk, whether this page has the daemon, and since when.
+
+import { $, draw, say, setAttribute, setText } from "./dom.js";
+import { duration, moment } from "./words.js";
+
+export class LinkView {
+  #link;
+  #stream;
+  #calls;
+  #told = "";
+
+  constructor(link, stream, calls) {
+    [this.#link, this.#stream, this.#calls] = [link, stream, calls];
+    setInterval(() => { if (!document.hidden && stream.state !== "live") draw(this); }, 1000);
+  }
+
+  draw() {
+    const { isUp, since, reason, asterisk } = this.#link;
+    const name = asterisk ? `Asterisk ${asterisk}` : "Asterisk";
+    const isLive = this.#stream.state === "live";
+    const word = isUp === undefined ? "not known yet" : isUp ? "connected" : "no link";
+    setText($("link-word"), `${name}: ${word}`);
+    const why = isUp === false && reason ? reason : "";
+    setText($("link-since"), [since ? `since ${moment(since)}` : "", why].filter(Boolean).join(" · "));
+    setAttribute($("link"), "title", why);
+    // What was known when the daemon was heard last may be no longer so.
+    const tone = !isLive || isUp === undefined ? "none" : isUp ? "good" : "bad";
+    setAttribute($("link-tone"), "class", `tone ${tone}`);
+    this.#drawStream(isLive);
+    const live = this.#calls.live.size + this.#calls.unlisted;
+    document.title = `${!isLive ? "Not live" : isUp ? `${live} live` : "No link"} · originatord`;
+    this.#tell(isLive ? `${name}: ${word}` : "The daemon is not reached");
+  }
+
+  #drawStream(isLive) {
+    const { state, heard } = this.#stream;
+    setText($("stream-word"), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[state]);
+    const age = heard ? `nothing heard for ${duration(Date.now() - heard)}` : "";
+    setText($("stream-since"), isLive ? "" : age);
+    setAttribute($("stream-tone"), "class", `tone ${isLive ? "good" : "ring"}`);
+    const isOld = !isLive && state !== "connecting";
+    $("desk").classList.toggle("old", isOld);
+    $("banner").hidden = !isOld && this.#link.isUp !== false;
+    const words = isOld
+      ? "The daemon is not reached: what you see is how it was when it was heard last."
+      : "The link to Asterisk is down: calls go on there, and are shown as they were when it was heard last.";
+    setText($("banner"), words);
+  }
+
+  #tell(text) {
+    if (this.#told && this.#told !== text) say(text);
+    this.#told = text;
+  }
+}

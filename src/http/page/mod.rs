@@ -1,0 +1,98 @@
+//! The operators' page: what is in this folder, built in.
+//!
+//! Its files are served below a path that is named after all their contents: a browser keeps them for good, and never
+//! mixes those of two versions.
+
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+use warp::Filter;
+use warp::filters::BoxedFilter;
+use warp::filters::path::FullPath;
+use warp::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
+use warp::http::{HeaderValue, Method};
+use warp::reply::Response;
+
+use super::{at, reply};
+
+const INDEX: &str = include_str!("index.html");
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Names, types and contents.
+const FILES: &[(&str, &str, &str)] = &[
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
+    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
+    ("api.js", SCRIPT, include_str!("api.js")),
+    ("calls.js", SCRIPT, include_str!("calls.js")),
+    ("charts.js", SCRIPT, include_str!("charts.js")),
+    ("desk.js", SCRIPT, include_str!("desk.js")),
+    ("dom.js", SCRIPT, include_str!("dom.js")),
+    ("filter.js", SCRIPT, include_str!("filter.js")),
+    ("hangup.js", SCRIPT, include_str!("hangup.js")),
+    ("keys.js", SCRIPT, include_str!("keys.js")),
+    ("link.js", SCRIPT, include_str!("link.js")),
+    ("log.js", SCRIPT, include_str!("log.js")),
+    ("main.js", SCRIPT, include_str!("main.js")),
+    ("rows.js", SCRIPT, include_str!("rows.js")),
+    ("state.js", SCRIPT, include_str!("state.js")),
+    ("story.js", SCRIPT, include_str!("story.js")),
+    ("stream.js", SCRIPT, include_str!("stream.js")),
+    ("words.js", SCRIPT, include_str!("words.js")),
+];
+
+/// Nothing but our own files runs, is shown or is asked, and nobody shows the page within theirs.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+/// The folder that the files are in, as `page/3f2a…`.
+static FOLDER: LazyLock<String> = LazyLock::new(|| {
+    let mut hash = Sha256::new();
+    for (name, _, content) in FILES {
+        hash.update(name);
+        hash.update(content);
+    }
+    let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("page/{name}")
+});
+
+/// The page itself, which names them there.
+static PAGE: LazyLock<String> = LazyLock::new(|| INDEX.replace("\"page/", &format!("\"{}/", *FOLDER)));
+
+/// `GET /`, and what the page is made of.
+pub(super) fn routes() -> BoxedFilter<(Response,)> {
+    let page = at("/")
+        .and(warp::method())
+        .map(|method: Method| answer(&method, "text/html; charset=utf-8", &PAGE, "no-cache"));
+    let file = warp::path::full()
+        .and_then(|full: FullPath| async move {
+            let name = full.as_str().strip_prefix('/').and_then(|path| path.strip_prefix(&**FOLDER)?.strip_prefix('/'));
+            let file = name.and_then(|name| FILES.iter().find(|(known, ..)| *known == name));
+            file.ok_or_else(warp::reject::not_found)
+        })
+        .and(warp::method())
+        .map(|(_, kind, content): &'static (&str, &'static str, &'static str), method: Method| {
+            answer(&method, kind, content, "public, max-age=31536000, immutable")
+        });
+    page.or(file).unify().boxed()
+}
+
+fn answer(method: &Method, kind: &'static str, content: &'static str, cache: &'static str) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return reply::other_method(method, "GET, HEAD, OPTIONS");
+    }
+    let mut response = Response::new(content.into());
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, cache),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("x-content-type-options"), "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,128 @@
+// What is going on, as far as this page knows: calls, records, the link to Asterisk. Data only; views look at it.
+
+/** Ended calls that are kept; the daemon keeps as many. */
+const MAX_ENDED = 1000;
+
+/** Records that are kept. */
+export const MAX_RECORDS = 5000;
+
+/** The state that a record brings its call to; the moment has the state's name. */
+const STEPS = {
+  "call.requested": "requested",
+  "call.queued": "queued",
+  "call.ringing": "ringing",
+  "call.answered": "answered",
+  "call.joined": "joined",
+  "call.left": "left",
+  "call.ended": "ended",
+};
+
+export const MOMENTS = Object.values(STEPS);
+
+/** Members of a record that are not its call's. */
+const OF_THE_RECORD = new Set(["seq", "time", "event"]);
+
+/** The calls: live ones by id, in the order of their requests, and those that ended lately, newest last. */
+export class Calls {
+  live = new Map();
+  ended = [];
+  /** Live calls that the daemon has, and did not list for want of room. */
+  unlisted = 0;
+
+  /** Takes the daemon's list in place of what was known. */
+  replace({ live, ended, live_total: total }) {
+    this.live = new Map(live.reverse().map((call) => [call.call_id, parsed(call)]));
+    this.ended = ended.map(parsed).sort((a, b) => a.ended - b.ended);
+    this.unlisted = total - live.length;
+  }
+
+  /** Does what a record says. */
+  apply(record) {
+    const id = record.call_id;
+    const step = STEPS[record.event];
+    if (record.event === "call.refused") this.live.delete(id);
+    if (!step) return;
+    let call = this.live.get(id);
+    if (!call) {
+      // Of a call that is not known, a later record says too little.
+      if (step !== "requested") return;
+      call = { state: step, stale: false };
+      this.live.set(id, call);
+    }
+    for (const [name, value] of Object.entries(record)) if (!OF_THE_RECORD.has(name)) call[name] = value;
+    call.state = step;
+    call[step] ??= record.time;
+    if (step !== "ended") return;
+    this.live.delete(id);
+    this.ended.push(call);
+    if (this.ended.length > MAX_ENDED) this.ended.splice(0, this.ended.length - MAX_ENDED);
+  }
+
+  /** The call of this id, live or ended. */
+  find(id) {
+    return this.live.get(id) ?? this.ended.findLast((call) => call.call_id === id);
+  }
+}
+
+/** A call of the daemon's list, with its times as milliseconds. */
+export function parsed(call) {
+  for (const name of MOMENTS) call[name] = call[name] ? Date.parse(call[name]) : undefined;
+  return call;
+}
+
+/** The newest records and gaps, oldest first. */
+export class Records {
+  all = [];
+  /** How many came before the first of `all`. */
+  dropped = 0;
+
+  /** Takes in one more. Older ones go a few hundred at a time: to move the rest for each would cost more. */
+  add(record) {
+    this.all.push(record);
+    if (this.all.length < MAX_RECORDS + 500) return;
+    this.dropped += 500;
+    this.all.splice(0, 500);
+  }
+
+  /** Those of one call. */
+  of(id) {
+    return this.all.filter((record) => record.call_id === id);
+  }
+}
+
+/** The daemon's link to Asterisk. */
+export class Link {
+  /** `undefined` until it is known. */
+  isUp;
+  since;
+  reason = "";
+  asterisk = "";
+
+  #remembered;
+
+  /** What the daemon says of itself: ready, or why not. */
+  report(reason) {
+    const isUp = reason === undefined;
+    if (isUp !== this.isUp) this.since = undefined;
+    [this.isUp, this.reason] = [isUp, reason ?? ""];
+    this.recall(this.#remembered);
+  }
+
+  /** What the daemon remembers of it, for what the records here do not reach back to. */
+  recall(link) {
+    this.#remembered = link;
+    if (!link || link.connected !== this.isUp) return;
+    this.since ??= Date.parse(link.since);
+    this.asterisk ||= link.asterisk;
+  }
+
+  /** What a record says. */
+  apply(record) {
+    if (record.event === "daemon.stopping") [this.isUp, this.since, this.reason] = [false, record.time, "the daemon is stopping"];
+    if (record.event !== "ami.connected" && record.event !== "ami.disconnected") return;
+    const isUp = record.event === "ami.connected";
+    // Each try to get it back that fails is told, too.
+    if (isUp !== this.isUp || !this.since) this.since = record.time;
+    [this.isUp, this.reason, this.asterisk] = [isUp, record.reason ?? "", record.asterisk];
+  }
+}

@@ -1,0 +1,179 @@
+// One call's whole story: how it went, step by step, with the time that each step took.
+
+import { $, draw, el, setText } from "./dom.js";
+import { setAddress } from "./filter.js";
+import { MOMENTS } from "./state.js";
+import { call as fetchCall } from "./stream.js";
+import { detail, duration, instant, moment, outcome, state, took } from "./words.js";
+
+/** What a call does from one moment to the next. */
+const PHASES = {
+  requested: "Asking Asterisk",
+  queued: "Dialling",
+  ringing: "Ringing",
+  answered: "On the way to the room",
+  joined: "In the room",
+  left: "Leaving",
+};
+
+/** What is told of a call beside its timeline. */
+const FACTS = [
+  ["Asked for by", ({ key }) => key],
+  ["Shown as", ({ caller_id: id }) => id],
+  ["Language", ({ lang }) => lang],
+  ["Conference", ({ conference, room }) => (conference === room ? undefined : conference)],
+  ["Refused", ({ text }) => text],
+  ["Hung up by", ({ hung_up_by: by }) => by],
+  ["Hangup cause", ({ cause, cause_text: text }) => (cause == null ? undefined : `${cause} ${text}`)],
+  ["Gateway said", ({ gateway_reply: reply }) => reply],
+  ["Must wait", ({ flood_wait_seconds: seconds }) => (seconds ? `${seconds} s` : undefined)],
+  ["Ended after", ({ ended_after: time }) => (time ? moment(Date.parse(time)) : undefined)],
+  ["Ended before", ({ ended_before: time }) => (time ? moment(Date.parse(time)) : undefined)],
+  ["Id", ({ call_id: id }) => id],
+];
+
+export class Story {
+  /** The id of the call that is shown. */
+  id;
+  #calls;
+  #records;
+  #actions;
+  #fetched;
+  #isGone = false;
+  #opener;
+
+  constructor(calls, records, actions) {
+    [this.#calls, this.#records, this.#actions] = [calls, records, actions];
+    $("story-close").addEventListener("click", () => this.close());
+    $("story-hang-up").addEventListener("click", () => actions.hangUp?.(this.id));
+    $("story-same-number").addEventListener("click", () => actions.look("number", this.#call().number));
+    $("story-same-room").addEventListener("click", () => actions.look("room", this.#call().room));
+    setInterval(() => { if (this.id && !document.hidden && this.#call()?.state !== "ended") draw(this); }, 1000);
+    const id = new URLSearchParams(location.hash.slice(1)).get("call");
+    if (id) this.open(id);
+  }
+
+  async open(id) {
+    this.#opener = this.id ? this.#opener : document.activeElement;
+    [this.id, this.#fetched, this.#isGone] = [id, undefined, false];
+    setAddress({ call: id }, ["call"]);
+    $("story").hidden = false;
+    $("desk").classList.add("has-story");
+    $("story-number").focus();
+    draw(this);
+    this.#actions.changed();
+    try {
+      const call = await fetchCall(id);
+      if (this.id !== id) return;
+      [this.#fetched, this.#isGone] = [call, call === undefined];
+    } catch (error) {
+      if (this.id === id) setText($("story-says"), error.message);
+    }
+    draw(this);
+  }
+
+  close() {
+    if (!this.id) return;
+    this.id = undefined;
+    setAddress({}, ["call"]);
+    $("story").hidden = true;
+    $("desk").classList.remove("has-story");
+    if (this.#opener?.isConnected) this.#opener.focus({ preventScroll: true });
+    this.#actions.changed();
+  }
+
+  /** What is known of the call, from wherever: as it is now, as the daemon had it, or as far as the records tell. */
+  #call() {
+    const known = this.#calls.find(this.id) ?? this.#fetched;
+    if (known) return known;
+    const call = {};
+    for (const record of this.#records.of(this.id)) {
+      const step = record.event.slice("call.".length);
+      Object.assign(call, record, { state: step === "refused" ? "ended" : step, [step]: record.time });
+    }
+    return call.call_id ? call : undefined;
+  }
+
+  draw() {
+    if (!this.id) return;
+    const call = this.#call();
+    const records = this.#records.of(this.id);
+    $("story-hang-up").hidden = !this.#actions.hangUp || !call || call.state === "ended";
+    for (const part of ["story-facts", "story-steps", "story-phases"]) $(part).replaceChildren();
+    setText($("story-number"), call?.number ?? "Call");
+    setText($("story-room"), call ? `room ${call.room}` : "");
+    $("story-more").hidden = !call;
+    if (!call) {
+      setText($("story-says"), this.#isGone ? `The daemon does not know the call ${this.id}, or no longer.` : "…");
+      return;
+    }
+    this.#drawHead(call);
+    for (const [name, of] of FACTS) {
+      const value = of(call);
+      if (value) $("story-facts").append(el("dt", {}, name), el("dd", {}, value));
+    }
+    this.#drawSteps(call);
+    this.#drawRecords(records);
+  }
+
+  #drawHead(call) {
+    const refused = call.event === "call.refused";
+    const { word, tone, says } = call.outcome ? outcome(call.outcome) : state(call.state);
+    setText($("story-word"), refused ? "Refused" : word);
+    $("story-tone").className = `tone ${refused ? "warn" : tone}`;
+    const parts = [refused ? "No call was made." : says ?? `For ${duration(Date.now() - call.requested)} by now.`];
+    if (call.answered && call.requested) parts.push(`It was answered after ${took(call.answered - call.requested)}.`);
+    if (call.talk_seconds != null) parts.push(`They talked for ${took(call.talk_seconds * 1000)}.`);
+    if (call.stale) parts.push("The link to Asterisk is down: it may have come further, or be over.");
+    if (this.#isGone && !this.#calls.find(this.id)) parts.push("The daemon has this call no longer; this is what the log here tells.");
+    setText($("story-says"), parts.join(" "));
+  }
+
+  #drawSteps(call) {
+    const steps = MOMENTS.filter((name) => call[name]).map((name) => ({ name, time: call[name] }));
+    steps.sort((a, b) => a.time - b.time || MOMENTS.indexOf(a.name) - MOMENTS.indexOf(b.name));
+    const isOver = call.state === "ended";
+    const end = isOver ? steps.at(-1)?.time : Date.now();
+    steps.forEach(({ name, time }, n) => {
+      const until = steps[n + 1]?.time ?? end;
+      const since = n ? `+${took(time - steps[n - 1].time)}` : "";
+      const word = name === "ended" && call.outcome ? `Ended: ${outcome(call.outcome).word}` : state(name).word;
+      const title = n === 0 ? "Requested" : word;
+      $("story-steps").append(el("li", { className: `step-${name}` },
+        el("span", { className: "step" }, title),
+        el("time", { dateTime: new Date(time).toISOString() }, instant(time)),
+        el("span", { className: "since" }, since)));
+      if (!PHASES[name] || until - time <= 0) return;
+      const phase = el("span", { className: `phase-${name}`, title: `${PHASES[name]}: ${took(until - time)}` });
+      phase.style.flexGrow = until - time;
+      $("story-phases").append(phase);
+    });
+    const whole = steps.length ? end - steps[0].time : 0;
+    setText($("story-whole"), whole > 0 ? `${took(whole)} ${isOver ? "in all" : "so far"}` : "");
+  }
+
+  /** Adds those that came since: what is unfolded stays so. */
+  #drawRecords(records) {
+    const list = $("story-records");
+    if (list.dataset.of !== this.id) list.replaceChildren();
+    list.dataset.of = this.id;
+    for (const record of records.slice(list.childElementCount)) {
+      list.append(el("li", {},
+        el("details", {},
+          el("summary", {}, el("time", {}, instant(record.time)), ` ${record.event} `, el("span", {}, detail(record))),
+          el("pre", {}, JSON.stringify(record, asWritten, 1)))));
+    }
+    const isWhole = records[0]?.event === "call.requested";
+    $("story-missing").hidden = isWhole;
+    const text = records.length
+      ? "Earlier records of this call are no longer kept here; the times above are the daemon's."
+      : "The log here no longer has this call's records; the times above are the daemon's.";
+    setText($("story-missing"), text);
+  }
+}
+
+/** A record's members as the daemon wrote them, without those of this page. */
+function asWritten(name, value) {
+  if (name === "boot" || name === "place") return undefined;
+  return name === "time" ? new Date(value).toISOString() : value;
+}

@@ -1,0 +1,234 @@
+//! What can be done at the desk, by whom, and how much it bears.
+
+use serde_json::json;
+
+use super::support::ami::{FakeAsterisk, Manner, OnOriginate};
+use super::support::browser::Browser;
+use super::support::daemon::{Ami, Daemon, KEY};
+use super::support::eventually;
+use super::support::http::KeptAlive;
+use super::support::sim::Simulator;
+use super::{DESKTOP, DOWN, ENTER, ESCAPE, TAB, log_in, open_story, row, wait_live, wait_row};
+
+/// A key that only watches.
+const WALL: &str = "[[api_keys]]\nname = \"wall\"\nkey = \"k3y-of-the-wall\"\nrole = \"watch\"";
+
+#[test]
+fn who_has_no_key_sees_nothing_and_who_logs_out_neither() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    daemon.call_ok("79990940001", "R1");
+    let page = Browser::start(DESKTOP.0, DESKTOP.1);
+    page.open(&format!("http://{}/", daemon.address));
+    page.type_into("#login-key", "a-wrong-key");
+    page.press(ENTER);
+    page.wait_text("#login-error", "This key is not known");
+    assert!(!page.sees("#desk") && !page.body().contains("7999"));
+    assert_eq!(page.run("return document.getElementById('login-key').value", json!([])), "");
+
+    page.type_into("#login-key", KEY);
+    page.press(ENTER);
+    wait_row(&page, "+79990940001", "In the room");
+    // No script can get at the session.
+    assert_eq!(page.run("return document.cookie", json!([])), "");
+    page.reload();
+    wait_row(&page, "+79990940001", "In the room");
+    page.click("#log-out");
+    page.wait_sees("#login-key");
+    assert!(!page.sees("#desk") && !page.body().contains("7999"));
+    page.reload();
+    page.wait_sees("#login-key");
+}
+
+#[test]
+fn who_watches_has_no_button_to_hang_up() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[("key", WALL)]);
+    let page = log_in(daemon.address, "k3y-of-the-wall", DESKTOP);
+    page.wait_text("#role", "watches only");
+    let id = daemon.call_ok("79990950001", "R1");
+    wait_row(&page, "+79990950001", "In the room");
+    open_story(&page, "+79990950001");
+    page.wait_text("#story-word", "In the room");
+    page.press("x");
+    assert!(!page.sees(".hang-up") && !page.sees("#story-hang-up") && !page.sees("#confirm"));
+    // Nor does it help to ask past the page.
+    let script = "const done = arguments[0]; fetch('api/calls/ID', { method: 'DELETE', headers: { 'x-requested-with': 'x' } })\
+                  .then((response) => done(response.status))";
+    assert_eq!(page.run_async(&script.replace("ID", &id)), 403);
+    assert_eq!(row(&page, "+79990950001").map(|row| row.contains("In the room")), Some(true));
+}
+
+#[test]
+fn calls_and_records_are_looked_for() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    for (number, room) in [("79990960001", "Alpha"), ("79990960002", "beta"), ("79990960486", "alphabet")] {
+        daemon.call_ok(number, room);
+    }
+    wait_row(&page, "+79990960001", "In the room");
+    wait_row(&page, "+79990960002", "In the room");
+    let numbers = |body: &str| {
+        let mut numbers = page.texts(&format!("{body} .number"));
+        numbers.sort();
+        numbers.dedup();
+        numbers.retain(|number| !number.is_empty());
+        numbers
+    };
+    let wait_numbers = |body: &str, expected: &[&str]| {
+        eventually(&format!("{expected:?} in {body}, not {:?}", numbers(body)), || {
+            (numbers(body) == expected).then_some(())
+        });
+    };
+    page.type_into("#filter-room", "ALPHA");
+    wait_numbers("#calls-body", &["+79990960001"]);
+    wait_numbers("#log-body", &["+79990960001", "+79990960486"]);
+    page.press(ESCAPE);
+    wait_numbers("#log-body", &["+79990960001", "+79990960002", "+79990960486"]);
+    page.type_into("#filter-number", "+7 (999) 096-00-02");
+    wait_numbers("#calls-body", &["+79990960002"]);
+    wait_numbers("#log-body", &["+79990960002"]);
+    page.click("#filter-clear");
+    page.type_into("#filter-outcome", "Busy");
+    wait_numbers("#log-body", &["+79990960486"]);
+    page.click("#show-ended");
+    wait_numbers("#calls-body", &["+79990960486"]);
+    page.type_into("#filter-outcome", "Declined");
+    page.wait_text("#calls-none", "None of 1 calls is looked for");
+    page.click("#filter-clear");
+    page.type_into("#filter-event", "call.joined");
+    wait_numbers("#log-body", &["+79990960001", "+79990960002"]);
+    assert!(page.texts("#log-body .event").iter().all(|event| event == "call.joined"));
+    // From a story to all of its room.
+    page.click("#filter-clear");
+    page.click("#show-live");
+    open_story(&page, "+79990960002");
+    page.click("#story-same-room");
+    wait_numbers("#calls-body", &["+79990960002"]);
+    assert!(!page.sees("#story"));
+}
+
+#[test]
+fn the_page_is_used_by_keyboard_alone() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    let first = daemon.call_ok("79990970001", "R1");
+    wait_row(&page, "+79990970001", "In the room");
+    daemon.call_ok("79990970002", "R1");
+    wait_row(&page, "+79990970002", "In the room");
+    let focus =
+        || page.run("return document.activeElement.textContent", json!([])).as_str().unwrap_or_default().to_owned();
+    // The newest is on top.
+    page.press("j");
+    assert_eq!(focus(), "+79990970002");
+    page.press(DOWN);
+    assert_eq!(focus(), "+79990970001");
+    page.press(ENTER);
+    page.wait_text("#story-number", "+79990970001");
+    page.press(ESCAPE);
+    assert!(!page.sees("#story"));
+    assert_eq!(focus(), "+79990970001");
+    // A call that comes does not take the focus away.
+    daemon.call_ok("79990970003", "R1");
+    wait_row(&page, "+79990970003", "In the room");
+    assert_eq!(focus(), "+79990970001");
+    page.press("x");
+    page.wait_text("#confirm", "+79990970001");
+    // The safe answer is the one that Enter gives.
+    assert_eq!(focus(), "Cancel");
+    page.press(TAB);
+    page.press(ENTER);
+    assert_eq!(daemon.wait_for(&first, "call.ended")["hung_up_by"], "tester");
+    page.press("/");
+    eventually("the focus is in the field", || {
+        (page.run("return document.activeElement.id", json!([])) == "filter-number").then_some(())
+    });
+    // Letters that are typed are no shortcuts.
+    page.press("x");
+    assert!(!page.sees("#confirm"));
+}
+
+#[test]
+fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
+    const CALLS: usize = 5000;
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = |seq: usize| {
+        let (number, id) = (79_990_000_000 + seq as u64, format!("od-01m89yz9ajwm2xxqced5v{seq:04}y"));
+        let fields = format!(
+            "\"number\":\"+{number}\",\"room\":\"R{seq}\",\"caller_id\":\"Bob\",\"lang\":\"ru\",\"key\":\"tester\""
+        );
+        format!(
+            "{{\"seq\":{seq},\"time\":\"2026-11-25T18:00:00.000Z\",\"event\":\"call.queued\",\"call_id\":\"{id}\",{fields}}}\n"
+        )
+    };
+    let past: String = (1..=CALLS).map(line).collect();
+    std::fs::write(folder.path().join("calls.jsonl"), past).expect("writes");
+    // Asterisk does not answer, so the daemon cannot know that they are over.
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    asterisk.behave(Manner::Mute);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start_in(
+        folder,
+        &ami,
+        &[("journal", "file = \"calls.jsonl\""), ("asterisk", "connect_timeout = \"1h\"")],
+    );
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    wait_live(&page, CALLS);
+    let rows = |table: &str| (page.count(&format!("{table}-body .row")), page.count(&format!("{table} *")));
+    let is_few = |table: &str| {
+        let (rows, elements) = rows(table);
+        assert!((5..=60).contains(&rows) && elements < 1000, "{table}: {rows} rows, {elements} elements");
+    };
+    is_few("#calls");
+    assert_eq!(page.run("return document.getElementById('calls').getAttribute('aria-rowcount')", json!([])), "5001");
+    page.run("const box = document.getElementById('calls'); box.scrollTop = box.scrollHeight", json!([]));
+    wait_row(&page, "+79990000001", "R1");
+    is_few("#calls");
+    page.click("#calls-sort");
+    page.run("document.getElementById('calls').scrollTop = 0", json!([]));
+    wait_row(&page, "+79990000001", "R1");
+
+    // Each is two records.
+    let mut bot = KeptAlive::open(daemon.address);
+    let body =
+        json!({ "api_key": KEY, "phone_number": "79991110001", "room_name": "R1", "caller_id": "Bob" }).to_string();
+    let post = format!(
+        "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut place = |count: usize| {
+        for _ in 0..count {
+            bot.send(post.as_bytes());
+            assert_eq!(bot.reply().status, 503);
+        }
+    };
+    place(3000);
+    let as_of = daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
+    let last: u64 = as_of.rsplit('-').next().and_then(|seq| seq.parse().ok()).expect("a number");
+    let newest = || page.run("return document.querySelector('#log-body .time')?.title ?? ''", json!([]));
+    let shows = |seq: u64| newest().as_str().is_some_and(|title| title.ends_with(&format!("record {seq}")));
+    eventually("the newest record is shown", || shows(last).then_some(()));
+    is_few("#log");
+    let kept = || -> usize {
+        let count = page.run("return document.getElementById('log').getAttribute('aria-rowcount')", json!([]));
+        count.as_str().and_then(|count| count.parse().ok()).expect("a count")
+    };
+    assert!((5000..5502).contains(&kept()), "{}", kept());
+
+    // Who reads on further down is not moved by what comes.
+    page.run("document.getElementById('log').scrollTop = 700", json!([]));
+    let seen = || page.texts("#log-body .row");
+    eventually("it has scrolled", || (!shows(last)).then_some(()));
+    let before = seen();
+    place(100);
+    page.wait_text("#log-news", "200 new records");
+    assert_eq!(seen(), before);
+    page.click("#log-news");
+    eventually("the newest record is shown", || shows(last + 200).then_some(()));
+    page.click("#log-pause");
+    place(1);
+    page.wait_text("#log-news", "2 new records");
+    assert!(shows(last + 200));
+}

@@ -1,0 +1,149 @@
+//! What the page is made of: our own files, text where others speak, and nothing that keeps anybody out.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::support::ami::{FakeAsterisk, OnOriginate};
+use super::support::browser::Browser;
+use super::support::daemon::{Ami, Daemon, KEY};
+use super::support::http;
+use super::support::sim::Simulator;
+use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_no_row, wait_row};
+
+#[test]
+fn what_asterisk_and_bots_say_is_shown_as_text() {
+    const EVIL: &str = "<img src=x onerror=document.title='pwned'>";
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    let name = "'-alert(1)-' onclick=alert(1) javascript:alert(1) %3Cb%3E";
+    let body = json!({ "api_key": KEY, "phone_number": "79990980001", "room_name": "constructor", "caller_id": name });
+    let id = daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
+    let leg = [("Uniqueid", &*id), ("Linkedid", &id)];
+    asterisk.send(&[&[("Event", "ConfbridgeJoin"), ("Conference", EVIL)], &leg[..]].concat());
+    wait_row(&page, "+79990980001", "constructor");
+    open_story(&page, "+79990980001");
+    page.wait_text("#story-facts", name);
+    page.wait_text("#story-facts", EVIL);
+    page.wait_text("#log", EVIL);
+    asterisk.send(&[&[("Event", "Hangup"), ("Cause", "21"), ("Cause-txt", EVIL)], &leg[..]].concat());
+    daemon.wait_for(&id, "call.ended");
+    page.wait_text("#story-facts", &format!("21 {EVIL}"));
+    page.click("#story-records li:last-child summary");
+    page.wait_text("#story-records li:last-child pre", EVIL);
+    assert_eq!(page.count("img"), 0);
+    let title = page.run("return document.title", json!([]));
+    assert!(!title.as_str().expect("a title").contains("pwned"), "{title}");
+    // Even if it were taken for more than text, nothing that is not ours would run.
+    let script = "const done = arguments[0]; addEventListener('securitypolicyviolation', (e) => done(e.violatedDirective));\
+                  const s = document.createElement('script'); s.textContent = 'document.title = \"pwned\"'; document.body.append(s)";
+    assert_eq!(page.run_async(script), "script-src-elem");
+}
+
+#[test]
+fn axe_finds_nothing_serious() {
+    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("make setup-tests brings axe");
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let find = |page: &Browser, place: &str| {
+        page.run(&axe, json!([]));
+        let script = "const done = arguments[0]; axe.run().then((found) => done(found.violations\
+            .filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => [v.id, v.nodes.map((n) => n.html)])))";
+        let found = page.run_async(script);
+        assert_eq!(found, Value::Array(Vec::new()), "{place}");
+    };
+    for scheme in ["light", "dark"] {
+        for size in [DESKTOP, TELEPHONE] {
+            let page = Browser::start(size.0, size.1);
+            page.prefer(scheme);
+            page.open(&format!("http://{}/", daemon.address));
+            page.wait_sees("#login-key");
+            find(&page, &format!("log-in, {scheme} {size:?}"));
+            page.type_into("#login-key", KEY);
+            page.press(ENTER);
+            page.wait_text("#stream-word", "Live");
+            find(&page, &format!("without a call, {scheme} {size:?}"));
+            let busy = daemon.call_ok("79990990486", "R1");
+            daemon.wait_for(&busy, "call.ended");
+            let id = daemon.call_ok("79990990001", "R1");
+            wait_row(&page, "+79990990001", "In the room");
+            find(&page, &format!("calls, {scheme} {size:?}"));
+            open_story(&page, "+79990990001");
+            page.wait_text("#story-facts", &id);
+            find(&page, &format!("a story, {scheme} {size:?}"));
+            page.click("#story-hang-up");
+            page.wait_sees("#confirm");
+            find(&page, &format!("a question, {scheme} {size:?}"));
+            page.click("#confirm-yes");
+            wait_no_row(&page, "+79990990001");
+            if size == TELEPHONE {
+                page.press(ESCAPE);
+                for tab in ["log", "trends"] {
+                    page.click(&format!("#tabs [value={tab}]"));
+                    find(&page, &format!("{tab}, {scheme}"));
+                }
+                // Nothing is wider than the telephone.
+                let width = page.run("return document.documentElement.scrollWidth", json!([]));
+                assert_eq!(width, size.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_page_is_made_of_what_the_daemon_serves_and_nothing_else() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let get = |path: &str| http::request(daemon.address, "GET", path, &[], b"");
+    let page = get("/");
+    assert_eq!((page.status, page.header("cache-control")), (200, Some("no-cache")));
+    let policy = page.header("content-security-policy").expect("a policy");
+    for directive in
+        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
+    {
+        assert!(policy.contains(directive), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
+    let named = |text: &str, before: &str| -> Vec<String> {
+        text.split(before).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+    };
+    let mut paths: Vec<_> = named(&page.body, "=\"page/").into_iter().map(|name| format!("/page/{name}")).collect();
+    assert_eq!(paths.len(), 3, "{paths:?}");
+    let folder = paths[0].rsplit_once('/').expect("a folder").0.to_owned();
+    let mut seen = 0;
+    while seen < paths.len() {
+        let file = get(&paths[seen]);
+        assert_eq!(
+            (file.status, file.header("cache-control")),
+            (200, Some("public, max-age=31536000, immutable")),
+            "{}",
+            paths[seen]
+        );
+        assert_eq!(file.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(file.header("content-security-policy"), Some(policy));
+        for name in named(&file.body, "from \"./") {
+            let path = format!("{folder}/{name}");
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        let foreign = file.body.replace("http://www.w3.org/2000/svg", "");
+        assert!(!foreign.contains("http://") && !foreign.contains("https://"), "{}", paths[seen]);
+        seen += 1;
+    }
+    // Every script in the folder is used.
+    let scripts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page")).expect("a folder");
+    let served = scripts.filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| !["mod.rs", "index.html"].iter().any(|name| entry.file_name() == *name))
+    });
+    assert_eq!(served.count(), paths.len());
+    for nothing in
+        [&format!("{folder}/"), &format!("{folder}/mod.rs"), "/page/0000000000000000/main.js", "/page", "/index.html"]
+    {
+        assert_eq!(get(nothing).status, 404, "{nothing}");
+    }
+    let post = http::request(daemon.address, "POST", "/", &[], b"");
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+}

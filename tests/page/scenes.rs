@@ -1,0 +1,176 @@
+//! Calls from beginning to end, and what goes wrong in between: on the simulator, and on a real Asterisk.
+
+use serde_json::json;
+
+use super::support::daemon::{Ami, Daemon, KEY};
+use super::support::eventually;
+use super::support::pbx::Pbx;
+use super::support::relay::Relay;
+use super::support::sim::Simulator;
+use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, row, told, wait_live, wait_no_row, wait_row};
+
+/// Makes each of these a test on the simulator and on a real Asterisk.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod simulated {
+            use super::Simulator;
+            $(#[test] fn $name() { super::$name(&Simulator::start("22", "").ami()); })*
+        }
+        mod asterisk_22 { $(#[test] fn $name() { super::$name(&super::Pbx::shared("22").ami()); })* }
+    };
+}
+
+on_both!(
+    a_call_is_followed_from_its_request_to_its_end,
+    calls_are_hung_up_by_button,
+    a_restart_of_the_daemon_is_told,
+    the_link_to_asterisk_is_lost_and_comes_back,
+);
+
+/// On an Asterisk that is shared, a daemon that comes back must not find the calls of other tests'.
+fn instance(name: &str) -> String {
+    format!("instance = \"page-{name}\"")
+}
+
+fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
+    let daemon = Daemon::start(ami, &[("top", &instance("follow")), ("originate", "ring_timeout = \"20s\"")]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    page.wait_text("#link", "Asterisk main: connected");
+    page.wait_text("#calls-none", "No call lives right now");
+    page.wait_text("#link-since", "since ");
+
+    let rings = daemon.call_ok("79990900180", "R1");
+    wait_row(&page, "+79990900180", "Ringing");
+    assert!(row(&page, "+79990900180").is_some_and(|row| row.contains("R1") && row.contains("tester")));
+    daemon.delete(&format!("/api/calls/{rings}"));
+    wait_no_row(&page, "+79990900180");
+
+    // It stays for three seconds, and hangs up.
+    let id = daemon.call_ok("79990900200", "КОМНАТА1");
+    wait_row(&page, "+79990900200", "In the room");
+    open_story(&page, "+79990900200");
+    page.wait_text("#story-word", "In the room");
+    wait_no_row(&page, "+79990900200");
+    page.wait_text("#story-word", "Completed");
+    let steps: Vec<_> = page.texts("#story-steps .step");
+    assert_eq!(steps.first().map(String::as_str), Some("Requested"));
+    assert_eq!(steps.last().map(String::as_str), Some("Ended: Completed"));
+    assert!(["Dialling", "Answered", "In the room"].iter().all(|step| steps.iter().any(|s| s == step)), "{steps:?}");
+    // The page tells what the daemon told, in its order.
+    assert_eq!(told(&page, "+79990900200"), daemon.events(&id));
+    assert_eq!(page.texts("#story-records summary").len(), daemon.events(&id).len());
+    page.wait_text("#story-facts", &id);
+    assert!(!page.sees("#story-hang-up") && !page.sees("#story-missing"));
+
+    page.click("#show-ended");
+    wait_row(&page, "+79990900200", "Completed");
+    wait_row(&page, "+79990900180", "Canceled");
+    assert_eq!((page.text("#live-count"), page.text("#ended-count")), ("0".into(), "2".into()));
+    page.wait_text("#value-outcomes", "2 ended");
+    page.wait_text("#value-rate", "50 %");
+    page.wait_text("#note-calls", "2 calls asked for, 0 refused");
+    assert!(page.sees("#chart-outcomes rect.good") && page.sees("#chart-calls rect.quiet"));
+    assert_eq!(page.complaints().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(), [""; 0]);
+}
+
+fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
+    let daemon = Daemon::start(ami, &[("top", &instance("hang-up"))]);
+    let page = log_in(daemon.address, KEY, TELEPHONE);
+    // What the page asks of the daemon.
+    page.run("window.asked = []; const ask = fetch; window.fetch = (path, how) => { asked.push(how?.method); return ask(path, how) }", json!([]));
+    let asks_to_hang_up = || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
+    for (number, by) in [("79990910001", "the row's button"), ("79990910002", "the story's button")] {
+        let id = daemon.call_ok(number, "R1");
+        let number = format!("+{number}");
+        wait_row(&page, &number, "In the room");
+        if by == "the row's button" {
+            page.click("#calls-body .hang-up");
+        } else {
+            open_story(&page, &number);
+            page.click("#story-hang-up");
+        }
+        // Not before it is confirmed.
+        page.wait_text("#confirm", &number);
+        page.press(ENTER);
+        eventually("it is not confirmed", || (!page.sees("#confirm")).then_some(()));
+        assert_eq!(asks_to_hang_up(), 0, "{by}");
+        page.click(if by == "the row's button" { "#calls-body .hang-up" } else { "#story-hang-up" });
+        page.click("#confirm-yes");
+        assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester", "{by}");
+        wait_live(&page, 0);
+        assert_eq!(asks_to_hang_up(), 1, "{by}");
+        page.run("asked = []", json!([]));
+    }
+    page.wait_text("#story-facts", "tester");
+    page.wait_text("#story-word", "Completed");
+    page.press(ESCAPE);
+    assert!(!page.sees("#story"));
+}
+
+fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
+    let daemon = Daemon::start(ami, &[("top", &instance("restart"))]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let page = log_in(relay.address, KEY, DESKTOP);
+    let id = daemon.call_ok("79990920001", "R1");
+    wait_row(&page, "+79990920001", "In the room");
+    page.type_into("#filter-room", "r1");
+
+    let mut daemon = daemon;
+    daemon.crash();
+    page.wait_text("#stream-word", "Reconnecting");
+    page.wait_text("#banner", "The daemon is not reached");
+    assert!(row(&page, "+79990920001").is_some(), "what was seen stays");
+    let daemon = daemon.restart();
+    relay.turn_to(daemon.address);
+    // Sessions are the last run's.
+    page.wait_text("#login-error", "The session has ended");
+    assert!(!page.sees("#desk") && !page.body().contains("79990920001"));
+    page.type_into("#login-key", KEY);
+    page.click("#login-go");
+    page.wait_text("#stream-word", "Live");
+    page.wait_text("#log .gap", "are missing here: they were the last run's");
+    wait_row(&page, "+79990920001", "R1");
+    assert_eq!(page.text("#live-count"), "1");
+    assert!(!page.sees("#banner"));
+    daemon.delete(&format!("/api/calls/{id}"));
+    wait_no_row(&page, "+79990920001");
+    assert_eq!(told(&page, "+79990920001").last().map(String::as_str), Some("call.ended"));
+
+    // Loaded anew, it shows what it showed.
+    page.reload();
+    page.wait_text("#stream-word", "Live");
+    assert_eq!(page.run("return document.getElementById('filter-room').value", json!([])), "r1");
+    page.click("#show-ended");
+    wait_row(&page, "+79990920001", "Completed");
+}
+
+fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
+    let relay = Relay::start(ami.address);
+    let through = Ami { address: &relay.address.to_string(), secret: ami.secret };
+    let daemon = Daemon::start(&through, &[("top", &instance("link")), ("asterisk", "backoff_max = \"300ms\"")]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    let id = daemon.call_ok("79990930001", "R1");
+    wait_row(&page, "+79990930001", "In the room");
+    let is_stale = || page.count("#calls-body .row.stale") == 1;
+    assert!(!is_stale());
+
+    relay.cut();
+    page.wait_text("#link", "no link");
+    page.wait_text("#banner", "The link to Asterisk is down");
+    eventually("the call is shown as stale", || is_stale().then_some(()));
+    assert_eq!(page.run("return document.title", json!([])), "No link · originatord");
+    page.wait_text("#log", "ami.disconnected");
+    // Whoever comes now sees the same.
+    page.reload();
+    page.wait_text("#banner", "The link to Asterisk is down");
+    eventually("the call is shown as stale", || is_stale().then_some(()));
+    page.wait_text("#link-since", "since ");
+
+    relay.mend();
+    page.wait_text("#link", "connected");
+    eventually("the call is not stale", || (!is_stale() && row(&page, "+79990930001").is_some()).then_some(()));
+    assert!(!page.sees("#banner"));
+    assert_eq!(page.run("return document.title", json!([])), "1 live · originatord");
+    daemon.delete(&format!("/api/calls/{id}"));
+    wait_no_row(&page, "+79990930001");
+}
