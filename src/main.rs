@@ -4,16 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
 use originatord::erase::EraseArgs;
 use originatord::load::{self, EXIT_CODES, LoadArgs};
 use originatord::sim::server::{self, SimulateArgs};
 use originatord::tail::TailArgs;
 use originatord::{check, erase, lifecycle, tail};
-
-/// Records are made by one thread and freed by those that write them down, which is what most allocators are slow at.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// Rings people into Asterisk conference rooms.
 ///
