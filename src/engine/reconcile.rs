@@ -110,6 +110,7 @@ impl Reconcile {
     fn judged_from(&self, call: &Call) -> Instant {
         let asked = call.requested.instant;
         match self.began {
+            Some(link_began) if asked < link_began && call.is_accepted() => link_began,
             Some(link_began) if asked < link_began => link_began + MIN_LINK_AGE,
             _ => asked + MIN_AGE,
         }
@@ -128,8 +129,7 @@ impl<O, H> Engine<O, H> {
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
         self.reconcile.began.get_or_insert(now.instant);
         // Whether the call, if it lives, has its channels by now.
-        let is_in_asterisk =
-            |call: &&Call| call.has_channel() || call.is_accepted() || self.reconcile.judged_from(call) <= now.instant;
+        let is_in_asterisk = |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
         let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
         self.reconcile.round = Some(Round {
             began: now,
@@ -337,7 +337,7 @@ impl<O, H> Engine<O, H> {
 
     fn end_round(&mut self, now: Now) {
         let Some(round) = self.reconcile.round.take() else { return };
-        let undecided = self.registry.calls().filter(|call| !call.has_channel() && !call.is_accepted());
+        let undecided = self.registry.calls().filter(|call| !call.has_channel());
         let judged = undecided.map(|call| self.reconcile.judged_from(call)).min();
         let again = if self.reconcile.missed.is_empty() { judged } else { Some(now.instant) };
         let at = again.map_or(now.instant + EVERY, |at| at.max(now.instant + AGAIN));

@@ -32,6 +32,9 @@ const NUMBERS: [&str; 8] = ["7001", "7002", "7486", "7603", "7404", "7500", "718
 /// How far time passes in one step at most.
 const MAX_STEP: Duration = Duration::from_millis(50);
 
+/// How late an Asterisk that goes on gets around to reading what was sent before.
+const MAX_UNREAD: Duration = Duration::from_millis(800);
+
 /// How late things are at most, when they are late.
 const MAX_DELAY: Duration = Duration::from_secs(3);
 
@@ -66,8 +69,8 @@ pub struct World {
     daemons: Vec<Daemon>,
     next_bot: u64,
     disturbed: Instant,
-    /// What was sent and not yet read when a daemon gave its connection up.
-    unread: Vec<(ConnectionId, Vec<u8>)>,
+    /// What was sent and not yet read when a daemon gave its connection up, and when it will be.
+    unread: Vec<(ConnectionId, Vec<u8>, Option<Duration>)>,
     /// Whether all daemons have one name.
     is_namesake: bool,
     policy: Policy,
@@ -202,16 +205,19 @@ impl World {
         if unread.is_empty() || self.rng.bool() {
             self.asterisk.disconnect(connection);
         } else {
-            self.unread.push((connection, unread));
+            self.unread.push((connection, unread, None));
         }
     }
 
     /// Asterisk gets around to reading what was sent by somebody who is gone.
     fn read_the_unread(&mut self) {
         let now = self.now();
-        for (connection, bytes) in std::mem::take(&mut self.unread) {
-            if !self.asterisk.reads(connection) || self.rng.u32(..8) > 0 {
-                self.unread.push((connection, bytes));
+        for (connection, bytes, due) in std::mem::take(&mut self.unread) {
+            // Once it goes on, it goes on with all of them.
+            let late = MAX_UNREAD.mul_f64(self.rng.f64());
+            let due = due.or_else(|| self.asterisk.reads(connection).then_some(self.time + late));
+            if due.is_none_or(|due| due > self.time) {
+                self.unread.push((connection, bytes, due));
                 continue;
             }
             self.tally.late_reads += 1;
@@ -272,7 +278,7 @@ impl World {
         self.tally.restarts += 1;
         self.tell(|| "Asterisk is restarted".to_owned());
         let now = self.now();
-        for (connection, _) in self.unread.drain(..) {
+        for (connection, ..) in self.unread.drain(..) {
             self.asterisk.disconnect(connection);
         }
         self.asterisk.restart(now);

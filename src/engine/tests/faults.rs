@@ -341,3 +341,25 @@ fn many_calls_are_settled_few_at_a_time() {
     assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));
     assert_nothing_left(&bench);
 }
+
+#[test]
+fn a_busy_asterisk_comes_late_to_a_call_that_it_gave_a_receipt_for() {
+    let mut bench = Bench::ready();
+    let other = bench.call(1, "7001");
+    bench.idle(Duration::from_secs(58));
+    bench.originate(2, "7999");
+    let id = bench.id_of("Originate");
+    bench.idle(Duration::from_millis(1400));
+    bench.receipt(&id);
+    // What is not in these lists has yet to begin.
+    for seconds in [1, 1, 1] {
+        bench.idle(Duration::from_secs(seconds));
+        bench.list(&listed(&other, "7001"));
+    }
+    assert_eq!(bench.ends().len(), 0);
+    bench.event("Newchannel", &id, &id, "");
+    bench.event("Newchannel", &lock("7999"), &id, "");
+    bench.hang_up_halves(&id, "7999", 17);
+    bench.idle(Duration::from_secs(1));
+    assert_eq!((bench.ends().len(), bench.ends()[0].outcome.as_str()), (1, "busy"));
+}
