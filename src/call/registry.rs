@@ -171,6 +171,14 @@ impl Registry {
         self.calls.iter().map(|(_, entry)| &*entry.call)
     }
 
+    /// Whether nothing of any call is left in any index.
+    #[cfg(test)]
+    pub fn holds_nothing(&self) -> bool {
+        let indexes =
+            [self.by_id.len(), self.by_number.len(), self.by_leg.len(), self.deadlines.len(), self.by_key.len()];
+        self.is_empty() && indexes == [0; 5] && self.by_state.iter().all(|count| *count == 0)
+    }
+
     /// The newest `limit` that live and the filter takes, newest first.
     pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);

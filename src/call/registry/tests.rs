@@ -51,12 +51,6 @@ fn busy_call(info: &CallInfo) -> Vec<Event<'static>> {
     ]
 }
 
-fn assert_empty(registry: &Registry) {
-    assert_eq!(registry.len(), 0);
-    assert!(registry.by_id.is_empty() && registry.by_number.is_empty());
-    assert!(registry.by_leg.is_empty() && registry.deadlines.is_empty());
-}
-
 #[test]
 fn a_number_is_taken_from_the_request_to_the_end() {
     let (mut registry, mut told) = (Registry::default(), Vec::new());
@@ -111,7 +105,7 @@ fn legs_without_end_are_not_remembered_without_end() {
     }
     assert!(registry.by_leg.len() <= 8);
     registry.remove(call.id);
-    assert_empty(&registry);
+    assert!(registry.holds_nothing());
 }
 
 #[test]
@@ -123,7 +117,7 @@ fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
     registry.hear(now(1), &Event::Newchannel(leg.clone()), &mut told);
     registry.restart(call.id);
     registry.remove(call.id);
-    assert_empty(&registry);
+    assert!(registry.holds_nothing());
     // Its place is another call's now, or nobody's.
     assert_eq!(registry.hear(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut told), None);
     registry.open(now(3), other).unwrap();
@@ -185,7 +179,7 @@ proptest! {
         for id in left {
             registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut told);
         }
-        assert_empty(&registry);
+        assert!(registry.holds_nothing());
         for (id, _) in accepted {
             let ends = told.iter().filter(|(info, change)| info.id == id && matches!(change, Change::Ended(_)));
             prop_assert_eq!(ends.count(), 1);
