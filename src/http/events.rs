@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
-use tokio::time::{Duration, sleep, timeout};
+use tokio::time::{Duration, timeout};
 use warp::filters::BoxedFilter;
 use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method, StatusCode};
@@ -23,13 +23,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// An empty comment.
 const KEPT_ALIVE: &str = ":\n\n";
-
-/// About what serving one reader takes, with time to spare. Each waits for a moment of as many of these as there are
-/// readers, so that a crowd does not come all at once and the bots wait behind it, and reads several records in one go.
-const SERVING: Duration = Duration::from_micros(50);
-
-/// The shortest time that a timer can tell; a crowd that needs less is none.
-const NOTICEABLE: Duration = Duration::from_millis(2);
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
@@ -97,12 +90,8 @@ fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option
 /// What is read from now on, as events; whenever nothing was for a while, a comment.
 fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
     stream::unfold((api, reader), |(api, mut reader)| async move {
-        if timeout(KEEP_ALIVE, reader.wait()).await.is_err() {
+        if timeout(KEEP_ALIVE, api.crowd.wait(&reader)).await.is_err() {
             return Some((KEPT_ALIVE.to_owned(), (api, reader)));
-        }
-        let crowd = SERVING * api.streams() as u32;
-        if crowd >= NOTICEABLE {
-            sleep(crowd.mul_f64(fastrand::f64())).await;
         }
         let batch = reader.next_batch().await;
         let boot = api.journal.boot();

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
+use crate::journal::crowd::Crowd;
 use crate::journal::sink::Eraser;
 use crate::stats::Stats;
 
@@ -62,7 +63,8 @@ pub struct Api {
     pub stats: Arc<Mutex<Stats>>,
     /// The places for event streams that are free.
     streams: Arc<Semaphore>,
-    max_streams: usize,
+    /// Those who have one.
+    crowd: Arc<Crowd>,
     lists: Arc<Semaphore>,
 }
 
@@ -72,8 +74,8 @@ impl Api {
         let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
-        let max_streams = max_connections.div_ceil(2);
-        let streams = Arc::new(Semaphore::new(max_streams));
+        let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
+        let crowd = Crowd::new(&journal);
         let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
         let (instance, tls) = (config.instance.clone(), config.http.tls.is_some());
@@ -91,14 +93,9 @@ impl Api {
             tls,
             stats,
             streams,
-            max_streams,
+            crowd,
             lists,
         }
-    }
-
-    /// How many event streams there are.
-    fn streams(&self) -> usize {
-        self.max_streams - self.streams.available_permits()
     }
 }
 

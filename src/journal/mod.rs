@@ -3,6 +3,7 @@
 //! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost nothing and can
 //! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
 
+pub mod crowd;
 pub mod member;
 pub mod record;
 #[cfg(test)]
@@ -190,15 +191,25 @@ impl Reader {
     pub async fn wait(&mut self) {
         loop {
             self.head.borrow_and_update();
-            {
-                let ring = self.journal.ring();
-                if self.gap.is_some() || self.next < ring.next_seq || ring.closed {
-                    return;
-                }
+            if self.is_due() {
+                return;
             }
             // The sender lives as long as the journal, and so as this reader.
             let _ = self.head.changed().await;
         }
+    }
+
+    /// Whether there is something to read, or the log is closed.
+    pub fn is_due(&self) -> bool {
+        let ring = self.journal.ring();
+        self.gap.is_some() || self.next < ring.next_seq || ring.closed
+    }
+
+    /// Passes over all there is to read, and says whether there may be more.
+    pub fn skip(&mut self) -> bool {
+        let ring = self.journal.ring();
+        self.next = ring.next_seq;
+        !ring.closed
     }
 
     /// What can be read now, and whether nothing will follow it.
