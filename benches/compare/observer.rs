@@ -1,11 +1,16 @@
 //! Who watches Asterisk from aside, the same for every side: an AMI connection of its own.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use originatord::ami::codec::{Codec, Received};
+use originatord::ami::frame::Frame;
+use tokio_util::codec::Decoder;
 
 /// What was seen so far.
 #[derive(Default)]
@@ -15,6 +20,8 @@ struct Seen {
     /// When the first leg towards the gateway came to be, by the call's Linkedid.
     dialled: HashMap<String, Instant>,
     live: i64,
+    /// When the last channel was hung up.
+    over: Option<Instant>,
 }
 
 /// The observer.
@@ -31,32 +38,32 @@ impl Observer {
         let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
         let told = seen.clone();
         thread::spawn(move || {
-            let mut lines = BufReader::with_capacity(256 * 1024, stream);
-            let (mut line, mut frame) = (String::new(), HashMap::<String, String>::new());
-            while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
-                if let Some((name, value)) = line.split_once(": ") {
-                    frame.insert(name.to_owned(), value.trim_end().to_owned());
-                } else if line.trim_end().is_empty() {
-                    told.0.lock().expect("a lock").take(&frame);
-                    told.1.notify_all();
-                    frame.clear();
+            let (mut codec, mut input, mut buffer) = (Codec::default(), BytesMut::new(), vec![0; 64 * 1024]);
+            while let Ok(read @ 1..) = stream.read(&mut buffer) {
+                let at = Instant::now();
+                input.extend_from_slice(&buffer[..read]);
+                let mut seen = told.0.lock().expect("a lock");
+                while let Some(received) = codec.decode(&mut input).expect("Asterisk's words") {
+                    if let Received::Frame(frame) = received {
+                        seen.take(&frame, at);
+                    }
                 }
-                line.clear();
+                told.1.notify_all();
             }
         });
         Self { seen }
     }
 
-    /// Waits until all of these numbers' calls have begun and no channel is left; returns when each began. Calls that
-    /// do not begin within the patience are left out.
-    pub fn wait_over(&self, numbers: &[String], patience: Duration) -> Vec<Instant> {
+    /// Waits until all of these numbers' calls have begun and no channel is left; returns when each began, and when the
+    /// last was over. Calls that do not begin within the patience are left out.
+    pub fn wait_over(&self, numbers: &[String], patience: Duration) -> (Vec<Instant>, Option<Instant>) {
         let give_up = Instant::now() + patience;
         let mut seen = self.seen.0.lock().expect("a lock");
         loop {
             let begun: Vec<_> = numbers.iter().filter_map(|number| seen.begun.get(number).copied()).collect();
             let left = give_up.saturating_duration_since(Instant::now());
             if (begun.len() == numbers.len() && seen.live == 0) || left.is_zero() {
-                return begun;
+                return (begun, seen.over);
             }
             seen = self.seen.1.wait_timeout(seen, left).expect("a lock").0;
         }
@@ -69,19 +76,21 @@ impl Observer {
 }
 
 impl Seen {
-    fn take(&mut self, frame: &HashMap<String, String>) {
-        let get = |name: &str| frame.get(name).map_or("", String::as_str);
-        match get("Event") {
-            "Newchannel" => {
+    fn take(&mut self, frame: &Frame, at: Instant) {
+        match frame.event_name() {
+            Some(b"Newchannel") => {
                 self.live += 1;
-                let channel = get("Channel");
+                let [channel, linkedid] = frame.pick(["Channel", "Linkedid"]).map(String::from_utf8_lossy);
                 if let Some(number) = channel.strip_prefix("Local/").and_then(|rest| rest.split('@').next()) {
-                    self.begun.entry(number.to_owned()).or_insert_with(Instant::now);
+                    self.begun.entry(number.to_owned()).or_insert(at);
                 } else {
-                    self.dialled.entry(get("Linkedid").to_owned()).or_insert_with(Instant::now);
+                    self.dialled.entry(linkedid.into_owned()).or_insert(at);
                 }
             }
-            "Hangup" => self.live -= 1,
+            Some(b"Hangup") => {
+                self.live -= 1;
+                self.over = Some(at);
+            }
             _ => {}
         }
     }

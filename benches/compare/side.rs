@@ -16,8 +16,6 @@ const CONNECTIONS: usize = 32;
 
 /// A way.
 pub struct Side {
-    /// What it is called in the tables.
-    pub name: &'static str,
     way: Way,
     /// The process whose cost is the side's, if it is another than Asterisk's.
     pub pid: Option<u32>,
@@ -68,7 +66,7 @@ impl Side {
         );
         raw.stream.write_all(login.as_bytes()).expect("sends");
         assert_eq!(raw.accepted(1), 1, "logged in");
-        Self { name: "raw AMI, pipelined", way: Way::Raw(Box::new(Mutex::new(raw))), pid: None, _held: None }
+        Self { way: Way::Raw(Box::new(Mutex::new(raw))), pid: None, _held: None }
     }
 
     /// This daemon.
@@ -76,7 +74,7 @@ impl Side {
         let daemon = pbx.daemon();
         let (port, pid) = (daemon.address.port(), daemon.child.id());
         let way = Way::Http { port, request: Box::new(conf_request), accepted: r#"{"message":"ok"}"# };
-        Self { name: "originatord", way, pid: Some(pid), _held: Some(Held::Daemon(Box::new(daemon))) }
+        Self { way, pid: Some(pid), _held: Some(Held::Daemon(Box::new(daemon))) }
     }
 
     /// Asterisk's own HTTP manager.
@@ -99,7 +97,7 @@ impl Side {
             get(&path, &format!("Cookie: {cookie}\r\n"))
         };
         let way = Way::Http { port, request: Box::new(request), accepted: "Response: Success" };
-        Self { name: "Asterisk's /rawman", way, pid: None, _held: None }
+        Self { way, pid: None, _held: None }
     }
 
     /// Asterisk's REST interface.
@@ -116,11 +114,11 @@ impl Side {
             )
         };
         let way = Way::Http { port, request: Box::new(request), accepted: "\"id\"" };
-        Self { name: "Asterisk's ARI", way, pid: None, _held: None }
+        Self { way, pid: None, _held: None }
     }
 
     /// A Python program of this folder, with what it needs to know.
-    pub fn python(name: &'static str, program: &str, pbx: &Pbx) -> Self {
+    pub fn python(program: &str, pbx: &Pbx) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
@@ -140,7 +138,7 @@ impl Side {
         let pid = python.0.id();
         crate::support::eventually("the Python program listens", || TcpStream::connect(("127.0.0.1", port)).ok());
         let way = Way::Http { port, request: Box::new(conf_request), accepted: "ok" };
-        Self { name, way, pid: Some(pid), _held: Some(Held::Python(python)) }
+        Self { way, pid: Some(pid), _held: Some(Held::Python(python)) }
     }
 
     /// Asks for all these calls as fast as they are taken; returns how many were accepted, and when the last was.

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use super::refusal::{Limit, Refusal};
 use super::{CallInfo, Number};
 
+/// How much may be made up for, once a turn comes late: what timers are late by. More would be a burst.
+const CATCH_UP: Duration = Duration::from_millis(10);
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What is refused for a reason that time does not heal is worth asking for again after this long.
@@ -52,6 +55,8 @@ pub struct Policy {
 pub struct Gate {
     policy: Policy,
     pace: Rate,
+    /// How much later than it was given out each turn is by now, as we have been held up.
+    late: Duration,
     keys: HashMap<Arc<str>, Rate>,
     numbers: HashMap<Number, Rate>,
     /// When each number's last attempts are forgotten.
@@ -135,6 +140,28 @@ impl Gate {
             return limited("calls_per_second", limit.into(), false, slot - latest);
         }
         Ok(self.count(now, info))
+    }
+
+    /// How late the schedule is, to be kept with each turn that is given out.
+    pub fn late(&self) -> Duration {
+        self.late
+    }
+
+    /// Takes the turn that was given out for `at` when the schedule was this `late`. If it is taken late, all others are
+    /// later by as much: what was missed while we were held up is not made up for by a burst.
+    ///
+    /// # Errors
+    ///
+    /// It is yet to come, at this moment.
+    pub fn take(&mut self, now: Instant, at: Instant, late: Duration) -> Result<(), Instant> {
+        let at = at + (self.late - late);
+        let Some(overdue) = now.checked_duration_since(at) else { return Err(at) };
+        if self.policy.all.calls_per_second.is_some() {
+            let missed = overdue.saturating_sub(CATCH_UP);
+            self.late += missed;
+            self.pace.next = self.pace.next.map(|next| next + missed);
+        }
+        Ok(())
     }
 
     /// When one more Originate may be sent for a call that was admitted.

@@ -47,8 +47,8 @@ pub(super) struct Waiting<O> {
 }
 
 enum Step {
-    /// To be sent when it is its turn.
-    Paced { turn: Instant },
+    /// To be sent when it is its turn; that was given out when the schedule was `late` by so much.
+    Paced { turn: Instant, late: Duration },
     /// Sent; no receipt yet.
     Sent,
     /// `Response: Success`; a sign of `;2` is waited for.
@@ -63,7 +63,7 @@ impl<O> Waiting<O> {
     fn deadline(&self) -> Instant {
         match self.step {
             Step::Sent | Step::Asked => self.give_up,
-            Step::Paced { turn: at } | Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
+            Step::Paced { turn: at, .. } | Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
         }
     }
 }
@@ -72,7 +72,7 @@ impl<O, H> Engine<O, H> {
     /// Takes a call in and sends its Originate, or will when it is its turn.
     pub(super) fn begin_originate(&mut self, now: Now, turn: Instant, info: Arc<CallInfo>, reply: O) {
         let give_up = now.instant + self.settings.reply_timeout.saturating_sub(REPLY_MARGIN);
-        let waiting = Waiting { reply, give_up, step: Step::Paced { turn }, retries: 0 };
+        let waiting = Waiting { reply, give_up, step: Step::Paced { turn, late: self.gate.late() }, retries: 0 };
         self.waiting_deadlines.insert((waiting.deadline(), info.id));
         self.waiting.insert(info.id, waiting);
         // That the number is free was seen just now.
@@ -167,7 +167,10 @@ impl<O, H> Engine<O, H> {
             match waiting.step {
                 // Whoever asked would be gone before Asterisk could answer.
                 Step::Paced { .. } if is_late => self.refuse(now, id, Refusal::Overloaded),
-                Step::Paced { .. } => self.send_paced(now, id),
+                Step::Paced { turn, late } => match self.gate.take(now.instant, turn, late) {
+                    Ok(()) => self.send_paced(now, id),
+                    Err(turn) => self.set_step(id, Step::Paced { turn, late: self.gate.late() }),
+                },
                 Step::Retry { .. } if is_late => self.refuse(now, id, Refusal::InProgress { by: None }),
                 Step::Retry { .. } => self.retry(now, id),
                 Step::Received { .. } if !is_late => self.ask_holder(now, id),
@@ -214,8 +217,8 @@ impl<O, H> Engine<O, H> {
         if let Some(waiting) = self.waiting.get_mut(&id) {
             waiting.retries += 1;
         }
-        let turn = self.gate.again(now.instant);
-        self.set_step(id, Step::Paced { turn });
+        let (turn, late) = (self.gate.again(now.instant), self.gate.late());
+        self.set_step(id, Step::Paced { turn, late });
     }
 
     fn send_paced(&mut self, now: Now, id: CallId) {

@@ -132,20 +132,17 @@ mod tests {
             all.push(tokio::spawn(async move {
                 let mut read = 0;
                 loop {
-                    // As one does whose connection may be lost meanwhile.
-                    while index % 2 == 0 {
-                        let other = async {
-                            for _ in 0..=index {
-                                yield_now().await
-                            }
-                        };
-                        tokio::select! {
-                            biased;
-                            () = other => {}
-                            () = crowd.wait(&reader) => break,
+                    let other = async {
+                        for _ in 0..=index {
+                            yield_now().await;
                         }
+                    };
+                    tokio::select! {
+                        biased;
+                        // Half of them begin to wait anew, again and again.
+                        () = other, if index % 2 == 0 => continue,
+                        () = crowd.wait(&reader) => {}
                     }
-                    crowd.wait(&reader).await;
                     let batch = reader.next_batch().await;
                     if batch.is_empty() {
                         return read;

@@ -139,4 +139,32 @@ proptest! {
             prop_assert!(pair[1] - pair[0] >= SECOND / rate);
         }
     }
+
+    /// Nor does it when we are held up and everything comes late.
+    #[test]
+    fn the_pace_holds_however_late_we_come(steps in proptest::collection::vec((0u64..400, 0usize..30), 1..60), rate in 1u32..500) {
+        let all = Limits { calls_per_second: Some(rate), ..Limits::default() };
+        let mut gate = gate(Policy { all, ..Policy::default() });
+        let (mut now, mut waiting, mut sent) = (Instant::now(), VecDeque::new(), Vec::new());
+        for (gap, calls) in steps {
+            now += Duration::from_millis(gap);
+            for _ in 0..calls {
+                if let Ok(turn) = gate.admit(now, now + SECOND, &info("7999", "bot"), NOBODY) {
+                    waiting.push_back((turn, gate.late()));
+                }
+            }
+            while let Some((turn, late)) = waiting.front().copied() {
+                if let Err(later) = gate.take(now, turn, late) {
+                    prop_assert!(later > now);
+                    break;
+                }
+                waiting.pop_front();
+                sent.push(now);
+            }
+        }
+        for (first, from) in sent.iter().enumerate() {
+            let within = sent[first..].partition_point(|at| *at < *from + SECOND) as u32;
+            prop_assert!(within <= rate + rate / 100 + 2, "{within} of {rate}");
+        }
+    }
 }
