@@ -269,6 +269,15 @@ impl Serialize for Gap {
 }
 
 impl Entry {
+    /// How much it matters to whoever runs the daemon, in the words of logs: `WARN` for what is amiss, else `INFO`.
+    pub fn level(&self) -> &'static str {
+        match self {
+            Entry::Gap(_) => "WARN",
+            Entry::Record(record) if matches!(record.event, Event::AmiDisconnected { .. }) => "WARN",
+            Entry::Record(_) => "INFO",
+        }
+    }
+
     /// The entry as one line of JSON, without its end.
     pub fn json(&self) -> Cow<'_, str> {
         match self {

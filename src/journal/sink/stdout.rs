@@ -1,5 +1,6 @@
 //! The log on stdout, as text or as JSON lines.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
 use super::{Sink, pause, text_line};
@@ -40,8 +41,8 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
             match self.format {
                 LogFormat::Text => text_line(entry, &mut lines),
                 LogFormat::Json => {
-                    lines.push_str(&entry.json());
-                    lines.push('\n');
+                    // What else is logged has a level first, and those who sort lines by it want one in each.
+                    let _ = writeln!(lines, "{{\"level\":\"{}\",{}", entry.level(), &entry.json()[1..]);
                 }
             }
         }

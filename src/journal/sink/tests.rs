@@ -143,13 +143,13 @@ async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
 }
 
 fn json_line(entry: &Entry) -> String {
-    serde_json::to_string(entry).unwrap() + "\n"
+    let level = if matches!(entry, Entry::Gap(_)) { "WARN" } else { "INFO" };
+    format!("{{\"level\":\"{level}\",{}\n", &serde_json::to_string(entry).unwrap()[1..])
 }
 
 #[test]
 fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_so() {
     let entry = Entry::Record(Arc::new(samples::of_call(1, Event::CallQueued)));
-    let json = serde_json::to_string(&entry).unwrap() + "\n";
     let written = |format: LogFormat, shows: fn() -> bool| {
         let (output, permit, seen) = held();
         drop(permit);
@@ -158,7 +158,7 @@ fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_s
         written.clone()
     };
     assert_eq!(written(LogFormat::Text, || true), line(&entry));
-    assert_eq!(written(LogFormat::Json, || true), json);
+    assert_eq!(written(LogFormat::Json, || true), json_line(&entry));
     assert_eq!([written(LogFormat::Text, || false), written(LogFormat::Json, || false)], ["", ""]);
 }
 
@@ -197,7 +197,8 @@ fn each_kind_of_record_is_a_line_of_text() {
     for (record, expected) in records.into_iter().zip(expected) {
         let expected = expected.replace("CALL", call).replace("ID", &id);
         let time = crate::journal::record::rfc3339(record.time);
-        assert_eq!(line(&Entry::Record(record.into())), format!("{time}  INFO {expected}\n"));
+        let level = if record.event.name() == "ami.disconnected" { "WARN" } else { "INFO" };
+        assert_eq!(line(&Entry::Record(record.into())), format!("{time}  {level} {expected}\n"));
     }
     let gap = line(&Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun }));
     assert!(gap.ends_with("Z  WARN gap reason=overrun from=3 to=7\n"), "{gap}");

@@ -13,16 +13,15 @@ use crate::journal::member::{Members, Value};
 /// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by
 /// a newline.
 pub fn text_line(entry: &Entry, lines: &mut String) {
+    let (time, event) = match entry {
+        Entry::Record(record) => (record.time, record.event.name()),
+        Entry::Gap(_) => (SystemTime::now(), "gap"),
+    };
     // Writing to a string does not fail.
+    let _ = write!(lines, "{} {:>5} {event}", format_rfc3339_millis(time), entry.level());
     let _ = match entry {
-        Entry::Record(record) => {
-            _ = write!(lines, "{}  INFO {}", format_rfc3339_millis(record.time), record.event.name());
-            record.members(&mut Line(lines))
-        }
-        Entry::Gap(gap) => {
-            _ = write!(lines, "{}  WARN gap", format_rfc3339_millis(SystemTime::now()));
-            gap.members(&mut Line(lines))
-        }
+        Entry::Record(record) => record.members(&mut Line(lines)),
+        Entry::Gap(gap) => gap.members(&mut Line(lines)),
     };
     lines.push('\n');
 }
