@@ -63,7 +63,9 @@ fn play(world: &mut World, alive: &mut VecDeque<(String, String)>, rate: u64, ca
         busy += began.elapsed();
     }
     // Whatever was still to be heard of the last one.
-    world.pass(Duration::from_secs(1));
+    if let Some(asked) = world.pass(Duration::from_secs(1)) {
+        list(world, alive, &asked);
+    }
     assert_eq!(world.live(), alive.len(), "each ended, and no other");
     busy
 }

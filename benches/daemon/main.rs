@@ -2,10 +2,12 @@
 //! at once and plays the whole call. All of them share this machine's cores.
 //!
 //! `cargo bench --bench daemon`, with the name of one part for that part only. `CALLS=10000000` lets that many through
-//! the process whose memory is watched; `DAEMON=PATH` measures another build of the daemon.
+//! the process whose memory is watched; `DAEMON=PATH` measures another build of the daemon. The part
+//! `instructions` is run by its name only, and needs valgrind.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has threads of its own to wait on")]
 
+mod instructions;
 mod load;
 mod peer;
 mod process;
@@ -41,6 +43,10 @@ fn main() {
         ("memory", memory),
         ("streams", streams),
     ];
+    // Takes its time, and valgrind.
+    if only.is_some_and(|only| only == "instructions") {
+        instructions::measure();
+    }
     for (name, part) in parts {
         if only.is_none_or(|only| only == name) {
             part();
@@ -146,17 +152,17 @@ fn live() {
 /// Whether memory grows with calls that are over.
 fn memory() {
     let asked = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok());
-    let calls = asked.unwrap_or(if is_smoke() { 4 * BOTS } else { 400_000 });
+    let calls = asked.unwrap_or(if is_smoke() { 4 * BOTS } else { 1_000_000 });
     let daemon = Process::daemon(peer::start());
     let mut bots = Bots::connect(daemon.address, BOTS, false);
-    // Until the ring and the list of ended calls are full.
-    let warm = calls / 4;
+    // Until the ring and the list of ended calls are full, and the allocator has what it needs for them.
+    let warm = calls / 2;
     bots.closed(warm);
     let before = daemon.resident();
     bots.closed(calls - warm);
     let growth = daemon.resident() as f64 - before as f64;
     section(&format!("{calls} calls through one process"));
-    scale("resident memory after a quarter of them", format!("{:.1} MB", before as f64 / 1e6));
+    scale("resident memory after half of them", format!("{:.1} MB", before as f64 / 1e6));
     let per_call = growth / (calls - warm) as f64;
     figure("growth per call after that", format!("{per_call:.2} bytes"), "< 1 byte", per_call < 1.0);
 }

@@ -24,6 +24,11 @@ pub struct Process {
 impl Process {
     /// The daemon, as `originatord serve` runs it, logging to a pipe, with an Asterisk at `ami`.
     pub fn daemon(ami: SocketAddr) -> Self {
+        Self::daemon_under(&[], ami)
+    }
+
+    /// The same, started by another command, as a profiler's.
+    pub fn daemon_under(command: &[&str], ami: SocketAddr) -> Self {
         let folder = TempDir::new().expect("a folder");
         let config = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\nmax_connections = 12000\n[[api_keys]]\nname = \"bot\"\nkey = \"{KEY}\"\n\
@@ -32,8 +37,9 @@ impl Process {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, config).expect("the configuration is written");
         let program = std::env::var("DAEMON").unwrap_or_else(|_| env!("CARGO_BIN_EXE_originatord").to_owned());
-        let mut command = Command::new(program);
-        command.args(["serve", "--config"]).arg(path);
+        let words = [command, &[&program, "serve", "--config"]].concat();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(path);
         let is_ready = |line: &str| line.contains("ami.connected");
         Self::start(command, folder, "address=", is_ready)
     }
@@ -60,6 +66,13 @@ impl Process {
         // What else it says is read, as a service manager would, and not looked at.
         std::thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         Self { address: address.expect("an address"), child, _folder: folder }
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub fn stop(mut self) {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(told.success(), "it is told to stop");
+        self.child.wait().expect("it ends");
     }
 
     /// The CPU time that it has taken so far, in user space and in the kernel, of all its threads.

@@ -33,7 +33,7 @@ const MIN_LINK_AGE: Duration = Duration::from_secs(1);
 /// How long a list may take.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most channels of calls like ours that a list may have.
+/// Most channels of calls like ours that a list may have, besides those of the calls that we know.
 pub(super) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 400_000 };
 
 /// Longest id or conference name of a list that is taken; `AST_MAX_PUBLIC_UNIQUEID`.
@@ -184,7 +184,8 @@ impl<O, H> Engine<O, H> {
         let uniqueid = channel.uniqueid.parse::<CallId>();
         let Ok(id) = uniqueid.or_else(|_| channel.linkedid.parse()) else { return };
         round.listed += 1;
-        if round.listed > MAX_LISTED {
+        // The two halves, and as many legs as are remembered.
+        if round.listed > MAX_LISTED + (2 + MAX_LEGS) * self.registry.len() {
             return self.drop_link(now, "Asterisk lists channels without end");
         }
         let found = round.found.entry(id).or_default();

@@ -267,6 +267,19 @@ fn a_list_without_end_is_not_kept_without_end() {
 }
 
 #[test]
+fn a_list_may_have_all_calls_that_there_are() {
+    let mut bench = Bench::ready();
+    let calls: Vec<_> = (0..MAX_LISTED).map(|who| (bench.call(who as u32, &format!("7{who:04}")), who)).collect();
+    bench.reconnect(Duration::from_secs(1));
+    let disconnects = bench.disconnects;
+    let all: Vec<_> = calls.iter().flat_map(|(id, who)| listed(id, &format!("7{who:04}"))).collect();
+    bench.list(&all);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.disconnects, bench.ready.clone()), (disconnects, Ok(())));
+    assert_eq!(bench.engine.list(&Filter::default(), 0, 0).live_total, MAX_LISTED);
+}
+
+#[test]
 fn a_call_that_has_no_channel_yet_is_not_over() {
     let mut bench = Bench::ready();
     bench.originate(1, "7480");

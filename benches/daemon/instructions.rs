@@ -1,0 +1,34 @@
+//! How many instructions a call takes: a count that is the same on any day, whatever else the machine does.
+
+use tempfile::TempDir;
+
+use crate::load::Bots;
+use crate::peer;
+use crate::process::Process;
+use crate::support::{scale, section};
+
+/// Few bots, as all is some fifty times slower while it is counted.
+const BOTS: usize = 4;
+
+/// What a call costs, as the difference that more calls make.
+pub fn measure() {
+    let (few, many) = (1_000, 3_000);
+    let [of_few, of_many] = [few, many].map(count);
+    section("instructions, as callgrind counts them");
+    scale("for a whole call, in user space", format!("{}", (of_many - of_few) / (many - few) as u64));
+}
+
+/// All instructions of a daemon from its start to its end, with so many calls in between.
+fn count(calls: usize) -> u64 {
+    let folder = TempDir::new().expect("a folder");
+    let log = folder.path().join("log");
+    let log_file = format!("--log-file={}", log.display());
+    let valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", &log_file];
+    let daemon = Process::daemon_under(&valgrind, peer::start());
+    Bots::connect(daemon.address, BOTS, false).closed(calls);
+    daemon.stop();
+    let said = std::fs::read_to_string(log).expect("valgrind's words");
+    // As "==123== Collected : 123456789".
+    let counted = said.lines().find_map(|line| line.split_once("Collected : ")).expect("a count");
+    counted.1.trim().parse().expect("a number")
+}
