@@ -80,7 +80,7 @@ impl Seen {
         match frame.event_name() {
             Some(b"Newchannel") => {
                 self.live += 1;
-                let [channel, linkedid] = frame.pick(["Channel", "Linkedid"]).map(String::from_utf8_lossy);
+                let [channel, linkedid] = ["Channel", "Linkedid"].map(|name| frame.text(name).unwrap_or_default());
                 if let Some(number) = channel.strip_prefix("Local/").and_then(|rest| rest.split('@').next()) {
                     self.begun.entry(number.to_owned()).or_insert(at);
                 } else {

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use bytes::Bytes;
+use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
 /// A received frame. The headers stay where they were received; looking one up copies nothing.
@@ -42,30 +44,42 @@ impl Frame {
         self.lines().find_map(|line| value_of(name, line))
     }
 
-    /// The first header of each name, in any case, in one pass that goes no further than it has to; empty where there is
-    /// none.
-    pub fn pick<const N: usize>(&self, names: [&str; N]) -> [&[u8]; N] {
-        let (mut found, mut missing) = ([None; N], N);
-        for line in self.lines() {
-            for (slot, name) in found.iter_mut().zip(names) {
-                if slot.is_none()
-                    && let Some(value) = value_of(name, line)
-                {
-                    *slot = Some(value);
-                    missing -= 1;
-                    break;
-                }
-            }
-            if missing == 0 {
-                break;
-            }
-        }
-        found.map(Option::unwrap_or_default)
+    /// The first header of each name, as Asterisk writes it, or else in any case; empty where there is none.
+    pub fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
+        names.map(|name| self.find(name).or_else(|| self.get(name.text())).unwrap_or_default())
+    }
+
+    /// Looking for the name in all lines at once is several times faster than going from line to line.
+    fn find(&self, name: &Name) -> Option<&[u8]> {
+        let Self(lines) = self;
+        let rest = &lines[name.finder().find(lines)? + name.line.len()..];
+        Some(value(&rest[..memchr(b'\n', rest).unwrap_or(rest.len())]))
     }
 
     /// The first header of this name as text; what is not UTF-8 is replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.get(name).map(String::from_utf8_lossy)
+    }
+}
+
+/// The name of a header that is looked for in many frames.
+pub struct Name {
+    line: &'static str,
+    finder: OnceLock<Finder<'static>>,
+}
+
+impl Name {
+    /// The name between a line end and a colon: what its line begins with, wherever it stands but first.
+    pub const fn new(line: &'static str) -> Self {
+        Self { line, finder: OnceLock::new() }
+    }
+
+    fn text(&self) -> &'static str {
+        self.line.trim_start_matches('\n').trim_end_matches(':')
+    }
+
+    fn finder(&self) -> &Finder<'static> {
+        self.finder.get_or_init(|| Finder::new(self.line))
     }
 }
 
@@ -106,6 +120,15 @@ mod tests {
         assert_eq!(headers, expected);
         assert_eq!(frame.text("EVENT").as_deref(), Some("Hangup"));
         assert_eq!(frame.get("Uniqueid"), None);
+    }
+
+    #[test]
+    fn headers_are_picked_by_name_in_any_case_and_not_from_values() {
+        let [uniqueid, cause, event] = ["\nUniqueid:", "\nCause:", "\nEvent:"].map(Name::new);
+        let frame =
+            frame("Event: Uniqueid: 1\r\nCause-txt: Cause: 2\r\nDestUniqueid: 3\r\nUniqueid:  4 \r\nUniqueid: 5");
+        assert_eq!(frame.pick([&uniqueid, &cause, &event]), [&b" 4 "[..], b"", b"Uniqueid: 1"]);
+        assert_eq!(Frame::new(Bytes::from_static(b"a: b\ncause: 6")).pick([&cause]), [b"6"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::action::ActionId;
-use super::frame::Frame;
+use super::frame::{Frame, Name};
 use crate::call::outcome::Cause;
 
 /// What Asterisk says to an action.
@@ -115,6 +115,21 @@ pub struct ListedChannel<'f> {
 /// Longest text taken, in bytes. Asterisk's longest id has 149, and its words are shorter.
 pub const MAX_TEXT: usize = 256;
 
+static UNIQUEID: Name = Name::new("\nUniqueid:");
+static LINKEDID: Name = Name::new("\nLinkedid:");
+static CHANNELSTATEDESC: Name = Name::new("\nChannelStateDesc:");
+static CAUSE: Name = Name::new("\nCause:");
+static CAUSE_TXT: Name = Name::new("\nCause-txt:");
+static CONFERENCE: Name = Name::new("\nConference:");
+static ACTIONID: Name = Name::new("\nActionID:");
+static RESPONSE: Name = Name::new("\nResponse:");
+static REASON: Name = Name::new("\nReason:");
+static USEREVENT: Name = Name::new("\nUserEvent:");
+static TECH: Name = Name::new("\nTech:");
+static APPLICATION: Name = Name::new("\nApplication:");
+static APPLICATIONDATA: Name = Name::new("\nApplicationData:");
+static BRIDGEID: Name = Name::new("\nBridgeId:");
+
 /// What our dialplan's UserEvent is called.
 pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
 
@@ -141,20 +156,20 @@ impl<'f> Event<'f> {
         let channel = |uniqueid, linkedid| Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) };
         Some(match name {
             b"Newchannel" => {
-                let [uniqueid, linkedid] = frame.pick(["Uniqueid", "Linkedid"]);
+                let [uniqueid, linkedid] = frame.pick([&UNIQUEID, &LINKEDID]);
                 Event::Newchannel(channel(uniqueid, linkedid))
             }
             b"Newstate" => {
-                let [uniqueid, linkedid, state] = frame.pick(["Uniqueid", "Linkedid", "ChannelStateDesc"]);
+                let [uniqueid, linkedid, state] = frame.pick([&UNIQUEID, &LINKEDID, &CHANNELSTATEDESC]);
                 Event::Newstate(channel(uniqueid, linkedid), ChannelState::parse(state))
             }
             b"Hangup" => {
-                let [uniqueid, linkedid, code, words] = frame.pick(["Uniqueid", "Linkedid", "Cause", "Cause-txt"]);
+                let [uniqueid, linkedid, code, words] = frame.pick([&UNIQUEID, &LINKEDID, &CAUSE, &CAUSE_TXT]);
                 let cause = Cause { code: number(code), text: text(words).into() };
                 Event::Hangup(channel(uniqueid, linkedid), cause)
             }
             b"ConfbridgeJoin" | b"ConfbridgeLeave" => {
-                let [uniqueid, linkedid, conference] = frame.pick(["Uniqueid", "Linkedid", "Conference"]);
+                let [uniqueid, linkedid, conference] = frame.pick([&UNIQUEID, &LINKEDID, &CONFERENCE]);
                 let channel = channel(uniqueid, linkedid);
                 match name {
                     b"ConfbridgeJoin" => Event::ConfbridgeJoin(channel, text(conference)),
@@ -162,26 +177,20 @@ impl<'f> Event<'f> {
                 }
             }
             b"OriginateResponse" => {
-                let [id, response, reason] = frame.pick(["ActionID", "Response", "Reason"]);
+                let [id, response, reason] = frame.pick([&ACTIONID, &RESPONSE, &REASON]);
                 let result = if response == b"Success" { Ok(()) } else { Err(number(reason)) };
                 Event::OriginateResponse { id: ActionId::parse(id), result }
             }
             b"UserEvent" => {
-                let [name, linkedid, tech] = frame.pick(["UserEvent", "Linkedid", "Tech"]);
+                let [name, linkedid, tech] = frame.pick([&USEREVENT, &LINKEDID, &TECH]);
                 if name != GATEWAY_REPLY {
                     return None;
                 }
                 Event::GatewayReply { linkedid: text(linkedid), tech: text(tech) }
             }
             b"CoreShowChannel" => {
-                let [uniqueid, linkedid, state, application, data, bridge] = frame.pick([
-                    "Uniqueid",
-                    "Linkedid",
-                    "ChannelStateDesc",
-                    "Application",
-                    "ApplicationData",
-                    "BridgeId",
-                ]);
+                let [uniqueid, linkedid, state, application, data, bridge] =
+                    frame.pick([&UNIQUEID, &LINKEDID, &CHANNELSTATEDESC, &APPLICATION, &APPLICATIONDATA, &BRIDGEID]);
                 Event::CoreShowChannel(Box::new(ListedChannel {
                     channel: channel(uniqueid, linkedid),
                     state: ChannelState::parse(state),
@@ -200,7 +209,9 @@ impl<'f> Event<'f> {
 
 /// What is longer is cut: it is kept for each call and for each record, and not always by whom we expect.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_TEXT)])
+    let bytes = &bytes[..bytes.len().min(MAX_TEXT)];
+    // Nearly all is text, and to see that is much faster than to look for what is none.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// A small number; 0, Asterisk's word for "none", for what is none.
