@@ -68,7 +68,7 @@ fn the_command_line_asks_and_answers_as_others_do() {
         (&["--version"][..], concat!("originatord ", env!("CARGO_PKG_VERSION"), "\n")),
         (&["--help"], "Usage: originatord <COMMAND>"),
         (&["serve", "--help"], "--config <FILE>"),
-        (&["help", "tail"], "--since <SEQ>"),
+        (&["help", "tail"], "--since <WHEN>"),
     ] {
         let ended = run(command(args));
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
