@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 
 use crate::client::sse::Event;
+use crate::journal::record::rfc3339;
 use crate::journal::sink::quoted;
 
 /// What the live log says next: a record, or a gap.
@@ -50,12 +51,14 @@ impl Entry {
 pub struct Printer<W> {
     output: W,
     json: bool,
+    /// The lines tell the time of this day, as `2026-11-25` in UTC.
+    day: String,
 }
 
 impl<W: Write> Printer<W> {
     /// One that prints to this.
     pub fn new(output: W, json: bool) -> Self {
-        Self { output, json }
+        Self { output, json, day: day(&rfc3339(SystemTime::now())).to_owned() }
     }
 
     /// Prints one.
@@ -68,10 +71,29 @@ impl<W: Write> Printer<W> {
             Entry { json, .. } if self.json => writeln!(self.output, "{json}")?,
             // None of ours is empty.
             Entry { members, .. } if members.is_empty() => {}
-            Entry { members, .. } => writeln!(self.output, "{}", line(members))?,
+            Entry { members, .. } => {
+                self.turn_to(entry)?;
+                writeln!(self.output, "{}", line(members))?;
+            }
         }
         self.output.flush()
     }
+
+    /// Says so if the entry is of another day than the one before, or than today.
+    fn turn_to(&mut self, entry: &Entry) -> io::Result<()> {
+        let Some(time) = entry.time().map(rfc3339) else { return Ok(()) };
+        if day(&time) != self.day {
+            day(&time).clone_into(&mut self.day);
+            let dim = Style::new().dimmed();
+            writeln!(self.output, "{dim}-- {} UTC{dim:#}", self.day)?;
+        }
+        Ok(())
+    }
+}
+
+/// The day of a time in RFC 3339.
+fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or_default()
 }
 
 /// One aligned line: time, number, event, callee, room, key, and what the event adds.
@@ -123,6 +145,29 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn another_day_is_said_once() {
+        let mut printer = Printer::new(Vec::new(), false);
+        let now = rfc3339(SystemTime::now());
+        let times = ["1999-12-31T23:59:59.000Z", "1999-12-31T23:59:59.999Z", "", "2000-01-01T00:00:00.000Z", &now];
+        for time in times {
+            let members = json!({"time": time, "event": "call.left"}).as_object().expect("an object").clone();
+            printer.print(&Entry::of(String::new(), members)).expect("it is printed");
+        }
+        let printed = String::from_utf8(printer.output).expect("text");
+        let printed = anstream::adapter::strip_str(&printed).to_string();
+        let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
+        let expected = ["--", "23:59:59.000", "23:59:59.999", "call.left", "--", "00:00:00.000", "--", &now[11..23]];
+        assert_eq!(lines, expected, "{printed}");
+        assert!(printed.starts_with("-- 1999-12-31 UTC\n"), "{printed}");
+        // Those of today are not.
+        let mut printer = Printer::new(Vec::new(), false);
+        let members = json!({"time": now, "event": "call.left"}).as_object().expect("an object").clone();
+        printer.print(&Entry::of(String::new(), members)).expect("it is printed");
+        let is_same_day = day(&rfc3339(SystemTime::now())) == day(&now);
+        assert!(!is_same_day || !printer.output.starts_with(b"\x1b[2m-- "));
+    }
 
     #[test]
     fn whatever_a_record_holds_it_is_one_line_and_has_no_colours_of_its_own() {
