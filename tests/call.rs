@@ -230,15 +230,40 @@ fn an_end_that_the_log_has_lost_is_asked_for() {
 }
 
 #[test]
-fn a_restarted_daemon_is_asked_for_the_call() {
+fn who_came_into_the_room_unseen_came_into_the_room() {
+    let simulator = Simulator::start("22", "[timing]\nwait = \"2s\"\n");
+    let daemon = simulator.daemon(&[("journal", "ring = 4")]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
+    program.wait_for("call.answered");
+    let id = id_of(&program);
+    relay.cut();
+    daemon.wait_for(&id, "call.joined");
+    assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
+    daemon.wait_for(&id, "call.ended");
+    (0..4).for_each(|_| drop(daemon.call("79990000486", "R3")));
+    relay.mend();
+    let ended = program.end();
+    assert!(!ended.stdout.contains("call.joined"), "{ended:?}");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
+fn a_restarted_daemon_is_asked_for_the_call_until_it_can_know() {
     let simulator = Simulator::start("22", QUICK);
-    let daemon = simulator.daemon(&[]);
+    let link = Relay::start(&simulator.address);
+    let mut daemon = Daemon::start(&Ami { address: &link.address.to_string(), ..simulator.ami() }, &[]);
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
     program.wait_for("call.joined");
     let id = id_of(&program);
-    let daemon = daemon.crash_and_restart();
+    daemon.crash();
+    link.cut();
+    let daemon = daemon.successor();
     relay.turn_to(daemon.address);
+    let not_found = "originatord_http_requests_total{path=\"/api/calls/{id}\",code=\"404\"";
+    eventually("it is asked in vain", || daemon.get("/metrics").body.contains(not_found).then_some(()));
+    link.mend();
     // It has taken the call over.
     eventually("it says so", || program.stderr().into_iter().find(|line| line == "-- the call is joined"));
     assert!(program.stdout().iter().any(|line| line.contains("\"restarted\"")));

@@ -117,7 +117,7 @@ fn the_example_is_a_good_file_once_its_secrets_are_changed() {
 fn with_the_samples_secrets_only_this_machine_is_served() {
     let everywhere = EXAMPLE.replace("127.0.0.1:8080", "0.0.0.0:0");
     let file = File::new(&everywhere);
-    let ended = run(command(&["serve", "--config", file.path()]));
+    let ended = Program::start(command(&["serve", "--config", file.path()])).end();
     assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{ended:?}");
     let first = format!("{}:{}: api_keys.key is the sample's", file.path(), line_of(&everywhere, "key = "));
     assert!(ended.stderr.starts_with(&first) && ended.stderr.contains("asterisk.secret is"), "{ended:?}");
