@@ -8,11 +8,18 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::config::Config;
+use crate::config::{Config, Problem};
 use crate::lifecycle::{self, EX_CONFIG};
 use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
 
-/// What one look at Asterisk has shown.
+/// The end of the help of `check`.
+pub const HELP: &str = "\
+Exit codes:
+  0    all is as it has to be; there may be warnings
+  64   the command line is wrong
+  78   something has to be mended";
+
+/// What one look has shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// As it has to be.
@@ -38,6 +45,9 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
     let keys = config.api_keys.len();
     report
         .line(Verdict::Ok, &format!("{}: {keys} API key(s), Asterisk at {}", path.display(), config.asterisk.address));
+    for Problem { line, text } in &config.placeholders {
+        report.line(Verdict::Failure, &format!("{}:{line}: {text}", path.display()));
+    }
     if connect {
         look(&config, &mut report).await;
     }

@@ -8,34 +8,44 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, StatusCode, Uri};
+use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::call::{Invalid, Number};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, request};
 use crate::config::{Config, Problems, Role};
 use crate::history;
 use crate::journal::sink::erase_in_files;
-use crate::lifecycle::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
+use crate::lifecycle::{EX_CONFIG, EX_IOERR, EX_USAGE};
+use crate::terminal::TerminalError;
+use crate::terminal::connection::Connection;
 
 /// What `erase` can be told.
 #[derive(Debug, clap::Args)]
 pub struct EraseArgs {
     /// The number, with or without +.
     number: String,
-    /// The daemon's configuration: it tells where the daemon listens, its keys, and the files.
+    /// The daemon's configuration. It tells the files and, where that is not said, where the daemon listens and a key.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
-    /// Where the daemon is, if it speaks HTTPS: as its certificate names it.
-    #[arg(long)]
-    url: Option<String>,
-    /// With https, the CA that signed the daemon's certificate, if the system does not trust it.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
+    #[command(flatten)]
+    connection: Connection,
 }
+
+/// The end of the help of `erase`.
+pub const HELP: &str = "\
+A daemon that speaks HTTPS has to be named with --url, as its certificate does.
+
+Exit codes:
+  0    the number is erased, or there was nothing of it
+  64   the command line is wrong
+  66   the key file cannot be read
+  69   the daemon cannot be reached, or does not do it, as while the number is in a call
+  74   a file cannot be changed
+  77   the daemon does not know this key, or the key may only watch
+  78   the configuration is wrong, or has no key for it";
 
 /// Why the number is not erased.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +59,7 @@ enum EraseError {
     #[error("no key of the configuration may erase: one with role = \"call\" is needed")]
     NoKey,
     #[error(transparent)]
-    Client(#[from] ClientError),
-    #[error("the daemon says {0}: {1}")]
-    Refused(StatusCode, String),
+    Daemon(#[from] TerminalError),
     #[error("a log file cannot be changed: {0}")]
     File(#[from] io::Error),
     #[error("the history cannot be changed: {0}")]
@@ -70,7 +78,7 @@ pub async fn run(args: EraseArgs) -> ExitCode {
             ExitCode::from(match error {
                 EraseError::Number(_) | EraseError::NoUrl => EX_USAGE,
                 EraseError::Config(_) | EraseError::NoKey => EX_CONFIG,
-                EraseError::Client(_) | EraseError::Refused(..) => EX_UNAVAILABLE,
+                EraseError::Daemon(error) => error.exit_code(),
                 EraseError::File(_) | EraseError::History(_) => EX_IOERR,
             })
         }
@@ -79,16 +87,28 @@ pub async fn run(args: EraseArgs) -> ExitCode {
 
 async fn erase(args: &EraseArgs) -> Result<u64, EraseError> {
     let number: Number = args.number.parse()?;
+    let Connection { url, ca_file, .. } = &args.connection;
+    let key = args.connection.key()?;
+    let client = |url: &str, key| Client::new(url, Some(key), ca_file.as_deref()).map_err(TerminalError::from);
+    if let (Some(url), Some(key)) = (url, &key) {
+        return ask(client(url, key.clone())?, number).await;
+    }
     let config = Config::load(&args.config)?;
-    if let Some(url) = &args.url {
-        return ask(&config, args, url, number).await;
+    let key = || key.or_else(|| key_of(&config)).ok_or(EraseError::NoKey);
+    if let Some(url) = url {
+        return ask(client(url, key()?)?, number).await;
     }
     let address = reachable(config.http.listen);
     match TcpStream::connect(address).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => in_files(&config, number),
         _ if config.http.tls.is_some() => Err(EraseError::NoUrl),
-        _ => ask(&config, args, &format!("http://{address}"), number).await,
+        _ => ask(client(&format!("http://{address}"), key()?)?, number).await,
     }
+}
+
+/// A key that may erase.
+fn key_of(config: &Config) -> Option<SecretString> {
+    config.api_keys.iter().find(|key| key.role == Role::Call).map(|key| key.key.clone())
 }
 
 /// Where one gets at who listens on this address.
@@ -102,22 +122,14 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Has the daemon do it.
-async fn ask(config: &Config, args: &EraseArgs, url: &str, number: Number) -> Result<u64, EraseError> {
-    let key = config.api_keys.iter().find(|key| key.role == Role::Call).ok_or(EraseError::NoKey)?;
-    let client = Client::new(url, Some(key.key.clone()), args.ca_file.as_deref())?;
-    let mut request = Request::new(Full::<Bytes>::default());
-    *request.method_mut() = Method::DELETE;
+async fn ask(client: Client, number: Number) -> Result<u64, EraseError> {
     // Digits need no escape.
-    if let Ok(path) = format!("/api/history?number={}", number.digits()).parse() {
-        *request.uri_mut() = path;
-    }
-    let response = client.send(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await.map_err(ClientError::from)?.to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let uri = Uri::try_from(format!("/api/history?number={}", number.digits())).unwrap_or_default();
+    let answer = client.ask(request(Method::DELETE, uri)).await.map_err(TerminalError::from)?;
+    let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     match body["erased"].as_u64() {
-        Some(erased) if status == StatusCode::OK => Ok(erased),
-        _ => Err(EraseError::Refused(status, body["error"].as_str().unwrap_or("nothing").to_owned())),
+        Some(erased) if answer.status() == StatusCode::OK => Ok(erased),
+        _ => Err(TerminalError::of_answer(&answer).into()),
     }
 }
 

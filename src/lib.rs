@@ -7,6 +7,7 @@
 pub mod ami;
 pub mod call;
 pub mod check;
+pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -26,5 +27,5 @@ pub mod open_files;
 pub mod reload;
 pub mod sim;
 pub mod stats;
-pub mod tail;
+pub mod terminal;
 pub mod tls;

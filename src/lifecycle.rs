@@ -14,7 +14,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Now;
-use crate::config::{Asterisk, Config, JournalFile};
+use crate::config::{Asterisk, Config, JournalFile, Problem};
 use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::engine::{Engine, EngineSettings};
@@ -45,6 +45,17 @@ pub const EX_IOERR: u8 = 74;
 pub const EX_NOPERM: u8 = 77;
 /// `sysexits.h`: the configuration is wrong.
 pub const EX_CONFIG: u8 = 78;
+
+/// The end of the help of `serve`.
+pub const HELP: &str = "\
+SIGTERM and SIGINT end it in order, a second one at once. SIGHUP has it read the configuration again.
+
+Exit codes:
+  0    ended as it was told to
+  64   the command line is wrong
+  69   the address is taken
+  71   the operating system refuses
+  78   the configuration is wrong";
 
 /// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by saying nothing, or by
 /// taking nothing in.
@@ -78,6 +89,9 @@ pub async fn serve(path: &Path) -> ExitCode {
         }
     };
     let logging = Logging::start(&config.log);
+    for Problem { line, text } in &config.placeholders {
+        tracing::warn!(line, "{text}");
+    }
     match run(path, &config, logging).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

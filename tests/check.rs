@@ -8,7 +8,7 @@ use support::ami::{FakeAsterisk, Manner, OnOriginate};
 use support::daemon::Ami;
 use support::eventually;
 use support::pbx::Pbx;
-use support::program::{Ended, command, nobody, run};
+use support::program::{Ended, Program, command, nobody, run};
 use tempfile::TempDir;
 
 /// A configuration in a folder of its own.
@@ -68,7 +68,7 @@ fn the_command_line_asks_and_answers_as_others_do() {
         (&["--version"][..], concat!("originatord ", env!("CARGO_PKG_VERSION"), "\n")),
         (&["--help"], "Usage: originatord <COMMAND>"),
         (&["serve", "--help"], "--config <FILE>"),
-        (&["help", "tail"], "--since <SEQ>"),
+        (&["help", "tail"], "--since <WHEN>"),
     ] {
         let ended = run(command(args));
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
@@ -89,11 +89,44 @@ fn the_command_line_asks_and_answers_as_others_do() {
     }
 }
 
+const EXAMPLE: &str = include_str!("../config.toml.example");
+
+/// Where the first line that begins with this is in a text.
+fn line_of(text: &str, beginning: &str) -> usize {
+    text.lines().position(|line| line.starts_with(beginning)).expect("such a line") + 1
+}
+
 #[test]
-fn the_example_is_a_good_file() {
-    let ended = File::new(include_str!("../config.toml.example")).check(&[]);
+fn the_example_is_a_good_file_once_its_secrets_are_changed() {
+    let file = File::new(EXAMPLE);
+    let good = format!("ok       {}: 1 API key(s), Asterisk at 127.0.0.1:5038\n", file.path());
+    let samples = |key: &str, beginning: &str| {
+        let line = line_of(EXAMPLE, beginning);
+        format!("failure  {}:{line}: {key} is the sample's, which everybody knows; choose another\n", file.path())
+    };
+    let expected = good + &samples("api_keys.key", "key = ") + &samples("asterisk.secret", "secret = ");
+    let ended = file.check(&[]);
+    assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(78), &*expected, ""));
+
+    let ended = File::new(&EXAMPLE.replace("change-me", "hush")).check(&[]);
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
     assert!(ended.stdout.ends_with("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"), "{ended:?}");
+}
+
+#[test]
+fn with_the_samples_secrets_only_this_machine_is_served() {
+    let everywhere = EXAMPLE.replace("127.0.0.1:8080", "0.0.0.0:0");
+    let file = File::new(&everywhere);
+    let ended = Program::start(command(&["serve", "--config", file.path()])).end();
+    assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{ended:?}");
+    let first = format!("{}:{}: api_keys.key is the sample's", file.path(), line_of(&everywhere, "key = "));
+    assert!(ended.stderr.starts_with(&first) && ended.stderr.contains("asterisk.secret is"), "{ended:?}");
+
+    let file = File::new(&EXAMPLE.replace("127.0.0.1:8080", "127.0.0.1:0"));
+    let served = Program::start(command(&["serve", "--config", file.path()]));
+    let warned = served.wait_for("api_keys.key is the sample's");
+    assert!(warned.contains("WARN"), "{warned}");
+    served.wait_for("listening");
 }
 
 #[test]

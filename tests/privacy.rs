@@ -215,6 +215,28 @@ fn the_command_has_the_daemon_do_it_or_does_it_where_none_runs() {
 }
 
 #[test]
+fn the_command_reaches_a_daemon_elsewhere_with_a_key_that_may() {
+    let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
+    let (asterisk, daemon) = start(&[("key", watch)]);
+    ended(&asterisk, &daemon, NUMBER);
+    let url = format!("http://{}", daemon.address);
+    let with_key = |key: &str| {
+        let mut command = program::command(&["erase", NUMBER, "--url", &url, "--config", "no/such/file.toml"]);
+        command.env("ORIGINATORD_KEY", key);
+        program::run(command)
+    };
+    for (key, said) in [("k3y-of-the-watcher", "this key may look at calls"), ("wr0ng-key", "does not know this key")] {
+        let refused = with_key(key);
+        assert_eq!(refused.code, Some(77), "{refused:?}");
+        assert!(refused.stderr.contains(said), "{refused:?}");
+    }
+    assert!(files_with(daemon.folder.path(), NUMBER).len() >= 2);
+    let erased = with_key(KEY);
+    assert_eq!((erased.code, &*erased.stderr), (Some(0), ""), "{erased:?}");
+    assert_eq!(files_with(daemon.folder.path(), NUMBER), [""; 0]);
+}
+
+#[test]
 fn the_command_says_what_is_wrong() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let config = folder.path().join("config.toml").to_string_lossy().into_owned();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const PURE: &[&str] = &[
     "ami",
     "call",
+    "client/reply.rs",
     "engine.rs",
     "engine",
     "load/calls.rs",
@@ -15,7 +16,6 @@ const PURE: &[&str] = &[
     "load/limit.rs",
     "load/numbers.rs",
     "load/record.rs",
-    "load/reply.rs",
     "load/report",
     "load/run.rs",
     "load/schedule.rs",

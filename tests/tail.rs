@@ -13,8 +13,12 @@ use support::program::{self, Program, nobody, run};
 use support::relay::Relay;
 
 fn start() -> (FakeAsterisk, Daemon) {
+    with(&[])
+}
+
+fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
     (asterisk, daemon)
 }
 
@@ -88,6 +92,106 @@ fn it_begins_after_the_record_it_is_told_and_else_now() {
         now.stdout().first().cloned()
     });
     assert!(seq(&first) > Some(before as u64), "{first}");
+}
+
+/// Calls of which one was refused, one has ended and one lives.
+fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
+    let ended = daemon.call_ok("79990000001", "КОМНАТА1");
+    asterisk.hang_up(&ended);
+    daemon.wait_for(&ended, "call.ended");
+    daemon.call_ok("79990000002", "R2");
+    daemon.call("79990000002", "R3");
+    daemon.wait_for_event("call.refused");
+}
+
+/// The number in the record, what happened, and the room.
+fn steps(lines: &[String]) -> Vec<String> {
+    let step = |line: &String| {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        let of_call = [&record["number"], &record["event"], &record["room"]].map(|text| text.as_str().unwrap_or("-"));
+        of_call.join(" ")
+    };
+    lines.iter().map(step).collect()
+}
+
+#[test]
+fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
+    let (asterisk, daemon) = start();
+    three_calls(&asterisk, &daemon);
+    let link = "- ami.connected -";
+    for (args, expected) in [
+        (&["--number", "+7 999 000-00-01", "--event", "call.ended"][..], &["+79990000001 call.ended КОМНАТА1"][..]),
+        (
+            &["--room", "R2", "--room", "R3"],
+            &[
+                "+79990000002 call.requested R2",
+                "+79990000002 call.queued R2",
+                "+79990000002 call.requested R3",
+                "+79990000002 call.refused R3",
+            ],
+        ),
+        (
+            &["--outcome", "busy", "--outcome", "in_progress"],
+            &["+79990000001 call.ended КОМНАТА1", "+79990000002 call.refused R3"],
+        ),
+        (
+            &["--event", "daemon.*", "--event", "call.ended"],
+            &["- daemon.started -", "+79990000001 call.ended КОМНАТА1"],
+        ),
+    ] {
+        let tail = Program::start(tail(daemon.address, &[&["--json", "--since", "0"], args].concat()));
+        let mut seen = steps(&tail.wait_for_lines(expected.len() + 1)[..=expected.len()]);
+        assert_eq!(seen.iter().filter(|step| *step == link).count(), 1, "{args:?}: {seen:?}");
+        seen.retain(|step| step != link);
+        assert_eq!(seen, expected, "{args:?}");
+    }
+    for wrong in [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a b"]] {
+        assert_eq!(run(tail(daemon.address, &wrong)).code, Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_gap_is_shown_whatever_is_filtered() {
+    let (asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    three_calls(&asterisk, &daemon);
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--number", "79990000009"]));
+    assert!(tail.wait_for(" gap ").ends_with(" reason=overrun from=1 to=6"), "{:?}", tail.stdout());
+}
+
+#[test]
+fn it_begins_at_a_time_and_what_was_lost_before_that_is_no_gap() {
+    let (_asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    daemon.call_ok("79990000001", "R1");
+    daemon.call("79990000001", "R1");
+    daemon.wait_for_event("call.refused");
+    // Times are told to the millisecond.
+    support::pause(std::time::Duration::from_millis(5));
+    let id = daemon.call_ok("79990000002", "R2");
+    let queued = daemon.wait_for(&id, "call.queued");
+    let requested = daemon.wait_for(&id, "call.requested");
+    let begun = |since: &str| {
+        let tail = Program::start(tail(daemon.address, &["--json", "--since", since]));
+        tail.wait_for(&queued.to_string());
+        tail.stdout()
+    };
+    let [both_ago, at] = [begun("1h"), begun(requested["time"].as_str().expect("a time"))];
+    assert_eq!(at, [requested.to_string(), queued.to_string()]);
+    assert_eq!(both_ago[0], r#"{"event":"gap","reason":"overrun","from":1,"to":5}"#);
+    assert_eq!(both_ago.len(), 4, "{both_ago:#?}");
+    let east = requested["time"].as_str().expect("a time").replace('Z', "+00:00");
+    assert_eq!(begun(&east), at);
+}
+
+#[test]
+fn what_was_erased_is_a_line_that_says_so() {
+    let (asterisk, daemon) = start();
+    three_calls(&asterisk, &daemon);
+    assert_eq!(daemon.delete("/api/history?number=79990000001").status, 200);
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--event", "erased"]));
+    let lines = tail.wait_for_lines(4);
+    let erased = lines.iter().filter(|line| line.ends_with(" erased          ")).count();
+    assert_eq!((erased, lines.len()), (3, 4), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains(" ami.connected ") || line.contains(" #")), "{lines:#?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which calls somebody wants to see.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
 use super::{CallId, CallInfo, Number, Room};
@@ -43,5 +43,55 @@ impl Filter {
             && self.room.as_ref().is_none_or(|room| *room == call.room)
             && self.key.as_ref().is_none_or(|key| *key == call.key)
             && self.outcome.is_none_or(|wanted| outcome == Some(wanted))
+    }
+}
+
+/// Reads a time: in RFC 3339, or a day in UTC.
+pub fn time(text: &str) -> Option<SystemTime> {
+    if text.len() == 10 {
+        return in_utc(&format!("{text}T00:00:00"));
+    }
+    if let Some(local) = text.strip_suffix('Z') {
+        return in_utc(local);
+    }
+    let (local, zone) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let is_ahead = zone.starts_with('+');
+    let (hours, minutes) = zone.strip_prefix(['+', '-'])?.split_once(':')?;
+    let two_digits = |text: &str| text.parse::<u64>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
+    let offset = Duration::from_secs((two_digits(hours)? * 60 + two_digits(minutes)?) * 60);
+    let local = in_utc(local)?;
+    if is_ahead { local.checked_sub(offset) } else { local.checked_add(offset) }
+}
+
+fn in_utc(time: &str) -> Option<SystemTime> {
+    // It would be taken for the end.
+    let is_whole = !time.contains('Z');
+    is_whole.then(|| humantime::parse_rfc3339(&format!("{time}Z")).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_or_days() {
+        let at = humantime::parse_rfc3339("2026-11-25T18:20:00Z").ok();
+        for text in ["2026-11-25T18:20:00Z", "2026-11-25T21:20:00+03:00", "2026-11-25T12:50:00-05:30"] {
+            assert_eq!(time(text), at, "{text}");
+        }
+        assert_eq!(time("2026-11-25"), humantime::parse_rfc3339("2026-11-25T00:00:00Z").ok());
+        for text in [
+            "",
+            "2026-11-25T21:20:00+0300",
+            "2026-11-25T21:20:00+3:000",
+            "2026-11-25T21:20:00+:0300",
+            "2026-11-25T21:20:00Z+03:00",
+            "2026-11-25T21:20:00ZZ",
+            "+03:00",
+            "2026-11-25T21:20:00\u{e9}03:00",
+            "2026-11-25T21:20:00\u{e9}3:00",
+        ] {
+            assert_eq!(time(text), None, "{text}");
+        }
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::header::{ACCEPT, HeaderValue};
-use hyper::{Request, StatusCode, Uri};
-use tokio::time::{sleep, timeout};
+use hyper::{Method, StatusCode, Uri};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::sse::{Event, Parser};
-use super::{Client, ClientError};
+use super::{Client, ClientError, request};
 use crate::ami::backoff::Backoff;
 
 /// The daemon sends a sign of life every 15 s; after this long without one the connection is dead.
@@ -65,8 +65,8 @@ pub struct LiveLog {
     /// The id of the last event, or the number of the record to begin after.
     position: Option<String>,
     stream: Option<Stream>,
-    /// Before the next connection.
-    pause: Duration,
+    /// When the next connection may be made.
+    connect_at: Instant,
     backoff: Backoff,
     rng: fastrand::Rng,
 }
@@ -83,11 +83,12 @@ impl LiveLog {
     /// Reads from now on, or after the record of number `since`.
     pub fn new(client: Client, since: Option<u64>) -> Self {
         let position = since.map(|seq| seq.to_string());
-        let (pause, backoff, rng) = (Duration::ZERO, Backoff::default(), fastrand::Rng::new());
-        Self { client, position, stream: None, pause, backoff, rng }
+        let (connect_at, backoff, rng) = (Instant::now(), Backoff::default(), fastrand::Rng::new());
+        Self { client, position, stream: None, connect_at, backoff, rng }
     }
 
-    /// The next events, or that the connection is lost: then the next call waits a little, and connects anew.
+    /// The next events, or that the connection is lost: then the next call waits a little, and connects anew. May be
+    /// dropped while waiting without losing anything.
     ///
     /// # Errors
     ///
@@ -104,27 +105,26 @@ impl LiveLog {
             Err(lost) => lost,
         };
         self.stream = None;
-        self.pause = self.backoff.next(&mut self.rng);
+        self.connect_at = Instant::now() + self.backoff.next(&mut self.rng);
         Ok(Told::Lost(lost))
     }
 
     async fn read(&mut self) -> Result<Result<Vec<Event>, Lost>, Refused> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => match self.connect().await? {
-                Ok(body) => Stream { body, parser: Parser::default(), lost: None },
-                Err(lost) => return Ok(Err(lost)),
-            },
-        };
-        let result = stream.next().await;
-        self.stream = Some(stream);
-        Ok(result)
+        if let Some(stream) = &mut self.stream {
+            return Ok(stream.next().await);
+        }
+        match self.connect().await? {
+            Ok(body) => {
+                let stream = Stream { body, parser: Parser::default(), lost: None };
+                Ok(self.stream.insert(stream).next().await)
+            }
+            Err(lost) => Ok(Err(lost)),
+        }
     }
 
-    async fn connect(&mut self) -> Result<Result<Incoming, Lost>, Refused> {
-        sleep(std::mem::take(&mut self.pause)).await;
-        let mut request = Request::new(Full::from(Bytes::new()));
-        *request.uri_mut() = Uri::from_static("/api/events");
+    async fn connect(&self) -> Result<Result<Incoming, Lost>, Refused> {
+        sleep_until(self.connect_at).await;
+        let mut request = request(Method::GET, Uri::from_static("/api/events"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         // A position that can be no header is none that the daemon has given.
         if let Some(position) = self.position.as_deref().and_then(|position| position.parse().ok()) {

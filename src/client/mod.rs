@@ -2,23 +2,32 @@
 
 pub mod live_log;
 pub mod pool;
+pub mod reply;
 pub mod sse;
 
 use std::error::Error;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
-use hyper::{Request, Response, Uri};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::timeout;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::connector::Connector;
 use crate::tls;
+
+/// Longest answer taken, in bytes: more than ten thousand calls are.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// How long an answer may take: longer than the daemon itself takes for anything.
+const ANSWER_TIME: Duration = Duration::from_secs(180);
 
 /// A daemon to ask.
 pub struct Client {
@@ -45,6 +54,9 @@ pub enum ClientError {
     /// The answer is longer than any of the daemon's.
     #[error("what comes is no answer of the daemon's")]
     TooLong,
+    /// Nothing comes.
+    #[error("the daemon does not answer")]
+    Silent,
     /// The conversation broke off in another way.
     #[error("{error}{}", error.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Http {
@@ -117,6 +129,21 @@ impl Client {
         Ok(self.connect().await?.send_request(request).await?)
     }
 
+    /// Sends a request, and takes in the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// The daemon cannot be reached, or there is no answer of it. Unless it cannot be reached, the request may have been
+    /// taken.
+    pub async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+        let answer = async {
+            let (head, body) = self.send(request).await?.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(ClientError::of_body)?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        timeout(ANSWER_TIME, answer).await.unwrap_or(Err(ClientError::Silent))
+    }
+
     /// Makes a connection.
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let address = self.connector.address();
@@ -136,6 +163,14 @@ impl Client {
             request.headers_mut().insert(AUTHORIZATION, value);
         }
     }
+}
+
+/// A request without a body.
+pub fn request(method: Method, uri: Uri) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::default());
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    request
 }
 
 /// The API key in `key_file`, or without it in the variable `ORIGINATORD_KEY`.

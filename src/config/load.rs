@@ -28,6 +28,9 @@ const NAME: &str = "1 to 32 letters, digits, _, - or .";
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;
 
+/// What the secrets of our samples begin with.
+const PLACEHOLDER: &str = "change-me";
+
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -103,8 +106,10 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let history = history(root.table(report, "history"), report, folder);
     let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
+    // Somebody who tries it on one machine may start with the samples as they are.
+    let placeholders = report.placeholders(!http.listen.ip().is_loopback());
     let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
-    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history, privacy })
+    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history, privacy, placeholders })
 }
 
 fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
@@ -390,7 +395,12 @@ fn secret(
         good => Ok(good),
     });
     match secret {
-        Ok(secret) => Some(Found { value: secret.into(), span: span.clone() }),
+        Ok(secret) => {
+            if secret.starts_with(PLACEHOLDER) {
+                report.add_placeholder(span, &table.name(key));
+            }
+            Some(Found { value: secret.into(), span: span.clone() })
+        }
         Err(text) => {
             report.add(span, text);
             None

@@ -41,6 +41,8 @@ pub struct Config {
     pub history: Option<History>,
     /// `[privacy]`
     pub privacy: Privacy,
+    /// Secrets that are the samples'. Where the daemon listens on more than loopback, they are problems of the file.
+    pub placeholders: Vec<Problem>,
 }
 
 /// `[http]`

@@ -44,18 +44,40 @@ impl std::error::Error for Problems {}
 pub(super) struct Report<'t> {
     text: &'t str,
     problems: Vec<Problem>,
+    /// Secrets that everybody knows; whether that is a problem depends on who can get at them.
+    placeholders: Vec<Problem>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new() }
+        Self { text, problems: Vec::new(), placeholders: Vec::new() }
     }
 
     /// A problem with what stands at `span`.
     pub(super) fn add(&mut self, span: &Range<usize>, text: impl Into<String>) {
-        let start = span.start.min(self.text.len());
-        let line = self.text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = self.line(span);
         self.problems.push(Problem { line, text: text.into() });
+    }
+
+    /// A secret at `span`, of this name, that is the sample's.
+    pub(super) fn add_placeholder(&mut self, span: &Range<usize>, name: &str) {
+        let text = format!("{name} is the sample's, which everybody knows; choose another");
+        self.placeholders.push(Problem { line: self.line(span), text });
+    }
+
+    /// The secrets that are the samples', if they are to be judged by whoever asks; else they are problems.
+    pub(super) fn placeholders(&mut self, are_problems: bool) -> Vec<Problem> {
+        let placeholders = std::mem::take(&mut self.placeholders);
+        if !are_problems {
+            return placeholders;
+        }
+        self.problems.extend(placeholders);
+        Vec::new()
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        let start = span.start.min(self.text.len());
+        self.text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// The problems, in the order of their lines.

@@ -95,7 +95,7 @@ async fn answer(api: &Api, query: Query) -> Response {
             Err(error) => history = error.to_string(),
         }
     }
-    let next = calls.ended.get(limit - 1).map(|last| last.info.id);
+    let next = limit.checked_sub(1).and_then(|last| calls.ended.get(last)).map(|last| last.info.id);
     let mut response = if csv {
         let mut response = Response::new(csv::table(calls.live.iter().chain(&calls.ended)).into());
         let headers = response.headers_mut();

@@ -16,7 +16,6 @@ pub mod pacer;
 pub mod plan;
 pub mod progress;
 pub mod record;
-pub mod reply;
 pub mod report;
 pub mod requests;
 pub mod run;

@@ -11,11 +11,11 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::plan::Plan;
-use super::reply::Reply;
 use super::run::{HungUp, Unanswered};
 use crate::call::CallId;
 use crate::client::ClientError;
 use crate::client::pool::Pool;
+use crate::client::reply::Reply;
 
 /// Sends requests on connections that are kept alive. Cheap to clone.
 #[derive(Clone)]

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use super::calls::{Calls, Fact};
 use super::numbers::Numbers;
 use super::record::Seen;
-use super::reply::{Reply, Verdict};
 use super::schedule::Schedule;
 use super::tally::Tally;
 use crate::call::CallId;
+use crate::client::reply::{Reply, Verdict};
 
 /// Most hang-ups under way at once.
 const HANG_UPS: usize = 32;

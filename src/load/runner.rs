@@ -13,12 +13,12 @@ use super::pacer::Pacer;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::record::{Ours, Seen};
-use super::reply::Reply;
 use super::requests::Requests;
 use super::run::{Course, Finished, HungUp, Run, Task, Unanswered};
 use super::tally::Tally;
 use crate::call::CallId;
 use crate::client::live_log::{LiveLog, Refused, Told};
+use crate::client::reply::Reply;
 
 /// How often hang-ups that are due, and the end, are looked for.
 const BEAT: Duration = Duration::from_millis(50);

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::calls::{Fact, Leftover};
 use super::latency::Latency;
-use super::reply::{Reply, Verdict};
 use super::timeline::Timeline;
+use crate::client::reply::{Reply, Verdict};
 
 /// Most different texts that are told apart.
 const MOST_TEXTS: usize = 32;

@@ -58,6 +58,39 @@ enum Played {
     V16,
 }
 
+/// The end of the help of `simulate`.
+pub const HELP: &str = "\
+The last three digits of a number choose what the callee does:
+  404     is not on Telegram
+  420     has a number that the gateway does not take
+  480     rings for half a second, and nobody picks up
+  486     is busy
+  500     cannot be called: Telegram rate-limits the gateway for 291 s (FLOOD_WAIT)
+  603     declines
+  180     rings for ever
+  408     is never heard of
+  200     answers after 1 s, and hangs up 3 s later
+  others  answer after 1 s and stay
+
+A scenario file changes that. All of it can be left out:
+  [timing]                  # dial, wait (before the conference), beep, leave, lock_lingers
+  wait = \"0s\"
+  [[callee]]                # the first that matches counts
+  number = \"7999*1\"       # digits, ? for any one, * for any others
+  ring_after = \"500ms\"    # without it, it does not ring
+  answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\", cause = 34
+  talk = \"10s\"            # without it, the callee stays
+  [faults]                  # stop_reading, stop_writing, delay, cut_after, cut_before_receipt, repeat, drop,
+  drop = 0.01               # reorder, garbage, endless_line, endless_headers, flood
+The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk anew.
+
+Exit codes:
+  0    ended by SIGINT or SIGTERM
+  64   the command line is wrong
+  69   the address is taken
+  71   the operating system refuses
+  78   the scenario is wrong";
+
 /// Plays until SIGINT or SIGTERM.
 pub async fn run(args: SimulateArgs) -> ExitCode {
     let scenario = match args.scenario.as_deref().map(Scenario::load).transpose() {

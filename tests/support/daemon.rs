@@ -226,11 +226,13 @@ impl Daemon {
         http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")
     }
 
-    /// The records on stdout so far.
+    /// The records on stdout so far, as they are elsewhere: without the level that a line of the log has.
     pub fn records(&self) -> Vec<Value> {
         let lines = self.lines.lock().expect("a lock");
         let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        parsed.filter(|line| line.get("event").is_some()).collect()
+        let mut records: Vec<_> = parsed.filter(|line| line.get("event").is_some()).collect();
+        records.iter_mut().filter_map(Value::as_object_mut).for_each(|record| drop(record.shift_remove("level")));
+        records
     }
 
     /// All lines on stdout so far.

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use tokio::net::TcpSocket;
 
@@ -14,7 +14,7 @@ use super::eventually;
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_originatord"));
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["ORIGINATORD_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for name in ["ORIGINATORD_KEY", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "ORIGINATORD_URL"] {
         command.env_remove(name);
     }
     command
@@ -25,14 +25,15 @@ pub struct Program {
     pub child: Child,
     stdout: Arc<Mutex<Vec<String>>>,
     stderr: Arc<Mutex<Vec<String>>>,
+    gatherers: Vec<JoinHandle<()>>,
 }
 
 impl Program {
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().expect("the program starts");
-        let stdout = gather(child.stdout.take().expect("stdout"));
-        let stderr = gather(child.stderr.take().expect("stderr"));
-        Self { child, stdout, stderr }
+        let (stdout, of_stdout) = gather(child.stdout.take().expect("stdout"));
+        let (stderr, of_stderr) = gather(child.stderr.take().expect("stderr"));
+        Self { child, stdout, stderr, gatherers: vec![of_stdout, of_stderr] }
     }
 
     /// The lines on stdout so far.
@@ -60,6 +61,16 @@ impl Program {
         eventually("the program ends", || self.child.try_wait().expect("a child")).code()
     }
 
+    /// Waits for the end, and for all that was said until then.
+    pub fn end(mut self) -> Ended {
+        let code = self.wait_exit();
+        for gatherer in self.gatherers.drain(..) {
+            gatherer.join().expect("all is read");
+        }
+        let text = |lines: Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect();
+        Ended { code, stdout: text(self.stdout()), stderr: text(self.stderr()) }
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_none()
     }
@@ -72,15 +83,15 @@ impl Drop for Program {
     }
 }
 
-fn gather(output: impl Read + Send + 'static) -> Arc<Mutex<Vec<String>>> {
+fn gather(output: impl Read + Send + 'static) -> (Arc<Mutex<Vec<String>>>, JoinHandle<()>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let seen = lines.clone();
-    thread::spawn(move || {
+    let gatherer = thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             seen.lock().expect("a lock").push(line);
         }
     });
-    lines
+    (lines, gatherer)
 }
 
 /// How a program has ended.

@@ -1,11 +1,9 @@
 //! What `GET /api/calls` is asked for.
 
-use std::time::SystemTime;
-
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
-use crate::call::filter::Filter;
+use crate::call::filter::{Filter, time};
 
 /// How many calls of each kind are shown where nothing is said.
 const DEFAULT_LIMIT: usize = 100;
@@ -55,12 +53,12 @@ impl Query {
             let filter = &mut query.filter;
             match &**name {
                 "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
-                    query.limit = limit.ok_or(BadQuery::Value("limit", "a number from 1 to 1000"))?;
+                    let limit = value.parse().ok().filter(|limit| *limit <= MAX_LIMIT);
+                    query.limit = limit.ok_or(BadQuery::Value("limit", "a number from 0 to 1000"))?;
                 }
                 "live" => {
-                    let live = value.parse().ok().filter(|live| (1..=MAX_LIVE).contains(live));
-                    query.live = Some(live.ok_or(BadQuery::Value("live", "a number from 1 to 10000"))?);
+                    let live = value.parse().ok().filter(|live| *live <= MAX_LIVE);
+                    query.live = Some(live.ok_or(BadQuery::Value("live", "a number from 0 to 10000"))?);
                 }
                 "cursor" => filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?),
                 "number" => filter.number = Some(parsed(value, "number", "3 to 15 digits, with or without +")?),
@@ -84,17 +82,11 @@ impl Query {
 
     /// How many lists of the usual length this one stands for.
     pub fn weight(&self) -> u32 {
-        self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT) as u32
+        self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT).max(1) as u32
     }
 }
 
 const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
-
-fn time(text: &str) -> Option<SystemTime> {
-    let is_day = text.len() == 10;
-    let midnight = if is_day { "T00:00:00Z" } else { "" };
-    humantime::parse_rfc3339(&format!("{text}{midnight}")).ok()
-}
 
 fn parsed<T: std::str::FromStr>(value: &str, name: &'static str, what: &'static str) -> Result<T, BadQuery> {
     value.parse().map_err(|_| BadQuery::Value(name, what))
@@ -123,10 +115,11 @@ mod tests {
         assert!(parse(&[("format", "csv")]).unwrap().csv);
         let weight = |limit: &str, live: &str| parse(&[("limit", limit), ("live", live)]).unwrap().weight();
         assert_eq!((query.weight(), weight("1000", "1"), weight("1", "1001"), weight("1", "10000")), (1, 1, 2, 10));
+        assert_eq!((weight("0", "0"), weight("0", "1001")), (1, 2));
         for (name, value) in [
-            ("limit", "0"),
+            ("limit", "-1"),
             ("limit", "1001"),
-            ("live", "0"),
+            ("live", "-1"),
             ("live", "10001"),
             ("cursor", "x"),
             ("number", "12"),

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Parser;
 
 use super::*;
+use crate::client::reply::{Reply, Verdict};
 use crate::load::args::LoadArgs;
 use crate::load::numbers::Numbers;
 use crate::load::plan::Plan;
-use crate::load::reply::{Reply, Verdict};
 use crate::load::report::Found;
 use crate::load::run::{Finished, Run, Task};
 

@@ -1,0 +1,131 @@
+//! The command line: what can be asked for, from which the help, the completions and the manual pages are made.
+
+mod man;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::erase::{self, EraseArgs};
+use crate::lifecycle::EX_CANTCREAT;
+use crate::load::{self, EXIT_CODES, LoadArgs};
+use crate::sim::server::{self, SimulateArgs};
+use crate::terminal::call::{self, CallArgs};
+use crate::terminal::calls::{self, CallsArgs};
+use crate::terminal::hangup::{self, HangupArgs};
+use crate::terminal::tail::{self, TailArgs};
+use crate::{check, lifecycle};
+
+/// Rings people into Asterisk conference rooms.
+///
+/// Bots POST a number and a room; the daemon has Asterisk call the number and puts whoever answers into the room,
+/// never calls a number that is in a call already, and shows every step live.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon.
+    #[command(after_help = lifecycle::HELP)]
+    Serve {
+        /// The configuration; config.toml.example explains each key.
+        #[arg(long, value_name = "FILE", default_value = "config.toml")]
+        config: PathBuf,
+    },
+    /// Check the configuration, and with --connect the Asterisk that it names.
+    ///
+    /// Prints each problem with its line and ends with status 78 if there is one.
+    #[command(after_help = check::HELP)]
+    Check {
+        /// The configuration to check.
+        #[arg(long, value_name = "FILE", default_value = "config.toml")]
+        config: PathBuf,
+        /// Log in to Asterisk as well, and report what the AMI user may do.
+        #[arg(long)]
+        connect: bool,
+    },
+    /// Follow the live call log of a running daemon.
+    #[command(after_help = tail::HELP)]
+    Tail(TailArgs),
+    /// Place a call, and follow it to its end.
+    ///
+    /// Prints each step as it happens, and ends with an exit code that says how the call did. The daemon rings the number:
+    /// it may be somebody's.
+    #[command(after_help = call::HELP)]
+    Call(CallArgs),
+    /// List the calls that live, or with --ended those that have ended.
+    #[command(after_help = calls::HELP)]
+    Calls(CallsArgs),
+    /// Hang calls up.
+    #[command(after_help = hangup::HELP)]
+    Hangup(HangupArgs),
+    /// Erase a number from the history and the log files.
+    ///
+    /// Has the running daemon do it, or does it itself where none runs.
+    #[command(after_help = erase::HELP)]
+    Erase(EraseArgs),
+    /// Put an Asterisk under load through a running daemon, and tell what it can take.
+    ///
+    /// Calls real people if the daemon does: it is for a range of numbers whose callees are machines, or have agreed.
+    #[command(after_help = EXIT_CODES)]
+    Load(Box<LoadArgs>),
+    /// Simulate an Asterisk to develop against, without any telephony.
+    ///
+    /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do what the last
+    /// three digits of their number say.
+    #[command(after_help = server::HELP)]
+    Simulate(SimulateArgs),
+    /// Print what a shell needs to complete this command line.
+    ///
+    /// For bash: originatord completions bash > /etc/bash_completion.d/originatord
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Write the manual pages, one for each command, into a folder.
+    ///
+    /// For all users: originatord man /usr/local/share/man/man1
+    Man {
+        /// The folder; it is made if it is not there.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+impl Cli {
+    /// Does what is asked for.
+    pub async fn run(self) -> ExitCode {
+        match self.command {
+            Command::Serve { config } => lifecycle::serve(&config).await,
+            Command::Check { config, connect } => check::run(&config, connect).await,
+            Command::Tail(args) => tail::run(args).await,
+            Command::Call(args) => call::run(args).await,
+            Command::Calls(args) => calls::run(args).await,
+            Command::Hangup(args) => hangup::run(args).await,
+            Command::Erase(args) => erase::run(args).await,
+            Command::Load(args) => load::run(*args).await,
+            Command::Simulate(args) => server::run(args).await,
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Self::command(), "originatord", &mut script);
+                // Who no longer reads has what was wanted.
+                let _ = io::stdout().write_all(&script);
+                ExitCode::SUCCESS
+            }
+            Command::Man { folder } => match man::write(Self::command(), &folder) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("originatord man: {}: {error}", folder.display());
+                    EX_CANTCREAT.into()
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which records somebody wants to see.
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
+use super::line::Entry;
+use crate::call::outcome::Outcome;
+use crate::call::{Number, Refusal, Room};
+use crate::journal::Event;
+
+/// A record has to be of one of the values of each option that is given.
+#[derive(Debug, Default, clap::Args)]
+pub struct RecordFilter {
+    /// Only calls to this number, with or without +. Each of these can be given several times, for any of them.
+    #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
+    number: Vec<Number>,
+    /// Only calls asked for with this room.
+    #[arg(long, value_name = "ROOM", help_heading = "Filter")]
+    room: Vec<Room>,
+    /// Only the ends of calls that ended so (call.ended), and refusals (call.refused): all of them with refused, or those
+    /// for this reason.
+    #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), help_heading = "Filter")]
+    outcome: Vec<String>,
+    /// Only this event, as call.ended, or this kind of events, as call.* (or call, which no shell expands).
+    ///
+    /// Whatever is filtered, gaps are shown, and that the link to Asterisk is lost or back (gap, ami.*): else silence could
+    /// mean anything.
+    #[arg(long, value_name = "EVENT", value_parser = events(), help_heading = "Filter")]
+    event: Vec<String>,
+}
+
+/// What stands for all refusals.
+const REFUSED: &str = "refused";
+
+/// All outcomes, and all reasons of refusals.
+fn outcomes() -> PossibleValuesParser {
+    let mut words: Vec<_> = Outcome::ALL.map(Outcome::as_str).into();
+    words.push(REFUSED);
+    words.extend(Refusal::CODES.map(|(reason, _)| reason));
+    // A limit has several names, and one reason.
+    words.dedup();
+    words.into()
+}
+
+/// The kinds of events.
+const KINDS: [&str; 3] = ["daemon.*", "ami.*", "call.*"];
+
+/// All events, and their kinds.
+fn events() -> PossibleValuesParser {
+    let names = Event::NAMES.into_iter().chain(["gap"]).map(PossibleValue::new);
+    let kinds = KINDS.into_iter().map(|kind| PossibleValue::new(kind).alias(bare(kind)));
+    names.chain(kinds).collect::<Vec<_>>().into()
+}
+
+/// What all events of a kind begin with.
+fn bare(kind: &str) -> &str {
+    kind.strip_suffix(".*").unwrap_or(kind)
+}
+
+impl RecordFilter {
+    /// Whether it takes this entry of the log.
+    pub fn takes(&self, entry: &Entry) -> bool {
+        let event = entry.event();
+        if concerns_all(event) {
+            return true;
+        }
+        let outcome = match event {
+            "call.refused" => [entry.text("reason"), REFUSED],
+            _ => [entry.text("outcome"); 2],
+        };
+        let number = || Number::from_record(entry.text("number")).ok();
+        is_any(&self.event, |wanted| is_of(event, wanted))
+            && is_any(&self.outcome, |wanted| outcome.contains(&&**wanted))
+            && is_any(&self.room, |wanted| wanted.as_str() == entry.text("room"))
+            && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.may_be(number)))
+    }
+}
+
+/// Whether records of this event say something of all calls, so that nobody can do without.
+pub fn concerns_all(event: &str) -> bool {
+    matches!(event, "gap" | "ami.connected" | "ami.disconnected")
+}
+
+/// Whether an event is the one that is wanted, or of that kind.
+fn is_of(event: &str, wanted: &str) -> bool {
+    event == wanted || event.strip_prefix(bare(wanted)).is_some_and(|rest| rest.starts_with('.'))
+}
+
+fn is_any<T>(wanted: &[T], is: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(is)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn filter(args: &[&str]) -> Result<RecordFilter, clap::Error> {
+        let matches = RecordFilter::augment_args(Command::new("x").no_binary_name(true)).try_get_matches_from(args)?;
+        RecordFilter::from_arg_matches(&matches)
+    }
+
+    fn entry(record: &Value) -> Entry {
+        Entry::of(record.to_string(), record.as_object().expect("a record").clone())
+    }
+
+    /// Which of the records are taken.
+    fn taken(args: &[&str]) -> Vec<usize> {
+        let filter = filter(args).expect("a filter");
+        let records = [
+            json!({"event": "call.queued", "number": "+79991230001", "room": "R1"}),
+            json!({"event": "call.ended", "number": "+79991230001", "room": "R1", "outcome": "busy"}),
+            json!({"event": "call.ended", "number": "+7999•••0002", "room": "КОМНАТА", "outcome": "completed"}),
+            json!({"event": "call.refused", "number": "+79991230003", "room": "R1", "reason": "in_progress"}),
+            json!({"event": "daemon.stopping", "reason": "in_progress"}),
+            json!({"event": "erased"}),
+        ];
+        let all = records.iter().enumerate();
+        all.filter(|(_, record)| filter.takes(&entry(record))).map(|(n, _)| n).collect()
+    }
+
+    #[test]
+    fn any_value_of_each_option_that_is_given() {
+        assert_eq!(taken(&[]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(taken(&["--number", "7999 123-00-01"]), [0, 1]);
+        // Masked, it may be that one.
+        assert_eq!(taken(&["--number", "79991230002", "--number", "79991230003"]), [2, 3]);
+        assert_eq!(taken(&["--room", "КОМНАТА"]), [2]);
+        assert_eq!(taken(&["--outcome", "busy"]), [1]);
+        assert_eq!(taken(&["--outcome", "busy", "--outcome", "in_progress"]), [1, 3]);
+        assert_eq!(taken(&["--outcome", "refused", "--room", "R1"]), [3]);
+        assert_eq!(taken(&["--outcome", "limited"]), [] as [usize; 0]);
+        assert_eq!(taken(&["--event", "call.ended"]), [1, 2]);
+        assert_eq!(taken(&["--event", "call.*"]), [0, 1, 2, 3]);
+        assert_eq!(taken(&["--event", "daemon", "--event", "erased"]), [4, 5]);
+        assert_eq!(taken(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]), [] as [usize; 0]);
+    }
+
+    #[test]
+    fn each_event_is_of_a_kind_that_can_be_asked_for() {
+        for name in Event::NAMES.into_iter().filter(|name| name.contains('.')) {
+            assert_eq!(KINDS.iter().filter(|kind| is_of(name, kind)).count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_all_calls_is_never_left_out() {
+        for args in [&["--number", "7999"][..], &["--room", "R"], &["--outcome", "busy"], &["--event", "call.ended"]] {
+            let filter = filter(args).expect("a filter");
+            for event in ["gap", "ami.connected", "ami.disconnected"] {
+                let record = json!({"event": event, "reason": "overrun"});
+                assert!(filter.takes(&entry(&record)), "{args:?} {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_and_not_looked_for_in_vain() {
+        for args in [["--event", "call.end"], ["--event", "erased.*"], ["--outcome", "BUSY"], ["--number", "12"]] {
+            assert!(filter(&args).is_err(), "{args:?}");
+        }
+    }
+}

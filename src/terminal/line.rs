@@ -1,0 +1,196 @@
+//! A record as one line in a terminal, and its colours.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Map, Value};
+
+use crate::client::sse::Event;
+use crate::journal::record::rfc3339;
+use crate::journal::sink::quoted;
+
+/// What the live log says next: a record, or a gap.
+#[derive(Debug)]
+pub struct Entry {
+    /// As it is.
+    json: String,
+    /// What it says.
+    members: Map<String, Value>,
+}
+
+impl Entry {
+    /// Reads an event of the stream; none if it only says where the stream begins.
+    pub fn read(event: Event) -> Option<Self> {
+        let members = serde_json::from_str(&event.data).unwrap_or_default();
+        (!event.data.is_empty()).then_some(Self { json: event.data, members })
+    }
+
+    /// An entry that says this.
+    pub fn of(json: String, members: Map<String, Value>) -> Self {
+        Self { json, members }
+    }
+
+    /// A member that is text.
+    pub fn text(&self, name: &str) -> &str {
+        self.members.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What happened.
+    pub fn event(&self) -> &str {
+        self.text("event")
+    }
+
+    /// When it happened; gaps have no time.
+    pub fn time(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.text("time")).ok()
+    }
+}
+
+/// Prints entries: as lines for people, or as they are for programs.
+pub struct Printer<W> {
+    output: W,
+    json: bool,
+    /// The lines tell the time of this day, as `2026-11-25` in UTC.
+    day: String,
+}
+
+impl<W: Write> Printer<W> {
+    /// One that prints to this.
+    pub fn new(output: W, json: bool) -> Self {
+        Self { output, json, day: day(&rfc3339(SystemTime::now())).to_owned() }
+    }
+
+    /// Prints one.
+    ///
+    /// # Errors
+    ///
+    /// There is nowhere to print to.
+    pub fn print(&mut self, entry: &Entry) -> io::Result<()> {
+        match entry {
+            Entry { json, .. } if self.json => writeln!(self.output, "{json}")?,
+            // None of ours is empty.
+            Entry { members, .. } if members.is_empty() => {}
+            Entry { members, .. } => {
+                self.turn_to(entry)?;
+                writeln!(self.output, "{}", line(members))?;
+            }
+        }
+        self.output.flush()
+    }
+
+    /// Says so if the entry is of another day than the one before, or than today.
+    fn turn_to(&mut self, entry: &Entry) -> io::Result<()> {
+        let Some(time) = entry.time().map(rfc3339) else { return Ok(()) };
+        if day(&time) != self.day {
+            day(&time).clone_into(&mut self.day);
+            let dim = Style::new().dimmed();
+            writeln!(self.output, "{dim}-- {} UTC{dim:#}", self.day)?;
+        }
+        Ok(())
+    }
+}
+
+/// The day of a time in RFC 3339.
+fn day(time: &str) -> &str {
+    time.get(..10).unwrap_or_default()
+}
+
+/// One aligned line: time, number, event, callee, room, key, and what the event adds.
+fn line(record: &Map<String, Value>) -> String {
+    let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (event, dim) = (shown(text("event")), Style::new().dimmed());
+    let style = style(&event, text("outcome"));
+    // RFC 3339 in UTC: the time of day is from the 11th to the 23rd character.
+    let is_time = |time: &&str| time.bytes().all(|b| b.is_ascii_digit() || b":.".contains(&b));
+    let time = text("time").get(11..23).filter(is_time).unwrap_or_default();
+    let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
+    let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<16}{style:#}");
+    if record.contains_key("call_id") {
+        let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
+        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14}{dim:#}"));
+    }
+    let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+    for (name, value) in record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()) {
+        let value = match value {
+            Value::String(text) => quoted(text).into_owned(),
+            other => other.to_string(),
+        };
+        line.push_str(&format!(" {dim}{}={dim:#}{value}", quoted(name)));
+    }
+    line
+}
+
+/// A word of somebody else's: in a terminal it must not be more than that.
+pub fn shown(text: &str) -> String {
+    if text.is_empty() { String::new() } else { quoted(text).into_owned() }
+}
+
+/// What an event looks like, at first sight.
+pub fn style(event: &str, outcome: &str) -> Style {
+    let color = match (event, outcome) {
+        ("gap" | "ami.disconnected", _) => return AnsiColor::Red.on_default().bold(),
+        ("call.ended", "completed") => AnsiColor::Green,
+        ("call.ended" | "call.refused", _) => AnsiColor::Yellow,
+        ("call.answered" | "call.joined" | "ami.connected", _) => AnsiColor::Green,
+        ("call.requested" | "call.queued" | "call.ringing", _) => AnsiColor::Cyan,
+        ("erased", _) => return Style::new().dimmed(),
+        _ => return Style::new(),
+    };
+    color.on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn another_day_is_said_once() {
+        let mut printer = Printer::new(Vec::new(), false);
+        let now = rfc3339(SystemTime::now());
+        let times = ["1999-12-31T23:59:59.000Z", "1999-12-31T23:59:59.999Z", "", "2000-01-01T00:00:00.000Z", &now];
+        for time in times {
+            let members = json!({"time": time, "event": "call.left"}).as_object().expect("an object").clone();
+            printer.print(&Entry::of(String::new(), members)).expect("it is printed");
+        }
+        let printed = String::from_utf8(printer.output).expect("text");
+        let printed = anstream::adapter::strip_str(&printed).to_string();
+        let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
+        let expected = ["--", "23:59:59.000", "23:59:59.999", "call.left", "--", "00:00:00.000", "--", &now[11..23]];
+        assert_eq!(lines, expected, "{printed}");
+        assert!(printed.starts_with("-- 1999-12-31 UTC\n"), "{printed}");
+        // Those of today are not.
+        let mut printer = Printer::new(Vec::new(), false);
+        let members = json!({"time": now, "event": "call.left"}).as_object().expect("an object").clone();
+        printer.print(&Entry::of(String::new(), members)).expect("it is printed");
+        let is_same_day = day(&rfc3339(SystemTime::now())) == day(&now);
+        assert!(!is_same_day || !printer.output.starts_with(b"\x1b[2m-- "));
+    }
+
+    #[test]
+    fn whatever_a_record_holds_it_is_one_line_and_has_no_colours_of_its_own() {
+        let plain = json!({
+            "seq": 7, "time": "2026-11-24T12:00:00.123Z", "event": "call.left", "call_id": "od-1", "number": "+7999",
+            "room": "R1", "caller_id": "Bob", "lang": "ru", "key": "bot", "conference": "R1",
+        });
+        let escapes = |record: &Value| {
+            let line = line(record.as_object().expect("an object"));
+            assert!(!line.chars().any(|c| c.is_control() && c != '\u{1b}') && !line.contains('\u{202e}'), "{line:?}");
+            line.matches('\u{1b}').count()
+        };
+        let mut all = plain.clone();
+        for name in ["seq", "time", "event", "number", "room", "key", "conference", "more"] {
+            let hostile = "\u{1b}[2J\u{1b}]0;x\u{7}aaaa\u{9b}2J\n12:00:00.000 \r\t\u{202e}";
+            let mut one = plain.clone();
+            one[name] = hostile.into();
+            all[name] = hostile.into();
+            // Another member comes with two styles, to begin and to end its name.
+            let expected = escapes(&plain) + if name == "more" { 2 } else { 0 };
+            assert!(escapes(&one) <= expected, "{name}");
+        }
+        all["a\u{1b}[1m\n"] = 1.into();
+        assert!(escapes(&all) <= escapes(&plain) + 4);
+    }
+}

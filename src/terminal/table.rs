@@ -1,0 +1,147 @@
+//! Calls as an aligned table in a terminal.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use anstyle::Style;
+use serde_json::{Map, Value};
+
+use super::line::{shown, style};
+
+/// A call as the API shows it.
+pub type Call = Map<String, Value>;
+
+/// Calls that live, as of `now`.
+pub fn live(calls: &[Call], now: SystemTime) -> String {
+    let rows = calls.iter().map(|call| {
+        let (state, _) = plain(call, "state");
+        let is_stale = call.get("stale").and_then(Value::as_bool).unwrap_or_default();
+        let style = style(&format!("call.{state}"), "");
+        let age =
+            humantime::parse_rfc3339(text(call, "requested")).ok().and_then(|since| now.duration_since(since).ok());
+        [
+            plain(call, "call_id"),
+            plain(call, "number"),
+            plain(call, "room"),
+            // The link is down: it may have come further.
+            (if is_stale { format!("{state}?") } else { state }, style),
+            (age.map_or_else(nothing, seconds), Style::new()),
+            plain(call, "key"),
+        ]
+    });
+    table(["CALL", "NUMBER", "ROOM", "STATE", "FOR", "KEY"], rows.collect())
+}
+
+/// Calls that have ended.
+pub fn ended(calls: &[Call]) -> String {
+    let rows = calls.iter().map(|call| {
+        let outcome = text(call, "outcome");
+        let time = text(call, "requested").get(..19).map(|time| format!("{time}Z"));
+        [
+            plain(call, "call_id"),
+            plain(call, "number"),
+            plain(call, "room"),
+            (plain(call, "outcome").0, style("call.ended", outcome)),
+            (time.map_or_else(nothing, |time| shown(&time)), Style::new()),
+            plain(call, "ring_seconds"),
+            plain(call, "talk_seconds"),
+            plain(call, "key"),
+        ]
+    });
+    table(["CALL", "NUMBER", "ROOM", "OUTCOME", "REQUESTED", "RANG", "TALKED", "KEY"], rows.collect())
+}
+
+/// What a cell says, and how it looks.
+type Cell = (String, Style);
+
+fn text<'c>(call: &'c Call, name: &str) -> &'c str {
+    call.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A member as it is; seconds with their unit.
+fn plain(call: &Call, name: &str) -> Cell {
+    let cell = match call.get(name) {
+        Some(Value::Number(seconds)) => format!("{seconds}s"),
+        Some(Value::String(text)) if !text.is_empty() => shown(text),
+        _ => nothing(),
+    };
+    (cell, Style::new())
+}
+
+/// What stands where nothing is known, so that columns can be counted.
+fn nothing() -> String {
+    "-".to_owned()
+}
+
+/// As `1h5m3s`.
+fn seconds(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
+}
+
+fn table<const N: usize>(heads: [&str; N], rows: Vec<[Cell; N]>) -> String {
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].0.chars().count());
+        cells.chain([heads[column].len()]).max().unwrap_or_default()
+    });
+    let heads = heads.map(|head| (head.to_owned(), Style::new().bold()));
+    let mut table = String::new();
+    for row in [heads].into_iter().chain(rows) {
+        for (column, (text, style)) in row.into_iter().enumerate() {
+            let is_last = column == N - 1;
+            let (width, space) = if is_last { (0, "") } else { (widths[column], "  ") };
+            // Writing to a string does not fail.
+            let _ = write!(table, "{style}{text:<width$}{style:#}{space}");
+        }
+        table.push('\n');
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn call(call: Value) -> Call {
+        call.as_object().expect("a call").clone()
+    }
+
+    fn stripped(table: &str) -> String {
+        anstream::adapter::strip_str(table).to_string()
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_they_have_to_be() {
+        let calls = [
+            call(
+                json!({"call_id": "od-1", "number": "+79991230001", "room": "КОМНАТА", "key": "bot", "state": "ringing",
+                "stale": false, "requested": "1970-01-01T00:00:10.500Z"}),
+            ),
+            call(
+                json!({"call_id": "od-22", "number": "+7999", "room": "R", "key": "b", "state": "joined", "stale": true,
+                "requested": "1970-01-01T00:00:01.000Z"}),
+            ),
+        ];
+        let table = live(&calls, UNIX_EPOCH + Duration::from_millis(3_671_400));
+        let expected = "\
+CALL   NUMBER        ROOM     STATE    FOR      KEY
+od-1   +79991230001  КОМНАТА  ringing  1h1m     bot
+od-22  +7999         R        joined?  1h1m10s  b
+";
+        assert_eq!(stripped(&table), expected);
+    }
+
+    #[test]
+    fn what_nobody_knows_is_a_dash_and_nothing_leaves_its_cell() {
+        let hostile = call(json!({"call_id": "od-1", "number": "+7999", "room": "a\u{1b}[2J\nb c", "key": "bot",
+            "outcome": "busy", "requested": "2026-11-25T18:20:02.258Z", "ring_seconds": 0.206, "talk_seconds": null}));
+        let table = stripped(&ended(&[hostile, Call::new()]));
+        let rows: Vec<_> = table.lines().collect();
+        let expected = r#"od-1  +7999   "a\u{1b}[2J\nb c"  busy     2026-11-25T18:20:02Z  0.206s  -       bot"#;
+        assert_eq!((rows.len(), rows[1]), (3, expected));
+        assert_eq!(rows[2].split_whitespace().collect::<Vec<_>>(), ["-"; 8]);
+    }
+}
