@@ -1,0 +1,122 @@
+//! The ids that calls and locks have in Asterisk.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Serialize, Serializer};
+use ulid::Ulid;
+
+use super::number::{MAX_DIGITS, Number};
+
+/// What a call id begins with, so that our channels are told from everybody else's.
+const CALL_PREFIX: &str = "od-";
+
+/// The beginning of the year 10000, in milliseconds of Unix time: RFC 3339 ends there.
+const END_OF_TIME: u64 = 253_402_300_800_000;
+
+/// What the id of a number's lock begins with. No call id can look like it: a ULID has no `-`.
+const LOCK_PREFIX: &str = "od-lock-";
+
+/// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid` of all its
+/// legs, because the Originate asks for it as `ChannelId`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(Ulid);
+
+impl CallId {
+    /// An id for a call requested at `time`; `random` sets it apart from others of the same millisecond.
+    pub fn new(time: SystemTime, random: u128) -> Self {
+        let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        Self(Ulid::from_parts(millis as u64, random))
+    }
+
+    /// What follows the prefix, written into `buffer`.
+    fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
+        let text = self.0.array_to_str(buffer);
+        text.make_ascii_lowercase();
+        text
+    }
+
+    /// When the call was requested, to the millisecond.
+    pub fn time(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.timestamp_ms())
+    }
+}
+
+/// The text is no id of a call of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a call id")]
+pub struct NotACallId;
+
+impl FromStr for CallId {
+    type Err = NotACallId;
+
+    fn from_str(text: &str) -> Result<Self, NotACallId> {
+        let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
+        let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
+        // ULIDs have several spellings; only ours is the id. A time that cannot be written down was never ours.
+        let is_ours = id.0.timestamp_ms() < END_OF_TIME && id.ulid(&mut [0; ulid::ULID_LEN]) == ulid;
+        is_ours.then_some(id).ok_or(NotACallId)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(CALL_PREFIX)?;
+        f.write_str(self.ulid(&mut [0; ulid::ULID_LEN]))
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CallId({self})")
+    }
+}
+
+impl Serialize for CallId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel of that id, so this is a
+/// lock held by Asterisk itself, across our restarts and between several daemons.
+pub fn lock_id(number: Number) -> String {
+    format!("{LOCK_PREFIX}{}", number.digits())
+}
+
+/// The number whose lock `uniqueid` is, if it is one.
+pub fn locked_number(uniqueid: &str) -> Option<Number> {
+    let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
+    let number: Number = digits.parse().ok()?;
+    (number.text(&mut [0; MAX_DIGITS]) == digits).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn call_ids_survive_the_way_through_asterisk() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_795_000_000_123);
+        let id = CallId::new(time, 42);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(id.time(), time);
+        assert!(CallId::new(time + Duration::from_millis(1), 0) > id);
+        // RFC 3339 has no time after the year 9999.
+        let beyond = CallId::new(UNIX_EPOCH + Duration::from_secs(253_402_300_800), 0).to_string();
+        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase(), &beyond] {
+            assert!(bad.parse::<CallId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lock_names_its_number() {
+        let number = "+79991234567".parse().unwrap();
+        assert_eq!(lock_id(number), "od-lock-79991234567");
+        assert_eq!(locked_number("od-lock-79991234567"), Some(number));
+        for bad in ["od-lock-+79991234567", "od-lock-7", "od-lock-", "79991234567"] {
+            assert_eq!(locked_number(bad), None, "{bad}");
+        }
+    }
+}
