@@ -127,7 +127,7 @@ fn ask_without_reading(stream: &mut TcpStream) -> usize {
 #[test]
 fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
     const COUNT: usize = 40;
-    let (_asterisk, daemon) = start(&[("http", "max_connections = 256"), ("journal", "ring = 100")]);
+    let (_asterisk, daemon) = start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
     forget_peak(pid);

@@ -232,3 +232,31 @@ fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
     page.wait_text("#log-news", "2 new records");
     assert!(shows(last + 200));
 }
+
+#[test]
+fn what_ended_long_ago_is_found_in_the_history() {
+    const LONG_AGO: &str = "79995550486";
+    let simulator = Simulator::start("22", "[timing]\ndial = \"0s\"\n");
+    let daemon = simulator.daemon(&[("history", "file = \"history.db\"")]);
+    let ended = |number: &str| {
+        let page = daemon.get(&format!("/api/calls?number={number}")).json();
+        page["ended"].as_array().is_some_and(|calls| !calls.is_empty()).then_some(())
+    };
+    daemon.call_ok(LONG_AGO, "R1");
+    eventually("it has ended", || ended(LONG_AGO));
+    for number in 0..1100 {
+        daemon.call_ok(&format!("7999{number:04}486"), "R1");
+    }
+    eventually("the last has ended", || ended("79991099486"));
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    page.click("#show-ended");
+    page.wait_text("#ended-count", "1000");
+    page.type_into("#filter-number", LONG_AGO);
+    page.wait_text("#calls-none", "None of 1000 calls is looked for");
+    page.click("#look-back");
+    wait_row(&page, LONG_AGO, "Busy");
+    page.wait_text("#looked-back", "No older calls are kept");
+    assert_eq!((page.text("#ended-count"), page.sees("#look-back")), ("1101".into(), false));
+    open_story(&page, &format!("+{LONG_AGO}"));
+    page.wait_text("#story-word", "Busy");
+}

@@ -1,8 +1,12 @@
 // The table of calls: those that live, or those that ended lately.
 
+import { ask, Failure } from "./api.js";
 import { $, draw, el, setAttribute, setText } from "./dom.js";
 import { Rows } from "./rows.js";
 import { clock, duration, moment, outcome, state } from "./words.js";
+
+/** How many pages of 1000 calls are looked back at for something that is looked for, until one is asked again. */
+const PAGES = 10;
 
 const HEADS = {
   live: ["State", "Number", "Room", "For", "Key"],
@@ -16,6 +20,8 @@ export class CallsView {
   #filter;
   #actions;
   #oldestFirst = false;
+  /** What there is to say of looking back, if not how far it went. */
+  #trouble;
 
   /** `actions` has what is done with a call: `open`, and `hangUp` if it may be. */
   constructor(calls, filter, actions) {
@@ -30,6 +36,7 @@ export class CallsView {
       this.#oldestFirst = !this.#oldestFirst;
       draw(this);
     });
+    $("look-back").addEventListener("click", () => this.#lookBack());
     // How long calls last is shown to the second.
     setInterval(() => { if (!document.hidden && this.shown === "live") draw(this); }, 1000);
   }
@@ -42,12 +49,12 @@ export class CallsView {
 
   draw() {
     const isLive = this.shown === "live";
-    const all = isLive ? [...this.#calls.live.values()] : [...this.#calls.ended];
+    const all = isLive ? [...this.#calls.live.values()] : [...this.#calls.older, ...this.#calls.ended];
     const calls = this.#filter.isSet ? all.filter((call) => this.#filter.takesCall(call)) : all;
     if (!(isLive && this.#oldestFirst)) calls.reverse();
     const live = this.#calls.live.size + this.#calls.unlisted;
     setText($("live-count"), String(live));
-    setText($("ended-count"), String(this.#calls.ended.length));
+    setText($("ended-count"), String(this.#calls.older.length + this.#calls.ended.length));
     for (const name of ["live", "ended"]) setAttribute($(`show-${name}`), "aria-pressed", String(name === this.shown));
     HEADS[this.shown].forEach((head, n) => setText($("calls-head").children[n].lastElementChild, head));
     $("calls-sort").disabled = !isLive;
@@ -57,7 +64,36 @@ export class CallsView {
     $("calls-none").hidden = calls.length > 0;
     setText($("calls-unlisted"), `${this.#calls.unlisted} more live calls are not shown: that many are not listed.`);
     $("calls-unlisted").hidden = !isLive || this.#calls.unlisted === 0;
+    $("calls-older").hidden = isLive;
+    $("look-back").hidden = !this.#calls.goesOn;
+    setText($("looked-back"), this.#trouble ?? this.#lookedBack(all[0]));
     this.rows.show(calls);
+  }
+
+  /** Looks back in the history, until there is something that is looked for. */
+  async #lookBack() {
+    $("look-back").disabled = true;
+    this.#trouble = "Looking back …";
+    draw(this);
+    try {
+      for (let page = 0, found = []; page < PAGES && this.#calls.goesOn && !found.length; page++) {
+        const cursor = this.#calls.next ? `&cursor=${this.#calls.next}` : "";
+        found = this.#calls.lookBack(await ask(`api/calls?live=0&limit=1000${cursor}`)).filter((call) => this.#filter.takesCall(call));
+      }
+      this.#trouble = undefined;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#trouble = `That did not work: ${error.message}`;
+    }
+    $("look-back").disabled = false;
+    draw(this);
+  }
+
+  #lookedBack(oldest) {
+    if (!oldest) return "";
+    if (this.#calls.next === null) return "No older calls are kept.";
+    const until = `Back to ${moment(oldest.ended)}.`;
+    return this.#calls.goesOn ? until : `${until} That is as far as a page looks; originatord calls --ended looks further.`;
   }
 
   #none(all, shown) {

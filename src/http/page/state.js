@@ -3,6 +3,9 @@
 /** Ended calls that are kept; the daemon keeps as many. */
 const MAX_ENDED = 1000;
 
+/** Older ones, out of the daemon's history, that there is room for. */
+const MAX_OLDER = 50_000;
+
 /** Records that are kept. */
 export const MAX_RECORDS = 5000;
 
@@ -26,14 +29,38 @@ const OF_THE_RECORD = new Set(["seq", "time", "event"]);
 export class Calls {
   live = new Map();
   ended = [];
+  /** Those that ended before them, as far as was looked back; newest last, too. */
+  older = [];
+  /** The cursor of the next page to look back at; `null` if there is none. */
+  next;
   /** Live calls that the daemon has, and did not list for want of room. */
   unlisted = 0;
 
   /** Takes the daemon's list in place of what was known. */
-  replace({ live, ended, live_total: total }) {
+  replace({ live, ended, next, live_total: total }) {
     this.live = new Map(live.reverse().map((call) => [call.call_id, parsed(call)]));
     this.ended = ended.map(parsed).sort((a, b) => a.ended - b.ended);
     this.unlisted = total - live.length;
+    this.#forget(next);
+  }
+
+  /** Whether one can look further back. */
+  get goesOn() {
+    return this.next !== null && this.older.length < MAX_OLDER;
+  }
+
+  /** Takes a page of the history, and returns its calls that were not known. */
+  lookBack({ ended, next }) {
+    const known = new Set([...this.ended, ...this.older].map((call) => call.call_id));
+    const found = ended.filter((call) => !known.has(call.call_id)).map(parsed);
+    this.older = [...found, ...this.older].sort((a, b) => a.ended - b.ended);
+    this.next = next;
+    return found;
+  }
+
+  /** Begins to look back anew, from the newest page on, unless there is but that one. */
+  #forget(next) {
+    [this.older, this.next] = [[], next && undefined];
   }
 
   /** Does what a record says. */
@@ -55,12 +82,16 @@ export class Calls {
     if (step !== "ended") return;
     this.live.delete(id);
     this.ended.push(call);
-    if (this.ended.length > MAX_ENDED) this.ended.splice(0, this.ended.length - MAX_ENDED);
+    if (this.ended.length <= MAX_ENDED) return;
+    const passed = this.ended.splice(0, this.ended.length - MAX_ENDED);
+    if (this.older.length) this.older.push(...passed);
+    if (!this.older.length || this.older.length > 2 * MAX_OLDER) this.#forget();
   }
 
   /** The call of this id, live or ended. */
   find(id) {
-    return this.live.get(id) ?? this.ended.findLast((call) => call.call_id === id);
+    const isIt = (call) => call.call_id === id;
+    return this.live.get(id) ?? this.ended.findLast(isIt) ?? this.older.findLast(isIt);
   }
 }
 
