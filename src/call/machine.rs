@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::CallInfo;
+pub use super::fact::{Change, Fact};
 use super::outcome::{Cause, End, Outcome, is_flood_wait};
+pub use super::state::State;
 use crate::clock::Now;
 
 /// How long after the call's end facts that are still missing are waited for.
@@ -20,101 +22,6 @@ pub const MAX_LEGS: usize = 8;
 
 /// How often it is told of one call that the callee came into a conference or left one. A callee does so once.
 const MAX_VISITS: u8 = 100;
-
-/// A thing that Asterisk, or nobody but the clock, says of a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
-    /// Asterisk has taken the Originate and nothing speaks against it.
-    Accepted,
-    /// The half of the Local channel that enters the conference (`;1`) exists.
-    Local1Seen,
-    /// The half that holds the number's lock and runs the dialling dialplan (`;2`) exists.
-    Local2Seen,
-    /// A leg towards the gateway exists.
-    LegSeen(Box<str>),
-    /// The gateway says that it rings.
-    Ringing,
-    /// Answered.
-    Answered,
-    /// Entered a conference.
-    Joined(Arc<str>),
-    /// Left it.
-    Left(Arc<str>),
-    /// `;1` is gone.
-    Local1Gone(Cause),
-    /// `;2` is gone.
-    Local2Gone(Cause),
-    /// A leg towards the gateway is gone.
-    LegGone(Box<str>, Cause),
-    /// What the gateway said of a leg, in its own protocol's words.
-    Tech(Box<str>),
-    /// OriginateResponse: whether the call was answered, and the `Reason` if not.
-    Response(Result<(), u8>),
-    /// Somebody with this key wants it hung up.
-    HangUpAsked(Arc<str>),
-    /// Asterisk did not do it.
-    HangUpRefused,
-    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
-    Vanished(SystemTime),
-}
-
-/// What a fact changed, to be told to the world.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change {
-    /// Asterisk has accepted the call.
-    Queued,
-    /// It rings.
-    Ringing,
-    /// It was answered.
-    Answered,
-    /// The callee entered a conference.
-    Joined(Arc<str>),
-    /// The callee left it.
-    Left(Arc<str>),
-    /// Nothing of the call holds the number any longer.
-    Freed,
-    /// All that will be known of its end is known.
-    Ended(Box<End>),
-}
-
-/// How far a call has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Asked for; Asterisk has not yet accepted it.
-    Requested,
-    /// Accepted by Asterisk.
-    Queued,
-    /// The gateway says it rings.
-    Ringing,
-    /// Answered.
-    Answered,
-    /// In the conference.
-    Joined,
-    /// Out of the conference, and not yet hung up.
-    Left,
-    /// Over.
-    Ended,
-}
-
-impl State {
-    /// Those of a call that is not over.
-    pub const LIVE: [Self; 6] =
-        [Self::Requested, Self::Queued, Self::Ringing, Self::Answered, Self::Joined, Self::Left];
-
-    /// The word, as in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Requested => "requested",
-            State::Queued => "queued",
-            State::Ringing => "ringing",
-            State::Answered => "answered",
-            State::Joined => "joined",
-            State::Left => "left",
-            State::Ended => "ended",
-        }
-    }
-}
 
 /// A half of the Local channel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

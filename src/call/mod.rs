@@ -4,6 +4,7 @@
 //! `/`. The rules are those of the original API's fields, made tight enough that no value can be anything
 //! but what it is called.
 
+mod fact;
 pub mod filter;
 mod id;
 pub mod limits;
@@ -12,6 +13,7 @@ mod number;
 pub mod outcome;
 pub mod refusal;
 pub mod registry;
+mod state;
 mod text;
 pub mod view;
 

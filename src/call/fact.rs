@@ -1,0 +1,62 @@
+//! What is said of a call, and what follows from it.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::outcome::{Cause, End};
+
+/// A thing that Asterisk, or nobody but the clock, says of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// Asterisk has taken the Originate and nothing speaks against it.
+    Accepted,
+    /// The half of the Local channel that enters the conference (`;1`) exists.
+    Local1Seen,
+    /// The half that holds the number's lock and runs the dialling dialplan (`;2`) exists.
+    Local2Seen,
+    /// A leg towards the gateway exists.
+    LegSeen(Box<str>),
+    /// The gateway says that it rings.
+    Ringing,
+    /// Answered.
+    Answered,
+    /// Entered a conference.
+    Joined(Arc<str>),
+    /// Left it.
+    Left(Arc<str>),
+    /// `;1` is gone.
+    Local1Gone(Cause),
+    /// `;2` is gone.
+    Local2Gone(Cause),
+    /// A leg towards the gateway is gone.
+    LegGone(Box<str>, Cause),
+    /// What the gateway said of a leg, in its own protocol's words.
+    Tech(Box<str>),
+    /// OriginateResponse: whether the call was answered, and the `Reason` if not.
+    Response(Result<(), u8>),
+    /// Somebody with this key wants it hung up.
+    HangUpAsked(Arc<str>),
+    /// Asterisk did not do it.
+    HangUpRefused,
+    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
+    Vanished(SystemTime),
+}
+
+/// What a fact changed, to be told to the world.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Asterisk has accepted the call.
+    Queued,
+    /// It rings.
+    Ringing,
+    /// It was answered.
+    Answered,
+    /// The callee entered a conference.
+    Joined(Arc<str>),
+    /// The callee left it.
+    Left(Arc<str>),
+    /// Nothing of the call holds the number any longer.
+    Freed,
+    /// All that will be known of its end is known.
+    Ended(Box<End>),
+}
