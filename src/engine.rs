@@ -222,6 +222,8 @@ impl<O, H> Engine<O, H> {
 
     /// A call a bot asks for.
     pub fn originate(&mut self, now: Now, request: Request, reply: O) {
+        // Those whose turn has come go first, and how late they are decides when this one's is.
+        self.tick_waiting(now);
         let id = CallId::new(now.wall, self.rng.u128(..));
         let info = Arc::new(request.into_info(id));
         self.record(now, Event::CallRequested, Some(info.clone()));

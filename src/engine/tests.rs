@@ -167,15 +167,18 @@ impl Bench {
         self.receive(&format!("Response: Success\nActionID: {}", self.id_of("Ping")));
     }
 
-    fn originate(&mut self, who: u32, number: &str) {
-        let request = Request {
+    fn request(&self, number: &str) -> Request {
+        Request {
             number: number.parse().unwrap(),
             room: "R1".parse().unwrap(),
             caller_id: "Bob/B".parse().unwrap(),
             lang: "ru".parse().unwrap(),
             key: "bot".into(),
-        };
-        self.engine.originate(self.now(), request, who);
+        }
+    }
+
+    fn originate(&mut self, who: u32, number: &str) {
+        self.engine.originate(self.now(), self.request(number), who);
         self.pass(Duration::ZERO);
     }
 

@@ -114,6 +114,24 @@ fn what_came_to_its_turn_too_late_is_not_sent() {
 }
 
 #[test]
+fn what_comes_after_a_hold_up_waits_behind_what_waits_and_is_put_off_once() {
+    let mut bench = Bench::ready();
+    bench.pace(10);
+    [1, 2].map(|who| bench.originate(who, &format!("700{who}")));
+    // We are held up, and the driver hears of a crowd before it looks at the clock.
+    bench.time += 800 * MS;
+    for who in 3..=11 {
+        let request = bench.request(&format!("70{who:02}"));
+        bench.engine.originate(bench.now(), request, who);
+    }
+    bench.pass(Duration::ZERO);
+    assert_eq!(bench.count("Originate"), 2);
+    assert!(bench.sent.contains(&lock("7002")), "{}", bench.sent);
+    bench.pass(900 * MS);
+    assert_eq!(bench.count("Originate"), 11);
+}
+
+#[test]
 fn an_end_that_nobody_saw_is_no_later_than_the_first_loss_of_the_link() {
     let mut bench = Bench::ready();
     bench.call(1, "7999");
