@@ -60,7 +60,7 @@ fn main() {
     // `cargo test` runs it as well, and only `cargo bench` says so.
     let smoke = asked("--smoke") || !asked("--bench");
     let folder = args.iter().position(|arg| arg == "--svg").and_then(|at| args.get(at + 1));
-    let (rounds, burst, singles) = if smoke { (1, 20, 5) } else { (9, 400, 30) };
+    let (rounds, burst, singles) = if smoke { (1, 20, 5) } else { (7, 800, 30) };
 
     let pbx = Pbx::start_with(&["--version", "22", "--http"]);
     let observer = Observer::start(pbx.setting("AMI_ADDRESS"), pbx.setting("AMI_SECRET"));

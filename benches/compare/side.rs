@@ -12,7 +12,10 @@ use crate::support::daemon::{Daemon, KEY};
 use crate::support::pbx::Pbx;
 
 /// Connections at once, as of so many bots.
-const CONNECTIONS: usize = 32;
+const CONNECTIONS: usize = 64;
+
+/// A connection that is kept as long as the peer keeps it.
+type Kept = Mutex<Option<BufReader<TcpStream>>>;
 
 /// A way.
 pub struct Side {
@@ -27,7 +30,23 @@ enum Way {
     /// Originates on one AMI socket, without waiting for answers.
     Raw(Box<Mutex<Raw>>),
     /// One HTTP request for each call.
-    Http { port: u16, request: Box<dyn Fn(&str) -> String + Sync>, accepted: &'static str },
+    Http(Http),
+}
+
+struct Http {
+    port: u16,
+    request: Box<dyn Fn(&str) -> String + Sync>,
+    accepted: &'static str,
+    connections: Vec<Kept>,
+}
+
+impl Http {
+    /// Opens the connections one after the other: Asterisk's server loses some of those that come at once, and then it is
+    /// TCP that is measured.
+    fn open(port: u16, request: Box<dyn Fn(&str) -> String + Sync>, accepted: &'static str) -> Way {
+        let connections = (0..CONNECTIONS).map(|_| Mutex::new(connect(port))).collect();
+        Way::Http(Self { port, request, accepted, connections })
+    }
 }
 
 #[allow(dead_code, reason = "held until the side is over")]
@@ -73,7 +92,7 @@ impl Side {
     pub fn originatord(pbx: &Pbx) -> Self {
         let daemon = pbx.daemon();
         let (port, pid) = (daemon.address.port(), daemon.child.id());
-        let way = Way::Http { port, request: Box::new(conf_request), accepted: r#"{"message":"ok"}"# };
+        let way = Http::open(port, Box::new(conf_request), r#"{"message":"ok"}"#);
         Self { way, pid: Some(pid), _held: Some(Held::Daemon(Box::new(daemon))) }
     }
 
@@ -81,7 +100,7 @@ impl Side {
     pub fn rawman(pbx: &Pbx) -> Self {
         let port: u16 = pbx.setting("HTTP_PORT").parse().expect("a port");
         let login = format!("/rawman?action=login&username=originatord&secret={}", pbx.setting("AMI_SECRET"));
-        let answer = http(&mut None, port, &get(&login, "")).expect("rawman answers");
+        let answer = exchange(&mut None, port, &get(&login, "")).expect("rawman answers");
         let cookie = answer
             .lines()
             .find_map(|line| line.strip_prefix("Set-Cookie: "))
@@ -96,7 +115,7 @@ impl Side {
             );
             get(&path, &format!("Cookie: {cookie}\r\n"))
         };
-        let way = Way::Http { port, request: Box::new(request), accepted: "Response: Success" };
+        let way = Http::open(port, Box::new(request), "Response: Success");
         Self { way, pid: None, _held: None }
     }
 
@@ -113,7 +132,7 @@ impl Side {
                 body.len()
             )
         };
-        let way = Way::Http { port, request: Box::new(request), accepted: "\"id\"" };
+        let way = Http::open(port, Box::new(request), "\"id\"");
         Self { way, pid: None, _held: None }
     }
 
@@ -137,7 +156,7 @@ impl Side {
         let python = Python(child);
         let pid = python.0.id();
         crate::support::eventually("the Python program listens", || TcpStream::connect(("127.0.0.1", port)).ok());
-        let way = Way::Http { port, request: Box::new(conf_request), accepted: "ok" };
+        let way = Http::open(port, Box::new(conf_request), "ok");
         Self { way, pid: Some(pid), _held: Some(Held::Python(python)) }
     }
 
@@ -153,21 +172,19 @@ impl Side {
                     raw.accepted(numbers.len())
                 })
             }
-            Way::Http { port, request, accepted } => {
+            Way::Http(http) => {
                 let next = Mutex::new(numbers.iter());
+                let ask = |kept: &Kept| {
+                    let (mut kept, mut count) = (kept.lock().expect("a lock"), 0);
+                    loop {
+                        let Some(number) = next.lock().expect("a lock").next() else { return count };
+                        let answer = exchange(&mut kept, http.port, &(http.request)(number));
+                        count += usize::from(answer.is_some_and(|answer| answer.contains(http.accepted)));
+                    }
+                };
                 thread::scope(|scope| {
-                    let workers: Vec<_> = (0..CONNECTIONS.min(numbers.len()))
-                        .map(|_| {
-                            scope.spawn(|| {
-                                let (mut kept, mut count) = (None, 0);
-                                loop {
-                                    let Some(number) = next.lock().expect("a lock").next() else { return count };
-                                    let answer = http(&mut kept, *port, &request(number));
-                                    count += usize::from(answer.is_some_and(|answer| answer.contains(accepted)));
-                                }
-                            })
-                        })
-                        .collect();
+                    let workers: Vec<_> =
+                        http.connections.iter().take(numbers.len()).map(|kept| scope.spawn(|| ask(kept))).collect();
                     workers.into_iter().map(|worker| worker.join().expect("a worker")).sum()
                 })
             }
@@ -198,18 +215,20 @@ fn get(path: &str, headers: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n")
 }
 
+fn connect(port: u16) -> Option<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_nodelay(true).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    Some(BufReader::new(stream))
+}
+
 /// One exchange over a connection that is kept as long as the peer keeps it; head and body of the answer.
-fn http(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -> Option<String> {
+fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -> Option<String> {
     for _ in 0..2 {
         let is_fresh = kept.is_none();
         let mut stream = match kept.take() {
             Some(stream) => stream,
-            None => {
-                let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
-                stream.set_nodelay(true).ok()?;
-                stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-                BufReader::new(stream)
-            }
+            None => connect(port)?,
         };
         let sent = stream.get_mut().write_all(request.as_bytes());
         let (mut head, mut length, mut closes) = (String::new(), None, false);
