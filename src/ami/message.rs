@@ -117,18 +117,18 @@ pub const MAX_TEXT: usize = 256;
 
 static UNIQUEID: Name = Name::new("\nUniqueid:");
 static LINKEDID: Name = Name::new("\nLinkedid:");
-static CHANNELSTATEDESC: Name = Name::new("\nChannelStateDesc:");
+static CHANNEL_STATE_DESC: Name = Name::new("\nChannelStateDesc:");
 static CAUSE: Name = Name::new("\nCause:");
 static CAUSE_TXT: Name = Name::new("\nCause-txt:");
 static CONFERENCE: Name = Name::new("\nConference:");
-static ACTIONID: Name = Name::new("\nActionID:");
+static ACTION_ID: Name = Name::new("\nActionID:");
 static RESPONSE: Name = Name::new("\nResponse:");
 static REASON: Name = Name::new("\nReason:");
-static USEREVENT: Name = Name::new("\nUserEvent:");
+static USER_EVENT: Name = Name::new("\nUserEvent:");
 static TECH: Name = Name::new("\nTech:");
 static APPLICATION: Name = Name::new("\nApplication:");
-static APPLICATIONDATA: Name = Name::new("\nApplicationData:");
-static BRIDGEID: Name = Name::new("\nBridgeId:");
+static APPLICATION_DATA: Name = Name::new("\nApplicationData:");
+static BRIDGE_ID: Name = Name::new("\nBridgeId:");
 
 /// What our dialplan's UserEvent is called.
 pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
@@ -160,7 +160,7 @@ impl<'f> Event<'f> {
                 Event::Newchannel(channel(uniqueid, linkedid))
             }
             b"Newstate" => {
-                let [uniqueid, linkedid, state] = frame.pick([&UNIQUEID, &LINKEDID, &CHANNELSTATEDESC]);
+                let [uniqueid, linkedid, state] = frame.pick([&UNIQUEID, &LINKEDID, &CHANNEL_STATE_DESC]);
                 Event::Newstate(channel(uniqueid, linkedid), ChannelState::parse(state))
             }
             b"Hangup" => {
@@ -177,20 +177,26 @@ impl<'f> Event<'f> {
                 }
             }
             b"OriginateResponse" => {
-                let [id, response, reason] = frame.pick([&ACTIONID, &RESPONSE, &REASON]);
+                let [id, response, reason] = frame.pick([&ACTION_ID, &RESPONSE, &REASON]);
                 let result = if response == b"Success" { Ok(()) } else { Err(number(reason)) };
                 Event::OriginateResponse { id: ActionId::parse(id), result }
             }
             b"UserEvent" => {
-                let [name, linkedid, tech] = frame.pick([&USEREVENT, &LINKEDID, &TECH]);
+                let [name, linkedid, tech] = frame.pick([&USER_EVENT, &LINKEDID, &TECH]);
                 if name != GATEWAY_REPLY {
                     return None;
                 }
                 Event::GatewayReply { linkedid: text(linkedid), tech: text(tech) }
             }
             b"CoreShowChannel" => {
-                let [uniqueid, linkedid, state, application, data, bridge] =
-                    frame.pick([&UNIQUEID, &LINKEDID, &CHANNELSTATEDESC, &APPLICATION, &APPLICATIONDATA, &BRIDGEID]);
+                let [uniqueid, linkedid, state, application, data, bridge] = frame.pick([
+                    &UNIQUEID,
+                    &LINKEDID,
+                    &CHANNEL_STATE_DESC,
+                    &APPLICATION,
+                    &APPLICATION_DATA,
+                    &BRIDGE_ID,
+                ]);
                 Event::CoreShowChannel(Box::new(ListedChannel {
                     channel: channel(uniqueid, linkedid),
                     state: ChannelState::parse(state),

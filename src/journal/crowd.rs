@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::task::yield_now;
@@ -15,6 +15,10 @@ use super::{Journal, Reader};
 
 /// How many readers are served between two looks at everything else: well under a millisecond's worth.
 const AT_ONCE: usize = 8;
+
+/// Longest pause after a crowd was served. What took longer was not the crowd: the machine was asleep, or the process was
+/// stopped.
+const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// Readers of one log.
 pub struct Crowd {
@@ -33,13 +37,14 @@ impl Crowd {
     /// Waits until there is something to read, or the log is closed, and until it is this reader's turn.
     pub async fn wait(&self, reader: &Reader) {
         loop {
+            // Counted first: whoever is there to be called up has a turn, on however many threads.
+            let _counted = Counted::among(&self.waiting);
             let mut turn = std::pin::pin!(self.turn.notified());
             // From here on no turn is missed; so what is not there to read now is news to whoever calls up.
             turn.as_mut().enable();
             if reader.is_due() {
                 return;
             }
-            let _counted = Counted::among(&self.waiting);
             turn.await;
         }
     }
@@ -60,7 +65,7 @@ impl Crowd {
             }
             if waiting > AT_ONCE {
                 // A crowd gets half of the time at most, and reads what has come meanwhile in one go.
-                sleep(began.elapsed()).await;
+                sleep(began.elapsed().min(MAX_PAUSE)).await;
             }
         }
         self.turn.notify_waiters();

@@ -200,13 +200,14 @@ impl Reader {
     }
 
     /// Whether there is something to read, or the log is closed.
-    pub fn is_due(&self) -> bool {
+    fn is_due(&self) -> bool {
         let ring = self.journal.ring();
         self.gap.is_some() || self.next < ring.next_seq || ring.closed
     }
 
     /// Passes over all there is to read, and says whether there may be more.
-    pub fn skip(&mut self) -> bool {
+    fn skip(&mut self) -> bool {
+        self.gap = None;
         let ring = self.journal.ring();
         self.next = ring.next_seq;
         !ring.closed

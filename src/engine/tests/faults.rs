@@ -117,7 +117,8 @@ fn what_came_to_its_turn_too_late_is_not_sent() {
 fn what_comes_after_a_hold_up_waits_behind_what_waits_and_is_put_off_once() {
     let mut bench = Bench::ready();
     bench.pace(10);
-    [1, 2].map(|who| bench.originate(who, &format!("700{who}")));
+    bench.originate(1, "7001");
+    bench.originate(2, "7002");
     // We are held up, and the driver hears of a crowd before it looks at the clock.
     bench.time += 800 * MS;
     for who in 3..=11 {

@@ -1,0 +1,222 @@
+//! What Asterisk lists against what is believed: after a lost link, a restart, a lost event.
+
+use super::*;
+
+#[test]
+fn an_unknown_fate_is_said_in_time_keeps_the_number_and_is_settled_later() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    let id: CallId = bench.id_of("Originate").parse().unwrap();
+    // Asterisk lives, but says nothing of the call.
+    bench.idle(Duration::from_secs(6));
+    assert_eq!(bench.originated, [(1, Err(OriginateError::Unconfirmed(id)))]);
+    bench.originate(2, "7999");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(id) }));
+    assert_eq!(bench.count("Originate"), 1);
+    // The action's deadline has passed, so the list is asked for; the call is not on it, but may still be on its way.
+    for lists in [2, 3, 4] {
+        bench.idle(Duration::from_millis(3500));
+        assert_eq!((bench.count("CoreShowChannels"), bench.events().last()), (lists, Some(&"call.refused")));
+        bench.list(&[]);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
+    let mut bench = Bench::ready();
+    let (stays, goes) = (bench.call(1, "7001"), bench.call(2, "7002"));
+    bench.originate(3, "7003");
+    let unsure = bench.id_of("Originate");
+    bench.engine.disconnected(bench.now(), "cut");
+    bench.pass(Duration::ZERO);
+    assert_eq!(bench.originated.last(), Some(&(3, Err(OriginateError::Unconfirmed(unsure.parse().unwrap())))));
+    bench.originate(4, "7004");
+    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(_))));
+    assert!(bench.engine.list(&Filter::default(), 9, 9).live.iter().all(|call| call.stale));
+
+    bench.pass(Duration::from_secs(3));
+    assert_eq!(bench.connects, 2);
+    bench.log_in();
+    assert!(bench.ready.is_err());
+    let listed = |id: &str, number: &str| {
+        [
+            format!(
+                "Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: Up\nApplication: ConfBridge\nApplicationData: R1\nBridgeId: b"
+            ),
+            format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock(number)),
+        ]
+    };
+    bench.list(&[listed(&stays, "7001"), listed(&unsure, "7003")].concat());
+    assert_eq!(bench.ready, Ok(()));
+    let ended: Vec<_> = bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
+    let [(Event::CallEnded(end), Some(info))] = &ended[..] else { panic!("{ended:?}") };
+    assert_eq!((info.id.to_string(), end.outcome), (goes, crate::call::outcome::Outcome::Unknown));
+    // The one of unknown fate turned out to live: it is queued, answered and joined by now, and says so.
+    let joined = |id: &str| {
+        bench.records.iter().any(|(event, info)| {
+            event.name() == "call.joined" && info.as_ref().is_some_and(|info| info.id.to_string() == id)
+        })
+    };
+    assert!(joined(&stays) && joined(&unsure));
+    assert_eq!(bench.count("Originate"), 3);
+}
+
+#[test]
+fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let [ours, others] = [1, 2].map(|random| CallId::new(UNIX_EPOCH, random).to_string());
+    let channels = [(&ours, "7001"), (&others, "7002")].map(|(id, number)| {
+        [
+            format!("Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: Up\nApplication: ConfBridge\nApplicationData: R1\nBridgeId: b"),
+            format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock(number)),
+            format!("Uniqueid: leg-{id}\nLinkedid: {id}\nChannelStateDesc: Up"),
+        ]
+    });
+    bench.list(&channels.concat());
+    assert!(bench.ready.is_err(), "whose they are is not known yet");
+    let asked: Vec<_> = bench.sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar")).collect();
+    let answers = asked.iter().map(|frame| {
+        let of = |name| frame.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let instance = if of("Channel: ") == ours { "originatord" } else { "another" };
+        format!(
+            "Response: Success\nActionID: {}\nVariable: ORIGINATORD\nValue: {instance}/bot/ru/R1/a/b",
+            of("ActionID: ")
+        )
+    });
+    for answer in answers.collect::<Vec<_>>() {
+        bench.receive(&answer);
+    }
+    assert_eq!(bench.ready, Ok(()));
+    let calls = bench.engine.list(&Filter::default(), 9, 9).live;
+    assert_eq!(calls.iter().map(|call| call.info.id.to_string()).collect::<Vec<_>>(), [&ours[..]]);
+    assert_eq!((calls[0].info.caller_id.as_str(), calls[0].requested), ("a/b", UNIX_EPOCH));
+    assert_eq!(bench.events(), ["ami.connected"], "it goes on as if nothing had happened");
+    bench.originate(1, "7001");
+    assert!(matches!(bench.refusal(), Some(Refusal::InProgress { by: Some(_) })));
+    bench.hang_up_halves(&ours, "7001", 16);
+    bench.event("Hangup", &format!("leg-{ours}"), &ours, "Cause: 16");
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    assert_nothing_left(&bench);
+}
+
+/// What an earlier run wrote down of a call.
+fn written(n: u128, number: &str) -> CallInfo {
+    CallInfo {
+        id: CallId::new(UNIX_EPOCH, n),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    }
+}
+
+#[test]
+fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
+    let mut bench = Bench::new();
+    let (asked, lives, refused) = (written(1, "7001"), written(2, "7002"), written(3, "7002"));
+    let calls = [(&asked, State::Requested), (&lives, State::Joined), (&refused, State::Requested)];
+    bench.pass(Duration::from_secs(4));
+    bench.engine.remember(bench.now(), calls.map(|(info, state)| (info.clone(), state)).to_vec(), None);
+    bench.log_in();
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
+    bench.list(&listed);
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 2, "the call that lives has its number");
+    bench.originate(1, "7001");
+    assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
+    // Asterisk has no such call, and in time it is sure that none will come.
+    for lists in 2.. {
+        bench.idle(Duration::from_secs(4));
+        if bench.engine.registry.get(asked.id).is_none() {
+            break;
+        }
+        assert!(lists < 10 && bench.count("CoreShowChannels") == lists);
+        bench.list(&listed);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    assert!(bench.engine.registry.get(lives.id).is_some());
+    bench.call(2, "7001");
+}
+
+#[test]
+fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
+    let mut bench = Bench::new();
+    let (lives, over) = (written(1, "7001"), written(2, "7002"));
+    let last_alive = UNIX_EPOCH + Duration::from_secs(1);
+    bench.pass(Duration::from_secs(4));
+    let calls = vec![(lives.clone(), State::Joined), (over.clone(), State::Answered)];
+    bench.engine.remember(bench.now(), calls, Some(last_alive));
+    bench.log_in();
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
+    assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live[0].state, State::Joined);
+    let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
+        panic!("{:?}", bench.events())
+    };
+    assert_eq!((info.id, end.unseen), (over.id, Some((last_alive, bench.now().wall))));
+    bench.hang_up_halves(&lives.id.to_string(), "7001", 16);
+    bench.pass(Duration::from_secs(1));
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn until_it_is_known_which_calls_live_none_is_made() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let reason: Arc<str> = "finding out which calls live".into();
+    assert_eq!(bench.ready, Err(reason.clone()));
+    bench.originate(1, "7999");
+    assert_eq!((bench.refusal(), bench.count("Originate")), (Some(&Refusal::LinkDown(reason)), 0));
+    bench.list(&[]);
+    bench.originate(2, "7999");
+    assert_eq!((&bench.ready, bench.count("Originate")), (&Ok(()), 1));
+}
+
+#[test]
+fn a_list_that_never_ends_is_not_waited_for() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("CoreShowChannels")));
+    while bench.disconnects == 0 {
+        bench.idle(Duration::from_millis(100));
+    }
+    assert_eq!(bench.time.as_secs(), 30);
+}
+
+#[test]
+fn an_event_that_was_lost_is_made_up_for_by_the_list() {
+    let mut bench = Bench::ready();
+    bench.call(1, "7999");
+    for (lists, seconds) in [(2, 60), (3, 3)] {
+        assert_eq!(bench.events().last(), Some(&"call.queued"));
+        bench.idle(Duration::from_secs(seconds));
+        assert_eq!(bench.count("CoreShowChannels"), lists);
+        bench.list(&[]);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    assert_nothing_left(&bench);
+}
+
+#[test]
+fn a_call_asked_for_on_a_link_that_was_lost_is_settled_soon_after_its_return() {
+    let mut bench = Bench::ready();
+    bench.idle(Duration::from_secs(1));
+    bench.originate(1, "7999");
+    bench.engine.disconnected(bench.now(), "cut");
+    bench.idle(Duration::from_secs(1));
+    bench.log_in();
+    bench.list(&[]);
+    for lists in [3, 4] {
+        assert!(!bench.events().contains(&"call.ended"));
+        bench.idle(Duration::from_secs(1));
+        assert_eq!(bench.count("CoreShowChannels"), lists);
+        bench.list(&[]);
+    }
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    bench.call(2, "7999");
+}
