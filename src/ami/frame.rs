@@ -136,4 +136,18 @@ mod tests {
         let frame = Frame::new(Bytes::from_static(b"Room: \xff\xfe"));
         assert_eq!(frame.text("room").as_deref(), Some("\u{fffd}\u{fffd}"));
     }
+
+    proptest::proptest! {
+        /// Behind the first line, and whatever else is said around them.
+        #[test]
+        fn what_is_picked_is_the_first_header_of_its_name(
+            words in proptest::collection::vec(
+                proptest::sample::select(vec!["\n", "\r\n", "\r", "Cause", "Cause:", "Cause-txt:", ":", " ", "x", "\0"]), 0..30)
+        ) {
+            let frame = Frame::new(format!("Event: x\n{}", words.concat()).into());
+            let [cause, text] = ["\nCause:", "\nCause-txt:"].map(Name::new);
+            let first = ["Cause", "Cause-txt"].map(|name| frame.get(name).unwrap_or_default());
+            proptest::prop_assert_eq!(frame.pick([&cause, &text]), first);
+        }
+    }
 }
