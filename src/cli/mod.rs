@@ -129,3 +129,21 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What clap breaks lines at where it is not told how wide the terminal is.
+    const WIDTH: usize = 100;
+
+    #[test]
+    fn no_row_of_a_table_in_the_help_is_broken() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for row in help.lines().filter(|line| line.starts_with("  ")) {
+                assert!(row.chars().count() <= WIDTH, "{}: {row}", command.get_name());
+            }
+        }
+    }
+}

@@ -73,16 +73,18 @@ The last three digits of a number choose what the callee does:
   others  answer after 1 s and stay
 
 A scenario file changes that. All of it can be left out:
-  [timing]                  # dial, wait (before the conference), beep, leave, lock_lingers
+  [timing]                # dial, wait (before the conference), beep, leave, lock_lingers
   wait = \"0s\"
-  [[callee]]                # the first that matches counts
+  [[callee]]              # the first that matches counts
   number = \"7999*1\"       # digits, ? for any one, * for any others
   ring_after = \"500ms\"    # without it, it does not ring
-  answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\", cause = 34
+  answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\",
+                          # cause = 34
   talk = \"10s\"            # without it, the callee stays
-  [faults]                  # stop_reading, stop_writing, delay, cut_after, cut_before_receipt, repeat, drop,
-  drop = 0.01               # reorder, garbage, endless_line, endless_headers, flood
-The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk anew.
+  [faults]                # stop_reading, stop_writing, delay, cut_after, cut_before_receipt,
+  drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood
+The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk
+anew.
 
 Exit codes:
   0    ended by SIGINT or SIGTERM
