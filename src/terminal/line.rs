@@ -105,13 +105,20 @@ fn line(record: &Map<String, Value>) -> String {
     let is_time = |time: &&str| time.bytes().all(|b| b.is_ascii_digit() || b":.".contains(&b));
     let time = text("time").get(11..23).filter(is_time).unwrap_or_default();
     let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
-    let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<16}{style:#}");
-    if record.contains_key("call_id") {
-        let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
-        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14}{dim:#}"));
-    }
     let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
-    for (name, value) in record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()) {
+    let more: Vec<_> =
+        record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()).collect();
+    // Nothing is padded at the end of a line.
+    let width = |column: usize, is_last: bool| if is_last && more.is_empty() { 0 } else { column };
+    let is_call = record.contains_key("call_id");
+    let event_width = width(16, !is_call);
+    let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<event_width$}{style:#}");
+    if is_call {
+        let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
+        let key_width = width(14, true);
+        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<key_width$}{dim:#}"));
+    }
+    for (name, value) in more {
         let value = match value {
             Value::String(text) => quoted(text).into_owned(),
             other => other.to_string(),
