@@ -80,6 +80,8 @@ fn who_answers_and_does_not_come_into_the_room_is_no_success() {
     let ended = program.end();
     assert!(ended.stdout.contains("\"outcome\":\"completed\""), "{ended:?}");
     assert_eq!(ended.code, Some(1), "{ended:?}");
+    // The outcome alone looks like success.
+    assert_eq!(ended.stderr, "-- answered, but not seen in the room\n");
 }
 
 #[test]

@@ -62,6 +62,9 @@ pub const HELP: &str = exit_codes![
     .."  130  Ctrl-C; the call goes on, and it is said how to hang it up",
 ];
 
+/// The exit code of a call that is completed, and was not what it was made for.
+const NOT_JOINED: u8 = 1;
+
 /// The exit code where nobody knows what has become of the call.
 const UNKNOWN: u8 = 19;
 
@@ -74,7 +77,7 @@ fn exit_code(end: &End) -> u8 {
         End::Forgotten => Outcome::Unknown,
     };
     match outcome {
-        Outcome::Completed => 1,
+        Outcome::Completed => NOT_JOINED,
         Outcome::NoAnswer => 10,
         Outcome::Busy => 11,
         Outcome::Declined => 12,
@@ -119,7 +122,13 @@ async fn place(args: &CallArgs) -> Result<u8, TerminalError> {
     let printer = Printer::new(anstream::stdout(), args.json);
     let follower = Follower::new(id, log, args.connection.client()?, printer);
     match or_interrupted(follower.to_end()).await {
-        Some(Ok(end)) => Ok(exit_code(&end)),
+        Some(Ok(end)) => {
+            let code = exit_code(&end);
+            if code == NOT_JOINED {
+                note("answered, but not seen in the room");
+            }
+            Ok(code)
+        }
         Some(Err(error)) => {
             note(&goes_on(args, id));
             Err(error)
