@@ -70,7 +70,7 @@ enum EraseError {
 pub async fn run(args: EraseArgs) -> ExitCode {
     match erase(&args).await {
         Ok(erased) => {
-            println!("erased: {erased} records and calls");
+            println!("erased: {erased} records and calls that were written down");
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -249,7 +249,7 @@ fn the_command_says_what_is_wrong() {
     fs::write(&config, text).expect("a file");
     assert_eq!(erase(&["12", "--config", &config]).code, Some(64));
     // There is nothing yet, and so nothing of the number.
-    assert_eq!(erase(&[NUMBER, "--config", &config]).stdout, "erased: 0 records and calls\n");
+    assert_eq!(erase(&[NUMBER, "--config", &config]).stdout, "erased: 0 records and calls that were written down\n");
     fs::write(folder.path().join("notes.txt"), "no database".repeat(100)).expect("a file");
     let broken = erase(&[NUMBER, "--config", &config]);
     assert_eq!(broken.code, Some(74), "{broken:?}");
