@@ -78,6 +78,8 @@ fn axe_finds_nothing_serious() {
             find(&page, &format!("a question, {scheme} {size:?}"));
             page.click("#confirm-yes");
             wait_no_row(&page, "+79990990001");
+            let beyond = page.run("return document.documentElement.scrollHeight - innerHeight", json!([]));
+            assert_eq!(beyond, 0, "the page itself does not scroll, {scheme} {size:?}");
             if size == TELEPHONE {
                 page.press(ESCAPE);
                 for tab in ["log", "trends"] {
