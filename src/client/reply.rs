@@ -5,6 +5,7 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
 use crate::call::CallId;
+use crate::journal::sink::escaped;
 
 /// Longest reason that is kept, in characters.
 const MAX_REASON: usize = 160;
@@ -55,7 +56,9 @@ fn call_id(headers: &HeaderMap) -> Option<CallId> {
 fn reason(response: &Response<impl AsRef<[u8]>>) -> String {
     let body = serde_json::from_slice(response.body().as_ref()).unwrap_or(Body { error: None, text: None });
     let text = body.error.or(body.text);
-    text.map_or_else(|| format!("an answer of {}", response.status()), |text| text.chars().take(MAX_REASON).collect())
+    // A daemon may pass on Asterisk's words, and it may be none.
+    let kept = |text: String| escaped(&text).chars().take(MAX_REASON).collect();
+    text.map_or_else(|| format!("an answer of {}", response.status()), kept)
 }
 
 #[cfg(test)]

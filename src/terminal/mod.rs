@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use crate::client::ClientError;
 use crate::client::live_log::{Lost, Refused};
+use crate::journal::sink::escaped;
 use crate::lifecycle::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 
 /// The exit code of a program that Ctrl-C has ended, as a shell says it.
@@ -120,7 +121,7 @@ impl From<Refused> for TerminalError {
 /// What an answer says that is an error.
 fn said(answer: &Response<Bytes>) -> String {
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    body["error"].as_str().unwrap_or("nothing that could be understood").to_owned()
+    escaped(body["error"].as_str().unwrap_or("nothing that could be understood")).into_owned()
 }
 
 /// Says how a command has ended, if that is not as it was meant to.
@@ -138,7 +139,7 @@ fn finish(command: &str, result: Result<u8, TerminalError>) -> ExitCode {
 /// Says something beside the output. Who no longer listens is not told.
 fn note(text: &str) {
     let dim = Style::new().dimmed();
-    let _ = writeln!(anstream::stderr(), "{dim}-- {text}{dim:#}");
+    let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
 
 /// Says why the live log was lost. However often it is tried in vain: the same trouble is said once.
@@ -156,5 +157,18 @@ impl Troubles {
 
     fn over(&mut self) {
         self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_daemon_says_cannot_get_at_the_terminal() {
+        let mut answer = Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
+        *answer.status_mut() = StatusCode::BAD_GATEWAY;
+        let error = TerminalError::of_answer(&answer).to_string();
+        assert_eq!(error, r"the daemon says 502 Bad Gateway: no: \u{1b}]0;x\u{7}\nyes");
     }
 }

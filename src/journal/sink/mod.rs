@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 pub use file::{FileSink, erase_in_files};
 pub use past::Past;
 pub use stdout::StdoutSink;
-pub use text::{quoted, text_line};
+pub use text::{escaped, quoted, text_line};
 
 use super::{Entry, Reader};
 use crate::call::Number;

@@ -72,6 +72,16 @@ pub fn quoted(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
 }
 
+/// The text as it is, but for what a terminal could take for more than text: somebody else's words, within a sentence.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_safe = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
+    if text.chars().all(is_safe) {
+        return text.into();
+    }
+    let escape = |c: char| if is_safe(c) { c.to_string() } else { c.escape_debug().to_string() };
+    text.chars().map(escape).collect::<String>().into()
+}
+
 fn is_plain(text: &str) -> bool {
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | ':' | '/' | '@');
     !text.is_empty() && text.chars().all(is_plain)
@@ -90,5 +100,6 @@ mod tests {
         assert_eq!(quoted("\u{202e}txt"), r#""\u{202e}txt""#);
         assert_eq!(quoted("\"="), r#""\"=""#);
         assert_eq!(quoted(""), "\"\"");
+        assert_eq!(escaped("a \u{1b}[2J\"b\"\n\u{202e}\u{9b}КОМНАТА"), "a \\u{1b}[2J\"b\"\\n\\u{202e}\\u{9b}КОМНАТА");
     }
 }
