@@ -4,14 +4,12 @@
 
 use std::sync::Arc;
 
-use warp::Filter;
 use warp::filters::BoxedFilter;
+use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 
-use super::places::Place;
-use super::{Api, at, reply, with};
+use super::{Api, looked_at, reply};
 
 /// OpenMetrics, which is written where nothing else is asked for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -21,28 +19,17 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    at("/metrics")
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::get())
-        .map(|api: Arc<Api>, method: Method, headers: HeaderMap, place: Place| {
-            if method != Method::GET && method != Method::HEAD {
-                return reply::other_method(&method, "GET, HEAD, OPTIONS");
-            }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
-            let _served = place.serve();
-            let metrics = api.journal.metrics();
-            let (body, content_type) = if wants_prometheus(&headers) {
-                (metrics.prometheus(), PROMETHEUS)
-            } else {
-                (metrics.open_metrics(), OPEN_METRICS)
-            };
-            let mut response = Response::new(body.into());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            reply::asked_by(&caller.name, reply::not_stored(response))
-        })
-        .boxed()
+    looked_at("/metrics", api, |api, headers| {
+        let metrics = api.journal.metrics();
+        let (body, content_type) = if wants_prometheus(headers) {
+            (metrics.prometheus(), PROMETHEUS)
+        } else {
+            (metrics.open_metrics(), OPEN_METRICS)
+        };
+        let mut response = Response::new(body.into());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        reply::not_stored(response)
+    })
 }
 
 /// Whether the client takes plain text and does not speak of OpenMetrics.

@@ -22,11 +22,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Semaphore;
+use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
+use warp::http::{HeaderMap, Method};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use self::auth::{Door, Keys};
+use self::places::Place;
 use self::reply::AskedBy;
 use crate::call::Lang;
 use crate::config::Config;
@@ -162,6 +165,24 @@ fn at(path: &'static str) -> impl Filter<Extract = (), Error = Rejection> + Clon
             if full.as_str() == path { Ok(()) } else { Err(warp::reject::not_found()) }
         })
         .untuple_one()
+}
+
+/// What is only looked at, by whoever has a key.
+fn looked_at(path: &'static str, api: Arc<Api>, answer: fn(&Api, &HeaderMap) -> Response) -> BoxedFilter<(Response,)> {
+    at(path)
+        .and(with(api))
+        .and(warp::method())
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get())
+        .map(move |api: Arc<Api>, method: Method, headers: HeaderMap, place: Place| {
+            if method != Method::GET && method != Method::HEAD {
+                return reply::other_method(&method, "GET, HEAD, OPTIONS");
+            }
+            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
+            let _served = place.serve();
+            reply::asked_by(&caller.name, answer(&api, &headers))
+        })
+        .boxed()
 }
 
 /// Gives handlers what they share.
