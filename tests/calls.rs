@@ -5,25 +5,11 @@ mod support;
 use std::process::Command;
 
 use serde_json::Value;
-use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon, KEY};
+use support::ami::FakeAsterisk;
+use support::daemon::{Daemon, KEY};
 use support::program::{self, Ended, nobody, run};
 
 const HISTORY: (&str, &str) = ("history", "file = \"history.db\"");
-
-fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
-}
-
-/// A call that is over; returns its id.
-fn ended(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str, room: &str) -> String {
-    let id = daemon.call_ok(number, room);
-    asterisk.hang_up(&id);
-    daemon.wait_for(&id, "call.ended");
-    id
-}
 
 fn with_key(command: &str, address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
@@ -51,10 +37,10 @@ fn each(printed: &str, name: &str) -> Vec<String> {
 
 #[test]
 fn a_table_of_those_that_live() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let none = run(with_key("calls", daemon.address, &[]));
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- there is none\n"));
-    let over = ended(&asterisk, &daemon, "79990000009", "R1");
+    let over = daemon.call_over(&asterisk, "79990000009", "R1");
     let [a, b] = [("79990000001", "R1"), ("7999", "КОМНАТА1")].map(|(number, room)| daemon.call_ok(number, room));
     let table = calls(&daemon, &[]);
     let lines: Vec<_> = table.lines().collect();
@@ -74,8 +60,8 @@ fn a_table_of_those_that_live() {
 #[test]
 fn a_table_of_those_that_have_ended() {
     for settings in [&[HISTORY][..], &[]] {
-        let (asterisk, daemon) = start(settings);
-        let [a, b] = ["79990000001", "79990000002"].map(|number| ended(&asterisk, &daemon, number, "R1"));
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
+        let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_over(&asterisk, number, "R1"));
         daemon.call_ok("79990000003", "R1");
         let listed = run(with_key("calls", daemon.address, &["--ended"]));
         let lines: Vec<_> = listed.stdout.lines().collect();
@@ -98,9 +84,9 @@ fn a_table_of_those_that_have_ended() {
 
 #[test]
 fn filters_are_those_of_the_api() {
-    let (asterisk, daemon) = start(&[HISTORY]);
-    let a = ended(&asterisk, &daemon, "79990000001", "R1");
-    let b = ended(&asterisk, &daemon, "79990000002", "КОМНАТА1");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
+    let a = daemon.call_over(&asterisk, "79990000001", "R1");
+    let b = daemon.call_over(&asterisk, "79990000002", "КОМНАТА1");
     let live = daemon.call_ok("79990000003", "R1");
     let time_of_b = daemon.get(&format!("/api/calls/{b}")).json()["requested"].as_str().expect("a time").to_owned();
     for (args, expected) in [
@@ -130,9 +116,9 @@ fn filters_are_those_of_the_api() {
 
 #[test]
 fn json_and_csv_are_what_the_api_says() {
-    let (asterisk, daemon) = start(&[HISTORY]);
-    ended(&asterisk, &daemon, "79990000001", "R1");
-    ended(&asterisk, &daemon, "79990000002", "R2");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
+    daemon.call_over(&asterisk, "79990000001", "R1");
+    daemon.call_over(&asterisk, "79990000002", "R2");
     daemon.call_ok("79990000003", "R1");
     let page = daemon.get("/api/calls").json();
     for (args, kind) in [(&["--ended"][..], "ended"), (&[], "live")] {
@@ -148,8 +134,8 @@ fn json_and_csv_are_what_the_api_says() {
 
 #[test]
 fn page_after_page_is_listed_and_no_more_than_is_asked_for() {
-    let (asterisk, daemon) = start(&[HISTORY]);
-    let template = ended(&asterisk, &daemon, "79990000001", "R1");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
+    let template = daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
     // Older ones, as earlier runs have written them.
     let mut history = rusqlite::Connection::open(file).expect("the history");
@@ -189,7 +175,7 @@ fn page_after_page_is_listed_and_no_more_than_is_asked_for() {
 
 #[test]
 fn what_is_hung_up_and_what_is_not_is_said_of_each() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
     let both = hangup(&daemon, &[&a, &b]);
     let expected = format!("{a}: hung up\n{b}: hung up\n");
@@ -212,7 +198,7 @@ fn what_is_hung_up_and_what_is_not_is_said_of_each() {
 #[test]
 fn who_may_only_watch_lists_and_does_not_hang_up() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
-    let (asterisk, daemon) = start(&[("key", watch)]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", watch)]);
     let live = daemon.call_ok("79990000001", "R1");
     let as_key = |key: &str, mut command: Command| {
         command.env("ORIGINATORD_KEY", key);
@@ -233,7 +219,7 @@ fn who_may_only_watch_lists_and_does_not_hang_up() {
 
 #[test]
 fn the_url_comes_from_the_command_line_or_the_environment() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let live = daemon.call_ok("79990000001", "R1");
     let (_held, nowhere) = nobody();
     let mut from_environment = program::command(&["calls"]);

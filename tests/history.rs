@@ -12,20 +12,6 @@ use support::http::{self, assert_error};
 
 const HISTORY: &[(&str, &str)] = &[("history", "file = \"history.db\"")];
 
-fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
-}
-
-/// Makes a call that is over; returns its id.
-fn ended(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str, room: &str) -> String {
-    let id = daemon.call_ok(number, room);
-    asterisk.hang_up(&id);
-    daemon.wait_for(&id, "call.ended");
-    id
-}
-
 /// The ids of the ended calls of a page.
 fn ids(page: &Value) -> Vec<&str> {
     page["ended"].as_array().expect("calls").iter().map(|call| call["call_id"].as_str().expect("an id")).collect()
@@ -34,7 +20,7 @@ fn ids(page: &Value) -> Vec<&str> {
 /// The same must hold of what the database and of what the ring of the last calls answers.
 fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
     for settings in [HISTORY, &[]] {
-        let (asterisk, daemon) = start(settings);
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
         test(&asterisk, &daemon);
     }
 }
@@ -42,8 +28,8 @@ fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
 #[test]
 fn calls_are_found_by_what_they_are() {
     both(|asterisk, daemon| {
-        let a = ended(asterisk, daemon, "79990000001", "R1");
-        let b = ended(asterisk, daemon, "79990000002", "КОМНАТА1");
+        let a = daemon.call_over(asterisk, "79990000001", "R1");
+        let b = daemon.call_over(asterisk, "79990000002", "КОМНАТА1");
         let live = daemon.call_ok("79990000003", "R1");
         let (time_of_a, time_of_b) = (
             daemon.get(&format!("/api/calls/{a}")).json()["requested"].as_str().expect("a time").to_owned(),
@@ -79,10 +65,10 @@ fn calls_are_found_by_what_they_are() {
 fn pages_follow_each_other_while_calls_end() {
     both(|asterisk, daemon| {
         daemon.call_ok("79990000007", "R1");
-        let calls: Vec<_> = (0..5).map(|n| ended(asterisk, daemon, &format!("7999000000{n}"), "R1")).collect();
+        let calls: Vec<_> = (0..5).map(|n| daemon.call_over(asterisk, &format!("7999000000{n}"), "R1")).collect();
         let first = daemon.get("/api/calls?limit=2").json();
         assert_eq!(ids(&first), [&*calls[4], &*calls[3]]);
-        ended(asterisk, daemon, "79990000009", "R1");
+        daemon.call_over(asterisk, "79990000009", "R1");
         daemon.call_ok("79990000008", "R1");
         let mut cursor = first["next"].as_str().expect("a cursor").to_owned();
         let mut rest = Vec::new();
@@ -101,8 +87,8 @@ fn pages_follow_each_other_while_calls_end() {
 
 #[test]
 fn what_a_run_has_written_the_next_one_finds() {
-    let (asterisk, daemon) = start(HISTORY);
-    let id = ended(&asterisk, &daemon, "79990000001", "КОМНАТА1");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let id = daemon.call_over(&asterisk, "79990000001", "КОМНАТА1");
     let path = format!("/api/calls/{id}");
     let before = daemon.get(&path).json();
     assert_eq!((&before["outcome"], &before["cause_text"]), (&"busy".into(), &"User busy".into()));
@@ -124,7 +110,7 @@ fn written(file: &std::path::Path, id: &str) -> bool {
 
 #[test]
 fn calls_come_as_a_table_that_no_spreadsheet_runs() {
-    let (asterisk, daemon) = start(HISTORY);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let body = serde_json::json!({
         "api_key": KEY, "phone_number": "+79990000001", "room_name": "-R1", "caller_id": "=1+1 (work)",
     });
@@ -146,9 +132,9 @@ fn calls_come_as_a_table_that_no_spreadsheet_runs() {
 
 #[test]
 fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
-    let (asterisk, daemon) = start(&[("history", "file = \"later/history.db\"")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
     eventually("the log says so", || daemon.output().contains("the history cannot be written").then_some(()));
-    let id = ended(&asterisk, &daemon, "79990000001", "R1");
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
     let page = daemon.get("/api/calls").json();
     assert_eq!(ids(&page), [&*id]);
     assert!(page["history"].as_str().is_some_and(|state| state.contains("the history cannot be")), "{page}");
@@ -165,12 +151,12 @@ fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
 
 #[test]
 fn a_disk_that_is_full_loses_no_end_that_the_ring_still_has() {
-    let (asterisk, daemon) = start(HISTORY);
-    ended(&asterisk, &daemon, "79990000001", "R1");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
     eventually("it is there", || file.exists().then_some(()));
     limit_file_size(&daemon, "8192");
-    let calls: Vec<_> = (10..40).map(|n| ended(&asterisk, &daemon, &format!("799900000{n}"), "R1")).collect();
+    let calls: Vec<_> = (10..40).map(|n| daemon.call_over(&asterisk, &format!("799900000{n}"), "R1")).collect();
     eventually("it complains", || daemon.output().contains("the history cannot be written").then_some(()));
     limit_file_size(&daemon, "unlimited");
     eventually("all are written", || calls.iter().all(|id| written(&file, id)).then_some(()));
@@ -193,7 +179,7 @@ fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
     let daemon = Daemon::start_in(folder, &ami, HISTORY);
     daemon.wait_ready();
     eventually("the log says so", || daemon.output().contains("file is not a database").then_some(()));
-    let id = ended(&asterisk, &daemon, "79990000001", "R1");
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
     assert_eq!(ids(&daemon.get("/api/calls").json()), [&*id]);
     assert!(std::fs::read_to_string(&file).expect("a file").starts_with("this is no database"));
     std::fs::rename(&file, file.with_extension("old")).expect("it is moved away");
@@ -202,7 +188,7 @@ fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
 
 #[test]
 fn without_a_history_it_is_said_that_only_the_last_calls_are_known() {
-    let (asterisk, daemon) = start(&[]);
-    ended(&asterisk, &daemon, "79990000001", "R1");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
+    daemon.call_over(&asterisk, "79990000001", "R1");
     assert_eq!(daemon.get("/api/calls").json()["history"], "off");
 }

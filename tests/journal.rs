@@ -6,15 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon};
+use support::ami::FakeAsterisk;
+use support::daemon::Daemon;
 use support::eventually;
 
 fn start(settings: &str) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
-    let daemon = Daemon::start(&ami, &[("journal", settings)]);
-    (asterisk, daemon)
+    FakeAsterisk::with_daemon(&[("journal", settings)])
 }
 
 /// The whole lines of the file.

@@ -6,16 +6,10 @@ mod support;
 use std::io::Write;
 
 use serde_json::Value;
-use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon, KEY};
+use support::ami::FakeAsterisk;
+use support::daemon::{Daemon, KEY};
 use support::eventually;
 use support::http;
-
-fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
-}
 
 /// All lines so far; each is JSON with a time.
 fn lines(daemon: &Daemon) -> Vec<Value> {
@@ -32,7 +26,7 @@ fn lines(daemon: &Daemon) -> Vec<Value> {
 #[test]
 fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
     let debug = ("log", "filter = \"info,originatord=debug\"");
-    let (asterisk, daemon) = start(&[debug, ("privacy", "mask_numbers = true")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[debug, ("privacy", "mask_numbers = true")]);
     let id = daemon.call_ok("79991234567", "R1");
     daemon.get(&format!("/api/calls/{id}"));
     daemon.get("/api/calls?number=79991234567");
@@ -61,7 +55,7 @@ fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
 
 #[test]
 fn no_peer_can_make_the_log_grow() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let noise = || {
         for number in 0..100 {
             let wrong = format!("wrong-key-{number}");

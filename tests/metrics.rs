@@ -9,19 +9,13 @@ use originatord::call::outcome::Outcome;
 use originatord::journal::Event;
 use serde_json::Value;
 use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon, KEY};
+use support::daemon::{Daemon, KEY};
 use support::eventually;
 use support::http::{self, Reply, assert_error};
 use support::prometheus::{Prometheus, lint, promtool};
 use support::sim::Simulator;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
-}
 
 fn scrape(daemon: &Daemon, accept: &str) -> Reply {
     http::request(
@@ -49,7 +43,7 @@ fn wait_for(daemon: &Daemon, series: &str, expected: f64) {
 
 #[test]
 fn metrics_are_for_those_with_a_key_and_in_the_format_they_ask_for() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     assert_error(&http::request(daemon.address, "GET", "/metrics", &[], b""), 401, "no key");
     assert_error(&http::request(daemon.address, "GET", "/metrics", &[("X-Api-Key", "wrong-key")], b""), 401, "wrong");
     assert_error(&http::request(daemon.address, "POST", "/metrics", &[("X-Api-Key", KEY)], b"{}"), 405, "POST");
@@ -70,7 +64,7 @@ fn metrics_are_for_those_with_a_key_and_in_the_format_they_ask_for() {
 
 #[test]
 fn promtool_has_nothing_to_say_against_names_units_and_help() {
-    let (_asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"calls.jsonl\"")]);
     daemon.call_ok("79990000001", "R1");
     let linted = lint(&scrape(&daemon, "text/plain").body);
     assert_eq!((linted.code, &*linted.stdout, &*linted.stderr), (Some(0), "", ""));
@@ -80,7 +74,8 @@ fn promtool_has_nothing_to_say_against_names_units_and_help() {
 
 #[test]
 fn what_happens_to_calls_is_counted() {
-    let (asterisk, daemon) = start(&[("limits", "attempts_per_number = 2"), ("journal", "file = \"calls.jsonl\"")]);
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("limits", "attempts_per_number = 2"), ("journal", "file = \"calls.jsonl\"")]);
     let conf =
         |code: u16| format!("originatord_http_requests_total{{path=\"/api/conf\",code=\"{code}\",key=\"tester\"}}");
     let first = daemon.call_ok("79990000001", "R1");
@@ -126,8 +121,10 @@ fn what_happens_to_calls_is_counted() {
 
 #[test]
 fn the_link_and_what_waits_for_asterisk_show() {
-    let (asterisk, daemon) =
-        start(&[("asterisk", "keepalive = \"100ms\"\nbackoff_min = \"1ms\"\nbackoff_max = \"1ms\"")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
+        "asterisk",
+        "keepalive = \"100ms\"\nbackoff_min = \"1ms\"\nbackoff_max = \"1ms\"",
+    )]);
     eventually("a round trip is measured", || {
         value(&daemon.get("/metrics").body, "originatord_ami_round_trip_seconds_count").filter(|count| *count > 0.0)
     });
@@ -146,7 +143,7 @@ fn the_link_and_what_waits_for_asterisk_show() {
 
 #[test]
 fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
-    let (_asterisk, daemon) = start(&[("journal", "file = \"later/calls.jsonl\"\nring = 3")]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"later/calls.jsonl\"\nring = 3")]);
     wait_for(&daemon, "originatord_journal_writer_up{writer=\"file\"}", 0.0);
     for number in 0..10 {
         daemon.call_ok(&format!("7999000000{number}"), "R1");
@@ -168,7 +165,7 @@ fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
 
 #[test]
 fn no_stranger_makes_time_series() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let ask = |path: &str, key: &str| http::request(daemon.address, "GET", path, &[("X-Api-Key", key)], b"").status;
     let series = || daemon.get("/metrics").body.lines().filter(|line| !line.starts_with('#')).count();
     // One of each kind, so that what can be there is there.
@@ -208,7 +205,7 @@ fn the_alert_rules_are_sound_and_fire_when_they_should() {
 fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
     let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file");
     let (page, rules) = (read("docs/operating.md"), read("dist/alerts.yml"));
-    let (_asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"calls.jsonl\"")]);
     let text = scrape(&daemon, "text/plain").body;
     let metrics = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let metrics = metrics.filter(|name| !name.starts_with("process_")).map(|name| format!("`{name}"));

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::ami::{FakeAsterisk, OnOriginate};
-use support::daemon::{Ami, Daemon, KEY};
+use support::ami::FakeAsterisk;
+use support::daemon::{Daemon, KEY};
 use support::events::EventStream;
 use support::eventually;
 use support::http::{self, assert_error};
@@ -23,10 +23,7 @@ const WRITTEN: &[(&str, &str)] =
     &[("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\""), ("history", "file = \"history.db\"")];
 
 fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let settings = [WRITTEN, settings].concat();
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &settings);
-    (asterisk, daemon)
+    FakeAsterisk::with_daemon(&[WRITTEN, settings].concat())
 }
 
 /// Makes a call that is over, and waits until that is written down; returns its id.

@@ -229,3 +229,15 @@ fn assert_nothing_left(bench: &Bench) {
     assert!(bench.engine.registry.holds_nothing());
     assert!(bench.engine.waiting.is_empty() && bench.engine.waiting_deadlines.is_empty());
 }
+
+/// What an earlier run wrote down of a call.
+fn written(n: u128, number: &str) -> CallInfo {
+    CallInfo {
+        id: CallId::new(UNIX_EPOCH, n),
+        number: number.parse().unwrap(),
+        room: "R1".parse().unwrap(),
+        caller_id: "Bob".parse().unwrap(),
+        lang: "ru".parse().unwrap(),
+        key: "bot".into(),
+    }
+}

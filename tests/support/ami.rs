@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use super::daemon::{Ami, Daemon};
 use super::eventually;
 
 /// An action as it was received: its headers, in their order.
@@ -66,6 +67,13 @@ struct Shared {
 }
 
 impl FakeAsterisk {
+    /// One that accepts all calls, and a daemon for it with these settings.
+    pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
+        let asterisk = Self::start(OnOriginate::Accept);
+        let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+        (asterisk, daemon)
+    }
+
     pub fn start(on_originate: OnOriginate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");

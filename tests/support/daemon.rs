@@ -10,6 +10,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::ami::FakeAsterisk;
 use super::http::{self, Reply, Sent};
 use super::{PATIENCE, eventually};
 
@@ -214,6 +215,14 @@ impl Daemon {
         let reply = self.call(number, room);
         assert_eq!((reply.status, &reply.body[..]), (200, "{\"message\":\"ok\"}\n"), "{reply:?}");
         reply.header("x-call-id").expect("an id").to_owned()
+    }
+
+    /// Makes a call that is over; returns its id.
+    pub fn call_over(&self, asterisk: &FakeAsterisk, number: &str, room: &str) -> String {
+        let id = self.call_ok(number, room);
+        asterisk.hang_up(&id);
+        self.wait_for(&id, "call.ended");
+        id
     }
 
     /// `GET`, with the key.

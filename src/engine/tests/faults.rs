@@ -237,15 +237,7 @@ fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
 #[test]
 fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
     let mut bench = Bench::new();
-    let asked = |n: u128, number: &str| CallInfo {
-        id: CallId::new(UNIX_EPOCH, n),
-        number: number.parse().unwrap(),
-        room: "R1".parse().unwrap(),
-        caller_id: "Bob".parse().unwrap(),
-        lang: "ru".parse().unwrap(),
-        key: "bot".into(),
-    };
-    let (made, never_made) = (asked(1, "7001"), asked(2, "7002"));
+    let (made, never_made) = (written(1, "7001"), written(2, "7002"));
     let calls = [&made, &never_made].map(|info| (info.clone(), State::Requested));
     bench.engine.remember(bench.now(), calls.to_vec(), None);
     bench.log_in();

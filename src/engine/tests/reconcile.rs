@@ -102,18 +102,6 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
     assert_nothing_left(&bench);
 }
 
-/// What an earlier run wrote down of a call.
-fn written(n: u128, number: &str) -> CallInfo {
-    CallInfo {
-        id: CallId::new(UNIX_EPOCH, n),
-        number: number.parse().unwrap(),
-        room: "R1".parse().unwrap(),
-        caller_id: "Bob".parse().unwrap(),
-        lang: "ru".parse().unwrap(),
-        key: "bot".into(),
-    }
-}
-
 #[test]
 fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
     let mut bench = Bench::new();
