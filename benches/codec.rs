@@ -210,7 +210,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// All there are: those of crates.io, and for scale one of PyPI.
+    /// All there are: those published for Rust, and for scale one for Python.
     fn all(transcript: &Transcript) -> Vec<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (manifest, target) = (here.join("benches/peers/Cargo.toml"), here.join("target/peers"));
