@@ -20,10 +20,13 @@ impl Frame {
 
     /// The headers in their order, as name and value. Lines without a colon are passed over.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines().filter_map(|line| {
-            let colon = memchr(b':', line)?;
-            Some((&line[..colon], value(&line[colon + 1..])))
-        })
+        self.lines().filter_map(header)
+    }
+
+    /// The header of the first line, which tells what kind of message this is.
+    pub fn first(&self) -> Option<(&[u8], &[u8])> {
+        let Self(lines) = self;
+        header(&lines[..memchr(b'\n', lines).unwrap_or(lines.len())])
     }
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
@@ -36,7 +39,7 @@ impl Frame {
 
     /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first header tells.
     pub fn event_name(&self) -> Option<&[u8]> {
-        self.headers().next().and_then(|(name, value)| (name == b"Event").then_some(value))
+        self.first().and_then(|(name, value)| (name == b"Event").then_some(value))
     }
 
     /// The first header of this name, in any case.
@@ -81,6 +84,11 @@ impl Name {
     fn finder(&self) -> &Finder<'static> {
         self.finder.get_or_init(|| Finder::new(self.line))
     }
+}
+
+fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr(b':', line)?;
+    Some((&line[..colon], value(&line[colon + 1..])))
 }
 
 /// The value, if the line is a header of this name. A look at where its colon would be is mostly enough to tell.

@@ -136,7 +136,7 @@ pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
 impl<'f> Message<'f> {
     /// Tells what `frame` is by its first header; only what is used is looked into.
     pub fn parse(frame: &'f Frame) -> Self {
-        match frame.headers().next() {
+        match frame.first() {
             Some((b"Event", name)) => Event::parse(name, frame).map_or(Message::Other, Message::Event),
             Some((b"Response", value)) => {
                 let response = Response {

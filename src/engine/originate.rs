@@ -135,7 +135,8 @@ impl<O, H> Engine<O, H> {
 
     /// Answers who waits for this call, if what is known of it now is an answer.
     pub(super) fn look_at(&mut self, now: Now, id: CallId) {
-        let (Some(waiting), Some(call)) = (self.waiting.get(&id), self.registry.get(id)) else { return };
+        let Some(waiting) = self.waiting.get(&id) else { return };
+        let Some(call) = self.registry.get(id) else { return };
         if call.has_lock() || call.is_accepted() {
             self.answer(id, Ok(id));
         } else if call.is_locked_out() {
