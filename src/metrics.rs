@@ -94,9 +94,9 @@ const AMI_EVENTS: [&str; 11] = [
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
-    records: Family<Of<1>, Counter>,
+    records: ByName<{ Event::NAMES.len() }>,
     refused: Family<Of<2>, Counter>,
-    ended: Family<Of<1>, Counter>,
+    ended: ByName<{ Outcome::ALL.len() }>,
     receipt: Histogram,
     ringing: Histogram,
     answer: Histogram,
@@ -108,7 +108,7 @@ pub struct Metrics {
     attempts: Counter,
     connections: Counter,
     round_trip: Histogram,
-    ami_events: [Counter; AMI_EVENTS.len()],
+    ami_events: ByName<{ AMI_EVENTS.len() }>,
     gaps: Family<Of<1>, Counter>,
     lost: Family<Of<1>, Counter>,
     writers: Family<Of<1>, Gauge>,
@@ -124,17 +124,20 @@ impl Default for Metrics {
         let mut register = Register(all_of_it);
         let live: Family<Of<1>, Gauge> =
             register.add("calls_live", "Calls that have not ended, by the state they are in");
-        let ami_events: Family<Of<1>, Counter> =
-            register.add("ami_events", "Events that Asterisk has sent, by name; those we do not know are other");
         let metrics = Self {
             requests: register.add(
                 "http_requests",
                 "HTTP requests answered, by path, status code, and the name of the key that asked",
             ),
-            records: register.add("records", "Records of the live log, by event"),
+            records: register.by_name("records", "Records of the live log, by event", "event", Event::NAMES),
             refused: register
                 .add("calls_refused", "Calls asked for and not made, by reason, and by limit where that is the reason"),
-            ended: register.add("calls_ended", "Calls that Asterisk had accepted and that are over, by outcome"),
+            ended: register.by_name(
+                "calls_ended",
+                "Calls that Asterisk had accepted and that are over, by outcome",
+                "outcome",
+                Outcome::ALL.map(Outcome::as_str),
+            ),
             receipt: register.time(
                 "call_receipt",
                 "From a POST to the answer that Asterisk has accepted the call",
@@ -167,7 +170,12 @@ impl Default for Metrics {
                 "From a Ping to its answer. Asterisk sends all in one order, so no event was later than that",
                 &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0],
             ),
-            ami_events: AMI_EVENTS.map(|event| ami_events.get_or_create_owned(&[("event", event)])),
+            ami_events: register.by_name(
+                "ami_events",
+                "Events that Asterisk has sent, by name; those we do not know are other",
+                "event",
+                AMI_EVENTS,
+            ),
             gaps: register.add("journal_gaps", "Times that a reader of the live log fell behind and missed records"),
             lost: register.add("journal_lost_records", "Records that a reader of the live log has missed"),
             writers: register.add("journal_writer_up", "Whether the log can be written down (1) or not (0)"),
@@ -181,12 +189,6 @@ impl Default for Metrics {
 impl Metrics {
     /// Makes what can happen show with a zero.
     fn touch(&self) {
-        for event in Event::NAMES {
-            self.records.get_or_create(&[("event", event)]).inc_by(0);
-        }
-        for outcome in Outcome::ALL {
-            self.ended.get_or_create(&[("outcome", outcome.as_str())]).inc_by(0);
-        }
         for (reason, limit) in Refusal::CODES {
             self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
         }
@@ -224,7 +226,7 @@ impl Metrics {
 
     /// A record was appended to the log.
     pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
-        self.records.get_or_create(&[("event", event.name())]).inc();
+        self.records.inc(event.name().as_bytes());
         // A call's id tells when it was asked for, over restarts, too. Where the clock of the day is set back
         // meanwhile, no time has passed.
         let since_post = || call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64());
@@ -235,7 +237,7 @@ impl Metrics {
             Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
             Event::CallAnswered => _ = since_post().map(|seconds| self.answer.observe(seconds)),
             Event::CallEnded(end) => {
-                self.ended.get_or_create(&[("outcome", end.outcome.as_str())]).inc();
+                self.ended.inc(end.outcome.as_str().as_bytes());
                 if let Some(talk) = end.talk {
                     self.talk.observe(talk.as_secs_f64());
                 }
@@ -285,8 +287,22 @@ impl Metrics {
 
     /// Asterisk has sent an event of this name.
     pub fn ami_event(&self, name: &[u8]) {
-        let known = AMI_EVENTS.iter().position(|known| known.as_bytes() == name);
-        self.ami_events[known.unwrap_or(AMI_EVENTS.len() - 1)].inc();
+        self.ami_events.inc(name);
+    }
+}
+
+/// Counters of what has one of a few names, found without a lock or a hash.
+#[derive(Debug)]
+struct ByName<const N: usize>([(&'static str, Counter); N]);
+
+impl<const N: usize> ByName<N> {
+    /// Counts one of this name; the last name stands for all that are not known.
+    fn inc(&self, name: &[u8]) {
+        let Self(counters) = self;
+        let known = counters.iter().find(|(known, _)| known.as_bytes() == name).or(counters.last());
+        if let Some((_, counter)) = known {
+            counter.inc();
+        }
     }
 }
 
@@ -299,6 +315,18 @@ impl Register<'_> {
         let metric = M::default();
         self.0.register(name, help, metric.clone());
         metric
+    }
+
+    /// A counter for each value of a label.
+    fn by_name<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &'static str,
+        values: [&'static str; N],
+    ) -> ByName<N> {
+        let family: Family<Of<1>, Counter> = self.add(name, help);
+        ByName(values.map(|value| (value, family.get_or_create_owned(&[(label, value)]))))
     }
 
     /// A histogram of seconds with these upper bounds; its name gets the unit.
