@@ -137,7 +137,7 @@ impl Action {
     }
 
     fn encode_headers(&self, id: &ActionId, out: &mut BytesMut) -> Result<(), Unsendable> {
-        let mut put = |name, value: fmt::Arguments<'_>| put_header(out, name, value);
+        let mut put = |name, value: &[&str]| put_header(out, name, value);
         let name = match self {
             Action::Challenge => "Challenge",
             Action::LoginMd5 { .. } | Action::LoginPlain { .. } => "Login",
@@ -149,44 +149,44 @@ impl Action {
             Action::Logoff => "Logoff",
             Action::Other(name, _) => name,
         };
-        put("Action", format_args!("{name}"))?;
-        put("ActionID", format_args!("{id}"))?;
+        put("Action", &[name])?;
+        put("ActionID", &[&id.to_string()])?;
         match self {
-            Action::Challenge => put("AuthType", format_args!("MD5"))?,
+            Action::Challenge => put("AuthType", &["MD5"])?,
             Action::LoginMd5 { username, key } => {
-                put("AuthType", format_args!("MD5"))?;
-                put("Username", format_args!("{username}"))?;
-                put("Key", format_args!("{key}"))?;
-                put("Events", format_args!("{EVENT_CLASSES}"))?;
+                put("AuthType", &["MD5"])?;
+                put("Username", &[username])?;
+                put("Key", &[key])?;
+                put("Events", &[EVENT_CLASSES])?;
             }
             Action::LoginPlain { username, secret } => {
-                put("Username", format_args!("{username}"))?;
-                put("Secret", format_args!("{}", secret.0))?;
-                put("Events", format_args!("{EVENT_CLASSES}"))?;
+                put("Username", &[username])?;
+                put("Secret", &[&secret.0])?;
+                put("Events", &[EVENT_CLASSES])?;
             }
             Action::Originate(originate) => {
-                put("Channel", format_args!("{}", originate.channel))?;
-                put("Context", format_args!("{}", originate.context))?;
-                put("Exten", format_args!("{}", originate.exten))?;
-                put("Priority", format_args!("{}", originate.priority))?;
-                put("Timeout", format_args!("{}", originate.timeout.as_millis()))?;
-                put("CallerID", format_args!("<{}>", originate.caller_id))?;
+                put("Channel", &[&originate.channel])?;
+                put("Context", &[&originate.context])?;
+                put("Exten", &[&originate.exten])?;
+                put("Priority", &[&originate.priority.to_string()])?;
+                put("Timeout", &[&originate.timeout.as_millis().to_string()])?;
+                put("CallerID", &["<", &originate.caller_id, ">"])?;
                 for (name, value) in &originate.variables {
-                    put("Variable", format_args!("{name}={value}"))?;
+                    put("Variable", &[name, "=", value])?;
                 }
                 // Without it the whole AMI session stands still until the call is answered.
-                put("Async", format_args!("true"))?;
-                put("ChannelId", format_args!("{}", originate.channel_id))?;
-                put("OtherChannelId", format_args!("{}", originate.other_channel_id))?;
+                put("Async", &["true"])?;
+                put("ChannelId", &[&originate.channel_id])?;
+                put("OtherChannelId", &[&originate.other_channel_id])?;
             }
-            Action::Hangup { channel } => put("Channel", format_args!("{channel}"))?,
+            Action::Hangup { channel } => put("Channel", &[channel])?,
             Action::GetVar { channel, variable } => {
-                put("Channel", format_args!("{channel}"))?;
-                put("Variable", format_args!("{variable}"))?;
+                put("Channel", &[channel])?;
+                put("Variable", &[variable])?;
             }
             Action::Other(_, headers) => {
                 for (name, value) in headers {
-                    put(name, format_args!("{value}"))?;
+                    put(name, &[value])?;
                 }
             }
             Action::Ping | Action::CoreShowChannels | Action::Logoff => {}
@@ -195,14 +195,14 @@ impl Action {
     }
 }
 
-/// Writes one header. This is the only place where a value gets into a frame, and here it is checked.
-fn put_header(out: &mut BytesMut, name: &'static str, value: fmt::Arguments<'_>) -> Result<(), Unsendable> {
+/// Writes one header, whose value is made of these parts. This is the only place where a value gets into a frame, and
+/// here it is checked.
+fn put_header(out: &mut BytesMut, name: &'static str, value: &[&str]) -> Result<(), Unsendable> {
     let start = out.len();
     out.put_slice(name.as_bytes());
     out.put_slice(b": ");
     let value_start = out.len();
-    // Writing to a BytesMut fails only when it cannot grow, which aborts before it returns.
-    fmt::Write::write_fmt(out, value).map_err(|_| Unsendable { name })?;
+    value.iter().for_each(|part| out.put_slice(part.as_bytes()));
     let breaks_out = out[value_start..].iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
     out.put_slice(b"\r\n");
     if breaks_out || out.len() - start > MAX_LINE {

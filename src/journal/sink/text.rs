@@ -10,6 +10,10 @@ use humantime::format_rfc3339_millis;
 use crate::journal::Entry;
 use crate::journal::member::{Members, Value};
 
+/// What goes before a level so that it ends where the longest one does, `ERROR` in what else is logged; ours have four
+/// letters.
+const LEVEL_COLUMN: &str = "  ";
+
 /// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by
 /// a newline.
 pub fn text_line(entry: &Entry, lines: &mut String) {
@@ -18,7 +22,10 @@ pub fn text_line(entry: &Entry, lines: &mut String) {
         Entry::Gap(_) => (SystemTime::now(), "gap"),
     };
     // Writing to a string does not fail.
-    let _ = write!(lines, "{} {:>5} {event}", format_rfc3339_millis(time), entry.level());
+    let _ = write!(lines, "{}", format_rfc3339_millis(time));
+    for part in [LEVEL_COLUMN, entry.level(), " ", event] {
+        lines.push_str(part);
+    }
     let _ = match entry {
         Entry::Record(record) => record.members(&mut Line(lines)),
         Entry::Gap(gap) => gap.members(&mut Line(lines)),
@@ -83,8 +90,11 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 fn is_plain(text: &str) -> bool {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '+' | '-' | '_' | '.' | ':' | '/' | '@');
-    !text.is_empty() && text.chars().all(is_plain)
+    let is_mark = |b: u8| matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
+    let is_plain = |c: char| c.is_alphanumeric() || u8::try_from(c).is_ok_and(is_mark);
+    // Most of what is logged is ASCII, which needs no tables of Unicode.
+    let is_plain_ascii = text.bytes().all(|b| b.is_ascii_alphanumeric() || is_mark(b));
+    !text.is_empty() && (is_plain_ascii || text.chars().all(is_plain))
 }
 
 #[cfg(test)]
