@@ -10,9 +10,11 @@ mod reconcile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use foldhash::HashMap;
 
 use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
@@ -137,7 +139,7 @@ impl<O, H> Engine<O, H> {
             reconcile: Reconcile::default(),
             registry: Registry::default(),
             gate,
-            waiting: HashMap::new(),
+            waiting: HashMap::default(),
             waiting_deadlines: BTreeSet::new(),
             stopping: false,
             effects: Vec::new(),

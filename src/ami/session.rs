@@ -3,11 +3,12 @@
 //! Received items and the time go in; bytes to send and what was learnt come out. `P` is whatever the owner
 //! wants back with the answer to an action.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use foldhash::HashMap;
 use md5::{Digest, Md5};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -115,7 +116,7 @@ impl<P> Session<P> {
             banner: String::new(),
             output: BytesMut::new(),
             next_id: 1,
-            pending: HashMap::new(),
+            pending: HashMap::default(),
             deadlines: VecDeque::new(),
             answered: now,
             told_until: now,

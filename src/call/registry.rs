@@ -1,10 +1,11 @@
 //! All calls: at most one for each number, found by any id that Asterisk's events carry.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use foldhash::HashMap;
 use slab::Slab;
 
 use super::filter::Filter;
