@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use futures_util::Stream;
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
@@ -26,6 +26,9 @@ use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
 use crate::handle::{AskError, OriginateError, Request};
 use crate::journal::Event;
+
+/// What a call's own path begins with.
+const CALLS: &str = "/api/calls/";
 
 /// The methods of this path.
 const ALLOWED: &str = "OPTIONS, POST";
@@ -112,10 +115,13 @@ fn accepted(id: CallId) -> Response {
 
 fn insert_id(response: &mut Response, id: CallId) {
     Span::current().record("call_id", display(id));
+    let location = Bytes::from(format!("{CALLS}{id}"));
+    let id = location.slice(CALLS.len()..);
     // An id is letters, digits and "-".
-    if let (Ok(location), Ok(id)) = (format!("/api/calls/{id}").parse(), id.to_string().parse::<HeaderValue>()) {
-        response.headers_mut().insert(LOCATION, location);
-        response.headers_mut().insert(HeaderName::from_static("x-call-id"), id);
+    for (name, value) in [(LOCATION, location), (HeaderName::from_static("x-call-id"), id)] {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            response.headers_mut().insert(name, value);
+        }
     }
 }
 
@@ -144,7 +150,6 @@ fn limited(limit: &Limit) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use futures_util::{FutureExt, stream};
     use tokio::sync::{mpsc, watch};
     use warp::http::header::CONTENT_TYPE;

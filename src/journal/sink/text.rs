@@ -90,12 +90,22 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 fn is_plain(text: &str) -> bool {
-    let is_mark = |b: u8| matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
-    let is_plain = |c: char| c.is_alphanumeric() || u8::try_from(c).is_ok_and(is_mark);
-    // Most of what is logged is ASCII, which needs no tables of Unicode.
-    let is_plain_ascii = text.bytes().all(|b| b.is_ascii_alphanumeric() || is_mark(b));
-    !text.is_empty() && (is_plain_ascii || text.chars().all(is_plain))
+    // Most of what is logged is ASCII.
+    let is_plain_ascii = |b: u8| PLAIN_ASCII[usize::from(b)];
+    let is_plain = |c: char| u8::try_from(c).is_ok_and(is_plain_ascii) || (!c.is_ascii() && c.is_alphanumeric());
+    !text.is_empty() && (text.bytes().all(is_plain_ascii) || text.chars().all(is_plain))
 }
+
+/// Whether a byte is a plain character of ASCII.
+static PLAIN_ASCII: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0);
+    while byte < 128 {
+        let b = byte as u8;
+        plain[byte] = b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
+        byte += 1;
+    }
+    plain
+};
 
 #[cfg(test)]
 mod tests {
