@@ -1,0 +1,95 @@
+//! `[[api_keys]]` and `[limits]`: who may call, how much, and whom.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+
+use super::values::{NAME, name, secret};
+use crate::call::limits::{Limits, Policy};
+use crate::config::reader::{Found, Report, Table};
+use crate::config::{ApiKey, Role};
+
+/// Shortest API key, in bytes.
+const MIN_KEY: usize = 8;
+
+/// All keys, and the limits of all of them together and of each.
+pub(super) fn keys_and_limits(root: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> (Vec<ApiKey>, Policy) {
+    let tables = root.tables(report, "api_keys");
+    if tables.is_empty() {
+        report.add(root.span(), "at least one [[api_keys]] with name and key is needed");
+    }
+    let mut limits = limits(root.table(report, "limits"), report);
+    let mut keys = Vec::new();
+    for table in tables {
+        let span = table.span().clone();
+        if let Some((key, of_key)) = api_key(table, report, folder) {
+            report_duplicate(&keys, &key, &span, report);
+            if of_key != Limits::default() {
+                limits.keys.insert(key.name.clone(), of_key);
+            }
+            keys.push(key);
+        }
+    }
+    (keys, limits)
+}
+
+fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<(ApiKey, Limits)> {
+    let known_name = table.parsed(report, "name", NAME, name);
+    let key = secret(&mut table, report, ["key", "key_file", "key_env"], folder);
+    if table.get("name").is_none() {
+        report.add(table.span(), "api_keys.name is missing: it stands for the key in the log");
+    }
+    if let Some(Found { value, span }) = &key
+        && value.expose_secret().len() < MIN_KEY
+    {
+        report.add(span, format!("api_keys.key must be at least {MIN_KEY} bytes long"));
+    }
+    let role = table.parsed(report, "role", "\"call\" or \"watch\"", |text| match text {
+        "call" => Some(Role::Call),
+        "watch" => Some(Role::Watch),
+        _ => None,
+    });
+    let limits = limits_of(&mut table, report);
+    table.end(report);
+    Some((ApiKey { name: known_name?.into(), key: key?.value, role: role.unwrap_or(Role::Call) }, limits))
+}
+
+/// `[limits]`: those of all keys together.
+fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
+    let all = limits_of(&mut table, report);
+    let attempts_per_number = table.limit(report, "attempts_per_number", 10_000).map(|limit| limit as u32);
+    table.end(report);
+    Policy { all, keys: HashMap::new(), attempts_per_number }
+}
+
+/// The limits that all keys together and each of them can have.
+fn limits_of(table: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
+    Limits {
+        calls_per_second: table.limit(report, "calls_per_second", 100_000).map(|limit| limit as u32),
+        calls_alive: table.limit(report, "calls_alive", 10_000_000).map(|limit| limit as usize),
+        allow: prefixes(table, report, "allow"),
+        deny: prefixes(table, report, "deny"),
+    }
+}
+
+fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -> Vec<Box<str>> {
+    let what = "a list of what numbers begin with, as [\"7\", \"375\"]: 1 to 15 digits each";
+    let prefixes = table.strings(report, key, what, |text| {
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        let fits = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| digits.into())
+    });
+    prefixes.unwrap_or_default()
+}
+
+/// Two keys of one name could not be told apart in the log; of two equal keys one would never be named.
+fn report_duplicate(earlier: &[ApiKey], key: &ApiKey, span: &Range<usize>, report: &mut Report<'_>) {
+    if earlier.iter().any(|other| other.name == key.name) {
+        report.add(span, "api_keys.name is that of an earlier key; choose another");
+    }
+    if earlier.iter().any(|other| other.key.expose_secret() == key.key.expose_secret()) {
+        report.add(span, "api_keys.key is that of an earlier key; choose another");
+    }
+}

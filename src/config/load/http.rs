@@ -1,0 +1,41 @@
+//! `[http]`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::values::path_in;
+use super::{HOUR, MS, SECOND};
+use crate::config::reader::{Report, Table};
+use crate::config::{Http, ServerTls};
+
+pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
+    let what = "an address and port, as \"127.0.0.1:8080\"";
+    let listen = table.parsed(report, "listen", what, |text| text.parse().ok());
+    let http = Http {
+        listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+        // Bots wait for two seconds.
+        reply_timeout: table.duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS).value,
+        max_connections: table.number(report, "max_connections", 1..=1_000_000, 1024) as usize,
+        drain_timeout: table.duration(report, "drain_timeout", 100 * MS..=HOUR, 10 * SECOND).value,
+        tls: server_tls(&mut table, report, folder),
+    };
+    table.end(report);
+    http
+}
+
+fn server_tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ServerTls> {
+    table.get("tls")?;
+    let mut tls = table.table(report, "tls");
+    let mut path = |key| tls.parsed(report, key, "a path", path_in(folder));
+    let (cert_file, key_file) = (path("cert_file"), path("key_file"));
+    if cert_file.is_none() || key_file.is_none() {
+        report.add(tls.span(), "http.tls needs cert_file and key_file");
+    }
+    tls.end(report);
+    let tls = ServerTls { cert_file: cert_file?, key_file: key_file? };
+    // A certificate that cannot be used must not be found out by who connects.
+    if let Err(error) = crate::tls::server_config(&tls) {
+        report.add(&table.get("tls")?.span, format!("http.tls: {error}"));
+    }
+    Some(tls)
+}
