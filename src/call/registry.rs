@@ -1,6 +1,10 @@
 //! All calls: at most one for each number, found by any id that Asterisk's events carry.
 
-use std::cmp::Reverse;
+mod heard;
+mod shown;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,13 +12,10 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use slab::Slab;
 
-use super::filter::Filter;
 use super::limits::Alive;
 use super::machine::{Call, Change, Fact, State};
 use super::view::CallView;
-use super::{CallId, CallInfo, Number, locked_number};
-use crate::ami::action::ActionId;
-use crate::ami::message::{Channel, ChannelState, Event};
+use super::{CallId, CallInfo, Number};
 use crate::clock::Now;
 
 /// How many ended calls are kept for those who ask.
@@ -25,17 +26,6 @@ const LOCK_LINGERS: Duration = Duration::from_secs(2);
 
 /// What changed, and for which call.
 pub type Told = (Arc<CallInfo>, Change);
-
-/// Which channel of a call an event is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// `Local/…;1`, which enters the conference.
-    Local1,
-    /// `Local/…;2`, which holds the number's lock and dials.
-    Local2,
-    /// A leg towards the gateway.
-    Leg,
-}
 
 /// All calls that live or have not yet been settled, and the last that ended.
 #[derive(Default)]
@@ -100,15 +90,6 @@ impl Registry {
             }
             self.by_number.entry(number).or_insert(key);
         }
-    }
-
-    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing is forgotten.
-    pub fn erase(&mut self, number: Number) -> bool {
-        let lives = self.calls().any(|call| call.info.number.may_be(number));
-        if !lives {
-            self.ended.retain(|ended| !number.may_be(ended.info.number));
-        }
-        lives
     }
 
     fn insert(&mut self, call: Call) {
@@ -180,35 +161,6 @@ impl Registry {
         self.is_empty() && indexes == [0; 5] && self.by_state.iter().all(|count| *count == 0)
     }
 
-    /// The newest `limit` that live and the filter takes, newest first.
-    pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
-        let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
-        let mut calls: Vec<&Call> = self.calls().filter(|call| filter.takes(&call.info, None)).collect();
-        // To sort them all for the sake of a few would hold up everybody else.
-        if limit < calls.len() {
-            calls.select_nth_unstable_by(limit, newest_first);
-            calls.truncate(limit);
-        }
-        calls.sort_unstable_by(newest_first);
-        calls.into_iter().map(|call| view(call, stale)).collect()
-    }
-
-    /// The newest `limit` of those that ended lately and the filter takes, newest first.
-    pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
-        let is_taken = |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
-        let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
-        ended.sort_unstable_by_key(|call| Reverse(call.info.id));
-        ended.into_iter().take(limit).cloned().collect()
-    }
-
-    /// One call, live or ended lately.
-    pub fn show(&self, id: CallId, stale: bool) -> Option<CallView> {
-        match self.get(id) {
-            Some(call) => Some(view(call, stale)),
-            None => self.ended.iter().rev().find(|ended| ended.info.id == id).cloned(),
-        }
-    }
-
     /// Whether `number` was freed a short while ago, so that the lock of its last call may linger in Asterisk.
     pub fn freed_lately(&self, now: Now, number: Number) -> bool {
         let is_late = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
@@ -239,93 +191,6 @@ impl Registry {
         self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    /// Takes an event of Asterisk's to the call that it is about, and returns that call's id.
-    pub fn hear(&mut self, now: Now, event: &Event<'_>, told: &mut Vec<Told>) -> Option<CallId> {
-        let (key, fact) = self.understand(event)?;
-        let id = self.calls[key].call.info.id;
-        self.apply(now, key, Some(fact), told);
-        Some(id)
-    }
-
-    /// Remembers that this channel is a leg of the call towards the gateway.
-    pub fn leg(&mut self, now: Now, id: CallId, uniqueid: &str, told: &mut Vec<Told>) {
-        if let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg()) {
-            self.by_leg.insert(uniqueid.into(), key);
-            self.apply(now, key, Some(Fact::LegSeen(uniqueid.into())), told);
-        }
-    }
-
-    fn understand(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
-        Some(match event {
-            Event::Newchannel(channel) => match self.part(channel) {
-                Some((key, Part::Local1)) => (key, Fact::Local1Seen),
-                Some((key, Part::Local2)) => (key, Fact::Local2Seen),
-                Some((key, Part::Leg)) => (key, Fact::LegSeen(channel.uniqueid.as_ref().into())),
-                None => {
-                    // Only at its birth does a channel's Linkedid say for whom it was made; in a conference
-                    // the oldest Linkedid spreads to all.
-                    let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
-                    if !self.calls[key].call.takes_leg() {
-                        return None;
-                    }
-                    self.by_leg.insert(channel.uniqueid.as_ref().into(), key);
-                    (key, Fact::LegSeen(channel.uniqueid.as_ref().into()))
-                }
-            },
-            Event::Newstate(channel, state) => match (self.part(channel)?, state) {
-                ((key, Part::Local2), _) => (key, Fact::Local2Seen),
-                ((key, _), ChannelState::Ringing) => (key, Fact::Ringing),
-                ((key, _), ChannelState::Up) => (key, Fact::Answered),
-                _ => return None,
-            },
-            Event::Hangup(channel, cause) => match self.part(channel).or_else(|| self.unknown_leg(channel))? {
-                (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
-                (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
-                (key, Part::Leg) => {
-                    self.by_leg.remove(channel.uniqueid.as_ref());
-                    (key, Fact::LegGone(channel.uniqueid.as_ref().into(), cause.clone()))
-                }
-            },
-            Event::ConfbridgeJoin(channel, conference) => match self.part(channel)? {
-                (key, Part::Local1) => (key, Fact::Joined(conference.as_ref().into())),
-                _ => return None,
-            },
-            Event::ConfbridgeLeave(channel, conference) => match self.part(channel)? {
-                (key, Part::Local1) => (key, Fact::Left(conference.as_ref().into())),
-                _ => return None,
-            },
-            Event::OriginateResponse { id: Some(ActionId::Call(id)), result } => {
-                (*self.by_id.get(id)?, Fact::Response(*result))
-            }
-            Event::GatewayReply { linkedid, tech } => {
-                (*self.by_id.get(&linkedid.parse().ok()?)?, Fact::Tech(tech.as_ref().into()))
-            }
-            _ => return None,
-        })
-    }
-
-    /// The call that is not answered yet and has this channel as a leg, though its birth was not heard of. Later the
-    /// Linkedid proves nothing.
-    fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
-        let is_local = channel.uniqueid.parse::<CallId>().is_ok() || locked_number(&channel.uniqueid).is_some();
-        let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
-        (!is_local && !self.calls[key].call.is_answered()).then_some((key, Part::Leg))
-    }
-
-    /// The call whose channel this is, and which of its channels.
-    fn part(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
-        if let Ok(id) = channel.uniqueid.parse() {
-            return self.by_id.get(&id).map(|&key| (key, Part::Local1));
-        }
-        if let Some(number) = locked_number(&channel.uniqueid) {
-            let key = *self.by_number.get(&number)?;
-            // The lock of an earlier call, or of another daemon's, is no sign of ours.
-            let of_another = channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
-            return (!of_another).then_some((key, Part::Local2));
-        }
-        self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, Part::Leg))
-    }
-
     /// Lets a call take a fact, or the time, and keeps the indexes true to what comes of it.
     fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, told: &mut Vec<Told>) {
         let entry = &mut self.calls[key];
@@ -348,7 +213,7 @@ impl Registry {
         }
         match end {
             Some(end) => {
-                let mut view = view(&self.calls[key].call, false);
+                let mut view = shown::view(&self.calls[key].call, false);
                 view.end = Some(Arc::from(end));
                 if self.ended.len() == ENDED_KEPT {
                     self.ended.pop_front();
@@ -412,17 +277,3 @@ impl Registry {
         }
     }
 }
-
-fn view(call: &Call, stale: bool) -> CallView {
-    CallView {
-        info: call.info.clone(),
-        state: call.state(),
-        stale,
-        requested: call.requested.wall,
-        moments: call.moments(),
-        end: None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

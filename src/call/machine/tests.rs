@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::CallId;
+use crate::call::outcome::{Cause, Outcome};
 
 fn now(millis: u64) -> Now {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();

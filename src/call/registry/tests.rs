@@ -1,11 +1,13 @@
 //! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is over.
 
-use crate::call::filter::Filter;
 use std::time::UNIX_EPOCH;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::ami::action::ActionId;
+use crate::ami::message::{Channel, ChannelState, Event};
+use crate::call::filter::Filter;
 use crate::call::lock_id;
 use crate::call::outcome::Cause;
 

@@ -1,0 +1,61 @@
+//! Calls as they are shown to who asks, and forgotten for who was called.
+
+use std::cmp::Reverse;
+
+use super::Registry;
+use crate::call::filter::Filter;
+use crate::call::machine::Call;
+use crate::call::view::CallView;
+use crate::call::{CallId, Number};
+
+impl Registry {
+    /// The newest `limit` that live and the filter takes, newest first.
+    pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
+        let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
+        let mut calls: Vec<&Call> = self.calls().filter(|call| filter.takes(&call.info, None)).collect();
+        // To sort them all for the sake of a few would hold up everybody else.
+        if limit < calls.len() {
+            calls.select_nth_unstable_by(limit, newest_first);
+            calls.truncate(limit);
+        }
+        calls.sort_unstable_by(newest_first);
+        calls.into_iter().map(|call| view(call, stale)).collect()
+    }
+
+    /// The newest `limit` of those that ended lately and the filter takes, newest first.
+    pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
+        let is_taken = |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
+        let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
+        ended.sort_unstable_by_key(|call| Reverse(call.info.id));
+        ended.into_iter().take(limit).cloned().collect()
+    }
+
+    /// One call, live or ended lately.
+    pub fn show(&self, id: CallId, stale: bool) -> Option<CallView> {
+        match self.get(id) {
+            Some(call) => Some(view(call, stale)),
+            None => self.ended.iter().rev().find(|ended| ended.info.id == id).cloned(),
+        }
+    }
+
+    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing is forgotten.
+    pub fn erase(&mut self, number: Number) -> bool {
+        let lives = self.calls().any(|call| call.info.number.may_be(number));
+        if !lives {
+            self.ended.retain(|ended| !number.may_be(ended.info.number));
+        }
+        lives
+    }
+}
+
+/// A call as it stands.
+pub(super) fn view(call: &Call, stale: bool) -> CallView {
+    CallView {
+        info: call.info.clone(),
+        state: call.state(),
+        stale,
+        requested: call.requested.wall,
+        moments: call.moments(),
+        end: None,
+    }
+}
