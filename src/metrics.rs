@@ -5,6 +5,9 @@
 //! units are as Prometheus has them, and no label can take a value that somebody outside chooses.
 
 mod process;
+mod register;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -16,13 +19,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::Registry;
 
 use crate::call::machine::State;
 use crate::call::outcome::Outcome;
 use crate::call::{CallInfo, Refusal};
 use crate::engine::Census;
 use crate::journal::{Event, Gap};
+use register::{ByName, Register};
 
 /// What a request was answered: each combination is a time series of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -288,111 +292,5 @@ impl Metrics {
     /// Asterisk has sent an event of this name.
     pub fn ami_event(&self, name: &[u8]) {
         self.ami_events.inc(name);
-    }
-}
-
-/// Counters of what has one of a few names, found without a lock or a hash.
-#[derive(Debug)]
-struct ByName<const N: usize>([(&'static str, Counter); N]);
-
-impl<const N: usize> ByName<N> {
-    /// Counts one of this name; the last name stands for all that are not known.
-    fn inc(&self, name: &[u8]) {
-        let Self(counters) = self;
-        let known = counters.iter().find(|(known, _)| known.as_bytes() == name).or(counters.last());
-        if let Some((_, counter)) = known {
-            counter.inc();
-        }
-    }
-}
-
-/// Registers metrics in their order.
-struct Register<'r>(&'r mut Registry);
-
-impl Register<'_> {
-    /// A metric of this name, with what it is; a counter's name gets its `_total` when it is written.
-    fn add<M: Metric + Default + Clone>(&mut self, name: &str, help: &str) -> M {
-        let metric = M::default();
-        self.0.register(name, help, metric.clone());
-        metric
-    }
-
-    /// A counter for each value of a label.
-    fn by_name<const N: usize>(
-        &mut self,
-        name: &str,
-        help: &str,
-        label: &'static str,
-        values: [&'static str; N],
-    ) -> ByName<N> {
-        let family: Family<Of<1>, Counter> = self.add(name, help);
-        ByName(values.map(|value| (value, family.get_or_create_owned(&[(label, value)]))))
-    }
-
-    /// A histogram of seconds with these upper bounds; its name gets the unit.
-    fn time(&mut self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
-        let histogram = Histogram::new(bounds.iter().copied());
-        self.0.register_with_unit(name, help, Unit::Seconds, histogram.clone());
-        histogram
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::call::refusal::Limit;
-    use crate::journal::samples;
-
-    fn series(metrics: &Metrics) -> usize {
-        metrics.prometheus().lines().filter(|line| !line.starts_with('#')).count()
-    }
-
-    #[test]
-    fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
-        let metrics = Metrics::default();
-        let before = series(&metrics);
-        for record in samples::all() {
-            metrics.record(record.time, &record.event, record.call.as_deref());
-        }
-        for limit in ["calls_per_second", "calls_alive", "attempts_per_number"] {
-            let limit = Limit { name: limit, key: Some("bot".into()), value: 1, retry_after: Duration::from_secs(1) };
-            for refusal in [Refusal::Limited(limit), Refusal::NotAllowed { of_key: None }] {
-                metrics.record(samples::time(), &Event::CallRefused(refusal), Some(&samples::call()));
-            }
-        }
-        for outcome in Outcome::ALL {
-            let ended = Event::CallEnded(Box::new(samples::end(outcome)));
-            metrics.record(samples::time(), &ended, Some(&samples::call()));
-        }
-        for event in ["Newchannel", "RTCPSent", "", "\"} 1\nforged 2"] {
-            metrics.ami_event(event.as_bytes());
-        }
-        assert_eq!(series(&metrics), before);
-        let text = metrics.open_metrics();
-        for line in [
-            "originatord_records_total{event=\"call.refused\"} 12",
-            "originatord_calls_refused_total{reason=\"limited\",limit=\"calls_alive\"} 1",
-            "originatord_calls_refused_total{reason=\"not_allowed\",limit=\"\"} 3",
-            "originatord_calls_ended_total{outcome=\"flood_wait\"} 2",
-            "originatord_call_talk_seconds_count 1",
-            "originatord_ami_events_total{event=\"other\"} 3",
-            "originatord_ami_connections_total 1",
-        ] {
-            assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
-        }
-    }
-
-    #[test]
-    fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
-        let metrics = Metrics::default();
-        let call = samples::call();
-        let answered_after = |time: Duration| metrics.record(call.id.time() + time, &Event::CallAnswered, Some(&call));
-        answered_after(Duration::from_secs(4));
-        // The clock was set back by a minute.
-        metrics.record(call.id.time() - Duration::from_secs(60), &Event::CallAnswered, Some(&call));
-        let text = metrics.open_metrics();
-        for line in ["bucket{le=\"2.5\"} 1", "bucket{le=\"5.0\"} 2", "sum 4.0", "count 2"] {
-            assert!(text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")), "{line}: {text}");
-        }
     }
 }

@@ -1,0 +1,58 @@
+//! What happens is counted, under names that were there before.
+
+use super::*;
+use crate::call::refusal::Limit;
+use crate::journal::samples;
+
+fn series(metrics: &Metrics) -> usize {
+    metrics.prometheus().lines().filter(|line| !line.starts_with('#')).count()
+}
+
+#[test]
+fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
+    let metrics = Metrics::default();
+    let before = series(&metrics);
+    for record in samples::all() {
+        metrics.record(record.time, &record.event, record.call.as_deref());
+    }
+    for limit in ["calls_per_second", "calls_alive", "attempts_per_number"] {
+        let limit = Limit { name: limit, key: Some("bot".into()), value: 1, retry_after: Duration::from_secs(1) };
+        for refusal in [Refusal::Limited(limit), Refusal::NotAllowed { of_key: None }] {
+            metrics.record(samples::time(), &Event::CallRefused(refusal), Some(&samples::call()));
+        }
+    }
+    for outcome in Outcome::ALL {
+        let ended = Event::CallEnded(Box::new(samples::end(outcome)));
+        metrics.record(samples::time(), &ended, Some(&samples::call()));
+    }
+    for event in ["Newchannel", "RTCPSent", "", "\"} 1\nforged 2"] {
+        metrics.ami_event(event.as_bytes());
+    }
+    assert_eq!(series(&metrics), before);
+    let text = metrics.open_metrics();
+    for line in [
+        "originatord_records_total{event=\"call.refused\"} 12",
+        "originatord_calls_refused_total{reason=\"limited\",limit=\"calls_alive\"} 1",
+        "originatord_calls_refused_total{reason=\"not_allowed\",limit=\"\"} 3",
+        "originatord_calls_ended_total{outcome=\"flood_wait\"} 2",
+        "originatord_call_talk_seconds_count 1",
+        "originatord_ami_events_total{event=\"other\"} 3",
+        "originatord_ami_connections_total 1",
+    ] {
+        assert!(text.contains(&format!("\n{line}\n")), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
+    let metrics = Metrics::default();
+    let call = samples::call();
+    let answered_after = |time: Duration| metrics.record(call.id.time() + time, &Event::CallAnswered, Some(&call));
+    answered_after(Duration::from_secs(4));
+    // The clock was set back by a minute.
+    metrics.record(call.id.time() - Duration::from_secs(60), &Event::CallAnswered, Some(&call));
+    let text = metrics.open_metrics();
+    for line in ["bucket{le=\"2.5\"} 1", "bucket{le=\"5.0\"} 2", "sum 4.0", "count 2"] {
+        assert!(text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")), "{line}: {text}");
+    }
+}
