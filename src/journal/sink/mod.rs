@@ -22,7 +22,7 @@ pub use past::Past;
 pub use stdout::StdoutSink;
 pub use text::{escaped, quoted, text_line};
 
-use super::{Entry, Reader};
+use super::{BATCH, Entry, Reader};
 use crate::call::Number;
 
 /// Something that entries are written to.
@@ -128,14 +128,15 @@ async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>) {
             // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
             let Ok(place) = jobs.reserve().await else { return };
             let (batch, closed) = reader.try_batch();
-            let is_empty = batch.is_empty();
-            if !is_empty || is_idle {
+            // To wait for the next place with nothing to put there would have the sink's thread wake this one.
+            let is_last = batch.len() < BATCH;
+            if !batch.is_empty() || is_idle {
                 place.send(Job::Write(batch));
             }
             if closed {
                 return;
             }
-            if is_empty {
+            if is_last {
                 break;
             }
         }
