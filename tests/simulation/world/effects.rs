@@ -1,0 +1,82 @@
+//! What the engines say is done, and what they tell of calls is held against what Asterisk knew.
+
+use std::time::UNIX_EPOCH;
+
+use originatord::engine::Effect;
+use originatord::handle::OriginateError;
+
+use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
+use super::{MAX_STEP, World};
+
+impl World {
+    /// Does what an engine says.
+    pub(super) fn settle(&mut self, index: usize) {
+        let now = self.now();
+        let daemon = &mut self.daemons[index];
+        daemon.engine.tick(now);
+        if let Some(output) = daemon.engine.output() {
+            daemon.to_asterisk.extend_from_slice(&output.split());
+        }
+        let (mut said_ok, mut is_given_up) = (Vec::new(), false);
+        let effects: Vec<_> = daemon.engine.take_effects().collect();
+        for effect in effects {
+            if self.is_told && !matches!(effect, Effect::Originated(..)) {
+                println!("{:>12.6} daemon {index}: {effect:?}", self.time.as_secs_f64());
+            }
+            match effect {
+                Effect::Connect => daemon.wants_to_connect = true,
+                Effect::Disconnect => {
+                    daemon.wants_to_connect = false;
+                    is_given_up = true;
+                    self.disturbed = self.disturbed.max(now.instant);
+                }
+                Effect::Originated(bot, answer) => {
+                    let asked = daemon.asked.remove(&bot).expect("one answer for each bot");
+                    assert!(now.instant - asked <= REPLY_TIMEOUT, "answered after {:?}", now.instant - asked);
+                    match answer {
+                        Ok(id) => {
+                            self.tally.oks += 1;
+                            said_ok.push(id);
+                        }
+                        Err(OriginateError::Refused(refusal)) => {
+                            self.tally.in_progress += u64::from(refusal.code() == "in_progress");
+                        }
+                        Err(OriginateError::Unconfirmed(id)) => {
+                            self.tally.unconfirmed += 1;
+                            daemon.unconfirmed.insert(id);
+                        }
+                        Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
+                    }
+                }
+                Effect::HungUp(..) | Effect::RoundTrip(_) => {}
+                Effect::Record(at, event, call) => {
+                    if let Some(info) = call {
+                        if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {
+                            // The log of a daemon that is gone does not say how old its news was.
+                            let slack = if daemon.remembered.contains(&info.id) { MAX_LAG } else { MAX_STEP };
+                            check_span(&event, UNIX_EPOCH + *seen, slack);
+                        }
+                        daemon.record(&mut self.tally, at.wall, &event, &info);
+                    }
+                }
+                Effect::Ready(ready) => daemon.ready = ready.is_ok().then_some(self.time),
+            }
+        }
+        for id in said_ok {
+            assert!(daemon.has_accepted(&id), "{id} is ok, and the log does not say so");
+            self.said_ok.push(id);
+        }
+        if is_given_up {
+            self.give_up(index);
+        }
+        let daemon = &mut self.daemons[index];
+        if daemon.connection.is_none() {
+            daemon.to_asterisk.clear();
+        }
+        if daemon.is_stopping && daemon.engine.is_idle() {
+            assert!(daemon.asked.is_empty(), "it leaves {:?} without an answer", daemon.asked);
+            self.give_up(index);
+            self.start_anew(index);
+        }
+    }
+}

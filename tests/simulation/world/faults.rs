@@ -1,0 +1,110 @@
+//! What goes wrong: a connection, a daemon, Asterisk, or what is said on the way.
+
+use std::time::Duration;
+
+use originatord::sim::faults::Faults;
+
+use super::World;
+
+/// How late things are at most, when they are late.
+const MAX_DELAY: Duration = Duration::from_secs(3);
+
+impl World {
+    /// The connection breaks, with whatever is under way in it.
+    pub(super) fn cut(&mut self, daemon: usize) {
+        self.disturb();
+        self.tally.cuts += 1;
+        self.tell(|| format!("daemon {daemon} is cut off"));
+        if self.daemons[daemon].connection.is_some() {
+            self.give_up(daemon);
+            self.lose(daemon);
+        }
+    }
+
+    /// The daemon is killed, and another one started with its log.
+    pub(super) fn crash(&mut self, daemon: usize) {
+        self.disturb();
+        self.tally.crashes += 1;
+        self.tell(|| format!("daemon {daemon} crashes"));
+        self.give_up(daemon);
+        self.start_anew(daemon);
+    }
+
+    /// The daemon is told to stop; once everybody has an answer, another one is started.
+    pub(super) fn stop(&mut self, daemon: usize) {
+        self.disturb();
+        self.tally.stops += 1;
+        self.tell(|| format!("daemon {daemon} is to stop"));
+        self.daemons[daemon].is_stopping = true;
+        self.daemons[daemon].engine.stop();
+        self.settle(daemon);
+    }
+
+    pub(super) fn start_anew(&mut self, daemon: usize) {
+        let (now, new) = (self.now(), self.daemon(daemon));
+        let old = std::mem::replace(&mut self.daemons[daemon], new);
+        let new = &mut self.daemons[daemon];
+        let mut open: Vec<_> =
+            old.told.iter().filter(|(id, _)| !old.is_over(id)).map(|(_, call)| call.clone()).collect();
+        open.sort_by_key(|(info, _)| info.id);
+        new.remembered = open.iter().map(|(info, _)| info.id).collect();
+        new.engine.remember(now, open, Some(old.last_word));
+        (new.told, new.refused, new.ended, new.last_word) = (old.told, old.refused, old.ended, old.last_word);
+        new.unconfirmed = old.unconfirmed;
+        self.settle(daemon);
+    }
+
+    /// Asterisk is killed, and another one started: all its calls are gone.
+    pub(super) fn restart_asterisk(&mut self) {
+        self.disturb();
+        self.tally.restarts += 1;
+        self.tell(|| "Asterisk is restarted".to_owned());
+        let now = self.now();
+        for (connection, ..) in self.unread.drain(..) {
+            self.asterisk.disconnect(connection);
+        }
+        self.asterisk.restart(now);
+    }
+
+    /// From now on something goes wrong on every connection.
+    pub(super) fn misbehave(&mut self) {
+        self.disturb();
+        self.tally.faults += 1;
+        let (now, mut faults) = (self.now(), Faults::default());
+        match self.rng.u32(..11) {
+            0 => faults.stop_reading = true,
+            1 => faults.stop_writing = true,
+            2 => faults.delay = Duration::from_millis(self.rng.u64(..MAX_DELAY.as_millis() as u64)),
+            3 => faults.cut_after = Some(self.rng.u64(..5000)),
+            4 => faults.cut_before_receipt = true,
+            5 => faults.repeat = 0.3,
+            6 => (faults.drop, self.has_dropped) = (0.2, true),
+            7 => faults.reorder = 0.5,
+            // It may take the event behind it along.
+            8 => (faults.garbage, self.has_dropped) = (self.rng.usize(..2000), true),
+            // It hangs.
+            9 => (faults.stop_reading, faults.stop_writing) = (true, true),
+            _ => faults.flood = 50,
+        }
+        self.tell(|| format!("{faults:?}"));
+        self.faults = faults.clone();
+        self.asterisk.set_faults(now, faults);
+        self.carry_all();
+    }
+
+    /// Everything is in order again.
+    pub(super) fn behave(&mut self) {
+        if self.faults != Faults::default() {
+            self.tell(|| "all is in order".to_owned());
+            let now = self.now();
+            // What was late already still is.
+            self.disturbed = now.instant + MAX_DELAY;
+            self.faults = Faults::default();
+            self.asterisk.set_faults(now, Faults::default());
+        }
+    }
+
+    pub(super) fn disturb(&mut self) {
+        self.disturbed = self.disturbed.max(self.now().instant);
+    }
+}
