@@ -1,0 +1,83 @@
+//! Lists of channels: of many calls, without end, ended twice, and what is asked because of them.
+
+use super::*;
+use crate::engine::reconcile::MAX_LISTED;
+
+#[test]
+fn a_list_ends_once() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    for _ in 0..100 {
+        bench.receive("Event: CoreShowChannelsComplete");
+    }
+    assert_eq!(bench.count("Ping"), 1);
+}
+
+#[test]
+fn a_list_without_end_is_not_kept_without_end() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let call = CallId::new(UNIX_EPOCH, 1);
+    for leg in 0..=MAX_LISTED {
+        let frame = format!("Event: CoreShowChannel\r\nUniqueid: leg-{leg}\r\nLinkedid: {call}");
+        bench.engine.receive(bench.now(), Received::Frame(Frame::new(frame.into())));
+    }
+    bench.collect();
+    assert_eq!(bench.disconnects, 1);
+}
+
+#[test]
+fn a_list_may_have_all_calls_that_there_are() {
+    let mut bench = Bench::ready();
+    let calls: Vec<_> = (0..MAX_LISTED).map(|who| (bench.call(who as u32, &format!("7{who:04}")), who)).collect();
+    bench.reconnect(Duration::from_secs(1));
+    let disconnects = bench.disconnects;
+    let all: Vec<_> = calls.iter().flat_map(|(id, who)| listed(id, &format!("7{who:04}"))).collect();
+    bench.list(&all);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.disconnects, bench.ready.clone()), (disconnects, Ok(())));
+    assert_eq!(bench.engine.list(&Filter::default(), 0, 0).live_total, MAX_LISTED);
+}
+
+#[test]
+fn whose_a_call_is_is_asked_once() {
+    let mut bench = Bench::ready();
+    let (ours, others) = (bench.call(1, "7999"), CallId::new(UNIX_EPOCH, 1).to_string());
+    for lists in 1..=3 {
+        bench.idle(Duration::from_secs(60));
+        bench.list(&[listed(&ours, "7999"), listed(&others, "7001")].concat());
+        if lists == 1 {
+            let asked = bench.id_of("GetVar");
+            bench.receive(&format!("Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: b/b/ru/R1/c"));
+        }
+        assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
+    }
+    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 1);
+    bench.hang_up_halves(&ours, "7999", 16);
+    bench.idle(Duration::from_secs(61));
+    assert_nothing_left(&bench);
+    assert!(bench.engine.reconcile.remembers_nothing());
+}
+
+#[test]
+fn many_calls_are_settled_few_at_a_time() {
+    let mut bench = Bench::ready();
+    for who in 0..1000 {
+        bench.call(who, &format!("7{who:04}"));
+        bench.sent.clear();
+    }
+    bench.reconnect(Duration::from_secs(1));
+    bench.receive("Event: CoreShowChannelsComplete");
+    let answer = format!("Response: Success\r\nActionID: {}", bench.id_of("Ping"));
+    bench.engine.receive(bench.now(), Received::Frame(Frame::new(answer.into())));
+    bench.collect();
+    let first = bench.ends().len();
+    assert!((1..500).contains(&first), "{first} at once: others wait for as long");
+    assert!(bench.ready.is_err());
+    // Whatever is heard meanwhile counts.
+    let id = bench.engine.list(&Filter::default(), 1, 1).live[0].info.id.to_string();
+    bench.event("Hangup", &id, &id, "Cause: 17");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));
+    assert_nothing_left(&bench);
+}
