@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 
-use super::faults::{Faults, Line};
+use super::faults::Faults;
+use super::line::Line;
 use super::pbx::{Event, Pbx};
 use super::scenario::Scenario;
 use super::session::{Session, User};
