@@ -1,7 +1,7 @@
 //! An Asterisk to develop and test against: an AMI server with scripted callees, and no telephony.
 //!
 //! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, as far as this daemon speaks to it:
-//! `tests/conformance.rs` plays the same scenes to it and to the real ones. All of it but [`server`] is pure:
+//! `tests/conformance/` plays the same scenes to it and to the real ones. All of it but [`server`] is pure:
 //! bytes and the time go in, bytes come out, and the same seed gives the same world. What goes on in Asterisk is
 //! in [`pbx`], one connection in [`session`], what may go wrong in [`faults`], the line on which it does in
 //! `line.rs`, and [`simulator`] holds them together.
