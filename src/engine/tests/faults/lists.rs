@@ -1,17 +1,7 @@
-//! Lists of channels: of many calls, without end, ended twice, and what is asked because of them.
+//! Lists of channels: of many calls, without end, and what is asked because of them.
 
 use super::*;
 use crate::engine::reconcile::MAX_LISTED;
-
-#[test]
-fn a_list_ends_once() {
-    let mut bench = Bench::new();
-    bench.log_in();
-    for _ in 0..100 {
-        bench.receive("Event: CoreShowChannelsComplete");
-    }
-    assert_eq!(bench.count("Ping"), 1);
-}
 
 #[test]
 fn a_list_without_end_is_not_kept_without_end() {
