@@ -27,7 +27,9 @@ impl Relay {
         let noted = originates.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let (server, noted) = (TcpStream::connect(&asterisk).expect("Asterisk listens"), noted.clone());
+                // An Asterisk that has ended is for the daemon to notice: it finds itself hung up on.
+                let Ok(server) = TcpStream::connect(&asterisk) else { continue };
+                let noted = noted.clone();
                 for stream in [&client, &server] {
                     stream.set_nodelay(true).expect("no delay");
                 }
