@@ -268,6 +268,15 @@ fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
     }
 }
 
+/// Whoever is alone is told so before joining.
+#[test]
+fn a_conference_that_speaks_first_is_waited_for() {
+    let pbx = Pbx::start_with(&["--version", "22", "--wait", "1"]);
+    let (code, lines) = connect(&pbx.ami(), "");
+    assert_eq!((code, starting_with(&lines, "warning")), (Some(0), Vec::<String>::new()), "{lines:#?}");
+    pbx.down();
+}
+
 #[test]
 fn events_that_a_real_asterisk_keeps_back_are_named_with_what_is_lost() {
     let pbx = Pbx::shared("22");

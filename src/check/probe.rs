@@ -17,8 +17,12 @@ use crate::call::CallId;
 use crate::config::Asterisk;
 use crate::connector::{Connector, Stream};
 
-/// How long events are waited for.
+/// How long the events of a call that is over at once are waited for.
 const EVENTS: Duration = Duration::from_secs(2);
+
+/// How long those of a participant are. With `announce_only_user` it has joined only once it was told that nobody else
+/// is there, which takes some three seconds.
+const CONFERENCE_EVENTS: Duration = Duration::from_secs(8);
 
 /// A channel that is up at once and rings nobody: audio to the discard port of Asterisk's own machine.
 const NOBODY: &str = "UnicastRTP/127.0.0.1:9";
@@ -107,7 +111,7 @@ impl Probe {
     /// and nothing of the dialplan runs.
     pub(super) async fn events_of_a_call_to_nowhere(&mut self) -> Result<HashSet<String>, ProbeError> {
         let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
-        self.watch(&[id], &OF_ANY_CALL, None).await.map(|(seen, _)| seen)
+        self.watch(EVENTS, &[id], &OF_ANY_CALL, None).await.map(|(seen, _)| seen)
     }
 
     /// Which of [`OF_A_CONFERENCE`] arrive of a participant that is nobody, in a conference of its own, and of a word
@@ -115,7 +119,8 @@ impl Probe {
     pub(super) async fn events_of_a_participant(&mut self) -> Result<Option<HashSet<String>>, ProbeError> {
         let teller = self.originate(NOBODY, "UserEvent", "OriginatordLeg,Tech: check")?;
         let participant = self.originate(NOBODY, "ConfBridge", "originatord-check")?;
-        let (seen, failed) = self.watch(&[teller, participant.clone()], &OF_A_CONFERENCE, Some(&participant)).await?;
+        let channels = [teller, participant.clone()];
+        let (seen, failed) = self.watch(CONFERENCE_EVENTS, &channels, &OF_A_CONFERENCE, Some(&participant)).await?;
         // It is gone already, unless the event that it had come was not heard.
         self.ask(&Action::Hangup { channel: participant }).await?;
         Ok(if failed { None } else { Some(seen) })
@@ -129,7 +134,7 @@ impl Probe {
             ("Application", application),
             ("Data", data),
             // Whatever becomes of us, it ends.
-            ("Variable", "TIMEOUT(absolute)=5"),
+            ("Variable", "TIMEOUT(absolute)=10"),
             ("Async", "true"),
             ("ChannelId", &id),
         ];
@@ -142,11 +147,12 @@ impl Probe {
     /// could not be made. The participant is hung up once it has joined.
     async fn watch(
         &mut self,
+        patience: Duration,
         ids: &[String],
         wanted: &[&str],
         participant: Option<&str>,
     ) -> Result<(HashSet<String>, bool), ProbeError> {
-        let (mut seen, give_up) = (HashSet::new(), Instant::now() + EVENTS);
+        let (mut seen, give_up) = (HashSet::new(), Instant::now() + patience);
         while !wanted.iter().all(|event| seen.contains(*event)) {
             let frame = match self.hear(give_up).await {
                 Ok(Heard::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
