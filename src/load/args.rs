@@ -95,8 +95,8 @@ pub struct LoadArgs {
 
 /// The end of the help of `load`.
 pub const EXIT_CODES: &str = "\
-Ctrl-C ends it in order: nothing more is asked for, what was started is hung up, and the summary is printed. A second
-one leaves at once.
+Ctrl-C ends it in order: nothing more is asked for, what was started is hung up, and the summary is \
+printed. A second one leaves at once.
 
 Exit codes:
   0    all requests were accepted, and no call failed

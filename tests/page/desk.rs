@@ -90,6 +90,9 @@ fn calls_and_records_are_looked_for() {
     wait_numbers("#calls-body", &["+79990960002"]);
     wait_numbers("#log-body", &["+79990960002"]);
     page.click("#filter-clear");
+    page.type_into("#filter-number", "abc");
+    wait_numbers("#calls-body", &[]);
+    page.click("#filter-clear");
     page.type_into("#filter-outcome", "Busy");
     wait_numbers("#log-body", &["+79990960486"]);
     page.click("#show-ended");
@@ -148,6 +151,31 @@ fn the_page_is_used_by_keyboard_alone() {
     // Letters that are typed are no shortcuts.
     page.press("x");
     assert!(!page.sees("#confirm"));
+}
+
+/// The width of each cell, with what it would need: no text of a list is lost, whatever the window's width.
+#[test]
+fn lists_say_who_where_and_when_at_any_width() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    for (number, room) in [("79990970001", "R1"), ("79990970404", "R1")] {
+        daemon.call_ok(number, room);
+    }
+    for width in [1400, 1251, 1101, 1001, 800, 390] {
+        let page = log_in(daemon.address, KEY, (width, 800));
+        for (shown, number, cells) in [
+            ("#show-live", "+79990970001", &["state", "number", "room", "time"][..]),
+            ("#show-ended", "+79990970404", &["state", "number", "room", "key"][..]),
+        ] {
+            page.click(shown);
+            wait_row(&page, number, "R1");
+            for cell in cells {
+                let script = "const cell = document.querySelector(`#calls-body .${arguments[0]}`);
+                              return cell.clientWidth > 0 && cell.scrollWidth <= cell.clientWidth";
+                assert_eq!(page.run(script, json!([cell])), true, "{cell} in {shown} at {width}");
+            }
+        }
+    }
 }
 
 #[test]

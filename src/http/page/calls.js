@@ -49,6 +49,7 @@ export class CallsView {
 
   draw() {
     const isLive = this.shown === "live";
+    setAttribute($("calls"), "data-shown", this.shown);
     const all = isLive ? [...this.#calls.live.values()] : [...this.#calls.older, ...this.#calls.ended];
     const calls = this.#filter.isSet ? all.filter((call) => this.#filter.takesCall(call)) : all;
     if (!(isLive && this.#oldestFirst)) calls.reverse();

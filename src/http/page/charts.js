@@ -40,13 +40,13 @@ const CHARTS = {
     top: 1,
     value: (all) => percent(all),
     says: (bar) => (bar.over ? `${percent([bar])} of ${bar.over}` : "none ended"),
-    sum: (all) => `${percent(all)} of ${counted(total(all, "over"), "ended call")} were answered`,
+    sum: (all) => (total(all, "over") ? `${percent(all)} of ${counted(total(all, "over"), "ended call")} were answered` : "no call has ended"),
   },
   answer: {
     line: (bar) => quantile(bar.answered, 0.5),
     value: (all) => seconds(quantile(merged(all), 0.5)),
-    says: (bar) => (sum(bar.answered) ? `half within ${seconds(quantile(bar.answered, 0.5))}, 9 of 10 within ${seconds(quantile(bar.answered, 0.9))}` : "none answered"),
-    sum: (all) => `half within ${seconds(quantile(merged(all), 0.5))}, 9 of 10 within ${seconds(quantile(merged(all), 0.9))}`,
+    says: (bar) => (sum(bar.answered) ? answeredWithin(bar.answered) : "none answered"),
+    sum: (all) => (sum(merged(all)) ? answeredWithin(merged(all)) : "no call was answered"),
   },
 };
 
@@ -56,6 +56,7 @@ const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const total = (all, name) => sum(all.map((bar) => bar[name]));
 const rate = (bar, minutes) => String(Math.round((bar.requested / minutes) * 10) / 10);
 const seconds = (value) => (value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`);
+const answeredWithin = (counts) => `half within ${seconds(quantile(counts, 0.5))}, 9 of 10 within ${seconds(quantile(counts, 0.9))}`;
 const merged = (all) => all.reduce((sums, { answered }) => sums.map((n, place) => n + answered[place]), bounds.concat(0).map(() => 0));
 
 function percent(all) {

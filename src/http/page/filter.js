@@ -29,7 +29,8 @@ export class Filter {
 
   #read() {
     for (const name of FIELDS) this[name] = this.#form.elements[name].value.trim();
-    this.number = this.number.replace(/[^\d]/g, "");
+    // What has no digit is in no number.
+    this.number = this.number.replace(/[^\d]/g, "") || this.number;
     this.room = this.room.toLowerCase();
     $("filter-clear").hidden = !this.isSet;
     const fields = FIELDS.filter((name) => this[name]).map((name) => [name, this.#form.elements[name].value.trim()]);
