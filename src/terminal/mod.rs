@@ -41,7 +41,7 @@ macro_rules! exit_codes {
             "  66   the key file cannot be read\n",
             "  69   the daemon cannot be reached, or cannot serve it now\n",
             "  74   the output cannot be written\n",
-            "  77   the daemon does not know this key, or the key may only watch",
+            "  77   the daemon does not know this key, or the key may not do that",
             $("\n", $last,)?
         )
     };

@@ -153,6 +153,22 @@ fn the_page_is_used_by_keyboard_alone() {
     assert!(!page.sees("#confirm"));
 }
 
+#[test]
+fn masked_numbers_are_looked_for_by_digits_only() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[("privacy", "mask_numbers = true")]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    daemon.call_ok("79990980001", "R1");
+    wait_row(&page, "+7999•••0001", "In the room");
+    page.type_into("#filter-number", "980");
+    wait_row(&page, "+7999•••0001", "In the room");
+    for not_there in ["abc", "981234"] {
+        page.click("#filter-clear");
+        page.type_into("#filter-number", not_there);
+        page.wait_text("#calls-none", "None of 1 calls is looked for");
+    }
+}
+
 /// The width of each cell, with what it would need: no text of a list is lost, whatever the window's width.
 #[test]
 fn lists_say_who_where_and_when_at_any_width() {

@@ -70,9 +70,9 @@ export class Filter {
   }
 }
 
-/** Whether these digits are in a number. Of one that is shown masked, as `+7999•••4567`, each • may be any. */
+/** Whether these digits are in a number. Of one that is shown masked, as `+7999•••4567`, each • may be any digit. */
 function matches(number, digits) {
-  if (!number.includes("•")) return number.includes(digits);
+  if (!number.includes("•") || /\D/.test(digits)) return number.includes(digits);
   const isHere = (place) => [...digits].every((digit, n) => [digit, "•"].includes(number[place + n]));
   return [...number].some((_, place) => isHere(place));
 }
