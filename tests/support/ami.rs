@@ -64,6 +64,7 @@ struct Shared {
     actions: Mutex<Vec<Action>>,
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
+    variable: Mutex<Option<String>>,
 }
 
 impl FakeAsterisk {
@@ -84,6 +85,7 @@ impl FakeAsterisk {
             actions: Mutex::default(),
             connections: Mutex::default(),
             list: Mutex::default(),
+            variable: Mutex::default(),
         });
         let accepting = shared.clone();
         thread::spawn(move || {
@@ -115,6 +117,11 @@ impl FakeAsterisk {
     /// What is listed of channels from now on, as frames.
     pub fn list(&self, frames: Vec<String>) {
         *self.shared.list.lock().expect("a lock") = frames;
+    }
+
+    /// The value of the channel variable ORIGINATORD of every channel, from now on.
+    pub fn variable(&self, value: &str) {
+        *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
     }
 
     /// The actions of this name so far.
@@ -220,6 +227,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
                 Some(call) => reply("Success", &[("Value", call)]),
                 None => reply("Error", &[("Message", "No such channel")]),
             }
+        }
+        Some("GetVar") if action.get("Variable") == Some("ORIGINATORD") => {
+            let value = shared.variable.lock().expect("a lock").clone();
+            reply("Success", &[("Value", value.as_deref().unwrap_or_default())]);
         }
         Some("Originate") => {
             let what = *shared.on_originate.lock().expect("a lock");

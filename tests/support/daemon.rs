@@ -79,6 +79,14 @@ impl Daemon {
         Self::launch(Arc::new(folder), Self::config(ami, more), &[], None)
     }
 
+    /// Starts a daemon with a configuration of its own in this folder, and waits until it can make calls. Its key has to
+    /// be [`KEY`].
+    pub fn start_as_configured(folder: TempDir, config: String) -> Self {
+        let daemon = Self::launch(Arc::new(folder), config, &[], None);
+        daemon.wait_ready();
+        daemon
+    }
+
     /// Starts a daemon by way of another command, as `prlimit`, and waits until it can make calls.
     pub fn start_under(command: &[&str], ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a folder");
