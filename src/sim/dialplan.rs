@@ -13,8 +13,9 @@ pub const HANGUP: &str = "telegram-hangup";
 type Step = (&'static str, u8, &'static str, &'static str);
 
 const ENTER_STEPS: &[Step] = &[
+    ("T", 1, "Hangup", ""),
     ("failed", 1, "Hangup", ""),
-    ("h", 1, "NoOp", ""),
+    ("h", 1, "Hangup", ""),
     ("_.!", 1, "Set", "CHANNEL(language)=${IF($[\"${LANG}\" = \"\"]?ru:${LANG})}"),
     ("_.!", 2, "Answer", ""),
     ("_.!", 3, "Wait", "${CONF_WAIT}"),
@@ -38,6 +39,21 @@ const HANGUP_STEPS: &[Step] = &[
     ("s", 6, "Return", ""),
 ];
 
+/// The modules that the sample needs.
+const MODULES: [&str; 11] = [
+    "app_confbridge.so",
+    "app_dial.so",
+    "app_playback.so",
+    "app_stack.so",
+    "app_userevent.so",
+    "chan_pjsip.so",
+    "func_channel.so",
+    "func_cut.so",
+    "func_hangupcause.so",
+    "func_logic.so",
+    "func_strings.so",
+];
+
 /// The steps of a context, if there is one of this name.
 pub fn steps(context: &str) -> Option<&'static [Step]> {
     Some(match context {
@@ -48,11 +64,32 @@ pub fn steps(context: &str) -> Option<&'static [Step]> {
     })
 }
 
+/// The value of a dialplan function, for those that tell how the sample is set up; empty for any other.
+pub fn function(expression: &str) -> &'static str {
+    let Some((name, arguments)) = expression.strip_suffix(')').and_then(|text| text.split_once('(')) else { return "" };
+    let is = |holds| if holds { "1" } else { "0" };
+    match (name, arguments) {
+        ("DIALPLAN_EXISTS", arguments) => {
+            let parts: Vec<_> = arguments.split(',').collect();
+            match parts[..] {
+                [context, extension, priority] => is(priority.parse().is_ok_and(|step| has(context, extension, step))),
+                _ => "",
+            }
+        }
+        ("IFMODULE", module) => is(MODULES.contains(&module)),
+        ("DEVICE_STATE", "PJSIP/telegram") => "NOT_INUSE",
+        ("DEVICE_STATE", _) => "INVALID",
+        ("PJSIP_DIAL_CONTACTS", "telegram") => "PJSIP/telegram/sip:127.0.0.1:5062",
+        ("PJSIP_ENDPOINT", "telegram,aors") => "telegram",
+        _ => "",
+    }
+}
+
 /// Whether `context` has a step `priority` for `extension`.
 pub fn has(context: &str, extension: &str, priority: u32) -> bool {
     let Some(steps) = steps(context) else { return false };
     let matches = |pattern: &str| match pattern {
-        "_.!" => !extension.is_empty() && !["failed", "h"].contains(&extension),
+        "_.!" => !extension.is_empty(),
         "_X." => is_dialled(extension),
         literal => literal == extension,
     };
@@ -76,13 +113,31 @@ mod tests {
             (ENTER, "КОМНАТА", 6, true),
             (ENTER, "R1", 7, false),
             (ENTER, "h", 1, true),
-            (ENTER, "h", 2, false),
+            (ENTER, "h", 2, true),
+            (ENTER, "T", 1, true),
             (DIAL, "79991234567", 1, true),
             (DIAL, "+79991234567", 1, false),
             (DIAL, "7", 1, false),
             ("nowhere", "R1", 1, false),
         ] {
             assert_eq!(has(context, extension, priority), found, "{context} {extension} {priority}");
+        }
+    }
+
+    #[test]
+    fn functions_tell_how_the_sample_is_set_up() {
+        for (expression, value) in [
+            ("DIALPLAN_EXISTS(conf-in,R1,1)", "1"),
+            ("DIALPLAN_EXISTS(conf-in,R1,7)", "0"),
+            ("DIALPLAN_EXISTS(conf-in)", ""),
+            ("IFMODULE(app_confbridge.so)", "1"),
+            ("IFMODULE(nope.so)", "0"),
+            ("DEVICE_STATE(PJSIP/nope)", "INVALID"),
+            ("PJSIP_DIAL_CONTACTS(nope)", ""),
+            ("X", ""),
+            ("X(", ""),
+        ] {
+            assert_eq!(function(expression), value, "{expression}");
         }
     }
 

@@ -36,6 +36,15 @@ impl Client {
         client
     }
 
+    /// Logs in as a user who may not be told that all has booted.
+    pub(super) fn logged_in_as(user: &str, ami: &Ami<'_>) -> Self {
+        let mut client = Self::connect(ami);
+        let answer = client.ask(&format!("Action: Login\nUsername: {user}\nSecret: {}", ami.secret));
+        assert!(answer.contains("Authentication accepted"), "{answer}");
+        client.received.clear();
+        client
+    }
+
     pub(super) fn send(&mut self, action: &str) {
         let bytes = action.replace('\n', "\r\n") + "\r\n\r\n";
         self.stream.write_all(bytes.as_bytes()).expect("writes");

@@ -7,6 +7,7 @@
 mod answers;
 mod calls;
 mod client;
+mod dialplan;
 mod frames;
 #[path = "../support/mod.rs"]
 mod support;
@@ -15,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use answers::{answers, strangers};
 use calls::{a_live_call_asked_about, answered_joined_and_left, calls_nobody_answers, calls_that_are_not_made};
+use dialplan::special_extensions_end_at_once;
 use support::pbx::Pbx;
 
 /// The gateway's callees of `asterisk/gateway.xml` and the waits that `asterisk/pbx --wait 0` leaves.
@@ -43,4 +45,5 @@ on_both_versions!(
     answered_joined_and_left,
     a_live_call_asked_about,
     calls_that_are_not_made,
+    special_extensions_end_at_once,
 );

@@ -1,7 +1,7 @@
 //! What the simulated Asterisk tells of itself when it is asked.
 
-use super::super::Version;
 use super::super::wire::Headers;
+use super::super::{Version, dialplan};
 use super::{Pbx, call};
 use crate::clock::Now;
 
@@ -65,8 +65,11 @@ impl Pbx {
         Some(own.or_else(set).map_or_else(|| self.global(name), ToOwned::to_owned))
     }
 
-    /// The value of a global variable, empty if it is not set.
+    /// The value of a global variable or a dialplan function, empty if it is not set.
     pub fn global(&self, name: &str) -> String {
-        if name == "CONF_WAIT" { self.scenario.timing.wait.as_secs_f64().to_string() } else { String::new() }
+        match name {
+            "CONF_WAIT" => self.scenario.timing.wait.as_secs_f64().to_string(),
+            name => dialplan::function(name).to_owned(),
+        }
     }
 }

@@ -158,8 +158,8 @@ fn answers() {
         assert_eq!(Bench::logged_in().ask(action), answer, "{action}");
     }
     let dialplan = Bench::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
-    assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 8);
-    assert!(dialplan.ends_with("ListItems: 8|ListExtensions: 3|ListPriorities: 8|ListContexts: 1"), "{dialplan}");
+    assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 9);
+    assert!(dialplan.ends_with("ListItems: 9|ListExtensions: 4|ListPriorities: 9|ListContexts: 1"), "{dialplan}");
     assert!(
         Bench::logged_in().ask("Action: CoreStatus").contains("CoreStartupDate: 1970-01-01|CoreStartupTime: 00:00:00")
     );

@@ -149,7 +149,7 @@ impl Pbx {
         let timing = self.scenario.timing;
         match &call.request.destination {
             Destination::Dialplan { context, exten }
-                if context == dialplan::ENTER && exten != "h" && exten != "failed" =>
+                if context == dialplan::ENTER && !["T", "failed", "h"].contains(&&**exten) =>
             {
                 let lang = variable(&call.request, "LANG").filter(|lang| !lang.is_empty()).unwrap_or("ru").to_owned();
                 let (context, exten) = (context.clone(), exten.clone());

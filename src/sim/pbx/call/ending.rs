@@ -18,10 +18,16 @@ pub(super) struct Failure {
     pub(super) by_gateway: bool,
 }
 
+/// Goes to the extension `h`, as a channel does that is hung up. It has one step.
+fn enter_h(channel: &mut Channel) {
+    channel.exten = "h".into();
+    channel.priority = 1;
+}
+
 impl Pbx {
     /// All that is left of a call goes.
     pub(super) fn gone(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
-        self.change(call.one, |one| one.exten = "h".into());
+        self.change(call.one, enter_h);
         let requested = self.hangup_request(call.two, Some(cause));
         let one = self.hangup(&mut call.one, cause, None);
         let two = self.hangup_two(now, key, call, cause, requested);
@@ -32,11 +38,7 @@ impl Pbx {
     /// Ends a call that was answered and is in no conference yet.
     pub(super) fn end_up(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
         call.phase = Phase::Leaving;
-        self.change(call.one, |one| {
-            one.exten = "h".into();
-            // Playback ends as usual, Wait does not; that is why.
-            one.priority += u8::from(one.application == "Playback");
-        });
+        self.change(call.one, enter_h);
         let requested = self.hangup_request(call.two, Some(cause));
         let one = self.hangup(&mut call.one, cause, None);
         let two = self.hangup_two(now, key, call, 16, requested);
@@ -100,7 +102,7 @@ impl Pbx {
             created: now.instant,
         };
         let made = call_event("Newchannel", ghost.headers());
-        (ghost.exten, ghost.priority) = ("h".into(), 2);
+        enter_h(&mut ghost);
         vec![made, call_event("Hangup", ghost.headers().and(cause_headers(16)))]
     }
 
