@@ -1,16 +1,19 @@
 //! `originatord check`: whether the configuration, and the Asterisk it names, are as they have to be.
 
+mod dialling;
+mod dialplan;
+mod entry;
 mod probe;
+mod report;
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-
 use crate::config::{Config, Problem};
+use crate::connector::Connector;
 use crate::lifecycle::{self, EX_CONFIG};
 use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
+use report::{Report, Verdict};
 
 /// The end of the help of `check`.
 pub const HELP: &str = "\
@@ -19,18 +22,11 @@ Exit codes:
   64   the command line is wrong
   78   something has to be mended";
 
-/// What one look has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// As it has to be.
-    Ok,
-    /// Nothing to judge.
-    Note,
-    /// It works, but not as well, or not as safely, as it could.
-    Warning,
-    /// It does not work.
-    Failure,
-}
+/// What Asterisk says to a second login where `allowmultiplelogin = no`.
+const IN_USE: &str = "Login Already In Use";
+
+/// What to do about it.
+const MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
 /// Checks the file at `path`, and with `connect` the Asterisk that it names. Ends with 0 or 78.
 pub async fn run(path: &Path, connect: bool) -> ExitCode {
@@ -41,7 +37,7 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let mut report = Report { output: anstream::stdout(), failed: false };
+    let mut report = Report::to_stdout();
     let keys = config.api_keys.len();
     report
         .line(Verdict::Ok, &format!("{}: {keys} API key(s), Asterisk at {}", path.display(), config.asterisk.address));
@@ -51,36 +47,11 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
     if connect {
         look(&config, &mut report).await;
     }
-    if report.failed { ExitCode::from(EX_CONFIG) } else { ExitCode::SUCCESS }
-}
-
-/// Tells line by line what is found.
-struct Report<W> {
-    output: W,
-    failed: bool,
-}
-
-impl<W: Write> Report<W> {
-    fn line(&mut self, verdict: Verdict, text: &str) {
-        let (word, color) = match verdict {
-            Verdict::Ok => ("ok", AnsiColor::Green),
-            Verdict::Note => ("note", AnsiColor::Cyan),
-            Verdict::Warning => ("warning", AnsiColor::Yellow),
-            Verdict::Failure => ("failure", AnsiColor::Red),
-        };
-        let style: Style = color.on_default();
-        self.failed |= verdict == Verdict::Failure;
-        // Who no longer reads still gets the exit code.
-        let _: io::Result<()> = writeln!(self.output, "{style}{word:<8}{style:#} {text}");
-    }
-
-    fn expect(&mut self, holds: bool, good: &str, otherwise: Verdict, bad: &str) {
-        if holds { self.line(Verdict::Ok, good) } else { self.line(otherwise, bad) }
-    }
+    if report.has_failed() { ExitCode::from(EX_CONFIG) } else { ExitCode::SUCCESS }
 }
 
 /// Logs in and looks at everything that a call needs.
-async fn look<W: Write>(config: &Config, report: &mut Report<W>) {
+async fn look(config: &Config, report: &mut Report) {
     let address = &config.asterisk.address;
     let connector = match lifecycle::connector(&config.asterisk) {
         Ok(connector) => connector,
@@ -91,20 +62,35 @@ async fn look<W: Write>(config: &Config, report: &mut Report<W>) {
         Err(error) => return report.line(Verdict::Failure, &format!("{address}: {error}")),
     };
     report.line(Verdict::Ok, &format!("{address}: reachable, {}", probe.banner()));
+    let user = &config.asterisk.username;
     if let Err(error) = probe.log_in().await {
-        return report.line(Verdict::Failure, &format!("user {}: {error}", config.asterisk.username));
+        // A daemon that runs already has the only login there may be.
+        let hint = if error.to_string().contains(IN_USE) { MULTIPLE_LOGIN } else { "" };
+        return report.line(Verdict::Failure, &format!("user {user}: {error}{hint}"));
     }
-    report.line(Verdict::Ok, &format!("user {}: logged in", config.asterisk.username));
+    report.line(Verdict::Ok, &format!("user {user}: logged in"));
     if let Err(error) = look_inside(config, &mut probe, report).await {
-        report.line(Verdict::Failure, &format!("{address}: {error}"));
+        return report.line(Verdict::Failure, &format!("{address}: {error}"));
+    }
+    look_at_second_login(config, &connector, report).await;
+}
+
+/// Logs in beside the first login, as a reconnect does while Asterisk still keeps the connection that was lost.
+async fn look_at_second_login(config: &Config, connector: &Connector, report: &mut Report) {
+    let user = &config.asterisk.username;
+    let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
+    match second.await {
+        Ok(()) => {
+            report.line(Verdict::Ok, &format!("user {user}: a second login is let in, as after a lost connection"))
+        }
+        Err(error) => {
+            let text = format!("user {user}: a second login is not let in, as after a lost connection: {error}");
+            report.line(Verdict::Warning, &(text + MULTIPLE_LOGIN));
+        }
     }
 }
 
-async fn look_inside<W: Write>(
-    config: &Config,
-    probe: &mut Probe,
-    report: &mut Report<W>,
-) -> Result<(), probe::ProbeError> {
+async fn look_inside(config: &Config, probe: &mut Probe, report: &mut Report) -> Result<(), probe::ProbeError> {
     const CHANGE: &str = "in manager.conf";
     for (action, class) in [
         ("Originate", "originate"),
@@ -122,20 +108,12 @@ async fn look_inside<W: Write>(
         let bad = format!("the user may use {action}, and needs it not: take {class} from its write = {CHANGE}");
         report.expect(!probe.is_allowed(action).await?, &good, Verdict::Warning, &bad);
     }
-    let dial_context = config.originate.channel.rsplit_once('@').map_or("", |(_, context)| context);
-    let dial_context = dial_context.split('/').next().unwrap_or_default();
-    for (name, context) in [("originate.context", &*config.originate.context), ("originate.channel's", dial_context)] {
-        let good = format!("{name} {context} is in the dialplan");
-        let bad = format!("{name} {context} is not in the dialplan: see asterisk/extensions.conf");
-        match probe.has_context(context).await? {
-            Some(exists) => report.expect(exists, &good, Verdict::Failure, &bad),
-            None => report.line(Verdict::Warning, &format!("{name} {context}: the user may not look at the dialplan")),
-        }
-    }
+    entry::look(config, probe, report).await?;
+    dialling::look(config, probe, report).await?;
     look_at_events(probe, report).await
 }
 
-async fn look_at_events<W: Write>(probe: &mut Probe, report: &mut Report<W>) -> Result<(), probe::ProbeError> {
+async fn look_at_events(probe: &mut Probe, report: &mut Report) -> Result<(), probe::ProbeError> {
     let seen = probe.events_of_a_call_to_nowhere().await?;
     for event in OF_ANY_CALL {
         let good = format!("the event {event} arrives");

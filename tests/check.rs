@@ -222,8 +222,8 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
     );
     assert_eq!(
         starting_with(&lines, "warning"),
-        ["originate.context conf-in", "originate.channel's telegram-out"]
-            .map(|what| format!("warning  {what}: the user may not look at the dialplan"))
+        ["originate.context conf-in", "originate.channel's telegram-out and its gateway"]
+            .map(|what| format!("warning  {what}: not looked at, as the user may not list the dialplan"))
     );
 }
 
@@ -233,8 +233,9 @@ fn rights_that_are_not_needed_are_warned_of() {
     // It says yes to everything, and lets the events of a call through but for one.
     let (code, lines) = connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
     assert_eq!(code, Some(78));
+    let of_rights = starting_with(&lines, "warning  the user may use");
     assert_eq!(
-        starting_with(&lines, "warning"),
+        of_rights,
         [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")].map(|(action, class)| {
             format!(
                 "warning  the user may use {action}, and needs it not: take {class} from its write = in manager.conf"
@@ -301,6 +302,108 @@ fn events_that_a_real_asterisk_keeps_back_are_named_with_what_is_lost() {
     );
     assert!(lines.contains(&"ok       the event Newstate arrives".to_owned()), "{lines:#?}");
     eventually("nothing is left of the look", || (!pbx.channels().contains("originatord-check")).then_some(()));
+}
+
+/// Installations that reach nobody, or not well: what is replaced in which file, and how `check` names it.
+const BROKEN: [(&str, &str, &str, &str); 10] = [
+    (
+        "extensions.conf",
+        "@telegram)",
+        "@telegrm)",
+        "failure  pjsip.conf: there is no endpoint telegrm, which [telegram-out] dials, so no call gets through; write \
+         [telegrm] with type = endpoint as in asterisk/pjsip.conf",
+    ),
+    (
+        "extensions.conf",
+        "ConfBridge(",
+        "ConfBrige(",
+        "failure  extensions.conf: [conf-in] _.!,5 runs ConfBrige, which Asterisk does not have: write ConfBridge",
+    ),
+    (
+        "extensions.conf",
+        "Dial(PJSIP",
+        "Dail(PJSIP",
+        "failure  extensions.conf: [telegram-out] _X.,2 runs Dail, which Asterisk does not have: write Dial",
+    ),
+    (
+        "extensions.conf",
+        "exten => failed,1,Hangup()",
+        "",
+        "warning  extensions.conf: [conf-in] has no extension failed, and its pattern matches it: after a failed call a \
+         ghost joins a room of that name, and the number stays blocked meanwhile; write exten => failed,1,Hangup()",
+    ),
+    (
+        "extensions.conf",
+        "exten => h,1,Hangup()",
+        "exten => h,1,NoOp()",
+        "warning  extensions.conf: [conf-in] h does not end after its step 1, and its pattern goes on: whoever has hung up \
+         goes through the conference entry again; write exten => h,1,Hangup()",
+    ),
+    (
+        "extensions.conf",
+        "exten => T,1,Hangup()",
+        "",
+        "warning  extensions.conf: [conf-in] has no extension T, and its pattern matches it: a call that reaches its \
+         absolute timeout enters a room of that name; write exten => T,1,Hangup()",
+    ),
+    (
+        "extensions.conf",
+        "exten => _X.,1,",
+        "exten => _9.,1,",
+        "failure  extensions.conf: [telegram-out] has no extension for 79990001000; write exten => _X.,1,…",
+    ),
+    (
+        "extensions.conf",
+        "[telegram-hangup]",
+        "[telegram-hang]",
+        "warning  extensions.conf: the hangup handler telegram-hangup of [telegram-out] is not there, so a flood wait shows \
+         as congestion; write [telegram-hangup] as in asterisk/extensions.conf",
+    ),
+    (
+        "pjsip.conf",
+        "contact = ",
+        ";contact = ",
+        "failure  pjsip.conf: the endpoint telegram has no address to call, so no call gets through; write \
+         contact = sip:HOST:PORT in the section with type = aor that it names in aors",
+    ),
+    (
+        "manager.conf",
+        "allowmultiplelogin = yes",
+        "allowmultiplelogin = no",
+        "warning  user originatord: a second login is not let in, as after a lost connection: login refused: Login Already \
+         In Use; write allowmultiplelogin = yes in [general] of manager.conf",
+    ),
+];
+
+#[test]
+fn installation_that_reaches_nobody_is_named_with_file_and_line() {
+    for version in ["22", "16"] {
+        let pbx = Pbx::start(version);
+        for (file, from, to, expected) in BROKEN {
+            let sample = pbx.replace_in(file, from, to);
+            // A reload does not take up everything.
+            pbx.kill();
+            pbx.start_again();
+            let (code, lines) = connect(&pbx.ami(), "");
+            let found: Vec<_> = lines.iter().filter(|line| !line.starts_with("ok ")).collect();
+            assert_eq!(found, [expected], "{version}: {to}: {lines:#?}");
+            assert_eq!(code, Some(if expected.starts_with("failure") { 78 } else { 0 }), "{to}");
+            pbx.write(file, &sample);
+        }
+        pbx.down();
+    }
+}
+
+#[test]
+fn sample_without_its_gateway_module_is_named() {
+    let pbx = Pbx::start("22");
+    pbx.add_to("modules.conf", "noload = chan_pjsip.so");
+    pbx.kill();
+    pbx.start_again();
+    let (code, lines) = connect(&pbx.ami(), "");
+    let expected = "failure  [telegram-out] dials PJSIP/…@telegram, but chan_pjsip.so is not loaded: see modules.conf";
+    assert_eq!((code, starting_with(&lines, "failure")), (Some(78), vec![expected.to_owned()]), "{lines:#?}");
+    pbx.down();
 }
 
 #[test]

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 use tokio_util::codec::Decoder;
 
+use super::dialplan::{Dialplan, Entry};
 use crate::ami::action::{Action, Unsendable};
 use crate::ami::codec::{Codec, CodecError, Received};
 use crate::ami::frame::Frame;
@@ -32,6 +33,19 @@ pub(super) const OF_ANY_CALL: [&str; 3] = ["Newchannel", "Hangup", "OriginateRes
 
 /// The events of a call that is answered and enters a conference, and our dialplan's own.
 pub(super) const OF_A_CONFERENCE: [&str; 4] = ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
+
+/// Most contexts, and most of their steps, that are listed: a real dialplan has far fewer.
+const MAX_CONTEXTS: usize = 32;
+const MAX_STEPS: usize = 10_000;
+
+/// What Asterisk lists of a context.
+pub(super) enum Listing {
+    Listed(Dialplan),
+    /// No such context, or nothing is in it.
+    Missing,
+    /// The user may not look.
+    Unlisted,
+}
 
 /// Why there is nothing more to be learnt.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +112,66 @@ impl Probe {
             _ => Vec::new(),
         };
         let response = self.ask(&Action::Other(action, headers)).await?;
-        Ok(!response.message.contains("Permission denied") && !response.message.contains("Access Forbidden"))
+        Ok(!is_denied(&response))
     }
 
-    /// Whether this context is in the dialplan; nothing if the user may not look.
-    pub(super) async fn has_context(&mut self, context: &str) -> Result<Option<bool>, ProbeError> {
+    /// The steps of a context and of those that it includes.
+    pub(super) async fn dialplan(&mut self, context: &str) -> Result<Listing, ProbeError> {
+        let mut dialplan = Dialplan::default();
+        let mut contexts = vec![context.to_owned()];
+        let mut next = 0;
+        while let Some(name) = contexts.get(next).cloned() {
+            let Some(entries) = self.list(&name).await? else { return Ok(Listing::Unlisted) };
+            if entries.is_empty() && next == 0 {
+                return Ok(Listing::Missing);
+            }
+            for entry in entries {
+                match entry {
+                    Entry::Include(name) if contexts.contains(&name) => {}
+                    Entry::Include(name) if contexts.len() < MAX_CONTEXTS => contexts.push(name),
+                    Entry::Step(step) if dialplan.steps.len() < MAX_STEPS => dialplan.steps.push(step),
+                    Entry::Include(_) | Entry::Step(_) | Entry::Switch => dialplan.is_partial = true,
+                }
+            }
+            next += 1;
+        }
+        Ok(Listing::Listed(dialplan))
+    }
+
+    /// The entries of one context, none if there is no such context; `None` if the user may not look.
+    async fn list(&mut self, context: &str) -> Result<Option<Vec<Entry>>, ProbeError> {
+        let give_up = Instant::now() + self.patience;
         let response = self.ask(&Action::Other("ShowDialPlan", vec![("Context", context.to_owned())])).await?;
-        Ok(if response.message.contains("Permission denied") { None } else { Some(response.success) })
+        if !response.success {
+            return Ok((!is_denied(&response)).then(Vec::new));
+        }
+        if response.frame.get("EventList").is_none() {
+            return Ok(None);
+        }
+        let mut entries = Vec::new();
+        loop {
+            let Heard::Event(frame) = self.hear(give_up).await? else { continue };
+            match frame.event_name() {
+                Some(b"ListDialplan") if entries.len() < MAX_STEPS => entries.extend(Entry::of(&frame)),
+                Some(b"ShowDialPlanComplete") => return Ok(Some(entries)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The value of a dialplan function or a global variable; `None` if the user may not ask.
+    pub(super) async fn value(&mut self, expression: &str) -> Result<Option<String>, ProbeError> {
+        let response = self.ask(&Action::Other("GetVar", vec![("Variable", expression.to_owned())])).await?;
+        Ok(response.frame.text("Value").filter(|_| response.success).map(|value| value.into_owned()))
+    }
+
+    /// The value of a dialplan function that answers with 1 or 0; `None` if Asterisk does not have it, too.
+    pub(super) async fn holds(&mut self, expression: &str) -> Result<Option<bool>, ProbeError> {
+        Ok(match self.value(expression).await?.as_deref() {
+            Some("1") => Some(true),
+            Some("0") => Some(false),
+            _ => None,
+        })
     }
 
     /// Which of [`OF_ANY_CALL`] arrive of a call to an extension that does not exist: its channels come and go at once,
@@ -203,6 +270,10 @@ impl Probe {
             }
         }
     }
+}
+
+fn is_denied(response: &Response) -> bool {
+    ["Permission denied", "Access Forbidden"].iter().any(|words| response.message.contains(words))
 }
 
 /// Whether the frame is about the call of this id.

@@ -64,10 +64,26 @@ impl Pbx {
         pbx(&["rx", &self.name, command])
     }
 
+    /// Replaces text in one of Asterisk's configuration files, and returns what the file held before.
+    pub fn replace_in(&self, file: &str, from: &str, to: &str) -> String {
+        let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
+        assert!(before.contains(from), "{file} has no {from}");
+        self.write(file, &before.replace(from, to));
+        before
+    }
+
+    /// Writes one of Asterisk's configuration files.
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path_of(file), text).expect("writes");
+    }
+
+    fn path_of(&self, file: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".run").join(&self.name).join("etc").join(file)
+    }
+
     /// Adds these lines to one of Asterisk's configuration files.
     pub fn add_to(&self, file: &str, text: &str) {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".run").join(&self.name).join("etc").join(file);
-        let mut file = OpenOptions::new().append(true).open(path).expect("a configuration file");
+        let mut file = OpenOptions::new().append(true).open(self.path_of(file)).expect("a configuration file");
         writeln!(file, "\n{text}").expect("writes");
     }
 

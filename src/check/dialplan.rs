@@ -1,0 +1,201 @@
+//! The part of a dialplan that calls run through, as `ShowDialPlan` lists it, and what can be read off it.
+
+use crate::ami::frame::Frame;
+
+/// Applications that the samples use, and real ones whose names are close to those.
+const APPLICATIONS: [&str; 13] = [
+    "Answer",
+    "ConfBridge",
+    "Dial",
+    "Gosub",
+    "Goto",
+    "GotoIf",
+    "Hangup",
+    "NoOp",
+    "Playback",
+    "Return",
+    "UserEvent",
+    "Wait",
+    "WaitExten",
+];
+
+/// Names shorter than this are not compared: another real application may differ from them by a letter.
+const MIN_COMPARED: usize = 4;
+
+/// The modules that applications and functions of the samples come from.
+const MODULES: [(&str, &str); 10] = [
+    ("ConfBridge", "app_confbridge.so"),
+    ("Dial", "app_dial.so"),
+    ("Playback", "app_playback.so"),
+    ("Return", "app_stack.so"),
+    ("UserEvent", "app_userevent.so"),
+    ("CHANNEL(", "func_channel.so"),
+    ("CUT(", "func_cut.so"),
+    ("FILTER(", "func_strings.so"),
+    ("HANGUPCAUSE(", "func_hangupcause.so"),
+    ("IF(", "func_logic.so"),
+];
+
+/// One step of an extension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) context: String,
+    pub(super) extension: String,
+    pub(super) priority: u32,
+    pub(super) application: String,
+    pub(super) arguments: String,
+}
+
+/// One entry of a context.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Step(Step),
+    /// `include => CONTEXT`.
+    Include(String),
+    /// `switch => …`: steps that are kept elsewhere, as in a database, and are not listed.
+    Switch,
+}
+
+impl Entry {
+    /// Reads an event `ListDialplan`.
+    pub(super) fn of(frame: &Frame) -> Option<Self> {
+        let text = |name| frame.text(name).map(|text| text.into_owned());
+        if let Some(context) = text("IncludeContext") {
+            return Some(Entry::Include(context));
+        }
+        if frame.get("Switch").is_some() {
+            return Some(Entry::Switch);
+        }
+        Some(Entry::Step(Step {
+            context: text("Context")?,
+            extension: text("Extension")?,
+            priority: text("Priority")?.parse().ok()?,
+            application: text("Application")?,
+            arguments: text("AppData").unwrap_or_default(),
+        }))
+    }
+}
+
+/// All steps of a context, and of the contexts that it includes.
+#[derive(Debug, Default)]
+pub(super) struct Dialplan {
+    pub(super) steps: Vec<Step>,
+    /// Further steps exist that are not listed.
+    pub(super) is_partial: bool,
+}
+
+impl Dialplan {
+    /// The steps that run this application, or are meant to. Asterisk does not regard the case of its name.
+    pub(super) fn running<'a>(&'a self, application: &'a str) -> impl Iterator<Item = &'a Step> {
+        let is_meant = move |name: &str| name.eq_ignore_ascii_case(application) || meant_by(name) == Some(application);
+        self.steps.iter().filter(move |step| is_meant(&step.application))
+    }
+
+    /// Whether a call may go on in steps that are not listed here.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        const JUMPS: [&str; 8] = ["AGI", "Gosub", "GosubIf", "Goto", "GotoIf", "GotoIfTime", "Macro", "Stasis"];
+        let jumps = |step: &Step| JUMPS.iter().any(|jump| step.application.eq_ignore_ascii_case(jump));
+        self.is_partial || self.steps.iter().any(jumps)
+    }
+
+    /// The last step of an extension that has this very name; none if only a pattern matches it.
+    pub(super) fn last_of(&self, extension: &str) -> Option<&Step> {
+        self.steps.iter().filter(|step| step.extension == extension).max_by_key(|step| step.priority)
+    }
+
+    /// Steps whose application has a misspelt name, each with the name that is meant.
+    pub(super) fn misspelt(&self) -> impl Iterator<Item = (&Step, &'static str)> {
+        self.steps.iter().filter_map(|step| Some((step, meant_by(&step.application)?)))
+    }
+
+    /// The modules that the steps need.
+    pub(super) fn modules(&self) -> impl Iterator<Item = &'static str> {
+        let uses = |step: &Step, word: &str| match word.strip_suffix('(') {
+            Some(_) => step.arguments.contains(word),
+            None => step.application.eq_ignore_ascii_case(word),
+        };
+        MODULES
+            .into_iter()
+            .filter(move |(word, _)| self.steps.iter().any(|step| uses(step, word)))
+            .map(|(_, name)| name)
+    }
+}
+
+/// The application that a name close to its own stands for.
+fn meant_by(name: &str) -> Option<&'static str> {
+    if name.len() < MIN_COMPARED || APPLICATIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    let name = name.to_ascii_lowercase();
+    APPLICATIONS.into_iter().find(|known| {
+        let most = if known.len() < 6 { 1 } else { 2 };
+        known.len() >= MIN_COMPARED && strsim::osa_distance(&known.to_ascii_lowercase(), &name) <= most
+    })
+}
+
+/// A device that `Dial` calls.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Device {
+    /// `PJSIP/…@ENDPOINT`, `PJSIP/ENDPOINT` or `PJSIP/ENDPOINT/sip:…`.
+    Pjsip(String),
+    /// `SIP/…@PEER` or `SIP/PEER`.
+    Sip(String),
+    /// Any other, or one whose name is known only in a call.
+    Other(String),
+}
+
+/// The devices that the arguments of a `Dial` name.
+pub(super) fn devices(arguments: &str) -> Vec<Device> {
+    let list = arguments.split(',').next().unwrap_or_default();
+    list.split('&').map(str::trim).filter(|device| !device.is_empty()).map(device).collect()
+}
+
+fn device(text: &str) -> Device {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
+    let Some((technology, rest)) = text.split_once('/') else { return Device::Other(text.to_owned()) };
+    let first = rest.split('/').next().unwrap_or_default();
+    let name = first.rsplit_once('@').map_or(first, |(_, name)| name);
+    match technology.to_ascii_uppercase().as_str() {
+        "PJSIP" if is_name(name) => Device::Pjsip(name.to_owned()),
+        "SIP" if is_name(name) => Device::Sip(name.to_owned()),
+        _ => Device::Other(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_application_is_told_from_a_real_one() {
+        for (name, meant) in [
+            ("ConfBrige", Some("ConfBridge")),
+            ("confbridge", None),
+            ("Dail", Some("Dial")),
+            ("HangUp", None),
+            ("Hang", Some("Hangup")),
+            ("Set", None),
+            ("MSet", None),
+            ("Queue", None),
+            ("Goto", None),
+        ] {
+            assert_eq!(meant_by(name), meant, "{name}");
+        }
+    }
+
+    #[test]
+    fn devices_are_read_off_dial() {
+        let named = |name: &str| Device::Pjsip(name.to_owned());
+        let other = |text: &str| Device::Other(text.to_owned());
+        for (arguments, expected) in [
+            ("PJSIP/+${EXTEN}@telegram", vec![named("telegram")]),
+            ("PJSIP/+${EXTEN}@a&PJSIP/b/sip:1@c,30,g", vec![named("a"), named("b")]),
+            ("SIP/+${EXTEN}@telegram", vec![Device::Sip("telegram".to_owned())]),
+            ("PJSIP/+${EXTEN}@${GATEWAY}", vec![other("PJSIP/+${EXTEN}@${GATEWAY}")]),
+            ("${WAY}", vec![other("${WAY}")]),
+            ("", vec![]),
+        ] {
+            assert_eq!(devices(arguments), expected, "{arguments}");
+        }
+    }
+}

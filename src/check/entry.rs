@@ -1,0 +1,143 @@
+//! The way of an answered callee into the room: the context of `[originate] context`.
+
+use super::dialplan::{Dialplan, Step};
+use super::probe::{Listing, Probe, ProbeError};
+use super::report::{Report, Verdict};
+use crate::config::Config;
+
+/// A room that stands for all: any room is an extension of the context.
+const ROOM: &str = "originatord-check";
+
+/// The extensions that Asterisk goes to by itself, and what happens if a pattern for rooms matches them instead.
+const SPECIAL: [(&str, &str); 3] = [
+    ("failed", "after a failed call a ghost joins a room of that name, and the number stays blocked meanwhile"),
+    ("h", "whoever has hung up goes through the conference entry again"),
+    ("T", "a call that reaches its absolute timeout enters a room of that name"),
+];
+
+/// Applications after which no further step runs.
+const ENDS: [&str; 5] = ["Busy", "Congestion", "Goto", "Hangup", "Return"];
+
+/// Looks at the context that an answered callee enters.
+pub(super) async fn look(config: &Config, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+    let context = &*config.originate.context;
+    let dialplan = match probe.dialplan(context).await? {
+        Listing::Listed(dialplan) => dialplan,
+        Listing::Missing => {
+            let text = format!("originate.context {context} is not in the dialplan: see asterisk/extensions.conf");
+            report.line(Verdict::Failure, &text);
+            return Ok(());
+        }
+        Listing::Unlisted => {
+            let text = format!("originate.context {context}: not looked at, as the user may not list the dialplan");
+            report.line(Verdict::Warning, &text);
+            return Ok(());
+        }
+    };
+    report.line(Verdict::Ok, &format!("originate.context {context} is in the dialplan"));
+    look_at_room(context, config.originate.priority, probe, report).await?;
+    look_at_steps(context, &dialplan, probe, report).await?;
+    look_at_conference(context, &dialplan, report);
+    for (extension, consequence) in SPECIAL {
+        look_at_special(context, extension, consequence, &dialplan, probe, report).await?;
+    }
+    if dialplan.steps.iter().any(|step| step.arguments.contains("${CONF_WAIT}")) {
+        let is_set = probe.value("CONF_WAIT").await?.is_none_or(|value| !value.is_empty());
+        report.expect(
+            is_set,
+            "CONF_WAIT is set",
+            Verdict::Warning,
+            "extensions.conf: CONF_WAIT is not set, so the callee hears the beep before the telephone is at the ear; \
+             write CONF_WAIT = 3 in [globals]",
+        );
+    }
+    Ok(())
+}
+
+async fn look_at_room(context: &str, priority: u32, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+    match probe.holds(&format!("DIALPLAN_EXISTS({context},{ROOM},{priority})")).await? {
+        Some(exists) => report.expect(
+            exists,
+            &format!("[{context}] takes any room"),
+            Verdict::Warning,
+            &format!(
+                "extensions.conf: [{context}] has no step {priority} for a room such as {ROOM}; rooms that it does not \
+                 name are refused; for any room write exten => _.!,{priority},… as in asterisk/extensions.conf"
+            ),
+        ),
+        None => report.line(Verdict::Note, &format!("[{context}] may not take any room: not looked at")),
+    }
+    Ok(())
+}
+
+/// Looks for misspelt applications, and for modules that are not loaded.
+pub(super) async fn look_at_steps(
+    context: &str,
+    dialplan: &Dialplan,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
+    for (Step { context, extension, priority, application, .. }, meant) in dialplan.misspelt() {
+        let text = format!(
+            "extensions.conf: [{context}] {extension},{priority} runs {application}, which Asterisk does not have: \
+             write {meant}"
+        );
+        report.line(Verdict::Failure, &text);
+    }
+    for module in dialplan.modules() {
+        // Where the question is not understood, nothing is known.
+        if probe.holds(&format!("IFMODULE({module})")).await? == Some(false) {
+            let text = format!("[{context}] needs {module}, which is not loaded: see modules.conf");
+            report.line(Verdict::Failure, &text);
+        }
+    }
+    Ok(())
+}
+
+fn look_at_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
+    if let Some(step) = dialplan.running("ConfBridge").next() {
+        let text = format!("[{context}] leads into a conference at {},{}", step.extension, step.priority);
+        report.line(Verdict::Ok, &text);
+    } else if dialplan.leads_elsewhere() {
+        let text = format!("[{context}] goes on in other contexts: not looked at whether it leads into a conference");
+        report.line(Verdict::Note, &text);
+    } else {
+        let text = format!(
+            "extensions.conf: [{context}] runs no ConfBridge, so nobody is seen joining a room; write \
+             same => n,ConfBridge(${{CUT(EXTEN,\\,,1)}})"
+        );
+        report.line(Verdict::Warning, &text);
+    }
+}
+
+/// Looks whether an extension that Asterisk goes to by itself ends there.
+async fn look_at_special(
+    context: &str,
+    extension: &str,
+    consequence: &str,
+    dialplan: &Dialplan,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
+    let write = format!("write exten => {extension},1,Hangup()");
+    let next = match dialplan.last_of(extension) {
+        Some(last) if ENDS.iter().any(|end| last.application.eq_ignore_ascii_case(end)) => {
+            report.line(Verdict::Ok, &format!("[{context}] ends at {extension}"));
+            return Ok(());
+        }
+        Some(last) => last.priority.saturating_add(1),
+        None => 1,
+    };
+    let problem = match probe.holds(&format!("DIALPLAN_EXISTS({context},{extension},{next})")).await? {
+        Some(true) if next == 1 => format!("has no extension {extension}, and its pattern matches it"),
+        Some(true) => format!("{extension} does not end after its step {}, and its pattern goes on", next - 1),
+        Some(false) => return Ok(()),
+        None => {
+            report.line(Verdict::Note, &format!("[{context}] {extension}: not looked at"));
+            return Ok(());
+        }
+    };
+    let text = format!("extensions.conf: [{context}] {problem}: {consequence}; {write}");
+    report.line(Verdict::Warning, &text);
+    Ok(())
+}

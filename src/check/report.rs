@@ -1,0 +1,56 @@
+//! What `check` has found, line by line.
+
+use std::io::{self, Write};
+
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+
+use crate::journal::sink::escaped;
+
+/// The weight of one finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// As it has to be.
+    Ok,
+    /// Could not be judged.
+    Note,
+    /// Works, but not as well or as safely as it could.
+    Warning,
+    /// Does not work.
+    Failure,
+}
+
+/// Prints findings, and remembers whether one was a failure.
+pub(super) struct Report {
+    output: AutoStream<io::Stdout>,
+    failed: bool,
+}
+
+impl Report {
+    pub(super) fn to_stdout() -> Self {
+        Self { output: anstream::stdout(), failed: false }
+    }
+
+    /// Whether one of the findings so far was a failure.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Prints one finding. Its text may hold words of Asterisk's, and so is escaped for the terminal.
+    pub(super) fn line(&mut self, verdict: Verdict, text: &str) {
+        let (word, color) = match verdict {
+            Verdict::Ok => ("ok", AnsiColor::Green),
+            Verdict::Note => ("note", AnsiColor::Cyan),
+            Verdict::Warning => ("warning", AnsiColor::Yellow),
+            Verdict::Failure => ("failure", AnsiColor::Red),
+        };
+        let style: Style = color.on_default();
+        self.failed |= verdict == Verdict::Failure;
+        // The exit code counts even if nobody reads the output any longer.
+        let _: io::Result<()> = writeln!(self.output, "{style}{word:<8}{style:#} {}", escaped(text));
+    }
+
+    pub(super) fn expect(&mut self, holds: bool, good: &str, otherwise: Verdict, bad: &str) {
+        if holds { self.line(Verdict::Ok, good) } else { self.line(otherwise, bad) }
+    }
+}
