@@ -3,9 +3,10 @@
 //! A daemon that runs does it itself (`http/history.rs`), as it may be writing. Where nobody listens at its address, the
 //! files are changed right here.
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use hyper::{Method, StatusCode, Uri};
@@ -16,9 +17,10 @@ use tokio::net::TcpStream;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, request};
 use crate::config::{Config, Problems, Role};
+use crate::files;
 use crate::history;
-use crate::journal::sink::erase_in_files;
-use crate::lifecycle::{EX_CONFIG, EX_IOERR, EX_USAGE};
+use crate::journal::sink::{Erased, erase_in_files, escaped};
+use crate::lifecycle::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::terminal::TerminalError;
 use crate::terminal::connection::Connection;
 
@@ -40,12 +42,16 @@ A daemon that speaks HTTPS has to be named with --url, as its certificate does.
 
 Exit codes:
   0    the number is erased, or there was nothing of it
+  1    erased, but copies of the files, or texts of other calls, have it or may have it: each is named
   64   the command line is wrong
   66   the key file cannot be read
   69   the daemon cannot be reached, or does not do it, as while the number is in a call
-  74   a file cannot be changed
+  74   a file cannot be changed: each is named, and the others are done
   77   the daemon does not know this key, or the key may only watch
   78   the configuration is wrong, or has no key for it";
+
+/// The exit code where something that `erase` does not change has the number, or may have it.
+const KEPT: u8 = 1;
 
 /// Why the number is not erased.
 #[derive(Debug, thiserror::Error)]
@@ -60,32 +66,42 @@ enum EraseError {
     NoKey,
     #[error(transparent)]
     Daemon(#[from] TerminalError),
-    #[error("a log file cannot be changed: {0}")]
-    File(#[from] io::Error),
-    #[error("the history cannot be changed: {0}")]
-    History(#[from] rusqlite::Error),
+    #[error("a daemon that does not listen at {0} writes to the journal: say with --url where it is, or stop it")]
+    InUse(SocketAddr),
 }
 
 /// Erases the number, and says how much there was of it.
 pub async fn run(args: EraseArgs) -> ExitCode {
     match erase(&args).await {
-        Ok(erased) => {
-            println!("erased: {erased} records and calls that were written down");
-            ExitCode::SUCCESS
-        }
+        Ok(erased) => report(&erased),
         Err(error) => {
             eprintln!("originatord: {error}");
             ExitCode::from(match error {
                 EraseError::Number(_) | EraseError::NoUrl => EX_USAGE,
                 EraseError::Config(_) | EraseError::NoKey => EX_CONFIG,
                 EraseError::Daemon(error) => error.exit_code(),
-                EraseError::File(_) | EraseError::History(_) => EX_IOERR,
+                EraseError::InUse(_) => EX_UNAVAILABLE,
             })
         }
     }
 }
 
-async fn erase(args: &EraseArgs) -> Result<u64, EraseError> {
+/// Tells what is done and what is left.
+fn report(erased: &Erased) -> ExitCode {
+    println!("erased: {} records and calls that were written down", erased.count);
+    for left in erased.failed.iter().chain(&erased.kept) {
+        eprintln!("originatord: not erased: {left}");
+    }
+    if !erased.failed.is_empty() {
+        ExitCode::from(EX_IOERR)
+    } else if !erased.kept.is_empty() {
+        ExitCode::from(KEPT)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
     let number: Number = args.number.parse()?;
     let Connection { url, ca_file, .. } = &args.connection;
     let key = args.connection.key()?;
@@ -100,7 +116,7 @@ async fn erase(args: &EraseArgs) -> Result<u64, EraseError> {
     }
     let address = reachable(config.http.listen);
     match TcpStream::connect(address).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => in_files(&config, number),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => in_files(&config, number, address),
         _ if config.http.tls.is_some() => Err(EraseError::NoUrl),
         _ => ask(client(&format!("http://{address}"), key()?)?, number).await,
     }
@@ -122,25 +138,40 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Has the daemon do it.
-async fn ask(client: Client, number: Number) -> Result<u64, EraseError> {
+async fn ask(client: Client, number: Number) -> Result<Erased, EraseError> {
     // Digits need no escape.
     let uri = Uri::try_from(format!("/api/history?number={}", number.digits())).unwrap_or_default();
     let answer = client.ask(request(Method::DELETE, uri)).await.map_err(TerminalError::from)?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
+    let kept = body["kept"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let kept = kept.map(|text| escaped(text).into_owned()).collect();
     match body["erased"].as_u64() {
-        Some(erased) if answer.status() == StatusCode::OK => Ok(erased),
+        Some(count) if answer.status() == StatusCode::OK => {
+            Ok(Erased { count: count as usize, failed: Vec::new(), kept })
+        }
         _ => Err(TerminalError::of_answer(&answer).into()),
     }
 }
 
-/// Does it itself.
-fn in_files(config: &Config, number: Number) -> Result<u64, EraseError> {
-    let mut erased = 0;
+/// Changes the files right here, as no daemon listens at `address`.
+fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Erased, EraseError> {
+    let mut erased = Erased::default();
     if let Some(file) = &config.journal.file {
-        erased += erase_in_files(file, number)?;
+        // A daemon that was started with another address would write on.
+        let journal = regular(&file.path);
+        if journal.as_ref().is_some_and(|journal| matches!(journal.try_lock(), Err(TryLockError::WouldBlock))) {
+            return Err(EraseError::InUse(address));
+        }
+        erased.add(erase_in_files(file, number));
     }
     if let Some(history) = &config.history {
-        erased += history::erase(&history.file, number)?;
+        erased.add(history::erase(&history.file, number));
     }
-    Ok(erased as u64)
+    Ok(erased)
+}
+
+/// The file at `path`, if it can be read.
+fn regular(path: &Path) -> Option<File> {
+    files::require_regular(path).ok()?;
+    File::open(path).ok()
 }

@@ -131,7 +131,8 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let api = Arc::new(api);
     tokio::spawn(http::stats::gather(journal.from_start().of_kind(ReaderKind::Stats), api.stats.clone()));
     let started_with = Fixed::of(config);
-    let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, started_with };
+    let nudges = writers.iter().map(Writer::nudge).collect();
+    let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
     let time = StopTime::within(config.http.drain_timeout);
     let limits = Limits { max_connections, patience: PATIENCE, drain_timeout: time.last_bytes };
     let stop = CancellationToken::new();

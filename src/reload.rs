@@ -1,5 +1,5 @@
-//! What SIGHUP does: keys, limits, lists, the log's filter and certificates are taken anew from the file, without
-//! dropping a call or a connection. A file with a problem is refused whole, and the old settings stay.
+//! What SIGHUP does: the journal and the history look after their files, and keys, limits, lists, the log's filter and
+//! certificates are taken anew from the file, without dropping a call or a connection. A file with a problem is refused whole, and the old settings stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::config::Config;
 use crate::http::Api;
 use crate::http::auth::Keys;
+use crate::journal::sink::Nudge;
 use crate::logging::Logging;
 use crate::tls;
 
@@ -24,6 +25,8 @@ pub struct Reload {
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
     /// Where the log's filter goes.
     pub logging: Logging,
+    /// Those who write files, which somebody may have moved just before.
+    pub nudges: Vec<Nudge>,
     /// What the daemon was started with.
     pub started_with: Fixed,
 }
@@ -31,6 +34,7 @@ pub struct Reload {
 impl Reload {
     /// Reads the configuration again.
     pub fn reload(&self) {
+        self.nudges.iter().for_each(Nudge::look);
         let config = match Config::load(&self.path) {
             Ok(config) => config,
             Err(problems) => {

@@ -92,3 +92,49 @@ fn limit_file_size(daemon: &Daemon, bytes: &str) {
     let limit = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
     assert!(limit.expect("prlimit runs").success());
 }
+
+fn said_once(daemon: &Daemon, text: &str) {
+    eventually(text, || daemon.output().contains(text).then_some(()));
+    assert_eq!(daemon.output().matches(text).count(), 1);
+}
+
+#[test]
+fn moved_file_is_noticed_and_numbering_goes_on_after_a_crash() {
+    let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
+    let path = daemon.folder.path().join("calls.jsonl");
+    let id = daemon.call_ok("79990000001", "R1");
+    daemon.wait_for(&id, "call.queued");
+    let before = daemon.records();
+    eventually("all is written", || (lines(&path) == before).then_some(()));
+    let last = before.len() as u64;
+
+    // Nobody calls, and nobody sends a signal.
+    std::fs::rename(&path, path.with_extension("jsonl-20261126")).expect("it is moved");
+    let begun = eventually("a new file is begun", || Some(lines(&path)).filter(|lines| !lines.is_empty()));
+    assert_eq!((&begun[0]["event"], begun[0]["to"].as_u64()), (&"gap".into(), Some(last)), "{begun:?}");
+    said_once(&daemon, "the journal file was moved or deleted");
+
+    let daemon = daemon.crash_and_restart();
+    assert_eq!(daemon.wait_for_event("daemon.started")["seq"], last + 1);
+    assert!(daemon.get("/metrics").body.contains("originatord_journal_writer_up{writer=\"file\"} 1\n"));
+}
+
+#[test]
+fn truncated_file_has_no_nuls_and_every_later_record() {
+    let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
+    let path = daemon.folder.path().join("calls.jsonl");
+    let id = daemon.call_ok("79990000001", "R1");
+    daemon.wait_for(&id, "call.queued");
+    eventually("all is written", || (lines(&path) == daemon.records()).then_some(()));
+    let before = daemon.records().len();
+
+    // As logrotate's copytruncate ends.
+    std::fs::File::create(&path).expect("it is truncated");
+    let id = daemon.call_ok("79990000002", "R1");
+    daemon.wait_for(&id, "call.queued");
+    let after = daemon.records()[before..].to_vec();
+    let left = eventually("all is written", || Some(lines(&path)).filter(|lines| lines.len() > after.len()));
+    assert_eq!((&left[0]["event"], left[0]["to"].as_u64()), (&"gap".into(), Some(before as u64)));
+    assert_eq!(left[1..], after);
+    said_once(&daemon, "the journal file was truncated");
+}

@@ -250,5 +250,5 @@ fn the_command_says_what_is_wrong() {
     fs::write(folder.path().join("notes.txt"), "no database".repeat(100)).expect("a file");
     let broken = erase(&[NUMBER, "--config", &config]);
     assert_eq!(broken.code, Some(74), "{broken:?}");
-    assert!(broken.stderr.contains("the history cannot be changed"), "{broken:?}");
+    assert!(broken.stderr.contains("notes.txt cannot be changed: file is not a database"), "{broken:?}");
 }

@@ -4,6 +4,7 @@
 //! nothing but itself. Who asks does so on a connection and a thread of its own, with a limit on how many do at once, how
 //! long a question may take and how much it brings.
 
+mod erase;
 mod rows;
 mod schema;
 mod sink;
@@ -23,7 +24,8 @@ use crate::call::filter::Filter;
 use crate::call::view::CallView;
 use crate::config;
 
-pub use sink::{HistorySink, erase};
+pub use erase::{BESIDE, erase};
+pub use sink::HistorySink;
 
 /// How many may ask at once; others wait.
 const AT_ONCE: usize = 2;

@@ -1,14 +1,14 @@
 //! Writes down each call that ends, and forgets what is too old or too much.
 
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, ErrorCode, ffi, params};
+use rusqlite::{Connection, params};
 
+use super::erase::erase;
 use super::{History, rows, schema};
 use crate::call::{CallId, Number};
-use crate::journal::sink::{Sink, pause};
+use crate::journal::sink::{Erased, Sink, pause};
 use crate::journal::{Entry, Event, Journal};
 use crate::metrics::ReaderKind;
 
@@ -61,8 +61,8 @@ impl HistorySink {
 }
 
 impl Sink for HistorySink {
-    fn erase(&mut self, number: Number) -> io::Result<usize> {
-        erase(&self.history.shared.settings.file, number).map_err(io::Error::other)
+    fn erase(&mut self, number: Number) -> Erased {
+        erase(&self.history.shared.settings.file, number)
     }
 
     /// Tries until it works: what is read late is in the ring still, or is a gap by then.
@@ -83,30 +83,6 @@ impl Sink for HistorySink {
         }
         Ok(())
     }
-}
-
-/// Erases all calls to this number from the database at `path`, if it is there, so that nothing of them is left in its
-/// files. Says how many there were.
-///
-/// # Errors
-///
-/// Something is left, perhaps.
-pub fn erase(path: &Path, number: Number) -> rusqlite::Result<usize> {
-    if !path.exists() {
-        return Ok(0);
-    }
-    let connection = schema::open_to_write(path)?;
-    let both = [number.to_string(), number.masked().to_string()];
-    let erased = connection.execute("DELETE FROM calls WHERE number IN (?1, ?2)", both)?;
-    // What is deleted is overwritten, but not where SQLite has moved it about before; so all is written anew. And what is
-    // in the write-ahead log goes into the database, and the log is emptied.
-    connection.execute_batch("VACUUM")?;
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if is_busy {
-        let busy = ffi::Error { code: ErrorCode::DatabaseBusy, extended_code: ffi::SQLITE_BUSY };
-        return Err(rusqlite::Error::SqliteFailure(busy, Some("the history is being read; ask again".to_owned())));
-    }
-    Ok(erased)
 }
 
 /// The call that ends with this entry, if one does.

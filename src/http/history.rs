@@ -15,6 +15,7 @@ use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::call::Number;
 use crate::handle::EraseError;
+use crate::journal::sink::Erased;
 
 /// How long those who write may take: a history of a GiB is written anew in less.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,16 +64,21 @@ async fn erase(api: &Api, number: Number) -> Response {
         }
     }
     api.journal.erase(number);
-    let mut erased = 0;
+    let mut erased = Erased::default();
     for eraser in &api.erasers {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
         match timeout(PATIENCE, eraser.erase(number)).await.map_err(late).flatten() {
-            Ok(count) => erased += count,
-            Err(error) => {
-                let text = format!("something of the number may be left; ask again: {error}");
-                return reply::error(StatusCode::SERVICE_UNAVAILABLE, text);
-            }
+            Ok(part) => erased.add(part),
+            Err(error) => erased.failed.push(error.to_string()),
         }
     }
-    reply::json(StatusCode::OK, &json!({ "message": "ok", "erased": erased }))
+    if !erased.failed.is_empty() {
+        let text = format!("something of the number may be left; ask again: {}", erased.failed.join("; "));
+        return reply::error(StatusCode::SERVICE_UNAVAILABLE, text);
+    }
+    let mut answer = json!({ "message": "ok", "erased": erased.count });
+    if !erased.kept.is_empty() {
+        answer["kept"] = erased.kept.into();
+    }
+    reply::json(StatusCode::OK, &answer)
 }

@@ -133,6 +133,8 @@ pub enum GapReason {
     Overrun,
     /// The daemon has been restarted since, and its ring began anew.
     Restarted,
+    /// Somebody else has moved, replaced or truncated the journal file that held them.
+    FileChanged,
 }
 
 impl GapReason {
@@ -141,6 +143,7 @@ impl GapReason {
         match self {
             GapReason::Overrun => "overrun",
             GapReason::Restarted => "restarted",
+            GapReason::FileChanged => "file_changed",
         }
     }
 }

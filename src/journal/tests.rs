@@ -37,12 +37,7 @@ fn word(entry: &Entry) -> String {
     let number = |seq: Option<u64>| seq.map_or("?".to_owned(), |seq| seq.to_string());
     match entry {
         Entry::Record(record) => record.seq.to_string(),
-        Entry::Gap(Gap { from, to, reason: GapReason::Overrun }) => {
-            format!("[{}-{} overrun]", number(*from), number(*to))
-        }
-        Entry::Gap(Gap { from, to, reason: GapReason::Restarted }) => {
-            format!("[{}-{} restarted]", number(*from), number(*to))
-        }
+        Entry::Gap(Gap { from, to, reason }) => format!("[{}-{} {}]", number(*from), number(*to), reason.as_str()),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each runs on a thread of its own and reads the ring like everybody else, so that a full disk or a terminal
 //! that is held up stops nobody but itself, and finds a gap named when it goes on.
 
+mod erase;
 mod file;
 mod past;
 mod stdout;
@@ -17,7 +18,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-pub use file::{FileSink, erase_in_files};
+pub use erase::{Erased, erase_in_files};
+pub use file::FileSink;
 pub use past::Past;
 pub use stdout::StdoutSink;
 pub use text::{escaped, quoted, text_line};
@@ -30,18 +32,19 @@ pub trait Sink: Send + 'static {
     /// Writes the entries, or gives up writing for good. There can be none.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
 
-    /// Erases what it has written of this number, and says of how many records or calls.
-    ///
-    /// # Errors
-    ///
-    /// Something is left, perhaps.
-    fn erase(&mut self, number: Number) -> io::Result<usize>;
+    /// Erases what it has written of this number.
+    fn erase(&mut self, number: Number) -> Erased;
+
+    /// How often the sink gets an empty batch while there is nothing to write, so that it can do what time asks for.
+    fn look_every(&self) -> Duration {
+        IDLE
+    }
 }
 
 /// What a sink's thread has to do.
 enum Job {
     Write(Vec<Entry>),
-    Erase(Number, oneshot::Sender<io::Result<usize>>),
+    Erase(Number, oneshot::Sender<Erased>),
 }
 
 /// A sink under way.
@@ -56,6 +59,11 @@ impl Writer {
     pub fn eraser(&self) -> Eraser {
         Eraser(self.jobs.clone())
     }
+
+    /// The way to have the sink look after its file.
+    pub fn nudge(&self) -> Nudge {
+        Nudge(self.jobs.clone())
+    }
 }
 
 /// Has a sink erase numbers.
@@ -67,16 +75,28 @@ impl Eraser {
     ///
     /// # Errors
     ///
-    /// The sink cannot, or has ended.
-    pub async fn erase(&self, number: Number) -> io::Result<usize> {
+    /// The sink has ended.
+    pub async fn erase(&self, number: Number) -> io::Result<Erased> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let (reply, answer) = oneshot::channel();
         self.0.upgrade().ok_or_else(gone)?.send(Job::Erase(number, reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        answer.await.map_err(|_| gone())
     }
 }
 
-/// How often a sink is given an empty batch, if there is nothing to write, so that it can do what time asks for.
+/// Has a sink look whether its file is still where it has to be.
+pub struct Nudge(mpsc::WeakSender<Job>);
+
+impl Nudge {
+    /// Does so as soon as the sink is free. One that has something to write looks anyway.
+    pub fn look(&self) {
+        if let Some(jobs) = self.0.upgrade() {
+            let _ = jobs.try_send(Job::Write(Vec::new()));
+        }
+    }
+}
+
+/// How often a sink without a file gets an empty batch: hardly ever, so that an idle daemon does not wake.
 const IDLE: Duration = Duration::from_secs(600);
 
 /// How long a record waits for company, so that a burst is written at once and not line by line, and waking the
@@ -101,7 +121,7 @@ pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writ
     // One batch under way and one that waits: all else stays in the ring.
     let (jobs, mut to_do) = mpsc::channel(1);
     let weak = jobs.downgrade();
-    tokio::spawn(feed(reader, jobs));
+    tokio::spawn(feed(reader, jobs, sink.look_every()));
     let thread = Builder::new().name(name.to_owned()).spawn(move || {
         while let Some(job) = to_do.blocking_recv() {
             match job {
@@ -120,10 +140,12 @@ pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writ
 }
 
 /// Hands on what is read, as long as it is taken.
-async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>) {
+async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>, look_every: Duration) {
     loop {
-        let is_idle = timeout(IDLE, reader.wait()).await.is_err();
-        sleep(COMPANY).await;
+        let is_idle = timeout(look_every, reader.wait()).await.is_err();
+        if !is_idle {
+            sleep(COMPANY).await;
+        }
         loop {
             // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
             let Ok(place) = jobs.reserve().await else { return };

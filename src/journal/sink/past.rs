@@ -12,6 +12,7 @@ use super::file::numbered;
 use crate::call::machine::State;
 use crate::call::{CallId, CallInfo, Number};
 use crate::config::JournalFile;
+use crate::files;
 
 /// Longest line taken, in bytes; ours have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
@@ -39,9 +40,11 @@ impl Past {
     ///
     /// A file is there and cannot be read.
     pub fn read(settings: &JournalFile) -> io::Result<Self> {
-        let rotated = (1..=settings.keep).rev().map(|number| numbered(&settings.path, number));
+        let newest = files::resolved(&settings.path);
+        let rotated = (1..=settings.keep).rev().map(|number| numbered(&newest, number));
         let (mut past, mut open) = (Self::default(), BTreeMap::new());
-        for path in rotated.chain([settings.path.clone()]) {
+        for path in rotated.chain([newest.clone()]) {
+            files::require_regular(&path)?;
             match File::open(path) {
                 Ok(file) => past.read_file(file, &mut open)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
-use super::{Sink, pause, text_line};
+use super::{Erased, Sink, pause, text_line};
 use crate::call::Number;
 use crate::config::LogFormat;
 use crate::journal::Entry;
@@ -28,8 +28,8 @@ impl<W: Write + Send + 'static> StdoutSink<W> {
 
 impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     /// What was shown is shown.
-    fn erase(&mut self, _: Number) -> io::Result<usize> {
-        Ok(0)
+    fn erase(&mut self, _: Number) -> Erased {
+        Erased::default()
     }
 
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {

@@ -1,0 +1,49 @@
+//! Takes a number out of the history.
+
+use std::path::Path;
+
+use rusqlite::{ErrorCode, ffi};
+
+use super::schema;
+use crate::call::Number;
+use crate::files;
+use crate::journal::sink::Erased;
+
+/// What SQLite puts beside a database.
+pub const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Erases all calls to this number from the database at `path`, if it is there, so that nothing of them is left in its
+/// files.
+pub fn erase(path: &Path, number: Number) -> Erased {
+    let mut erased = erase_rows(path, number).unwrap_or_else(|error| Erased::failure(path, error));
+    let path = files::resolved(path);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let is_ours =
+        |other: &str| other.strip_prefix(&*name).is_some_and(|rest| rest.is_empty() || BESIDE.contains(&rest));
+    erased.note_copies(&path, number, is_ours);
+    erased
+}
+
+fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
+    if !path.exists() {
+        return Ok(Erased::default());
+    }
+    let connection = schema::open_to_write(path)?;
+    let both = [number.to_string(), number.masked().to_string()];
+    let count = connection.execute("DELETE FROM calls WHERE number IN (?1, ?2)", both)?;
+    // What is deleted is overwritten, but not where SQLite has moved it about before; so all is written anew. And what is
+    // in the write-ahead log goes into the database, and the log is emptied.
+    connection.execute_batch("VACUUM")?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if is_busy {
+        let busy = ffi::Error { code: ErrorCode::DatabaseBusy, extended_code: ffi::SQLITE_BUSY };
+        return Err(rusqlite::Error::SqliteFailure(busy, Some("the history is being read; ask again".to_owned())));
+    }
+    let text = format!("%{}%", number.digits());
+    let in_texts = "SELECT count(*) FROM calls WHERE caller_id LIKE ?1 OR room LIKE ?1 OR gateway_reply LIKE ?1 \
+                    OR cause_text LIKE ?1";
+    let mentions: usize = connection.query_row(in_texts, [text], |row| row.get(0))?;
+    let kept =
+        (mentions > 0).then(|| format!("{}: {mentions} other calls have the number in their texts", path.display()));
+    Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
+}

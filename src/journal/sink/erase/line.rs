@@ -1,0 +1,135 @@
+//! One line of a journal file without the number that is erased.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::call::Number;
+
+/// What has become of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cleaned {
+    /// It does not have the number.
+    Nothing,
+    /// It was changed, and has it no longer.
+    Changed,
+    /// It is a record of another call, and has the number in a text.
+    Mention,
+}
+
+/// Members whose digits are no number of a callee.
+const OTHER_DIGITS: [&str; 3] = ["time", "event", "call_id"];
+
+/// Fewest digits at the end of a torn line that are taken for the beginning of a number.
+const MIN_TORN: usize = 3;
+
+/// The members of a line that matter here. A line that repeats an earlier one has no `seq`.
+#[derive(Deserialize)]
+struct Line<'a> {
+    seq: Option<u64>,
+    #[serde(borrow)]
+    time: Cow<'a, str>,
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+}
+
+/// Takes one number out of lines.
+pub(super) struct Cleaner {
+    number: Number,
+    digits: String,
+    /// Without the `+`.
+    masked: String,
+}
+
+impl Cleaner {
+    pub(super) fn new(number: Number) -> Self {
+        let masked = number.masked().to_string().trim_start_matches('+').to_owned();
+        Self { number, digits: number.digits(), masked }
+    }
+
+    /// Takes the number out of a line, whose length stays.
+    pub(super) fn clean(&self, line: &mut [u8]) -> Cleaned {
+        // A file that was truncated under an earlier build has NULs before its next record.
+        let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
+        let end = line.len() - usize::from(line.ends_with(b"\n"));
+        let text = &line[start..end];
+        if let Ok(record) = serde_json::from_slice::<Line<'_>>(text)
+            && Number::from_record(&record.number).is_ok_and(|found| self.number.may_be(found))
+        {
+            let erased = erased(record.seq, &record.time);
+            return overwrite(&mut line[..end], erased.as_bytes());
+        }
+        let mut mentions = self.places(text);
+        if end == line.len() {
+            mentions.extend(self.torn_place(text));
+        }
+        if mentions.is_empty() {
+            return Cleaned::Nothing;
+        }
+        match serde_json::from_slice::<Value>(text) {
+            Ok(Value::Object(record)) => {
+                let texts = record.iter().filter(|(name, _)| !OTHER_DIGITS.contains(&&***name));
+                let mut texts = texts.filter_map(|(_, value)| value.as_str());
+                if texts.any(|text| !self.places(text.as_bytes()).is_empty()) {
+                    Cleaned::Mention
+                } else {
+                    Cleaned::Nothing
+                }
+            }
+            _ => {
+                for (place, length) in mentions {
+                    line[start + place..start + place + length].fill(b'x');
+                }
+                Cleaned::Changed
+            }
+        }
+    }
+
+    /// Where the beginning of the number is, if the text ends within it.
+    fn torn_place(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let length = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let place = text.len() - length;
+        let is_beginning = length >= MIN_TORN && length < self.digits.len();
+        (is_beginning && self.digits.as_bytes().starts_with(&text[place..])).then_some((place, length))
+    }
+
+    /// Where the number is in a text, and how long it is there: all of a run of digits, with or without a `00` before it, or
+    /// masked.
+    fn places(&self, text: &[u8]) -> Vec<(usize, usize)> {
+        let is_digit = |place: Option<&u8>| place.is_some_and(u8::is_ascii_digit);
+        let is_whole = |place: usize, length: usize| {
+            let before = &text[..place];
+            let before = before.strip_suffix(b"00").unwrap_or(before);
+            !is_digit(before.last()) && !is_digit(text.get(place + length))
+        };
+        let of = |needle: &str| {
+            let length = needle.len();
+            memmem::find_iter(text, needle.as_bytes()).map(move |place| (place, length)).collect::<Vec<_>>()
+        };
+        let mut places = of(&self.digits);
+        places.retain(|(place, length)| is_whole(*place, *length));
+        if self.masked != self.digits {
+            places.extend(of(&self.masked));
+        }
+        places
+    }
+}
+
+/// The record that stands in the place of one that was erased.
+fn erased(seq: Option<u64>, time: &str) -> String {
+    match seq {
+        Some(seq) => serde_json::json!({ "seq": seq, "time": time, "event": "erased" }),
+        None => serde_json::json!({ "time": time, "event": "erased" }),
+    }
+    .to_string()
+}
+
+/// Overwrites all of `place`, with blanks behind the text. Every record of a call is longer than one that is erased.
+fn overwrite(place: &mut [u8], text: &[u8]) -> Cleaned {
+    place.fill(b' ');
+    let length = text.len().min(place.len());
+    place[..length].copy_from_slice(&text[..length]);
+    Cleaned::Changed
+}
