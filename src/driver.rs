@@ -13,8 +13,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::sleep_until;
 use tokio_util::codec::Decoder;
 
@@ -35,6 +37,9 @@ const COMMANDS_AT_ONCE: usize = 64;
 
 /// How much is read at once, in bytes.
 const READ_BUFFER: usize = 64 * 1024;
+
+/// Most that is read before a deadline that has passed is judged, in bytes: more than Linux keeps for a socket.
+const CATCH_UP: usize = 8 * 1024 * 1024;
 
 /// How long the goodbye to Asterisk may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -95,19 +100,20 @@ impl Driver {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
         let mut stopping = false;
-        self.advance();
+        self.advance(Now::read());
         while !(stopping && self.engine.is_idle()) {
             let woken = self.wait(&mut batch).await;
             match woken {
-                Woken::Connected(result) => self.finish_connect(result),
-                Woken::Read(result) => self.finish_read(result),
-                Woken::Wrote(Err(error)) => self.lose(&format!("writing to Asterisk failed: {error}")),
+                Woken::Connected(result) => self.finish_connect(Now::read(), result),
+                Woken::Read(result) => self.finish_read(Now::read(), result),
+                Woken::Wrote(Err(error)) => self.lose(Now::read(), &format!("writing to Asterisk failed: {error}")),
                 Woken::Wrote(Ok(())) | Woken::Deadline => {}
                 // Every handle is gone, so nobody is left to stop us properly.
                 Woken::Commands(0) => stopping = true,
                 Woken::Commands(_) => stopping |= self.obey(&mut batch),
             }
-            self.advance();
+            let now = self.catch_up().await;
+            self.advance(now);
         }
         self.say_goodbye().await;
     }
@@ -137,20 +143,60 @@ impl Driver {
         }
     }
 
-    fn finish_connect(&mut self, result: std::io::Result<Stream>) {
+    /// Reads what Asterisk has sent by now, if a deadline has passed. Without this a process that was stopped for longer
+    /// than Asterisk has to answer would judge first, and take the answers that wait in the socket for none. Returns the
+    /// time that the deadlines are to be judged by.
+    async fn catch_up(&mut self) -> Now {
+        let now = Now::read();
+        if self.engine.deadline().is_none_or(|deadline| deadline > now.instant) {
+            return now;
+        }
+        // The runtime knows of what has arrived once it has looked at the sockets again.
+        yield_now().await;
+        let mut budget = CATCH_UP;
+        while let Some(woken) = self.poll_link() {
+            match woken {
+                Woken::Connected(result) => self.finish_connect(now, result),
+                Woken::Read(result) => {
+                    budget = budget.saturating_sub(*result.as_ref().unwrap_or(&0));
+                    self.finish_read(now, result);
+                }
+                _ => {}
+            }
+            if budget == 0 {
+                break;
+            }
+        }
+        now
+    }
+
+    /// What the link has for us at once, if anything.
+    fn poll_link(&mut self) -> Option<Woken> {
+        match &mut self.link {
+            Link::Down => None,
+            Link::Connecting(connecting) => connecting.now_or_never().map(Woken::Connected),
+            Link::Up(connection) => {
+                let Connection { reader, input, .. } = &mut **connection;
+                input.reserve(READ_BUFFER / 4);
+                unconstrained(reader.read_buf(input)).now_or_never().map(Woken::Read)
+            }
+        }
+    }
+
+    fn finish_connect(&mut self, now: Now, result: std::io::Result<Stream>) {
         match result {
             Ok(stream) => {
                 let (reader, writer) = tokio::io::split(stream);
                 let input = BytesMut::with_capacity(READ_BUFFER);
                 self.link =
                     Link::Up(Box::new(Connection { reader, writer, codec: Codec::default(), input, unflushed: false }));
-                self.engine.connected(Now::read());
+                self.engine.connected(now);
             }
-            Err(error) => self.lose(&format!("cannot connect to {}: {error}", self.connector.address())),
+            Err(error) => self.lose(now, &format!("cannot connect to {}: {error}", self.connector.address())),
         }
     }
 
-    fn finish_read(&mut self, result: std::io::Result<usize>) {
+    fn finish_read(&mut self, now: Now, result: std::io::Result<usize>) {
         let ended = match result {
             Ok(0) => Some("Asterisk closed the connection".to_owned()),
             Ok(_) => None,
@@ -159,16 +205,15 @@ impl Driver {
             Err(error) => Some(format!("reading from Asterisk failed: {error}")),
         };
         // What arrived before the end still counts.
-        let ended = self.hear().err().map(|error| error.to_string()).or(ended);
+        let ended = self.hear(now).err().map(|error| error.to_string()).or(ended);
         if let Some(reason) = ended {
-            self.lose(&reason);
+            self.lose(now, &reason);
         }
     }
 
     /// Gives the engine what was received.
-    fn hear(&mut self) -> Result<(), CodecError> {
+    fn hear(&mut self, now: Now) -> Result<(), CodecError> {
         let Link::Up(connection) = &mut self.link else { return Ok(()) };
-        let now = Now::read();
         while let Some(received) = connection.codec.decode(&mut connection.input)? {
             if let Received::Frame(frame) = &received {
                 heard::note(frame);
@@ -181,9 +226,9 @@ impl Driver {
         Ok(())
     }
 
-    fn lose(&mut self, reason: &str) {
+    fn lose(&mut self, now: Now, reason: &str) {
         self.link = Link::Down;
-        self.engine.disconnected(Now::read(), reason);
+        self.engine.disconnected(now, reason);
     }
 
     /// Gives the engine what was asked; says whether it was told to stop.
@@ -211,8 +256,8 @@ impl Driver {
     }
 
     /// Lets the engine do what is due, and does what it says.
-    fn advance(&mut self) {
-        self.engine.tick(Now::read());
+    fn advance(&mut self, now: Now) {
+        self.engine.tick(now);
         let metrics = self.journal.metrics();
         for effect in self.engine.take_effects() {
             match effect {
@@ -229,6 +274,10 @@ impl Driver {
                     let _ = self.ready.send_replace(ready);
                 }
                 Effect::RoundTrip(time) => metrics.round_trip(time),
+                Effect::Refusing(Some(reason)) => {
+                    tracing::warn!(%reason, "Asterisk refuses all actions: no calls are made until a Ping succeeds");
+                }
+                Effect::Refusing(None) => tracing::info!("Asterisk takes actions again"),
             }
         }
         metrics.census(&self.engine.census());

@@ -33,6 +33,10 @@ use link::Link;
 use originate::Waiting;
 use reconcile::Reconcile;
 
+/// How much later than its deadline [`Engine::tick`] has to be called for this process to have been held up, by SIGSTOP
+/// for instance.
+const STALL: Duration = Duration::from_secs(1);
+
 /// The part of the reply timeout that a call may wait for its turn; the rest is Asterisk's to answer in.
 const PACE_PART: f64 = 0.6;
 
@@ -53,6 +57,8 @@ pub enum Effect<O, H> {
     Ready(Result<(), Arc<str>>),
     /// Measured: from a Ping to its answer.
     RoundTrip(Duration),
+    /// Asterisk refuses every action from now on, with these words, or takes them again.
+    Refusing(Option<Arc<str>>),
 }
 
 /// How things stand, for those who measure.
@@ -170,13 +176,23 @@ impl<O, H> Engine<O, H> {
         self.effects.drain(..)
     }
 
-    /// Does what is due.
+    /// Does what is due. Everything that Asterisk had sent by `now` has to be given to [`receive`](Self::receive) before:
+    /// else an answer that waits in the socket is taken for one that never came.
     pub fn tick(&mut self, now: Now) {
+        self.excuse_stall(now);
         self.tick_link(now);
         self.tick_reconcile(now);
         self.tick_waiting(now);
         self.registry.tick(now, &mut self.told);
         self.tell(now);
+    }
+
+    /// Gives a login under way its whole time anew if this process was held up: it could take no step of it meanwhile.
+    fn excuse_stall(&mut self, now: Now) {
+        let late = self.deadline().map(|deadline| now.instant.saturating_duration_since(deadline));
+        if late.is_some_and(|late| late >= STALL) {
+            self.link.postpone_login(now.instant + self.settings.connect_timeout);
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do.

@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use support::ami::{FakeAsterisk, Manner, OnOriginate};
@@ -93,4 +94,57 @@ fn who_is_not_let_in_waits_longer_and_longer() {
     // Once the secret is right, it is let in.
     asterisk.behave(Manner::Kind);
     daemon.wait_ready();
+}
+
+/// After SIGCONT the end of a call that waits in the socket is read before the link is judged.
+#[test]
+fn stopped_daemon_reads_call_end_before_it_judges() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", LINK)]);
+    let id = daemon.call_ok("79990001003", "R1");
+    daemon.signal("-STOP");
+    asterisk.hang_up(&id);
+    // Longer than the daemon lets any Asterisk be silent.
+    thread::sleep(4 * KEEPALIVE);
+    daemon.signal("-CONT");
+    let ended = daemon.wait_for(&id, "call.ended");
+    assert_ne!(ended["outcome"], "unknown", "{ended}");
+    assert!(ended.get("ended_before").is_none(), "{ended}");
+    let lost = daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    assert_eq!(lost, 0, "{}", daemon.output());
+}
+
+fn stops_gracefully(version: &'static str) {
+    let pbx = Pbx::start(version);
+    let daemon = Daemon::start(&pbx.ami(), &[("asterisk", "keepalive = \"500ms\"")]);
+    let id = daemon.call_ok("79990001001", "R1");
+    daemon.wait_for(&id, "call.joined");
+    thread::scope(|scope| {
+        // It comes back once the call has ended or the command is taken back.
+        scope.spawn(|| pbx.rx("core stop gracefully"));
+        // Nobody has to call for it to be found.
+        let reply = eventually("it is not ready", || Some(daemon.get("/readyz")).filter(|reply| reply.status == 503));
+        assert!(reply.body.contains("Asterisk is shutting down"), "{reply:?}");
+        let refused = daemon.call("79990001002", "R1");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.body.contains("Asterisk is shutting down"), "{refused:?}");
+        pbx.rx("core abort shutdown");
+        daemon.wait_ready();
+    });
+    let second = daemon.call_ok("79990001002", "R1");
+    for id in [id, second] {
+        daemon.delete(&format!("/api/calls/{id}"));
+        let ended = daemon.wait_for(&id, "call.ended");
+        assert_eq!(ended["outcome"], "completed", "{ended}");
+    }
+    assert_eq!(connected(&daemon), 1, "the link is kept: {}", daemon.output());
+}
+
+#[test]
+fn asterisk_22_that_stops_gracefully_is_not_ready() {
+    stops_gracefully("22");
+}
+
+#[test]
+fn asterisk_16_that_stops_gracefully_is_not_ready() {
+    stops_gracefully("16");
 }

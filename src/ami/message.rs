@@ -19,6 +19,15 @@ pub struct Response {
     pub frame: Frame,
 }
 
+impl Response {
+    /// Whether Asterisk refuses every action now, not only this one. After `core stop gracefully` and
+    /// `core restart gracefully` versions 16 and 22 answer each action so, a Ping and a Login too, until the last call
+    /// has ended or somebody enters `core abort shutdown`. Events go on meanwhile.
+    pub fn refuses_all_actions(&self) -> bool {
+        !self.success && self.message.contains("shutting down")
+    }
+}
+
 /// A frame told apart.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message<'f> {

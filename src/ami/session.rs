@@ -69,6 +69,8 @@ pub enum Heard<P> {
     Answer(P, Response),
     /// The answer to a Ping, and how long it took.
     Pong(Duration),
+    /// Asterisk refused a Ping, with these words.
+    PingRefused(String),
     /// An event, or what looks like one.
     Event(Frame),
     /// Nothing the owner needs.
@@ -102,6 +104,10 @@ pub struct Session<P> {
     deadlines: VecDeque<(Instant, ActionId)>,
     /// When it last answered.
     answered: Instant,
+    /// When the first Ping was sent that nothing has been answered since.
+    pinged: Option<Instant>,
+    /// Whether a Ping of this session has succeeded.
+    has_ponged: bool,
     told_until: Instant,
     next_ping: Instant,
 }
@@ -119,6 +125,8 @@ impl<P> Session<P> {
             pending: HashMap::default(),
             deadlines: VecDeque::new(),
             answered: now,
+            pinged: None,
+            has_ponged: false,
             told_until: now,
             next_ping,
         }
@@ -172,7 +180,7 @@ impl<P> Session<P> {
     pub fn receive(&mut self, now: Instant, received: Received) -> Result<Heard<P>, SessionError> {
         match received {
             Received::Banner(banner) => {
-                self.answered = now;
+                self.has_answered(now);
                 self.banner = banner;
                 self.begin_login(now)
             }
@@ -181,7 +189,7 @@ impl<P> Session<P> {
                 Some(name) if self.is_up() => {
                     // No other event is an answer: an Asterisk that tells and does not listen is of no use.
                     if matches!(name, b"CoreShowChannel" | b"CoreShowChannelsComplete") {
-                        self.answered = now;
+                        self.has_answered(now);
                     }
                     // The owner looks into it, and nobody else.
                     Ok(Heard::Event(frame))
@@ -189,7 +197,7 @@ impl<P> Session<P> {
                 Some(_) => Ok(Heard::Nothing),
                 None => match Message::parse(&frame) {
                     Message::Response(id, response) => {
-                        self.answered = now;
+                        self.has_answered(now);
                         self.receive_response(now, id, response)
                     }
                     Message::Event(_) | Message::Other => Ok(Heard::Nothing),
@@ -200,15 +208,15 @@ impl<P> Session<P> {
 
     /// Does what is due. Returns what the actions were for that were not answered in time.
     pub fn tick(&mut self, now: Instant) -> Result<Vec<P>, SessionError> {
-        let silence = now.saturating_duration_since(self.answered);
-        if silence >= 2 * self.settings.keepalive {
-            return Err(SessionError::Silent(silence));
-        }
         if self.is_up() && now >= self.next_ping {
             self.next_ping = now + self.settings.keepalive;
+            self.pinged.get_or_insert(now);
             let id = self.next_id();
             // A Ping holds nothing that could be unsendable.
             let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping(now));
+        }
+        if now >= self.silent_at() {
+            return Err(SessionError::Silent(now.saturating_duration_since(self.answered)));
         }
         let mut timed_out = Vec::new();
         while let Some((deadline, id)) = self.deadlines.front().copied() {
@@ -226,7 +234,7 @@ impl<P> Session<P> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Instant {
-        let silent = self.answered + 2 * self.settings.keepalive;
+        let silent = self.silent_at();
         let first = self.deadlines.front().map_or(silent, |(deadline, _)| *deadline).min(silent);
         if self.is_up() { first.min(self.next_ping) } else { first }
     }
@@ -237,6 +245,19 @@ impl<P> Session<P> {
             Purpose::Owner(purpose) => Some(purpose),
             Purpose::Login | Purpose::Ping(_) => None,
         })
+    }
+
+    fn has_answered(&mut self, now: Instant) {
+        self.answered = now;
+        self.pinged = None;
+    }
+
+    /// When the link is dead unless Asterisk answers before: two keepalives after its last answer, and one after a Ping.
+    /// A process that was stopped for longer has pinged nobody meanwhile, and must ask before it judges.
+    fn silent_at(&self) -> Instant {
+        let keepalive = self.settings.keepalive;
+        let asked = if self.is_up() { self.pinged.unwrap_or(self.next_ping) } else { self.answered };
+        (self.answered + 2 * keepalive).max(asked + keepalive)
     }
 
     fn begin_login(&mut self, now: Instant) -> Result<Heard<P>, SessionError> {
@@ -283,6 +304,11 @@ impl<P> Session<P> {
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
             (Purpose::Ping(sent), _) => {
                 self.told_until = sent;
+                // To an Asterisk that knows no Ping, an answer of any kind is a sign of life.
+                if response.refuses_all_actions() || (!response.success && self.has_ponged) {
+                    return Ok(Heard::PingRefused(response.message));
+                }
+                self.has_ponged |= response.success;
                 Ok(Heard::Pong(now.saturating_duration_since(sent)))
             }
         }
@@ -302,7 +328,8 @@ impl<P> Session<P> {
                 self.send_login(now, &Action::LoginMd5 { username, key })
             }
             (true, None) => Err(SessionError::Protocol("the challenge is missing")),
-            (false, _) if self.settings.auth == Auth::Auto => self.login_plain(now),
+            // An Asterisk that is shutting down refuses both ways: there is no reason to send the secret.
+            (false, _) if self.settings.auth == Auth::Auto && !response.refuses_all_actions() => self.login_plain(now),
             (false, _) => Err(SessionError::LoginRefused(response.message.clone())),
         }
     }

@@ -34,6 +34,10 @@ pub(super) struct Link<P> {
     start: Start,
     /// Whether Asterisk tells us when it has started.
     tells_start: bool,
+    /// Asterisk's words, if it refuses every action.
+    refusing: Option<Arc<str>>,
+    /// Whether `ami.connected` was recorded of this connection.
+    is_recorded: bool,
 }
 
 /// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no dialplan.
@@ -62,6 +66,8 @@ impl<H> Link<Purpose<H>> {
             lost_at: now.wall,
             start: Start::Done,
             tells_start: false,
+            refusing: None,
+            is_recorded: false,
         }
     }
 
@@ -106,12 +112,26 @@ impl<H> Link<Purpose<H>> {
     pub(super) fn is_ready(&self, reconcile: &Reconcile) -> Result<(), Arc<str>> {
         if !self.is_up() {
             Err(self.trouble.clone())
+        } else if let Some(words) = &self.refusing {
+            Err(format!("Asterisk refuses all actions: {words}").into())
         } else if !reconcile.is_settled() {
             Err("finding out which calls live".into())
         } else if let Start::Awaited(_) = self.start {
             Err("Asterisk is starting".into())
         } else {
             Ok(())
+        }
+    }
+
+    pub(super) fn is_refusing(&self) -> bool {
+        self.refusing.is_some()
+    }
+
+    /// Sets the deadline of connecting and logging in anew.
+    pub(super) fn postpone_login(&mut self, until: Instant) {
+        match &mut self.phase {
+            Phase::Connecting(by) | Phase::Connected(_, by) => *by = until,
+            Phase::Pausing(_) => {}
         }
     }
 
@@ -162,8 +182,17 @@ impl<O, H> Engine<O, H> {
                 self.begin_reconcile(now);
                 self.effects.push(Effect::Ready(self.ready()));
             }
-            Ok(Heard::Pong(round_trip)) => self.effects.push(Effect::RoundTrip(round_trip)),
-            Ok(Heard::Answer(purpose, response)) => self.receive_answer(now, purpose, &response),
+            Ok(Heard::Pong(round_trip)) => {
+                self.effects.push(Effect::RoundTrip(round_trip));
+                self.takes_actions_again(now);
+            }
+            Ok(Heard::PingRefused(words)) => self.refuses_all_actions(&words),
+            Ok(Heard::Answer(purpose, response)) => {
+                if response.refuses_all_actions() {
+                    self.refuses_all_actions(&response.message);
+                }
+                self.receive_answer(now, purpose, &response);
+            }
             Ok(Heard::Event(frame)) => {
                 if let Message::Event(event) = Message::parse(&frame) {
                     self.receive_event(now, &event);
@@ -218,6 +247,36 @@ impl<O, H> Engine<O, H> {
         self.link.start = Start::Done;
         if self.reconcile.is_settled() {
             self.become_ready(now);
+        }
+    }
+
+    /// Asterisk refuses every action. Calls go on, and so do their events: the link is kept, as nobody is let in now.
+    fn refuses_all_actions(&mut self, words: &str) {
+        if !self.link.is_refusing() {
+            let words: Arc<str> = words.into();
+            self.link.refusing = Some(words.clone());
+            self.effects.push(Effect::Refusing(Some(words)));
+            self.say_ready();
+        }
+    }
+
+    /// A Ping has succeeded. What Asterisk refused to list is asked for again.
+    fn takes_actions_again(&mut self, now: Now) {
+        if self.link.refusing.take().is_none() {
+            return;
+        }
+        self.effects.push(Effect::Refusing(None));
+        self.list_now(now);
+        if self.link.is_recorded {
+            self.say_ready();
+        } else {
+            self.become_ready(now);
+        }
+    }
+
+    fn say_ready(&mut self) {
+        if !self.stopping {
+            self.effects.push(Effect::Ready(self.ready()));
         }
     }
 
@@ -290,6 +349,8 @@ impl<O, H> Engine<O, H> {
         }
         self.abandon_waiting(now);
         self.reconcile.abandon();
+        self.link.refusing = None;
+        self.link.is_recorded = false;
         // A peer that refuses us again and again must not fill the log.
         let is_new = was_up || *self.link.trouble != *reason;
         self.link.repeated = if is_new { 0 } else { self.link.repeated + 1 };
@@ -303,16 +364,15 @@ impl<O, H> Engine<O, H> {
 
     /// The link is up and all calls are settled: calls can be made, once Asterisk has started.
     pub(super) fn become_ready(&mut self, now: Now) {
-        let Phase::Connected(session, _) = &self.link.phase else { return };
-        if let Start::Awaited(_) = self.link.start {
-            return self.effects.push(Effect::Ready(self.ready()));
+        if self.ready().is_err() {
+            return self.say_ready();
         }
+        let Phase::Connected(session, _) = &self.link.phase else { return };
+        self.link.is_recorded = true;
         let banner = session.banner().into();
         self.settings.backoff.reset();
         let (asterisk, live) = (self.settings.asterisk.clone(), self.registry.len());
         self.record(now, Event::AmiConnected { asterisk, banner, live }, None);
-        if !self.stopping {
-            self.effects.push(Effect::Ready(Ok(())));
-        }
+        self.say_ready();
     }
 }

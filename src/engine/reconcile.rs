@@ -30,7 +30,7 @@ const MIN_AGE: Duration = Duration::from_secs(10);
 /// their Originates, from a connection that we have given up. It goes on with all of them at once.
 const MIN_LINK_AGE: Duration = Duration::from_secs(1);
 
-/// How long a list may take.
+/// How long Asterisk may let us wait for the next part of a list, and for what is asked of the channels in it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most channels of calls like ours that a list may have, besides those of the calls that we know.
@@ -63,6 +63,8 @@ pub(super) struct Reconcile {
 /// One list and what comes of it.
 struct Round {
     began: Now,
+    /// When the next part has to be there.
+    by: Instant,
     /// The calls that have to be in the list if they live: only what was there before the list was asked for.
     expected: HashSet<CallId>,
     /// How many channels were taken in.
@@ -95,7 +97,7 @@ impl Reconcile {
     pub(super) fn deadline(&self, link_is_up: bool) -> Option<Instant> {
         match &self.round {
             Some(round) if !round.to_settle.is_empty() => Some(round.began.instant),
-            Some(round) => Some(round.began.instant + LIST_TIMEOUT),
+            Some(round) => Some(round.by),
             None => self.next.filter(|_| link_is_up),
         }
     }
@@ -116,6 +118,14 @@ impl Reconcile {
         }
     }
 
+    /// Asterisk refuses what the round needs. A new one begins once a Ping succeeds.
+    fn give_up_round(&mut self) {
+        if let Some(round) = self.round.take() {
+            self.missed = round.missed;
+        }
+        self.next = None;
+    }
+
     /// The link is lost, and with it what was asked.
     pub(super) fn abandon(&mut self) {
         *self = Self::default();
@@ -133,6 +143,7 @@ impl<O, H> Engine<O, H> {
         let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
         self.reconcile.round = Some(Round {
             began: now,
+            by: now.instant + LIST_TIMEOUT,
             expected,
             listed: 0,
             is_complete: false,
@@ -143,6 +154,13 @@ impl<O, H> Engine<O, H> {
             asked: HashSet::new(),
         });
         self.reconcile.next = None;
+    }
+
+    /// Looks at the list at once, unless that is under way.
+    pub(super) fn list_now(&mut self, now: Now) {
+        if self.reconcile.round.is_none() {
+            self.begin_reconcile(now);
+        }
     }
 
     /// Some call's fate is unknown: looks at the list soon.
@@ -171,7 +189,9 @@ impl<O, H> Engine<O, H> {
     }
 
     pub(super) fn receive_list_answer(&mut self, now: Now, response: &Response) {
-        if !response.success {
+        if response.refuses_all_actions() {
+            self.reconcile.give_up_round();
+        } else if !response.success {
             let reason = format!("Asterisk does not list its channels: {}", response.message);
             self.drop_link(now, &reason);
         }
@@ -179,6 +199,7 @@ impl<O, H> Engine<O, H> {
 
     pub(super) fn receive_listed(&mut self, now: Now, listed: &ListedChannel<'_>) {
         let Some(round) = &mut self.reconcile.round else { return };
+        round.by = now.instant + LIST_TIMEOUT;
         let ListedChannel { channel, state, application, application_data, is_bridged } = listed;
         let is_short = |text: &&str| text.len() <= MAX_NAME;
         let uniqueid = channel.uniqueid.parse::<CallId>();
@@ -209,6 +230,7 @@ impl<O, H> Engine<O, H> {
         let Some(round) = &mut self.reconcile.round else { return };
         if let (false, Some(session)) = (round.is_complete, self.link.session()) {
             round.is_complete = true;
+            round.by = now.instant + LIST_TIMEOUT;
             // A Ping holds nothing that could be unsendable.
             let _ = session.send(now.instant, &Action::Ping, Purpose::Settle);
         }
@@ -216,6 +238,7 @@ impl<O, H> Engine<O, H> {
 
     pub(super) fn settle(&mut self, now: Now) {
         if let Some(round) = &mut self.reconcile.round {
+            round.by = now.instant + LIST_TIMEOUT;
             round.to_settle = self.registry.calls().map(|call| call.info.id).collect();
             self.settle_some(now);
         }
@@ -293,7 +316,11 @@ impl<O, H> Engine<O, H> {
 
     /// A channel's word on whose it is; none if it is gone or silent.
     pub(super) fn receive_identity(&mut self, now: Now, id: CallId, response: Option<&Response>) {
+        if response.is_some_and(Response::refuses_all_actions) {
+            return self.reconcile.give_up_round();
+        }
         let Some(round) = &mut self.reconcile.round else { return };
+        round.by = now.instant + LIST_TIMEOUT;
         round.asked.remove(&id);
         let found = round.found.remove(&id);
         let identity = response.and_then(|response| response.frame.text("Value"));

@@ -124,14 +124,14 @@ impl Bench {
                 Effect::HungUp(who, answer) => self.hung_up.push((who, answer)),
                 Effect::Record(_, event, call) => self.records.push((event, call)),
                 Effect::Ready(ready) => self.ready = ready,
-                Effect::RoundTrip(_) => {}
+                Effect::RoundTrip(_) | Effect::Refusing(_) => {}
             }
         }
     }
 
-    fn receive(&mut self, frame: &str) {
-        let frame = frame.trim().lines().map(str::trim).collect::<Vec<_>>().join("\r\n");
-        self.engine.receive(self.now(), Received::Frame(Frame::new(frame.into())));
+    fn receive(&mut self, text: &str) {
+        let text = text.trim().lines().map(str::trim).collect::<Vec<_>>().join("\r\n");
+        self.engine.receive(self.now(), frame(&text));
         self.pass(Duration::ZERO);
     }
 
@@ -140,6 +140,15 @@ impl Bench {
         let frames = self.sent.split("\r\n\r\n").filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
         let last = frames.last().unwrap_or_else(|| panic!("no {action} in {}", self.sent));
         last.lines().find_map(|line| line.strip_prefix("ActionID: ")).unwrap().to_owned()
+    }
+
+    /// The ActionIDs of all actions of this name.
+    fn ids_of(&self, action: &str) -> Vec<String> {
+        let frames = self.sent.split("\r\n\r\n").filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
+        frames
+            .filter_map(|frame| frame.lines().find_map(|line| line.strip_prefix("ActionID: ")))
+            .map(str::to_owned)
+            .collect()
     }
 
     fn count(&self, action: &str) -> usize {
@@ -219,6 +228,10 @@ impl Bench {
             _ => None,
         }
     }
+}
+
+fn frame(text: &str) -> Received {
+    Received::Frame(Frame::new(text.to_owned().into()))
 }
 
 fn lock(number: &str) -> String {

@@ -52,6 +52,10 @@ pub struct Faults {
     pub flood: u32,
     /// Asterisk is started anew, once: all calls are gone, all connections cut.
     pub restart: bool,
+    /// Every action but a SimFault is refused, as after `core stop gracefully`, a Login, too. Calls and their events go on.
+    pub refuse_all: bool,
+    /// The user may not read events of the class `call`, as with `read = system,user`.
+    pub no_call_events: bool,
 }
 
 impl Faults {

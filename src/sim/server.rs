@@ -82,7 +82,8 @@ A scenario file changes that. All of it can be left out:
                           # cause = 34
   talk = \"10s\"            # without it, the callee stays
   [faults]                # stop_reading, stop_writing, delay, cut_after, cut_before_receipt,
-  drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood
+  drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood,
+                          # refuse_all (as after `core stop gracefully`), no_call_events
 The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk
 anew.
 

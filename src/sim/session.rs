@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use md5::{Digest, Md5};
 
+use super::faults::Faults;
 use super::pbx::{Event, Pbx};
 use super::wire::{Headers, Input, Request};
 use super::{Class, Version};
@@ -71,6 +72,10 @@ pub struct Session {
     challenge: Option<String>,
     mask: Class,
     refused: Headers,
+    /// Every action is refused, as Asterisk is shutting down.
+    refuses_all: bool,
+    /// The classes of events that the user may read.
+    read: Class,
     out: Vec<Outgoing>,
     /// What only the simulator understands, for whoever holds the session.
     faults: Option<Headers>,
@@ -96,6 +101,8 @@ impl Session {
             challenge: None,
             mask: Class::NONE,
             refused: Headers::new(),
+            refuses_all: false,
+            read: READ,
             out: Vec::new(),
             faults: None,
         };
@@ -119,7 +126,7 @@ impl Session {
 
     /// Hands on an event, if the user asked for its class and may read it.
     pub fn hear(&mut self, event: &Event) {
-        if self.phase == Phase::User && event.class.meets(READ) && event.class.meets(self.mask) {
+        if self.phase == Phase::User && event.class.meets(self.read) && event.class.meets(self.mask) {
             self.put(true, &event.headers);
         }
     }
@@ -159,6 +166,12 @@ impl Session {
     /// Whether somebody is logged in.
     pub fn is_user(&self) -> bool {
         self.phase == Phase::User
+    }
+
+    /// Plays those faults that are Asterisk's own, not the connection's.
+    pub fn set_faults(&mut self, faults: &Faults) {
+        self.refuses_all = faults.refuse_all;
+        self.read = if faults.no_call_events { Class::SYSTEM.or(Class::USER) } else { READ };
     }
 
     /// Says whether a SimFault was understood.

@@ -60,7 +60,8 @@ impl Simulator {
     pub fn connect(&mut self, now: Now) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
-        let session = Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
+        let mut session = Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
+        session.set_faults(&self.faults);
         let line = Line::new(self.faults.clone(), self.rng.u64(..), now.instant);
         self.connections.insert(id, Connection { session, line });
         self.tick(now);
@@ -136,6 +137,7 @@ impl Simulator {
             self.restart(now);
         }
         for connection in self.connections.values_mut() {
+            connection.session.set_faults(&faults);
             connection.line.set(faults.clone(), now.instant);
         }
         // These are for once, not for every connection to come.

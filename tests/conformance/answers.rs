@@ -1,8 +1,10 @@
 //! What is answered to single actions, and to those who are not logged in.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{Client, QUIET};
+use super::support::eventually;
 use super::support::sim::Simulator;
 use super::{SCENARIO, stage};
 
@@ -114,5 +116,53 @@ pub(super) fn strangers(version: &'static str) {
             (answer, is_closed, began.elapsed() > Duration::from_millis(900) && action.contains("Login"))
         });
         assert_eq!(real, simulated, "{action}");
+    }
+}
+
+/// What is answered after `core stop gracefully`, while a call lives, and after `core abort shutdown`.
+pub(super) fn stopping_gracefully(version: &'static str) {
+    let ((real, _turn), simulator) = (stage(version), Simulator::start(version, SCENARIO));
+    let mut sessions = [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));
+    for client in &mut sessions {
+        client.send(
+            "Action: Originate\nActionID: 1\nChannel: Local/7999001@telegram-out\nContext: conf-in\nExten: R-stop\n\
+             Priority: 1\nAsync: true\nChannelId: stop-1\nOtherChannelId: stop-2",
+        );
+        client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
+        client.settle();
+    }
+    thread::scope(|scope| {
+        // The command returns once it is taken back.
+        scope.spawn(|| real.rx("core stop gracefully"));
+        eventually("every action is refused", || sessions[0].ask("Action: Ping").contains("Error").then_some(()));
+        simulator.ask("Action: SimFault\r\nRefuse_all: true", "Faults set");
+        for action in [
+            "Action: Ping\nActionID: 9",
+            "Action: Nope\nActionID: 9",
+            "ActionID: 9",
+            "Action: GetVar\nVariable: X",
+            "Action: CoreShowChannels",
+            "Action: Hangup\nChannel: stop-1",
+            "Action: Command",
+            "Action: Originate\nActionID: 9\nChannel: Local/7999002@telegram-out\nContext: conf-in\nExten: a\n\
+             Priority: 1\nAsync: true",
+        ] {
+            let [real, simulated] = sessions.each_mut().map(|client| client.ask(action));
+            assert_eq!(real, simulated, "{action}");
+        }
+        for action in ["Action: Login", "Action: Challenge\nAuthType: MD5", "Action: Ping", "Action: Logoff"] {
+            let [real, simulated] = [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
+            assert_eq!(real, simulated, "{action} of a stranger");
+        }
+        // Nobody else is let in now.
+        assert!(sessions[1].ask("Action: SimFault").contains("Faults set"));
+        real.rx("core abort shutdown");
+    });
+    for client in &mut sessions {
+        let ping = "Action: Ping\nActionID: 9";
+        eventually("actions are taken", || client.ask(ping).starts_with("Response: Success|").then_some(()));
+        client.send("Action: Hangup\nChannel: stop-1");
+        client.wait("the end", |received| received.matches("Event: Hangup\r\n").count() >= 2);
+        client.settle();
     }
 }

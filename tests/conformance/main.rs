@@ -14,7 +14,7 @@ mod support;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use answers::{answers, strangers};
+use answers::{answers, stopping_gracefully, strangers};
 use calls::{a_live_call_asked_about, answered_joined_and_left, calls_nobody_answers, calls_that_are_not_made};
 use dialplan::special_extensions_end_at_once;
 use support::pbx::Pbx;
@@ -41,6 +41,7 @@ macro_rules! on_both_versions {
 on_both_versions!(
     answers,
     strangers,
+    stopping_gracefully,
     calls_nobody_answers,
     answered_joined_and_left,
     a_live_call_asked_about,

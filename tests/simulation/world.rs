@@ -58,6 +58,8 @@ pub struct World {
     time: Duration,
     asterisk: Simulator,
     faults: Faults,
+    /// Since when Asterisk refuses every action, and nothing else is wrong.
+    refuses_since: Option<Duration>,
     daemons: Vec<Daemon>,
     next_bot: u64,
     disturbed: Instant,
@@ -95,6 +97,7 @@ impl World {
             start,
             time,
             faults: Faults::default(),
+            refuses_since: None,
             daemons: Vec::new(),
             next_bot: 0,
             disturbed: now.instant,

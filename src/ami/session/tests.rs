@@ -101,6 +101,7 @@ fn each_message_in_each_phase() {
                 Ok(Heard::Answer(other, _)) => panic!("an answer for {other}"),
                 Ok(Heard::Event(_)) => "event".to_owned(),
                 Ok(Heard::Pong(_)) => "pong".to_owned(),
+                Ok(Heard::PingRefused(_)) => "ping refused".to_owned(),
                 Ok(Heard::Nothing) => "nothing".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -187,4 +188,39 @@ fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
 fn before_the_login_events_are_not_believed() {
     let (mut session, now) = session(Auth::Md5);
     assert_eq!(session.receive(now, frame("Event: Shutdown")), Ok(Heard::Nothing));
+}
+
+#[test]
+fn asterisk_that_shuts_down_is_not_sent_the_secret() {
+    let (mut session, now) = session(Auth::Auto);
+    session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
+    let refusal = frame("Response: Error\r\nActionID: 1\r\nMessage: Asterisk is shutting down");
+    let error = SessionError::LoginRefused("Asterisk is shutting down".into());
+    assert_eq!(session.receive(now, refusal), Err(error));
+    assert!(!sent(&mut session).contains("Secret: "));
+}
+
+#[test]
+fn refused_ping_counts_once_pings_have_worked() {
+    let (mut session, now) = logged_in();
+    for (second, id, answer, expected) in [
+        (3, 2, "Error\r\nMessage: Permission denied", Heard::Pong(Duration::ZERO)),
+        (6, 3, "Success\r\nPing: Pong", Heard::Pong(Duration::ZERO)),
+        (9, 4, "Error\r\nMessage: Permission denied", Heard::PingRefused("Permission denied".into())),
+    ] {
+        let now = now + Duration::from_secs(second);
+        assert_eq!(session.tick(now), Ok(vec![]));
+        let heard = session.receive(now, frame(&format!("Response: {answer}\r\nActionID: {id}")));
+        assert_eq!(heard, Ok(expected), "{answer}");
+    }
+}
+
+#[test]
+fn session_pings_before_it_calls_asterisk_silent() {
+    let (mut session, now) = logged_in();
+    let late = now + 20 * KEEPALIVE;
+    assert_eq!(session.tick(late), Ok(vec![]));
+    assert!(sent(&mut session).starts_with("Action: Ping\r\n"));
+    assert_eq!(session.deadline(), late + KEEPALIVE);
+    assert!(session.tick(late + KEEPALIVE).is_err());
 }

@@ -61,3 +61,141 @@ fn who_is_never_told_that_asterisk_has_started_does_not_wait_long() {
     assert_eq!(bench.ready, Ok(()));
     bench.call(1, "7999");
 }
+
+/// The words of Asterisk 16 and 22 after `core stop gracefully`.
+const SHUTTING_DOWN: &str = "Asterisk is shutting down";
+
+impl Bench {
+    /// Lets one keepalive pass and refuses the Ping.
+    fn refuse_ping(&mut self) {
+        self.pass(Duration::from_secs(3));
+        self.receive(&format!("Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}", self.id_of("Ping")));
+    }
+
+    fn answer_ping(&mut self) {
+        self.pass(Duration::from_secs(3));
+        self.receive(&format!("Response: Success\nActionID: {}\nPing: Pong", self.id_of("Ping")));
+    }
+}
+
+#[test]
+fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
+    let refusal = Err(format!("Asterisk refuses all actions: {SHUTTING_DOWN}").into());
+    // Found by a bot's call.
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}", bench.id_of("Originate")));
+    assert!(matches!(bench.refusal(), Some(Refusal::Rejected(words)) if &**words == SHUTTING_DOWN));
+    assert_eq!(bench.ready, refusal);
+    bench.originate(2, "7999");
+    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.ends_with(SHUTTING_DOWN)));
+    bench.refuse_ping();
+    assert_eq!((&bench.ready, bench.disconnects), (&refusal, 0));
+    bench.answer_ping();
+    assert_eq!(bench.ready, Ok(()));
+    bench.list(&[]);
+    // Found by a Ping, with nobody calling.
+    bench.refuse_ping();
+    assert_eq!(bench.ready, refusal);
+    bench.answer_ping();
+    assert_eq!(bench.ready, Ok(()));
+    assert_eq!(bench.events().iter().filter(|event| **event == "ami.connected").count(), 1);
+}
+
+#[test]
+fn single_refused_call_leaves_daemon_ready() {
+    let mut bench = Bench::ready();
+    bench.originate(1, "7999");
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: Extension does not exist.",
+        bench.id_of("Originate")
+    ));
+    assert_eq!(bench.ready, Ok(()));
+}
+
+#[test]
+fn refused_list_keeps_link_and_ends_no_call() {
+    let mut bench = Bench::ready();
+    let id = bench.call(1, "7999");
+    let lists = bench.count("CoreShowChannels");
+    while bench.count("CoreShowChannels") == lists {
+        bench.idle(Duration::from_secs(1));
+    }
+    let asked = bench.id_of("CoreShowChannels");
+    bench.receive(&format!("Response: Error\nActionID: {asked}\nMessage: {SHUTTING_DOWN}"));
+    for _ in 0..60 {
+        bench.refuse_ping();
+    }
+    assert_eq!((bench.disconnects, bench.engine.registry.len()), (0, 1), "{:?}", bench.events());
+    // Events go on.
+    bench.hang_up_halves(&id, "7999", 17);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.events().last(), Some(&"call.ended"));
+    // What was refused is asked for again.
+    let lists = bench.count("CoreShowChannels");
+    bench.answer_ping();
+    assert_eq!((bench.count("CoreShowChannels"), &bench.ready), (lists + 1, &Ok(())));
+}
+
+#[test]
+fn asterisk_that_refuses_first_list_becomes_ready_later() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let asked = bench.id_of("CoreShowChannels");
+    bench.receive(&format!("Response: Error\nActionID: {asked}\nMessage: {SHUTTING_DOWN}"));
+    assert!(bench.ready.as_ref().is_err_and(|why| why.ends_with(SHUTTING_DOWN)));
+    bench.answer_ping();
+    assert_eq!(bench.ready, Err("finding out which calls live".into()));
+    bench.list(&[]);
+    assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
+    assert_eq!(bench.events(), ["ami.connected"]);
+}
+
+/// After SIGSTOP the driver gives the engine everything that waited in the socket, and then the time.
+#[test]
+fn stopped_daemon_reads_before_it_judges() {
+    let mut bench = Bench::ready();
+    let id = bench.call(1, "7999");
+    let stop = Duration::from_secs(30);
+    bench.time += stop;
+    bench
+        .engine
+        .receive(bench.now(), frame(&format!("Event: Hangup\r\nUniqueid: {id}\r\nLinkedid: {id}\r\nCause: 17")));
+    bench.pass(Duration::from_secs(1));
+    let Some((Event::CallEnded(end), _)) = bench.records.last() else { panic!("{:?}", bench.events()) };
+    assert_eq!((end.unseen, bench.disconnects), (None, 0));
+    // It had pinged nobody meanwhile, so that nobody was silent. From now on it is as ever.
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.disconnects, 0);
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.disconnects, 1);
+}
+
+#[test]
+fn stop_in_the_middle_of_list_does_not_drop_link() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    let id = bench.id_of("CoreShowChannels");
+    bench.time += Duration::from_secs(60);
+    bench.engine.receive(bench.now(), frame(&format!("Response: Success\r\nActionID: {id}\r\nEventList: start")));
+    bench.engine.receive(bench.now(), frame(&format!("Event: CoreShowChannelsComplete\r\nActionID: {id}")));
+    bench.pass(Duration::ZERO);
+    let pings: Vec<String> = bench.ids_of("Ping");
+    for ping in pings {
+        bench.receive(&format!("Response: Success\nActionID: {ping}"));
+    }
+    assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
+}
+
+#[test]
+fn stop_during_login_is_no_late_login() {
+    let mut bench = Bench::new();
+    bench.engine.connected(bench.now());
+    bench.time += Duration::from_secs(60);
+    bench.engine.receive(bench.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
+    bench.pass(Duration::ZERO);
+    bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Login")));
+    bench.receive("Event: FullyBooted");
+    bench.list(&[]);
+    assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
+}

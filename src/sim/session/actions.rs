@@ -57,6 +57,9 @@ impl Session {
             return self.error(action, "Missing action in request");
         };
         let lower = name.to_ascii_lowercase();
+        if self.refuses_all && lower != "simfault" {
+            return self.error(action, "Asterisk is shutting down");
+        }
         if self.phase != Phase::User && !is_for_strangers(&lower) {
             return self.error(action, "Permission denied");
         }

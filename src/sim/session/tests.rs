@@ -250,7 +250,7 @@ fn faults_by_action() {
         bench.ask("Action: SimFault\nDrops: 1"),
         "Response: Error|Message: unknown field `drops`, expected one of \
         `stop_reading`, `stop_writing`, `delay`, `cut_after`, `cut_before_receipt`, `repeat`, `drop`, `reorder`, \
-        `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`"
+        `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`, `refuse_all`, `no_call_events`"
     );
     assert_eq!(bench.ask("Action: SimFault\nCut_Before_Receipt: true"), "Response: Success|Message: Faults set");
     assert_eq!(bench.ask(ORIGINATE), "");

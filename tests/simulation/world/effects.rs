@@ -48,7 +48,7 @@ impl World {
                         Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
                     }
                 }
-                Effect::HungUp(..) | Effect::RoundTrip(_) => {}
+                Effect::HungUp(..) | Effect::RoundTrip(_) | Effect::Refusing(_) => {}
                 Effect::Record(at, event, call) => {
                     if let Some(info) = call {
                         if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {

@@ -71,7 +71,7 @@ impl World {
         self.disturb();
         self.tally.faults += 1;
         let (now, mut faults) = (self.now(), Faults::default());
-        match self.rng.u32(..11) {
+        match self.rng.u32(..12) {
             0 => faults.stop_reading = true,
             1 => faults.stop_writing = true,
             2 => faults.delay = Duration::from_millis(self.rng.u64(..MAX_DELAY.as_millis() as u64)),
@@ -84,9 +84,11 @@ impl World {
             8 => (faults.garbage, self.has_dropped) = (self.rng.usize(..2000), true),
             // It hangs.
             9 => (faults.stop_reading, faults.stop_writing) = (true, true),
+            10 => faults.refuse_all = true,
             _ => faults.flood = 50,
         }
         self.tell(|| format!("{faults:?}"));
+        self.refuses_since = faults.refuse_all.then_some(self.time);
         self.faults = faults.clone();
         self.asterisk.set_faults(now, faults);
         self.carry_all();
@@ -100,6 +102,7 @@ impl World {
             // What was late already still is.
             self.disturbed = now.instant + MAX_DELAY;
             self.faults = Faults::default();
+            self.refuses_since = None;
             self.asterisk.set_faults(now, Faults::default());
         }
     }

@@ -20,6 +20,9 @@ const FREED_WITHIN: Duration = Duration::from_secs(1);
 /// How old news of a link that is not yet found dead can be: two keepalives, and late.
 pub(super) const MAX_LAG: Duration = Duration::from_secs(9);
 
+/// Within this time a daemon finds that Asterisk refuses everything: a keepalive, and some steps.
+const FOUND_WITHIN: Duration = Duration::from_millis(3500);
+
 /// By then the next list of channels has made up for whatever was not heard.
 const SETTLED_WITHIN: Duration = Duration::from_secs(130);
 
@@ -49,6 +52,9 @@ impl World {
             assert!(self.had_lock.contains(&id), "{id} is ok, and was never made");
         }
         for daemon in &mut self.daemons {
+            // A Ping every three seconds finds out.
+            let refuses = self.refuses_since.is_some_and(|since| self.time > since + FOUND_WITHIN);
+            assert!(!refuses || daemon.ready.is_none(), "ready, and everything is refused");
             for (bot, asked) in &daemon.asked {
                 assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
             }
