@@ -9,6 +9,7 @@ use serde_json::Value;
 use support::ami::FakeAsterisk;
 use support::daemon::Daemon;
 use support::eventually;
+use support::program;
 
 fn start(settings: &str) -> (FakeAsterisk, Daemon) {
     FakeAsterisk::with_daemon(&[("journal", settings)])
@@ -137,4 +138,38 @@ fn truncated_file_has_no_nuls_and_every_later_record() {
     assert_eq!((&left[0]["event"], left[0]["to"].as_u64()), (&"gap".into(), Some(before as u64)));
     assert_eq!(left[1..], after);
     said_once(&daemon, "the journal file was truncated");
+}
+
+#[test]
+fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let made = Command::new("mkfifo").arg(path("fifo")).status().expect("mkfifo runs");
+    assert!(made.success());
+    let config = path("config.toml");
+    for (journal, history, said) in [
+        ("fifo", "history.db", "9: journal.file: it is a FIFO, not a regular file"),
+        ("calls.jsonl", "fifo", "11: history.file: it is a FIFO, not a regular file"),
+        ("config.toml", "history.db", "9: journal.file would overwrite the configuration"),
+        ("calls.jsonl", "calls.jsonl.1", "9: journal.file would overwrite the file of history.file"),
+        ("out", "history.db", "9: journal.file is the file that stdout goes to"),
+    ] {
+        let text = format!(
+            "[[api_keys]]\nname = \"bot\"\nkey = \"k3y-of-the-tests\"\n[[asterisk]]\naddress = \"127.0.0.1:1\"\n\
+             username = \"me\"\nsecret = \"s3cret\"\n[journal]\nfile = \"{journal}\"\n[history]\nfile = \"{history}\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n"
+        );
+        std::fs::write(&config, &text).expect("a configuration");
+        for command in ["check", "serve"] {
+            let mut command = program::command(&[command, "--config", &config]);
+            if journal == "out" {
+                command.stdout(std::fs::File::create(path("out")).expect("a file"));
+            }
+            let ended = command.spawn().and_then(|child| child.wait_with_output()).expect("it runs");
+            let stderr = String::from_utf8_lossy(&ended.stderr);
+            assert_eq!(ended.status.code(), Some(78), "{stderr}");
+            assert!(stderr.contains(said), "{stderr}");
+        }
+        assert_eq!(std::fs::read_to_string(&config).expect("a configuration"), text);
+    }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod asterisk;
 mod http;
+pub(super) mod paths;
 mod values;
 
 use std::path::Path;
@@ -15,7 +16,8 @@ use tracing_subscriber::filter::LevelFilter;
 use self::access::keys_and_limits;
 use self::asterisk::{only_asterisk, originate};
 use self::http::http;
-use self::values::{NAME, name, path_in, size};
+use self::paths::Use;
+use self::values::{NAME, name, size};
 use super::reader::{Problem, Problems, Report, Table};
 use super::{Config, History, Journal, JournalFile, Log, LogFormat, Privacy};
 
@@ -36,7 +38,8 @@ impl Config {
             file: file.clone(),
             problems: vec![Problem { line: 1, text: format!("cannot be read: {error}") }],
         })?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|problems| Problems { file, problems })
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse_file(&text, folder, Some(path)).map_err(|problems| Problems { file, problems })
     }
 
     /// Checks `text`; relative paths in it are taken from `folder`.
@@ -45,6 +48,10 @@ impl Config {
     ///
     /// Every problem of the text, with its line.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Problem>> {
+        Self::parse_file(text, folder, None)
+    }
+
+    fn parse_file(text: &str, folder: &Path, path: Option<&Path>) -> Result<Self, Vec<Problem>> {
         let mut report = Report::new(text);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
@@ -55,6 +62,7 @@ impl Config {
             return Err(report.finish());
         }
         let config = read(Table::root(&document), &mut report, folder);
+        paths::check(&mut report, path);
         match (config, report.finish()) {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(problems),
@@ -101,16 +109,16 @@ fn is_filter(text: &str) -> bool {
 
 fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Journal {
     let ring = table.number(report, "ring", 1..=10_000_000, 10_000) as usize;
-    let path = table.parsed(report, "file", "a path", path_in(folder));
     let max_size = table.parsed(report, "file_max_size", "a size from \"4KiB\", as \"64MiB\"", size);
     let keep = table.number(report, "file_keep", 0..=1000, 8) as usize;
+    let path = table.path(report, "file", folder, Use::Journal(keep));
     table.end(report);
     let file = path.map(|path| JournalFile { path, max_size: max_size.unwrap_or(64 << 20), keep });
     Journal { ring, file }
 }
 
 fn history(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<History> {
-    let file = table.parsed(report, "file", "a path", path_in(folder));
+    let file = table.path(report, "file", folder, Use::History);
     let keep = table.duration(report, "keep", HOUR..=100 * 365 * DAY, 90 * DAY).value;
     let what = "a size from \"1MiB\", as \"1GiB\"";
     let max_size = table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));

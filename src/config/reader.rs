@@ -5,10 +5,13 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+use super::load::paths::{NamedFile, Use};
 
 /// What is wrong with one line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,17 +49,29 @@ pub(super) struct Report<'t> {
     problems: Vec<Problem>,
     /// Secrets that everybody knows; whether that is a problem depends on who can get at them.
     placeholders: Vec<Problem>,
+    /// The files that keys name.
+    files: Vec<NamedFile>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new(), placeholders: Vec::new() }
+        Self { text, problems: Vec::new(), placeholders: Vec::new(), files: Vec::new() }
     }
 
     /// A problem with what stands at `span`.
     pub(super) fn add(&mut self, span: &Range<usize>, text: impl Into<String>) {
         let line = self.line(span);
         self.problems.push(Problem { line, text: text.into() });
+    }
+
+    /// Notes that the key of this name, at `span`, names the file at `path`.
+    pub(super) fn add_file(&mut self, span: &Range<usize>, name: String, path: &Path, used: Use) {
+        self.files.push(NamedFile { name, span: span.clone(), path: path.to_owned(), used });
+    }
+
+    /// The files that were noted.
+    pub(super) fn take_files(&mut self) -> Vec<NamedFile> {
+        std::mem::take(&mut self.files)
     }
 
     /// A secret at `span`, of this name, that is the sample's.
@@ -221,6 +236,20 @@ impl<'a> Table<'a> {
         convert: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
         self.typed(report, key, what, |value| convert(value.as_str()?)).map(|found| found.value)
+    }
+
+    /// The path of a file, taken from `folder` if it is relative.
+    pub(super) fn path(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        folder: &Path,
+        used: Use,
+    ) -> Option<PathBuf> {
+        let path = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(|text| folder.join(text));
+        let Found { value, span } = self.typed(report, key, "a path", path)?;
+        report.add_file(&span, self.name(key), &value, used);
+        Some(value)
     }
 
     /// The table of this key; an empty one if it is not there.

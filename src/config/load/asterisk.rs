@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::paths::Use;
 use super::values::{NAME, is_header_value, name, secret};
 use super::{HOUR, MS, SECOND};
 use crate::config::reader::{Found, Report, Table};
@@ -79,6 +80,7 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
     let mut tls = table.table(report, "tls");
     let ca_file = tls.string(report, "ca_file").map(|Found { value, span }| {
         let path = folder.join(value);
+        report.add_file(&span, tls.name("ca_file"), &path, Use::Read);
         if let Err(error) = client_config(Some(&path)) {
             report.add(&span, format!("{} cannot be used: {error}", tls.name("ca_file")));
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::values::path_in;
+use super::paths::Use;
 use super::{HOUR, MS, SECOND};
 use crate::config::reader::{Report, Table};
 use crate::config::{Http, ServerTls};
@@ -26,7 +26,7 @@ pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path)
 fn server_tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ServerTls> {
     table.get("tls")?;
     let mut tls = table.table(report, "tls");
-    let mut path = |key| tls.parsed(report, key, "a path", path_in(folder));
+    let mut path = |key| tls.path(report, key, folder, Use::Read);
     let (cert_file, key_file) = (path("cert_file"), path("key_file"));
     if cert_file.is_none() || key_file.is_none() {
         report.add(tls.span(), "http.tls needs cert_file and key_file");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::paths::Use;
 use crate::ami::action::MAX_LINE;
 use crate::config::reader::{Found, Report, Table};
 
@@ -32,6 +33,7 @@ pub(super) fn secret(
     let value = table.string(report, key)?.value;
     let secret = if *key == file {
         let path: PathBuf = folder.join(value);
+        report.add_file(span, table.name(key), &path, Use::Read);
         std::fs::read_to_string(&path)
             .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
             .map_err(|error| format!("{} cannot be read: {error}", table.name(key)))
@@ -89,9 +91,4 @@ pub(super) fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(factor).filter(|bytes| *bytes >= 4096)
-}
-
-/// A path, taken from `folder` if it is relative.
-pub(super) fn path_in(folder: &Path) -> impl Fn(&str) -> Option<PathBuf> {
-    |text| (!text.is_empty()).then(|| folder.join(text))
 }
