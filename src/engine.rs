@@ -290,7 +290,7 @@ impl<O, H> Engine<O, H> {
             let event = match change {
                 Change::Queued => Event::CallQueued,
                 Change::Ringing => Event::CallRinging,
-                Change::Answered => Event::CallAnswered,
+                Change::Answered { after } => Event::CallAnswered { after },
                 Change::Joined(conference) => Event::CallJoined { conference },
                 Change::Left(conference) => Event::CallLeft { conference },
                 Change::Ended(end) => Event::CallEnded(end),

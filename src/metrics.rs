@@ -93,6 +93,9 @@ const AMI_EVENTS: [&str; 11] = [
     "other",
 ];
 
+/// The outcomes that a call can have that was answered.
+const ANSWERED: [Outcome; 3] = [Outcome::Completed, Outcome::NotJoined, Outcome::Unknown];
+
 /// All counters, gauges and histograms.
 #[derive(Debug)]
 pub struct Metrics {
@@ -101,6 +104,7 @@ pub struct Metrics {
     records: ByName<{ Event::NAMES.len() }>,
     refused: Family<Of<2>, Counter>,
     ended: ByName<{ Outcome::ALL.len() }>,
+    ended_answered: ByName<{ ANSWERED.len() }>,
     receipt: Histogram,
     ringing: Histogram,
     answer: Histogram,
@@ -142,6 +146,12 @@ impl Default for Metrics {
                 "outcome",
                 Outcome::ALL.map(Outcome::as_str),
             ),
+            ended_answered: register.by_name(
+                "calls_ended_answered",
+                "Calls that had been answered and are over, by outcome",
+                "outcome",
+                ANSWERED.map(Outcome::as_str),
+            ),
             receipt: register.time(
                 "call_receipt",
                 "From a POST to the answer that Asterisk has accepted the call",
@@ -155,11 +165,14 @@ impl Default for Metrics {
             answer: register.time(
                 "call_answer_delay",
                 "From a POST to the callee's answer",
-                &[0.5, 1.0, 2.5, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 45.0, 60.0],
+                &[
+                    0.5, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 10.0, 12.5, 15.0, 20.0, 25.0, 30.0, 45.0,
+                    60.0,
+                ],
             ),
             talk: register.time(
                 "call_talk",
-                "From the answer to the end, of calls that were answered",
+                "From the answer to the end, of calls of which both were seen, but for outcome not_joined",
                 &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0],
             ),
             ready: register.add("ready", "Whether calls can be made (1) or not (0), as /readyz says"),
@@ -239,10 +252,15 @@ impl Metrics {
                 self.refused.get_or_create(&[("reason", refusal.code()), ("limit", refusal.limit())]).inc();
             }
             Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
-            Event::CallAnswered => _ = since_post().map(|seconds| self.answer.observe(seconds)),
+            // An answer that was found later took less than it seems.
+            Event::CallAnswered { after: None } => _ = since_post().map(|seconds| self.answer.observe(seconds)),
             Event::CallEnded(end) => {
                 self.ended.inc(end.outcome.as_str().as_bytes());
-                if let Some(talk) = end.talk {
+                if end.answered {
+                    self.ended_answered.inc(end.outcome.as_str().as_bytes());
+                }
+                // Who never was in the room has talked to nobody.
+                if let Some(talk) = end.talk.filter(|_| end.outcome != Outcome::NotJoined) {
                     self.talk.observe(talk.as_secs_f64());
                 }
             }

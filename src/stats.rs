@@ -16,8 +16,23 @@ use crate::journal::{Event, Record};
 /// How many minutes are kept: six hours.
 pub const KEPT: usize = 360;
 
-/// Times to answer are counted up to each of these, in seconds from the request, and beyond the last.
-pub const ANSWER_BOUNDS: [u64; 12] = [1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60];
+/// Times to answer are counted up to each of these, in milliseconds from the request, and beyond the last. Neighbours
+/// are so close that a quantile that is told by its bound is at most a fifth above the truth.
+pub const ANSWER_BOUNDS: [u32; 42] = [
+    100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1250, 1500, 1750, 2000, 2250, 2500, 3000, 3500, 4000,
+    4500, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_500, 15_000, 17_500, 20_000, 22_500, 25_000, 30_000, 35_000,
+    40_000, 45_000, 50_000, 60_000, 75_000, 90_000,
+];
+
+/// How many calls were answered within each of [`ANSWER_BOUNDS`].
+#[derive(Debug, Clone, PartialEq)]
+struct Answers([u32; ANSWER_BOUNDS.len() + 1]);
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self([0; ANSWER_BOUNDS.len() + 1])
+    }
+}
 
 /// What happened within one minute.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,7 +42,13 @@ struct Minute {
     requested: u32,
     refused: u32,
     /// By how long it took from the request; the last is for all beyond the bounds.
-    answered: [u32; ANSWER_BOUNDS.len() + 1],
+    answered: Answers,
+    /// The longest of these times, in milliseconds.
+    slowest: u32,
+    /// Of the calls that ended, those that had been answered.
+    ended_answered: u32,
+    /// Of the calls that ended, those of which nobody knows whether they had been answered.
+    ended_unclear: u32,
     /// In the order of [`Outcome::ALL`].
     ended: [u32; Outcome::ALL.len()],
 }
@@ -62,20 +83,28 @@ impl Stats {
             Event::AmiDisconnected { asterisk, .. } => self.link(asterisk, false, record.time),
             Event::CallRequested => self.in_minute(record, |minute| minute.requested += 1),
             Event::CallRefused(_) => self.in_minute(record, |minute| minute.refused += 1),
-            Event::CallEnded(end) => self.in_minute(record, |minute| minute.ended[end.outcome as usize] += 1),
-            Event::CallAnswered => {
+            Event::CallEnded(end) => self.in_minute(record, |minute| {
+                minute.ended[end.outcome as usize] += 1;
+                minute.ended_answered += u32::from(end.answered);
+                minute.ended_unclear += u32::from(!end.answered && end.unseen.is_some());
+            }),
+            Event::CallAnswered { after: None } => {
                 let Some(call) = &record.call else { return };
                 let took = record.time.duration_since(call.id.time()).unwrap_or_default();
-                let place = ANSWER_BOUNDS.partition_point(|bound| Duration::from_secs(*bound) < took);
-                self.in_minute(record, |minute| minute.answered[place] += 1);
+                let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+                let place = ANSWER_BOUNDS.partition_point(|bound| *bound < took);
+                self.in_minute(record, |minute| {
+                    minute.answered.0[place] += 1;
+                    minute.slowest = minute.slowest.max(took);
+                });
             }
             _ => {}
         }
     }
 
-    /// Each try to get the link back that fails is told, too.
+    /// A link that comes up is a new one. Of a link that is down, each further attempt to get it back is recorded, too.
     fn link(&mut self, asterisk: &Arc<str>, is_up: bool, since: SystemTime) {
-        if self.link.as_ref().is_none_or(|link| link.is_up != is_up) {
+        if is_up || self.link.as_ref().is_none_or(|link| link.is_up) {
             self.link = Some(Link { asterisk: asterisk.clone(), is_up, since });
         }
     }
@@ -110,7 +139,7 @@ impl Serialize for Stats {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("since", &rfc3339(self.since))?;
         map.serialize_entry("link", &self.link)?;
-        map.serialize_entry("answered_within", &ANSWER_BOUNDS)?;
+        map.serialize_entry("answered_within", &ANSWER_BOUNDS.map(seconds)[..])?;
         map.serialize_entry("minutes", &self.minutes)?;
         map.end()
     }
@@ -132,10 +161,18 @@ impl Serialize for Minute {
         map.serialize_entry("minute", &rfc3339(UNIX_EPOCH + Duration::from_secs(self.minute * 60)))?;
         map.serialize_entry("requested", &self.requested)?;
         map.serialize_entry("refused", &self.refused)?;
-        map.serialize_entry("answered", &self.answered)?;
+        map.serialize_entry("answered", &self.answered.0[..])?;
+        let slowest = self.answered.0.iter().any(|count| *count > 0).then(|| seconds(self.slowest));
+        map.serialize_entry("slowest_answer", &slowest)?;
         map.serialize_entry("ended", &Ended(&self.ended))?;
+        map.serialize_entry("ended_answered", &self.ended_answered)?;
+        map.serialize_entry("ended_unclear", &self.ended_unclear)?;
         map.end()
     }
+}
+
+fn seconds(millis: u32) -> f64 {
+    f64::from(millis) / 1000.0
 }
 
 /// The outcomes that there were.
@@ -153,9 +190,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::machine::Moments;
     use crate::call::outcome::End;
     use crate::call::{CallId, CallInfo, Refusal};
+    use crate::journal::samples;
 
     fn at(seconds: f64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_secs_f64(seconds)
@@ -174,17 +211,11 @@ mod tests {
     }
 
     fn ended(outcome: Outcome) -> Event {
-        let (cause, tech, ring, talk, hung_up_by, unseen) = (None, None, None, None, None, None);
-        Event::CallEnded(Box::new(End {
-            outcome,
-            cause,
-            tech,
-            ring,
-            talk,
-            hung_up_by,
-            unseen,
-            moments: Moments::default(),
-        }))
+        Event::CallEnded(Box::new(samples::end(outcome)))
+    }
+
+    fn answered() -> Event {
+        Event::CallAnswered { after: None }
     }
 
     fn shown(stats: &Stats) -> Value {
@@ -198,26 +229,39 @@ mod tests {
         count(0.5, Event::CallRequested);
         count(0.6, Event::CallRefused(Refusal::Stopping));
         count(1.0, Event::CallQueued);
-        count(1.5, Event::CallAnswered);
-        count(60.5, Event::CallAnswered);
-        count(60.501, Event::CallAnswered);
-        count(60.6, ended(Outcome::Unknown));
+        count(1.5, answered());
+        count(60.5, answered());
+        count(60.501, answered());
         count(60.7, ended(Outcome::Completed));
-        count(60.8, ended(Outcome::Completed));
+        count(60.8, ended(Outcome::NotJoined));
+        let unseen = Some((at(60.0), at(60.6)));
+        let lost = |answered| Event::CallEnded(Box::new(End { answered, unseen, ..samples::end(Outcome::Unknown) }));
+        count(60.6, lost(true));
+        count(60.6, lost(false));
+        // An answer that was found later is no measured time.
+        count(60.6, Event::CallAnswered { after: Some(at(1.0)) });
         // A little late.
         count(59.9, ended(Outcome::Busy));
         let shown = shown(&stats);
-        assert_eq!((&shown["since"], &shown["answered_within"][11]), (&json!("2027-01-15T08:00:00.000Z"), &json!(60)));
+        assert_eq!((&shown["since"], &shown["answered_within"][9]), (&json!("2027-01-15T08:00:00.000Z"), &json!(1.0)));
+        let answers = |places: &[usize]| {
+            let mut answers = vec![0; ANSWER_BOUNDS.len() + 1];
+            places.iter().for_each(|place| answers[*place] = 1);
+            answers
+        };
         assert_eq!(
             shown["minutes"],
             json!([
                 {
                     "minute": "2027-01-15T08:00:00.000Z", "requested": 1, "refused": 1,
-                    "answered": [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], "ended": { "busy": 1 },
+                    "answered": answers(&[9]), "slowest_answer": 1.0, "ended": { "busy": 1 },
+                    "ended_answered": 0, "ended_unclear": 0,
                 },
                 {
                     "minute": "2027-01-15T08:01:00.000Z", "requested": 0, "refused": 0,
-                    "answered": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1], "ended": { "completed": 2, "unknown": 1 },
+                    "answered": answers(&[39, 40]), "slowest_answer": 60.001,
+                    "ended": { "completed": 1, "not_joined": 1, "unknown": 2 },
+                    "ended_answered": 3, "ended_unclear": 1,
                 },
             ])
         );
@@ -229,8 +273,9 @@ mod tests {
         assert_eq!(shown(&stats)["link"], Value::Null);
         let lost = |reason: &str| Event::AmiDisconnected { asterisk: "main".into(), reason: reason.into() };
         let connected = Event::AmiConnected { asterisk: "main".into(), banner: "".into(), live: 0 };
-        let told = [(1.0, lost("gone")), (2.0, lost("still gone")), (3.0, connected)];
-        let expected = [(false, "01"), (false, "01"), (true, "03")];
+        // Of a loss in between nothing was told, and the link is a new one all the same.
+        let told = [(1.0, lost("gone")), (2.0, lost("still gone")), (3.0, connected.clone()), (4.0, connected)];
+        let expected = [(false, "01"), (false, "01"), (true, "03"), (true, "04")];
         for ((time, event), (is_up, second)) in told.into_iter().zip(expected) {
             stats.count(&Record::new(1, at(time), event, None));
             let since = format!("2027-01-15T08:00:{second}.000Z");

@@ -191,8 +191,36 @@ fn asterisk_is_killed_in_mid_call() {
         let end = daemon.wait_for(&id, "call.ended");
         assert_eq!(end["outcome"], "unknown", "{end}");
         assert!(end["ended_after"].as_str() <= end["ended_before"].as_str() && end["ended_after"].is_string(), "{end}");
+        let [talk, min, max] = ["talk_seconds", "talk_seconds_min", "talk_seconds_max"].map(|name| end[name].as_f64());
+        assert!(talk.is_none() && min.is_some() && min <= max, "{end}");
         let again = daemon.call_ok("79990110001", "R1");
         daemon.wait_for(&again, "call.joined");
+        pbx.down();
+    }
+}
+
+#[test]
+fn callee_who_hangs_up_before_the_conference_is_not_joined() {
+    for version in ["22", "16"] {
+        let pbx = Pbx::start_with(&["--version", version, "--wait", "3"]);
+        pbx.add_to("extensions.conf", "[echo-in]\nexten => _.!,1,Answer()\n same => n,Echo()\nexten => h,1,Hangup()");
+        pbx.rx("dialplan reload");
+        let daemon = pbx.daemon();
+        let stays = daemon.call_ok("79990113001", "R1");
+        daemon.wait_for(&stays, "call.joined");
+        let leaves = daemon.call_ok("79990113201", "R1");
+        let end = daemon.wait_for(&leaves, "call.ended");
+        assert_eq!(end["outcome"], "not_joined", "{version}: {end}");
+        let call = daemon.get(&format!("/api/calls/{leaves}")).json();
+        assert!(call["answered"].is_string() && call["joined"].is_null(), "{version}: {call}");
+        daemon.delete(&format!("/api/calls/{stays}"));
+        assert_eq!(daemon.wait_for(&stays, "call.ended")["outcome"], "completed", "{version}");
+
+        // Joins are seen there as well, but not of calls that this context leads elsewhere.
+        let elsewhere = [("top", "instance = \"echo\""), ("originate", "context = \"echo-in\"")];
+        let elsewhere = Daemon::start(&pbx.ami(), &elsewhere);
+        let leaves = elsewhere.call_ok("79990114201", "R1");
+        assert_eq!(elsewhere.wait_for(&leaves, "call.ended")["outcome"], "completed", "{version}");
         pbx.down();
     }
 }

@@ -78,10 +78,32 @@ fn who_answers_and_does_not_come_into_the_room_is_no_success() {
     program.wait_for("call.answered");
     assert_eq!(daemon.delete(&format!("/api/calls/{}", id_of(&program))).status, 200);
     let ended = program.end();
+    // No call has joined on this link, so that this one may have joined unseen.
     assert!(ended.stdout.contains("\"outcome\":\"completed\""), "{ended:?}");
     assert_eq!(ended.code, Some(1), "{ended:?}");
     // The outcome alone looks like success.
     assert_eq!(ended.stderr, "-- answered, but not seen in the room\n");
+}
+
+#[test]
+fn callee_who_hangs_up_before_the_room_is_not_joined() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let joined = Program::start(call(daemon.address, &["79990000001", "R1"]));
+    joined.wait_for("call.joined");
+    let ended = Program::start(call(daemon.address, &["79990000201", "R1"])).end();
+    assert_eq!((ended.code, &*ended.stderr), (Some(1), ""), "{ended:?}");
+    let last = ended.stdout.lines().last().expect("a line");
+    assert!(last.contains(" call.ended ") && last.contains(" outcome=not_joined "), "{ended:?}");
+    let page = daemon.get("/api/calls?outcome=not_joined").json();
+    let [one] = &page["ended"].as_array().expect("calls")[..] else { panic!("{page}") };
+    assert_eq!((&one["number"], &one["joined"]), (&json!("+79990000201"), &Value::Null));
+    assert!(one["answered"].is_string(), "{one}");
+    let metrics = daemon.get("/metrics").body;
+    for series in ["calls_ended_total", "calls_ended_answered_total"] {
+        let line = format!("originatord_{series}{{outcome=\"not_joined\"}} 1\n");
+        assert!(metrics.contains(&line), "{line} in {metrics}");
+    }
 }
 
 #[test]

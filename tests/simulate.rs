@@ -117,6 +117,15 @@ fn faults_come_and_go_on_command() {
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["outcome"], "unknown", "{end}");
     daemon.wait_ready();
+    // It was answered, whatever its end.
+    let metrics = daemon.get("/metrics").body;
+    assert!(metrics.contains("originatord_calls_ended_answered_total{outcome=\"unknown\"} 1\n"), "{metrics}");
+    let counted = || {
+        let stats = daemon.get("/api/stats").json();
+        let minutes = stats["minutes"].as_array().expect("minutes").clone();
+        minutes.iter().filter_map(|minute| minute["ended_answered"].as_u64()).sum::<u64>()
+    };
+    eventually("it is counted", || (counted() == 1).then_some(()));
     let again = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&again, "call.joined");
 }

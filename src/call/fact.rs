@@ -20,6 +20,13 @@ pub enum Fact {
     Ringing,
     /// Answered.
     Answered,
+    /// Asterisk's list of channels has `;1` of the call.
+    Listed {
+        /// Whether it was up, which means answered.
+        up: bool,
+        /// All events that Asterisk sent before this instant have been received.
+        synced_until: SystemTime,
+    },
     /// Entered a conference.
     Joined(Arc<str>),
     /// Left it.
@@ -50,7 +57,10 @@ pub enum Change {
     /// It rings.
     Ringing,
     /// It was answered.
-    Answered,
+    Answered {
+        /// The answer was found in a list of channels, and happened after this instant. `None` if it was seen itself.
+        after: Option<SystemTime>,
+    },
     /// The callee entered a conference.
     Joined(Arc<str>),
     /// The callee left it.

@@ -5,6 +5,7 @@
 //! came first; each fact is kept, and what is said of the call follows from all facts known.
 
 mod ending;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use super::outcome::is_flood_wait;
 pub use super::state::State;
 use crate::clock::Now;
 use ending::{Ending, more_telling};
+use room::RoomWatch;
 
 /// How long after the call's end facts that are still missing are waited for.
 pub const GRACE: Duration = Duration::from_millis(500);
@@ -57,7 +59,10 @@ pub struct Call {
     queued: Option<Now>,
     ringing: Option<Now>,
     answered: Option<Now>,
+    /// `answered` is when a list of channels showed the answer; the callee had answered before.
+    answered_late: bool,
     joined: Option<Now>,
+    room: RoomWatch,
     /// How often either was told.
     visits: u8,
     local1: Half,
@@ -79,7 +84,9 @@ impl Call {
             queued: None,
             ringing: None,
             answered: None,
+            answered_late: false,
             joined: None,
+            room: RoomWatch::default(),
             visits: 0,
             local1: Half::Unseen,
             local2: Half::Unseen,
@@ -105,10 +112,14 @@ impl Call {
                     // Nearly all calls have one and no more.
                     self.legs_up.reserve_exact(1);
                     self.legs_up.push(leg);
+                    self.room.connected_elsewhere |= self.is_answered();
                 }
             }
             Fact::Ringing => self.reach(now, State::Ringing, &mut change),
             Fact::Answered => self.reach(now, State::Answered, &mut change),
+            Fact::Listed { up: true, synced_until } => self.find_answered(now, synced_until, &mut change),
+            // The callee had not answered, and every event since will be seen.
+            Fact::Listed { up: false, .. } => self.room.events_missed = false,
             Fact::Joined(conference) => {
                 self.reach(now, State::Answered, &mut change);
                 self.joined.get_or_insert(now);
@@ -215,9 +226,22 @@ impl Call {
         }
     }
 
+    /// Records whether join events of our calls arrive on this link.
+    pub fn set_joins_arrive(&mut self, joins_arrive: bool) {
+        self.room.joins_arrive = joins_arrive;
+    }
+
+    /// Records that events of this call may have been missed, as the link was down.
+    pub fn miss_events(&mut self) {
+        if self.over().is_none() {
+            self.room.events_missed = true;
+        }
+    }
+
     /// Takes note that the call was `state` already when we met it, after a restart of ours.
     pub fn adopt(&mut self, state: State) {
         self.met_as = state;
+        self.room.events_missed = true;
         if self.is_accepted() {
             self.local1.seen();
             self.local2.seen();
@@ -291,8 +315,23 @@ impl Call {
         }
         if state == State::Answered && !self.is_answered() {
             self.answered = Some(now);
-            change(Change::Answered);
+            change(Change::Answered { after: None });
         }
+    }
+
+    /// Takes note that a list of channels shows the call answered. Unless that was known, both the moment of the answer
+    /// and what happened since have been missed.
+    fn find_answered(&mut self, now: Now, synced_until: SystemTime, change: &mut impl FnMut(Change)) {
+        if self.is_answered() {
+            return;
+        }
+        self.reach(now, State::Queued, change);
+        self.answered = Some(now);
+        self.answered_late = true;
+        self.room.events_missed = true;
+        // The clock of the day may have been set back meanwhile.
+        let after = synced_until.max(self.requested.wall).min(now.wall);
+        change(Change::Answered { after: Some(after) });
     }
 
     fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {

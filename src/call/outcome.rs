@@ -19,6 +19,8 @@ use crate::journal::member::{Members, Value};
 pub enum Outcome {
     /// Answered, and hung up later by whoever.
     Completed,
+    /// Answered, and over before the callee came into the room. Only where a join would have been seen.
+    NotJoined,
     /// Rang, and nobody picked up.
     NoAnswer,
     /// Busy, or the gateway takes no second call.
@@ -43,8 +45,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// Each of them, in their order.
-    pub const ALL: [Outcome; 11] = [
+    pub const ALL: [Outcome; 12] = [
         Outcome::Completed,
+        Outcome::NotJoined,
         Outcome::NoAnswer,
         Outcome::Busy,
         Outcome::Declined,
@@ -61,6 +64,7 @@ impl Outcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Completed => "completed",
+            Outcome::NotJoined => "not_joined",
             Outcome::NoAnswer => "no_answer",
             Outcome::Busy => "busy",
             Outcome::Declined => "declined",
@@ -135,13 +139,15 @@ pub struct Cause {
 pub struct End {
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether it is known to have been answered, whatever the outcome.
+    pub answered: bool,
     /// The hangup cause of the gateway's leg, else of a half of the Local channel.
     pub cause: Option<Cause>,
     /// What the gateway said, as `SIP 500 FLOOD_WAIT 291`.
     pub tech: Option<Box<str>>,
-    /// From the first ring (else from acceptance) to the answer, or to the end.
+    /// From the first ring (else from acceptance) to the answer, or to the end, if both were seen.
     pub ring: Option<Duration>,
-    /// From the answer to the end.
+    /// From the answer to the end, if both were seen.
     pub talk: Option<Duration>,
     /// The key that asked for the hang-up, if one did.
     pub hung_up_by: Option<Arc<str>>,
@@ -159,6 +165,28 @@ impl End {
         wait.trim_start_matches([' ', '_']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
+    /// How long it rang at least and at most, where [`ring`](Self::ring) is not known and this much is.
+    pub fn ring_bounds(&self) -> Option<Bounds> {
+        let Moments { queued, ringing, answered, .. } = self.moments;
+        let from = ringing.or(queued).filter(|_| self.ring.is_none())?;
+        match (answered, self.unseen) {
+            // The answer was found later.
+            (Some(answered), _) => Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) }),
+            (None, Some((after, before))) => Some(Bounds { min: since(from, after), max: Some(since(from, before)) }),
+            (None, None) => None,
+        }
+    }
+
+    /// How long they talked at least and at most, where [`talk`](Self::talk) is not known and this much is.
+    pub fn talk_bounds(&self) -> Option<Bounds> {
+        let Moments { queued, ringing, answered, ended, .. } = self.moments;
+        let answered = answered.filter(|_| self.talk.is_none())?;
+        // With the ringing the answer was seen; else it may have been answered any time since the last step before.
+        let earliest = if self.ring.is_some() { Some(answered) } else { ringing.or(queued) };
+        let (after, before) = self.unseen.or(ended.map(|ended| (ended, ended)))?;
+        Some(Bounds { min: since(answered, after), max: earliest.map(|earliest| since(earliest, before)) })
+    }
+
     /// Puts the members that `call.ended` adds to its record.
     pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
         let cause = self.cause.as_ref();
@@ -173,6 +201,14 @@ impl End {
         }
         members.put("ring_seconds", self.ring.map_or(Value::Null, seconds))?;
         members.put("talk_seconds", self.talk.map_or(Value::Null, seconds))?;
+        if let Some(Bounds { min, max }) = self.ring_bounds() {
+            members.put("ring_seconds_min", seconds(min))?;
+            members.put("ring_seconds_max", max.map_or(Value::Null, seconds))?;
+        }
+        if let Some(Bounds { min, max }) = self.talk_bounds() {
+            members.put("talk_seconds_min", seconds(min))?;
+            members.put("talk_seconds_max", max.map_or(Value::Null, seconds))?;
+        }
         if let Some(key) = &self.hung_up_by {
             members.put("hung_up_by", Value::Text(key))?;
         }
@@ -182,6 +218,20 @@ impl End {
         }
         Ok(())
     }
+}
+
+/// A duration that is not known exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// It was at least this.
+    pub min: Duration,
+    /// It was at most this; `None` if not even that is known.
+    pub max: Option<Duration>,
+}
+
+/// From one moment to another; nothing if the clock of the day was set back in between.
+fn since(from: SystemTime, to: SystemTime) -> Duration {
+    to.duration_since(from).unwrap_or_default()
 }
 
 /// Seconds with three decimals.
@@ -197,6 +247,7 @@ mod tests {
     fn flood_wait_seconds_are_read_from_what_the_gateway_said() {
         let end = |tech: Option<&str>| End {
             outcome: Outcome::FloodWait,
+            answered: false,
             cause: None,
             tech: tech.map(Into::into),
             ring: None,

@@ -41,6 +41,8 @@ pub struct Registry {
     /// How many live of each key.
     by_key: HashMap<Arc<str>, usize>,
     ended: VecDeque<CallView>,
+    /// On this link a call of ours was seen to join a conference.
+    joins_arrive: bool,
     /// The numbers freed within [`LOCK_LINGERS`], oldest first.
     freed: VecDeque<(Instant, Number)>,
 }
@@ -167,6 +169,20 @@ impl Registry {
         self.freed.iter().rev().take_while(|(at, _)| is_late(*at)).any(|(_, freed)| *freed == number)
     }
 
+    /// Records that a new link is up: events of the live calls may have been missed, and whether join events arrive is
+    /// not known yet.
+    pub fn begin_link(&mut self) {
+        self.joins_arrive = false;
+        for (_, entry) in &mut self.calls {
+            entry.call.miss_events();
+        }
+    }
+
+    /// Records that a callee entered a conference without a join event.
+    pub fn doubt_joins(&mut self) {
+        self.joins_arrive = false;
+    }
+
     /// Adds a fact to a call; `told` gets what follows.
     pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, told: &mut Vec<Told>) {
         if let Some(&key) = self.by_id.get(&id) {
@@ -194,6 +210,7 @@ impl Registry {
     /// Lets a call take a fact, or the time, and keeps the indexes true to what comes of it.
     fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, told: &mut Vec<Told>) {
         let entry = &mut self.calls[key];
+        entry.call.set_joins_arrive(self.joins_arrive);
         let info = entry.call.info.clone();
         let (mut freed, mut end) = (false, None);
         let change = |change| {

@@ -137,6 +137,9 @@ impl<O, H> Engine<O, H> {
         let Some(session) = self.link.session() else { return };
         // The action holds nothing that could be unsendable.
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
+        if self.reconcile.began.is_none() {
+            self.registry.begin_link();
+        }
         self.reconcile.began.get_or_insert(now.instant);
         // Whether the call, if it lives, has its channels by now.
         let is_in_asterisk = |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
@@ -251,7 +254,7 @@ impl<O, H> Engine<O, H> {
         for id in round.to_settle.drain(..some) {
             let found = round.found.remove(&id).filter(|found| found.local1);
             match (found, round.missed.get(&id), last_settled) {
-                (Some(found), ..) => self.bring_up_to_date(now, id, found),
+                (Some(found), ..) => self.bring_up_to_date(now, id, found, last_settled),
                 _ if !round.expected.contains(&id) => {}
                 (None, Some(last_alive), _) => self.end_unseen(now, id, *last_alive),
                 // Its Hangup may still be on its way to us; else the next list lacks it, too.
@@ -272,7 +275,7 @@ impl<O, H> Engine<O, H> {
         self.ask_whose(now);
     }
 
-    fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found) {
+    fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found, last_settled: Option<SystemTime>) {
         self.fact(now, id, Fact::Local1Seen);
         if let Some(number) = found.number {
             self.registry.identify(id, number);
@@ -282,10 +285,15 @@ impl<O, H> Engine<O, H> {
             self.registry.leg(now, id, &leg, &mut self.told);
         }
         let state = self.registry.get(id).map(|call| call.state());
-        if found.up && state < Some(State::Answered) {
-            self.fact(now, id, Fact::Answered);
+        if state < Some(State::Ended) {
+            let synced_until = last_settled.unwrap_or(self.link.lost_at());
+            self.fact(now, id, Fact::Listed { up: found.up, synced_until });
         }
         if let Some(conference) = found.conference.filter(|_| state < Some(State::Joined)) {
+            if last_settled.is_some() {
+                // The link was up all the time, and no event told of this join.
+                self.registry.doubt_joins();
+            }
             self.fact(now, id, Fact::Joined(conference));
         }
         self.look_at(now, id);

@@ -110,15 +110,21 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         _ => None,
     };
     let hung_up_by: Option<String> = row.get(18)?;
+    // A word of a later version.
+    let outcome = outcome.parse().unwrap_or(Outcome::Unknown);
+    let was_reached = [moments.answered, moments.joined, moments.left].iter().any(Option::is_some);
+    let unseen = moment(row, 19)?.zip(moment(row, 20)?);
+    let end_seen = unseen.is_none();
     let end = End {
-        // A word of a later version.
-        outcome: outcome.parse().unwrap_or(Outcome::Unknown),
+        outcome,
+        answered: was_reached || matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause,
         tech: row.get(15)?,
-        ring: duration(row, 16)?,
-        talk: duration(row, 17)?,
+        // Where the end was not seen, an earlier build wrote down the longest that these can have been.
+        ring: duration(row, 16)?.filter(|_| end_seen || moments.answered.is_some()),
+        talk: duration(row, 17)?.filter(|_| end_seen),
         hung_up_by: hung_up_by.map(Into::into),
-        unseen: moment(row, 19)?.zip(moment(row, 20)?),
+        unseen,
         moments,
     };
     let end = Some(Arc::new(end));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::call::machine::{Moments, State};
-use crate::call::outcome::{Cause, End, Outcome};
+use crate::call::outcome::{Bounds, Cause, End, Outcome};
 use crate::call::{CallInfo, CallerId};
 use crate::journal::sink::Sink;
 use crate::journal::{Entry, Event, Journal, Record, samples};
@@ -64,15 +64,26 @@ async fn a_call_comes_back_as_it_was() {
     let at = |second| Some(time + Duration::from_secs(second));
     let full = End {
         outcome: Outcome::FloodWait,
+        answered: true,
         cause: Some(Cause { code: 38, text: "Network out of order".into() }),
         tech: Some("SIP 500 FLOOD_WAIT 291".into()),
         ring: Some(Duration::from_millis(1500)),
         talk: Some(Duration::from_millis(61_000)),
         hung_up_by: Some("bot".into()),
-        unseen: Some((time, time + DAY)),
+        unseen: None,
         moments: Moments { queued: at(1), ringing: at(2), answered: at(3), joined: at(4), left: at(5), ended: at(6) },
     };
-    let mut calls = vec![(samples::call(), full)];
+    let unseen = End {
+        outcome: Outcome::Unknown,
+        ring: None,
+        talk: None,
+        unseen: Some((time, time + DAY)),
+        moments: Moments { answered: None, joined: None, left: None, ..full.moments },
+        answered: false,
+        ..full.clone()
+    };
+    let second = CallInfo { id: CallId::new(time, 100), ..samples::call() };
+    let mut calls = vec![(samples::call(), full), (second, unseen)];
     for (n, outcome) in (2..).zip(Outcome::ALL) {
         calls.push((CallInfo { id: CallId::new(time, n), ..samples::call() }, samples::end(outcome)));
     }
@@ -90,6 +101,21 @@ async fn a_call_comes_back_as_it_was() {
         assert_eq!(format!("{found:?}"), format!("{expected:?}"));
     }
     assert!(case.history.find(CallId::new(time, 999)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let at = |second| samples::time() + Duration::from_secs(second);
+    let moments = Moments { ringing: Some(at(1)), answered: Some(at(3)), ended: Some(at(90)), ..Moments::default() };
+    // That build took the moment at which it found the call gone for its end.
+    let (ring, talk) = (Some(Duration::from_secs(2)), Some(Duration::from_secs(87)));
+    let end = End { ring, talk, moments, unseen: Some((at(10), at(90))), ..samples::end(Outcome::Unknown) };
+    case.write(&[(samples::call(), end)]);
+    let found = case.history.find(samples::call().id).await.unwrap().unwrap().end.unwrap();
+    let (min, max) = (Duration::from_secs(7), Some(Duration::from_secs(87)));
+    assert_eq!((found.answered, found.ring, found.talk), (true, ring, None));
+    assert_eq!(found.talk_bounds(), Some(Bounds { min, max }));
 }
 
 #[tokio::test]

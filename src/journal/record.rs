@@ -71,7 +71,10 @@ pub enum Event {
     /// The gateway says it rings.
     CallRinging,
     /// The callee answered.
-    CallAnswered,
+    CallAnswered {
+        /// The link was down then: the answer was found later, and happened after this instant.
+        after: Option<SystemTime>,
+    },
     /// The callee is in the conference.
     CallJoined {
         /// The conference as Asterisk names it.
@@ -117,7 +120,7 @@ impl Event {
             Event::CallRefused(_) => "call.refused",
             Event::CallQueued => "call.queued",
             Event::CallRinging => "call.ringing",
-            Event::CallAnswered => "call.answered",
+            Event::CallAnswered { .. } => "call.answered",
             Event::CallJoined { .. } => "call.joined",
             Event::CallLeft { .. } => "call.left",
             Event::CallEnded(_) => "call.ended",
@@ -234,13 +237,18 @@ impl Event {
                     _ => Ok(()),
                 }
             }
+            Event::CallAnswered { after: Some(after) } => {
+                members.put("answered_after", Value::Shown(&humantime::format_rfc3339_millis(*after)))
+            }
             Event::CallJoined { conference } | Event::CallLeft { conference } => {
                 members.put("conference", Value::Text(conference))
             }
             Event::CallEnded(end) => end.members(members),
-            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::CallAnswered | Event::Erased => {
-                Ok(())
-            }
+            Event::CallRequested
+            | Event::CallQueued
+            | Event::CallRinging
+            | Event::CallAnswered { after: None }
+            | Event::Erased => Ok(()),
         }
     }
 }

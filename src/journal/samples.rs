@@ -29,6 +29,7 @@ pub(crate) fn call() -> CallInfo {
 pub(crate) fn end(outcome: Outcome) -> End {
     End {
         outcome,
+        answered: matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause: None,
         tech: None,
         ring: None,
@@ -86,7 +87,7 @@ pub(crate) fn all() -> Vec<Record> {
         of_call(4, Event::CallRequested),
         of_call(5, Event::CallQueued),
         of_call(6, Event::CallRinging),
-        of_call(7, Event::CallAnswered),
+        of_call(7, Event::CallAnswered { after: None }),
         of_call(8, Event::CallJoined { conference: conference.clone() }),
         of_call(9, Event::CallLeft { conference }),
     ];

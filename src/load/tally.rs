@@ -191,10 +191,19 @@ mod tests {
     #[test]
     fn what_the_callee_does_is_no_failure() {
         let mut tally = Tally::new(Duration::ZERO);
-        for outcome in ["completed", "busy", "declined", "no_answer", "not_on_telegram", "invalid_number", "canceled"] {
+        for outcome in [
+            "completed",
+            "not_joined",
+            "busy",
+            "declined",
+            "no_answer",
+            "not_on_telegram",
+            "invalid_number",
+            "canceled",
+        ] {
             tally.learn(&Fact::Ended(outcome.to_owned()));
         }
-        assert_eq!((tally.failures(), tally.outcomes.total()), (0, 7));
+        assert_eq!((tally.failures(), tally.outcomes.total()), (0, 8));
         for (count, outcome) in FAILED.iter().enumerate() {
             tally.learn(&Fact::Ended((*outcome).to_owned()));
             assert_eq!(tally.failures(), count as u64 + 1, "{outcome}");

@@ -1,6 +1,7 @@
 //! What happens is counted, under names that were there before.
 
 use super::*;
+use crate::call::outcome::End;
 use crate::call::refusal::Limit;
 use crate::journal::samples;
 
@@ -25,6 +26,11 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
         let ended = Event::CallEnded(Box::new(samples::end(outcome)));
         metrics.record(samples::time(), &ended, Some(&samples::call()));
     }
+    for (outcome, talk) in [(Outcome::NotJoined, Some(Duration::from_secs(3))), (Outcome::Unknown, None)] {
+        let ended = Event::CallEnded(Box::new(End { answered: true, talk, ..samples::end(outcome) }));
+        metrics.record(samples::time(), &ended, Some(&samples::call()));
+    }
+    metrics.record(samples::time(), &Event::CallAnswered { after: Some(samples::time()) }, Some(&samples::call()));
     for event in ["Newchannel", "RTCPSent", "", "\"} 1\nforged 2"] {
         metrics.ami_event(event.as_bytes());
     }
@@ -35,7 +41,11 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
         "originatord_calls_refused_total{reason=\"limited\",limit=\"calls_alive\"} 1",
         "originatord_calls_refused_total{reason=\"not_allowed\",limit=\"\"} 3",
         "originatord_calls_ended_total{outcome=\"flood_wait\"} 2",
+        "originatord_calls_ended_answered_total{outcome=\"completed\"} 2",
+        "originatord_calls_ended_answered_total{outcome=\"not_joined\"} 2",
+        "originatord_calls_ended_answered_total{outcome=\"unknown\"} 1",
         "originatord_call_talk_seconds_count 1",
+        "originatord_call_answer_delay_seconds_count 1",
         "originatord_ami_events_total{event=\"other\"} 3",
         "originatord_ami_connections_total 1",
     ] {
@@ -47,10 +57,11 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
 fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
     let metrics = Metrics::default();
     let call = samples::call();
-    let answered_after = |time: Duration| metrics.record(call.id.time() + time, &Event::CallAnswered, Some(&call));
+    let answered = Event::CallAnswered { after: None };
+    let answered_after = |time: Duration| metrics.record(call.id.time() + time, &answered, Some(&call));
     answered_after(Duration::from_secs(4));
     // The clock was set back by a minute.
-    metrics.record(call.id.time() - Duration::from_secs(60), &Event::CallAnswered, Some(&call));
+    metrics.record(call.id.time() - Duration::from_secs(60), &answered, Some(&call));
     let text = metrics.open_metrics();
     for line in ["bucket{le=\"2.5\"} 1", "bucket{le=\"5.0\"} 2", "sum 4.0", "count 2"] {
         assert!(text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")), "{line}: {text}");

@@ -64,6 +64,7 @@ impl Behaviour {
             "180" => Self { ring_after: Some(RING), then: Then::Silence },
             "408" => Self { ring_after: None, then: Then::Silence },
             "200" => answer(Some(Duration::from_secs(3))),
+            "201" => answer(Some(Duration::from_millis(500))),
             _ => answer(None),
         }
     }
@@ -129,7 +130,9 @@ mod tests {
         }
         assert_eq!(Behaviour::of("79990000180").then, Then::Silence);
         assert_eq!(Behaviour::of("79990000408"), Behaviour { ring_after: None, then: Then::Silence });
-        assert!(matches!(Behaviour::of("79990000200").then, Then::Answer { talk: Some(_), .. }));
+        for leaves in ["79990000200", "79990000201"] {
+            assert!(matches!(Behaviour::of(leaves).then, Then::Answer { talk: Some(_), .. }));
+        }
         for other in ["79990000001", "7", "", "яя", "4040", "40"] {
             assert!(matches!(Behaviour::of(other).then, Then::Answer { talk: None, .. }), "{other}");
         }

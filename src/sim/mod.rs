@@ -19,6 +19,7 @@
 //! | 180 | rings for ever | `no_answer`, when the ring timeout has passed |
 //! | 408 | is never heard of | `no_answer`, when the ring timeout has passed |
 //! | 200 | answers after 1 s, and hangs up 3 s later | `completed` |
+//! | 201 | answers after 1 s, and hangs up half a second later, before the room | `not_joined`, once another call has joined; else `completed` |
 //! | others | answer after 1 s and stay | `completed`, when hung up |
 //!
 //! A [`scenario`] file changes that, and the times.

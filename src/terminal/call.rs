@@ -44,7 +44,8 @@ pub struct CallArgs {
 /// The end of the help of `call`.
 pub const HELP: &str = exit_codes![
     "  0    completed: answered, in the room, and hung up later by whoever",
-    "  1    answered, but not seen in the room",
+    "  1    not_joined: answered, and over before the callee came into the room; or completed, where",
+    "       it is not known whether they did",
     "  10   no_answer",
     "  11   busy",
     "  12   declined",
@@ -62,7 +63,7 @@ pub const HELP: &str = exit_codes![
     .."  130  Ctrl-C; the call goes on, and it is said how to hang it up",
 ];
 
-/// The exit code of a call that is completed, and was not what it was made for.
+/// The exit code of a call that was answered, and did not bring the callee into the room as far as is known.
 const NOT_JOINED: u8 = 1;
 
 /// The exit code where nobody knows what has become of the call.
@@ -77,7 +78,7 @@ fn exit_code(end: &End) -> u8 {
         End::Forgotten => Outcome::Unknown,
     };
     match outcome {
-        Outcome::Completed => NOT_JOINED,
+        Outcome::Completed | Outcome::NotJoined => NOT_JOINED,
         Outcome::NoAnswer => 10,
         Outcome::Busy => 11,
         Outcome::Declined => 12,
@@ -124,13 +125,14 @@ async fn place(args: &CallArgs) -> Result<u8, TerminalError> {
     match or_interrupted(follower.to_end()).await {
         Some(Ok(end)) => {
             let code = exit_code(&end);
-            if code == NOT_JOINED {
+            if code == NOT_JOINED && !end.is_not_joined() {
+                // The outcome alone looks like success.
                 note("answered, but not seen in the room");
             }
             Ok(code)
         }
         Some(Err(error)) => {
-            note(&goes_on(args, id));
+            note(&may_go_on(args, id));
             Err(error)
         }
         None => {
@@ -221,6 +223,11 @@ fn goes_on(args: &CallArgs, id: CallId) -> String {
     format!("the call goes on; to hang it up: originatord hangup {id}{}", args.connection.words())
 }
 
+/// The daemon can no longer be asked.
+fn may_go_on(args: &CallArgs, id: CallId) -> String {
+    format!("the call may go on; to hang it up: originatord hangup {id}{}", args.connection.words())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,7 +243,8 @@ mod tests {
         for outcome in Outcome::ALL {
             says(exit_code(&ended(outcome, true)), outcome.as_str());
         }
-        says(exit_code(&ended(Outcome::Completed, false)), "not seen in the room");
+        says(exit_code(&ended(Outcome::Completed, false)), "or completed");
+        says(exit_code(&ended(Outcome::NotJoined, false)), "not_joined");
         says(exit_code(&End::Forgotten), "unknown");
         let of_later = End::Ended { outcome: "abducted".to_owned(), joined: true };
         assert_eq!(exit_code(&of_later), UNKNOWN);

@@ -10,6 +10,7 @@ use super::filter::concerns_all;
 use super::line::{Entry, Printer};
 use super::{TerminalError, Troubles, note};
 use crate::call::CallId;
+use crate::call::outcome::Outcome;
 use crate::client::live_log::{LiveLog, Told};
 use crate::client::{Client, ClientError, request};
 
@@ -30,6 +31,13 @@ pub enum End {
     Refused(String),
     /// The daemon knows nothing of it any more.
     Forgotten,
+}
+
+impl End {
+    /// Whether its outcome says that the callee never came into the room.
+    pub fn is_not_joined(&self) -> bool {
+        matches!(self, Self::Ended { outcome, .. } if outcome == Outcome::NotJoined.as_str())
+    }
 }
 
 /// Follows a call.

@@ -7,6 +7,7 @@ use anstyle::Style;
 use serde_json::{Map, Value};
 
 use super::line::{shown, style};
+use crate::call::outcome::Outcome;
 
 /// A call as the API shows it.
 pub type Call = Map<String, Value>;
@@ -43,8 +44,9 @@ pub fn ended(calls: &[Call]) -> String {
             plain(call, "room"),
             (plain(call, "outcome").0, style("call.ended", outcome)),
             (time.map_or_else(nothing, |time| shown(&time)), Style::new()),
-            plain(call, "ring_seconds"),
-            plain(call, "talk_seconds"),
+            span(call, "ring_seconds"),
+            // Who never was in the room has talked to nobody.
+            if outcome == Outcome::NotJoined.as_str() { (nothing(), Style::new()) } else { span(call, "talk_seconds") },
             plain(call, "key"),
         ]
     });
@@ -64,6 +66,19 @@ fn plain(call: &Call, name: &str) -> Cell {
         Some(Value::Number(seconds)) => format!("{seconds}s"),
         Some(Value::String(text)) if !text.is_empty() => shown(text),
         _ => nothing(),
+    };
+    (cell, Style::new())
+}
+
+/// A duration as it is: `3.1s`, or where only bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word, so that columns
+/// can be counted.
+fn span(call: &Call, name: &str) -> Cell {
+    let seconds = |name: &str| call.get(name).and_then(Value::as_f64);
+    let (min, max) = (seconds(&format!("{name}_min")), seconds(&format!("{name}_max")));
+    let cell = match (seconds(name), min, max) {
+        (None, Some(min), Some(max)) => format!("{min}s-{max}s"),
+        (None, Some(min), None) => format!(">={min}s"),
+        _ => return plain(call, name),
     };
     (cell, Style::new())
 }
@@ -138,6 +153,14 @@ od-22  +7999         R        joined?  1h1m10s  b
     fn what_nobody_knows_is_a_dash_and_nothing_leaves_its_cell() {
         let hostile = call(json!({"call_id": "od-1", "number": "+7999", "room": "a\u{1b}[2J\nb c", "key": "bot",
             "outcome": "busy", "requested": "2026-11-25T18:20:02.258Z", "ring_seconds": 0.206, "talk_seconds": null}));
+        let lost =
+            json!({"outcome": "unknown", "talk_seconds": null, "talk_seconds_min": 3.1, "talk_seconds_max": 250.4});
+        let late =
+            json!({"outcome": "completed", "talk_seconds": null, "talk_seconds_min": 3.0, "talk_seconds_max": null});
+        let never = json!({"outcome": "not_joined", "talk_seconds": 2.5});
+        let talked = stripped(&ended(&[call(lost), call(late), call(never)]));
+        let talked: Vec<_> = talked.lines().skip(1).filter_map(|row| row.split_whitespace().nth(6)).collect();
+        assert_eq!(talked, ["3.1s-250.4s", ">=3s", "-"]);
         let table = stripped(&ended(&[hostile, Call::new()]));
         let rows: Vec<_> = table.lines().collect();
         let expected = r#"od-1  +7999   "a\u{1b}[2J\nb c"  busy     2026-11-25T18:20:02Z  0.206s  -       bot"#;

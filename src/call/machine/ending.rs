@@ -42,24 +42,34 @@ impl Call {
     pub(super) fn end(&self, ending: &Ending, over: Now) -> End {
         let rang_from = self.ringing.or(self.queued);
         let rang_to = self.answered.unwrap_or(over);
-        let rang_known = self.met_as < State::Ringing;
+        let answer_seen = self.answered.is_some() && !self.answered_late;
+        let end_seen = ending.unseen.is_none();
+        let rang_to_known = if self.answered.is_some() { answer_seen } else { end_seen };
+        let rang_known = self.met_as < State::Ringing && rang_to_known;
+        let talked_from = self.answered.filter(|_| answer_seen && end_seen);
         End {
             outcome: self.outcome(ending),
+            answered: self.is_answered(),
             cause: ending.cause().cloned(),
             tech: ending.tech.clone().filter(|_| !self.is_answered()),
             ring: rang_from.filter(|_| rang_known).map(|from| rang_to.instant.saturating_duration_since(from.instant)),
-            talk: self.answered.map(|from| over.instant.saturating_duration_since(from.instant)),
+            talk: talked_from.map(|from| over.instant.saturating_duration_since(from.instant)),
             hung_up_by: ending.hung_up_by.clone(),
             unseen: ending.unseen,
             moments: self.moments(),
         }
     }
 
+    fn was_never_in_room(&self) -> bool {
+        let no_visit_seen = self.joined.is_none() && self.left().is_none() && self.met_as < State::Joined;
+        no_visit_seen && self.room.is_complete()
+    }
+
     fn outcome(&self, ending: &Ending) -> Outcome {
         if ending.unseen.is_some() {
             Outcome::Unknown
         } else if self.is_answered() {
-            Outcome::Completed
+            if self.was_never_in_room() { Outcome::NotJoined } else { Outcome::Completed }
         } else if ending.hung_up_by.is_some() {
             Outcome::Canceled
         } else if ending.tech.as_deref().is_some_and(is_flood_wait) {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::call::CallId;
-use crate::call::outcome::{Cause, Outcome};
+use crate::call::outcome::{Bounds, Cause, End, Outcome};
 
 fn now(millis: u64) -> Now {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
@@ -121,13 +121,15 @@ fn each_fact_in_each_state() {
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
     // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so.
-    let table: [(Fact, [State; 6]); 17] = [
+    let table: [(Fact, [State; 6]); 19] = [
         (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined, Left]),
         (Fact::Answered, [Answered, Answered, Answered, Answered, Joined, Left]),
+        (Fact::Listed { up: true, synced_until: now(50).wall }, [Answered, Answered, Answered, Answered, Joined, Left]),
+        (Fact::Listed { up: false, synced_until: now(50).wall }, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined, Joined]),
         (Fact::Left("R".into()), [Left, Left, Left, Left, Left, Left]),
         (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
@@ -156,7 +158,7 @@ fn each_fact_in_each_state() {
 #[test]
 fn steps_are_told_once_and_acceptance_first() {
     let (_, changes) = play(&[Fact::Answered, Fact::Ringing, Fact::Accepted, Fact::Answered, Fact::Response(Ok(()))]);
-    assert_eq!(changes, [Change::Queued, Change::Answered]);
+    assert_eq!(changes, [Change::Queued, Change::Answered { after: None }]);
 }
 
 #[test]
@@ -199,6 +201,116 @@ fn an_end_that_nobody_saw_is_unknown_and_says_when_it_may_have_been() {
     }
     let Some(Change::Ended(end)) = changes.last() else { panic!("{changes:?}") };
     assert_eq!((end.outcome, end.unseen), (Outcome::Unknown, Some((now(50).wall, now(80).wall))));
+}
+
+/// The end of a call that these facts are applied to, each at its millisecond.
+fn end_of(mut call: Call, facts: &[(u64, Fact)]) -> End {
+    let mut changes = Vec::new();
+    for (time, fact) in facts {
+        call.apply(now(*time), fact.clone(), |change| changes.push(change));
+    }
+    call.tick(now(100_000), |change| changes.push(change));
+    match changes.pop() {
+        Some(Change::Ended(end)) => *end,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn bounds(min: u64, max: Option<u64>) -> Option<Bounds> {
+    Some(Bounds { min: Duration::from_millis(min), max: max.map(Duration::from_millis) })
+}
+
+/// A call on a link on which another call was seen to join.
+fn call_among_others() -> Call {
+    let mut call = call();
+    call.set_joins_arrive(true);
+    call
+}
+
+/// A callee who answers and hangs up before the room, each step a millisecond after the one before.
+fn hung_up_before_the_room() -> Vec<(u64, Fact)> {
+    let facts = answered().into_iter().filter(|fact| !matches!(fact, Fact::Joined(_) | Fact::Left(_)));
+    (1..).zip(facts).collect()
+}
+
+#[test]
+fn answered_call_without_a_join_is_not_joined() {
+    let end = end_of(call_among_others(), &hung_up_before_the_room());
+    assert_eq!((end.outcome, end.answered, end.moments.joined), (Outcome::NotJoined, true, None));
+    assert_eq!(end.talk, Some(Duration::from_millis(4)));
+    let joined: Vec<_> = (1..).zip(answered()).collect();
+    assert_eq!(end_of(call_among_others(), &joined).outcome, Outcome::Completed);
+    let unanswered: Vec<_> = (1..).zip(unanswered(17, None, true)).collect();
+    assert_eq!(end_of(call_among_others(), &unanswered).outcome, Outcome::Busy);
+}
+
+#[test]
+fn missing_join_proves_nothing_where_joins_may_be_missed() {
+    let outcome = |call, facts: &[(u64, Fact)]| end_of(call, facts).outcome;
+    let facts = hung_up_before_the_room();
+    assert_eq!(outcome(call(), &facts), Outcome::Completed, "no join event was ever seen");
+    for state in [State::Queued, State::Answered] {
+        let mut adopted = call_among_others();
+        adopted.adopt(state);
+        assert_eq!(outcome(adopted, &facts), Outcome::Completed, "the daemon did not run at {state:?}");
+    }
+    let mut cut_off = call_among_others();
+    cut_off.miss_events();
+    assert_eq!(outcome(cut_off, &facts), Outcome::Completed, "the link was down");
+    let mut left = facts.clone();
+    left.insert(7, (7, Fact::Left("R1".into())));
+    assert_eq!(outcome(call_among_others(), &left), Outcome::Completed, "only the leave was seen");
+    let mut queue = facts;
+    queue.insert(7, (7, Fact::LegSeen("agent".into())));
+    assert_eq!(outcome(call_among_others(), &queue), Outcome::Completed, "the dialplan dials on");
+}
+
+#[test]
+fn list_after_an_outage_shows_whether_a_join_was_missed() {
+    let listed = |up| Fact::Listed { up, synced_until: now(2).wall };
+    let outcome = |up| {
+        let mut call = call_among_others();
+        call.miss_events();
+        let mut facts = hung_up_before_the_room();
+        facts.insert(5, (5, listed(up)));
+        end_of(call, &facts).outcome
+    };
+    assert_eq!(outcome(false), Outcome::NotJoined, "the callee had not answered by then");
+    assert_eq!(outcome(true), Outcome::Completed);
+}
+
+#[test]
+fn end_that_nobody_saw_bounds_ring_and_talk() {
+    let seen = |time: u64| Fact::Vanished(now(time).wall);
+    let answered = [(10, Fact::Local2Seen), (20, Fact::Ringing), (50, Fact::Answered), (900, seen(80))];
+    let end = end_of(call(), &answered);
+    assert_eq!((end.outcome, end.answered), (Outcome::Unknown, true));
+    assert_eq!((end.ring, end.talk), (Some(Duration::from_millis(30)), None));
+    assert_eq!((end.ring_bounds(), end.talk_bounds()), (None, bounds(30, Some(850))));
+    let ringing = end_of(call(), &[(10, Fact::Local2Seen), (20, Fact::Ringing), (900, seen(80))]);
+    assert_eq!((ringing.answered, ringing.ring, ringing.talk), (false, None, None));
+    assert_eq!((ringing.ring_bounds(), ringing.talk_bounds()), (bounds(60, Some(880)), None));
+}
+
+#[test]
+fn answer_found_in_a_list_bounds_ring_and_talk() {
+    let listed = Fact::Listed { up: true, synced_until: now(100).wall };
+    let facts = [
+        (10, Fact::Local2Seen),
+        (20, Fact::Ringing),
+        (500, listed.clone()),
+        (900, Fact::Local1Gone(cause(16))),
+        (900, Fact::Local2Gone(cause(16))),
+    ];
+    let end = end_of(call(), &facts);
+    assert_eq!((end.outcome, end.ring, end.talk), (Outcome::Completed, None, None));
+    assert_eq!((end.ring_bounds(), end.talk_bounds()), (bounds(0, Some(480)), bounds(400, Some(880))));
+    let mut changes = Vec::new();
+    let mut late = call();
+    for (time, fact) in [(10, Fact::Local2Seen), (500, listed.clone()), (600, listed)] {
+        late.apply(now(time), fact, |change| changes.push(change));
+    }
+    assert_eq!(changes, [Change::Queued, Change::Answered { after: Some(now(100).wall) }]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ impl Registry {
     pub fn hear(&mut self, now: Now, event: &Event<'_>, told: &mut Vec<Told>) -> Option<CallId> {
         let (key, fact) = self.understand(event)?;
         let id = self.calls[key].call.info.id;
+        self.joins_arrive |= matches!(fact, Fact::Joined(_));
         self.apply(now, key, Some(fact), told);
         Some(id)
     }

@@ -1,6 +1,7 @@
 //! What Asterisk lists against what is believed: after a lost link, a restart, a lost event.
 
 use super::*;
+use crate::call::outcome::Outcome;
 
 #[test]
 fn an_unknown_fate_is_said_in_time_keeps_the_number_and_is_settled_later() {
@@ -207,4 +208,105 @@ fn a_call_asked_for_on_a_link_that_was_lost_is_settled_soon_after_its_return() {
     }
     assert_eq!(bench.events().last(), Some(&"call.ended"));
     bench.call(2, "7999");
+}
+
+/// A call that is answered, enters the room if it does, and is over; how it ended.
+fn answered_call(bench: &mut Bench, number: &str, enters_room: bool) -> Outcome {
+    let id = bench.call(1, number);
+    bench.event("Newstate", &id, &id, "ChannelStateDesc: Up");
+    if enters_room {
+        bench.event("ConfbridgeJoin", &id, &id, "Conference: R1");
+    }
+    hang_up(bench, &id, number)
+}
+
+/// Ends a call, and returns how it ended.
+fn hang_up(bench: &mut Bench, id: &str, number: &str) -> Outcome {
+    bench.hang_up_halves(id, number, 16);
+    bench.idle(Duration::from_secs(1));
+    match bench.records.last() {
+        Some((Event::CallEnded(end), Some(info))) if info.id.to_string() == id => end.outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn reconnect(bench: &mut Bench, listed: &[String]) {
+    bench.engine.disconnected(bench.now(), "cut");
+    bench.pass(Duration::from_secs(3));
+    bench.log_in();
+    bench.list(listed);
+}
+
+#[test]
+fn not_joined_needs_a_join_on_the_same_link() {
+    let mut bench = Bench::ready();
+    assert_eq!(answered_call(&mut bench, "7001", false), Outcome::Completed);
+    assert_eq!(answered_call(&mut bench, "7002", true), Outcome::Completed);
+    assert_eq!(answered_call(&mut bench, "7003", false), Outcome::NotJoined);
+    // Another call's join in another daemon's conference says nothing of our context.
+    reconnect(&mut bench, &[]);
+    bench.event("ConfbridgeJoin", "1795000000.1", "1795000000.1", "Conference: R1");
+    assert_eq!(answered_call(&mut bench, "7004", false), Outcome::Completed);
+    assert_eq!(answered_call(&mut bench, "7005", true), Outcome::Completed);
+    assert_eq!(answered_call(&mut bench, "7006", false), Outcome::NotJoined);
+}
+
+#[test]
+fn call_that_may_have_joined_during_an_outage_stays_completed() {
+    let mut bench = Bench::ready();
+    let [answered, ringing] = [("7001", true), ("7002", false)].map(|(number, is_up)| {
+        let id = bench.call(1, number);
+        if is_up {
+            bench.event("Newstate", &id, &id, "ChannelStateDesc: Up");
+        }
+        id
+    });
+    let listed = |id: &str, number: &str, state: &str| {
+        [
+            format!("Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: {state}\nApplication: Wait"),
+            format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock(number)),
+        ]
+    };
+    reconnect(&mut bench, &[listed(&answered, "7001", "Up"), listed(&ringing, "7002", "Ringing")].concat());
+    assert_eq!(answered_call(&mut bench, "7003", true), Outcome::Completed);
+    assert_eq!(hang_up(&mut bench, &answered, "7001"), Outcome::Completed);
+    // This one was seen to be answered after the outage.
+    bench.event("Newstate", &ringing, &ringing, "ChannelStateDesc: Up");
+    assert_eq!(hang_up(&mut bench, &ringing, "7002"), Outcome::NotJoined);
+}
+
+#[test]
+fn join_without_an_event_ends_the_trust_in_join_events() {
+    let mut bench = Bench::ready();
+    assert_eq!(answered_call(&mut bench, "7001", true), Outcome::Completed);
+    let id = bench.call(1, "7002");
+    bench.event("Newstate", &id, &id, "ChannelStateDesc: Up");
+    bench.idle(Duration::from_secs(60));
+    let in_room = "ChannelStateDesc: Up\nApplication: ConfBridge\nApplicationData: R1\nBridgeId: b";
+    bench.list(&[
+        format!("Uniqueid: {id}\nLinkedid: {id}\n{in_room}"),
+        format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock("7002")),
+    ]);
+    assert_eq!(bench.events().last(), Some(&"call.joined"));
+    assert_eq!(answered_call(&mut bench, "7003", false), Outcome::Completed);
+}
+
+#[test]
+fn answer_found_after_an_outage_says_since_when_it_may_be() {
+    let mut bench = Bench::ready();
+    bench.idle(Duration::from_secs(2));
+    let id = bench.call(1, "7001");
+    reconnect(
+        &mut bench,
+        &[
+            format!("Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: Up\nApplication: Wait"),
+            format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock("7001")),
+        ],
+    );
+    let answer = bench.records.iter().find_map(|(event, _)| match event {
+        Event::CallAnswered { after } => Some(*after),
+        _ => None,
+    });
+    let lost = UNIX_EPOCH + Duration::from_secs(2);
+    assert!(answer.flatten().is_some_and(|after| after >= lost && after < bench.now().wall), "{answer:?}");
 }

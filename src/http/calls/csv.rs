@@ -6,7 +6,7 @@ use crate::journal::member::{Members, Value};
 use crate::journal::record::rfc3339;
 
 /// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a sum.
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 28] = [
     "call_id",
     "number",
     "room",
@@ -31,6 +31,10 @@ const COLUMNS: [&str; 24] = [
     "hung_up_by",
     "ended_after",
     "ended_before",
+    "ring_seconds_min",
+    "ring_seconds_max",
+    "talk_seconds_min",
+    "talk_seconds_max",
 ];
 
 /// The calls, one a line, below the names of the columns.

@@ -3,7 +3,7 @@
 import { ask, Failure } from "./api.js";
 import { $, draw, el, setAttribute, setText } from "./dom.js";
 import { Rows } from "./rows.js";
-import { clock, duration, moment, outcome, state } from "./words.js";
+import { clock, duration, ended, moment, state, talked } from "./words.js";
 
 /** How many pages of 1000 calls are looked back at for something that is looked for, until one is asked again. */
 const PAGES = 10;
@@ -124,17 +124,20 @@ export class CallsView {
   #fill(cells, call, row) {
     row.dataset.id = call.call_id;
     const isEnded = call.state === "ended";
-    const { word, tone } = isEnded ? outcome(call.outcome) : state(call.state);
+    const { word, tone } = isEnded ? ended(call) : state(call.state);
     setAttribute(cells.tone, "class", `tone ${tone}`);
     setText(cells.word, word);
     setText(cells.number, call.number);
     setText(cells.room, call.room);
     setAttribute(cells.room, "title", call.room);
     if (isEnded) {
-      setText(cells.time, call.talk_seconds == null ? "" : duration(call.talk_seconds * 1000));
-      setText(cells.key, moment(call.ended));
+      // Who never was in the room has talked to nobody.
+      const length = call.outcome === "not_joined" ? "" : talked(call);
+      setText(cells.time, length.replace(" to ", "–").replace("at least ", "≥ "));
+      setAttribute(cells.time, "title", length);
+      setText(cells.key, call.ended_before ? `by ${moment(call.ended)}` : moment(call.ended));
     } else {
-      setText(cells.time, duration(Date.now() - call.requested));
+      setText(cells.time, `${duration(Date.now() - call.requested)}${call.stale ? "?" : ""}`);
       setAttribute(cells.time, "title", `since ${clock(call.requested)}`);
       setText(cells.key, call.key);
     }

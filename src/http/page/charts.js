@@ -17,7 +17,7 @@ const HEIGHT = 56;
 /** The groups that outcomes are shown in: the more of them stood on each other, the less could be told. */
 const GROUPS = [
   { name: "good", word: "completed", of: ["completed"] },
-  { name: "quiet", word: "not reached", of: ["no_answer", "busy", "declined", "canceled"] },
+  { name: "quiet", word: "not reached", of: ["no_answer", "busy", "declined", "canceled", "not_joined"] },
   { name: "warn", word: "wrong number", of: ["not_on_telegram", "invalid_number"] },
   { name: "bad", word: "trouble", of: ["flood_wait", "congestion", "failed", "unknown"] },
 ];
@@ -25,9 +25,9 @@ const GROUPS = [
 const CHARTS = {
   calls: {
     bars: (bar) => [["quiet", bar.requested - bar.refused], ["warn", bar.refused]],
-    value: (all, { minutes }) => `${rate(all.at(-2), minutes)} / min`,
+    value: (all) => counted(total(all, "requested"), "call"),
     says: (bar, { minutes }) => `${rate(bar, minutes)} a minute${bar.refused ? `, ${bar.refused} refused` : ""}`,
-    sum: (all) => `${counted(total(all, "requested"), "call")} asked for, ${total(all, "refused")} refused`,
+    sum: (all, { minutes }) => `${counted(total(all, "requested"), "call")} asked for, ${total(all, "refused")} refused${busiest(all, minutes)}`,
   },
   outcomes: {
     bars: (bar) => GROUPS.map(({ name, of }) => [name, of.reduce((sum, outcome) => sum + (bar.ended[outcome] ?? 0), 0)]),
@@ -36,17 +36,18 @@ const CHARTS = {
     sum: (all) => breakdown(all) || "no call has ended",
   },
   rate: {
-    line: (bar) => (bar.over ? [bar.ended.completed ?? 0, bar.over].reduce((a, b) => a / b) : undefined),
+    line: (bar) => (bar.over ? bar.reached / bar.over : undefined),
+    reaches: (bar) => (bar.unclear ? (bar.reached + bar.unclear) / bar.over : undefined),
     top: 1,
     value: (all) => percent(all),
-    says: (bar) => (bar.over ? `${percent([bar])} of ${bar.over}` : "none ended"),
-    sum: (all) => (total(all, "over") ? `${percent(all)} of ${counted(total(all, "over"), "ended call")} were answered` : "no call has ended"),
+    says: (bar) => (bar.over ? `${reached([bar])} of ${bar.over} answered` : "none ended"),
+    sum: (all) => (total(all, "over") ? `${reached(all)} of ${counted(total(all, "over"), "ended call")} were answered` : "no call has ended"),
   },
   answer: {
-    line: (bar) => quantile(bar.answered, 0.5),
-    value: (all) => seconds(quantile(merged(all), 0.5)),
-    says: (bar) => (sum(bar.answered) ? answeredWithin(bar.answered) : "none answered"),
-    sum: (all) => (sum(merged(all)) ? answeredWithin(merged(all)) : "no call was answered"),
+    line: (bar) => quantile([bar], 0.5),
+    value: (all) => (sum(merged(all)) ? `≤ ${seconds(quantile(all, 0.5))}` : "–"),
+    says: (bar) => (sum(bar.answered) ? answeredWithin([bar]) : "none answered"),
+    sum: (all) => (sum(merged(all)) ? answeredWithin(all) : "no call was answered"),
   },
 };
 
@@ -55,13 +56,30 @@ let bounds = [];
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 const total = (all, name) => sum(all.map((bar) => bar[name]));
 const rate = (bar, minutes) => String(Math.round((bar.requested / minutes) * 10) / 10);
-const seconds = (value) => (value === undefined ? "–" : `${value < 10 ? value.toFixed(1) : Math.round(value)} s`);
-const answeredWithin = (counts) => `half within ${seconds(quantile(counts, 0.5))}, 9 of 10 within ${seconds(quantile(counts, 0.9))}`;
+/** Rounded up: it is told as a bound. */
+const seconds = (value) => `${value < 10 ? (Math.ceil(value * 100 - 1e-6) / 100).toFixed(2) : Math.ceil(value * 10 - 1e-6) / 10} s`;
+const answeredWithin = (all) => `half within ${seconds(quantile(all, 0.5))}, 9 of 10 within ${seconds(quantile(all, 0.9))}, the slowest ${seconds(slowest(all))}`;
+const slowest = (all) => Math.max(0, ...all.map((bar) => bar.slowest));
 const merged = (all) => all.reduce((sums, { answered }) => sums.map((n, place) => n + answered[place]), bounds.concat(0).map(() => 0));
 
+/** The part that was answered. A call that was lost while it rang may have been, so that there are two bounds. */
 function percent(all) {
-  const over = total(all, "over");
-  return over ? `${Math.round((100 * sum(all.map(({ ended }) => ended.completed ?? 0))) / over)} %` : "–";
+  const [over, low] = [total(all, "over"), total(all, "reached")];
+  if (!over) return "–";
+  const [from, to] = [low, low + total(all, "unclear")].map((count) => Math.round((100 * count) / over));
+  return from === to ? `${from} %` : `${from} to ${to} %`;
+}
+
+/** How many were answered. */
+function reached(all) {
+  const [low, unclear] = [total(all, "reached"), total(all, "unclear")];
+  return unclear ? `${low} to ${low + unclear}` : String(low);
+}
+
+/** The highest rate, where there is one. */
+function busiest(all, minutes) {
+  const most = all.reduce((most, bar) => (bar.requested > most.requested ? bar : most));
+  return most.requested ? `, at most ${rate(most, minutes)} a minute at ${clock(most.from)}` : "";
 }
 
 function breakdown(all) {
@@ -69,16 +87,16 @@ function breakdown(all) {
   return counts.filter(([count]) => count).sort((a, b) => b[0] - a[0]).map(([count, word]) => `${count} ${word.toLowerCase()}`).join(", ");
 }
 
-/** The time within which this part was answered, in seconds: within a bound's span, taken to be spread evenly. */
-function quantile(counts, part) {
+/** The seconds within which this part was answered for sure: the times are counted between bounds. */
+function quantile(all, part) {
+  const counts = merged(all);
   let rest = sum(counts) * part;
   if (rest === 0) return undefined;
   for (const [place, count] of counts.entries()) {
-    const [from, to] = [bounds[place - 1] ?? 0, bounds[place] ?? bounds.at(-1)];
-    if (rest <= count) return from + ((to - from) * rest) / count;
+    if (rest <= count) return Math.min(bounds[place] ?? Infinity, slowest(all));
     rest -= count;
   }
-  return bounds.at(-1);
+  return slowest(all);
 }
 
 export class Charts {
@@ -118,6 +136,16 @@ export class Charts {
     }
   }
 
+  /** Asks now, besides. */
+  async refresh() {
+    try {
+      if (this.#runs) this.#on.stats(await this.#refresh());
+    } catch (error) {
+      // The next time tells.
+      if (error.status === undefined) throw error;
+    }
+  }
+
   async #refresh() {
     this.#stats = await ask("api/stats");
     bounds = this.#stats.answered_within;
@@ -144,7 +172,7 @@ export class Charts {
   #gather({ bars, minutes }) {
     const width = minutes * MINUTE;
     const first = (Math.floor(Date.now() / width) - bars + 1) * width;
-    const empty = (n) => ({ from: first + n * width, requested: 0, refused: 0, over: 0, ended: {}, answered: bounds.concat(0).map(() => 0) });
+    const empty = (n) => ({ from: first + n * width, requested: 0, refused: 0, over: 0, reached: 0, unclear: 0, slowest: 0, ended: {}, answered: bounds.concat(0).map(() => 0) });
     const gathered = Array.from({ length: bars }, (_, n) => empty(n));
     for (const counts of this.#stats.minutes) {
       const bar = gathered[Math.floor((Date.parse(counts.minute) - first) / width)];
@@ -155,6 +183,9 @@ export class Charts {
         bar.ended[outcome] = (bar.ended[outcome] ?? 0) + count;
         bar.over += count;
       }
+      bar.reached += counts.ended_answered;
+      bar.unclear += counts.ended_unclear;
+      bar.slowest = Math.max(bar.slowest, counts.slowest_answer ?? 0);
       bar.answered = bar.answered.map((count, place) => count + counts.answered[place]);
     }
     return gathered;
@@ -198,8 +229,15 @@ export class Charts {
   #line(chart, step) {
     const values = this.#bars.map(chart.line);
     const top = chart.top ?? Math.max(1, ...values.filter((value) => value !== undefined));
-    const place = (n) => `${(n + 0.5) * step} ${(HEIGHT - 3) * (1 - values[n] / top) + 1.5}`;
+    const height = (value) => (HEIGHT - 3) * (1 - value / top) + 1.5;
+    const place = (n) => `${(n + 0.5) * step} ${height(values[n])}`;
     const shapes = [];
+    // As far as it may reach.
+    this.#bars.forEach((bar, n) => {
+      const upTo = chart.reaches?.(bar);
+      if (upTo === undefined) return;
+      shapes.push(svg("line", { class: "reach", x1: (n + 0.5) * step, x2: (n + 0.5) * step, y1: height(values[n]), y2: height(upTo) }));
+    });
     let path = "";
     values.forEach((value, n) => {
       if (value === undefined) return;
@@ -215,7 +253,7 @@ export class Charts {
     const [chart, range] = [CHARTS[name], RANGES[this.#range]];
     setText($(`value-${name}`), chart.value(this.#bars, range));
     const since = clock(Math.max(this.#bars[0].from, Date.parse(this.#stats.since)));
-    const text = `${chart.sum(this.#bars)} since ${since}`;
+    const text = `${chart.sum(this.#bars, range)} since ${since}`;
     setText($(`note-${name}`), text);
     $(`chart-${name}`).setAttribute("aria-label", text);
   }

@@ -20,7 +20,7 @@ export function open(session, ends) {
     const call = calls.live.get(id);
     if (call) confirmHangUp(call);
   };
-  let [filter, callsView, logView, story] = [];
+  let [filter, callsView, logView, story, charts] = [];
   const actions = {
     // Who may only watch is shown nothing that would be refused.
     hangUp: session.role === "watch" ? undefined : hangUp,
@@ -51,14 +51,15 @@ export function open(session, ends) {
       if (record.event === "ami.disconnected") for (const call of calls.live.values()) call.stale = true;
       draw(...views);
     },
-    ready: (reason) => { link.report(reason); draw(linkView); },
+    // The records here may not reach back to when that came to be so; the daemon knows.
+    ready: (reason) => { link.report(reason); draw(linkView); charts?.refresh(); },
     state: () => draw(linkView),
     ends,
   });
   const linkView = new LinkView(link, stream, calls);
   story = new Story(calls, records, actions);
   const views = [callsView, linkView, story];
-  const charts = new Charts({ ends, stats: (stats) => { link.recall(stats.link); draw(linkView); } });
+  charts = new Charts({ ends, stats: (stats) => { link.recall(stats.link); draw(linkView); } });
   header(session);
   tabs();
   keys({ callsView, logView, story, filter, actions });

@@ -34,6 +34,7 @@ export class LinkView {
 
   #drawStream(isLive) {
     const { state, heard } = this.#stream;
+    const { since } = this.#link;
     setText($("stream-word"), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[state]);
     const age = heard ? `nothing heard for ${duration(Date.now() - heard)}` : "";
     setText($("stream-since"), isLive ? "" : age);
@@ -43,7 +44,7 @@ export class LinkView {
     $("banner").hidden = !isOld && this.#link.isUp !== false;
     const words = isOld
       ? "The daemon is not reached: what you see is how it was when it was heard last."
-      : "The link to Asterisk is down: calls go on there, and are shown as they were when it was heard last.";
+      : `The link to Asterisk is down. Whether its calls go on is not known: they are shown as they were${since ? ` at ${moment(since)}` : ""}.`;
     setText($("banner"), words);
   }
 

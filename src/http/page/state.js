@@ -129,21 +129,18 @@ export class Link {
   reason = "";
   asterisk = "";
 
-  #remembered;
-
   /** What the daemon says of itself: ready, or why not. */
   report(reason) {
     const isUp = reason === undefined;
     if (isUp !== this.isUp) this.since = undefined;
     [this.isUp, this.reason] = [isUp, reason ?? ""];
-    this.recall(this.#remembered);
   }
 
-  /** What the daemon remembers of it, for what the records here do not reach back to. */
+  /** What the daemon says now of the link, for what the records here do not reach back to. */
   recall(link) {
-    this.#remembered = link;
     if (!link || link.connected !== this.isUp) return;
-    this.since ??= Date.parse(link.since);
+    // A record may be newer. Neither goes back to the link before.
+    this.since = Math.max(this.since ?? 0, Date.parse(link.since));
     this.asterisk ||= link.asterisk;
   }
 
@@ -152,8 +149,8 @@ export class Link {
     if (record.event === "daemon.stopping") [this.isUp, this.since, this.reason] = [false, record.time, "the daemon is stopping"];
     if (record.event !== "ami.connected" && record.event !== "ami.disconnected") return;
     const isUp = record.event === "ami.connected";
-    // Each try to get it back that fails is told, too.
-    if (isUp !== this.isUp || !this.since) this.since = record.time;
+    // A link that comes up is a new one. Of one that is down, each further try to get it back is recorded, too.
+    if (isUp || this.isUp || !this.since) this.since = record.time;
     [this.isUp, this.reason, this.asterisk] = [isUp, record.reason ?? "", record.asterisk];
   }
 }

@@ -4,7 +4,7 @@ import { $, draw, el, setText } from "./dom.js";
 import { setAddress } from "./filter.js";
 import { MOMENTS } from "./state.js";
 import { call as fetchCall } from "./stream.js";
-import { detail, duration, instant, moment, outcome, state, took } from "./words.js";
+import { detail, duration, ended, instant, moment, outcome, state, talked, took } from "./words.js";
 
 /** What a call does from one moment to the next. */
 const PHASES = {
@@ -118,15 +118,15 @@ export class Story {
 
   #drawHead(call) {
     const refused = call.event === "call.refused";
-    const { word, tone, says } = call.outcome ? outcome(call.outcome) : state(call.state);
+    const { word, tone, says } = call.outcome ? ended(call) : state(call.state);
     setText($("story-word"), refused ? "Refused" : word);
     $("story-tone").className = `tone ${refused ? "warn" : tone}`;
-    const parts = [refused ? "No call was made." : says ?? `For ${duration(Date.now() - call.requested)} by now.`];
-    if (call.answered && call.requested) parts.push(`It was answered after ${took(call.answered - call.requested)}.`);
-    if (call.talk_seconds != null) parts.push(`They talked for ${took(call.talk_seconds * 1000)}.`);
+    const parts = [refused ? "No call was made." : says ?? `Asked for ${duration(Date.now() - call.requested)} ago.`];
+    if (call.answered && call.requested) parts.push(`It was answered ${answeredAfter(call)}.`);
+    if (call.outcome && call.outcome !== "not_joined") parts.push(talk(call));
     if (call.stale) parts.push("The link to Asterisk is down: it may have come further, or be over.");
     if (this.#isGone && !this.#calls.find(this.id)) parts.push("The daemon has this call no longer; this is what the log here tells.");
-    setText($("story-says"), parts.join(" "));
+    setText($("story-says"), parts.filter(Boolean).join(" "));
   }
 
   #drawSteps(call) {
@@ -136,20 +136,21 @@ export class Story {
     const end = isOver ? steps.at(-1)?.time : Date.now();
     steps.forEach(({ name, time }, n) => {
       const until = steps[n + 1]?.time ?? end;
-      const since = n ? `+${took(time - steps[n - 1].time)}` : "";
+      const since = n ? `+${between(call, name, steps[n - 1].time, time)}` : "";
       const word = name === "ended" && call.outcome ? `Ended: ${outcome(call.outcome).word}` : state(name).word;
       const title = n === 0 ? "Requested" : word;
       $("story-steps").append(el("li", { className: `step-${name}` },
         el("span", { className: "step" }, title),
-        el("time", { dateTime: new Date(time).toISOString() }, instant(time)),
+        el("time", { dateTime: new Date(time).toISOString() }, isUnseen(call, name) ? `by ${instant(time)}` : instant(time)),
         el("span", { className: "since" }, since)));
       if (!PHASES[name] || until - time <= 0) return;
-      const phase = el("span", { className: `phase-${name}`, title: `${PHASES[name]}: ${took(until - time)}` });
+      const phase = el("span", { className: `phase-${name}`, title: `${PHASES[name]}: ${between(call, steps[n + 1]?.name, time, until)}` });
       phase.style.flexGrow = until - time;
       $("story-phases").append(phase);
     });
     const whole = steps.length ? end - steps[0].time : 0;
-    setText($("story-whole"), whole > 0 ? `${took(whole)} ${isOver ? "in all" : "so far"}` : "");
+    const inAll = steps.length ? between(call, isOver ? "ended" : "", steps[0].time, end) : "";
+    setText($("story-whole"), whole > 0 ? `${inAll} ${isOver ? "in all" : call.stale ? "if it goes on" : "so far"}` : "");
   }
 
   /** Adds those that came since: what is unfolded stays so. */
@@ -170,6 +171,27 @@ export class Story {
       : "The log here no longer has this call's records; the times above are the daemon's.";
     setText($("story-missing"), text);
   }
+}
+
+/** Whether this step was not seen when it happened, only found to have happened. */
+const isUnseen = (call, step) => step === "ended" && Boolean(call.ended_after);
+
+/** How long it took from a moment to that of a step: where nobody saw the end, at least and at most. */
+function between(call, step, from, to) {
+  if (!isUnseen(call, step)) return took(to - from);
+  return `${took(Math.max(0, Date.parse(call.ended_after) - from))} to ${took(to - from)}`;
+}
+
+/** How long it took until the answer, as far as it was seen. */
+function answeredAfter({ requested, answered, ring_seconds: ring, ring_seconds_max: max }) {
+  return ring == null && max != null ? `within ${took(answered - requested)}` : `after ${took(answered - requested)}`;
+}
+
+/** How long they talked, as far as it is known. */
+function talk(call) {
+  const length = call.talk_seconds == null ? talked(call) : took(call.talk_seconds * 1000);
+  if (!length) return call.answered ? "How long they talked is not known." : call.outcome === "unknown" ? "Whether it was answered is not known." : "";
+  return call.joined || call.left ? `They talked for ${length}.` : `The line was open for ${length}.`;
 }
 
 /** A record's members as the daemon wrote them, without those of this page. */

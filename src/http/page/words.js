@@ -14,6 +14,7 @@ export const STATES = {
 /** How a call ended; `says` is for the story. */
 export const OUTCOMES = {
   completed: { word: "Completed", tone: "good", says: "Answered, and hung up later." },
+  not_joined: { word: "Not joined", tone: "warn", says: "Answered, and over before they came into the room." },
   no_answer: { word: "No answer", tone: "none", says: "It rang, and nobody picked up." },
   busy: { word: "Busy", tone: "none", says: "The callee is in another call." },
   declined: { word: "Declined", tone: "none", says: "The callee declined." },
@@ -60,7 +61,8 @@ export function detail(record) {
 
 function ending(record) {
   const parts = [outcome(record.outcome).word];
-  if (record.talk_seconds != null) parts.push(`after ${duration(record.talk_seconds * 1000)}`);
+  const length = talked(record);
+  if (length) parts.push(`after ${length}`);
   if (record.flood_wait_seconds) parts.push(`for ${record.flood_wait_seconds} s`);
   if (record.hung_up_by) parts.push(`hung up by ${record.hung_up_by}`);
   else if (record.gateway_reply) parts.push(`(${record.gateway_reply})`);
@@ -79,6 +81,21 @@ export const state = (name) => STATES[name] ?? { word: name, tone: "none" };
 
 /** An outcome as shown; one that this page does not know, as it is. */
 export const outcome = (name) => OUTCOMES[name] ?? { word: name, tone: "none", says: "" };
+
+/** How a call ended. Of one that is completed, and of whose join nothing is known, less is told. */
+export function ended(call) {
+  const known = outcome(call.outcome);
+  if (call.outcome !== "completed" || call.joined || call.left) return known;
+  return { ...known, tone: "none", says: "Answered, and hung up later. Whether they came into the room is not known." };
+}
+
+/** From the answer to the end, as far as it is known: `0:07`, `0:03 to 4:11`, `at least 0:03`, or nothing. */
+export function talked(call) {
+  if (call.talk_seconds != null) return duration(call.talk_seconds * 1000);
+  const { talk_seconds_min: min, talk_seconds_max: max } = call;
+  if (min == null) return "";
+  return max == null ? `at least ${duration(min * 1000)}` : `${duration(min * 1000)} to ${duration(Math.ceil(max) * 1000)}`;
+}
 
 /** Milliseconds as `0:07`, `12:34` or `1:02:03`. */
 export function duration(ms) {

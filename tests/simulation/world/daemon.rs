@@ -81,7 +81,7 @@ impl Daemon {
             }
             Event::CallQueued => State::Queued,
             Event::CallRinging => State::Ringing,
-            Event::CallAnswered => State::Answered,
+            Event::CallAnswered { .. } => State::Answered,
             Event::CallJoined { .. } => State::Joined,
             Event::CallLeft { .. } => State::Left,
             Event::CallEnded(end) => {
