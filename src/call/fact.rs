@@ -22,6 +22,8 @@ pub enum Fact {
     Answered,
     /// Asterisk's list of channels has `;1` of the call.
     Listed {
+        /// Whether `;2` is listed, too, so that the call is accepted.
+        accepted: bool,
         /// Whether it was up, which means answered.
         up: bool,
         /// All events that Asterisk sent before this instant have been received.

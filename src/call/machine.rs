@@ -57,6 +57,8 @@ pub struct Call {
     /// What the call was when we met it, if not at its beginning: then the moments up to there are unknown.
     met_as: State,
     queued: Option<Now>,
+    /// `queued` is when a list of channels showed the call; Asterisk had accepted it before.
+    queued_late: bool,
     ringing: Option<Now>,
     answered: Option<Now>,
     /// `answered` is when a list of channels showed the answer; the callee had answered before.
@@ -82,6 +84,7 @@ impl Call {
             requested,
             met_as: State::Requested,
             queued: None,
+            queued_late: false,
             ringing: None,
             answered: None,
             answered_late: false,
@@ -117,9 +120,18 @@ impl Call {
             }
             Fact::Ringing => self.reach(now, State::Ringing, &mut change),
             Fact::Answered => self.reach(now, State::Answered, &mut change),
-            Fact::Listed { up: true, synced_until } => self.find_answered(now, synced_until, &mut change),
-            // The callee had not answered, and every event since will be seen.
-            Fact::Listed { up: false, .. } => self.room.events_missed = false,
+            Fact::Listed { accepted, up, synced_until } => {
+                if (accepted || up) && !self.is_accepted() {
+                    self.reach(now, State::Queued, &mut change);
+                    self.queued_late = true;
+                }
+                if up {
+                    self.find_answered(now, synced_until, &mut change);
+                } else {
+                    // The callee had not answered, and every event since will be seen.
+                    self.room.events_missed = false;
+                }
+            }
             Fact::Joined(conference) => {
                 self.reach(now, State::Answered, &mut change);
                 self.joined.get_or_insert(now);
@@ -325,7 +337,6 @@ impl Call {
         if self.is_answered() {
             return;
         }
-        self.reach(now, State::Queued, change);
         self.answered = Some(now);
         self.answered_late = true;
         self.room.events_missed = true;

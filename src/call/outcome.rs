@@ -167,8 +167,8 @@ impl End {
 
     /// How long it rang at least and at most, where [`ring`](Self::ring) is not known and this much is.
     pub fn ring_bounds(&self) -> Option<Bounds> {
-        let Moments { queued, ringing, answered, .. } = self.moments;
-        let from = ringing.or(queued).filter(|_| self.ring.is_none())?;
+        let Moments { ringing, answered, .. } = self.moments;
+        let from = ringing.filter(|_| self.ring.is_none())?;
         match (answered, self.unseen) {
             // The answer was found later.
             (Some(answered), _) => Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) }),
@@ -181,8 +181,10 @@ impl End {
     pub fn talk_bounds(&self) -> Option<Bounds> {
         let Moments { queued, ringing, answered, ended, .. } = self.moments;
         let answered = answered.filter(|_| self.talk.is_none())?;
-        // With the ringing the answer was seen; else it may have been answered any time since the last step before.
-        let earliest = if self.ring.is_some() { Some(answered) } else { ringing.or(queued) };
+        // Where the ringing is known, the answer was seen. Else the callee answered at any time since the step before; a
+        // step of the same moment was found in the same list.
+        let before_it = ringing.or(queued.filter(|queued| *queued < answered));
+        let earliest = if self.ring.is_some() { Some(answered) } else { before_it };
         let (after, before) = self.unseen.or(ended.map(|ended| (ended, ended)))?;
         Some(Bounds { min: since(answered, after), max: earliest.map(|earliest| since(earliest, before)) })
     }

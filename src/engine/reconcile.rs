@@ -276,18 +276,18 @@ impl<O, H> Engine<O, H> {
     }
 
     fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found, last_settled: Option<SystemTime>) {
+        let state = self.registry.get(id).map(|call| call.state());
         self.fact(now, id, Fact::Local1Seen);
+        if state < Some(State::Ended) {
+            let synced_until = last_settled.unwrap_or(self.link.lost_at());
+            self.fact(now, id, Fact::Listed { accepted: found.number.is_some(), up: found.up, synced_until });
+        }
         if let Some(number) = found.number {
             self.registry.identify(id, number);
             self.fact(now, id, Fact::Local2Seen);
         }
         for leg in found.legs {
             self.registry.leg(now, id, &leg, &mut self.told);
-        }
-        let state = self.registry.get(id).map(|call| call.state());
-        if state < Some(State::Ended) {
-            let synced_until = last_settled.unwrap_or(self.link.lost_at());
-            self.fact(now, id, Fact::Listed { up: found.up, synced_until });
         }
         if let Some(conference) = found.conference.filter(|_| state < Some(State::Joined)) {
             if last_settled.is_some() {

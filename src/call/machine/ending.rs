@@ -40,7 +40,7 @@ impl Call {
 
     /// How it ended, as far as is known.
     pub(super) fn end(&self, ending: &Ending, over: Now) -> End {
-        let rang_from = self.ringing.or(self.queued);
+        let rang_from = self.ringing.or(self.queued.filter(|_| !self.queued_late));
         let rang_to = self.answered.unwrap_or(over);
         let answer_seen = self.answered.is_some() && !self.answered_late;
         let end_seen = ending.unseen.is_none();

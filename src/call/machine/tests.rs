@@ -128,8 +128,14 @@ fn each_fact_in_each_state() {
         (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined, Left]),
         (Fact::Answered, [Answered, Answered, Answered, Answered, Joined, Left]),
-        (Fact::Listed { up: true, synced_until: now(50).wall }, [Answered, Answered, Answered, Answered, Joined, Left]),
-        (Fact::Listed { up: false, synced_until: now(50).wall }, [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (
+            Fact::Listed { accepted: true, up: true, synced_until: now(50).wall },
+            [Answered, Answered, Answered, Answered, Joined, Left],
+        ),
+        (
+            Fact::Listed { accepted: false, up: false, synced_until: now(50).wall },
+            [Requested, Queued, Ringing, Answered, Joined, Left],
+        ),
         (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined, Joined]),
         (Fact::Left("R".into()), [Left, Left, Left, Left, Left, Left]),
         (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
@@ -267,7 +273,7 @@ fn missing_join_proves_nothing_where_joins_may_be_missed() {
 
 #[test]
 fn list_after_an_outage_shows_whether_a_join_was_missed() {
-    let listed = |up| Fact::Listed { up, synced_until: now(2).wall };
+    let listed = |up| Fact::Listed { accepted: true, up, synced_until: now(2).wall };
     let outcome = |up| {
         let mut call = call_among_others();
         call.miss_events();
@@ -293,8 +299,20 @@ fn end_that_nobody_saw_bounds_ring_and_talk() {
 }
 
 #[test]
+fn acceptance_found_in_a_list_begins_no_ringing() {
+    let listed = Fact::Listed { accepted: true, up: false, synced_until: now(100).wall };
+    let gone = [(900, Fact::Local1Gone(cause(19))), (900, Fact::Local2Gone(cause(19)))];
+    let end = end_of(call(), &[vec![(500, listed)], gone.to_vec()].concat());
+    assert_eq!((end.ring, end.ring_bounds()), (None, None));
+    assert_eq!(
+        end_of(call(), &[vec![(500, Fact::Accepted)], gone.to_vec()].concat()).ring,
+        Some(Duration::from_millis(400))
+    );
+}
+
+#[test]
 fn answer_found_in_a_list_bounds_ring_and_talk() {
-    let listed = Fact::Listed { up: true, synced_until: now(100).wall };
+    let listed = Fact::Listed { accepted: true, up: true, synced_until: now(100).wall };
     let facts = [
         (10, Fact::Local2Seen),
         (20, Fact::Ringing),
@@ -305,6 +323,13 @@ fn answer_found_in_a_list_bounds_ring_and_talk() {
     let end = end_of(call(), &facts);
     assert_eq!((end.outcome, end.ring, end.talk), (Outcome::Completed, None, None));
     assert_eq!((end.ring_bounds(), end.talk_bounds()), (bounds(0, Some(480)), bounds(400, Some(880))));
+    let both = [
+        (10, Fact::Listed { accepted: true, up: true, synced_until: now(5).wall }),
+        facts[3].clone(),
+        facts[4].clone(),
+    ];
+    let end = end_of(call(), &both);
+    assert_eq!((end.ring_bounds(), end.talk_bounds()), (None, bounds(890, None)), "no step before was seen");
     let mut changes = Vec::new();
     let mut late = call();
     for (time, fact) in [(10, Fact::Local2Seen), (500, listed.clone()), (600, listed)] {
