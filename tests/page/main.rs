@@ -5,6 +5,7 @@ mod made_of;
 mod scenes;
 #[path = "../support/mod.rs"]
 mod support;
+mod truth;
 
 use std::fmt::Display;
 

@@ -9,8 +9,9 @@ const MINUTE = 60_000;
 /** How far back is looked, and how many minutes are one bar. */
 const RANGES = { hour: { bars: 60, minutes: 1, ticks: 15 }, hours: { bars: 72, minutes: 5, ticks: 60 } };
 
-/** How often the daemon is asked. */
+/** How often the daemon is asked, and how soon once something has happened. */
 const EVERY = 10_000;
+const SOON = 3000;
 
 const HEIGHT = 56;
 
@@ -27,7 +28,7 @@ const CHARTS = {
     bars: (bar) => [["quiet", bar.requested - bar.refused], ["warn", bar.refused]],
     value: (all) => counted(total(all, "requested"), "call"),
     says: (bar, { minutes }) => `${rate(bar, minutes)} a minute${bar.refused ? `, ${bar.refused} refused` : ""}`,
-    sum: (all, { minutes }) => `${counted(total(all, "requested"), "call")} asked for, ${total(all, "refused")} refused${busiest(all, minutes)}`,
+    sum: (all) => `${counted(total(all, "requested"), "call")} asked for, ${total(all, "refused")} refused`,
   },
   outcomes: {
     bars: (bar) => GROUPS.map(({ name, of }) => [name, of.reduce((sum, outcome) => sum + (bar.ended[outcome] ?? 0), 0)]),
@@ -58,7 +59,7 @@ const total = (all, name) => sum(all.map((bar) => bar[name]));
 const rate = (bar, minutes) => String(Math.round((bar.requested / minutes) * 10) / 10);
 /** Rounded up: it is told as a bound. */
 const seconds = (value) => `${value < 10 ? (Math.ceil(value * 100 - 1e-6) / 100).toFixed(2) : Math.ceil(value * 10 - 1e-6) / 10} s`;
-const answeredWithin = (all) => `half within ${seconds(quantile(all, 0.5))}, 9 of 10 within ${seconds(quantile(all, 0.9))}, the slowest ${seconds(slowest(all))}`;
+const answeredWithin = (all) => `half ≤ ${seconds(quantile(all, 0.5))}, 9 of 10 ≤ ${seconds(quantile(all, 0.9))}`;
 const slowest = (all) => Math.max(0, ...all.map((bar) => bar.slowest));
 const merged = (all) => all.reduce((sums, { answered }) => sums.map((n, place) => n + answered[place]), bounds.concat(0).map(() => 0));
 
@@ -74,12 +75,6 @@ function percent(all) {
 function reached(all) {
   const [low, unclear] = [total(all, "reached"), total(all, "unclear")];
   return unclear ? `${low} to ${low + unclear}` : String(low);
-}
-
-/** The highest rate, where there is one. */
-function busiest(all, minutes) {
-  const most = all.reduce((most, bar) => (bar.requested > most.requested ? bar : most));
-  return most.requested ? `, at most ${rate(most, minutes)} a minute at ${clock(most.from)}` : "";
 }
 
 function breakdown(all) {
@@ -105,6 +100,7 @@ export class Charts {
   #bars = [];
   #on;
   #runs = false;
+  #soon;
 
   /** `on.stats` is called with what the daemon says; `on.ends` when the session is over. */
   constructor(on) {
@@ -134,6 +130,14 @@ export class Charts {
       }
       await new Promise((resolve) => setTimeout(resolve, EVERY));
     }
+  }
+
+  /** Asks soon, as something has happened that counts. */
+  refreshSoon() {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      if (!document.hidden) this.refresh();
+    }, SOON);
   }
 
   /** Asks now, besides. */
@@ -253,7 +257,7 @@ export class Charts {
     const [chart, range] = [CHARTS[name], RANGES[this.#range]];
     setText($(`value-${name}`), chart.value(this.#bars, range));
     const since = clock(Math.max(this.#bars[0].from, Date.parse(this.#stats.since)));
-    const text = `${chart.sum(this.#bars, range)} since ${since}`;
+    const text = `${chart.sum(this.#bars)} since ${since}`;
     setText($(`note-${name}`), text);
     $(`chart-${name}`).setAttribute("aria-label", text);
   }

@@ -50,6 +50,7 @@ export function open(session, ends) {
       if (record.event === "ami.connected") stream.refresh();
       if (record.event === "ami.disconnected") for (const call of calls.live.values()) call.stale = true;
       draw(...views);
+      charts?.refreshSoon();
     },
     // The records here may not reach back to when that came to be so; the daemon knows.
     ready: (reason) => { link.report(reason); draw(linkView); charts?.refresh(); },

@@ -1,0 +1,126 @@
+//! What the page says of calls and of the link is no more than what is known.
+
+use serde_json::{Value, json};
+
+use super::support::browser::Browser;
+use super::support::daemon::{Ami, Daemon, KEY};
+use super::support::eventually;
+use super::support::relay::Relay;
+use super::support::sim::Simulator;
+use super::{DESKTOP, log_in, open_story, row, wait_live, wait_row};
+
+/// Callees are in their room as soon as they have answered, after a second.
+const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
+
+/// How the page shows the time of day of a moment.
+fn shown(page: &Browser, time: &Value) -> String {
+    let script = "return new Date(arguments[0]).toTimeString().slice(0, 8)";
+    page.run(script, json!([time])).as_str().expect("a time").to_owned()
+}
+
+#[test]
+fn lost_calls_count_as_answered_and_show_bounds() {
+    let simulator = Simulator::start("22", QUICK);
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    let calls: Vec<_> = (0..30).map(|n| daemon.call_ok(&format!("799900010{n:02}"), "R1")).collect();
+    for id in &calls {
+        daemon.wait_for(id, "call.joined");
+    }
+    // Also within the first minute.
+    page.wait_text("#value-calls", "30 calls");
+    let answer = page.text("#value-answer");
+    assert!(answer.starts_with("≤ ") && answer.ends_with(" s"), "{answer}");
+    let slowest = calls.iter().map(|id| answered_after(&daemon, id)).fold(0.0, f64::max);
+    let bound: f64 = answer.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("seconds");
+    assert!((1.0..=slowest + 0.01).contains(&bound), "{answer}, the slowest {slowest}");
+
+    simulator.ask("Action: SimFault\r\nRestart: true", "Faults set");
+    let ends: Vec<_> = calls.iter().map(|id| daemon.wait_for(id, "call.ended")).collect();
+    assert!(ends.iter().all(|end| end["outcome"] == "unknown" && end["talk_seconds"].is_null()), "{ends:?}");
+    page.wait_text("#value-rate", "100 %");
+    page.wait_text("#note-rate", "30 of 30 ended calls were answered");
+    page.click("#show-ended");
+    wait_row(&page, "+79990001007", "Unknown");
+    let told = row(&page, "+79990001007").expect("a row");
+    assert!(told.contains('–') && told.contains("by "), "{told}");
+    open_story(&page, "+79990001007");
+    page.wait_text("#story-says", "They talked for 0:0");
+    assert!(page.text("#story-says").contains(" to 0:"), "{}", page.text("#story-says"));
+    assert!(page.text("#story-whole").contains(" to "), "{}", page.text("#story-whole"));
+}
+
+/// How long after its request a call was answered, in seconds.
+fn answered_after(daemon: &Daemon, id: &str) -> f64 {
+    let time = |event: &str| {
+        let time = daemon.wait_for(id, event)["time"].as_str().expect("a time").to_owned();
+        humantime::parse_rfc3339(&time).expect("a time")
+    };
+    time("call.answered").duration_since(time("call.requested")).unwrap_or_default().as_secs_f64()
+}
+
+#[test]
+fn callee_who_never_came_into_the_room_is_no_success() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    // Nobody has joined on this link, so that a join may have been missed.
+    let first = daemon.call_ok("79990002201", "R1");
+    assert_eq!(daemon.wait_for(&first, "call.ended")["outcome"], "completed");
+    let joins = daemon.call_ok("79990002001", "R1");
+    daemon.wait_for(&joins, "call.joined");
+    let never = daemon.call_ok("79990003201", "R1");
+    assert_eq!(daemon.wait_for(&never, "call.ended")["outcome"], "not_joined");
+    page.click("#show-ended");
+    wait_row(&page, "+79990003201", "Not joined");
+    assert!(!row(&page, "+79990003201").is_some_and(|row| row.contains("0:0")), "{:?}", row(&page, "+79990003201"));
+    for (number, tone, says) in [
+        ("+79990002201", "none", "Whether they came into the room is not known. It was answered after "),
+        ("+79990003201", "warn", "over before they came into the room. It was answered after "),
+    ] {
+        open_story(&page, number);
+        page.wait_text("#story-says", says);
+        assert_eq!(page.count(&format!("#story-tone.tone.{tone}")), 1, "{number}");
+        assert!(!page.text("#story-says").contains("talked"), "{}", page.text("#story-says"));
+    }
+    page.type_into("#filter-outcome", "Not joined");
+    assert_eq!(page.count("#calls-body .row"), 1);
+}
+
+#[test]
+fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
+    let simulator = Simulator::start("22", QUICK);
+    let link = Relay::start(&simulator.address);
+    let ami = Ami { address: &link.address.to_string(), ..simulator.ami() };
+    let daemon = Daemon::start(&ami, &[("asterisk", "backoff_max = \"300ms\"")]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let page = log_in(relay.address, KEY, DESKTOP);
+    let id = daemon.call_ok("79990004001", "R1");
+    daemon.wait_for(&id, "call.joined");
+    wait_live(&page, 1);
+    let connected = || daemon.records().into_iter().rfind(|record| record["event"] == "ami.connected");
+    let first = connected().expect("a record");
+    page.wait_text("#link-since", &format!("since {}", shown(&page, &first["time"])));
+
+    // The page hears nothing of it.
+    relay.cut();
+    page.wait_text("#stream-word", "Reconnecting");
+    // So that the two moments look different.
+    eventually("another second", || later(&page, &first["time"]).then_some(()));
+    link.cut();
+    daemon.wait_for_event("ami.disconnected");
+    link.mend();
+    let second = eventually("the link is back", || connected().filter(|record| record["seq"] != first["seq"]));
+    relay.mend();
+    page.wait_text("#stream-word", "Live");
+    page.wait_text("#link-since", &format!("since {}", shown(&page, &second["time"])));
+
+    link.cut();
+    page.wait_text("#banner", "The link to Asterisk is down. Whether its calls go on is not known");
+    eventually("what is not known is marked", || row(&page, "+79990004001").filter(|row| row.contains('?')));
+}
+
+/// Whether it is more than two seconds after this moment.
+fn later(page: &Browser, time: &Value) -> bool {
+    page.run("return Date.now() - new Date(arguments[0]) > 2000", json!([time])) == true
+}
