@@ -56,7 +56,8 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     assert_eq!(steps.first().map(String::as_str), Some("Requested"));
     assert_eq!(steps.last().map(String::as_str), Some("Ended: Completed"));
     assert!(["Dialling", "Answered", "In the room"].iter().all(|step| steps.iter().any(|s| s == step)), "{steps:?}");
-    // The page tells what the daemon told, in its order.
+    // The page tells what the daemon told, in its order. Stdout may come later than the event stream.
+    daemon.wait_for(&id, "call.ended");
     assert_eq!(told(&page, "+79990900200"), daemon.events(&id));
     assert_eq!(page.texts("#story-records summary").len(), daemon.events(&id).len());
     page.wait_text("#story-facts", &id);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{eventually, eventually_ok};
 use super::http::KeptAlive;
 
 /// What keeps Chromium from talking to anybody but us, and lets root run it.
@@ -133,7 +133,10 @@ impl Browser {
 
     /// Waits until the text of an element holds this.
     pub fn wait_text(&self, selector: &str, part: &str) {
-        eventually(&format!("{selector} says {part:?}"), || self.text(selector).contains(part).then_some(()));
+        eventually_ok(&format!("{selector} says {part:?}, not"), || {
+            let text = self.text(selector);
+            if text.contains(part) { Ok(()) } else { Err(text) }
+        });
     }
 
     /// All that is seen, for whoever reads why a test failed.

@@ -19,6 +19,7 @@ pub mod sim;
 pub mod stalled;
 pub mod tls;
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 /// How long anything may take at most before a test says that it does not happen. Generous: it is only waited
@@ -27,12 +28,17 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds something.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    eventually_ok(what, || look().ok_or(""))
+}
+
+/// Waits until `look` succeeds. A failing test prints the last error, which is what was there instead.
+pub fn eventually_ok<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        if let Some(found) = look() {
-            return found;
+        match look() {
+            Ok(found) => return found,
+            Err(instead) => assert!(Instant::now() < give_up, "this does not happen: {what} {instead}"),
         }
-        assert!(Instant::now() < give_up, "this does not happen: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
