@@ -42,7 +42,7 @@ A daemon that speaks HTTPS has to be named with --url, as its certificate does.
 
 Exit codes:
   0    the number is erased, or there was nothing of it
-  1    erased, but copies of the files, or texts of other calls, have it or may have it: each is named
+  1    erased, but copies of the files, or texts of other calls, have it or may have it (named)
   64   the command line is wrong
   66   the key file cannot be read
   69   the daemon cannot be reached, or does not do it, as while the number is in a call

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use originatord::cli::Cli;
 use originatord::lifecycle;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(asked_or_wrong) => {
             // Who no longer reads still gets the exit code.

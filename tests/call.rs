@@ -59,8 +59,11 @@ fn the_exit_code_says_how_the_call_ended() {
     for ((digits, code, outcome), program) in expected.into_iter().zip(calls) {
         let ended = program.end();
         assert_eq!((ended.code, &*ended.stderr), (Some(code), ""), "{digits}: {ended:?}");
-        let lines: Vec<_> = ended.stdout.lines().collect();
-        assert!(lines.iter().all(|line| line.contains(&format!(" +7999000{digits}  "))), "{ended:?}");
+        let lines: Vec<_> = ended.stdout.lines().skip(1).collect();
+        assert!(
+            ended.stdout.starts_with("-- ") && lines.iter().all(|line| line.contains(&format!(" +7999000{digits}  "))),
+            "{ended:?}"
+        );
         assert!(lines[0].contains(" call.requested ") && lines[1].contains(" call.queued "), "{ended:?}");
         let last = lines[lines.len() - 1];
         assert!(last.contains(" call.ended ") && last.contains(&format!(" outcome={outcome} ")), "{ended:?}");

@@ -14,7 +14,7 @@ const HISTORY: (&str, &str) = ("history", "file = \"history.db\"");
 fn with_key(command: &str, address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&[&[command, "--url", &url], args].concat());
-    command.env("ORIGINATORD_KEY", KEY);
+    command.env("ORIGINATORD_KEY", KEY).env("TZ", "UTC0");
     command
 }
 
@@ -104,6 +104,8 @@ fn filters_are_those_of_the_api() {
         (&[], &[&live]),
         (&["--room", "R1", "--from", "1h"], &[&live]),
         (&["--number", "79990000001"], &[]),
+        (&["--room", "-1001234567890"], &[]),
+        (&["--key", "-x"], &[]),
     ] {
         let printed = calls(&daemon, &[&["--json"], args].concat());
         assert_eq!(each(&printed, "call_id").iter().collect::<Vec<_>>(), expected, "{args:?}");
@@ -191,8 +193,41 @@ fn what_is_hung_up_and_what_is_not_is_said_of_each() {
     assert_eq!((some.code, some.stdout), (Some(1), format!("{live}: hung up\n")));
     assert_eq!(some.stderr, format!("-- {nobody}: no such call\n-- {a}: the call is over\n"));
     let wrong = hangup(&daemon, &["od-1"]);
-    assert!(wrong.code == Some(64) && wrong.stderr.contains("not a call id"), "{wrong:?}");
+    assert!(wrong.code == Some(64) && wrong.stderr.contains("must be a call's id"), "{wrong:?}");
     assert_eq!(hangup(&daemon, &[]).code, Some(64));
+}
+
+#[test]
+fn end_of_an_id_hangs_its_call_up() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
+    let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
+    let one = hangup(&daemon, &[&a[21..]]);
+    assert_eq!((one.code, one.stdout, &*one.stderr), (Some(0), format!("{a}: hung up\n"), ""));
+    let actions = asterisk.actions("Hangup");
+    assert!(actions.iter().all(|action| action.get("Channel") == Some(&a)), "{b}: {actions:?}");
+    let none = hangup(&daemon, &["zzzzzzzz"]);
+    assert_eq!((none.code, &*none.stderr), (Some(1), "-- zzzzzzzz: no call lives whose id ends so\n"));
+}
+
+#[test]
+fn ended_calls_show_local_time_and_days_are_local() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let requested = daemon.get(&format!("/api/calls/{id}")).json()["requested"].as_str().expect("a time").to_owned();
+    let listed = |zone: &str, args: &[&str]| {
+        let mut command = with_key("calls", daemon.address, &[&["--ended"], args].concat());
+        command.env("TZ", zone);
+        run(command).stdout
+    };
+    let utc = format!("{}Z", &requested[..19]);
+    assert!(listed("EAST-14", &["--utc"]).contains(&utc));
+    let east = listed("EAST-14", &[]);
+    let time = east.split_whitespace().find(|word| word.ends_with("+14:00")).expect("a time").to_owned();
+    // The day of the call there, from its first moment to its last.
+    let day = &time[..10];
+    assert!(listed("EAST-14", &["--from", day, "--to", day]).contains(&id), "{east}");
+    let elsewhere = if day == &utc[..10] { "WEST24" } else { "UTC0" };
+    assert!(!listed(elsewhere, &["--from", day, "--to", day]).contains(&id), "{day} {elsewhere}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::program::{command, run};
+use support::program::{command, nobody, run};
 use tempfile::TempDir;
 
 /// The commands that the help names.
@@ -83,6 +83,35 @@ fn each_command_has_a_page_with_its_options_and_its_exit_codes() {
             assert!(plain.lines().any(|of_page| of_page == line.trim_start()), "{name}: {line}");
         }
     }
+}
+
+#[test]
+fn values_may_begin_with_a_dash() {
+    let (_held, nowhere) = nobody();
+    let url = format!("http://{nowhere}");
+    // The ids of Telegram's groups are negative numbers.
+    let group = "-1001234567890";
+    let url = ["--url", &url];
+    for args in [
+        &["call", "79990000001", group][..],
+        &["call", "--caller-id", "- Bob -", group, "-1001234567891"],
+        &["call", "79990000001", "R1", "--caller-id", "-x"],
+        &["calls", "--room", group],
+        &["calls", "--room", "-x", "--number", "-7-999-000-00-01", "--key", "--json"],
+    ] {
+        let mut command = command(&[args, &url].concat());
+        command.env("ORIGINATORD_KEY", "k");
+        let ended = run(command);
+        assert!(ended.code == Some(69) && ended.stderr.contains("cannot connect to"), "{args:?}: {ended:?}");
+    }
+    for args in [&["load", "--room-prefix", "-100", "--caller-id", "-x"][..], &["tail", "--room", group, "--call", "-"]]
+    {
+        let ended = run(command(args));
+        assert!(ended.code == Some(64) && !ended.stderr.contains("unexpected argument"), "{args:?}: {ended:?}");
+    }
+    // What is no number may be an option that was misspelt: it is not called.
+    let misspelt = run(command(&["call", "79990000001", "--jsn"]));
+    assert!(misspelt.code == Some(64) && misspelt.stderr.contains("unexpected argument '--jsn'"), "{misspelt:?}");
 }
 
 #[test]

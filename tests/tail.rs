@@ -26,7 +26,7 @@ fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
 fn tail(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&[&["tail", "--url", &url], args].concat());
-    command.env("ORIGINATORD_KEY", KEY);
+    command.env("ORIGINATORD_KEY", KEY).env("TZ", "UTC0");
     command
 }
 
@@ -43,13 +43,15 @@ fn each_record_is_a_line_in_columns() {
     daemon.call("79990000001", "R2");
     let records = records(&daemon, "call.refused");
     let tail = Program::start(tail(daemon.address, &["--since", "0"]));
-    let lines = tail.wait_for_lines(records.len());
-    for (record, line) in records.iter().zip(&lines) {
+    let lines = tail.wait_for_lines(records.len() + 1);
+    assert_eq!(lines[0], format!("-- {} UTC", &records[0]["time"].as_str().expect("a time")[..10]));
+    for (record, line) in records.iter().zip(&lines[1..]) {
         let text = |name: &str| record[name].as_str().unwrap_or_default();
         let mut expected =
             format!("{} {:>7} {:<16}", &text("time")[11..23], format!("#{}", record["seq"]), text("event"));
         if record.get("call_id").is_some() {
-            expected += &format!(" {:<16} {:<16} {:<14}", text("number"), text("room"), text("key"));
+            let id = &text("call_id")[21..];
+            expected += &format!(" {:<16} {:<16} {:<14} {id}", text("number"), text("room"), text("key"));
         }
         expected += &match text("event") {
             "daemon.started" => format!(" version={} instance=originatord", env!("CARGO_PKG_VERSION")),
@@ -63,6 +65,68 @@ fn each_record_is_a_line_in_columns() {
         assert_eq!(line, expected.trim_end());
     }
     assert!(lines.iter().any(|line| line.contains("call.queued      +79990000001     КОМНАТА1 ")), "{lines:#?}");
+}
+
+#[test]
+fn lines_show_local_time_and_name_the_zone() {
+    let (_asterisk, daemon) = start();
+    let started = daemon.wait_for_event("daemon.started");
+    let time = started["time"].as_str().expect("a time");
+    let lines = |zone: &str, args: &[&str]| {
+        let mut command = tail(daemon.address, &[&["--since", "0"], args].concat());
+        command.env("TZ", zone);
+        Program::start(command).wait_for_lines(2)
+    };
+    let seconds = |clock: &str| -> i64 {
+        clock.split(':').fold(0, |sum, part| sum * 60 + part[..2].parse::<i64>().expect("a number"))
+    };
+    // A POSIX zone names what has to be added to get UTC.
+    let east = lines("EAST-05:30", &[]);
+    assert!(east[0].starts_with("-- ") && east[0].ends_with(" UTC+05:30"), "{east:?}");
+    let ahead = (seconds(&east[1]) - seconds(&time[11..])).rem_euclid(24 * 3600);
+    assert_eq!(ahead, 5 * 3600 + 30 * 60, "{east:?}");
+    let utc = lines("EAST-05:30", &["--utc"]);
+    assert_eq!(utc[0], format!("-- {} UTC", &time[..10]));
+    assert!(utc[1].starts_with(&time[11..23]), "{utc:?}");
+    // Programs get UTC wherever they run.
+    assert!(lines_of_json(&daemon, "EAST-05:30").contains(&started.to_string()));
+}
+
+fn lines_of_json(daemon: &Daemon, zone: &str) -> Vec<String> {
+    let mut command = tail(daemon.address, &["--since", "0", "--json"]);
+    command.env("TZ", zone);
+    Program::start(command).wait_for_lines(1)
+}
+
+#[test]
+fn end_of_an_id_names_a_call() {
+    let (_asterisk, daemon) = start();
+    let [first, second] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
+    let shown = Program::start(tail(daemon.address, &["--since", "0"]));
+    let line = shown.wait_for("call.queued      +79990000002");
+    let end = line.split_whitespace().last().expect("an id").to_owned();
+    assert!(second.ends_with(&end) && !first.ends_with(&end) && end.len() == 8, "{line}");
+    let one = Program::start(tail(daemon.address, &["--since", "0", "--json", "--call", &end]));
+    one.wait_for("call.queued");
+    assert!(one.stdout().iter().all(|line| line.contains(&second) || line.contains("ami.")), "{:?}", one.stdout());
+}
+
+#[test]
+fn number_not_reached_yet_is_waited_for() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
+    let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert_eq!(said, format!("-- the newest record is {newest}: waiting for those that come"));
+    // Nor is anything replayed after the connection was lost.
+    let connections = relay.tried();
+    relay.cut();
+    relay.mend();
+    eventually("it is back", || (relay.tried() > connections).then_some(()));
+    let id = daemon.call_ok("79990000001", "R1");
+    let expected = [daemon.wait_for(&id, "call.requested"), daemon.wait_for(&id, "call.queued")];
+    assert_eq!(tail.wait_for_lines(2), expected.map(|record| record.to_string()));
 }
 
 #[test]
@@ -188,7 +252,7 @@ fn what_was_erased_is_a_line_that_says_so() {
     three_calls(&asterisk, &daemon);
     assert_eq!(daemon.delete("/api/history?number=79990000001").status, 200);
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--event", "erased"]));
-    let lines = tail.wait_for_lines(4);
+    let lines = tail.wait_for_lines(5).split_off(1);
     let erased = lines.iter().filter(|line| line.ends_with(" erased")).count();
     assert_eq!((erased, lines.len()), (3, 4), "{lines:#?}");
     assert!(lines.iter().all(|line| line.contains(" ami.connected ") || line.contains(" #")), "{lines:#?}");
@@ -334,7 +398,7 @@ fn closing_the_pipe_ends_it_quietly() {
     let mut first = String::new();
     // As `head -1` does.
     BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut first).expect("a line");
-    assert!(first.contains("daemon.started"), "{first}");
+    assert!(first.starts_with("-- "), "{first}");
     let status = eventually("it ends", || {
         daemon.call("79990000001", "R1");
         child.try_wait().expect("a child")

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::erase::{self, EraseArgs};
@@ -100,6 +100,30 @@ enum Command {
 }
 
 impl Cli {
+    /// Reads the command line of this process.
+    ///
+    /// # Errors
+    ///
+    /// The command line is wrong, or asks for the help or the version.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&Self::definition().try_get_matches()?)
+    }
+
+    /// The command line as it is parsed: values may begin with a dash, as the ids of Telegram's groups do.
+    ///
+    /// An option takes the next word for its value whatever that is (`--room -1001234567890`), as `getopt` does. A
+    /// positional takes a negative number only (`call 79991230001 -1001234567890`): a misspelt option must not become the
+    /// room of a real call. Other words with a dash can follow `--`.
+    fn definition() -> clap::Command {
+        Self::command().mut_subcommands(|command| {
+            command.mut_args(|arg| match arg.get_action() {
+                ArgAction::Set | ArgAction::Append if arg.is_positional() => arg.allow_negative_numbers(true),
+                ArgAction::Set | ArgAction::Append => arg.allow_hyphen_values(true),
+                _ => arg,
+            })
+        })
+    }
+
     /// Does what is asked for.
     pub async fn run(self) -> ExitCode {
         match self.command {

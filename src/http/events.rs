@@ -69,8 +69,9 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 
 struct NotAPosition;
 
-/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now; then with the
-/// `seq` before it, to be told at once: who loses the connection before the first record has to know where it was.
+/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now; then, and for a
+/// record that is not reached yet, with the `seq` before it, to be told at once: who loses the connection before the first
+/// record has to know where it was.
 fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option<u64>), NotAPosition> {
     let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| NotAPosition)).transpose()?;
     let since = query.split('&').find_map(|pair| pair.strip_prefix("since="));
@@ -80,11 +81,14 @@ fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option
         return Ok((reader, Some(start)));
     };
     let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(NotAPosition);
-    let reader = match position.split_once('-') {
-        Some((boot, seq)) => api.journal.after(Some(number(boot)?), number(seq)?),
-        None => api.journal.after(None, number(position)?),
+    let (boot, seq) = match position.split_once('-') {
+        Some((boot, seq)) => (Some(number(boot)?), number(seq)?),
+        None => (None, number(position)?),
     };
-    Ok((reader, None))
+    let reader = api.journal.after(boot, seq);
+    let is_ahead = !reader.begins_with_gap() && reader.position() < seq;
+    let start = is_ahead.then(|| reader.position());
+    Ok((reader, start))
 }
 
 /// What is read from now on, as events; whenever nothing was for a while, a comment.

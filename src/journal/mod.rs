@@ -130,10 +130,14 @@ impl Journal {
     }
 
     /// A reader that goes on after record `seq` of the run `boot`; of this run if it is not said.
+    ///
+    /// A number that this run has not reached yet is nobody's loss: the reader waits, and gets what comes from now on.
+    /// Only a `boot` tells that the number was another run's. Readers that come back (the page, `tail`) say it; a person
+    /// who types a number does not.
     pub fn after(&self, boot: Option<u64>, seq: u64) -> Reader {
-        let is_ours = boot.is_none_or(|boot| boot == self.shared.boot) && seq < self.ring().next_seq;
-        if is_ours {
-            return self.reader(seq.saturating_add(1), None);
+        if boot.is_none_or(|boot| boot == self.shared.boot) {
+            let next = self.ring().next_seq.min(seq.saturating_add(1));
+            return self.reader(next, None);
         }
         // All records of this run are news to whoever comes from another one. What of them the ring has lost is
         // a gap of its own.
@@ -178,6 +182,11 @@ impl Reader {
     /// The `seq` of the record before the next one.
     pub fn position(&self) -> u64 {
         self.next.saturating_sub(1)
+    }
+
+    /// Whether the next thing to read is a gap, as the reader comes from another run.
+    pub fn begins_with_gap(&self) -> bool {
+        self.gap.is_some()
     }
 
     /// Waits until there is something to read and returns it, or an empty batch once the log is closed and

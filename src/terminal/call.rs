@@ -13,6 +13,7 @@ use serde_json::json;
 use super::connection::Connection;
 use super::follow::{End, Follower};
 use super::line::Printer;
+use super::zone::ShownTimes;
 use super::{INTERRUPTED, TerminalError, exit_codes, finish, note};
 use crate::call::outcome::Outcome;
 use crate::call::{CallId, CallerId, Lang, Number, Room};
@@ -37,6 +38,8 @@ pub struct CallArgs {
     /// last line is the call as GET /api/calls/ID shows it.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    times: ShownTimes,
     #[command(flatten)]
     connection: Connection,
 }
@@ -120,7 +123,7 @@ async fn place(args: &CallArgs) -> Result<u8, TerminalError> {
         Answered::Call(id) => id,
         Answered::Code(code) => return Ok(code),
     };
-    let printer = Printer::new(anstream::stdout(), args.json);
+    let printer = Printer::new(anstream::stdout(), args.json, args.times.zone());
     let follower = Follower::new(id, log, args.connection.client()?, printer);
     match or_interrupted(follower.to_end()).await {
         Some(Ok(end)) => {

@@ -12,10 +12,12 @@ use serde::Deserialize;
 use super::connection::Connection;
 use super::moment::Moment;
 use super::table::{self, Call};
+use super::zone::ShownTimes;
 use super::{TerminalError, exit_codes, finish, note};
 use crate::call::outcome::Outcome;
 use crate::call::{Number, Room};
 use crate::client::{Client, request};
+use crate::journal::record::rfc3339;
 
 /// How many calls the daemon gives at once: of those that live, and of those that have ended.
 const AT_ONCE: [u32; 2] = [10_000, 1000];
@@ -50,13 +52,14 @@ pub struct CallsArgs {
     /// Only calls asked for with the key of this name.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     key: Option<String>,
-    /// Only calls asked for since then: so long ago, as 10m or 1h30m; at a time, as 2026-11-25T18:20:00Z; or on a day
-    /// (UTC).
+    /// Only calls asked for since then: so long ago, as 10m or 1h30m; at a time, as 2026-11-25T18:20:00Z; or on a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     from: Option<Moment>,
-    /// Only calls asked for before then.
+    /// Only calls asked for before then, or up to the end of a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     to: Option<Moment>,
+    #[command(flatten)]
+    times: ShownTimes,
     #[command(flatten)]
     connection: Connection,
 }
@@ -98,7 +101,7 @@ async fn list(args: &CallsArgs) -> Result<(), TerminalError> {
     if !args.json && !args.csv {
         match &calls[..] {
             [] => note("there is none"),
-            calls if args.ended => print(&table::ended(calls))?,
+            calls if args.ended => print(&table::ended(calls, &args.times.zone()))?,
             calls => print(&table::live(calls, SystemTime::now()))?,
         }
     }
@@ -140,8 +143,8 @@ enum Body {
 
 /// An answer of `GET /api/calls`.
 #[derive(Deserialize)]
-struct Listed {
-    live: Vec<Call>,
+pub(super) struct Listed {
+    pub(super) live: Vec<Call>,
     ended: Vec<Call>,
     history: String,
 }
@@ -170,13 +173,15 @@ impl Page {
     }
 }
 
-fn listed(answer: &Response<Bytes>) -> Result<Listed, TerminalError> {
+/// Reads an answer of `GET /api/calls`.
+pub(super) fn listed(answer: &Response<Bytes>) -> Result<Listed, TerminalError> {
     serde_json::from_slice(answer.body())
         .map_err(|_| TerminalError::Unavailable("what comes is no list of calls".into()))
 }
 
 /// What is asked for.
 fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
+    let zone = args.times.zone();
     let (live, ended) = if args.ended { (0, size) } else { (size, 0) };
     let parameters = [
         ("live", Some(live.to_string())),
@@ -186,8 +191,8 @@ fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
         ("room", args.room.as_ref().map(|room| room.to_string())),
         ("outcome", args.outcome.clone()),
         ("key", args.key.clone()),
-        ("from", args.from.map(Moment::rfc3339)),
-        ("to", args.to.map(Moment::rfc3339)),
+        ("from", args.from.map(|from| rfc3339(from.from(&zone)))),
+        ("to", args.to.map(|to| rfc3339(to.until(&zone)))),
         ("cursor", cursor.map(str::to_owned)),
     ];
     let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));

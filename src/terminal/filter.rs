@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::line::Entry;
+use super::short_id::CallName;
 use crate::call::outcome::Outcome;
 use crate::call::{Number, Refusal, Room};
 use crate::journal::Event;
@@ -16,6 +17,9 @@ pub struct RecordFilter {
     /// Only calls asked for with this room.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Vec<Room>,
+    /// Only the call of this id, or whose id ends so.
+    #[arg(long, value_name = "ID", help_heading = "Filter")]
+    call: Vec<CallName>,
     /// Only the ends of calls that ended so (call.ended), and refusals (call.refused): all of them with refused, or those
     /// for this reason.
     #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), help_heading = "Filter")]
@@ -70,6 +74,7 @@ impl RecordFilter {
         let number = || Number::from_record(entry.text("number")).ok();
         is_any(&self.event, |wanted| is_of(event, wanted))
             && is_any(&self.outcome, |wanted| outcome.contains(&&**wanted))
+            && is_any(&self.call, |wanted| wanted.is(entry.text("call_id")))
             && is_any(&self.room, |wanted| wanted.as_str() == entry.text("room"))
             && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.may_be(number)))
     }

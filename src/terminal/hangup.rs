@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use hyper::{Method, StatusCode, Uri};
 
+use super::calls::listed;
 use super::connection::Connection;
+use super::short_id::CallName;
 use super::{TerminalError, exit_codes, finish, note, said};
 use crate::call::CallId;
 use crate::client::{Client, request};
@@ -13,9 +15,9 @@ use crate::client::{Client, request};
 /// What `hangup` can be told.
 #[derive(Debug, clap::Args)]
 pub struct HangupArgs {
-    /// The ids of the calls, as `originatord calls` lists them.
+    /// The ids of the calls, or their ends as `originatord tail` shows them.
     #[arg(value_name = "ID", required = true)]
-    ids: Vec<CallId>,
+    calls: Vec<CallName>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -38,16 +40,39 @@ pub async fn run(args: HangupArgs) -> ExitCode {
 async fn hang_up_all(args: &HangupArgs) -> Result<u8, TerminalError> {
     let client = args.connection.client()?;
     let mut code = 0;
-    for id in &args.ids {
-        match hang_up(&client, *id).await? {
-            Ok(()) => writeln!(io::stdout(), "{id}: hung up")?,
+    for call in &args.calls {
+        let hung_up = match find(&client, call).await? {
+            Ok(id) => hang_up(&client, id).await?.map(|()| id).map_err(|why| format!("{id}: {why}")),
+            Err(why) => Err(why),
+        };
+        match hung_up {
+            Ok(id) => writeln!(io::stdout(), "{id}: hung up")?,
             Err(why) => {
-                note(&format!("{id}: {why}"));
+                note(&why);
                 code = LEFT;
             }
         }
     }
     Ok(code)
+}
+
+/// The id of the call of this name, or why there is none.
+async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>, TerminalError> {
+    if let Some(id) = name.id() {
+        return Ok(Ok(id));
+    }
+    let answer = client.ask(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0"))).await?;
+    if answer.status() != StatusCode::OK {
+        return Err(TerminalError::of_answer(&answer));
+    }
+    let live: Vec<_> =
+        listed(&answer)?.live.iter().filter_map(|call| call.get("call_id")?.as_str()?.parse().ok()).collect();
+    let mut named = live.into_iter().filter(|id: &CallId| name.is(&id.to_string()));
+    Ok(match (named.next(), named.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => Err(format!("{name}: no call lives whose id ends so")),
+        (Some(_), Some(_)) => Err(format!("{name}: the ids of several calls end so; give more of it")),
+    })
 }
 
 /// Hangs a call up, or says why it is not.

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 
+use super::short_id::short;
+use super::zone::Zone;
 use crate::client::sse::Event;
-use crate::journal::record::rfc3339;
 use crate::journal::sink::quoted;
 
 /// What the live log says next: a record, or a gap.
@@ -51,14 +52,15 @@ impl Entry {
 pub struct Printer<W> {
     output: W,
     json: bool,
-    /// The lines tell the time of this day, as `2026-11-25` in UTC.
+    zone: Zone,
+    /// The day of the line before, as `2026-11-25 UTC+03:00`.
     day: String,
 }
 
 impl<W: Write> Printer<W> {
-    /// One that prints to this.
-    pub fn new(output: W, json: bool) -> Self {
-        Self { output, json, day: day(&rfc3339(SystemTime::now())).to_owned() }
+    /// One that prints to this. Lines show the time in this zone.
+    pub fn new(output: W, json: bool, zone: Zone) -> Self {
+        Self { output, json, zone, day: String::new() }
     }
 
     /// Prints one.
@@ -73,37 +75,31 @@ impl<W: Write> Printer<W> {
             Entry { members, .. } if members.is_empty() => {}
             Entry { members, .. } => {
                 self.turn_to(entry)?;
-                writeln!(self.output, "{}", line(members))?;
+                writeln!(self.output, "{}", line(members, &self.zone))?;
             }
         }
         self.output.flush()
     }
 
-    /// Says so if the entry is of another day than the one before, or than today.
+    /// Prints the day and the zone before the first line, and whenever one of them changes.
     fn turn_to(&mut self, entry: &Entry) -> io::Result<()> {
-        let Some(time) = entry.time().map(rfc3339) else { return Ok(()) };
-        if day(&time) != self.day {
-            day(&time).clone_into(&mut self.day);
+        let Some(day) = entry.time().map(|time| self.zone.day(time)) else { return Ok(()) };
+        if day != self.day {
             let dim = Style::new().dimmed();
-            writeln!(self.output, "{dim}-- {} UTC{dim:#}", self.day)?;
+            writeln!(self.output, "{dim}-- {day}{dim:#}")?;
+            self.day = day;
         }
         Ok(())
     }
 }
 
-/// The day of a time in RFC 3339.
-fn day(time: &str) -> &str {
-    time.get(..10).unwrap_or_default()
-}
-
-/// One aligned line: time, number, event, callee, room, key, and what the event adds.
-fn line(record: &Map<String, Value>) -> String {
+/// One aligned line: time, number of the record, event, callee, room, key, the end of the call's id, and what the event
+/// adds.
+fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (event, dim) = (shown(text("event")), Style::new().dimmed());
     let style = style(&event, text("outcome"));
-    // RFC 3339 in UTC: the time of day is from the 11th to the 23rd character.
-    let is_time = |time: &&str| time.bytes().all(|b| b.is_ascii_digit() || b":.".contains(&b));
-    let time = text("time").get(11..23).filter(is_time).unwrap_or_default();
+    let time = humantime::parse_rfc3339(text("time")).map_or_else(|_| String::new(), |time| zone.clock(time));
     let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
     let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
     let more: Vec<_> =
@@ -115,8 +111,8 @@ fn line(record: &Map<String, Value>) -> String {
     let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<event_width$}{style:#}");
     if is_call {
         let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
-        let key_width = width(14, true);
-        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<key_width$}{dim:#}"));
+        let id = shown(short(text("call_id")));
+        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14} {id}{dim:#}"));
     }
     for (name, value) in more {
         let value = match value {
@@ -154,26 +150,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_day_is_said_once() {
-        let mut printer = Printer::new(Vec::new(), false);
-        let now = rfc3339(SystemTime::now());
-        let times = ["1999-12-31T23:59:59.000Z", "1999-12-31T23:59:59.999Z", "", "2000-01-01T00:00:00.000Z", &now];
+    fn day_and_zone_are_printed_when_they_change() {
+        let mut printer = Printer::new(Vec::new(), false, Zone::UTC);
+        let times = ["1999-12-31T23:59:59.000Z", "1999-12-31T23:59:59.999Z", "", "2000-01-01T00:00:00.000Z"];
         for time in times {
             let members = json!({"time": time, "event": "call.left"}).as_object().expect("an object").clone();
             printer.print(&Entry::of(String::new(), members)).expect("it is printed");
         }
         let printed = String::from_utf8(printer.output).expect("text");
         let printed = anstream::adapter::strip_str(&printed).to_string();
-        let lines: Vec<_> = printed.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
-        let expected = ["--", "23:59:59.000", "23:59:59.999", "call.left", "--", "00:00:00.000", "--", &now[11..23]];
+        let lines: Vec<_> = printed.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
+        let expected = ["-- 1999-12-31 UTC", "23:59:59.000", "23:59:59.999", "", "-- 2000-01-01 UTC", "00:00:00.000"];
         assert_eq!(lines, expected, "{printed}");
-        assert!(printed.starts_with("-- 1999-12-31 UTC\n"), "{printed}");
-        // Those of today are not.
-        let mut printer = Printer::new(Vec::new(), false);
-        let members = json!({"time": now, "event": "call.left"}).as_object().expect("an object").clone();
-        printer.print(&Entry::of(String::new(), members)).expect("it is printed");
-        let is_same_day = day(&rfc3339(SystemTime::now())) == day(&now);
-        assert!(!is_same_day || !printer.output.starts_with(b"\x1b[2m-- "));
     }
 
     #[test]
@@ -183,12 +171,12 @@ mod tests {
             "room": "R1", "caller_id": "Bob", "lang": "ru", "key": "bot", "conference": "R1",
         });
         let escapes = |record: &Value| {
-            let line = line(record.as_object().expect("an object"));
+            let line = line(record.as_object().expect("an object"), &Zone::UTC);
             assert!(!line.chars().any(|c| c.is_control() && c != '\u{1b}') && !line.contains('\u{202e}'), "{line:?}");
             line.matches('\u{1b}').count()
         };
         let mut all = plain.clone();
-        for name in ["seq", "time", "event", "number", "room", "key", "conference", "more"] {
+        for name in ["seq", "time", "event", "call_id", "number", "room", "key", "conference", "more"] {
             let hostile = "\u{1b}[2J\u{1b}]0;x\u{7}aaaa\u{9b}2J\n12:00:00.000 \r\t\u{202e}";
             let mut one = plain.clone();
             one[name] = hostile.into();

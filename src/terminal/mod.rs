@@ -12,8 +12,10 @@ pub mod follow;
 pub mod hangup;
 pub mod line;
 pub mod moment;
+pub mod short_id;
 pub mod table;
 pub mod tail;
+pub mod zone;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

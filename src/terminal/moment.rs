@@ -4,16 +4,23 @@ use std::mem;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::call::filter;
-use crate::journal::record::rfc3339;
+use jiff::civil::Date;
 
-/// A moment: so long ago, or at this time.
+use super::zone::Zone;
+use crate::call::filter;
+
+/// A moment as people give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(pub SystemTime);
+pub enum Moment {
+    /// So long ago, or at this time.
+    Time(SystemTime),
+    /// On this day, in the zone that times are shown in.
+    Day(Date),
+}
 
 /// The text is no moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be how long ago, as 10m or 1h30m, or a time as 2026-11-25T18:20:00Z, or a day (UTC)")]
+#[error("must be how long ago, as 10m or 1h30m, or a time as 2026-11-25T18:20:00Z, or a day")]
 pub struct NotAMoment;
 
 impl FromStr for Moment {
@@ -21,16 +28,34 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, NotAMoment> {
         if let Ok(ago) = humantime::parse_duration(text) {
-            return Ok(Self(SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH)));
+            return Ok(Self::Time(SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH)));
         }
-        filter::time(text).map(Self).ok_or(NotAMoment)
+        // As the API reads days; jiff takes other spellings, too.
+        if text.len() == DAY.len() {
+            return text.parse().map(Self::Day).map_err(|_| NotAMoment);
+        }
+        filter::time(text).map(Self::Time).ok_or(NotAMoment)
     }
 }
 
+/// What a day looks like.
+const DAY: &str = "2026-11-25";
+
 impl Moment {
-    /// As the API takes it.
-    pub fn rfc3339(self) -> String {
-        rfc3339(self.0)
+    /// The moment itself, or the beginning of the day.
+    pub fn from(self, zone: &Zone) -> SystemTime {
+        match self {
+            Self::Time(time) => time,
+            Self::Day(day) => zone.start_of(day).unwrap_or(UNIX_EPOCH),
+        }
+    }
+
+    /// The moment itself, or the end of the day: who asks for all up to a day wants that day as well.
+    pub fn until(self, zone: &Zone) -> SystemTime {
+        match self {
+            Self::Time(time) => time,
+            Self::Day(day) => day.tomorrow().ok().and_then(|next| zone.start_of(next)).unwrap_or_else(SystemTime::now),
+        }
     }
 }
 
@@ -39,8 +64,8 @@ impl Moment {
 pub enum Since {
     /// After the record of this number.
     Record(u64),
-    /// With what happened from this time on.
-    Time(SystemTime),
+    /// With what happened from this moment on.
+    Moment(Moment),
 }
 
 impl FromStr for Since {
@@ -51,7 +76,7 @@ impl FromStr for Since {
             return Ok(Self::Record(seq));
         }
         match text.parse() {
-            Ok(Moment(time)) => Ok(Self::Time(time)),
+            Ok(moment) => Ok(Self::Moment(moment)),
             Err(not) => Err(format!("{not}, or a record's number")),
         }
     }
@@ -99,15 +124,18 @@ mod tests {
     #[test]
     fn moments_and_beginnings_are_told_apart() {
         let at = humantime::parse_rfc3339("2026-11-25T18:20:00Z").expect("a time");
-        assert_eq!("2026-11-25T18:20:00Z".parse(), Ok(Since::Time(at)));
-        assert_eq!("2026-11-25T21:20:00.5+03:00".parse(), Ok(Moment(at + Duration::from_millis(500))));
-        assert_eq!("2026-11-25".parse(), Ok(Moment(at - Duration::from_secs(18 * 3600 + 20 * 60))));
+        assert_eq!("2026-11-25T18:20:00Z".parse(), Ok(Since::Moment(Moment::Time(at))));
+        assert_eq!("2026-11-25T21:20:00.5+03:00".parse(), Ok(Moment::Time(at + Duration::from_millis(500))));
+        let day: Moment = "2026-11-25".parse().expect("a day");
+        let midnight = at - Duration::from_secs(18 * 3600 + 20 * 60);
+        let days = |count: u64| Duration::from_secs(count * 24 * 3600);
+        assert_eq!((day.from(&Zone::UTC), day.until(&Zone::UTC)), (midnight, midnight + days(1)));
         assert_eq!(("0".parse(), "1234".parse()), (Ok(Since::Record(0)), Ok(Since::Record(1234))));
-        let Ok(Moment(ago)) = "1h30m".parse() else { panic!() };
+        let Ok(Moment::Time(ago)) = "1h30m".parse() else { panic!() };
         let elapsed = ago.elapsed().expect("it was before").as_secs();
         assert!((5400..5400 + 60).contains(&elapsed), "{elapsed}");
-        assert_eq!("1000000years".parse(), Ok(Moment(UNIX_EPOCH)));
-        for text in ["", "soon", "-1", "10", "10x", "2026-13-01", "18:20"] {
+        assert_eq!("1000000years".parse(), Ok(Moment::Time(UNIX_EPOCH)));
+        for text in ["", "soon", "-1", "10", "10x", "2026-13-01", "2026-02-30", "18:20"] {
             assert_eq!(text.parse::<Moment>(), Err(NotAMoment), "{text}");
         }
         assert!("soon".parse::<Since>().is_err_and(|text| text.ends_with("or a record's number")));

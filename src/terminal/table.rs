@@ -7,6 +7,7 @@ use anstyle::Style;
 use serde_json::{Map, Value};
 
 use super::line::{shown, style};
+use super::zone::Zone;
 use crate::call::outcome::Outcome;
 
 /// A call as the API shows it.
@@ -33,17 +34,17 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
     table(["CALL", "NUMBER", "ROOM", "STATE", "FOR", "KEY"], rows.collect())
 }
 
-/// Calls that have ended.
-pub fn ended(calls: &[Call]) -> String {
+/// Calls that have ended, with times in this zone.
+pub fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
-        let time = text(call, "requested").get(..19).map(|time| format!("{time}Z"));
+        let time = humantime::parse_rfc3339(text(call, "requested")).ok().and_then(|time| zone.rfc3339(time));
         [
             plain(call, "call_id"),
             plain(call, "number"),
             plain(call, "room"),
             (plain(call, "outcome").0, style("call.ended", outcome)),
-            (time.map_or_else(nothing, |time| shown(&time)), Style::new()),
+            (time.unwrap_or_else(nothing), Style::new()),
             span(call, "ring_seconds"),
             // Who never was in the room has talked to nobody.
             if outcome == Outcome::NotJoined.as_str() { (nothing(), Style::new()) } else { span(call, "talk_seconds") },
@@ -158,10 +159,10 @@ od-22  +7999         R        joined?  1h1m10s  b
         let late =
             json!({"outcome": "completed", "talk_seconds": null, "talk_seconds_min": 3.0, "talk_seconds_max": null});
         let never = json!({"outcome": "not_joined", "talk_seconds": 2.5});
-        let talked = stripped(&ended(&[call(lost), call(late), call(never)]));
+        let talked = stripped(&ended(&[call(lost), call(late), call(never)], &Zone::UTC));
         let talked: Vec<_> = talked.lines().skip(1).filter_map(|row| row.split_whitespace().nth(6)).collect();
         assert_eq!(talked, ["3.1s-250.4s", ">=3s", "-"]);
-        let table = stripped(&ended(&[hostile, Call::new()]));
+        let table = stripped(&ended(&[hostile, Call::new()], &Zone::UTC));
         let rows: Vec<_> = table.lines().collect();
         let expected = r#"od-1  +7999   "a\u{1b}[2J\nb c"  busy     2026-11-25T18:20:02Z  0.206s  -       bot"#;
         assert_eq!((rows.len(), rows[1]), (3, expected));

@@ -6,19 +6,24 @@ use super::connection::Connection;
 use super::filter::RecordFilter;
 use super::line::{Entry, Printer};
 use super::moment::{Since, Window};
-use super::{TerminalError, Troubles, finish};
+use super::zone::ShownTimes;
+use super::{TerminalError, Troubles, finish, note};
 use crate::client::live_log::{LiveLog, Told};
+use crate::client::sse::Event;
 
 /// What `tail` can be told.
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
     /// Begin with what happened since then, as far as the daemon remembers: so long ago, as 10m or 1h30m; at a time, as
-    /// 2026-11-25T18:20:00Z; on a day (UTC); or after the record of this number, 0 for all.
+    /// 2026-11-25T18:20:00Z; on a day; or after the record of this number, 0 for all. With a number that is not reached
+    /// yet it waits.
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
     /// Print the records as JSON lines, as they are.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    times: ShownTimes,
     #[command(flatten)]
     filter: RecordFilter,
     #[command(flatten)]
@@ -47,20 +52,24 @@ pub async fn run(args: TailArgs) -> ExitCode {
 }
 
 async fn follow(args: &TailArgs) -> Result<u8, TerminalError> {
+    let zone = args.times.zone();
     // Only the records can tell when they were.
     let (after, from) = match args.since {
         None => (None, None),
         Some(Since::Record(seq)) => (Some(seq), None),
-        Some(Since::Time(time)) => (Some(0), Some(time)),
+        Some(Since::Moment(moment)) => (Some(0), Some(moment.from(&zone))),
     };
     let mut log = LiveLog::new(args.connection.client()?, after);
     let mut window = Window::new(from);
-    let mut printer = Printer::new(anstream::stdout(), args.json);
+    let mut printer = Printer::new(anstream::stdout(), args.json, zone);
     let mut troubles = Troubles::default();
     loop {
         match log.next().await? {
             Told::Events(events) => {
                 troubles.over();
+                if let Some(newest) = events.first().and_then(|first| not_reached(first, after)) {
+                    note(&format!("the newest record is {newest}: waiting for those that come"));
+                }
                 for entry in events.into_iter().filter_map(Entry::read) {
                     let time = entry.time();
                     for entry in window.take(entry, time).iter().filter(|entry| args.filter.takes(entry)) {
@@ -71,4 +80,10 @@ async fn follow(args: &TailArgs) -> Result<u8, TerminalError> {
             Told::Lost(lost) => troubles.lost(&lost),
         }
     }
+}
+
+/// The number of the newest record, if the stream begins with it because the one to begin after is not reached yet.
+fn not_reached(first: &Event, after: Option<u64>) -> Option<u64> {
+    let newest = first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;
+    after.filter(|after| *after > newest).map(|_| newest)
 }

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{eventually, eventually_ok};
 use super::http::KeptAlive;
+use super::{eventually, eventually_ok};
 
 /// What keeps Chromium from talking to anybody but us, and lets root run it.
 const ARGS: &[&str] = &[

@@ -1,0 +1,83 @@
+//! The time zone that people read: times in a terminal are local, as on the page. JSON and CSV stay in UTC.
+
+use std::time::SystemTime;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+
+/// How times are shown.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct ShownTimes {
+    /// Show times in UTC instead of local time (TZ, or /etc/localtime), and read days as days in UTC.
+    #[arg(long)]
+    utc: bool,
+}
+
+impl ShownTimes {
+    /// The zone to show times in: UTC if it is asked for, or if nobody knows the local one.
+    pub fn zone(self) -> Zone {
+        let local = || TimeZone::try_system().unwrap_or(TimeZone::UTC);
+        Zone(if self.utc { TimeZone::UTC } else { local() })
+    }
+}
+
+/// A time zone.
+#[derive(Debug, Clone)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// UTC.
+    pub const UTC: Self = Self(TimeZone::UTC);
+
+    /// The time as clocks in this zone show it; none for one that no calendar has.
+    fn local(&self, time: SystemTime) -> Option<ZonedDateTime> {
+        Timestamp::try_from(time).ok().map(|time| time.to_zoned_datetime(self.0.clone()))
+    }
+
+    /// The day, and how far the zone is from UTC then: `2026-11-25 UTC+03:00`.
+    pub fn day(&self, time: SystemTime) -> String {
+        self.local(time).map_or_else(String::new, |time| time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, ""))
+    }
+
+    /// The time of day to the millisecond: `21:20:02.479`.
+    pub fn clock(&self, time: SystemTime) -> String {
+        self.local(time).map_or_else(String::new, |time| time.strftime("%H:%M:%S%.3f").to_string())
+    }
+
+    /// The time to the second, in RFC 3339: `2026-11-25T21:20:02+03:00`.
+    pub fn rfc3339(&self, time: SystemTime) -> Option<String> {
+        self.local(time).map(|time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &offset(&time, "Z"))
+    }
+
+    /// When this day begins here.
+    pub fn start_of(&self, day: Date) -> Option<SystemTime> {
+        self.0.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?.try_into().ok()
+    }
+}
+
+/// The offset as `+03:00`; `utc` where there is none.
+fn offset(time: &ZonedDateTime, utc: &str) -> String {
+    if time.offset().seconds() == 0 { utc.to_owned() } else { time.strftime("%:z").to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn times_carry_the_offset_of_their_day() {
+        let berlin = Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"));
+        let [winter, summer] = [1_795_630_802_479, 1_782_930_002_000].map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        assert_eq!(berlin.day(winter), "2026-11-25 UTC+01:00");
+        assert_eq!(berlin.clock(winter), "19:20:02.479");
+        assert_eq!(berlin.rfc3339(summer).as_deref(), Some("2026-07-01T20:20:02+02:00"));
+        assert_eq!(Zone::UTC.day(winter), "2026-11-25 UTC");
+        assert_eq!(Zone::UTC.rfc3339(winter).as_deref(), Some("2026-11-25T18:20:02Z"));
+        let day = jiff::civil::date(2026, 7, 1);
+        assert_eq!(berlin.start_of(day), Some(UNIX_EPOCH + Duration::from_secs(1_782_856_800)));
+        assert_eq!(berlin.day(UNIX_EPOCH + Duration::from_secs(u64::MAX / 4)), "");
+    }
+}
