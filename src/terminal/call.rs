@@ -47,8 +47,7 @@ pub struct CallArgs {
 /// The end of the help of `call`.
 pub const HELP: &str = exit_codes![
     "  0    completed: answered, in the room, and hung up later by whoever",
-    "  1    not_joined: answered, and over before the callee came into the room; or completed, where",
-    "       it is not known whether they did",
+    "  1    not_joined: answered, and never in the room; or completed, where that is not known",
     "  10   no_answer",
     "  11   busy",
     "  12   declined",
