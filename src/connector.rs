@@ -1,10 +1,12 @@
 //! Makes connections to Asterisk's manager: TCP, and TLS where asked.
 
+mod race;
+
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -22,17 +24,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 pub struct Connector {
     address: Arc<str>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// How many of the name's addresses are tried last, as nothing good came of them.
+    skipped: Arc<AtomicUsize>,
 }
 
 impl Connector {
     /// Connects to `address` (`host:port`) over plain TCP.
     pub fn plain(address: &str) -> Self {
-        Self { address: address.into(), tls: None }
+        Self { address: address.into(), tls: None, skipped: Arc::default() }
     }
 
     /// Connects over TLS, and expects the certificate of `name`.
     pub fn tls(address: &str, config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
-        Self { address: address.into(), tls: Some((config.into(), name)) }
+        Self { address: address.into(), tls: Some((config.into(), name)), skipped: Arc::default() }
     }
 
     /// Where to.
@@ -40,11 +44,19 @@ impl Connector {
         &self.address
     }
 
-    /// Makes one connection. Takes as long as it takes; the caller has a deadline.
+    /// Notes that the last connection is over. If it `was_useful` the next one begins with the same address, else with
+    /// another one of the name: a process that hangs accepts connections, too.
+    pub fn left(&self, was_useful: bool) {
+        if !was_useful {
+            self.skipped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes one connection, to any of the name's addresses. Takes as long as it takes; the caller has a deadline.
     pub fn connect(&self) -> impl Future<Output = io::Result<Stream>> + Send + use<> {
-        let Self { address, tls } = self.clone();
+        let Self { address, tls, skipped } = self.clone();
         async move {
-            let tcp = TcpStream::connect(&*address).await?;
+            let tcp = race::connect(&address, skipped.load(Ordering::Relaxed)).await?;
             // Actions are small and wait for their answers.
             tcp.set_nodelay(true)?;
             // Whatever we give up on must not arrive later: a kernel would send an Originate again for minutes, on a
@@ -67,6 +79,15 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+
+    #[test]
+    fn another_address_is_tried_after_connection_that_led_to_nothing() {
+        let connector = Connector::plain("asterisk.example:5038");
+        for (was_useful, expected) in [(true, 0), (false, 1), (true, 1), (false, 2)] {
+            connector.clone().left(was_useful);
+            assert_eq!(connector.skipped.load(Ordering::Relaxed), expected);
+        }
+    }
 
     #[tokio::test]
     async fn what_was_not_sent_when_a_connection_is_given_up_is_never_sent() {

@@ -56,6 +56,8 @@ pub struct Driver {
     ready: watch::Sender<Result<(), Arc<str>>>,
     policy: watch::Receiver<Policy>,
     link: Link,
+    /// Whether calls could be made over the link, since it was last made.
+    was_ready: bool,
     records: Vec<(std::time::SystemTime, Event, Option<Arc<CallInfo>>)>,
 }
 
@@ -90,7 +92,8 @@ impl Driver {
         let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
         let (policy_sender, policy) = watch::channel(Policy::default());
         let (link, records) = (Link::Down, Vec::new());
-        let driver = Self { engine, connector, journal, commands, ready, policy, link, records };
+        let was_ready = false;
+        let driver = Self { engine, connector, journal, commands, ready, policy, link, was_ready, records };
         (driver, Handle::new(sender, ready_seen, policy_sender))
     }
 
@@ -228,6 +231,7 @@ impl Driver {
 
     fn lose(&mut self, now: Now, reason: &str) {
         self.link = Link::Down;
+        self.connector.left(std::mem::take(&mut self.was_ready));
         self.engine.disconnected(now, reason);
     }
 
@@ -265,12 +269,16 @@ impl Driver {
                     metrics.connecting();
                     self.link = Link::Connecting(Box::pin(self.connector.connect()));
                 }
-                Effect::Disconnect => self.link = Link::Down,
+                Effect::Disconnect => {
+                    self.link = Link::Down;
+                    self.connector.left(std::mem::take(&mut self.was_ready));
+                }
                 Effect::Originated(reply, answer) => send(reply, answer),
                 Effect::HungUp(reply, answer) => send(reply, answer),
                 Effect::Record(now, event, call) => self.records.push((now.wall, event, call)),
                 Effect::Ready(ready) => {
                     metrics.ready(ready.is_ok());
+                    self.was_ready |= ready.is_ok();
                     let _ = self.ready.send_replace(ready);
                 }
                 Effect::RoundTrip(time) => metrics.round_trip(time),

@@ -26,6 +26,9 @@ use crate::tls;
 /// Longest answer taken, in bytes: more than ten thousand calls are.
 const MAX_ANSWER: usize = 32 << 20;
 
+/// How long connecting may take, over all addresses of the daemon's name.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
 /// How long an answer may take: longer than the daemon itself takes for anything.
 const ANSWER_TIME: Duration = Duration::from_secs(180);
 
@@ -147,7 +150,8 @@ impl Client {
     /// Makes a connection.
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let address = self.connector.address();
-        let stream = self.connector.connect().await;
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long");
+        let stream = timeout(CONNECT_TIME, self.connector.connect()).await.map_err(late).flatten();
         let stream = stream.map_err(|error| ClientError::Connect(address.to_owned(), error))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
