@@ -235,7 +235,7 @@ fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Resul
         writers.push(sink::spawn("journal-file", journal.from_start().of_kind(ReaderKind::File), file)?);
     }
     if let Some(history) = history {
-        let sink = HistorySink::new(history.clone(), journal.clone());
+        let sink = HistorySink::new(history.clone(), journal.clone(), past.last_time);
         writers.push(sink::spawn("history", journal.from_start().of_kind(ReaderKind::History), sink)?);
     }
     Ok((journal, writers))

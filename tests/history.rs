@@ -192,3 +192,45 @@ fn without_a_history_it_is_said_that_only_the_last_calls_are_known() {
     daemon.call_over(&asterisk, "79990000001", "R1");
     assert_eq!(daemon.get("/api/calls").json()["history"], "off");
 }
+
+#[test]
+fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let first = daemon.call_over(&asterisk, "79990000001", "R1");
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is written", || written(&file, &first).then_some(()));
+    let old = file.with_extension("old");
+    std::fs::rename(&file, &old).expect("it is moved");
+    eventually("a new one is begun", || file.exists().then_some(()));
+    eventually("the log says so", || daemon.output().contains("file was moved or deleted").then_some(()));
+    assert!(written(&old, &first));
+    let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
+    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+
+    std::fs::write(&file, "no database".repeat(1000)).expect("it is overwritten");
+    eventually("it is down", || daemon.get("/metrics").body.contains(&up(0)).then_some(()));
+    let second = daemon.call_over(&asterisk, "79990000002", "R1");
+    std::fs::remove_file(&file).expect("it is deleted");
+    eventually("it is written", || written(&file, &second).then_some(()));
+    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+    assert_eq!(daemon.output().matches("file was overwritten").count(), 1);
+}
+
+#[test]
+fn start_under_a_clock_years_ahead_deletes_no_call() {
+    let (asterisk, mut daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is written", || written(&file, &id).then_some(()));
+    daemon.crash();
+    // For all that the files tell, the last run was in 2023.
+    let old = format!("od-01h0000000{}", &id[id.len() - 16..]);
+    let database = rusqlite::Connection::open(&file).expect("a database");
+    database.execute("UPDATE calls SET id = ?1", [&old]).expect("the call is older");
+    database.execute("DELETE FROM clean_up", []).expect("the clock is forgotten");
+    let daemon = daemon.restart();
+    let has_run = || database.query_row("SELECT count(*) FROM clean_up", [], |row| row.get::<_, u64>(0));
+    eventually("the clean-up has run", || (has_run().expect("a count") == 1).then_some(()));
+    eventually("it says so", || daemon.output().contains("the clock is far ahead").then_some(()));
+    assert!(written(&file, &old));
+}

@@ -4,7 +4,9 @@
 //! nothing but itself. Who asks does so on a connection and a thread of its own, with a limit on how many do at once, how
 //! long a question may take and how much it brings.
 
+mod age;
 mod erase;
+mod opened;
 mod rows;
 mod schema;
 mod sink;
@@ -23,6 +25,7 @@ use crate::call::CallId;
 use crate::call::filter::Filter;
 use crate::call::view::CallView;
 use crate::config;
+use crate::files;
 
 pub use erase::{BESIDE, erase};
 pub use sink::HistorySink;
@@ -123,6 +126,7 @@ impl History {
 
 /// A connection that gives up after a while.
 fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    files::require_regular(path).map_err(schema::cannot_open)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(PATIENCE)?;

@@ -147,7 +147,8 @@ fn parsed_by<T, E: std::error::Error + Send + Sync + 'static>(
     parse(&text).map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-fn millis(time: SystemTime) -> i64 {
+/// Milliseconds since 1970.
+pub(super) fn millis(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
 }
 

@@ -1,9 +1,12 @@
 //! The database's tables, and how they come to be in files of any age.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, ffi};
+
+use crate::files;
 
 /// What makes a file of version N one of version N + 1, where N is its place here. None of them changes once it was
 /// released: whoever wants other tables adds one.
@@ -40,6 +43,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX calls_by_key ON calls (key, id);
 "];
 
+/// The clock that calls grow old by, in milliseconds since 1970 (`age.rs`). It is no migration, so that earlier builds, which
+/// ignore it, can still open the file.
+const CLEAN_UP: &str = "
+    CREATE TABLE IF NOT EXISTS clean_up (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL) STRICT
+";
+
 /// How long it is waited for another connection that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -49,6 +58,7 @@ const BUSY: Duration = Duration::from_secs(5);
 ///
 /// It cannot be opened, is no database, or one of a version that is not known yet.
 pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+    files::require_regular(path).map_err(cannot_open)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
     // Space that is freed can be given back to the disk. It has to be said before there is a table.
@@ -60,7 +70,14 @@ pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     // What is deleted is overwritten.
     connection.pragma_update(None, "secure_delete", "ON")?;
     migrate(&mut connection)?;
+    connection.execute_batch(CLEAN_UP)?;
     Ok(connection)
+}
+
+/// The error for a file that the system does not let us open.
+pub(super) fn cannot_open(error: io::Error) -> rusqlite::Error {
+    let code = ffi::Error { code: ErrorCode::CannotOpen, extended_code: ffi::SQLITE_CANTOPEN };
+    rusqlite::Error::SqliteFailure(code, Some(error.to_string()))
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {

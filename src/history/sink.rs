@@ -1,66 +1,114 @@
-//! Writes down each call that ends, and forgets what is too old or too much.
+//! Writes down each call that ends, and deletes calls that are too old or too many.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode};
 
+use super::age::{AgeClock, delete_before};
 use super::erase::erase;
-use super::{History, rows, schema};
-use crate::call::{CallId, Number};
+use super::opened::{Change, Opened};
+use super::{History, rows};
+use crate::call::outcome::End;
+use crate::call::{CallInfo, Number};
 use crate::journal::sink::{Erased, Sink, pause};
 use crate::journal::{Entry, Event, Journal};
 use crate::metrics::ReaderKind;
 
-/// How often it is looked for what is too old.
-const FORGET_EVERY: Duration = Duration::from_secs(600);
+/// How often calls that are too old are deleted.
+const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls are forgotten at once, so that nobody waits long for the disk.
-const FORGOTTEN_AT_ONCE: usize = 500;
+/// How many calls are deleted at once, so that nobody waits long for the disk.
+pub(super) const DELETED_AT_ONCE: usize = 500;
+
+/// How long a file that somebody else has moved may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes ended calls into the database.
 pub struct HistorySink {
     history: History,
-    /// Where it is said whether it can be written.
-    journal: Journal,
-    connection: Option<Connection>,
-    forgot: Option<Instant>,
+    /// Its metrics show whether the database can be written.
+    pub(super) journal: Journal,
+    pub(super) opened: Option<Opened>,
+    /// The time of the journal's last record before this run.
+    last_record: Option<SystemTime>,
+    /// The clock that calls grow old by, once it is read.
+    clock: Option<AgeClock>,
+    pub(super) cleaned_up: Option<Instant>,
 }
 
 impl HistorySink {
-    /// Writes into this history; its file need not exist, nor be writable yet.
-    pub fn new(history: History, journal: Journal) -> Self {
+    /// Writes into this history; its file need not exist, nor be writable yet. `last_record` is the time of the journal's last
+    /// record before this run.
+    pub fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
         journal.metrics().writer(ReaderKind::History, true);
-        Self { history, journal, connection: None, forgot: None }
+        Self { history, journal, opened: None, last_record, clock: None, cleaned_up: None }
     }
 
     fn append(&mut self, batch: &[Entry]) -> rusqlite::Result<()> {
+        self.notice_change();
         let settings = &self.history.shared.settings;
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => self.connection.insert(schema::open_to_write(&settings.file)?),
+        let opened = match &mut self.opened {
+            Some(opened) => opened,
+            None => self.opened.insert(Opened::open(&settings.file)?),
         };
         let ended: Vec<_> = batch.iter().filter_map(ended).collect();
         if !ended.is_empty() {
-            let transaction = connection.transaction()?;
-            let mut insertion = rows::insertion(&transaction)?;
-            for (call, end) in ended {
-                rows::insert(&mut insertion, call, end)?;
-            }
-            drop(insertion);
-            transaction.commit()?;
-            forget_excess(connection, settings.max_size)?;
+            insert(&mut opened.connection, ended)?;
+            delete_excess(&opened.connection, settings.max_size)?;
         }
-        if self.forgot.is_none_or(|forgot| forgot.elapsed() >= FORGET_EVERY) {
-            let oldest = SystemTime::now().checked_sub(settings.keep).unwrap_or(SystemTime::UNIX_EPOCH);
-            forget_before(connection, oldest)?;
-            self.forgot = Some(Instant::now());
+        let ran = self.cleaned_up.map(|last| last.elapsed());
+        if ran.is_none_or(|ran| ran >= CLEAN_UP_EVERY) {
+            self.clean_up(SystemTime::now(), ran.unwrap_or_default())?;
+            self.cleaned_up = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Looks whether the path still leads to the database that is open.
+    fn notice_change(&mut self) {
+        let path = &self.history.shared.settings.file;
+        let Some(change) = self.opened.as_mut().and_then(|opened| opened.change(path)) else { return };
+        tracing::warn!(path = %path.display(), "the history's file {change}: calls that end from now on go into the file that is there");
+        self.close(change);
+    }
+
+    fn close(&mut self, change: Change) {
+        if let Some(opened) = self.opened.take() {
+            opened.close(change, &self.history.shared.settings.file);
+        }
+    }
+
+    /// Deletes calls that are too old, after the daemon `ran` for some time since it last did so.
+    pub(super) fn clean_up(&mut self, now: SystemTime, ran: Duration) -> rusqlite::Result<()> {
+        let Some(Opened { connection, .. }) = &self.opened else { return Ok(()) };
+        let is_first = self.clock.is_none();
+        let mut clock = match self.clock {
+            Some(clock) => clock,
+            None => AgeClock::open(connection, self.last_record, now)?,
+        };
+        let keep = self.history.shared.settings.keep;
+        let oldest = clock.advance(now, ran).checked_sub(keep).unwrap_or(SystemTime::UNIX_EPOCH);
+        clock.store(connection)?;
+        self.clock = Some(clock);
+        if let Some(lag) = clock.lag(now).filter(|_| is_first) {
+            let lag = humantime::format_duration(Duration::from_secs(lag.as_secs())).to_string();
+            tracing::warn!(%lag, "the clock is far ahead of all that was written down: calls grow old by a day an hour until that is made up for");
+        }
+        let deleted = delete_before(connection, oldest)?;
+        if deleted.count > 0 {
+            let (count, more) = (deleted.count, deleted.is_partial);
+            tracing::info!(count, more, "calls that are older than history.keep were deleted");
         }
         Ok(())
     }
 }
 
 impl Sink for HistorySink {
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY
+    }
+
     fn erase(&mut self, number: Number) -> Erased {
         erase(&self.history.shared.settings.file, number)
     }
@@ -73,7 +121,12 @@ impl Sink for HistorySink {
                 self.journal.metrics().writer(ReaderKind::History, false);
             }
             self.history.set_trouble(Some(format!("the history cannot be written: {error}").into()));
-            self.connection = None;
+            let is_damaged =
+                matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt));
+            self.close(if is_damaged { Change::Damaged } else { Change::Gone });
+            if batch.is_empty() {
+                return Ok(());
+            }
             pause();
         }
         if self.history.state().is_err() {
@@ -86,7 +139,7 @@ impl Sink for HistorySink {
 }
 
 /// The call that ends with this entry, if one does.
-fn ended(entry: &Entry) -> Option<(&crate::call::CallInfo, &crate::call::outcome::End)> {
+fn ended(entry: &Entry) -> Option<(&CallInfo, &End)> {
     let Entry::Record(record) = entry else { return None };
     match (&record.event, &record.call) {
         (Event::CallEnded(end), Some(call)) => Some((call, end)),
@@ -94,31 +147,31 @@ fn ended(entry: &Entry) -> Option<(&crate::call::CallInfo, &crate::call::outcome
     }
 }
 
-/// Forgets calls that were asked for before `oldest`.
-fn forget_before(connection: &Connection, oldest: SystemTime) -> rusqlite::Result<()> {
-    let oldest = CallId::new(oldest, 0).to_string();
-    let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ?1 ORDER BY id LIMIT ?2)";
-    let mut forgotten = 0;
-    loop {
-        match connection.execute(sql, params![oldest, FORGOTTEN_AT_ONCE])? {
-            0 => break,
-            some => forgotten += some,
-        }
+fn insert(connection: &mut Connection, ended: Vec<(&CallInfo, &End)>) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let mut insertion = rows::insertion(&transaction)?;
+    for (call, end) in ended {
+        rows::insert(&mut insertion, call, end)?;
     }
-    if forgotten > 0 { give_back(connection) } else { Ok(()) }
+    drop(insertion);
+    transaction.commit()
 }
 
-/// Forgets the oldest calls until all others fit into `max_size` bytes.
-fn forget_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()> {
-    let mut forgotten = 0;
+/// Deletes the oldest calls until all others fit into `max_size` bytes.
+fn delete_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()> {
+    let mut count = 0;
     while used(connection)? > max_size {
         let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?1)";
-        match connection.execute(sql, [FORGOTTEN_AT_ONCE])? {
+        match connection.execute(sql, [DELETED_AT_ONCE])? {
             0 => break,
-            some => forgotten += some,
+            some => count += some,
         }
     }
-    if forgotten > 0 { give_back(connection) } else { Ok(()) }
+    if count == 0 {
+        return Ok(());
+    }
+    tracing::info!(count, "the oldest calls were deleted, as all together are larger than history.max_size");
+    give_back(connection)
 }
 
 /// The bytes that hold something.
@@ -128,7 +181,7 @@ fn used(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Gives free space back to the disk, a page with each step.
-fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
     let mut steps = statement.query([])?;
     while steps.next()?.is_some() {}

@@ -16,6 +16,9 @@ use crate::call::{CallInfo, CallerId};
 use crate::journal::sink::Sink;
 use crate::journal::{Entry, Event, Journal, Record, samples};
 
+mod aging;
+mod changed;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// A history in a folder of its own.
@@ -29,7 +32,7 @@ impl Case {
     fn new(keep: Duration, max_size: u64) -> Self {
         let folder = TempDir::new().unwrap();
         let history = History::new(config::History { file: folder.path().join("history.db"), keep, max_size });
-        let sink = HistorySink::new(history.clone(), Journal::new(1, 1, 7, false));
+        let sink = HistorySink::new(history.clone(), Journal::new(1, 1, 7, false), None);
         Self { folder, history, sink }
     }
 
@@ -203,15 +206,6 @@ proptest! {
             prop_assert_eq!(found, taken.take(10).collect::<Vec<_>>(), "{:?}", filter);
         }
     }
-}
-
-#[tokio::test]
-async fn what_is_too_old_is_forgotten() {
-    let mut case = Case::new(30 * DAY, 1 << 30);
-    let calls: Vec<_> = [1, 29, 31, 400].iter().map(|age| call(*age * DAY, 1)).collect();
-    case.write(&calls);
-    let kept: Vec<_> = calls[..2].iter().map(|(info, _)| info.id).collect();
-    assert_eq!(case.ids(Filter::default(), 10).await, kept);
 }
 
 #[tokio::test]

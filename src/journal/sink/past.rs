@@ -27,6 +27,8 @@ pub struct Past {
     pub last_seq: u64,
     /// Whether the last run came to its end in order, so that nothing it has told is missing from its file.
     pub is_whole: bool,
+    /// The time of the last record.
+    pub last_time: Option<SystemTime>,
     /// When Asterisk was last heard, as far as it was written down: until then, open calls lived.
     pub last_heard: Option<SystemTime>,
     /// The calls that were asked for and neither refused nor ended, and how far each had come, oldest first.
@@ -74,8 +76,9 @@ impl Past {
     fn take(&mut self, record: &Line<'_>, open: &mut BTreeMap<CallId, (CallInfo, State)>) {
         let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
         self.last_seq = self.last_seq.max(seq);
+        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
+        self.last_time = time.or(self.last_time);
         if is_heard(&record.event) {
-            let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
             self.last_heard = time.or(self.last_heard);
         }
         self.is_whole = match &*record.event {
