@@ -11,7 +11,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Now;
 use crate::config::{Asterisk, Config, JournalFile, Problem};
@@ -19,6 +18,7 @@ use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::engine::{Engine, EngineSettings};
 use crate::history::{History, HistorySink};
+use crate::http::drain::Drain;
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api};
 use crate::journal::sink::{self, FileSink, Past, StdoutSink, Writer};
@@ -135,9 +135,9 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
     let time = StopTime::within(config.http.drain_timeout);
     let limits = Limits { max_connections, patience: PATIENCE, drain_timeout: time.last_bytes };
-    let stop = CancellationToken::new();
+    let requests = Drain::default();
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, stop.clone()));
+    let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, requests.clone()));
     notify(NotifyState::Ready);
 
     let signal = loop {
@@ -154,12 +154,14 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let give_up = Instant::now() + time.answers;
     journal.append([(SystemTime::now(), Event::DaemonStopping { reason: signal.into() }, None)]);
     let drain = async {
-        // New calls are refused, those under way answered; then the event streams end, and with them the
-        // connections.
+        // New calls are refused, requests under way answered; then the event streams end, and with them the
+        // connections. The journal is open until then, as an erasure waits for its writers.
         let _ = timeout_at(give_up, handle.stop()).await;
         let _ = timeout_at(give_up, &mut driver).await;
+        let _ = timeout_at(give_up, requests.answered()).await;
+        requests.give_up();
         journal.close();
-        stop.cancel();
+        requests.end_connections();
         if let Ok(cut @ 1..) = server.await {
             tracing::warn!(cut, "connections were cut at the deadline");
         }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::ami::FakeAsterisk;
@@ -251,4 +252,47 @@ fn the_command_says_what_is_wrong() {
     let broken = erase(&[NUMBER, "--config", &config]);
     assert_eq!(broken.code, Some(74), "{broken:?}");
     assert!(broken.stderr.contains("notes.txt cannot be changed: file is not a database"), "{broken:?}");
+}
+
+/// Has a number erased while another program holds the history, and stops the daemon meanwhile. The history is let go
+/// after this time, or once there is an answer. Returns the answer.
+fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Reply {
+    let (asterisk, mut daemon) = start(&[("http", &format!("drain_timeout = \"{drain_timeout}\""))]);
+    ended(&asterisk, &daemon, NUMBER);
+    let folder = daemon.folder.path().to_owned();
+    let history = rusqlite::Connection::open(folder.join("history.db")).expect("the history");
+    history.execute_batch("BEGIN IMMEDIATE").expect("the history is held");
+    let address = daemon.address;
+    let answer = std::thread::spawn(move || {
+        let path = format!("/api/history?number={NUMBER}");
+        http::request(address, "DELETE", &path, &[("X-Api-Key", KEY)], b"")
+    });
+    // The journal's turn is first.
+    let in_journal = || files_with(&folder, NUMBER).iter().any(|file| file.starts_with("calls.jsonl"));
+    eventually("the erasure is under way", || (!in_journal()).then_some(()));
+    daemon.signal("-TERM");
+    daemon.wait_for_event("daemon.stopping");
+    let began = Instant::now();
+    let is_enough = || answer.is_finished() || held.is_some_and(|held| began.elapsed() > held);
+    eventually("the history is let go", || is_enough().then_some(()));
+    drop(history);
+    let answer = answer.join().expect("an answer");
+    assert_eq!(daemon.wait_exit(), Some(0));
+    answer
+}
+
+#[test]
+fn stop_waits_for_erasure() {
+    // Longer than a stop gives its clients to take their answers in.
+    let answer = erase_while_stopping("1h", Some(Duration::from_millis(2500)));
+    // A slow machine gives up waiting for the history, and says so.
+    let is_given_up = answer.status == 503 && answer.body.contains("something of the number may be left");
+    assert!(answer.status == 200 || is_given_up, "{answer:?}");
+}
+
+#[test]
+fn erasure_that_outlasts_stop_is_answered() {
+    let answer = erase_while_stopping("1s", None);
+    assert_error(&answer, 503, "the daemon leaves");
+    assert!(answer.body.contains("the daemon is stopping"), "{answer:?}");
 }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod body;
 mod calls;
 mod conf;
+pub mod drain;
 mod events;
 mod health;
 mod history;

@@ -22,12 +22,12 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::server::TlsStream;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing::field::Empty;
 use warp::Filter;
 use warp::reply::Response;
 
+use super::drain::Drain;
 use super::places::{Place, Places};
 
 /// Longest request head, in bytes.
@@ -72,22 +72,22 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `routes` until `stop` is cancelled. Returns how many connections had to be cut.
-pub async fn serve<F>(listener: TcpListener, tls: Tls, routes: F, limits: Limits, stop: CancellationToken) -> usize
+/// Serves `routes` until `drain` says so. Returns how many connections had to be cut.
+pub async fn serve<F>(listener: TcpListener, tls: Tls, routes: F, limits: Limits, drain: Drain) -> usize
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
     let places = Places::new(limits.max_connections);
     let mut connections = JoinSet::new();
-    while let Some((stream, place)) = accept(&listener, &places, &mut connections, &stop).await {
-        let (tls, routes, stop, patience) = (tls.clone(), routes.clone(), stop.clone(), limits.patience);
+    while let Some((stream, place)) = accept(&listener, &places, &mut connections, &drain).await {
+        let (tls, routes, drain, patience) = (tls.clone(), routes.clone(), drain.clone(), limits.patience);
         connections.spawn(async move {
             let needed = place.clone();
             tokio::select! {
                 biased;
                 () = needed.needed() => tracing::debug!("a connection made room for another"),
-                () = converse(stream, &tls, routes, place, patience, stop) => {}
+                () = converse(stream, &tls, routes, place, patience, drain) => {}
             }
         });
     }
@@ -101,7 +101,7 @@ async fn accept(
     listener: &TcpListener,
     places: &Places,
     connections: &mut JoinSet<()>,
-    stop: &CancellationToken,
+    drain: &Drain,
 ) -> Option<(TcpStream, Place)> {
     let next = async {
         loop {
@@ -117,14 +117,14 @@ async fn accept(
     let mut next = std::pin::pin!(next);
     loop {
         tokio::select! {
-            () = stop.cancelled() => return None,
+            () = drain.ending() => return None,
             accepted = &mut next => return Some(accepted),
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, patience: Duration, stop: CancellationToken)
+async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, patience: Duration, drain: Drain)
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
@@ -135,6 +135,7 @@ where
     stream.set_timeout(Some(patience));
     let stream = Box::pin(stream);
     let routes = TowerToHyperService::new(warp::service(routes));
+    let of_requests = drain.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(place.clone());
         // warp panics where the target has no path at all, as that of CONNECT.
@@ -144,11 +145,12 @@ where
         let path = request.uri().path();
         let path = &path[..path.len().min(MAX_SHOWN)];
         let span = tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
-        routes.call(request).instrument(span)
+        let (drain, response) = (of_requests.clone(), routes.call(request));
+        async move { Ok::<_, Infallible>(drain.answer(response).await) }.instrument(span)
     });
     match shake_hands(stream, tls, patience).await {
-        Ok(Shaken::Plain(stream)) => serve_one(stream, service, patience, stop).await,
-        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, patience, stop).await,
+        Ok(Shaken::Plain(stream)) => serve_one(stream, service, patience, drain).await,
+        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, patience, drain).await,
         Err(error) => tracing::debug!(%error, "no TLS on a connection"),
     }
 }
@@ -171,7 +173,7 @@ async fn shake_hands(stream: Stream, tls: &Tls, limit: Duration) -> io::Result<S
     Ok(Shaken::Tls(Box::new(stream)))
 }
 
-async fn serve_one<S, T>(stream: T, service: S, patience: Duration, stop: CancellationToken)
+async fn serve_one<S, T>(stream: T, service: S, patience: Duration, drain: Drain)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
     T: AsyncRead + AsyncWrite + Unpin,
@@ -186,7 +188,7 @@ where
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = stop.cancelled() => {
+        () = drain.ending() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
