@@ -244,3 +244,40 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
         assert!(!outside.contains("admin") && !outside.contains("call.ended"), "{body}");
     }
 }
+
+/// A sink that counts how often it is asked to write, and looks after its file that often.
+struct Looking(Duration, Arc<AtomicUsize>);
+
+impl Sink for Looking {
+    fn write(&mut self, _: &[Entry]) -> io::Result<()> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn erase(&mut self, _: Number) -> Erased {
+        Erased::default()
+    }
+
+    fn look_every(&self) -> Duration {
+        self.0
+    }
+}
+
+#[tokio::test]
+async fn sink_looks_after_its_file_when_idle_and_when_nudged() {
+    let (often, seldom) = (Duration::from_millis(5), Duration::from_secs(600));
+    for (look_every, is_nudged) in [(often, false), (seldom, true)] {
+        let (journal, looks) = (Journal::new(4, 1, 7, false), Arc::<AtomicUsize>::default());
+        let writer = spawn("looking", journal.from_start(), Looking(look_every, looks.clone())).unwrap();
+        let nudge = writer.nudge();
+        eventually("it looks more than once", || {
+            if is_nudged {
+                nudge.look();
+            }
+            looks.load(Ordering::SeqCst) > 1
+        })
+        .await;
+        journal.close();
+        eventually("it ends with the log", || writer.thread.is_finished()).await;
+    }
+}
