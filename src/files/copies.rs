@@ -13,19 +13,33 @@ const COMPRESSED: [&str; 7] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The names in the folder of `path`, sorted; none if the folder cannot be read.
-pub fn names_beside(path: &Path) -> Vec<String> {
+/// The names in the folder of `path`, sorted; none if there is no such folder.
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
     names.sort();
-    names
+    Ok(names)
 }
 
 /// Names of the files beside `path` that look like copies of it and hold, or may hold, one of `texts`. `is_ours` tells the
 /// names that the daemon itself cares for.
-pub fn copies_with(path: &Path, texts: &[String], is_ours: impl Fn(&str) -> bool) -> Vec<String> {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return Vec::new() };
+///
+/// # Errors
+///
+/// The folder cannot be listed.
+pub fn copies_with(path: &Path, texts: &[String], is_ours: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return Ok(Vec::new()) };
     // logrotate's `extension` puts the date before it: calls-20261126.jsonl.
     let (stem, extension) = name.rfind('.').filter(|dot| *dot > 0).map_or((&*name, ""), |dot| name.split_at(dot));
     let is_copy = |other: &String| other.starts_with(stem) && other.contains(extension) && !is_ours(other);
@@ -33,7 +47,7 @@ pub fn copies_with(path: &Path, texts: &[String], is_ours: impl Fn(&str) -> bool
         let path = path.with_file_name(other);
         path.is_file() && (is_compressed(other) || holds_any(&path, texts).unwrap_or(true))
     };
-    names_beside(path).into_iter().filter(|other| is_copy(other) && holds(other)).collect()
+    Ok(names_beside(path)?.into_iter().filter(|other| is_copy(other) && holds(other)).collect())
 }
 
 fn is_compressed(name: &str) -> bool {
@@ -79,6 +93,6 @@ mod tests {
         }
         fs::create_dir(folder.path().join("calls.jsonl.d.gz")).unwrap();
         let found = copies_with(&path, &["7999123".into()], |name| ["calls.jsonl", "calls.jsonl.1"].contains(&name));
-        assert_eq!(found, ["calls-20261126.jsonl", "calls.jsonl-20261126", "calls.jsonl.1.gz"]);
+        assert_eq!(found.unwrap(), ["calls-20261126.jsonl", "calls.jsonl-20261126", "calls.jsonl.1.gz"]);
     }
 }

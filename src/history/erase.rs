@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use rusqlite::{ErrorCode, ffi};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::schema;
 use crate::call::Number;
 use crate::files;
-use crate::journal::sink::Erased;
+use crate::journal::sink::{Cleaner, Erased};
 
 /// What SQLite puts beside a database.
 pub const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -25,7 +25,7 @@ pub fn erase(path: &Path, number: Number) -> Erased {
 }
 
 fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
-    if !path.exists() {
+    if files::metadata(path).map_err(schema::cannot_open)?.is_none() {
         return Ok(Erased::default());
     }
     let connection = schema::open_to_write(path)?;
@@ -39,11 +39,22 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
         let busy = ffi::Error { code: ErrorCode::DatabaseBusy, extended_code: ffi::SQLITE_BUSY };
         return Err(rusqlite::Error::SqliteFailure(busy, Some("the history is being read; ask again".to_owned())));
     }
-    let text = format!("%{}%", number.digits());
-    let in_texts = "SELECT count(*) FROM calls WHERE caller_id LIKE ?1 OR room LIKE ?1 OR gateway_reply LIKE ?1 \
-                    OR cause_text LIKE ?1";
-    let mentions: usize = connection.query_row(in_texts, [text], |row| row.get(0))?;
+    let mentions = mentions(&connection, number)?;
     let kept =
         (mentions > 0).then(|| format!("{}: {mentions} other calls have the number in their texts", path.display()));
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
+}
+
+/// How many calls to other numbers have this one in a text.
+fn mentions(connection: &Connection, number: Number) -> rusqlite::Result<usize> {
+    let cleaner = Cleaner::new(number);
+    let texts = "caller_id || ' ' || room || ' ' || coalesce(gateway_reply, '') || ' ' || coalesce(cause_text, '')";
+    let sql = format!("SELECT text FROM (SELECT {texts} AS text FROM calls) WHERE instr(text, ?1)");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([number.digits()])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        count += usize::from(cleaner.is_in(&row.get::<_, String>(0)?));
+    }
+    Ok(count)
 }

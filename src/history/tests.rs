@@ -253,3 +253,21 @@ async fn who_asks_for_too_long_is_interrupted() {
     assert!(matches!(asked, Err(QueryError::Slow)), "{asked:?}");
     assert_eq!(case.ids(Filter::default(), 10).await.len(), 1);
 }
+
+#[test]
+fn erasing_names_other_calls_that_mention_the_number() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let with = |n, number: &str, caller_id: &str| {
+        let (info, end) = call(DAY, n);
+        let (number, caller_id) = (number.parse().unwrap(), caller_id.parse().unwrap());
+        (CallInfo { number, caller_id, ..info }, end)
+    };
+    case.write(&[with(1, "7999123", "x"), with(2, "7998", "call +7999123"), with(3, "7998", "79991234 x")]);
+    let erased = erase(&case.path(), "7999123".parse().unwrap());
+    assert_eq!((erased.count, erased.failed.len(), erased.kept.len()), (1, 0, 1), "{erased:?}");
+    assert!(erased.kept[0].contains("1 other calls have the number in their texts"), "{erased:?}");
+    std::fs::copy(case.path(), case.path().with_extension("db.bak")).unwrap();
+    let erased = erase(&case.path(), "7998".parse().unwrap());
+    assert_eq!((erased.count, erased.kept.len()), (2, 1), "{erased:?}");
+    assert!(erased.kept[0].contains("history.db.bak is not the daemon's own"), "{erased:?}");
+}

@@ -14,7 +14,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use self::line::{Cleaned, Cleaner};
+use self::line::Cleaned;
+pub use self::line::Cleaner;
 use super::file::{TAIL, numbered};
 use crate::call::Number;
 use crate::config::JournalFile;
@@ -48,9 +49,13 @@ impl Erased {
     /// Names copies of the file at `path` that hold the number, or may.
     pub fn note_copies(&mut self, path: &Path, number: Number, is_ours: impl Fn(&str) -> bool) {
         let texts = [number.digits(), number.masked().to_string()];
-        for copy in files::copies_with(path, &texts, is_ours) {
+        let told = |copy: String| {
             let copy = path.with_file_name(copy);
-            self.kept.push(format!("{} is not the daemon's own and may hold the number", copy.display()));
+            format!("{} is not the daemon's own and may hold the number", copy.display())
+        };
+        match files::copies_with(path, &texts, is_ours) {
+            Ok(copies) => self.kept.extend(copies.into_iter().map(told)),
+            Err(error) => self.kept.push(format!("copies of {} cannot be looked for: {error}", path.display())),
         }
     }
 }
@@ -60,7 +65,8 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
     let path = files::resolved(&settings.path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let newest_of = |other: &str| rotation(&name, other);
-    let oldest = files::names_beside(&path).iter().filter_map(|other| newest_of(other)).max().unwrap_or(0);
+    let oldest =
+        files::names_beside(&path).unwrap_or_default().iter().filter_map(|other| newest_of(other)).max().unwrap_or(0);
     let mut erased = Erased::default();
     // From the newest on, as they are renamed: one that is rotated meanwhile is met again, and none is missed.
     for count in 0..=oldest.max(settings.keep) + 1 {

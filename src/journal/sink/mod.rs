@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-pub use erase::{Erased, erase_in_files};
+pub use erase::{Cleaner, Erased, erase_in_files};
 pub use file::FileSink;
 pub use past::Past;
 pub use stdout::StdoutSink;

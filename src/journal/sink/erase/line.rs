@@ -35,8 +35,8 @@ struct Line<'a> {
     number: Cow<'a, str>,
 }
 
-/// Takes one number out of lines.
-pub(super) struct Cleaner {
+/// Finds one number in texts, and takes it out of lines.
+pub struct Cleaner {
     number: Number,
     digits: String,
     /// Without the `+`.
@@ -44,9 +44,15 @@ pub(super) struct Cleaner {
 }
 
 impl Cleaner {
-    pub(super) fn new(number: Number) -> Self {
+    /// For this number.
+    pub fn new(number: Number) -> Self {
         let masked = number.masked().to_string().trim_start_matches('+').to_owned();
         Self { number, digits: number.digits(), masked }
+    }
+
+    /// Whether the number is in this text.
+    pub fn is_in(&self, text: &str) -> bool {
+        !self.places(text.as_bytes()).is_empty()
     }
 
     /// Takes the number out of a line, whose length stays.
@@ -72,11 +78,7 @@ impl Cleaner {
             Ok(Value::Object(record)) => {
                 let texts = record.iter().filter(|(name, _)| !OTHER_DIGITS.contains(&&***name));
                 let mut texts = texts.filter_map(|(_, value)| value.as_str());
-                if texts.any(|text| !self.places(text.as_bytes()).is_empty()) {
-                    Cleaned::Mention
-                } else {
-                    Cleaned::Nothing
-                }
+                if texts.any(|text| self.is_in(text)) { Cleaned::Mention } else { Cleaned::Nothing }
             }
             _ => {
                 for (place, length) in mentions {
