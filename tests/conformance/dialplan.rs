@@ -13,9 +13,10 @@ pub(super) fn special_extensions_end_at_once(version: &'static str) {
     let has_watcher = pbx.replace_in("manager.conf", "[originatord]", &format!("{WATCHER}\n\n[originatord]"));
     pbx.rx("manager reload");
     let ami = Ami { address: pbx.setting("AMI_ADDRESS"), secret: "hush" };
+    // The timeout is long enough for a slow machine to have the call answered before.
     // Who hangs up goes to h, a call that fails to failed, and one at its absolute timeout to T.
     for (number, variable, extension) in
-        [("79990300200", "X=1", "h"), ("79990300486", "X=1", "failed"), ("79990300001", "TIMEOUT(absolute)=1", "T")]
+        [("79990300200", "X=1", "h"), ("79990300486", "X=1", "failed"), ("79990300001", "TIMEOUT(absolute)=6", "T")]
     {
         let mut watcher = Client::logged_in_as("watcher", &ami);
         watcher.send(&format!(
