@@ -235,6 +235,46 @@ fn the_command_reaches_a_daemon_elsewhere_with_a_key_that_may() {
 }
 
 #[test]
+fn the_command_names_copies_that_it_leaves_alone() {
+    let (asterisk, mut daemon) = start(&[]);
+    ended(&asterisk, &daemon, NUMBER);
+    let folder = daemon.folder.clone();
+    let path = |name: &str| folder.path().join(name);
+    let config = path("there.toml").to_string_lossy().into_owned();
+    let text = fs::read_to_string(path("config.toml")).expect("a file");
+    fs::write(&config, text.replace("127.0.0.1:0", &daemon.address.to_string())).expect("a file");
+    // As logrotate leaves them.
+    fs::copy(path("calls.jsonl"), path("calls.jsonl-20261126")).expect("a copy");
+    fs::write(path("calls.jsonl.3.gz"), "compressed").expect("a file");
+    for runs in [true, false] {
+        if !runs {
+            daemon.crash();
+            let torn = format!("{{\"seq\":99,\"number\":\"+{NUMBER}\",\"cal");
+            let mut journal = fs::OpenOptions::new().append(true).open(path("calls.jsonl")).expect("a file");
+            std::io::Write::write_all(&mut journal, torn.as_bytes()).expect("it is written");
+        }
+        let erased = erase(&[NUMBER, "--config", &config]);
+        assert_eq!((erased.code, erased.stderr.lines().count()), (Some(1), 2), "{erased:?}");
+        for name in ["calls.jsonl-20261126", "calls.jsonl.3.gz"] {
+            assert!(erased.stderr.contains(&format!("{name} is not the daemon's own")), "{erased:?}");
+        }
+        assert_eq!(files_with(folder.path(), NUMBER), ["calls.jsonl-20261126"]);
+    }
+}
+
+#[test]
+fn the_command_leaves_files_alone_that_another_daemon_writes() {
+    let (asterisk, daemon) = start(&[]);
+    ended(&asterisk, &daemon, NUMBER);
+    let config = daemon.folder.path().join("config.toml").to_string_lossy().into_owned();
+    // Nobody listens at the port of this configuration.
+    let refused = erase(&[NUMBER, "--config", &config]);
+    assert_eq!(refused.code, Some(69), "{refused:?}");
+    assert!(refused.stderr.contains("writes to the journal"), "{refused:?}");
+    assert!(files_with(daemon.folder.path(), NUMBER).len() >= 2);
+}
+
+#[test]
 fn the_command_says_what_is_wrong() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let config = folder.path().join("config.toml").to_string_lossy().into_owned();
