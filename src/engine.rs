@@ -9,6 +9,7 @@ mod originate;
 mod reconcile;
 #[cfg(test)]
 mod tests;
+mod unknown_calls;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::ami::session::Settings;
 use crate::call::filter::Filter;
 use crate::call::limits::{Gate, Policy};
 use crate::call::machine::{Change, Fact, State};
+use crate::call::progress::OpenCall;
 use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
@@ -32,6 +34,7 @@ use crate::journal::Event;
 use link::Link;
 use originate::Waiting;
 use reconcile::Reconcile;
+use unknown_calls::UnknownCalls;
 
 /// How much later than its deadline [`Engine::tick`] has to be called for this process to have been held up, by SIGSTOP
 /// for instance.
@@ -117,12 +120,24 @@ impl EngineSettings {
     }
 }
 
+/// What the journal says of earlier runs.
+#[derive(Debug, Default)]
+pub struct EarlierRuns {
+    /// The calls that were requested and neither refused nor ended.
+    pub calls: Vec<OpenCall>,
+    /// When Asterisk was last heard: until then, those calls lived.
+    pub last_heard: Option<SystemTime>,
+    /// Every call requested before this time has a record, so that the journal knows it. `None` without a journal.
+    pub recorded_until: Option<SystemTime>,
+}
+
 /// The engine.
 pub struct Engine<O, H> {
     settings: EngineSettings,
     rng: fastrand::Rng,
     link: Link<Purpose<H>>,
     reconcile: Reconcile,
+    unknown_calls: UnknownCalls,
     registry: Registry,
     gate: Gate,
     /// Who waits to be told whether Asterisk took a call.
@@ -143,6 +158,7 @@ impl<O, H> Engine<O, H> {
             rng,
             link: Link::new(now),
             reconcile: Reconcile::default(),
+            unknown_calls: UnknownCalls::new(now.wall),
             registry: Registry::default(),
             gate,
             waiting: HashMap::default(),
@@ -153,20 +169,19 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Takes in the calls of earlier runs that are not known to have been refused or to have ended. Those runs heard
-    /// Asterisk last at `last_heard`; the first lists of channels say which of the calls live on. To be called before
-    /// the first [`tick`](Self::tick).
-    pub fn remember(&mut self, now: Now, calls: Vec<(CallInfo, State)>, last_heard: Option<SystemTime>) {
-        if let Some(last_heard) = last_heard {
+    /// Takes over what the journal says of earlier runs; the first lists of channels say which of their calls live on. To
+    /// be called before the first [`tick`](Self::tick).
+    pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
+        if let Some(last_heard) = earlier.last_heard {
             self.link.was_last_heard(last_heard);
         }
-        for (info, state) in calls {
-            let (requested, info) = (now.back_to(info.id.time()), Arc::new(info));
-            if state == State::Requested {
+        self.unknown_calls.recorded_until(earlier.recorded_until);
+        for call in earlier.calls {
+            if call.progress.state == State::Requested {
                 // Its fate is not known. If the number is in a call, that is: it was refused, with nobody left to say so.
-                let _ = self.registry.open(requested, info);
+                let _ = self.registry.open(now.back_to(call.info.id.time()), call.info);
             } else {
-                self.registry.adopt(requested, info, state);
+                self.registry.adopt(now, call);
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::clock::Now;
 use crate::config::{Asterisk, Config, JournalFile, Problem};
 use crate::connector::Connector;
 use crate::driver::Driver;
-use crate::engine::{Engine, EngineSettings};
+use crate::engine::{EarlierRuns, Engine, EngineSettings};
 use crate::history::{History, HistorySink};
 use crate::http::drain::Drain;
 use crate::http::server::{self, Limits};
@@ -120,7 +120,8 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
 
     let settings = EngineSettings::new(config).map_err(io::Error::other)?;
     let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
-    engine.remember(Now::read(), past.open, past.last_heard);
+    let Past { last_heard, recorded_until, .. } = past;
+    engine.remember(Now::read(), EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until });
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
 
@@ -233,7 +234,7 @@ fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Resul
     let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
     writers.push(sink::spawn("journal-stdout", journal.from_start().of_kind(ReaderKind::Stdout), stdout)?);
     if let Some(file) = file {
-        let file = FileSink::new(file.clone(), journal.clone());
+        let file = FileSink::new(file.clone(), journal.clone()).carrying(past.open.clone());
         writers.push(sink::spawn("journal-file", journal.from_start().of_kind(ReaderKind::File), file)?);
     }
     if let Some(history) = history {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::CallInfo;
 pub use super::fact::{Change, Fact};
 use super::outcome::is_flood_wait;
+use super::progress::Progress;
 pub use super::state::State;
 use crate::clock::Now;
 use ending::{Ending, more_telling};
@@ -54,7 +55,7 @@ pub struct Call {
     pub info: Arc<CallInfo>,
     /// When it was asked for.
     pub requested: Now,
-    /// What the call was when we met it, if not at its beginning: then the moments up to there are unknown.
+    /// The state in which this run adopted the call. Of the times up to there only those are known that were written down.
     met_as: State,
     queued: Option<Now>,
     /// `queued` is when a list of channels showed the call; Asterisk had accepted it before.
@@ -250,10 +251,20 @@ impl Call {
         }
     }
 
-    /// Takes note that the call was `state` already when we met it, after a restart of ours.
-    pub fn adopt(&mut self, state: State) {
-        self.met_as = state;
+    /// Takes over a call that an earlier run of the daemon began, as far as it had come.
+    pub fn adopt(&mut self, now: Now, progress: &Progress) {
+        let moment = |time: Option<SystemTime>| time.map(|time| now.back_to(time));
+        let Moments { queued, ringing, answered, joined, left, .. } = progress.moments;
+        self.met_as = progress.state;
         self.room.events_missed = true;
+        (self.queued, self.ringing) = (moment(queued), moment(ringing));
+        (self.answered, self.joined) = (moment(answered), moment(joined));
+        // The journal does not say whether the acceptance was seen or found in a list.
+        self.queued_late = true;
+        self.answered_late = progress.answered_after.is_some();
+        if left.is_some() {
+            self.ending().left = moment(left);
+        }
         if self.is_accepted() {
             self.local1.seen();
             self.local2.seen();
@@ -319,9 +330,9 @@ impl Call {
             self.queued = Some(now);
             change(Change::Queued);
         }
-        if state == State::Ringing && self.ringing.is_none() {
+        if state == State::Ringing && self.ringing.is_none() && self.met_as < State::Ringing {
             self.ringing = Some(now);
-            if !self.is_answered() && self.met_as < State::Ringing {
+            if !self.is_answered() {
                 change(Change::Ringing);
             }
         }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod machine;
 mod number;
 pub mod outcome;
+pub mod progress;
 pub mod refusal;
 pub mod registry;
 mod state;
@@ -26,6 +27,8 @@ pub(crate) use number::HIDDEN;
 pub use number::Number;
 pub use refusal::Refusal;
 pub use text::{CallerId, Lang, MAX_LANG, MAX_TEXT, Room};
+
+use crate::journal::member::{Members, Value};
 
 /// Why a field was refused: the field's name in the API, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,5 +62,15 @@ impl CallInfo {
     /// The same call, with its number masked.
     pub fn masked(&self) -> Self {
         Self { number: self.number.masked(), ..self.clone() }
+    }
+
+    /// Puts who is called, and for whom, as every record of the call has it.
+    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
+        members.put("call_id", Value::Shown(&self.id))?;
+        members.put("number", Value::Shown(&self.number))?;
+        members.put("room", Value::Text(self.room.as_str()))?;
+        members.put("caller_id", Value::Text(self.caller_id.as_str()))?;
+        members.put("lang", Value::Text(self.lang.as_str()))?;
+        members.put("key", Value::Text(&self.key))
     }
 }

@@ -14,6 +14,7 @@ use slab::Slab;
 
 use super::limits::Alive;
 use super::machine::{Call, Change, Fact, State};
+use super::progress::OpenCall;
 use super::view::CallView;
 use super::{CallId, CallInfo, Number};
 use crate::clock::Now;
@@ -71,12 +72,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes in a call that was asked for before a restart of ours and is in `state` by now. If Asterisk has accepted
-    /// it, its number is its own even if an older call has not ended.
-    pub fn adopt(&mut self, requested: Now, info: Arc<CallInfo>, state: State) {
+    /// Takes over a call of an earlier run of the daemon. If Asterisk has accepted it, its number is its own even if an
+    /// older call has not ended.
+    pub fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
         if !self.by_id.contains_key(&info.id) {
+            let requested = now.back_to(info.id.time());
             let mut call = Call::new(info, requested);
-            call.adopt(state);
+            call.adopt(now, &progress);
             self.insert(call);
         }
     }

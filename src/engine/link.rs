@@ -349,6 +349,7 @@ impl<O, H> Engine<O, H> {
         }
         self.abandon_waiting(now);
         self.reconcile.abandon();
+        self.unknown_calls.forget_others();
         self.link.refusing = None;
         self.link.is_recorded = false;
         // A peer that refuses us again and again must not fill the log.

@@ -13,8 +13,10 @@ use super::{Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::{ChannelState, ListedChannel, Response};
 use crate::call::machine::{Call, Fact, MAX_LEGS, State};
+use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
+use crate::journal::Event;
 
 /// How often a list is asked for while calls live, in case an event was lost.
 const EVERY: Duration = Duration::from_secs(60);
@@ -56,8 +58,6 @@ pub(super) struct Reconcile {
     next: Option<Instant>,
     /// Calls that the last list lacked, and when they were last known alive.
     missed: HashMap<CallId, SystemTime>,
-    /// Calls of others, as far as the last list had them.
-    others: HashSet<CallId>,
 }
 
 /// One list and what comes of it.
@@ -105,7 +105,7 @@ impl Reconcile {
     /// Whether no call is kept in mind.
     #[cfg(test)]
     pub(super) fn remembers_nothing(&self) -> bool {
-        self.missed.is_empty() && self.others.is_empty() && self.round.is_none()
+        self.missed.is_empty() && self.round.is_none()
     }
 
     /// When a call that no channel was seen of, if it lives, has channels.
@@ -135,6 +135,7 @@ impl Reconcile {
 impl<O, H> Engine<O, H> {
     pub(super) fn begin_reconcile(&mut self, now: Now) {
         let Some(session) = self.link.session() else { return };
+        self.unknown_calls.begin_list();
         // The action holds nothing that could be unsendable.
         let _ = session.send(now.instant, &Action::CoreShowChannels, Purpose::List);
         if self.reconcile.began.is_none() {
@@ -184,7 +185,8 @@ impl<O, H> Engine<O, H> {
             self.drop_link(now, "Asterisk did not list its channels in time");
         } else if self.registry.is_empty() {
             // There is nothing to settle.
-            (self.reconcile.missed, self.reconcile.others) = Default::default();
+            self.reconcile.missed.clear();
+            self.unknown_calls.forget_others();
             self.reconcile.next = Some(now.instant + EVERY);
         } else {
             self.begin_reconcile(now);
@@ -211,6 +213,9 @@ impl<O, H> Engine<O, H> {
         // The two halves, and as many legs as are remembered.
         if round.listed > MAX_LISTED + (2 + MAX_LEGS) * self.registry.len() {
             return self.drop_link(now, "Asterisk lists channels without end");
+        }
+        if self.registry.get(id).is_none() && !self.unknown_calls.may_be_ours(id) {
+            return;
         }
         let found = round.found.entry(id).or_default();
         if uniqueid.is_ok() {
@@ -267,10 +272,9 @@ impl<O, H> Engine<O, H> {
             return;
         }
         // What is left is not known here: ours from before a restart, or another daemon's.
-        let others = &mut self.reconcile.others;
-        others.retain(|id| round.found.contains_key(id));
-        let is_new = |id: &CallId, found: &Found| found.local1 && !others.contains(id);
-        round.to_ask = round.found.iter().filter(|(id, found)| is_new(id, found)).map(|(id, _)| *id).collect();
+        let may_be_ours = self.unknown_calls.end_list();
+        round.found.retain(|id, found| found.local1 && may_be_ours.contains(id));
+        round.to_ask = round.found.keys().copied().collect();
         self.reconcile.round = Some(round);
         self.ask_whose(now);
     }
@@ -344,15 +348,17 @@ impl<O, H> Engine<O, H> {
         let info = self.parse_identity(id, number, identity);
         // What has been told to have ended, at our best knowledge, does not end once more.
         let Some(info) = info.filter(|_| self.registry.show(id, false).is_none()) else {
-            self.reconcile.others.insert(id);
-            return;
+            return self.unknown_calls.leave(id);
         };
         let state = match &found {
             Found { conference: Some(_), .. } => State::Joined,
             Found { up: true, .. } => State::Answered,
             _ => State::Queued,
         };
-        self.registry.adopt(now.back_to(id.time()), Arc::new(info), state);
+        let (info, progress) = (Arc::new(info), Progress::of(state));
+        self.unknown_calls.adopt(id);
+        self.record(now, Event::CallAdopted(Box::new(progress)), Some(info.clone()));
+        self.registry.adopt(now, OpenCall { info, progress });
         for leg in found.legs {
             self.registry.leg(now, id, &leg, &mut self.told);
         }

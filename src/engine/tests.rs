@@ -14,6 +14,7 @@ use crate::ami::frame::Frame;
 use crate::call::Number;
 use crate::call::filter::Filter;
 use crate::call::limits::Limits;
+use crate::call::progress::Progress;
 
 type TestEngine = Engine<u32, u32>;
 
@@ -51,9 +52,14 @@ impl Bench {
     }
 
     fn with(config: &str) -> Self {
+        Self::with_start(config, Duration::ZERO)
+    }
+
+    /// A run that starts at this time.
+    fn with_start(config: &str, time: Duration) -> Self {
         let config = Config::parse(config, std::path::Path::new("")).unwrap();
-        let (start, time) = (Instant::now(), Duration::ZERO);
-        let now = Now { instant: start, wall: UNIX_EPOCH };
+        let start = Instant::now();
+        let now = Now { instant: start + time, wall: UNIX_EPOCH + time };
         let engine = Engine::new(EngineSettings::new(&config).unwrap(), fastrand::Rng::with_seed(1), now);
         let mut bench = Self {
             engine,
@@ -79,6 +85,16 @@ impl Bench {
         bench.list(&[]);
         assert_eq!(bench.ready, Ok(()));
         bench
+    }
+
+    /// The calls that earlier runs wrote down.
+    fn remember<const N: usize>(&mut self, calls: [(&CallInfo, State); N], last_heard: Option<SystemTime>) {
+        let call = |(info, state): (&CallInfo, State)| OpenCall {
+            info: Arc::new(info.clone()),
+            progress: Progress::of(state),
+        };
+        let calls = calls.into_iter().map(call).collect();
+        self.engine.remember(self.now(), EarlierRuns { calls, last_heard, recorded_until: None });
     }
 
     fn now(&self) -> Now {

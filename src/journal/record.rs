@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use super::member::{IntoMap, Members, Value};
 use crate::call::outcome::End;
+use crate::call::progress::Progress;
 use crate::call::{CallInfo, Refusal};
 
 /// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing else.
@@ -68,6 +69,9 @@ pub enum Event {
     CallRefused(Refusal),
     /// Asterisk has accepted the call.
     CallQueued,
+    /// A live call of an earlier run that the journal does not know: its lines were lost, or there is no journal file. This
+    /// run takes the call over, and owes it a [`CallEnded`](Self::CallEnded).
+    CallAdopted(Box<Progress>),
     /// The gateway says it rings.
     CallRinging,
     /// The callee answered.
@@ -93,7 +97,7 @@ pub enum Event {
 
 impl Event {
     /// All that [`name`](Self::name) can be.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "daemon.started",
         "daemon.stopping",
         "ami.connected",
@@ -101,6 +105,7 @@ impl Event {
         "call.requested",
         "call.refused",
         "call.queued",
+        "call.adopted",
         "call.ringing",
         "call.answered",
         "call.joined",
@@ -119,6 +124,7 @@ impl Event {
             Event::CallRequested => "call.requested",
             Event::CallRefused(_) => "call.refused",
             Event::CallQueued => "call.queued",
+            Event::CallAdopted(_) => "call.adopted",
             Event::CallRinging => "call.ringing",
             Event::CallAnswered { .. } => "call.answered",
             Event::CallJoined { .. } => "call.joined",
@@ -199,12 +205,10 @@ impl Record {
         members.put("time", Value::Shown(&humantime::format_rfc3339_millis(self.time)))?;
         members.put("event", Value::Text(self.event.name()))?;
         if let Some(call) = &self.call {
-            members.put("call_id", Value::Shown(&call.id))?;
-            members.put("number", Value::Shown(&call.number))?;
-            members.put("room", Value::Text(call.room.as_str()))?;
-            members.put("caller_id", Value::Text(call.caller_id.as_str()))?;
-            members.put("lang", Value::Text(call.lang.as_str()))?;
-            members.put("key", Value::Text(&call.key))?;
+            call.members(members)?;
+            if let Event::CallAdopted(progress) = &self.event {
+                return progress.members(call.id, members);
+            }
         }
         self.event.members(members)
     }
@@ -244,8 +248,10 @@ impl Event {
                 members.put("conference", Value::Text(conference))
             }
             Event::CallEnded(end) => end.members(members),
+            // That of an adoption needs the call's id.
             Event::CallRequested
             | Event::CallQueued
+            | Event::CallAdopted(_)
             | Event::CallRinging
             | Event::CallAnswered { after: None }
             | Event::Erased => Ok(()),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Event, Record};
-use crate::call::machine::Moments;
+use crate::call::machine::{Moments, State};
 use crate::call::outcome::{Cause, End, Outcome};
+use crate::call::progress::Progress;
 use crate::call::{CallId, CallInfo, Refusal};
 
 /// The time of the first of them; each is a second later than the last.
@@ -91,6 +92,11 @@ pub(crate) fn all() -> Vec<Record> {
         of_call(8, Event::CallJoined { conference: conference.clone() }),
         of_call(9, Event::CallLeft { conference }),
     ];
+    let moments =
+        Moments { queued: Some(time()), answered: Some(time() + Duration::from_secs(2)), ..Moments::default() };
+    for progress in [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }] {
+        all.push(of_call(all.len() as u64 + 1, Event::CallAdopted(Box::new(progress))));
+    }
     let endings = ended.map(|end| Event::CallEnded(Box::new(end)));
     for event in refused.map(Event::CallRefused).into_iter().chain(endings) {
         all.push(of_call(all.len() as u64 + 1, event));

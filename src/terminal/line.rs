@@ -136,7 +136,7 @@ pub fn style(event: &str, outcome: &str) -> Style {
         ("call.ended", "completed") => AnsiColor::Green,
         ("call.ended" | "call.refused", _) => AnsiColor::Yellow,
         ("call.answered" | "call.joined" | "ami.connected", _) => AnsiColor::Green,
-        ("call.requested" | "call.queued" | "call.ringing", _) => AnsiColor::Cyan,
+        ("call.requested" | "call.queued" | "call.adopted" | "call.ringing", _) => AnsiColor::Cyan,
         ("erased", _) => return Style::new().dimmed(),
         _ => return Style::new(),
     };

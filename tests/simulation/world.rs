@@ -4,6 +4,7 @@
 mod daemon;
 mod effects;
 mod faults;
+mod journal;
 mod link;
 mod promises;
 
@@ -23,6 +24,7 @@ use originatord::sim::session::User;
 use originatord::sim::simulator::{ConnectionId, Settings, Simulator};
 
 use daemon::Daemon;
+use journal::JournalOnDisk;
 
 /// Numbers in play: few, so that daemons meet at them; each ends in what its callee does.
 const NUMBERS: [&str; 8] = ["7001", "7002", "7486", "7603", "7404", "7500", "7180", "7200"];
@@ -39,6 +41,7 @@ pub struct Tally {
     pub in_progress: u64,
     pub unconfirmed: u64,
     pub ended: u64,
+    pub adopted: u64,
     pub unknown: u64,
     pub cuts: u64,
     pub crashes: u64,
@@ -75,6 +78,7 @@ pub struct World {
     /// Those that had their number's lock, and those of which a bot was told "ok".
     had_lock: HashSet<CallId>,
     said_ok: Vec<CallId>,
+    writes_journals: bool,
     pub tally: Tally,
     /// Whether to tell what happens.
     pub is_told: bool,
@@ -108,12 +112,23 @@ impl World {
             known_to_asterisk: HashMap::new(),
             had_lock: HashSet::new(),
             said_ok: Vec::new(),
+            writes_journals: false,
             tally: Tally::default(),
             is_told: false,
         };
         for index in 0..world.rng.usize(1..=3) {
             let daemon = world.daemon(index);
             world.daemons.push(daemon);
+        }
+        world
+    }
+
+    /// A world whose daemons write journal files and are killed often.
+    pub fn with_journals(seed: u64) -> Self {
+        let mut world = Self::new(seed);
+        world.writes_journals = true;
+        for daemon in &mut world.daemons {
+            daemon.journal = Some(JournalOnDisk::new(&mut world.rng));
         }
         world
     }
@@ -140,6 +155,9 @@ impl World {
     pub fn step(&mut self) {
         self.tally.steps += 1;
         let daemon = self.rng.usize(..self.daemons.len());
+        if self.writes_journals {
+            self.write_or_kill(daemon);
+        }
         match self.rng.u32(..10_000) {
             0..300 => self.ask(daemon),
             300..340 => self.hang_up(daemon),
@@ -154,6 +172,16 @@ impl World {
             _ => self.pass_time(),
         }
         self.check();
+    }
+
+    /// Some records reach the disk, or never will.
+    fn write_or_kill(&mut self, daemon: usize) {
+        let (draw, count) = (self.rng.u32(..2000), self.rng.usize(..20));
+        match (draw, &mut self.daemons[daemon].journal) {
+            (0..2, _) => self.crash(daemon),
+            (2..100, Some(journal)) => journal.write(count),
+            _ => {}
+        }
     }
 
     /// A bot asks for a call.

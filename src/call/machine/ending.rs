@@ -45,14 +45,15 @@ impl Call {
         let answer_seen = self.answered.is_some() && !self.answered_late;
         let end_seen = ending.unseen.is_none();
         let rang_to_known = if self.answered.is_some() { answer_seen } else { end_seen };
-        let rang_known = self.met_as < State::Ringing && rang_to_known;
         let talked_from = self.answered.filter(|_| answer_seen && end_seen);
         End {
             outcome: self.outcome(ending),
             answered: self.is_answered(),
             cause: ending.cause().cloned(),
             tech: ending.tech.clone().filter(|_| !self.is_answered()),
-            ring: rang_from.filter(|_| rang_known).map(|from| rang_to.instant.saturating_duration_since(from.instant)),
+            ring: rang_from
+                .filter(|_| rang_to_known)
+                .map(|from| rang_to.instant.saturating_duration_since(from.instant)),
             talk: talked_from.map(|from| over.instant.saturating_duration_since(from.instant)),
             hung_up_by: ending.hung_up_by.clone(),
             unseen: ending.unseen,

@@ -257,7 +257,7 @@ fn missing_join_proves_nothing_where_joins_may_be_missed() {
     assert_eq!(outcome(call(), &facts), Outcome::Completed, "no join event was ever seen");
     for state in [State::Queued, State::Answered] {
         let mut adopted = call_among_others();
-        adopted.adopt(state);
+        adopted.adopt(now(0), &Progress::of(state));
         assert_eq!(outcome(adopted, &facts), Outcome::Completed, "the daemon did not run at {state:?}");
     }
     let mut cut_off = call_among_others();
@@ -341,7 +341,7 @@ fn answer_found_in_a_list_bounds_ring_and_talk() {
 #[test]
 fn a_call_met_in_the_middle_is_not_told_again_and_its_times_are_not_made_up() {
     let mut call = call();
-    call.adopt(State::Joined);
+    call.adopt(now(0), &Progress::of(State::Joined));
     let mut changes = Vec::new();
     for fact in [Fact::Answered, Fact::Ringing, Fact::Local1Gone(cause(16)), Fact::Local2Gone(cause(16))] {
         call.apply(now(9), fact, |change| changes.push(change));

@@ -18,7 +18,7 @@ fn listed(id: &str, number: &str) -> [String; 2] {
 
 impl Bench {
     /// The link breaks, and is back and logged in after `duration` or a little more.
-    fn reconnect(&mut self, duration: Duration) {
+    pub(super) fn reconnect(&mut self, duration: Duration) {
         self.engine.disconnected(self.now(), "cut");
         self.pass(duration);
         let before = self.connects;

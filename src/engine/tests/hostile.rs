@@ -86,3 +86,84 @@ fn ended_calls_are_forgotten_by_and_by() {
     assert_eq!(bench.engine.list(&Filter::default(), usize::MAX, usize::MAX).ended.len(), ENDED_KEPT);
     assert_nothing_left(&bench);
 }
+
+/// What Asterisk lists of a call in a conference.
+fn invented(id: CallId, number: u64) -> [String; 2] {
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
+    [half(&id.to_string()), half(&lock(&number.to_string()))]
+}
+
+/// Answers every question for a call's owner: it is ours.
+fn claim_all(bench: &mut Bench) {
+    for _ in 0..10 {
+        let sent = std::mem::take(&mut bench.sent);
+        let asked = sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar"));
+        for frame in asked {
+            let id = frame.lines().find_map(|line| line.strip_prefix("ActionID: ")).unwrap();
+            bench.receive(&format!("Response: Success\nActionID: {id}\nValue: originatord/bot/ru/R1/Bob"));
+        }
+    }
+}
+
+#[test]
+fn invented_calls_are_neither_adopted_nor_recorded() {
+    let mut bench = Bench::new();
+    let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    let earlier = EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() };
+    // The run before wrote until 50; this one started at 0, by a clock that was set back: nothing can be ours.
+    bench.engine.remember(bench.now(), earlier);
+    bench.log_in();
+    let times = [1, 49, 50, 51, 99, 101, 5000];
+    let ids = times.iter().enumerate().map(|(n, seconds)| CallId::new(at(*seconds), n as u128));
+    let listed: Vec<_> = ids.zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
+    bench.list(&listed);
+    assert_eq!((bench.ready.clone(), bench.events()), (Ok(()), vec!["ami.connected"]));
+    assert_eq!((bench.count("GetVar"), bench.engine.unknown_calls.len()), (0, 0));
+}
+
+#[test]
+fn call_is_adopted_if_its_records_can_have_been_lost() {
+    let mut bench = Bench::with_start(CONFIG, Duration::from_secs(100));
+    let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    bench.engine.remember(bench.now(), EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() });
+    bench.log_in();
+    let ids = [(49, 1), (50, 2), (100, 3), (101, 4)].map(|(seconds, n)| CallId::new(at(seconds), n));
+    let listed: Vec<_> = ids.into_iter().zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
+    bench.list(&listed);
+    claim_all(&mut bench);
+    let calls = bench.engine.list(&Filter::default(), 9, 9).live;
+    assert_eq!(calls.iter().map(|call| call.info.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
+    assert_eq!(bench.events(), ["call.adopted", "call.adopted", "ami.connected"]);
+    // Once they have ended, they are not adopted again, however late Asterisk lists them.
+    bench.hang_up_halves(&ids[1].to_string(), "7002", 16);
+    bench.hang_up_halves(&ids[2].to_string(), "7003", 16);
+    bench.pass(Duration::from_secs(1));
+    for n in 0..ENDED_KEPT as u64 {
+        let number = (7_000_000_000 + n).to_string();
+        let id = bench.call(1, &number);
+        bench.hang_up_halves(&id, &number, 17);
+        bench.pass(Duration::from_secs(1));
+        bench.receive("Event: Other");
+    }
+    bench.reconnect(Duration::from_secs(1));
+    bench.list(&listed);
+    claim_all(&mut bench);
+    assert_eq!(bench.events().iter().filter(|event| **event == "call.adopted").count(), 2);
+}
+
+#[test]
+fn without_a_journal_adopted_calls_are_bounded() {
+    let mut bench = Bench::new();
+    bench.log_in();
+    for round in 0..3 {
+        let ids = (0..400).map(|n| CallId::new(UNIX_EPOCH, round * 1000 + n));
+        let listed: Vec<_> = ids.zip(7_000_001..).flat_map(|(id, number)| invented(id, number)).collect();
+        bench.list(&listed);
+        claim_all(&mut bench);
+        assert_eq!(bench.ready, Ok(()));
+        assert!(bench.engine.unknown_calls.len() <= 400);
+        bench.reconnect(Duration::from_secs(1));
+    }
+    let adopted = bench.events().iter().filter(|event| **event == "call.adopted").count();
+    assert_eq!(adopted, 100);
+}

@@ -94,7 +94,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
     let calls = bench.engine.list(&Filter::default(), 9, 9).live;
     assert_eq!(calls.iter().map(|call| call.info.id.to_string()).collect::<Vec<_>>(), [&ours[..]]);
     assert_eq!((calls[0].info.caller_id.as_str(), calls[0].requested), ("a/b", UNIX_EPOCH));
-    assert_eq!(bench.events(), ["ami.connected"], "it goes on as if nothing had happened");
+    assert_eq!(bench.events(), ["call.adopted", "ami.connected"], "it goes on, and says so");
     bench.originate(1, "7001");
     assert!(matches!(bench.refusal(), Some(Refusal::InProgress { by: Some(_) })));
     bench.hang_up_halves(&ours, "7001", 16);
@@ -109,7 +109,7 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
     let (asked, lives, refused) = (written(1, "7001"), written(2, "7002"), written(3, "7002"));
     let calls = [(&asked, State::Requested), (&lives, State::Joined), (&refused, State::Requested)];
     bench.pass(Duration::from_secs(4));
-    bench.engine.remember(bench.now(), calls.map(|(info, state)| (info.clone(), state)).to_vec(), None);
+    bench.remember(calls, None);
     bench.log_in();
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
@@ -137,8 +137,7 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
     let (lives, over) = (written(1, "7001"), written(2, "7002"));
     let last_alive = UNIX_EPOCH + Duration::from_secs(1);
     bench.pass(Duration::from_secs(4));
-    let calls = vec![(lives.clone(), State::Joined), (over.clone(), State::Answered)];
-    bench.engine.remember(bench.now(), calls, Some(last_alive));
+    bench.remember([(&lives, State::Joined), (&over, State::Answered)], Some(last_alive));
     bench.log_in();
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
@@ -309,4 +308,33 @@ fn answer_found_after_an_outage_says_since_when_it_may_be() {
     });
     let lost = UNIX_EPOCH + Duration::from_secs(2);
     assert!(answer.flatten().is_some_and(|after| after >= lost && after < bench.now().wall), "{answer:?}");
+}
+
+#[test]
+fn call_taken_over_has_its_times_from_the_journal() {
+    let mut bench = Bench::with_start(CONFIG, Duration::from_secs(60));
+    let info = written(1, "7001");
+    let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
+    let moments = crate::call::machine::Moments {
+        queued: at(1),
+        ringing: at(2),
+        answered: at(5),
+        joined: at(6),
+        ..Default::default()
+    };
+    let progress = Progress { moments, ..Progress::of(State::Joined) };
+    let calls = vec![OpenCall { info: Arc::new(info.clone()), progress }];
+    bench.engine.remember(bench.now(), EarlierRuns { calls, last_heard: at(50), recorded_until: at(50) });
+    bench.log_in();
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);
+    bench.list(&[half(&info.id.to_string()), half(&lock("7001"))]);
+    let shown = bench.engine.show(info.id).unwrap();
+    assert_eq!((shown.state, shown.moments), (State::Joined, moments));
+    assert_eq!(bench.events(), ["ami.connected"], "nothing is told twice");
+    bench.pass(Duration::from_secs(1));
+    bench.hang_up_halves(&info.id.to_string(), "7001", 16);
+    bench.pass(Duration::from_secs(1));
+    let (Event::CallEnded(end), _) = bench.records.last().unwrap() else { panic!("{:?}", bench.events()) };
+    assert_eq!((end.ring, end.talk), (Some(Duration::from_secs(3)), Some(Duration::from_secs(56))));
+    assert_eq!((end.moments.answered, end.moments.ended), (at(5), at(61)));
 }

@@ -68,6 +68,7 @@ export class Calls {
     const id = record.call_id;
     const step = STEPS[record.event];
     if (record.event === "call.refused") this.live.delete(id);
+    if (record.event === "call.adopted" && !this.find(id)) this.live.set(id, adopted(record));
     if (!step) return;
     let call = this.live.get(id);
     if (!call) {
@@ -99,6 +100,12 @@ export class Calls {
 export function parsed(call) {
   for (const name of MOMENTS) call[name] = call[name] ? Date.parse(call[name]) : undefined;
   return call;
+}
+
+/** A call that this run of the daemon has taken over, as the record of that tells it. */
+export function adopted(record) {
+  const members = Object.entries(record).filter(([name]) => !OF_THE_RECORD.has(name));
+  return parsed({ ...Object.fromEntries(members), stale: false });
 }
 
 /** The newest records and gaps, oldest first. */

@@ -2,7 +2,7 @@
 
 import { $, draw, el, setText } from "./dom.js";
 import { setAddress } from "./filter.js";
-import { MOMENTS } from "./state.js";
+import { MOMENTS, adopted } from "./state.js";
 import { call as fetchCall } from "./stream.js";
 import { detail, duration, ended, instant, moment, outcome, state, talked, took } from "./words.js";
 
@@ -88,6 +88,10 @@ export class Story {
     if (known) return known;
     const call = {};
     for (const record of this.#records.of(this.id)) {
+      if (record.event === "call.adopted") {
+        Object.assign(call, adopted(record));
+        continue;
+      }
       const step = record.event.slice("call.".length);
       Object.assign(call, record, { state: step === "refused" ? "ended" : step, [step]: record.time });
     }

@@ -32,6 +32,7 @@ export const EVENTS = {
   "call.requested": "none",
   "call.refused": "warn",
   "call.queued": "none",
+  "call.adopted": "none",
   "call.ringing": "ring",
   "call.answered": "good",
   "call.joined": "good",
@@ -48,6 +49,7 @@ export function detail(record) {
   switch (record.event) {
     case "call.requested": return `by ${record.key} as ${record.caller_id}`;
     case "call.refused": return record.text;
+    case "call.adopted": return `from an earlier run, ${state(record.state).word.toLowerCase()}`;
     case "call.joined":
     case "call.left": return record.conference === record.room ? "" : `conference ${record.conference}`;
     case "call.ended": return ending(record);

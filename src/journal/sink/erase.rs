@@ -73,6 +73,9 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
         let path = if count == 0 { path.clone() } else { numbered(&path, count) };
         erased.add(erase_at(&path, number).unwrap_or_else(|error| Erased::failure(&path, error)));
     }
+    // What a crash can have left of a rotation.
+    let spare = numbered(&path, 0);
+    erased.add(erase_at(&spare, number).unwrap_or_else(|error| Erased::failure(&spare, error)));
     erased.note_copies(&path, number, |other| other == name || newest_of(other).is_some());
     erased
 }
@@ -80,7 +83,7 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
 /// How often the file `other` was rotated, if it is one of the journal file `name`.
 fn rotation(name: &str, other: &str) -> Option<usize> {
     let number = other.strip_prefix(name)?.strip_prefix('.')?;
-    number.parse().ok().filter(|count: &usize| *count > 0 && count.to_string() == number)
+    number.parse().ok().filter(|count: &usize| count.to_string() == number)
 }
 
 /// Erases the number from one file, if it is there.

@@ -6,7 +6,7 @@
 //! Others may have their hands on the file, too: logrotate renames or truncates it, an operator deletes it. The writer
 //! looks before each write and once a second whether the configured path still leads to its file. If it does not, it opens
 //! the path anew and begins there with a `gap` line whose `to` is the last number it has written, so that a restart finds
-//! where the numbering goes on.
+//! where the numbering goes on. Every new file has the calls that are still open at its top, see [`open_calls`](super::open_calls).
 
 mod open;
 #[cfg(test)]
@@ -15,12 +15,12 @@ mod tests;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use open::{Change, Known, OpenFile};
 
 use super::erase::{Erased, erase_in_files};
-use super::{Sink, pause};
+use super::{OpenCalls, Sink, pause};
 use crate::call::Number;
 use crate::config::JournalFile;
 use crate::files;
@@ -45,6 +45,14 @@ pub struct FileSink {
     last_seq: Option<u64>,
     /// The file that holds the records before is no longer at the path, and the one that is does not say so yet.
     is_cut: bool,
+    /// Where no rotated file is kept: the last one is still there, as the new one does not hold the open calls yet.
+    has_spare: bool,
+    /// How many bytes the lines of open calls take at the top of the file.
+    carried: u64,
+    /// The calls whose end is not written yet.
+    open_calls: OpenCalls,
+    /// The time of the last record that was written.
+    last_time: SystemTime,
     /// The trouble was logged, and is not over.
     in_trouble: bool,
 }
@@ -53,31 +61,78 @@ impl FileSink {
     /// Writes to the file of these settings; it need not exist, nor be writable yet.
     pub fn new(settings: JournalFile, journal: Journal) -> Self {
         journal.metrics().writer(ReaderKind::File, true);
-        Self { settings, journal, file: None, known: None, last_seq: None, is_cut: false, in_trouble: false }
+        // A run was killed before the new file had the open calls.
+        let has_spare = numbered(&files::resolved(&settings.path), 0).exists();
+        Self {
+            settings,
+            journal,
+            file: None,
+            known: None,
+            last_seq: None,
+            is_cut: false,
+            has_spare,
+            carried: 0,
+            open_calls: OpenCalls::default(),
+            last_time: SystemTime::now(),
+            in_trouble: false,
+        }
+    }
+
+    /// The same sink, which also owes an end to these calls of earlier runs.
+    pub fn carrying(self, calls: OpenCalls) -> Self {
+        let open_calls = if self.journal.masks { calls.masked() } else { calls };
+        Self { open_calls, ..self }
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.notice_change()?;
-        let (max_size, keep) = (self.settings.max_size, self.settings.keep);
-        let is_full = |file: &mut OpenFile| file.length() > 0 && file.length() + lines.len() as u64 > max_size;
+        let (max_length, keep) = (self.max_length(), self.settings.keep);
+        let is_full = |file: &mut OpenFile| file.length() > 0 && file.length() + lines.len() as u64 > max_length;
         if !lines.is_empty()
             && let Some(file) = self.file.take_if(is_full)
         {
             self.known = None;
             rotate(&file.path, keep)?;
+            self.has_spare |= keep == 0;
         }
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(OpenFile::open(&self.settings.path)?),
         };
         self.known = Some(file.known());
-        if self.is_cut {
-            file.append(&cut_line(self.last_seq))?;
+        if self.is_cut || self.has_spare || (file.length() == 0 && !lines.is_empty()) {
+            let mut top = if self.is_cut { cut_line(self.last_seq) } else { Vec::new() };
+            self.open_calls.write_lines(self.last_time, &mut top);
+            let written = file.append(&top);
+            if self.has_spare && (written.is_ok() || self.settings.keep == 0) {
+                // On a full disk its space is what the next attempt needs; the open calls are in memory.
+                remove_spare(&file.path)?;
+                self.has_spare = false;
+            }
+            written?;
+            self.carried = top.len() as u64;
             self.is_cut = false;
         }
         file.append(lines)?;
         self.known = Some(file.known());
         Ok(())
+    }
+
+    /// The length at which the file is rotated. The lines of thousands of open calls alone can be longer than the configured
+    /// size: then as much again is written before they are copied once more.
+    fn max_length(&self) -> u64 {
+        self.settings.max_size.max(2 * self.carried)
+    }
+
+    /// Keeps what the next file has to begin with.
+    fn note(&mut self, batch: &[Entry]) {
+        self.last_seq = batch.iter().filter_map(last_seq).next_back().or(self.last_seq);
+        for entry in batch {
+            self.open_calls.entry(entry);
+            if let Entry::Record(record) = entry {
+                self.last_time = record.time;
+            }
+        }
     }
 
     /// Looks whether the path still leads to the file that was written to last.
@@ -104,6 +159,7 @@ impl Sink for FileSink {
     fn erase(&mut self, number: Number) -> Erased {
         // Cuts off the torn line that a failed write may have left.
         let _ = self.append(&[]);
+        self.open_calls.erase(number);
         erase_in_files(&self.settings, number)
     }
 
@@ -126,7 +182,7 @@ impl Sink for FileSink {
             }
             pause();
         }
-        self.last_seq = batch.iter().filter_map(last_seq).next_back().or(self.last_seq);
+        self.note(batch);
         if self.in_trouble {
             tracing::info!(path = %self.settings.path.display(), "the log file can be written again");
             self.in_trouble = false;
@@ -136,7 +192,8 @@ impl Sink for FileSink {
     }
 }
 
-/// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes.
+/// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes. Where none is kept, `path` becomes `path.0`
+/// until the open calls are in the new file.
 fn rotate(path: &Path, keep: usize) -> io::Result<()> {
     // Somebody else may have removed any of them.
     let unless_gone = |result: io::Result<()>| match result {
@@ -144,13 +201,21 @@ fn rotate(path: &Path, keep: usize) -> io::Result<()> {
         _ => Ok(()),
     };
     if keep == 0 {
-        unless_gone(fs::remove_file(path))?;
+        unless_gone(fs::rename(path, numbered(path, 0)))?;
     }
     for number in (1..=keep).rev() {
         let from = if number == 1 { path.to_owned() } else { numbered(path, number - 1) };
         unless_gone(fs::rename(from, numbered(path, number)))?;
     }
     Ok(())
+}
+
+/// Removes what [`rotate`] has left where no rotated file is kept.
+fn remove_spare(path: &Path) -> io::Result<()> {
+    match fs::remove_file(numbered(path, 0)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The first line of a file whose predecessor is no longer there.

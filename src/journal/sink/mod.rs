@@ -5,6 +5,7 @@
 
 mod erase;
 mod file;
+mod open_calls;
 mod past;
 mod stdout;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use tokio::time::{sleep, timeout};
 
 pub use erase::{Cleaner, Erased, erase_in_files};
 pub use file::FileSink;
+pub use open_calls::OpenCalls;
 pub use past::Past;
 pub use stdout::StdoutSink;
 pub use text::{escaped, quoted, text_line};

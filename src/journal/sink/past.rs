@@ -1,18 +1,21 @@
 //! What the log file of earlier runs says: where numbering goes on, and which calls are owed their end.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
 use super::file::numbered;
-use crate::call::machine::State;
-use crate::call::{CallId, CallInfo, Number};
+use super::open_calls::{CARRIED, OpenCalls, state_after};
+use crate::call::machine::Moments;
+use crate::call::progress::Progress;
+use crate::call::{CallInfo, Number};
 use crate::config::JournalFile;
 use crate::files;
+use crate::journal::GapReason;
 
 /// Longest line taken, in bytes; ours have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
@@ -31,8 +34,12 @@ pub struct Past {
     pub last_time: Option<SystemTime>,
     /// When Asterisk was last heard, as far as it was written down: until then, open calls lived.
     pub last_heard: Option<SystemTime>,
-    /// The calls that were asked for and neither refused nor ended, and how far each had come, oldest first.
-    pub open: Vec<(CallInfo, State)>,
+    /// Every call requested before this time has a record; later ones may have lost theirs. `None` if nothing is recorded.
+    pub recorded_until: Option<SystemTime>,
+    /// The calls that were asked for and neither refused nor ended, and how far each had come.
+    pub open: OpenCalls,
+    /// The last run has not yet adopted the calls that the journal does not know.
+    is_adopting: bool,
 }
 
 impl Past {
@@ -42,22 +49,23 @@ impl Past {
     ///
     /// A file is there and cannot be read.
     pub fn read(settings: &JournalFile) -> io::Result<Self> {
+        let mut past = Self::default();
         let newest = files::resolved(&settings.path);
-        let rotated = (1..=settings.keep).rev().map(|number| numbered(&newest, number));
-        let (mut past, mut open) = (Self::default(), BTreeMap::new());
+        // A crash can leave the file before at `.0` where no rotated one is kept.
+        let rotated = (0..=settings.keep).rev().map(|number| numbered(&newest, number));
         for path in rotated.chain([newest.clone()]) {
             files::require_regular(&path)?;
             match File::open(path) {
-                Ok(file) => past.read_file(file, &mut open)?,
+                Ok(file) => past.read_file(file)?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        past.open = open.into_values().collect();
+        past.recorded_until = past.recorded_until.or(past.last_time);
         Ok(past)
     }
 
-    fn read_file(&mut self, file: File, open: &mut BTreeMap<CallId, (CallInfo, State)>) -> io::Result<()> {
+    fn read_file(&mut self, file: File) -> io::Result<()> {
         let (mut reader, mut line) = (BufReader::with_capacity(1 << 16, file), Vec::new());
         loop {
             line.clear();
@@ -68,41 +76,76 @@ impl Past {
             if line.ends_with(b"\n")
                 && let Ok(record) = serde_json::from_slice::<Line<'_>>(&line)
             {
-                self.take(&record, open);
+                self.take(&record);
             }
         }
     }
 
-    fn take(&mut self, record: &Line<'_>, open: &mut BTreeMap<CallId, (CallInfo, State)>) {
+    fn take(&mut self, record: &Line<'_>) {
+        if record.event == CARRIED {
+            // It was written with the first record after that time.
+            self.last_time = time(record.time.as_ref()).or(self.last_time);
+            return self.take_open(record);
+        }
         let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
         self.last_seq = self.last_seq.max(seq);
-        let time = record.time.as_ref().and_then(|time| humantime::parse_rfc3339(time).ok());
-        self.last_time = time.or(self.last_time);
+        let time = time(record.time.as_ref());
         if is_heard(&record.event) {
             self.last_heard = time.or(self.last_heard);
         }
-        self.is_whole = match &*record.event {
-            "daemon.stopping" => true,
-            "daemon.started" => false,
-            _ => self.is_whole,
-        };
-        let state = match &*record.event {
-            // What became of these may be among the lost.
-            "gap" => return open.retain(|_, (_, state)| *state > State::Requested),
-            "call.requested" => State::Requested,
-            "call.queued" => State::Queued,
-            "call.ringing" => State::Ringing,
-            "call.answered" => State::Answered,
-            "call.joined" => State::Joined,
-            "call.left" => State::Left,
-            "call.refused" | "call.ended" => State::Ended,
-            _ => return,
-        };
-        let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
-        if state == State::Ended {
-            open.remove(&info.id);
-        } else {
-            open.insert(info.id, (info, state));
+        self.watch_for_loss(record);
+        self.last_time = time.or(self.last_time);
+        self.take_call(record, time);
+    }
+
+    /// A run can lose its last records, and a gap those before it, and with them all that the journal knows of a call. The
+    /// next run adopts such calls, and says that it has done so by `ami.connected`; one that is killed before leaves that to
+    /// its successor.
+    fn watch_for_loss(&mut self, record: &Line<'_>) {
+        match &*record.event {
+            "daemon.stopping" => self.is_whole = true,
+            "daemon.started" => {
+                self.is_whole = false;
+                self.may_lose();
+                self.is_adopting = true;
+            }
+            // What is missing after that is in another file, and the open calls follow.
+            "gap" if record.reason.as_deref() == Some(GapReason::FileChanged.as_str()) => {}
+            "gap" => self.may_lose(),
+            "ami.connected" if self.is_adopting => {
+                self.recorded_until = None;
+                self.is_adopting = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Records may be missing here.
+    fn may_lose(&mut self) {
+        self.recorded_until = self.recorded_until.or(self.last_time).or(Some(UNIX_EPOCH));
+    }
+
+    fn take_call(&mut self, record: &Line<'_>, time: Option<SystemTime>) {
+        match &*record.event {
+            "gap" => self.open.gap(),
+            "call.adopted" => self.take_open(record),
+            event => {
+                let Some(state) = state_after(event) else { return };
+                let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
+                let id = info.id;
+                self.open.reach(Arc::new(info), state, time);
+                if let Some(after) = self::time(record.answered_after.as_ref()) {
+                    self.open.answered_after(id, after);
+                }
+            }
+        }
+    }
+
+    /// Takes in a call with the state and the times that the line has.
+    fn take_open(&mut self, record: &Line<'_>) {
+        let info = record.call.as_ref().and_then(Callee::info);
+        if let (Some(info), Some(progress)) = (info, record.progress()) {
+            self.open.insert(Arc::new(info), progress);
         }
     }
 }
@@ -113,17 +156,52 @@ fn is_heard(event: &str) -> bool {
     matches!(event, "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left")
 }
 
+fn time(text: Option<&Cow<'_, str>>) -> Option<SystemTime> {
+    humantime::parse_rfc3339(text?).ok()
+}
+
 #[derive(Deserialize)]
 struct Line<'a> {
     seq: Option<u64>,
-    /// Where a gap ends.
+    /// Where a gap ends, and why it is there.
     to: Option<u64>,
+    #[serde(borrow)]
+    reason: Option<Cow<'a, str>>,
     #[serde(borrow)]
     time: Option<Cow<'a, str>>,
     #[serde(borrow)]
     event: Cow<'a, str>,
     #[serde(borrow, flatten)]
     call: Option<Callee<'a>>,
+    #[serde(borrow)]
+    state: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    queued: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ringing: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    answered: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    answered_after: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    joined: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    left: Option<Cow<'a, str>>,
+}
+
+impl Line<'_> {
+    fn progress(&self) -> Option<Progress> {
+        let moments = Moments {
+            queued: time(self.queued.as_ref()),
+            ringing: time(self.ringing.as_ref()),
+            answered: time(self.answered.as_ref()),
+            joined: time(self.joined.as_ref()),
+            left: time(self.left.as_ref()),
+            ended: None,
+        };
+        let state = self.state.as_ref()?.parse().ok()?;
+        Some(Progress { state, moments, answered_after: time(self.answered_after.as_ref()) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -160,6 +238,8 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::call::CallId;
+    use crate::call::machine::State;
 
     const CALL: &str = r#""number":"+7999","room":"R1","caller_id":"Боб B","lang":"ru","key":"bot""#;
 
@@ -195,7 +275,9 @@ mod tests {
         assert_eq!((past.last_seq, past.is_whole), (9, false));
         // What a bot asked for later is no word of Asterisk's.
         assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
-        let open: Vec<_> = past.open.iter().map(|(info, state)| (info.id, info.caller_id.as_str(), *state)).collect();
+        let open = past.open.into_calls();
+        let open: Vec<_> =
+            open.iter().map(|call| (call.info.id, call.info.caller_id.as_str(), call.progress.state)).collect();
         assert_eq!(open, [(id(1), "Боб B", State::Joined), (id(3), "Боб B", State::Requested)]);
     }
 
@@ -206,8 +288,8 @@ mod tests {
         let gap = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":5}\n".to_owned();
         let lines = [line(1, "call.queued", Some(1)), line(2, "call.requested", Some(2)), gap];
         fs::write(&settings.path, lines.concat()).expect("writes");
-        let open = Past::read(&settings).expect("reads").open;
-        assert_eq!(open.iter().map(|(info, _)| info.id).collect::<Vec<_>>(), [id(1)]);
+        let open = Past::read(&settings).expect("reads").open.into_calls();
+        assert_eq!(open.iter().map(|call| call.info.id).collect::<Vec<_>>(), [id(1)]);
     }
 
     #[test]
@@ -215,6 +297,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
         let past = Past::read(&settings).expect("nothing to read");
-        assert_eq!((past.last_seq, past.open.len()), (0, 0));
+        assert_eq!((past.last_seq, past.recorded_until), (0, None));
+        assert!(past.open.into_calls().is_empty());
     }
 }

@@ -176,21 +176,24 @@ fn each_kind_of_record_is_a_line_of_text() {
         "call.answered seq=7 CALL",
         "call.joined seq=8 CALL conference=КОМНАТА1",
         "call.left seq=9 CALL conference=КОМНАТА1",
-        "call.refused seq=10 CALL reason=in_progress text=\"call already in progress\" in_progress=ID",
-        "call.refused seq=11 CALL reason=in_progress text=\"call already in progress\"",
-        "call.refused seq=12 CALL reason=link_down \
+        "call.adopted seq=10 CALL state=joined requested=2026-11-24T12:00:00.123Z",
+        "call.adopted seq=11 CALL state=answered requested=2026-11-24T12:00:00.123Z queued=2026-11-24T12:00:00.123Z \
+         answered=2026-11-24T12:00:02.123Z",
+        "call.refused seq=12 CALL reason=in_progress text=\"call already in progress\" in_progress=ID",
+        "call.refused seq=13 CALL reason=in_progress text=\"call already in progress\"",
+        "call.refused seq=14 CALL reason=link_down \
          text=\"Asterisk is not reachable: login refused: Authentication failed\"",
-        "call.refused seq=13 CALL reason=overloaded text=\"too many requests at once\"",
-        "call.refused seq=14 CALL reason=stopping text=\"the daemon is stopping\"",
-        "call.refused seq=15 CALL reason=rejected text=\"Asterisk refused the call: Extension does not exist.\"",
-        "call.ended seq=16 CALL outcome=completed cause=16 cause_text=\"Normal Clearing\" ring_seconds=2.5 \
+        "call.refused seq=15 CALL reason=overloaded text=\"too many requests at once\"",
+        "call.refused seq=16 CALL reason=stopping text=\"the daemon is stopping\"",
+        "call.refused seq=17 CALL reason=rejected text=\"Asterisk refused the call: Extension does not exist.\"",
+        "call.ended seq=18 CALL outcome=completed cause=16 cause_text=\"Normal Clearing\" ring_seconds=2.5 \
          talk_seconds=61.0 hung_up_by=bot",
-        "call.ended seq=17 CALL outcome=flood_wait cause=38 cause_text=\"Network out of order\" \
+        "call.ended seq=19 CALL outcome=flood_wait cause=38 cause_text=\"Network out of order\" \
          gateway_reply=\"SIP 500 FLOOD_WAIT 291\" flood_wait_seconds=291 ring_seconds=0.0",
-        "call.ended seq=18 CALL outcome=unknown ended_after=2026-11-24T12:00:00.123Z \
+        "call.ended seq=20 CALL outcome=unknown ended_after=2026-11-24T12:00:00.123Z \
          ended_before=2026-11-24T12:00:05.123Z",
-        "erased seq=19",
-        "daemon.stopping seq=20 reason=SIGTERM",
+        "erased seq=21",
+        "daemon.stopping seq=22 reason=SIGTERM",
     ];
     let records = samples::all();
     assert_eq!(records.len(), expected.len());

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use fastrand::Rng;
 use originatord::ami::codec::Codec;
 use originatord::call::machine::State;
+use originatord::call::progress::{OpenCall, Progress};
 use originatord::call::{CallId, CallInfo};
 use originatord::clock::Now;
 use originatord::config::Config;
@@ -16,6 +18,7 @@ use originatord::journal::Event;
 use originatord::sim::simulator::ConnectionId;
 
 use super::Tally;
+use super::journal::JournalOnDisk;
 
 /// A daemon, as far as it is pure.
 pub(super) struct Daemon {
@@ -30,10 +33,10 @@ pub(super) struct Daemon {
     pub(super) ready: Option<Duration>,
     /// When each bot asked that has no answer yet.
     pub(super) asked: HashMap<u64, Instant>,
-    /// What its log holds of calls: how far each has come, and which were refused or have ended.
-    pub(super) told: HashMap<CallId, (CallInfo, State)>,
-    pub(super) refused: HashSet<CallId>,
-    pub(super) ended: HashSet<CallId>,
+    /// What it has recorded of calls.
+    pub(super) told: Told,
+    /// Its journal file, if it has one; else nothing that it records is ever lost.
+    pub(super) journal: Option<JournalOnDisk>,
     /// Calls of which a bot was told that nobody knew.
     pub(super) unconfirmed: HashSet<CallId>,
     /// When its log last held Asterisk's word.
@@ -57,9 +60,8 @@ impl Daemon {
             connected: Duration::ZERO,
             ready: None,
             asked: HashMap::new(),
-            told: HashMap::new(),
-            refused: HashSet::new(),
-            ended: HashSet::new(),
+            told: Told::default(),
+            journal: None,
             unconfirmed: HashSet::new(),
             last_word: now.wall,
             is_stopping: false,
@@ -70,42 +72,87 @@ impl Daemon {
 
     /// Takes a record into its log.
     pub(super) fn record(&mut self, tally: &mut Tally, time: SystemTime, event: &Event, info: &CallInfo) {
-        let state = match event {
-            Event::CallRequested => {
-                self.told.insert(info.id, (info.clone(), State::Requested));
-                return;
+        match event {
+            Event::CallRequested | Event::CallRefused(_) => {}
+            Event::CallEnded(end) => {
+                tally.ended += 1;
+                tally.unknown += u64::from(end.unseen.is_some());
+                self.last_word = time;
             }
+            Event::CallAdopted(_) => tally.adopted += 1,
+            _ => self.last_word = time,
+        }
+        self.told.record(event, info);
+    }
+
+    /// Whether its log says that the call is over, or never was.
+    pub(super) fn is_over(&self, id: &CallId) -> bool {
+        self.told.is_over(id)
+    }
+
+    /// Whether its log says that Asterisk has accepted the call.
+    pub(super) fn has_accepted(&self, id: &CallId) -> bool {
+        self.told.has_accepted(id)
+    }
+}
+
+/// What records say of calls: how far each has come, and which were refused or have ended.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Told {
+    pub(super) calls: HashMap<CallId, (CallInfo, State)>,
+    refused: HashSet<CallId>,
+    ended: HashSet<CallId>,
+}
+
+impl Told {
+    pub(super) fn record(&mut self, event: &Event, info: &CallInfo) {
+        let state = match event {
+            Event::CallRequested => State::Requested,
             Event::CallRefused(_) => {
                 assert!(self.refused.insert(info.id), "{} is refused twice", info.id);
                 return;
             }
             Event::CallQueued => State::Queued,
+            Event::CallAdopted(progress) => progress.state,
             Event::CallRinging => State::Ringing,
             Event::CallAnswered { .. } => State::Answered,
             Event::CallJoined { .. } => State::Joined,
             Event::CallLeft { .. } => State::Left,
-            Event::CallEnded(end) => {
-                tally.ended += 1;
-                tally.unknown += u64::from(end.unseen.is_some());
+            Event::CallEnded(_) => {
                 assert!(self.ended.insert(info.id), "{} has ended twice", info.id);
-                self.last_word = time;
                 return;
             }
             _ => return,
         };
-        self.last_word = time;
         assert!(!self.is_over(&info.id), "{event:?} of {} after its end", info.id);
-        self.told.insert(info.id, (info.clone(), state));
+        self.calls.insert(info.id, (info.clone(), state));
     }
 
-    /// Whether its log says that the call is over, or never was.
-    pub(super) fn is_over(&self, id: &CallId) -> bool {
+    fn is_over(&self, id: &CallId) -> bool {
         self.ended.contains(id) || self.refused.contains(id)
     }
 
-    /// Whether its log says that Asterisk has accepted the call.
     pub(super) fn has_accepted(&self, id: &CallId) -> bool {
-        self.told.get(id).is_some_and(|(_, state)| *state > State::Requested)
+        self.calls.get(id).is_some_and(|(_, state)| *state > State::Requested)
+    }
+
+    /// Every call that Asterisk is known to have accepted has ended.
+    pub(super) fn assert_complete(&self) {
+        for id in self.calls.keys() {
+            assert!(!self.has_accepted(id) || self.ended.contains(id), "{id} has not ended");
+        }
+    }
+
+    /// Those that are not over.
+    pub(super) fn open(&self) -> Vec<OpenCall> {
+        let open = self.calls.iter().filter(|(id, _)| !self.is_over(id));
+        let call = |(info, state): &(CallInfo, State)| OpenCall {
+            info: Arc::new(info.clone()),
+            progress: Progress::of(*state),
+        };
+        let mut calls: Vec<_> = open.map(|(_, told)| call(told)).collect();
+        calls.sort_by_key(|call| call.info.id);
+        calls
     }
 }
 

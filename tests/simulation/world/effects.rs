@@ -50,6 +50,9 @@ impl World {
                 }
                 Effect::HungUp(..) | Effect::RoundTrip(_) | Effect::Refusing(_) => {}
                 Effect::Record(at, event, call) => {
+                    if let Some(journal) = &mut daemon.journal {
+                        journal.append(at.wall, &event, call.clone());
+                    }
                     if let Some(info) = call {
                         if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {
                             // The log of a daemon that is gone does not say how old its news was.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use originatord::engine::EarlierRuns;
 use originatord::sim::faults::Faults;
 
 use super::World;
@@ -44,13 +45,17 @@ impl World {
         let (now, new) = (self.now(), self.daemon(daemon));
         let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
-        let mut open: Vec<_> =
-            old.told.iter().filter(|(id, _)| !old.is_over(id)).map(|(_, call)| call.clone()).collect();
-        open.sort_by_key(|(info, _)| info.id);
-        new.remembered = open.iter().map(|(info, _)| info.id).collect();
-        new.engine.remember(now, open, Some(old.last_word));
-        (new.told, new.refused, new.ended, new.last_word) = (old.told, old.refused, old.ended, old.last_word);
-        new.unconfirmed = old.unconfirmed;
+        let last_heard = Some(old.last_word);
+        let mut earlier = EarlierRuns { calls: old.told.open(), last_heard, recorded_until: None };
+        (new.told, new.unconfirmed, new.last_word) = (old.told, old.unconfirmed, old.last_word);
+        if let Some(journal) = old.journal {
+            let (journal, read) = journal.start_anew(now.wall);
+            new.told = journal.written.clone();
+            new.unconfirmed.retain(|id| new.told.calls.contains_key(id));
+            (new.journal, earlier) = (Some(journal), read);
+        }
+        new.remembered = earlier.calls.iter().map(|call| call.info.id).collect();
+        new.engine.remember(now, earlier);
         self.settle(daemon);
     }
 

@@ -9,6 +9,7 @@ use originatord::call::machine::State;
 use originatord::journal::Event;
 use originatord::sim::faults::Faults;
 
+use super::journal::JournalOnDisk;
 use super::{MAX_STEP, World};
 
 /// The default `reply_timeout`.
@@ -96,12 +97,14 @@ impl World {
             self.asterisk.pbx().hang_up(now, &channel, None);
         }
         self.pass(SETTLED_WITHIN);
+        self.daemons.iter_mut().filter_map(|daemon| daemon.journal.as_mut()).for_each(JournalOnDisk::write_all);
         for daemon in &self.daemons {
             let left = daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live;
             assert!(left.is_empty(), "{left:?}");
             assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
-            for id in daemon.told.keys() {
-                assert!(!daemon.has_accepted(id) || daemon.ended.contains(id), "{id} has not ended");
+            daemon.told.assert_complete();
+            if let Some(journal) = &daemon.journal {
+                journal.written.assert_complete();
             }
             for id in &daemon.unconfirmed {
                 assert!(daemon.is_over(id), "what has become of {id} was never told");

@@ -116,8 +116,7 @@ fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
 fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
     let mut bench = Bench::new();
     let (made, never_made) = (written(1, "7001"), written(2, "7002"));
-    let calls = [&made, &never_made].map(|info| (info.clone(), State::Requested));
-    bench.engine.remember(bench.now(), calls.to_vec(), None);
+    bench.remember([(&made, State::Requested), (&never_made, State::Requested)], None);
     bench.log_in();
     bench.list(&listed(&made.id.to_string(), "7001"));
     assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);

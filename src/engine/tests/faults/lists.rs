@@ -47,6 +47,7 @@ fn whose_a_call_is_is_asked_once() {
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);
     assert!(bench.engine.reconcile.remembers_nothing());
+    assert_eq!(bench.engine.unknown_calls.len(), 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::journal::record::GapReason;
 use crate::journal::sink::Past;
-use crate::journal::{Event, Gap, samples};
+use crate::journal::{Event, Gap, Record, samples};
 
 /// A sink of a file in a folder of its own.
 struct Case {
@@ -60,7 +60,7 @@ impl Case {
 }
 
 fn record(seq: u64) -> Entry {
-    Entry::Record(Arc::new(samples::of_call(seq, Event::CallQueued)))
+    Entry::Record(Arc::new(Record { call: None, ..samples::of_call(seq, Event::CallQueued) }))
 }
 
 fn line(seq: u64) -> String {
