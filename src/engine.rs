@@ -7,6 +7,7 @@
 mod link;
 mod originate;
 mod reconcile;
+mod rights;
 #[cfg(test)]
 mod tests;
 mod unknown_calls;
@@ -82,6 +83,10 @@ enum Purpose<H> {
     /// Who holds the lock of the call's number.
     Holder(CallId),
     HangUp(CallId, H),
+    /// What the AMI user may read.
+    Rights,
+    /// The call whose events show that those of calls arrive.
+    CallToNowhere,
     /// The list of all channels, to settle with what we believe.
     List,
     /// Whose the call is whose channels were listed.

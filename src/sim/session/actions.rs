@@ -6,7 +6,7 @@ use super::super::channel::Party;
 use super::super::pbx::{Destination, Originate};
 use super::super::wire::Headers;
 use super::super::{Class, Version, dialplan};
-use super::{Phase, Scene, Session, WRITE};
+use super::{Phase, READ, Scene, Session, WRITE};
 
 /// The longest unique id: `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_UNIQUEID: usize = 149;
@@ -197,12 +197,20 @@ impl Session {
         };
         let value = match action.filled("Channel") {
             Some(channel) => scene.pbx.variable(channel, name),
+            None if *name == self.read_line() => {
+                Some(if self.read == READ { "call,system,user" } else { "system,user" }.to_owned())
+            }
             None => Some(scene.pbx.global(name)),
         };
         match value {
             Some(value) => self.success(action, Headers::new().with("Variable", name).with("Value", value)),
             None => self.error(action, "No such channel"),
         }
+    }
+
+    /// What asks for the user's `read =` in manager.conf.
+    fn read_line(&self) -> String {
+        format!("AST_CONFIG(manager.conf,{},read,-1)", self.user.name)
     }
 
     fn confbridge_list(&mut self, scene: &mut Scene<'_>, action: &Headers) {
