@@ -3,7 +3,9 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+
+use originatord::call::CallId;
 
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon};
@@ -131,4 +133,67 @@ fn what_is_said_of_our_own_calls_is_kept_no_longer_than_words_are() {
     println!("{grown} KiB");
     assert!(grown < 2 * 1024, "{grown} KiB more");
     assert!(daemon.output().len() < 200 * 1024, "{} bytes of log", daemon.output().len());
+}
+
+/// Asterisk lists this many calls in conferences, of each number once. An hour before now and an hour after it, ids say.
+const INVENTED: u64 = 195_000;
+
+fn invented() -> Vec<String> {
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+    let mut frames = Vec::new();
+    for n in 0..INVENTED {
+        let time = if n % 2 == 0 { now - hour } else { now + hour };
+        let id = CallId::new(time, n.into());
+        let number = 70_000_000_000 + n;
+        frames.push(format!("Uniqueid: {id}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
+        frames.push(format!("Uniqueid: od-lock-{number}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
+    }
+    frames
+}
+
+/// Has Asterisk list these channels to the daemon, on a new connection, and waits until that is settled.
+fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
+    let connected = || daemon.output().matches("\"ami.connected\"").count();
+    let before = connected();
+    asterisk.list(frames);
+    asterisk.cut();
+    eventually("the calls are settled", || (connected() > before).then_some(()));
+}
+
+#[test]
+fn invented_calls_take_no_memory_and_get_no_record() {
+    // Without a journal nothing tells those of before the start from ours: some are adopted, and no more.
+    for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
+        let settings = [("journal", journal), ("asterisk", "keepalive = \"1h\"")];
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(&settings);
+        daemon.wait_for_event("ami.connected");
+        let daemon = daemon.crash_and_restart();
+        asterisk.variable("originatord/tester/ru/R1/Bob");
+        let frames = invented();
+        let grown = grown(&daemon, || relist(&asterisk, &daemon, frames));
+        relist(&asterisk, &daemon, Vec::new());
+        let output = daemon.output();
+        let count = |event: &str| output.matches(&format!("\"event\":\"{event}\"")).count();
+        println!("{grown} KiB, {} adopted, {} bytes of log", count("call.adopted"), output.len());
+        assert!(count("call.adopted") <= most_adopted && count("call.ended") <= most_adopted, "{most_adopted}");
+        // 195 000 calls would take some 160 MiB.
+        assert!(grown < 8 * 1024 + 3 * most_adopted as u64, "{grown} KiB more");
+        daemon.call_ok("79990000000", "R1");
+    }
+}
+
+#[test]
+fn link_that_is_cut_as_soon_as_it_is_ready_does_not_fill_the_log() {
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("asterisk", "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"")]);
+    let began = Instant::now();
+    for logins in 2..300 {
+        asterisk.wait_for("Ping", logins);
+        asterisk.cut();
+    }
+    let output = daemon.output();
+    let records = output.matches("\"event\":\"ami.").count();
+    // A hundred at once, and one in ten seconds.
+    let most = 101 + began.elapsed().as_secs() / 10;
+    assert!(records as u64 <= most, "{records} records, {most} at most");
 }

@@ -1,9 +1,13 @@
 //! The link to Asterisk: connecting, logged in, lost, and connecting again.
 
+mod records;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
+
+use records::LinkRecords;
 
 use super::reconcile::Reconcile;
 use super::rights::{CallEvents, NO_EVENTS};
@@ -40,6 +44,7 @@ pub(super) struct Link<P> {
     pub(super) call_events: CallEvents,
     /// Whether `ami.connected` was recorded of this connection.
     is_recorded: bool,
+    records: LinkRecords,
 }
 
 /// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no dialplan.
@@ -71,6 +76,7 @@ impl<H> Link<Purpose<H>> {
             refusing: None,
             call_events: CallEvents::Expected,
             is_recorded: false,
+            records: LinkRecords::new(now.instant),
         }
     }
 
@@ -141,7 +147,7 @@ impl<H> Link<Purpose<H>> {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        Some(match &self.phase {
+        let next = match &self.phase {
             Phase::Pausing(until) | Phase::Connecting(until) => *until,
             Phase::Connected(session, _) if session.is_up() => {
                 let start = if let Start::Awaited(until) = self.start { Some(until) } else { None };
@@ -149,7 +155,8 @@ impl<H> Link<Purpose<H>> {
                 [start, events].into_iter().flatten().fold(session.deadline(), Instant::min)
             }
             Phase::Connected(session, login_by) => session.deadline().min(*login_by),
-        })
+        };
+        self.records.deadline().map_or(Some(next), |at| Some(at.min(next)))
     }
 }
 
@@ -218,6 +225,9 @@ impl<O, H> Engine<O, H> {
     }
 
     pub(super) fn tick_link(&mut self, now: Now) {
+        if let Some(event) = self.link.records.due(now.instant) {
+            self.record(now, event, None);
+        }
         match &mut self.link.phase {
             Phase::Pausing(until) if *until <= now.instant => {
                 self.link.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
@@ -374,9 +384,15 @@ impl<O, H> Engine<O, H> {
         self.link.trouble = reason.into();
         if self.link.repeated.is_multiple_of(RECORD_EVERY) {
             let asterisk = self.settings.asterisk.clone();
-            self.record(now, Event::AmiDisconnected { asterisk, reason: reason.into() }, None);
+            self.record_link(now, Event::AmiDisconnected { asterisk, reason: reason.into() });
         }
         self.effects.push(Effect::Ready(Err(reason.into())));
+    }
+
+    fn record_link(&mut self, now: Now, event: Event) {
+        if let Some(event) = self.link.records.offer(now.instant, event) {
+            self.record(now, event, None);
+        }
     }
 
     /// The link is up and all calls are settled: calls can be made, once Asterisk has started.
@@ -389,7 +405,7 @@ impl<O, H> Engine<O, H> {
         let banner = session.banner().into();
         self.settings.backoff.reset();
         let (asterisk, live) = (self.settings.asterisk.clone(), self.registry.len());
-        self.record(now, Event::AmiConnected { asterisk, banner, live }, None);
+        self.record_link(now, Event::AmiConnected { asterisk, banner, live });
         self.say_ready();
     }
 }

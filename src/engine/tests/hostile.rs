@@ -167,3 +167,21 @@ fn without_a_journal_adopted_calls_are_bounded() {
     let adopted = bench.events().iter().filter(|event| **event == "call.adopted").count();
     assert_eq!(adopted, 100);
 }
+
+#[test]
+fn link_that_comes_and_goes_is_recorded_every_ten_seconds() {
+    let mut bench = Bench::ready();
+    for _ in 0..1000 {
+        bench.reconnect(Duration::ZERO);
+        bench.list(&[]);
+    }
+    let most = 100 + bench.time.as_secs() as usize / 10;
+    assert!(bench.time.as_secs() > 100 && bench.records.len() <= most + 1, "{} records", bench.records.len());
+    assert!(bench.records.len() >= most - 1, "{} records", bench.records.len());
+    // Once it stays, that is recorded.
+    bench.idle(Duration::from_secs(11));
+    assert_eq!(bench.events().last(), Some(&"ami.connected"));
+    let after = bench.records.len();
+    bench.idle(Duration::from_secs(60));
+    assert_eq!(bench.records.len(), after, "nothing is recorded twice");
+}
