@@ -44,6 +44,9 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
     for Problem { line, text } in &config.placeholders {
         report.line(Verdict::Failure, &format!("{}:{line}: {text}", path.display()));
     }
+    for Problem { line, text } in &config.warnings {
+        report.line(Verdict::Warning, &format!("{}:{line}: {text}", path.display()));
+    }
     if connect {
         look(&config, &mut report).await;
     }

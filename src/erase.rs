@@ -14,8 +14,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
-use crate::client::{Client, request};
+use crate::client::{Client, in_query, request};
 use crate::config::{Config, Problems, Role};
 use crate::files;
 use crate::history;
@@ -102,23 +103,26 @@ fn report(erased: &Erased) -> ExitCode {
 }
 
 async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
-    let number: Number = args.number.parse()?;
+    // Only the daemon, or its configuration, knows the national form.
+    let spelling: Spelling = args.number.parse()?;
     let Connection { url, ca_file, .. } = &args.connection;
     let key = args.connection.key()?;
     let client = |url: &str, key| Client::new(url, Some(key), ca_file.as_deref()).map_err(TerminalError::from);
     if let (Some(url), Some(key)) = (url, &key) {
-        return ask(client(url, key.clone())?, number).await;
+        return ask(client(url, key.clone())?, spelling).await;
     }
     let config = Config::load(&args.config)?;
     let key = || key.or_else(|| key_of(&config)).ok_or(EraseError::NoKey);
     if let Some(url) = url {
-        return ask(client(url, key()?)?, number).await;
+        return ask(client(url, key()?)?, spelling).await;
     }
     let address = reachable(config.http.listen);
     match TcpStream::connect(address).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => in_files(&config, number, address),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            in_files(&config, config.numbers.read_sought(&args.number)?, address)
+        }
         _ if config.http.tls.is_some() => Err(EraseError::NoUrl),
-        _ => ask(client(&format!("http://{address}"), key()?)?, number).await,
+        _ => ask(client(&format!("http://{address}"), key()?)?, spelling).await,
     }
 }
 
@@ -138,9 +142,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Has the daemon do it.
-async fn ask(client: Client, number: Number) -> Result<Erased, EraseError> {
-    // Digits need no escape.
-    let uri = Uri::try_from(format!("/api/history?number={}", number.digits())).unwrap_or_default();
+async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
+    let uri = Uri::try_from(format!("/api/history?number={}", in_query(&number.to_string()))).unwrap_or_default();
     let answer = client.ask(request(Method::DELETE, uri)).await.map_err(TerminalError::from)?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let kept = body["kept"].as_array().into_iter().flatten().filter_map(Value::as_str);

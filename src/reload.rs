@@ -65,12 +65,12 @@ impl Reload {
 }
 
 /// The settings that only a start takes up, in a form to be compared and never printed.
-pub struct Fixed([(&'static str, String); 8]);
+pub struct Fixed([(&'static str, String); 9]);
 
 impl Fixed {
     /// Those of this configuration.
     pub fn of(config: &Config) -> Self {
-        let Config { instance, http, asterisk, originate, log, journal, history, privacy, .. } = config;
+        let Config { instance, http, asterisk, originate, numbers, log, journal, history, privacy, .. } = config;
         let secret = asterisk.secret.expose_secret();
         // Whether there is TLS is fixed, its files' contents are not.
         Self([
@@ -78,6 +78,7 @@ impl Fixed {
             ("[http]", format!("{http:?}")),
             ("[[asterisk]]", format!("{asterisk:?} {secret}")),
             ("[originate]", format!("{originate:?}")),
+            ("[numbers]", format!("{numbers:?}")),
             ("log.format", format!("{:?}", log.format)),
             ("[journal]", format!("{journal:?}")),
             ("[history]", format!("{history:?}")),

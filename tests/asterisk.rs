@@ -20,6 +20,7 @@ macro_rules! on_both_versions {
 
 on_both_versions!(
     answered_and_joined,
+    rooms_of_unusual_names,
     callee_leaves,
     outcomes_tell_why,
     nobody_picks_up,
@@ -55,6 +56,30 @@ fn answered_and_joined(pbx: &Pbx) {
     assert_eq!((&call["state"], &call["room"]), (&json!("joined"), &json!("КОМНАТА1")));
     daemon.delete(&format!("/api/calls/{id}"));
     daemon.wait_for(&id, "call.ended");
+}
+
+fn rooms_of_unusual_names(pbx: &Pbx) {
+    let daemon = pbx.daemon();
+    let rooms = ["Room 1", "#5", "+1", "*", "_x", "1-1", "हिन्दी"];
+    let numbers = (0..).map(|n| format!("799901{n:02}001")).zip(rooms);
+    let calls: Vec<_> = numbers
+        .map(|(number, room)| {
+            // Some have a name to be shown, and some have none.
+            let caller_id = if number.contains("01001") { "Tom & Jerry" } else { "" };
+            let body = json!({ "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": caller_id });
+            let reply = daemon.post(body.to_string().as_bytes());
+            (reply.header("x-call-id").unwrap_or_else(|| panic!("{room}: {reply:?}")).to_owned(), room)
+        })
+        .collect();
+    for (id, room) in &calls {
+        assert_eq!(daemon.wait_for(id, "call.joined")["conference"], *room);
+    }
+    let daemon = daemon.crash_and_restart();
+    for (id, room) in &calls {
+        // The channel itself tells whose it is: there is no journal.
+        assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["room"], *room);
+        daemon.delete(&format!("/api/calls/{id}"));
+    }
 }
 
 fn callee_leaves(pbx: &Pbx) {

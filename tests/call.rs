@@ -182,7 +182,7 @@ fn without_a_daemon_or_a_key_that_may_call_nothing_is_asked() {
     let ended = run(call(address, &["79990000001", "R1"]));
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(ended.stderr.contains("cannot connect to"), "{ended:?}");
-    for wrong in [&["12", "R1"][..], &["7999", "a b"], &["7999"], &["7999", "R", "--caller-id", "<x>"]] {
+    for wrong in [&["12", "R1"][..], &["7999", "a  b"], &["7999"], &["7999", "R", "--caller-id", "x\ty"]] {
         assert_eq!(run(call(address, wrong)).code, Some(64), "{wrong:?}");
     }
 }

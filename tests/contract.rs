@@ -65,22 +65,120 @@ fn replies_of_the_original_to_the_byte() {
         (fields("+79990000001").to_string(), 200, ok),
         (fields("79990000001").to_string(), 200, busy),
         (fields("+7 (999) 000-00-01").to_string(), 200, busy),
+        (fields("0079990000001").to_string(), 200, busy),
+        (fields("\u{202a}+7\u{a0}999\u{2011}000\u{2013}00/01\u{202c}\n").to_string(), 200, busy),
         // Only equal numbers collide: this one is a prefix of the last.
         (fields("7999000000").to_string(), 200, ok),
         (format!("\u{feff}{}", fields("79990000002")), 200, ok),
     ];
+    let mut first = None;
     for (body, status, expected) in rows {
         let reply = daemon.post(body.as_bytes());
         assert_eq!((reply.status, &*reply.body), (status, expected), "{body}");
         assert_eq!(reply.header("content-type"), Some("application/json"));
-        let tells_id = reply.header("x-call-id").is_some();
-        assert_eq!(tells_id, expected == ok);
-        if let Some(id) = reply.header("x-call-id") {
+        let id = reply.header("x-call-id").map(str::to_owned);
+        assert_eq!(reply.body.contains("error"), expected != ok);
+        if expected == ok {
+            let id = id.expect("an id");
             assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
-            assert!(!reply.body.contains("error"));
+            first.get_or_insert(id);
         } else {
-            assert!(reply.body.contains("error"));
+            // The call that has the number is named.
+            assert_eq!(id.as_ref(), first.as_ref().filter(|_| expected == busy), "{body}");
+            assert_eq!(reply.header("location"), None);
         }
+    }
+}
+
+/// The values that the original takes, what becomes of them, and what Asterisk is told.
+#[test]
+fn what_can_be_made_safe_is_taken() {
+    let (asterisk, daemon) = start(OnOriginate::Accept);
+    let rows = [
+        ("caller_id", json!("Tom & Jerry"), "caller_id", "Tom Jerry"),
+        ("caller_id", json!("Иванов, Пётр"), "caller_id", "Иванов Пётр"),
+        ("caller_id", json!("Пе\u{301}тр \u{202e}"), "caller_id", "Пе\u{301}тр"),
+        ("caller_id", json!("я".repeat(300)), "caller_id", &"я".repeat(32)),
+        ("caller_id", json!("<&>"), "caller_id", ""),
+        ("caller_id", json!(""), "caller_id", ""),
+        ("room_name", json!(" Room 1 "), "room", "Room 1"),
+        ("room_name", json!("#5"), "room", "#5"),
+        ("room_name", json!("+1"), "room", "+1"),
+        ("room_name", json!("*"), "room", "*"),
+        ("room_name", json!("Заи\u{306}ка"), "room", "Зайка"),
+        ("lang", json!(""), "lang", "ru"),
+        ("lang", json!(null), "lang", "ru"),
+        ("lang", json!(" en "), "lang", "en"),
+        ("phone_number", json!("(+7) 999/000.00-99"), "number", "+79990000099"),
+        ("phone_number", json!("00\u{200b}7\u{2009}999\u{2212}0000098"), "number", "+79990000098"),
+    ];
+    for (n, (field, value, shown_as, shown)) in rows.into_iter().enumerate() {
+        let mut body = fields(&format!("799900001{n:02}"));
+        body[field] = value.clone();
+        let reply = daemon.post(body.to_string().as_bytes());
+        assert_eq!((reply.status, &*reply.body), (200, "{\"message\":\"ok\"}\n"), "{field} = {value}");
+        let id = reply.header("x-call-id").expect("an id");
+        assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()[shown_as], shown, "{field} = {value}");
+        let sent = asterisk.wait_for("Originate", n + 1);
+        match shown_as {
+            "caller_id" if shown.is_empty() => assert_eq!(sent.get("CallerID"), None),
+            "caller_id" => assert_eq!(sent.get("CallerID"), Some(&*format!("<{shown}>"))),
+            "room" => assert_eq!(sent.get("Exten"), Some(shown)),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn national_form_is_the_same_number_where_it_is_configured() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let settings = [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
+    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &settings);
+    let id = daemon.call_ok("8 (999) 000-00-01", "R1");
+    for same in ["79990000001", "+79990000001", "007 999 000 00 01", "89990000001"] {
+        let busy = daemon.call(same, "R1");
+        assert_eq!(
+            (busy.json()["text"].as_str(), busy.header("x-call-id")),
+            (Some("call already in progress"), Some(&*id))
+        );
+        let found = daemon.get(&format!("/api/calls?number={}", same.replace('+', "%2B").replace(' ', "%20")));
+        assert_eq!(found.json()["live"][0]["call_id"], *id, "{same}");
+    }
+    for denied in ["89000000001", "0079000000001", "+79000000001"] {
+        assert_refused(&daemon.call(denied, "R1"), 403, denied);
+    }
+    // Neither a short number nor a foreign one is in the national form.
+    for (other, called) in [("8123", "8123"), ("+89990000001", "89990000001"), ("861012345678", "861012345678")] {
+        let id = daemon.call_ok(other, "R1");
+        assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["number"], format!("+{called}"));
+    }
+}
+
+#[test]
+fn order_of_the_refusals() {
+    let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let relay = Relay::start(&asterisk.address.to_string());
+    let settings = [("key", watch), ("limits", "attempts_per_number = 1\ndeny = [\"7900\"]")];
+    let daemon = Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &settings);
+    let watcher = |number: &str| {
+        let mut body = fields(number);
+        body["api_key"] = "k3y-of-the-watcher".into();
+        daemon.post(body.to_string().as_bytes())
+    };
+    assert_refused(&watcher("12"), 400, "fields before the role");
+    assert_refused(&watcher("79990000001"), 403, "the role");
+    let live = daemon.call_ok("79990000001", "R1");
+    let over = daemon.call_over(&asterisk, "79990000002", "R1");
+    assert_ne!(live, over);
+    relay.cut();
+    daemon.wait_for_event("ami.disconnected");
+    assert_refused(&daemon.call("79000000001", "R1"), 403, "lists before all that follows");
+    assert_eq!(daemon.call("79990000001", "R1").json()["text"], "call already in progress");
+    assert_refused(&daemon.call("79990000002", "R1"), 429, "limits before the link");
+    for _ in 0..2 {
+        // Nothing was attempted, and so nothing is counted.
+        assert_refused(&daemon.call("79990000003", "R1"), 503, "the link");
     }
 }
 
@@ -164,22 +262,28 @@ fn hostile_values_are_refused_by_name_and_never_reach_asterisk() {
         "1&2",
         "1/n",
         "1;2",
+        "a\tb",
+        "a\u{9b}b",
+        "a\u{2028}b",
         "${SHELL(id)}",
         "$[1+1]",
         "a|b",
         "a\"b",
         "a\\b",
         "<a>",
-        "\u{85}",
         &long,
     ];
     let others = [json!(79990000000u64), json!(1.5), json!(true), json!(null), json!([]), json!({ "a": 1 })];
     for field in ["phone_number", "room_name", "caller_id", "lang"] {
         let values = strings.iter().map(|value| json!(value)).chain(others.clone());
         for value in values {
-            // A caller id may be anything that cannot break out of `CallerID: <…>`.
-            let harmless = ["1@evil", "1/n"].map(|text| json!(text));
-            if field == "caller_id" && harmless.contains(&value) {
+            // A display name is made harmless, and no language is the default one.
+            let is_harmless = match value.as_str() {
+                Some(text) if field == "caller_id" => !text.contains(|c: char| c.is_control() || c == '\u{2028}'),
+                Some(text) => field == "lang" && text.is_empty(),
+                None => field == "lang" && value.is_null(),
+            };
+            if is_harmless {
                 continue;
             }
             let reply = daemon.post(&with(field, value.clone()));

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::Value;
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::Daemon;
-use support::eventually;
+use support::{eventually, program};
 use tempfile::TempDir;
 
 /// The calls that the earlier build left behind.
@@ -131,4 +131,55 @@ fn masked_journal_is_completed_from_the_list() {
         (ended.len() == 3).then_some(ended)
     });
     assert!(ended.iter().all(|record| record["outcome"] == "unknown"), "{ended:?}");
+}
+
+#[test]
+fn number_with_zeros_is_one_with_its_new_form() {
+    for (files, mask) in
+        [(&["calls.jsonl", "calls.jsonl.1", "calls.jsonl.2"][..], "false"), (&["masked.jsonl"], "true")]
+    {
+        let upgrade = Upgrade::new();
+        for name in files {
+            upgrade.copy(name, &name.replace("masked", "calls"));
+        }
+        let folder = upgrade.folder.path().to_owned();
+        let written = |text: &str| {
+            let files = std::fs::read_dir(&folder)
+                .expect("a folder")
+                .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
+            files.filter(|file| file.contains(text)).count()
+        };
+        let (_asterisk, daemon) = upgrade.start(&[("mask_numbers = false", &format!("mask_numbers = {mask}"))]);
+        let found = |query: &str| {
+            let calls = daemon.get(&format!("/api/calls?{query}")).json();
+            calls["ended"].as_array().expect("calls").len()
+        };
+        eventually("the call is in the history", || (found("number=799912301") == 1).then_some(()));
+        assert_eq!(found("number=%2B00799912301"), 1);
+        let recorded = if mask == "true" { "+0079•••2301" } else { "+00799912301" };
+        assert!(written(recorded) > 0);
+        let erased = daemon.delete("/api/history?number=799912301");
+        assert_eq!(erased.status, 200, "{erased:?}");
+        assert_eq!(written(recorded), 0);
+        assert_eq!(found("number=799912301"), 0);
+    }
+}
+
+#[test]
+fn lists_of_an_earlier_configuration_are_warned_of() {
+    let folder = TempDir::new().expect("a folder");
+    let upgrade = Upgrade::new();
+    upgrade.copy("config.toml", "config.toml");
+    let config = std::fs::read_to_string(upgrade.folder.path().join("config.toml")).expect("a configuration");
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, config.replace("AMI", "127.0.0.1:5038")).expect("it is written");
+    let checked = program::run(program::command(&["check", "--config", &path.to_string_lossy()]));
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for entry in [
+        "api_keys.allow: no number begins with 0079",
+        "api_keys.deny: no number begins with 007900",
+        "limits.allow: no number begins with 00:",
+    ] {
+        assert!(checked.stdout.contains(entry), "{entry}: {checked:?}");
+    }
 }

@@ -209,7 +209,7 @@ fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
         seen.retain(|step| step != link);
         assert_eq!(seen, expected, "{args:?}");
     }
-    for wrong in [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a b"]] {
+    for wrong in [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a  b"]] {
         assert_eq!(run(tail(daemon.address, &wrong)).code, Some(64), "{wrong:?}");
     }
 }

@@ -53,7 +53,7 @@ pub struct Originate {
     pub priority: u32,
     /// How long it may ring.
     pub timeout: Duration,
-    /// The caller's number or name, without the brackets it is sent in.
+    /// The caller's number or name, without the brackets it is sent in; empty for none.
     pub caller_id: String,
     /// Channel variables.
     pub variables: Vec<(Cow<'static, str>, String)>,
@@ -170,7 +170,9 @@ impl Action {
                 put("Exten", &[&originate.exten])?;
                 put("Priority", &[&originate.priority.to_string()])?;
                 put("Timeout", &[&originate.timeout.as_millis().to_string()])?;
-                put("CallerID", &["<", &originate.caller_id, ">"])?;
+                if !originate.caller_id.is_empty() {
+                    put("CallerID", &["<", &originate.caller_id, ">"])?;
+                }
                 for (name, value) in &originate.variables {
                     put("Variable", &[name, "=", value])?;
                 }

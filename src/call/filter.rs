@@ -11,7 +11,7 @@ use super::{CallId, CallInfo, Number, Room};
 pub struct Filter {
     /// It is to this number.
     pub number: Option<Number>,
-    /// It was asked for with this room.
+    /// It was asked for with this room, whose case does not matter.
     pub room: Option<Room>,
     /// It ended so; a call that lives has no outcome.
     pub outcome: Option<Outcome>,
@@ -40,7 +40,7 @@ impl Filter {
         from.is_none_or(|from| from <= call.id)
             && until.is_none_or(|until| call.id < until)
             && self.number.is_none_or(|number| number.may_be(call.number))
-            && self.room.as_ref().is_none_or(|room| *room == call.room)
+            && self.room.as_ref().is_none_or(|room| room.is_same(call.room.as_str()))
             && self.key.as_ref().is_none_or(|key| *key == call.key)
             && self.outcome.is_none_or(|wanted| outcome == Some(wanted))
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Serialize, Serializer};
 use ulid::Ulid;
 
-use super::number::{MAX_DIGITS, Number};
+use super::number::Number;
 
 /// What a call id begins with, so that our channels are told from everybody else's.
 const CALL_PREFIX: &str = "od-";
@@ -86,11 +86,11 @@ pub fn lock_id(number: Number) -> String {
     format!("{LOCK_PREFIX}{}", number.digits())
 }
 
-/// The number whose lock `uniqueid` is, if it is one.
+/// The number whose lock `uniqueid` is, if it is one. A lock that an earlier build took for `007999…` is one of `7999…`.
 pub fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
-    let number: Number = digits.parse().ok()?;
-    (number.text(&mut [0; MAX_DIGITS]) == digits).then_some(number)
+    let is_lock = digits.bytes().all(|b| b.is_ascii_digit());
+    is_lock.then(|| Number::recorded(digits.as_bytes())).flatten()
 }
 
 #[cfg(test)]
@@ -132,6 +132,7 @@ mod tests {
         let number = "+79991234567".parse().unwrap();
         assert_eq!(lock_id(number), "od-lock-79991234567");
         assert_eq!(locked_number("od-lock-79991234567"), Some(number));
+        assert_eq!(locked_number("od-lock-0079991234567"), Some(number));
         for bad in ["od-lock-+79991234567", "od-lock-7", "od-lock-", "79991234567"] {
             assert_eq!(locked_number(bad), None, "{bad}");
         }

@@ -9,13 +9,16 @@ pub mod filter;
 mod id;
 pub mod limits;
 pub mod machine;
+mod masking;
 mod number;
+pub mod numbering;
 pub mod outcome;
 pub mod progress;
 pub mod refusal;
 pub mod registry;
 mod state;
 mod text;
+pub mod unicode;
 pub mod view;
 
 use std::sync::Arc;
@@ -23,6 +26,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use id::{CallId, NotACallId, lock_id, locked_number};
+pub use masking::hide;
 pub(crate) use number::HIDDEN;
 pub use number::Number;
 pub use refusal::Refusal;
@@ -59,9 +63,11 @@ pub struct CallInfo {
 }
 
 impl CallInfo {
-    /// The same call, with its number masked.
+    /// The same call, with its number masked, in its other texts too.
     pub fn masked(&self) -> Self {
-        Self { number: self.number.masked(), ..self.clone() }
+        let number = self.number;
+        let (room, caller_id) = (self.room.masked(number), self.caller_id.masked(number));
+        Self { number: number.masked(), room, caller_id, ..self.clone() }
     }
 
     /// Puts who is called, and for whom, as every record of the call has it.

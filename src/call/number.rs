@@ -6,14 +6,18 @@ use std::str::FromStr;
 use serde::{Serialize, Serializer};
 
 use super::Invalid;
+use super::numbering::{Numbering, Spelling};
+
+/// Fewest digits of a number.
+pub(super) const MIN_DIGITS: usize = 3;
 
 /// Most digits of a number, in E.164.
 pub(super) const MAX_DIGITS: usize = 15;
 
-/// A callee's number in E.164: 3 to 15 digits, no `+`.
+/// A callee's number in E.164: 3 to 15 digits, the first not 0, no `+`.
 ///
 /// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length survive and
-/// a map of a million numbers costs eight bytes a key.
+/// a map of a million numbers costs eight bytes a key. Only a number that an earlier build recorded can begin with 0.
 ///
 /// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what was written down; nobody
 /// can ask for a call to one.
@@ -61,53 +65,88 @@ impl Number {
 
     /// Whether both can be one number: where one is masked, what is left of it has to be alike.
     pub fn may_be(self, other: Self) -> bool {
-        self == other || (self.is_masked() != other.is_masked() && self.masked() == other.masked())
+        if self.is_masked() == other.is_masked() {
+            return self == other;
+        }
+        let (whole, masked) = if self.is_masked() { (other, self) } else { (self, other) };
+        whole.masked() == masked || whole.with_zeros().is_some_and(|old| old.masked() == masked)
+    }
+
+    /// All that this number can be in what this build and earlier ones wrote down: whole and masked, and both behind
+    /// `00`.
+    pub fn recorded_forms(self) -> Vec<String> {
+        let whole = [Some(self), self.with_zeros()].into_iter().flatten();
+        whole.flat_map(|number| [number.to_string(), number.masked().to_string()]).collect()
     }
 
     /// Reads a number as it was written down, masked or not.
     ///
     /// # Errors
     ///
-    /// It is none.
+    /// The text is no number.
     pub fn from_record(text: &str) -> Result<Self, Invalid> {
-        let number: Self = text.replace(HIDDEN, "0").parse()?;
-        Ok(if text.contains(HIDDEN) { number.masked() } else { number })
+        let spelling: Spelling = text.replace(HIDDEN, "0").parse()?;
+        let number = if text.contains(HIDDEN) {
+            Self::guarded(spelling.digits()).map(Self::masked)
+        } else {
+            Self::recorded(spelling.digits())
+        };
+        number.ok_or(NOT_RECORDED)
+    }
+
+    /// The number of these digits; none if they cannot be one.
+    pub(super) fn from_digits(digits: impl IntoIterator<Item = u8>) -> Option<Self> {
+        let mut digits = digits.into_iter().peekable();
+        if digits.peek() == Some(&b'0') { None } else { Self::guarded_from(digits) }
+    }
+
+    /// The number that a record of these digits is of. An earlier build took `007999…` and `7999…` for two numbers, and
+    /// `0999…` for a third.
+    pub(super) fn recorded(digits: &[u8]) -> Option<Self> {
+        let behind_zeros = digits.strip_prefix(b"00").and_then(|rest| Self::from_digits(rest.iter().copied()));
+        behind_zeros.or_else(|| Self::guarded(digits))
+    }
+
+    fn guarded(digits: &[u8]) -> Option<Self> {
+        Self::guarded_from(digits.iter().copied())
+    }
+
+    fn guarded_from(digits: impl Iterator<Item = u8>) -> Option<Self> {
+        let (mut guarded, mut count) = (1_u64, 0);
+        for digit in digits {
+            count += 1;
+            if count > MAX_DIGITS {
+                return None;
+            }
+            guarded = guarded * 10 + u64::from(digit.wrapping_sub(b'0'));
+        }
+        (count >= MIN_DIGITS).then_some(Self(guarded))
+    }
+
+    /// The same number as an earlier build recorded it if it was asked for with `00`; none if it was too long for that.
+    fn with_zeros(self) -> Option<Self> {
+        let digits = self.digits();
+        let is_ours = !self.is_masked() && !digits.starts_with('0');
+        is_ours.then(|| Self::guarded_from("00".bytes().chain(digits.bytes()))).flatten()
     }
 }
 
+/// Why a record's number is none.
+const NOT_RECORDED: Invalid = Invalid { field: "phone_number", rule: "must be 3 to 15 digits" };
+
 /// The places of the digits that are hidden in a masked number of this length.
-fn hidden(length: usize) -> std::ops::Range<usize> {
+pub(super) fn hidden(length: usize) -> std::ops::Range<usize> {
     let left = length - length.saturating_sub(8).max(3).min(length);
     let at_end = left.div_ceil(2).min(4);
     left - at_end..length - at_end
 }
 
+/// A number as anybody may write it where no national form is configured.
 impl FromStr for Number {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        const INVALID: Invalid = Invalid {
-            field: "phone_number",
-            rule: "must be an optional + and 3 to 15 digits; spaces, -, ., ( and ) are ignored",
-        };
-        let mut guarded: u64 = 1;
-        let mut digits = 0;
-        let mut plus = false;
-        for c in text.chars() {
-            match c {
-                ' ' | '-' | '.' | '(' | ')' => {}
-                '+' if !plus && digits == 0 => plus = true,
-                '0'..='9' if digits < MAX_DIGITS => {
-                    guarded = guarded * 10 + (c as u64 - '0' as u64);
-                    digits += 1;
-                }
-                _ => return Err(INVALID),
-            }
-        }
-        if digits < 3 {
-            return Err(INVALID);
-        }
-        Ok(Self(guarded))
+        Numbering::default().read(text)
     }
 }
 
@@ -149,7 +188,6 @@ mod tests {
             ("123", "+•••"),
             ("1234", "+•••4"),
             ("1234567", "+12•••67"),
-            ("0012345678", "+001•••5678"),
             ("123456789012345", "+1234•••••••2345"),
         ] {
             let number: Number = number.parse().unwrap();
@@ -165,44 +203,28 @@ mod tests {
     }
 
     #[test]
-    fn plus_and_punctuation_make_no_other_number() {
-        let number: Number = "79991234567".parse().unwrap();
-        for same in ["+79991234567", "+7 (999) 123-45-67", "7.999.123.45.67"] {
-            assert_eq!(same.parse(), Ok(number), "{same}");
-        }
-        assert_eq!(number.digits(), "79991234567");
-        assert_eq!(number.to_string(), "+79991234567");
+    fn record_of_an_earlier_build_is_of_the_number_without_zeros() {
+        let number: Number = "799912301".parse().unwrap();
+        assert_eq!(Number::from_record("+00799912301"), Ok(number));
+        let masked = Number::from_record("+0079•••2301").unwrap();
+        assert_eq!(masked.to_string(), "+0079•••2301");
+        assert!(number.may_be(masked) && masked.may_be(number) && !masked.may_be("799912302".parse().unwrap()));
+        let forms = ["+799912301", "+799•••301", "+00799912301", "+0079•••2301"];
+        assert_eq!(number.recorded_forms(), forms);
+        // A number of 15 digits had no room for zeros before it.
+        let long: Number = "123456789012345".parse().unwrap();
+        assert_eq!(long.recorded_forms(), ["+123456789012345", "+1234•••••••2345"]);
+        // One 0 was, and stays, a digit of another number.
+        let national = Number::from_record("+0799912301").unwrap();
+        assert_eq!(national.to_string(), "+0799912301");
+        assert_ne!(national, number);
     }
 
     #[test]
-    fn zeros_and_length_tell_numbers_apart() {
-        let [a, b, c] = ["007", "0007", "7999"].map(|n| n.parse::<Number>().unwrap());
-        assert!(a != b && b != c);
-        assert_eq!(a.digits(), "007");
+    fn length_tells_numbers_apart() {
+        let [a, b] = ["799900", "7999000"].map(|n| n.parse::<Number>().unwrap());
+        assert_ne!(a, b);
+        assert_eq!([a.digits(), b.digits()], ["799900", "7999000"]);
         assert_eq!("999999999999999".parse::<Number>().unwrap().digits(), "999999999999999");
-    }
-
-    #[test]
-    fn a_number_is_nothing_but_digits() {
-        for bad in [
-            "",
-            "+",
-            "12",
-            "1234567890123456",
-            "7999@x",
-            "7&8999",
-            "7/9999",
-            "79+99",
-            "++7999",
-            "7999\n",
-            "7,9999",
-            "7999;1",
-            "٧٩٩٩",
-            "${EXTEN}",
-            "7999\0",
-            "7\u{a0}999",
-        ] {
-            assert!(bad.parse::<Number>().is_err(), "{bad:?}");
-        }
     }
 }

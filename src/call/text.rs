@@ -1,11 +1,17 @@
 //! Room, caller id and language: text that holds nothing but what it is called.
+//!
+//! What can be made safe is made safe and taken; what would mean something else is refused.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::Invalid;
+use super::masking::hide;
+use super::number::HIDDEN;
+use super::unicode::{is_control, is_invisible, is_mark, nfc};
+use super::{Invalid, Number};
 
 /// Longest room name or caller id, in bytes.
 pub const MAX_TEXT: usize = 64;
@@ -13,9 +19,10 @@ pub const MAX_TEXT: usize = 64;
 /// Longest language tag, in bytes: what RFC 5646 (4.4.1) asks applications to have room for.
 pub const MAX_LANG: usize = 35;
 
-/// Makes a checked string type: parsed by `FromStr`, read by `as_str`, printed as it is.
+/// Makes a string type that `FromStr` checks, `as_str` reads and `Display` prints as it is. `$take` makes of a text what
+/// is kept of it, or refuses it.
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $check:expr) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $take:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
         pub struct $name(Box<str>);
@@ -31,12 +38,8 @@ macro_rules! checked_text {
             type Err = Invalid;
 
             fn from_str(text: &str) -> Result<Self, Invalid> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(Invalid { field: $field, rule: $rule })
-                }
+                let taken: Option<Cow<'_, str>> = $take(text);
+                taken.map(|text| Self(text.into())).ok_or(Invalid { field: $field, rule: $rule })
             }
         }
 
@@ -49,29 +52,20 @@ macro_rules! checked_text {
 }
 
 checked_text!(
-    /// A ConfBridge room. It becomes the extension of `conf-in`, so it must not be one that Asterisk itself
+    /// A ConfBridge room, in NFC. It becomes the extension of `conf-in`, so it must not be one that Asterisk itself
     /// jumps to (`h`, `failed`, …), nor hold what `ConfBridge(${EXTEN})` would split on.
     Room,
     "room_name",
-    "must be 1 to 64 bytes of letters, digits, _, - and ., and none of a e h i o s t T fax talk failed",
-    |text| {
-        const SPECIAL: [&str; 11] = ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"];
-        (1..=MAX_TEXT).contains(&text.len())
-            && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
-            && !SPECIAL.contains(&text)
-    }
+    "must be 1 to 64 bytes of letters, digits, single spaces, _ - . # + and *, and none of a e h i o s t T fax talk failed",
+    room
 );
 
 checked_text!(
-    /// How the subscriber is presented; written to Asterisk as `CallerID: <…>`.
+    /// How the subscriber is presented, in NFC; written to Asterisk as `CallerID: <…>`, or not at all if it is empty.
     CallerId,
     "caller_id",
-    "must be 1 to 64 bytes without control characters and without < > \" \\ , ; & | $ { }",
-    |text| {
-        const FORBIDDEN: &str = "<>\"\\,;&|${}";
-        (1..=MAX_TEXT).contains(&text.len())
-            && !text.chars().any(|c| c.is_control() || FORBIDDEN.contains(c))
-    }
+    "must not hold line breaks or control characters",
+    caller_id
 );
 
 checked_text!(
@@ -80,41 +74,145 @@ checked_text!(
     Lang,
     "lang",
     "must be a language tag: 2 or 3 letters, then groups of - or _ and 2 to 8 letters or digits",
-    |text| {
-        let mut groups = text.split(['-', '_']);
-        let first = groups.next().unwrap_or_default();
-        text.len() <= MAX_LANG
-            && (2..=3).contains(&first.len())
-            && first.bytes().all(|b| b.is_ascii_alphabetic())
-            && groups.all(|g| (2..=8).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_alphanumeric()))
-    }
+    lang
 );
+
+impl Room {
+    /// Reads a room as it was written down, where the number of the call may be masked. An earlier build also took rooms
+    /// that Asterisk takes for its special extensions.
+    ///
+    /// # Errors
+    ///
+    /// The text is no room.
+    pub fn from_record(text: &str) -> Result<Self, Invalid> {
+        match room_text(&text.replace(HIDDEN, "0")) {
+            Some(_) => Ok(Self(nfc(text).into())),
+            None => text.parse(),
+        }
+    }
+
+    /// The same room, without the middle of the number if its name holds it.
+    pub(super) fn masked(&self, number: Number) -> Self {
+        Self(hide(number, self.as_str()).into())
+    }
+
+    /// Whether ConfBridge takes both for one room: it does not regard the case of ASCII letters.
+    pub fn is_same(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl CallerId {
+    /// The same name, without the middle of the number if it holds it.
+    pub(super) fn masked(&self, number: Number) -> Self {
+        Self(hide(number, self.as_str()).into())
+    }
+}
+
+/// A room is never changed but for its encoding: another name is another room.
+fn room(text: &str) -> Option<Cow<'_, str>> {
+    const SPECIAL: [&str; 11] = ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"];
+    let name = room_text(text)?;
+    // Asterisk does not regard dashes when it looks for an extension: `h-` is `h`, and `-` is none
+    // (`ast_extension_match` in main/pbx.c; seen on 16 and 22).
+    let extension = name.replace('-', "");
+    (!extension.is_empty() && !SPECIAL.contains(&&*extension)).then_some(name)
+}
+
+/// The text in NFC, if a room can be called so.
+fn room_text(text: &str) -> Option<Cow<'_, str>> {
+    let name = nfc(text.trim());
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '#' | '+' | '*' | ' ');
+    let fits = (1..=MAX_TEXT).contains(&name.len())
+        && name.chars().enumerate().all(|(place, c)| is_plain(c) || (place > 0 && is_mark(c)))
+        && !name.contains("  ");
+    fits.then_some(name)
+}
+
+/// A display name must not make a call fail: what Asterisk or a dialplan could take for more than text becomes a space.
+fn caller_id(text: &str) -> Option<Cow<'_, str>> {
+    const MEANT: &str = "<>\"\\;,&|${}[]";
+    let text = text.trim();
+    if text.contains(is_control) {
+        return None;
+    }
+    let text = nfc(text);
+    let is_space = |c: char| c.is_whitespace() || MEANT.contains(c) || is_invisible(c);
+    let is_kept = !text.contains(|c| c != ' ' && is_space(c)) && !text.contains("  ") && text.len() <= MAX_TEXT;
+    if is_kept {
+        return Some(text);
+    }
+    let words: Vec<_> = text.split(is_space).filter(|word| !word.is_empty()).collect();
+    let mut text = words.join(" ");
+    let ends = text.char_indices().map(|(place, c)| place + c.len_utf8());
+    text.truncate(ends.take_while(|end| *end <= MAX_TEXT).last().unwrap_or(0));
+    text.truncate(text.trim_end().len());
+    Some(text.into())
+}
+
+fn lang(text: &str) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    let mut groups = text.split(['-', '_']);
+    let first = groups.next().unwrap_or_default();
+    let fits = text.len() <= MAX_LANG
+        && (2..=3).contains(&first.len())
+        && first.bytes().all(|b| b.is_ascii_alphabetic())
+        && groups.all(|g| (2..=8).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_alphanumeric()));
+    fits.then_some(Cow::Borrowed(text))
+}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
-    fn rooms() {
+    fn room_is_taken_as_it_is() {
         let long = "x".repeat(64);
-        for good in ["R1", "КОМНАТА1", "a.b_c-d", "1", "H", "failed2", long.as_str()] {
-            assert!(good.parse::<Room>().is_ok(), "{good:?}");
+        for good in
+            ["R1", "КОМНАТА1", "a.b_c-d", "1", "H", "failed2", "Room 1", "#5", "+1", "*", "a+b*c#", "हिन्दी", &long]
+        {
+            assert_eq!(good.parse::<Room>().map(|room| room.to_string()), Ok(good.to_owned()));
         }
+        assert_eq!(" R1\u{a0}\n".parse::<Room>().unwrap().as_str(), "R1");
+        // Decomposed, as file names of some systems are.
+        let composed = "Зай".parse::<Room>().unwrap();
+        assert_eq!("Заи\u{306}".parse(), Ok(composed));
+    }
+
+    #[test]
+    fn room_that_would_mean_something_else_is_refused() {
         let too_long = "x".repeat(65);
         for bad in [
             "",
+            " ",
+            "-",
+            "h-",
+            "-T",
+            "fail-ed",
             "a",
             "h",
-            "failed",
+            " failed ",
             "T",
             "R1,admin",
-            "R 1",
+            "R  1",
+            "R\t1",
+            "R\u{a0}1",
             "R1\r\nX: y",
             "${X}",
             "R/1",
             "R@1",
             "R&1",
             "R;1",
+            "R\u{202e}1",
+            "R\u{200d}1",
+            "\u{301}R",
+            "R1\0",
+            "R|1",
+            "R(1)",
+            "R=1",
+            "R•1",
             &too_long,
         ] {
             assert!(bad.parse::<Room>().is_err(), "{bad:?}");
@@ -122,22 +220,63 @@ mod tests {
     }
 
     #[test]
-    fn caller_ids() {
-        for good in ["Боб", "+7 999", "Bob (work)", "a/b@c"] {
-            assert!(good.parse::<CallerId>().is_ok(), "{good:?}");
+    fn confbridge_does_not_regard_case() {
+        let room: Room = "Room я".parse().unwrap();
+        assert!(room.is_same("rOOM я") && !room.is_same("Room Я"));
+    }
+
+    #[test]
+    fn caller_id_is_made_harmless() {
+        for (text, kept) in [
+            ("Боб", "Боб"),
+            ("+7 999", "+7 999"),
+            ("Bob (work)", "Bob (work)"),
+            ("a/b@c", "a/b@c"),
+            ("Tom & Jerry", "Tom Jerry"),
+            ("Иванов, Пётр", "Иванов Пётр"),
+            ("  \"Bob\" <7999>; ", "Bob 7999"),
+            ("${SHELL(id)}", "SHELL(id)"),
+            ("$[1+1]", "1+1"),
+            ("a\\b|c", "a b c"),
+            ("a\u{202e}b\u{200b}c", "a b c"),
+            ("a\u{a0}\u{2003}b", "a b"),
+            ("Bob\r\n", "Bob"),
+            ("", ""),
+            ("<>", ""),
+            (" \u{200e} ", ""),
+        ] {
+            assert_eq!(text.parse::<CallerId>().map(|id| id.to_string()), Ok(kept.to_owned()), "{text:?}");
         }
-        for bad in ["", "a\nb", "a\0b", "<x>", "\"", "\\", "a,b", "a;b", "a&b", "a|b", "${x}", "\u{85}"] {
+        let long: CallerId = "я".repeat(40).parse().unwrap();
+        assert_eq!(long.as_str(), "я".repeat(32));
+        let ends_in_space: CallerId = format!("{} tail", "x".repeat(63)).parse().unwrap();
+        assert_eq!(ends_in_space.as_str(), "x".repeat(63));
+        for bad in ["a\nb", "a\rb", "a\0b", "a\tb", "a\u{85}b", "a\u{9b}b", "a\u{2028}b", "\u{7f}a"] {
             assert!(bad.parse::<CallerId>().is_err(), "{bad:?}");
         }
     }
 
     #[test]
     fn langs() {
-        for good in ["ru", "eng", "pt-BR", "zh_Hans_CN"] {
+        for good in ["ru", "eng", "pt-BR", "zh_Hans_CN", " ru "] {
             assert!(good.parse::<Lang>().is_ok(), "{good:?}");
         }
         for bad in ["", "r", "russ", "ru-", "ru-x", "ru,X=1", "FILE(/tmp/x)", "ru=1", "ру", "en--US"] {
             assert!(bad.parse::<Lang>().is_err(), "{bad:?}");
+        }
+    }
+
+    proptest! {
+        /// Records are read by the rules that requests are: what was kept is kept again.
+        #[test]
+        fn kept_text_is_kept_as_it_is(text in "(\\PC|[ <>&,\u{200b}\u{301}\u{a0}R1#+*-]){0,70}") {
+            if let Ok(room) = text.parse::<Room>() {
+                prop_assert_eq!(Room::from_record(room.as_str()), Ok(room));
+            }
+            if let Ok(id) = text.parse::<CallerId>() {
+                prop_assert!(id.as_str().len() <= MAX_TEXT);
+                prop_assert_eq!(id.as_str().parse(), Ok(id));
+            }
         }
     }
 }

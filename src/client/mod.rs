@@ -189,3 +189,20 @@ pub fn key(key_file: Option<&Path>) -> io::Result<Option<SecretString>> {
     };
     Ok(key.map(|key| key.trim().to_owned().into()))
 }
+
+/// The text as it stands in a query (RFC 3986, 2.1).
+pub fn in_query(text: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
+    text.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_leaves_its_parameter() {
+        assert_eq!(in_query("КОМ&a=b c+#%"), "%D0%9A%D0%9E%D0%9C%26a%3Db%20c%2B%23%25");
+        assert_eq!(in_query("2026-11-25T18:20:00.000Z"), "2026-11-25T18:20:00.000Z");
+    }
+}

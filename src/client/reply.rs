@@ -34,16 +34,21 @@ pub enum Verdict {
 struct Body {
     error: Option<String>,
     text: Option<String>,
+    message: Option<String>,
 }
 
 impl Reply {
     /// Reads an answer.
     pub fn read(response: &Response<impl AsRef<[u8]>>) -> Self {
         let (status, id) = (response.status(), call_id(response.headers()));
+        let body: Option<Body> = serde_json::from_slice(response.body().as_ref()).ok();
+        let is_ok = body.as_ref().is_some_and(|body| body.message.as_deref() == Some("ok"));
+        let reason = || reason(status, body);
         let verdict = match id {
-            Some(id) if status == StatusCode::OK => Verdict::Accepted(id),
-            id if status == StatusCode::GATEWAY_TIMEOUT => Verdict::Unconfirmed(id, reason(response)),
-            _ => Verdict::Refused(reason(response)),
+            // "call already in progress" comes with the id of the call that has the number.
+            Some(id) if status == StatusCode::OK && is_ok => Verdict::Accepted(id),
+            id if status == StatusCode::GATEWAY_TIMEOUT => Verdict::Unconfirmed(id, reason()),
+            _ => Verdict::Refused(reason()),
         };
         Self { status: status.as_u16(), verdict }
     }
@@ -53,12 +58,11 @@ fn call_id(headers: &HeaderMap) -> Option<CallId> {
     headers.get("x-call-id")?.to_str().ok()?.parse().ok()
 }
 
-fn reason(response: &Response<impl AsRef<[u8]>>) -> String {
-    let body = serde_json::from_slice(response.body().as_ref()).unwrap_or(Body { error: None, text: None });
-    let text = body.error.or(body.text);
+fn reason(status: StatusCode, body: Option<Body>) -> String {
+    let text = body.and_then(|body| body.error.or(body.text));
     // A daemon may pass on Asterisk's words, and it may be none.
     let kept = |text: String| escaped(&text).chars().take(MAX_REASON).collect();
-    text.map_or_else(|| format!("an answer of {}", response.status()), kept)
+    text.map_or_else(|| format!("an answer of {status}"), kept)
 }
 
 #[cfg(test)]
@@ -82,8 +86,10 @@ mod tests {
     fn each_kind_of_answer() {
         let id: CallId = ID.parse().expect("an id");
         assert_eq!(read(200, Some(ID), "{\"message\":\"ok\"}\n"), Verdict::Accepted(id));
-        let busy = read(200, None, "{\"message\":\"error\",\"text\":\"call already in progress\"}\n");
-        assert_eq!(busy, Verdict::Refused("call already in progress".into()));
+        for by in [None, Some(ID)] {
+            let busy = read(200, by, "{\"message\":\"error\",\"text\":\"call already in progress\"}\n");
+            assert_eq!(busy, Verdict::Refused("call already in progress".into()));
+        }
         let limited = read(429, None, r#"{"error":"limit reached: calls_alive = 5","limit":"calls_alive"}"#);
         assert_eq!(limited, Verdict::Refused("limit reached: calls_alive = 5".into()));
         let late = |id: Option<&str>| read(504, id, r#"{"error":"not in time"}"#);

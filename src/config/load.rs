@@ -3,6 +3,7 @@
 mod access;
 mod asterisk;
 mod http;
+mod numbers;
 pub(super) mod paths;
 mod values;
 
@@ -16,6 +17,7 @@ use tracing_subscriber::filter::LevelFilter;
 use self::access::keys_and_limits;
 use self::asterisk::{only_asterisk, originate};
 use self::http::http;
+use self::numbers::numbers;
 use self::paths::Use;
 use self::values::{NAME, name, size};
 use super::reader::{Problem, Problems, Report, Table};
@@ -77,6 +79,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let (api_keys, limits) = keys_and_limits(&mut root, report, folder);
     let asterisk = only_asterisk(&mut root, report, folder);
     let originate = originate(root.table(report, "originate"), report);
+    let numbers = numbers(root.table(report, "numbers"), report);
     let log = log(root.table(report, "log"), report);
     let journal = journal(root.table(report, "journal"), report, folder);
     let history = history(root.table(report, "history"), report, folder);
@@ -84,8 +87,23 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     root.end(report);
     // Somebody who tries it on one machine may start with the samples as they are.
     let placeholders = report.placeholders(!http.listen.ip().is_loopback());
+    let warnings = report.warnings();
     let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
-    Some(Config { instance, http, api_keys, asterisk, originate, limits, log, journal, history, privacy, placeholders })
+    Some(Config {
+        instance,
+        http,
+        api_keys,
+        asterisk,
+        originate,
+        limits,
+        numbers,
+        log,
+        journal,
+        history,
+        privacy,
+        placeholders,
+        warnings,
+    })
 }
 
 fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {

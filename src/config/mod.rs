@@ -17,6 +17,7 @@ pub use reader::{Problem, Problems};
 
 use crate::call::Lang;
 use crate::call::limits::Policy;
+use crate::call::numbering::Numbering;
 
 /// Everything the daemon can be told.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub originate: Originate,
     /// `[limits]`, and those of each of `[[api_keys]]`.
     pub limits: Policy,
+    /// `[numbers]`: how numbers are written here.
+    pub numbers: Numbering,
     /// `[log]`
     pub log: Log,
     /// `[journal]`
@@ -43,6 +46,8 @@ pub struct Config {
     pub privacy: Privacy,
     /// Secrets that are the samples'. Where the daemon listens on more than loopback, they are problems of the file.
     pub placeholders: Vec<Problem>,
+    /// Settings that do not do what they seem to.
+    pub warnings: Vec<Problem>,
 }
 
 /// `[http]`

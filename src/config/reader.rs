@@ -51,11 +51,12 @@ pub(super) struct Report<'t> {
     placeholders: Vec<Problem>,
     /// The files that keys name.
     files: Vec<NamedFile>,
+    warnings: Vec<Problem>,
 }
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new(), placeholders: Vec::new(), files: Vec::new() }
+        Self { text, problems: Vec::new(), placeholders: Vec::new(), files: Vec::new(), warnings: Vec::new() }
     }
 
     /// A problem with what stands at `span`.
@@ -72,6 +73,19 @@ impl<'t> Report<'t> {
     /// The files that were noted.
     pub(super) fn take_files(&mut self) -> Vec<NamedFile> {
         std::mem::take(&mut self.files)
+    }
+
+    /// A setting at `span` that can be used, and does not do what it seems to.
+    pub(super) fn warn(&mut self, span: &Range<usize>, text: impl Into<String>) {
+        let line = self.line(span);
+        self.warnings.push(Problem { line, text: text.into() });
+    }
+
+    /// The warnings, in the order of their lines.
+    pub(super) fn warnings(&mut self) -> Vec<Problem> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.sort_by_key(|warning| warning.line);
+        warnings
     }
 
     /// A secret at `span`, of this name, that is the sample's.

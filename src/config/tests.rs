@@ -118,6 +118,9 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
         ("[journal]\nring = 10000001", 9, "journal.ring must be a whole number from 1 to 10000000"),
         ("[journal]\nfile_max_size = '64'", 9, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
         ("[journal]\nfile = 1", 9, "journal.file must be a path"),
+        ("[numbers]\ncountry_code = '7'", 8, "numbers: country_code and national_prefix are needed, or neither"),
+        ("[numbers]\nnational_digits = 10", 8, "numbers: country_code and national_prefix are needed, or neither"),
+        ("[numbers]\ncountry_code = '07'\nnational_prefix = '8'", 9, "numbers: country_code is 1 to 3 digits"),
         ("[privacy]\nmask_numbers = 1", 9, "privacy.mask_numbers must be true or false"),
         ("[history]\nfile = ''", 9, "history.file must be a path"),
         ("[history]\nkeep = '1m'", 9, "history.keep must be a duration from \"1h\" to \"99years"),
@@ -266,6 +269,9 @@ fn the_example_shows_every_key_and_its_true_default() {
         "attempts_per_number",
         "allow",
         "deny",
+        "country_code",
+        "national_prefix",
+        "national_digits",
     ];
     for (index, line) in EXAMPLE.lines().enumerate() {
         match key(line) {
@@ -292,6 +298,7 @@ fn the_example_shows_every_key_and_its_true_default() {
         ("[[api_keys]]\n", "name"),
         ("[[asterisk]]\n", "address"),
         ("[limits]\n", "calls_alive"),
+        ("[numbers]\n", "country_code"),
         ("[originate]\n", "channel"),
         ("[log]\n", "format"),
         ("[journal]\n", "ring"),
@@ -307,4 +314,23 @@ fn the_example_shows_every_key_and_its_true_default() {
             assert!(shown.iter().any(|text| EXAMPLE.contains(text)), "{key} is not in the example");
         }
     }
+}
+
+#[test]
+fn list_entry_that_no_number_begins_with_is_a_warning() {
+    let text = EXAMPLE.replace("# deny = [\"7900\", \"7809\"]", "deny = [\"7900\", \"007900\", \"+0\"]");
+    let config = parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
+    let line = text.lines().position(|line| line.starts_with("deny")).unwrap() + 1;
+    let warned: Vec<_> = config.warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
+    let rest = "lists are of numbers without + and 00";
+    let texts = ["007900", "0"].map(|prefix| format!("limits.deny: no number begins with {prefix}: {rest}"));
+    assert_eq!(warned, [(line, &*texts[0]), (line, &*texts[1])]);
+    assert!(parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}")).warnings.is_empty());
+}
+
+#[test]
+fn national_form_is_read() {
+    let text = EXAMPLE.replace("# country_code", "country_code").replace("# national_prefix", "national_prefix");
+    let numbers = parse(&text).unwrap_or_else(|problems| panic!("{problems}")).numbers;
+    assert_eq!(numbers.read("8 999 123-45-67"), "+79991234567".parse());
 }

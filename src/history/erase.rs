@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
 
 use super::schema;
 use crate::call::Number;
@@ -29,8 +29,10 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
         return Ok(Erased::default());
     }
     let connection = schema::open_to_write(path)?;
-    let both = [number.to_string(), number.masked().to_string()];
-    let count = connection.execute("DELETE FROM calls WHERE number IN (?1, ?2)", both)?;
+    let forms = number.recorded_forms();
+    let places = vec!["?"; forms.len()].join(", ");
+    let count =
+        connection.execute(&format!("DELETE FROM calls WHERE number IN ({places})"), params_from_iter(forms))?;
     // What is deleted is overwritten, but not where SQLite has moved it about before; so all is written anew. And what is
     // in the write-ahead log goes into the database, and the log is emptied.
     connection.execute_batch("VACUUM")?;

@@ -10,7 +10,7 @@ use crate::call::filter::Filter;
 use crate::call::machine::{Moments, State};
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::view::CallView;
-use crate::call::{CallId, CallInfo, Number};
+use crate::call::{CallId, CallInfo, Number, Room};
 
 /// The columns, in the order in which they are read.
 const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
@@ -59,16 +59,18 @@ pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite:
     let conditions: [(&str, Option<String>); 5] = [
         ("id >= ?", from.map(|id| id.to_string())),
         ("id < ?", until.map(|id| id.to_string())),
-        ("room = ?", filter.room.as_ref().map(|room| room.to_string())),
+        ("room = ? COLLATE NOCASE", filter.room.as_ref().map(|room| room.to_string())),
         ("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
         ("key = ?", filter.key.as_ref().map(|key| key.to_string())),
     ];
     let given = conditions.into_iter().filter_map(|(condition, value)| Some((condition, Value::Text(value?))));
+    let number_is;
     let (mut conditions, mut values): (Vec<_>, Vec<_>) = given.unzip();
     if let Some(number) = filter.number {
-        // It may have been written down masked.
-        conditions.push("number IN (?, ?)");
-        values.extend([number, number.masked()].map(|number| Value::Text(number.to_string())));
+        let forms = number.recorded_forms();
+        number_is = format!("number IN ({})", vec!["?"; forms.len()].join(", "));
+        conditions.push(&number_is);
+        values.extend(forms.into_iter().map(Value::Text));
     }
     let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
     values.push(Value::Integer(limit as i64));
@@ -91,7 +93,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     let info = CallInfo {
         id,
         number: parsed_by(row, 1, Number::from_record)?,
-        room: parsed(row, 2)?,
+        room: parsed_by(row, 2, Room::from_record)?,
         caller_id: parsed(row, 3)?,
         lang: parsed(row, 4)?,
         key: key.into(),

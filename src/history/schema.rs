@@ -11,9 +11,12 @@ use crate::files;
 /// What makes a file of version N one of version N + 1, where N is its place here. None of them changes once it was
 /// released: whoever wants other tables adds one.
 ///
+/// A room is looked for without regard to ASCII case, as ConfBridge does not regard it.
+///
 /// A call's id tells when it was asked for, so that the order of ids is that of time, and no other is needed. Times are
 /// milliseconds since 1970, durations milliseconds.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE calls (
         id TEXT PRIMARY KEY,
         number TEXT NOT NULL,
@@ -41,7 +44,12 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX calls_by_room ON calls (room, id);
     CREATE INDEX calls_by_outcome ON calls (outcome, id);
     CREATE INDEX calls_by_key ON calls (key, id);
-"];
+",
+    "
+    DROP INDEX calls_by_room;
+    CREATE INDEX calls_by_room ON calls (room COLLATE NOCASE, id);
+",
+];
 
 /// The clock that calls grow old by, in milliseconds since 1970 (`age.rs`). It is no migration, so that earlier builds, which
 /// ignore it, can still open the file.

@@ -239,8 +239,8 @@ async fn a_file_of_a_later_version_is_left_alone() {
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = schema::open_to_write(&path).unwrap_err().to_string();
-    assert!(error.contains("the history is of version 99; this originatord knows 1"), "{error}");
-    connection.pragma_update(None, "user_version", 1).unwrap();
+    assert!(error.contains("the history is of version 99; this originatord knows 2"), "{error}");
+    connection.pragma_update(None, "user_version", 2).unwrap();
     schema::open_to_write(&path).unwrap();
 }
 
@@ -270,4 +270,38 @@ fn erasing_names_other_calls_that_mention_the_number() {
     let erased = erase(&case.path(), "7998".parse().unwrap());
     assert_eq!((erased.count, erased.kept.len()), (2, 1), "{erased:?}");
     assert!(erased.kept[0].contains("history.db.bak is not the daemon's own"), "{erased:?}");
+}
+
+#[tokio::test]
+async fn number_of_an_earlier_build_is_found_and_erased_by_its_new_form() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let calls: Vec<_> = (1..=5).map(|n| call(DAY, n)).collect();
+    case.write(&calls);
+    let connection = Connection::open(case.path()).unwrap();
+    let recorded = ["+0079991234", "+007•••1234", "+79991234", "+79•••234", "+79991235"];
+    for ((info, _), number) in calls.iter().zip(recorded) {
+        connection.execute("UPDATE calls SET number = ? WHERE id = ?", [number, &info.id.to_string()]).unwrap();
+    }
+    let number = "79991234".parse().unwrap();
+    let filter = || Filter { number: Some(number), ..Filter::default() };
+    let found = case.history.page(filter(), 10).await.unwrap();
+    let shown: BTreeSet<_> = found.iter().map(|call| call.info.number.to_string()).collect();
+    assert_eq!(shown, BTreeSet::from(["+79991234", "+007•••1234", "+79•••234"].map(str::to_owned)));
+    assert_eq!(found.len(), 4);
+    assert_eq!(erase(&case.path(), number).count, 4);
+    assert_eq!(case.ids(Filter::default(), 10).await, [calls[4].0.id]);
+}
+
+#[tokio::test]
+async fn room_is_found_in_any_case_by_its_index() {
+    let mut case = Case::new(3650 * DAY, 1 << 30);
+    let (mut info, end) = call(DAY, 1);
+    info.room = "Room 1".parse().unwrap();
+    case.write(&[(info.clone(), end)]);
+    let room = Some("rOOM 1".parse().unwrap());
+    assert_eq!(case.ids(Filter { room, ..Filter::default() }, 10).await, [info.id]);
+    let connection = open_to_read(&case.path()).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT id FROM calls WHERE true AND room = 'x' COLLATE NOCASE ORDER BY id DESC";
+    let plan: String = connection.query_row(sql, [], |row| row.get(3)).unwrap();
+    assert!(plan.contains("calls_by_room"), "{plan}");
 }

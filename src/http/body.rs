@@ -13,6 +13,7 @@ use warp::reply::Response;
 
 use super::auth::Door;
 use super::reply;
+use crate::call::numbering::Numbering;
 use crate::call::{Invalid, Lang};
 use crate::handle::Request;
 
@@ -55,7 +56,7 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Response> {
 }
 
 /// Makes a checked request of a body, or says what is wrong with it.
-pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, Response> {
+pub fn parse(door: &Door, default_lang: &Lang, numbering: &Numbering, body: &[u8]) -> Result<Request, Response> {
     // Python's JSON, and so the original, takes a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let value: Value = serde_json::from_slice(body)
@@ -72,25 +73,34 @@ pub fn parse(door: &Door, default_lang: &Lang, body: &[u8]) -> Result<Request, R
         Some(key) => key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or_else(key_wrong)?,
     };
     let refuse = |text| reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
-    if let Some(refusal) = caller.may_call() {
-        return Err(reply::asked_by(&caller.name, refusal));
-    }
     if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {
         return Err(refuse("not all parameters are specified".to_owned()));
     }
     let checked = || {
         Ok(Request {
-            number: text(&fields, "phone_number")?.parse()?,
+            number: numbering.read(text(&fields, "phone_number")?)?,
             room: text(&fields, "room_name")?.parse()?,
             caller_id: text(&fields, "caller_id")?.parse()?,
-            lang: match fields.get("lang") {
-                None => default_lang.clone(),
-                Some(_) => text(&fields, "lang")?.parse()?,
-            },
+            lang: lang(&fields)?.unwrap_or_else(|| default_lang.clone()),
             key: caller.name.clone(),
         })
     };
-    checked().map_err(|invalid: Invalid| refuse(invalid.to_string()))
+    let request = checked().map_err(|invalid: Invalid| refuse(invalid.to_string()))?;
+    match caller.may_call() {
+        Some(refusal) => Err(reply::asked_by(&caller.name, refusal)),
+        None => Ok(request),
+    }
+}
+
+/// The language that is asked for; an empty one and null are as if the field were not there.
+fn lang(fields: &Map<String, Value>) -> Result<Option<Lang>, Invalid> {
+    match fields.get("lang") {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => match text(fields, "lang")?.trim() {
+            "" => Ok(None),
+            tag => tag.parse().map(Some),
+        },
+    }
 }
 
 fn text<'f>(fields: &'f Map<String, Value>, field: &'static str) -> Result<&'f str, Invalid> {

@@ -43,7 +43,7 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let _served = place.serve();
             let parameters: Option<Vec<_>> = parameters;
-            let response = match parameters.map(|parameters| Query::parse(&parameters, &headers)) {
+            let response = match parameters.map(|parameters| Query::parse(&parameters, &headers, &api.numbering)) {
                 None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
                 Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
                 Some(Ok(query)) => match api.lists.clone().try_acquire_many_owned(query.weight()) {

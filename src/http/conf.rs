@@ -30,6 +30,9 @@ use crate::journal::Event;
 /// What a call's own path begins with.
 const CALLS: &str = "/api/calls/";
 
+/// The header that names a call.
+const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
+
 /// The methods of this path.
 const ALLOWED: &str = "OPTIONS, POST";
 
@@ -65,7 +68,7 @@ async fn answer(
     body::check_type(&headers)?;
     let late = |_| reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
     let body = timeout_at(give_up, body::read(&headers, body)).await.map_err(late)??;
-    let request = body::parse(&api.door, &api.default_lang, &body)?;
+    let request = body::parse(&api.door, &api.default_lang, &api.numbering, &body)?;
     let _served = place.serve();
     let key = request.key.clone();
     // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
@@ -118,7 +121,7 @@ fn insert_id(response: &mut Response, id: CallId) {
     let location = Bytes::from(format!("{CALLS}{id}"));
     let id = location.slice(CALLS.len()..);
     // An id is letters, digits and "-".
-    for (name, value) in [(LOCATION, location), (HeaderName::from_static("x-call-id"), id)] {
+    for (name, value) in [(LOCATION, location), (CALL_ID, id)] {
         if let Ok(value) = HeaderValue::from_maybe_shared(value) {
             response.headers_mut().insert(name, value);
         }
@@ -127,16 +130,23 @@ fn insert_id(response: &mut Response, id: CallId) {
 
 fn refused(refusal: &Refusal) -> Response {
     let status = match refusal {
-        Refusal::InProgress { .. } => {
-            let body = json!({ "message": "error", "text": "call already in progress" });
-            return reply::json(StatusCode::OK, &body);
-        }
+        Refusal::InProgress { by } => return in_progress(*by),
         Refusal::NotAllowed { .. } => StatusCode::FORBIDDEN,
         Refusal::Limited(limit) => return limited(limit),
         Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Rejected(_) => StatusCode::BAD_GATEWAY,
     };
     reply::error(status, refusal.to_string())
+}
+
+/// The original's answer; in a header, which its bots do not read, the call that has the number, if it is one of ours.
+fn in_progress(by: Option<CallId>) -> Response {
+    let body = json!({ "message": "error", "text": "call already in progress" });
+    let mut response = reply::json(StatusCode::OK, &body);
+    if let Some(Ok(id)) = by.map(|id| HeaderValue::from_maybe_shared(Bytes::from(id.to_string()))) {
+        response.headers_mut().insert(CALL_ID, id);
+    }
+    response
 }
 
 fn limited(limit: &Limit) -> Response {

@@ -40,7 +40,7 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 };
                 let _served = place.serve();
                 let response = match &query[..] {
-                    [(name, number)] if name == "number" => match number.parse() {
+                    [(name, number)] if name == "number" => match api.numbering.read_sought(number) {
                         Ok(number) => erase(&api, number).await,
                         Err(_) => {
                             reply::error(StatusCode::BAD_REQUEST, "number: must be 3 to 15 digits, with or without +")

@@ -33,6 +33,7 @@ use self::auth::{Door, Keys};
 use self::places::Place;
 use self::reply::AskedBy;
 use crate::call::Lang;
+use crate::call::numbering::Numbering;
 use crate::config::Config;
 use crate::handle::Handle;
 use crate::history::History;
@@ -53,6 +54,8 @@ pub struct Api {
     pub reply_timeout: Duration,
     /// `lang` for those who give none.
     pub default_lang: Lang,
+    /// How numbers are written here.
+    pub numbering: Numbering,
     /// Calls that have ended, if a history is kept.
     pub history: Option<History>,
     /// Those who write the log down, to have numbers erased.
@@ -90,6 +93,7 @@ impl Api {
             door,
             reply_timeout,
             default_lang,
+            numbering: config.numbers.clone(),
             history,
             erasers,
             masks,

@@ -99,7 +99,9 @@ impl Plan {
         bounds(timeouts.contains(&args.timeout), "--timeout", "1ms to 25s")?;
         bounds((1..=1_000_000).contains(&args.rooms), "--rooms", "1 to 1000000")?;
         bounds(args.linger <= LONGEST, "--linger", "at most 24h")?;
-        format!("{}{}", args.room_prefix, args.rooms).parse::<Room>()?;
+        // The rooms as the daemon names them: composed, and without white space before them.
+        let last_room: Room = format!("{}{}", args.room_prefix, args.rooms).parse()?;
+        let room_prefix = last_room.as_str().strip_suffix(&args.rooms.to_string()).unwrap_or_default().to_owned();
         let schedule = Schedule { rate: args.rate, ramp: args.ramp, duration: args.duration };
         if schedule.count() > args.max_calls {
             return Err(PlanError::TooMany(schedule.count(), args.max_calls));
@@ -109,7 +111,7 @@ impl Plan {
             url: args.url.trim_end_matches('/').to_owned(),
             numbers: args.numbers,
             rooms: args.rooms,
-            room_prefix: args.room_prefix.clone(),
+            room_prefix,
             caller_id: args.caller_id.clone(),
             lang: args.lang.clone(),
             course: Course { schedule, concurrency, hold, linger, leaves_calls },

@@ -48,7 +48,7 @@ impl Requests {
     /// Asks for a call; returns when there is an answer, or none will be waited for.
     pub async fn post(&self, digits: &str, room: &str) -> (Instant, Result<Reply, Unanswered>) {
         // Neither holds anything that JSON would write otherwise.
-        let body = [self.before.expose_secret(), room, "\",\"phone_number\":\"", digits, "\"}"].concat();
+        let body = [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
         let mut request = Request::new(Full::from(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static("/api/conf");

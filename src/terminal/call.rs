@@ -15,8 +15,9 @@ use super::follow::{End, Follower};
 use super::line::Printer;
 use super::zone::ShownTimes;
 use super::{INTERRUPTED, TerminalError, exit_codes, finish, note};
+use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
-use crate::call::{CallId, CallerId, Lang, Number, Room};
+use crate::call::{CallId, CallerId, Lang, Room};
 use crate::client::live_log::{LiveLog, Told};
 use crate::client::reply::{Reply, Verdict};
 use crate::client::{ClientError, request};
@@ -25,7 +26,7 @@ use crate::client::{ClientError, request};
 #[derive(Debug, clap::Args)]
 pub struct CallArgs {
     /// The number to call, with or without +.
-    number: Number,
+    number: Spelling,
     /// The room that whoever answers is put into.
     room: Room,
     /// How the callee is presented.
@@ -173,7 +174,7 @@ async fn ask(args: &CallArgs) -> Result<Answered, TerminalError> {
     let key = args.connection.key()?.ok_or(TerminalError::Unauthorized)?;
     let mut body = json!({
         "api_key": key.expose_secret(),
-        "phone_number": args.number.digits(),
+        "phone_number": args.number.to_string(),
         "room_name": args.room,
         "caller_id": args.caller_id,
     });
@@ -218,7 +219,7 @@ fn unknown(args: &CallArgs, reason: &str) -> Answered {
 }
 
 fn how_to_find(args: &CallArgs) -> String {
-    format!("look for it: originatord calls --number {}{}", args.number.digits(), args.connection.words())
+    format!("look for it: originatord calls --number {}{}", args.number, args.connection.words())
 }
 
 fn goes_on(args: &CallArgs, id: CallId) -> String {

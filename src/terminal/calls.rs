@@ -14,9 +14,10 @@ use super::moment::Moment;
 use super::table::{self, Call};
 use super::zone::ShownTimes;
 use super::{TerminalError, exit_codes, finish, note};
+use crate::call::Room;
+use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
-use crate::call::{Number, Room};
-use crate::client::{Client, request};
+use crate::client::{Client, in_query, request};
 use crate::journal::record::rfc3339;
 
 /// How many calls the daemon gives at once: of those that live, and of those that have ended.
@@ -42,7 +43,7 @@ pub struct CallsArgs {
     csv: bool,
     /// Only calls to this number, with or without +.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
-    number: Option<Number>,
+    number: Option<Spelling>,
     /// Only calls asked for with this room.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Option<Room>,
@@ -187,7 +188,7 @@ fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
         ("live", Some(live.to_string())),
         ("limit", Some(ended.to_string())),
         ("format", args.csv.then(|| "csv".to_owned())),
-        ("number", args.number.map(Number::digits)),
+        ("number", args.number.map(|number| number.to_string())),
         ("room", args.room.as_ref().map(|room| room.to_string())),
         ("outcome", args.outcome.clone()),
         ("key", args.key.clone()),
@@ -195,23 +196,6 @@ fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
         ("to", args.to.map(|to| rfc3339(to.until(&zone)))),
         ("cursor", cursor.map(str::to_owned)),
     ];
-    let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(&value?))));
+    let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", in_query(&value?))));
     format!("/api/calls?{}", given.collect::<Vec<_>>().join("&"))
-}
-
-/// The text as it stands in a query (RFC 3986, 2.1).
-fn escaped(text: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
-    text.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_leaves_its_parameter() {
-        assert_eq!(escaped("КОМ&a=b c+#%"), "%D0%9A%D0%9E%D0%9C%26a%3Db%20c%2B%23%25");
-        assert_eq!(escaped("2026-11-25T18:20:00.000Z"), "2026-11-25T18:20:00.000Z");
-    }
 }

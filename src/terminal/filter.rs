@@ -1,11 +1,14 @@
 //! Which records somebody wants to see.
 
+use std::str::FromStr;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::line::Entry;
 use super::short_id::CallName;
+use crate::call::numbering::Numbering;
 use crate::call::outcome::Outcome;
-use crate::call::{Number, Refusal, Room};
+use crate::call::{Invalid, Number, Refusal, Room};
 use crate::journal::Event;
 
 /// A record has to be of one of the values of each option that is given.
@@ -13,7 +16,7 @@ use crate::journal::Event;
 pub struct RecordFilter {
     /// Only calls to this number, with or without +. Each of these can be given several times, for any of them.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
-    number: Vec<Number>,
+    number: Vec<Sought>,
     /// Only calls asked for with this room.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Vec<Room>,
@@ -30,6 +33,18 @@ pub struct RecordFilter {
     /// mean anything.
     #[arg(long, value_name = "EVENT", value_parser = events(), help_heading = "Filter")]
     event: Vec<String>,
+}
+
+/// A number that is looked for. The daemon alone knows the national form, so here it is written as the records have it.
+#[derive(Debug, Clone, Copy)]
+struct Sought(Number);
+
+impl FromStr for Sought {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Numbering::default().read_sought(text).map(Self)
+    }
 }
 
 /// What stands for all refusals.
@@ -75,8 +90,8 @@ impl RecordFilter {
         is_any(&self.event, |wanted| is_of(event, wanted))
             && is_any(&self.outcome, |wanted| outcome.contains(&&**wanted))
             && is_any(&self.call, |wanted| wanted.is(entry.text("call_id")))
-            && is_any(&self.room, |wanted| wanted.as_str() == entry.text("room"))
-            && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.may_be(number)))
+            && is_any(&self.room, |wanted| wanted.is_same(entry.text("room")))
+            && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.0.may_be(number)))
     }
 }
 

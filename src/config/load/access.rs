@@ -81,7 +81,16 @@ fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -
         let fits = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         fits.then(|| digits.into())
     });
-    prefixes.unwrap_or_default()
+    let prefixes: Vec<Box<str>> = prefixes.unwrap_or_default();
+    // An earlier build took 007999… for another number than 7999…, so that lists had to name both.
+    for prefix in prefixes.iter().filter(|prefix| prefix.starts_with('0')) {
+        if let Some(Found { span, .. }) = table.get(key) {
+            let name = table.name(key);
+            report
+                .warn(&span, format!("{name}: no number begins with {prefix}: lists are of numbers without + and 00"));
+        }
+    }
+    prefixes
 }
 
 /// Two keys of one name could not be told apart in the log; of two equal keys one would never be named.

@@ -3,7 +3,9 @@
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
+use crate::call::Number;
 use crate::call::filter::{Filter, time};
+use crate::call::numbering::Numbering;
 
 /// How many calls of each kind are shown where nothing is said.
 const DEFAULT_LIMIT: usize = 100;
@@ -47,7 +49,11 @@ impl Query {
     /// # Errors
     ///
     /// One of them is not known, or cannot be what it is.
-    pub fn parse(parameters: &[(String, String)], headers: &HeaderMap) -> Result<Self, BadQuery> {
+    pub fn parse(
+        parameters: &[(String, String)],
+        headers: &HeaderMap,
+        numbering: &Numbering,
+    ) -> Result<Self, BadQuery> {
         let mut query = Self { filter: Filter::default(), live: None, limit: DEFAULT_LIMIT, csv: accepts_csv(headers) };
         for (name, value) in parameters {
             let filter = &mut query.filter;
@@ -61,7 +67,7 @@ impl Query {
                     query.live = Some(live.ok_or(BadQuery::Value("live", "a number from 0 to 10000"))?);
                 }
                 "cursor" => filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?),
-                "number" => filter.number = Some(parsed(value, "number", "3 to 15 digits, with or without +")?),
+                "number" => filter.number = Some(number(value, numbering).ok_or(BadQuery::Value("number", NUMBER))?),
                 "room" => filter.room = Some(parsed(value, "room", "a room's name")?),
                 "outcome" => filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?),
                 "key" => filter.key = Some((&**value).into()),
@@ -86,6 +92,17 @@ impl Query {
     }
 }
 
+/// Reads a number that is looked for. In a URL a plus is a space: one that begins the value was a plus.
+pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
+    match value.strip_prefix(' ') {
+        Some(rest) => numbering.read_sought(&format!("+{rest}")),
+        None => numbering.read_sought(value),
+    }
+    .ok()
+}
+
+const NUMBER: &str = "3 to 15 digits, with or without +";
+
 const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
 
 fn parsed<T: std::str::FromStr>(value: &str, name: &'static str, what: &'static str) -> Result<T, BadQuery> {
@@ -103,7 +120,7 @@ mod tests {
 
     fn parse(parameters: &[(&str, &str)]) -> Result<Query, String> {
         let owned: Vec<_> = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Query::parse(&owned, &HeaderMap::new()).map_err(|error| error.to_string())
+        Query::parse(&owned, &HeaderMap::new(), &Numbering::default()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -123,7 +140,7 @@ mod tests {
             ("live", "10001"),
             ("cursor", "x"),
             ("number", "12"),
-            ("room", "a b"),
+            ("room", "a  b"),
             ("outcome", "BUSY"),
             ("from", "yesterday"),
             ("from", "25.11.2026"),

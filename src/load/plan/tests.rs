@@ -60,8 +60,8 @@ fn what_is_out_of_bounds_is_refused_with_its_bounds() {
         ("--concurrency", &["0", "10001"]),
         ("--timeout", &["0s", "26s"]),
         ("--rooms", &["0"]),
-        ("--room-prefix", &["a,admin-", "a/b", "a b", ""][..3]),
-        ("--caller-id", &["", "a,b", "<a>"]),
+        ("--room-prefix", &["a,admin-", "a/b", "a  b", ""][..3]),
+        ("--caller-id", &["a\tb", "a\u{1b}b"]),
         ("--numbers", &["1000", "1999-1000", "12-99"]),
         ("--lang", &["ru,x"]),
     ] {

@@ -1,0 +1,30 @@
+//! `[numbers]`: how numbers are written where the bots are.
+
+use crate::call::numbering::{National, Numbering};
+use crate::config::reader::{Found, Report, Table};
+
+/// What the national form has to be.
+const WHAT: &str =
+    "country_code is 1 to 3 digits, as \"7\", national_prefix 1 to 4, as \"8\", and a number has at most 15";
+
+pub(super) fn numbers(mut table: Table<'_>, report: &mut Report<'_>) -> Numbering {
+    let country_code = table.string(report, "country_code");
+    let prefix = table.string(report, "national_prefix");
+    let digits = table.limit(report, "national_digits", 14).map(|digits| digits as usize);
+    let national = match (country_code, prefix) {
+        (Some(Found { value: code, span }), Some(prefix)) => {
+            let national = National::new(code, prefix.value, digits);
+            if national.is_err() {
+                report.add(&span, format!("numbers: {WHAT}"));
+            }
+            national.ok()
+        }
+        (None, None) if digits.is_none() => None,
+        _ => {
+            report.add(table.span(), "numbers: country_code and national_prefix are needed, or neither of them");
+            None
+        }
+    };
+    table.end(report);
+    Numbering::new(national)
+}
