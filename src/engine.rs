@@ -21,7 +21,7 @@ use foldhash::HashMap;
 use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
 use crate::call::filter::Filter;
-use crate::call::limits::{Gate, Policy};
+use crate::call::limits::{Attempt, Gate, Policy};
 use crate::call::machine::{Change, Fact, State};
 use crate::call::progress::OpenCall;
 use crate::call::registry::{Registry, Told};
@@ -191,6 +191,15 @@ impl<O, H> Engine<O, H> {
         }
     }
 
+    /// Counts the calls that earlier runs started a moment ago, oldest first. To be called before the first
+    /// [`tick`](Self::tick).
+    pub fn remember_attempts(&mut self, now: Now, attempts: &[Attempt]) {
+        for Attempt { time, number, key } in attempts {
+            // A clock that was set back must not make them count for longer.
+            self.gate.remember(now.back_to((*time).min(now.wall)).instant, *number, key);
+        }
+    }
+
     /// What is to be done, in this order. Asked for after every input.
     pub fn take_effects(&mut self) -> std::vec::Drain<'_, Effect<O, H>> {
         self.effects.drain(..)
@@ -279,18 +288,20 @@ impl<O, H> Engine<O, H> {
         self.gate.set_policy(policy);
     }
 
-    /// When the call may be sent to Asterisk.
+    /// When the call may be sent to Asterisk. The refusals have the order in which a bot can do something about them: the
+    /// number's lists, the call in progress, the limits, the daemon and its link.
     fn admit(&mut self, now: Now, info: &CallInfo) -> Result<Instant, Refusal> {
-        if self.stopping {
-            return Err(Refusal::Stopping);
-        }
         self.gate.permits(info)?;
-        self.ready().map_err(Refusal::LinkDown)?;
         if let Some(by) = self.registry.holder(info.number) {
             return Err(Refusal::InProgress { by: Some(by) });
         }
         let latest = now.instant + self.settings.reply_timeout.mul_f64(PACE_PART);
-        self.gate.admit(now.instant, latest, info, self.registry.alive(&info.key))
+        self.gate.admit(now.instant, latest, info, self.registry.alive(&info.key))?;
+        if self.stopping {
+            return Err(Refusal::Stopping);
+        }
+        self.ready().map_err(Refusal::LinkDown)?;
+        Ok(self.gate.count(now.instant, info))
     }
 
     /// Whether calls can be made, or why not.

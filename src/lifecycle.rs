@@ -89,7 +89,7 @@ pub async fn serve(path: &Path) -> ExitCode {
         }
     };
     let logging = Logging::start(&config.log);
-    for Problem { line, text } in &config.placeholders {
+    for Problem { line, text } in config.placeholders.iter().chain(&config.warnings) {
         tracing::warn!(line, "{text}");
     }
     match run(path, &config, logging).await {
@@ -122,6 +122,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
     let Past { last_heard, recorded_until, .. } = past;
     engine.remember(Now::read(), EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until });
+    engine.remember_attempts(Now::read(), &past.attempts);
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
 

@@ -149,3 +149,24 @@ fn wrong_keys_by_the_thousand_do_not_fill_the_log() {
     assert!(lines <= 10, "{lines} lines");
     assert_eq!(asterisk.actions("Originate").len(), 1);
 }
+
+#[test]
+fn attempts_count_to_the_call_and_over_a_restart() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let address = asterisk.address.to_string();
+    let settings = [("limits", "attempts_per_number = 3"), ("journal", "file = \"calls.jsonl\"")];
+    let daemon = Daemon::start(&Ami { address: &address, secret: "secret" }, &settings);
+    let began = std::time::Instant::now();
+    for _ in 0..2 {
+        daemon.call_over(&asterisk, "79990000001", "R1");
+    }
+    let path = daemon.folder.path().join("calls.jsonl");
+    let ended = || std::fs::read_to_string(&path).unwrap_or_default().matches("call.ended").count() == 2;
+    eventually("both calls are written", || ended().then_some(()));
+    let daemon = daemon.crash_and_restart();
+    daemon.call_over(&asterisk, "79990000001", "R1");
+    let reply = daemon.call("79990000001", "R1");
+    // A machine that took a minute for three calls has shown nothing.
+    assert!(reply.status == 429 || began.elapsed().as_secs() >= 60, "{reply:?}");
+    daemon.call_ok("79990000002", "R1");
+}

@@ -1,17 +1,23 @@
 //! How much may be called, and whom: rates, calls alive, attempts at one number, and lists of number prefixes.
 //!
-//! Rates follow the generic cell rate algorithm (ITU-T I.371): all that is kept of a rate is when the next call would
-//! come if they came evenly, so that a limit costs one moment of memory, whatever its value.
+//! The pace of all keys together follows the generic cell rate algorithm (ITU-T I.371): it keeps one moment, the turn of
+//! the next call if they came evenly, and spreads a burst out. The limits of a key and of a number are counts within any
+//! second and any minute ([`window`]): a burst may use them up at once, but no stretch of that length holds more.
 
-use std::collections::{HashMap, VecDeque};
+mod window;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use self::window::Window;
 use super::refusal::{Limit, Refusal};
 use super::{CallInfo, Number};
 
 /// How much may be made up for, once a turn comes late: what timers are late by. More would be a burst.
 const CATCH_UP: Duration = Duration::from_millis(10);
+
+const SECOND: Duration = Duration::from_secs(1);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -50,6 +56,17 @@ pub struct Policy {
     pub attempts_per_number: Option<u32>,
 }
 
+/// A call that an earlier run of the daemon started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When it was asked for.
+    pub time: SystemTime,
+    /// Who was called.
+    pub number: Number,
+    /// The name of the key that asked.
+    pub key: Arc<str>,
+}
+
 /// Keeps calls within a [`Policy`].
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -57,10 +74,12 @@ pub struct Gate {
     pace: Rate,
     /// How much later than it was given out each turn is by now, as we have been held up.
     late: Duration,
-    keys: HashMap<Arc<str>, Rate>,
-    numbers: HashMap<Number, Rate>,
-    /// When each number's last attempts are forgotten.
-    forget: VecDeque<(Instant, Number)>,
+    /// The turns of each key's calls within the last second.
+    keys: HashMap<Arc<str>, Window>,
+    /// The turns of each number's calls within the last minute.
+    numbers: HashMap<Number, Window>,
+    /// All of the latter in their order, so that they can be forgotten.
+    attempts: VecDeque<(Instant, Number)>,
 }
 
 /// The calls that live: of all keys, and of the one that asks.
@@ -95,12 +114,12 @@ impl Gate {
         }
     }
 
-    /// When this call may be sent to Asterisk, at `latest` at the latest.
+    /// When this call may be sent to Asterisk, at `latest` at the latest. Nothing is counted until [`count`](Self::count).
     ///
     /// # Errors
     ///
-    /// [`Refusal::Limited`], by the limit that it would break; nothing is counted then.
-    pub fn admit(&mut self, now: Instant, latest: Instant, info: &CallInfo, alive: Alive) -> Result<Instant, Refusal> {
+    /// [`Refusal::Limited`], by the limit that it would break.
+    pub fn admit(&self, now: Instant, latest: Instant, info: &CallInfo, alive: Alive) -> Result<Instant, Refusal> {
         let Policy { all, keys, attempts_per_number } = &self.policy;
         let of_key = keys.get(&info.key);
         let limited = |name, value: u64, is_of_key: bool, retry_after| {
@@ -114,32 +133,77 @@ impl Gate {
                 return limited("calls_alive", limit as u64, is_of_key, LATER);
             }
         }
-        while self.forget.front().is_some_and(|(at, _)| *at <= now) {
-            if let Some((_, number)) = self.forget.pop_front()
-                && self.numbers.get(&number).is_some_and(|rate| rate.is_over(now))
+        let turn = match all.calls_per_second {
+            Some(_) => self.pace.turn(now),
+            None => now,
+        };
+        let wait = |window: Option<&Window>, limit: u32, span: Duration| {
+            let free = window?.free_at(limit, span + self.slack()).filter(|free| *free > turn)?;
+            Some(free - now)
+        };
+        if let Some(limit) = *attempts_per_number
+            && let Some(wait) = wait(self.numbers.get(&info.number), limit, MINUTE)
+        {
+            return limited("attempts_per_number", limit.into(), false, wait);
+        }
+        if let Some(limit) = of_key.and_then(|key| key.calls_per_second)
+            && let Some(wait) = wait(self.keys.get(&info.key), limit, SECOND)
+        {
+            return limited("calls_per_second", limit.into(), true, wait);
+        }
+        match all.calls_per_second {
+            Some(limit) if turn > latest => limited("calls_per_second", limit.into(), false, turn - latest),
+            _ => Ok(turn),
+        }
+    }
+
+    /// Counts a call that was admitted just now, and returns its turn.
+    pub fn count(&mut self, now: Instant, info: &CallInfo) -> Instant {
+        let turn = self.again(now);
+        self.forget(now);
+        self.note(turn, info.number, &info.key);
+        turn
+    }
+
+    /// Counts a call of an earlier run of the daemon. To be called in the order of the calls' times.
+    pub fn remember(&mut self, at: Instant, number: Number, key: &Arc<str>) {
+        self.note(at, number, key);
+    }
+
+    /// Calls are not sent before their turn, and up to [`CATCH_UP`] after it. Where they wait for turns, a window is that
+    /// much longer, so that it holds for the moments when they are sent.
+    fn slack(&self) -> Duration {
+        if self.policy.all.calls_per_second.is_some() { CATCH_UP } else { Duration::ZERO }
+    }
+
+    fn note(&mut self, turn: Instant, number: Number, key: &Arc<str>) {
+        // Of a masked number nobody knows which one it is.
+        if self.policy.attempts_per_number.is_some() && !number.is_masked() {
+            self.numbers.entry(number).or_default().insert(turn);
+            let place = self.attempts.partition_point(|(other, _)| *other <= turn);
+            self.attempts.insert(place, (turn, number));
+        }
+        if self.policy.keys.get(key).is_some_and(|limits| limits.calls_per_second.is_some()) {
+            let slack = self.slack();
+            let window = self.keys.entry(key.clone()).or_default();
+            window.forget_until(turn, SECOND + slack);
+            window.insert(turn);
+        }
+    }
+
+    /// Forgets the attempts that no window reaches back to.
+    fn forget(&mut self, now: Instant) {
+        let slack = self.slack();
+        while let Some((turn, number)) = self.attempts.front().copied()
+            && turn + MINUTE + slack <= now
+        {
+            self.attempts.pop_front();
+            if let Some(window) = self.numbers.get_mut(&number)
+                && window.forget_first()
             {
                 self.numbers.remove(&number);
             }
         }
-        if let Some(limit) = *attempts_per_number {
-            let rate = self.numbers.get(&info.number).copied().unwrap_or_default();
-            if let Some(wait) = rate.wait(now, MINUTE / limit, limit) {
-                return limited("attempts_per_number", limit.into(), false, wait);
-            }
-        }
-        if let Some(limit) = of_key.and_then(|key| key.calls_per_second) {
-            let rate = self.keys.get(&info.key).copied().unwrap_or_default();
-            if let Some(wait) = rate.wait(now, LATER / limit, limit) {
-                return limited("calls_per_second", limit.into(), true, wait);
-            }
-        }
-        let slot = self.pace.next.map_or(now, |next| next.max(now));
-        if let Some(limit) = all.calls_per_second
-            && slot > latest
-        {
-            return limited("calls_per_second", limit.into(), false, slot - latest);
-        }
-        Ok(self.count(now, info))
     }
 
     /// How late the schedule is, to be kept with each turn that is given out.
@@ -160,31 +224,38 @@ impl Gate {
             let missed = overdue.saturating_sub(CATCH_UP);
             self.late += missed;
             self.pace.next = self.pace.next.map(|next| next + missed);
+            if !missed.is_zero() {
+                self.postpone(at, missed);
+            }
         }
         Ok(())
+    }
+
+    /// Moves the turns that are yet to come, from `first` on, together with the schedule.
+    fn postpone(&mut self, first: Instant, by: Duration) {
+        let to_come = self.attempts.iter_mut().rev().take_while(|(turn, _)| *turn >= first);
+        let numbers: BTreeSet<Number> = to_come
+            .map(|(turn, number)| {
+                *turn += by;
+                *number
+            })
+            .collect();
+        for number in numbers {
+            if let Some(window) = self.numbers.get_mut(&number) {
+                window.postpone(first, by);
+            }
+        }
+        for window in self.keys.values_mut() {
+            window.postpone(first, by);
+        }
     }
 
     /// When one more Originate may be sent for a call that was admitted.
     pub fn again(&mut self, now: Instant) -> Instant {
         match self.policy.all.calls_per_second {
-            Some(limit) => self.pace.take(now, LATER / limit),
+            Some(limit) => self.pace.take(now, SECOND / limit),
             None => now,
         }
-    }
-
-    fn count(&mut self, now: Instant, info: &CallInfo) -> Instant {
-        if let Some(limit) = self.policy.attempts_per_number {
-            let rate = self.numbers.entry(info.number).or_default();
-            rate.take(now, MINUTE / limit);
-            if let Some(next) = rate.next {
-                // Not in the order of time when limits have changed meanwhile; then it is forgotten a little later.
-                self.forget.push_back((next, info.number));
-            }
-        }
-        if let Some(limit) = self.policy.keys.get(&info.key).and_then(|key| key.calls_per_second) {
-            self.keys.entry(info.key.clone()).or_default().take(now, LATER / limit);
-        }
-        self.again(now)
     }
 }
 
@@ -195,22 +266,16 @@ struct Rate {
 }
 
 impl Rate {
-    /// How long to wait until one more fits, if `burst` may come at once and then one each `interval`.
-    fn wait(self, now: Instant, interval: Duration, burst: u32) -> Option<Duration> {
-        let ahead = self.next?.saturating_duration_since(now);
-        let wait = ahead.saturating_sub(interval * (burst - 1));
-        (!wait.is_zero()).then_some(wait)
+    /// The turn of one that comes now.
+    fn turn(self, now: Instant) -> Instant {
+        self.next.map_or(now, |next| next.max(now))
     }
 
     /// Counts one, and returns its turn.
     fn take(&mut self, now: Instant, interval: Duration) -> Instant {
-        let turn = self.next.map_or(now, |next| next.max(now));
+        let turn = self.turn(now);
         self.next = Some(turn + interval);
         turn
-    }
-
-    fn is_over(self, now: Instant) -> bool {
-        self.next.is_none_or(|next| next <= now)
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::call::CallId;
 
 const NOBODY: Alive = Alive { all: 0, of_key: 0 };
-const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 fn info(number: &str, key: &str) -> CallInfo {
     CallInfo {
@@ -25,6 +25,13 @@ fn gate(policy: Policy) -> Gate {
     gate
 }
 
+/// Asks for a call, and counts it if it is admitted.
+fn admit(gate: &mut Gate, now: Instant, latest: Instant, info: &CallInfo) -> Result<Instant, Refusal> {
+    let turn = gate.admit(now, latest, info, NOBODY)?;
+    assert_eq!(gate.count(now, info), turn);
+    Ok(turn)
+}
+
 fn limited(result: Result<Instant, Refusal>) -> (&'static str, bool, Duration) {
     match result {
         Err(Refusal::Limited(limit)) => (limit.name, limit.key.is_some(), limit.retry_after),
@@ -38,8 +45,9 @@ fn without_limits_everything_passes_at_once() {
     for _ in 0..1000 {
         let alive = Alive { all: usize::MAX, of_key: usize::MAX };
         assert_eq!(gate.admit(now, now, &info("7999", "bot"), alive), Ok(now));
+        gate.count(now, &info("7999", "bot"));
     }
-    assert!(gate.numbers.is_empty() && gate.keys.is_empty() && gate.forget.is_empty());
+    assert!(gate.numbers.is_empty() && gate.keys.is_empty() && gate.attempts.is_empty());
 }
 
 #[test]
@@ -48,51 +56,104 @@ fn a_burst_is_paced_and_what_would_wait_too_long_is_refused() {
     let (mut gate, now) = (gate(Policy { all, ..Policy::default() }), Instant::now());
     let latest = now + SECOND;
     for turn in 0..=10 {
-        assert_eq!(gate.admit(now, latest, &info("7999", "bot"), NOBODY), Ok(now + turn * SECOND / 10));
+        assert_eq!(admit(&mut gate, now, latest, &info("7999", "bot")), Ok(now + turn * SECOND / 10));
     }
-    let refused = limited(gate.admit(now, latest, &info("7999", "bot"), NOBODY));
+    let refused = limited(admit(&mut gate, now, latest, &info("7999", "bot")));
     assert_eq!(refused, ("calls_per_second", false, SECOND / 10));
     let later = now + SECOND / 2;
-    assert_eq!(gate.admit(later, later + SECOND, &info("7999", "bot"), NOBODY), Ok(now + SECOND * 11 / 10));
+    assert_eq!(admit(&mut gate, later, later + SECOND, &info("7999", "bot")), Ok(now + SECOND * 11 / 10));
 }
 
 #[test]
-fn a_key_may_use_up_its_second_at_once_and_no_other_key_suffers() {
+fn key_starts_no_more_calls_within_any_second() {
     let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(5), ..Limits::default() })]);
     let (mut gate, now) = (gate(Policy { keys, ..Policy::default() }), Instant::now());
-    for _ in 0..5 {
-        assert_eq!(gate.admit(now, now, &info("7999", "bot"), NOBODY), Ok(now));
+    let bot = info("7999", "bot");
+    for n in 0..5 {
+        let at = now + 100 * MS * n;
+        assert_eq!(admit(&mut gate, at, at, &bot), Ok(at));
     }
-    assert_eq!(limited(gate.admit(now, now, &info("7999", "bot"), NOBODY)), ("calls_per_second", true, SECOND / 5));
-    assert_eq!(gate.admit(now, now, &info("7999", "other"), NOBODY), Ok(now));
-    let later = now + SECOND / 5;
-    assert_eq!(gate.admit(later, later, &info("7999", "bot"), NOBODY), Ok(later));
-    assert!(gate.admit(later, later, &info("7999", "bot"), NOBODY).is_err());
+    let at = now + 999 * MS;
+    assert_eq!(limited(admit(&mut gate, at, at, &bot)), ("calls_per_second", true, MS));
+    assert_eq!(admit(&mut gate, at, at, &info("7999", "other")), Ok(at));
+    // As the first of the five is a second ago, there is room for one.
+    let at = now + SECOND;
+    assert_eq!(admit(&mut gate, at, at, &bot), Ok(at));
+    assert_eq!(limited(admit(&mut gate, at, at, &bot)), ("calls_per_second", true, 100 * MS));
+    let much_later = now + 10 * SECOND;
+    assert_eq!(admit(&mut gate, much_later, much_later, &bot), Ok(much_later));
+    assert_eq!(gate.keys["bot"].len(), 1, "what is over takes no room");
 }
 
 #[test]
-fn attempts_at_one_number_are_counted_for_it_alone_and_forgotten() {
+fn number_is_called_no_more_often_within_any_minute() {
     let policy = Policy { attempts_per_number: Some(3), ..Policy::default() };
     let (mut gate, now) = (gate(policy), Instant::now());
-    for _ in 0..3 {
-        assert_eq!(gate.admit(now, now, &info("7999", "bot"), NOBODY), Ok(now));
+    let [one, other, third] = ["7999", "7998", "7997"].map(|number| info(number, "bot"));
+    for n in 0..3 {
+        let at = now + 10 * SECOND * n;
+        assert_eq!(admit(&mut gate, at, at, &one), Ok(at));
     }
-    let refused = limited(gate.admit(now, now, &info("7999", "bot"), NOBODY));
-    assert_eq!(refused, ("attempts_per_number", false, MINUTE / 3));
-    assert_eq!(gate.admit(now, now, &info("7998", "bot"), NOBODY), Ok(now));
-    let later = now + MINUTE / 3;
-    assert_eq!(gate.admit(later, later, &info("7999", "bot"), NOBODY), Ok(later));
-    let much_later = later + 2 * MINUTE;
-    assert_eq!(gate.admit(much_later, much_later, &info("7997", "bot"), NOBODY), Ok(much_later));
-    assert_eq!((gate.numbers.len(), gate.forget.len()), (1, 1), "what is over takes no room");
+    let at = now + 20 * SECOND;
+    assert_eq!(limited(admit(&mut gate, at, at, &one)), ("attempts_per_number", false, 40 * SECOND));
+    assert_eq!(admit(&mut gate, at, at, &other), Ok(at));
+    let at = now + MINUTE;
+    assert_eq!(admit(&mut gate, at, at, &one), Ok(at));
+    assert_eq!(limited(admit(&mut gate, at, at, &one)), ("attempts_per_number", false, 10 * SECOND));
+    let much_later = at + MINUTE;
+    assert_eq!(admit(&mut gate, much_later, much_later, &third), Ok(much_later));
+    assert_eq!((gate.numbers.len(), gate.attempts.len()), (1, 1), "what is over takes no room");
+}
+
+#[test]
+fn limit_that_changes_counts_the_calls_so_far() {
+    let policy = |limit| Policy { attempts_per_number: limit, ..Policy::default() };
+    let (mut gate, now) = (gate(policy(Some(3))), Instant::now());
+    let call = info("7999", "bot");
+    for n in 0..3 {
+        admit(&mut gate, now + n * SECOND, now + n * SECOND, &call).unwrap();
+    }
+    let at = now + 3 * SECOND;
+    gate.set_policy(policy(Some(4)));
+    assert_eq!(gate.admit(at, at, &call, NOBODY), Ok(at));
+    gate.set_policy(policy(Some(1)));
+    assert_eq!(limited(gate.admit(at, at, &call, NOBODY)), ("attempts_per_number", false, MINUTE - SECOND));
+    gate.set_policy(policy(None));
+    assert_eq!(gate.admit(at, at, &call, NOBODY), Ok(at));
+}
+
+#[test]
+fn large_limit_takes_no_memory_in_advance() {
+    let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(100_000), ..Limits::default() })]);
+    let policy = Policy { keys, attempts_per_number: Some(10_000), ..Policy::default() };
+    let (mut gate, now) = (gate(policy), Instant::now());
+    admit(&mut gate, now, now, &info("7999", "bot")).unwrap();
+    assert!(gate.keys["bot"].capacity() <= 8 && gate.numbers.values().all(|window| window.capacity() <= 8));
+}
+
+#[test]
+fn calls_of_the_run_before_count() {
+    let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(1), ..Limits::default() })]);
+    let policy = Policy { keys, attempts_per_number: Some(2), ..Policy::default() };
+    let (mut gate, now) = (gate(policy), Instant::now());
+    let number = "7999".parse().unwrap();
+    for at in [now, now + 10 * SECOND] {
+        gate.remember(at, number, &"bot".into());
+    }
+    // Nobody knows which number that was.
+    gate.remember(now + 10 * SECOND, number.masked(), &"bot".into());
+    let at = now + 10 * SECOND + 500 * MS;
+    assert_eq!(limited(gate.admit(at, at, &info("7999", "bot"), NOBODY)).2, 49 * SECOND + 500 * MS);
+    assert_eq!(limited(gate.admit(at, at, &info("7998", "bot"), NOBODY)), ("calls_per_second", true, 500 * MS));
+    assert_eq!(gate.admit(now + MINUTE, now + MINUTE, &info("7999", "bot"), NOBODY), Ok(now + MINUTE));
 }
 
 #[test]
 fn calls_alive_are_limited_for_all_and_for_each_key() {
     let of = |calls| Limits { calls_alive: Some(calls), ..Limits::default() };
     let keys = HashMap::from([("bot".into(), of(2))]);
-    let (mut gate, now) = (gate(Policy { all: of(3), keys, ..Policy::default() }), Instant::now());
-    let mut admit = |all, of_key| gate.admit(now, now, &info("7999", "bot"), Alive { all, of_key });
+    let (gate, now) = (gate(Policy { all: of(3), keys, ..Policy::default() }), Instant::now());
+    let admit = |all, of_key| gate.admit(now, now, &info("7999", "bot"), Alive { all, of_key });
     assert!(admit(2, 1).is_ok());
     assert_eq!(limited(admit(2, 2)), ("calls_alive", true, LATER));
     assert_eq!(limited(admit(3, 0)), ("calls_alive", false, LATER));
@@ -130,7 +191,7 @@ proptest! {
         let (mut now, mut sent) = (Instant::now(), Vec::new());
         for gap in gaps {
             now += Duration::from_millis(gap);
-            if let Ok(turn) = gate.admit(now, now + SECOND, &info("7999", "bot"), NOBODY) {
+            if let Ok(turn) = admit(&mut gate, now, now + SECOND, &info("7999", "bot")) {
                 prop_assert!(turn >= now && turn <= now + SECOND);
                 sent.push(turn);
             }
@@ -149,7 +210,7 @@ proptest! {
         for (gap, calls) in steps {
             now += Duration::from_millis(gap);
             for _ in 0..calls {
-                if let Ok(turn) = gate.admit(now, now + SECOND, &info("7999", "bot"), NOBODY) {
+                if let Ok(turn) = admit(&mut gate, now, now + SECOND, &info("7999", "bot")) {
                     waiting.push_back((turn, gate.late()));
                 }
             }
@@ -165,6 +226,56 @@ proptest! {
         for (first, from) in sent.iter().enumerate() {
             let within = sent[first..].partition_point(|at| *at < *from + SECOND) as u32;
             prop_assert!(within <= rate + rate / 100 + 2, "{within} of {rate}");
+        }
+    }
+
+    /// However calls come, and however late we are to send them: no second has more of a key than its limit, and no minute
+    /// more of a number. Who is refused is told when to come again, to the moment.
+    #[test]
+    fn windows_hold_when_calls_are_sent(
+        steps in proptest::collection::vec((0u64..400, 0usize..6, 0u64..3), 1..80),
+        of_key in 1u32..8,
+        of_number in 1u32..20,
+        pace in proptest::option::of(1u32..40),
+    ) {
+        let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(of_key), ..Limits::default() })]);
+        let all = Limits { calls_per_second: pace, ..Limits::default() };
+        let mut gate = gate(Policy { all, keys, attempts_per_number: Some(of_number) });
+        let (mut now, mut waiting, mut sent) = (Instant::now(), VecDeque::new(), Vec::new());
+        for (gap, calls, number) in steps {
+            now += Duration::from_millis(gap * gap / 100);
+            while let Some((turn, late, number)) = waiting.front().copied() {
+                if gate.take(now, turn, late).is_err() {
+                    break;
+                }
+                waiting.pop_front();
+                sent.push((now, number));
+            }
+            for _ in 0..calls {
+                let call = info(&format!("799{number}"), "bot");
+                match gate.admit(now, now + SECOND, &call, NOBODY) {
+                    Ok(turn) => {
+                        gate.count(now, &call);
+                        if pace.is_some() {
+                            waiting.push_back((turn, gate.late(), number));
+                        } else {
+                            sent.push((now, number));
+                        }
+                    }
+                    Err(Refusal::Limited(limit)) => {
+                        let free = now + limit.retry_after;
+                        prop_assert!(gate.admit(free, free + SECOND, &call, NOBODY).is_ok(), "{:?}", limit);
+                        let early = free - Duration::from_nanos(1);
+                        prop_assert!(gate.admit(early, early + SECOND, &call, NOBODY).is_err(), "{:?}", limit);
+                    }
+                    Err(other) => prop_assert!(false, "{:?}", other),
+                }
+            }
+        }
+        for (first, (from, number)) in sent.iter().enumerate() {
+            let within = |span| sent[first..].iter().filter(move |(at, _)| *at < *from + span);
+            prop_assert!(within(SECOND).count() <= of_key as usize);
+            prop_assert!(within(MINUTE).filter(|(_, other)| other == number).count() <= of_number as usize);
         }
     }
 }

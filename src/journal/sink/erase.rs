@@ -48,7 +48,7 @@ impl Erased {
 
     /// Names copies of the file at `path` that hold the number, or may.
     pub fn note_copies(&mut self, path: &Path, number: Number, is_ours: impl Fn(&str) -> bool) {
-        let texts = [number.digits(), number.masked().to_string()];
+        let texts: Vec<_> = [number.digits()].into_iter().chain(number.recorded_forms()).collect();
         let told = |copy: String| {
             let copy = path.with_file_name(copy);
             format!("{} is not the daemon's own and may hold the number", copy.display())

@@ -1,5 +1,7 @@
 //! What the log file of earlier runs says: where numbering goes on, and which calls are owed their end.
 
+mod attempts;
+
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -8,11 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Deserialize;
 
+use self::attempts::Attempts;
 use super::file::numbered;
 use super::open_calls::{CARRIED, OpenCalls, state_after};
+use crate::call::limits::Attempt;
 use crate::call::machine::Moments;
 use crate::call::progress::Progress;
-use crate::call::{CallInfo, Number};
+use crate::call::{CallInfo, Number, Room};
 use crate::config::JournalFile;
 use crate::files;
 use crate::journal::GapReason;
@@ -40,6 +44,10 @@ pub struct Past {
     pub open: OpenCalls,
     /// The last run has not yet adopted the calls that the journal does not know.
     is_adopting: bool,
+    /// The calls that were started within the minute before the last record, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What becomes of them while the files are read.
+    recent: Attempts,
 }
 
 impl Past {
@@ -62,6 +70,7 @@ impl Past {
             }
         }
         past.recorded_until = past.recorded_until.or(past.last_time);
+        past.attempts = std::mem::take(&mut past.recent).into_vec();
         Ok(past)
     }
 
@@ -133,6 +142,7 @@ impl Past {
                 let Some(state) = state_after(event) else { return };
                 let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
                 let id = info.id;
+                self.recent.take(event, time, &info);
                 self.open.reach(Arc::new(info), state, time);
                 if let Some(after) = self::time(record.answered_after.as_ref()) {
                     self.open.answered_after(id, after);
@@ -225,7 +235,7 @@ impl Callee<'_> {
         Some(CallInfo {
             id: self.call_id.parse().ok()?,
             number: Number::from_record(&self.number).ok()?,
-            room: self.room.parse().ok()?,
+            room: Room::from_record(&self.room).ok()?,
             caller_id: self.caller_id.parse().ok()?,
             lang: self.lang.parse().ok()?,
             key: (&*self.key).into(),
@@ -236,6 +246,7 @@ impl Callee<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use super::*;
     use crate::call::CallId;
@@ -299,5 +310,31 @@ mod tests {
         let past = Past::read(&settings).expect("nothing to read");
         assert_eq!((past.last_seq, past.recorded_until), (0, None));
         assert!(past.open.into_calls().is_empty());
+    }
+
+    #[test]
+    fn calls_of_the_last_minute_that_were_not_refused_are_attempts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let at = |second: u64, n: u128| CallId::new(SystemTime::UNIX_EPOCH + Duration::from_secs(second), n);
+        let line = |second: u64, event: &str, id: CallId| {
+            let time = crate::journal::record::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+            format!("{{\"seq\":1,\"time\":\"{time}\",\"event\":\"{event}\",\"call_id\":\"{id}\",{CALL}}}\n")
+        };
+        let lines = [
+            line(100, "call.requested", at(100, 1)),
+            line(110, "call.requested", at(110, 2)),
+            line(120, "call.requested", at(120, 3)),
+            line(120, "call.refused", at(120, 3)),
+            // This one waited for its turn.
+            line(130, "call.requested", at(130, 4)),
+            line(131, "call.queued", at(130, 4)),
+            line(171, "call.ended", at(130, 4)),
+        ];
+        fs::write(&settings.path, lines.concat()).expect("writes");
+        let attempts = Past::read(&settings).expect("reads").attempts;
+        let times: Vec<_> = attempts.iter().map(|attempt| attempt.time).collect();
+        assert_eq!(times, [110, 131].map(|second| SystemTime::UNIX_EPOCH + Duration::from_secs(second)));
+        assert!(attempts.iter().all(|attempt| attempt.number.to_string() == "+7999" && &*attempt.key == "bot"));
     }
 }

@@ -1,0 +1,40 @@
+//! The calls of the last minute, which count against the limits of this run too.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use crate::call::limits::Attempt;
+use crate::call::{CallId, CallInfo};
+
+/// How far the longest limit reaches back, and the longest that a call waits for its turn.
+const REACH: Duration = Duration::from_secs(62);
+
+/// Calls that were asked for and not refused, by their ids and so in the order of time.
+#[derive(Debug, Default)]
+pub(super) struct Attempts(BTreeMap<CallId, Attempt>);
+
+impl Attempts {
+    /// Takes note of a call to which this happened.
+    pub(super) fn take(&mut self, event: &str, time: Option<SystemTime>, call: &CallInfo) {
+        let Some(time) = time else { return };
+        match event {
+            "call.requested" => {
+                _ = self.0.insert(call.id, Attempt { time, number: call.number, key: call.key.clone() });
+            }
+            // It may have waited for its turn.
+            "call.queued" => _ = self.0.entry(call.id).and_modify(|attempt| attempt.time = time),
+            "call.refused" => _ = self.0.remove(&call.id),
+            _ => {}
+        }
+        while self.0.first_key_value().is_some_and(|(id, _)| id.time() + REACH < time) {
+            self.0.pop_first();
+        }
+    }
+
+    /// All that are left, oldest first.
+    pub(super) fn into_vec(self) -> Vec<Attempt> {
+        let mut attempts: Vec<Attempt> = self.0.into_values().collect();
+        attempts.sort_by_key(|attempt| attempt.time);
+        attempts
+    }
+}
