@@ -132,6 +132,7 @@ fn stops_gracefully(version: &'static str) {
         daemon.wait_ready();
     });
     let second = daemon.call_ok("79990001002", "R1");
+    daemon.wait_for(&second, "call.joined");
     for id in [id, second] {
         daemon.delete(&format!("/api/calls/{id}"));
         let ended = daemon.wait_for(&id, "call.ended");
