@@ -219,10 +219,15 @@ pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
 
 /// What earlier runs wrote down. A disk that fails keeps nobody from calling.
 fn past(file: &JournalFile) -> Past {
-    Past::read(file).unwrap_or_else(|error| {
-        tracing::error!(path = %file.path.display(), %error, "the log of earlier runs cannot be read");
+    const UNREADABLE: &str = "the log of earlier runs cannot be read";
+    let past = Past::read(file).unwrap_or_else(|error| {
+        tracing::error!(path = %file.path.display(), %error, "{UNREADABLE}");
         Past::default()
-    })
+    });
+    for (path, error) in &past.unreadable {
+        tracing::error!(path = %path.display(), %error, "{UNREADABLE}");
+    }
+    past
 }
 
 /// The log, and the threads that write it down.

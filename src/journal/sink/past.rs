@@ -5,6 +5,7 @@ mod attempts;
 use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,9 @@ pub struct Past {
     pub recorded_until: Option<SystemTime>,
     /// The calls that were asked for and neither refused nor ended, and how far each had come.
     pub open: OpenCalls,
+    /// Rotated files that cannot be read, and why. The newest file repeats the open calls of those before it, and its numbers
+    /// are higher, so little is lost by that.
+    pub unreadable: Vec<(PathBuf, io::Error)>,
     /// The last run has not yet adopted the calls that the journal does not know.
     is_adopting: bool,
     /// The calls that were started within the minute before the last record, oldest first.
@@ -55,23 +59,30 @@ impl Past {
     ///
     /// # Errors
     ///
-    /// A file is there and cannot be read.
+    /// The newest file is there and cannot be read.
     pub fn read(settings: &JournalFile) -> io::Result<Self> {
         let mut past = Self::default();
         let newest = files::resolved(&settings.path);
         // A crash can leave the file before at `.0` where no rotated one is kept.
         let rotated = (0..=settings.keep).rev().map(|number| numbered(&newest, number));
-        for path in rotated.chain([newest.clone()]) {
-            files::require_regular(&path)?;
-            match File::open(path) {
-                Ok(file) => past.read_file(file)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+        for path in rotated {
+            if let Err(error) = past.read_path(&path) {
+                past.unreadable.push((path, error));
             }
         }
+        past.read_path(&newest)?;
         past.recorded_until = past.recorded_until.or(past.last_time);
         past.attempts = std::mem::take(&mut past.recent).into_vec();
         Ok(past)
+    }
+
+    /// Reads the file at `path`, if there is one.
+    fn read_path(&mut self, path: &Path) -> io::Result<()> {
+        files::require_regular(path)?;
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            file => self.read_file(file?),
+        }
     }
 
     fn read_file(&mut self, file: File) -> io::Result<()> {
@@ -83,7 +94,7 @@ impl Past {
             }
             // A line without its end was torn by a crash, and will be replaced.
             if line.ends_with(b"\n")
-                && let Ok(record) = serde_json::from_slice::<Line<'_>>(&line)
+                && let Ok(record) = serde_json::from_slice::<Line<'_>>(without_nuls(&line))
             {
                 self.take(&record);
             }
@@ -158,6 +169,12 @@ impl Past {
             self.open.insert(Arc::new(info), progress);
         }
     }
+}
+
+/// The line without NULs before it: an earlier build put them into a file that somebody had truncated.
+pub(super) fn without_nuls(line: &[u8]) -> &[u8] {
+    let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
+    &line[start..]
 }
 
 /// Whether an event is written down at the moment when Asterisk says so. Others are of a time when it may not have been
@@ -301,6 +318,19 @@ mod tests {
         fs::write(&settings.path, lines.concat()).expect("writes");
         let open = Past::read(&settings).expect("reads").open.into_calls();
         assert_eq!(open.iter().map(|call| call.info.id).collect::<Vec<_>>(), [id(1)]);
+    }
+
+    #[test]
+    fn rotated_file_that_cannot_be_read_does_not_end_the_numbering() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        fs::create_dir(numbered(&settings.path, 1)).expect("a folder");
+        fs::write(numbered(&settings.path, 2), line(1, "call.queued", Some(1))).expect("writes");
+        // More NULs than are read at once.
+        let nuls = "\0".repeat(MAX_LINE as usize + 7);
+        fs::write(&settings.path, nuls + &line(7, "call.queued", Some(2))).expect("writes");
+        let past = Past::read(&settings).expect("reads");
+        assert_eq!((past.last_seq, past.open.into_calls().len(), past.unreadable.len()), (7, 2, 1));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::call::Number;
+use crate::journal::sink::past::without_nuls;
 
 /// What has become of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +58,7 @@ impl Cleaner {
 
     /// Takes the number out of a line, whose length stays.
     pub(super) fn clean(&self, line: &mut [u8]) -> Cleaned {
-        // A file that was truncated under an earlier build has NULs before its next record.
-        let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
+        let start = line.len() - without_nuls(line).len();
         let end = line.len() - usize::from(line.ends_with(b"\n"));
         let text = &line[start..end];
         if let Ok(record) = serde_json::from_slice::<Line<'_>>(text)
