@@ -1,6 +1,7 @@
 //! The operators' page, in a browser.
 
 mod desk;
+mod expects;
 mod made_of;
 mod scenes;
 #[path = "../support/mod.rs"]

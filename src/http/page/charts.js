@@ -1,8 +1,8 @@
 // How it went in the last hours, as four small charts: calls a minute, outcomes, answer rate, time to answer.
 
 import { ask } from "./api.js";
-import { $, draw, setText, svg } from "./dom.js";
-import { counted, minute as clock, OUTCOMES } from "./words.js";
+import { $, draw, el, setText, svg } from "./dom.js";
+import { counted, dayMinute as clock, OUTCOMES } from "./words.js";
 
 const MINUTE = 60_000;
 
@@ -14,6 +14,9 @@ const EVERY = 10_000;
 const SOON = 3000;
 
 const HEIGHT = 56;
+
+/** How high the least part of a bar is. */
+const LEAST = 2;
 
 /** The groups that outcomes are shown in: the more of them stood on each other, the less could be told. */
 const GROUPS = [
@@ -166,6 +169,7 @@ export class Charts {
   draw() {
     if (!this.#stats) return;
     this.#bars = this.#gather(RANGES[this.#range]);
+    this.#drawLegend();
     for (const [name, chart] of Object.entries(CHARTS)) {
       this.#drawOne($(`chart-${name}`), chart);
       this.#tell(name);
@@ -195,6 +199,16 @@ export class Charts {
     return gathered;
   }
 
+  /** What the colours of the outcomes mean, and how many there are of each. */
+  #drawLegend() {
+    const items = GROUPS.map(({ name, word, of }) => {
+      const count = sum(this.#bars.map(({ ended }) => sum(of.map((outcome) => ended[outcome] ?? 0))));
+      const title = of.map((outcome) => OUTCOMES[outcome].word.toLowerCase()).join(", ");
+      return el("li", { className: name, title }, `${word} `, el("b", {}, String(count)));
+    });
+    $("legend-outcomes").replaceChildren(...items);
+  }
+
   #drawOne(drawing, chart) {
     const width = drawing.clientWidth || 240;
     const step = width / this.#bars.length;
@@ -222,7 +236,8 @@ export class Charts {
     return stacks.flatMap((stack, n) => {
       let y = HEIGHT - 1;
       return stack.filter(([, count]) => count > 0).map(([name, count]) => {
-        const height = (count / top) * (HEIGHT - 4);
+        // One of thousands is seen, too.
+        const height = LEAST + (count / top) * (HEIGHT - 4 - LEAST * stack.length);
         y -= height;
         return svg("rect", { class: name, x: n * step, y, width: Math.max(1, step - 1), height });
       });

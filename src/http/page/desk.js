@@ -1,11 +1,12 @@
 // The desk: what the daemon tells goes into the state, and the views show it.
 
+import { fields, onChange, write } from "./address.js";
 import { ask } from "./api.js";
 import { CallsView } from "./calls.js";
 import { Charts } from "./charts.js";
 import { $, draw, setText } from "./dom.js";
 import { Filter } from "./filter.js";
-import { confirmHangUp } from "./hangup.js";
+import { confirmHangUp, notify } from "./hangup.js";
 import { shortcuts } from "./keys.js";
 import { LinkView } from "./link.js";
 import { LogView } from "./log.js";
@@ -13,17 +14,25 @@ import { Calls, Link, Records } from "./state.js";
 import { Story } from "./story.js";
 import { Stream } from "./stream.js";
 
+/** What a small screen shows one of. */
+const TABS = ["calls", "log", "trends"];
+
 /** Opens the desk for whoever has this session; `ends` is called when it is over, and the desk can go on by `resume`. */
 export function open(session, ends) {
   const [calls, records, link] = [new Calls(), new Records(), new Link()];
   const hangUp = (id) => {
     const call = calls.live.get(id);
-    if (call) confirmHangUp(call);
+    if (!call) return;
+    const why = actions.whyNot();
+    if (why) notify(`${call.number} cannot be hung up: ${why}.`);
+    else confirmHangUp(call);
   };
-  let [filter, callsView, logView, story, charts] = [];
+  let [filter, callsView, logView, story, charts, linkView] = [];
   const actions = {
     // Who may only watch is shown nothing that would be refused.
     hangUp: session.role === "watch" ? undefined : hangUp,
+    /** Why no call can be hung up now; nothing if one can. */
+    whyNot: () => linkView?.whyNot ?? "",
     open: (id) => story.open(id),
     isOpen: (id) => story?.id === id,
     changed: () => draw(callsView, logView),
@@ -31,7 +40,7 @@ export function open(session, ends) {
   };
   filter = new Filter(() => {
     logView?.filter();
-    if (callsView) draw(callsView);
+    callsView?.filter();
   });
   callsView = new CallsView(calls, filter, actions);
   logView = new LogView(records, filter, actions);
@@ -53,11 +62,11 @@ export function open(session, ends) {
       charts?.refreshSoon();
     },
     // The records here may not reach back to when that came to be so; the daemon knows.
-    ready: (reason) => { link.report(reason); draw(linkView); charts?.refresh(); },
-    state: () => draw(linkView),
+    ready: (reason) => { link.report(reason); draw(...views); charts?.refresh(); },
+    state: () => draw(...views),
     ends,
   });
-  const linkView = new LinkView(link, stream, calls);
+  linkView = new LinkView(link, stream, calls);
   story = new Story(calls, records, actions);
   const views = [callsView, linkView, story];
   charts = new Charts({ ends, stats: (stats) => { link.recall(stats.link); draw(linkView); } });
@@ -91,12 +100,19 @@ function tabs() {
     for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.value === name));
     dispatchEvent(new Event("resize"));
   };
-  for (const button of $("tabs").children) button.addEventListener("click", () => show(button.value));
+  const take = (address) => show(TABS.includes(address.get("tab")) ? address.get("tab") : "calls");
+  for (const button of $("tabs").children) {
+    button.addEventListener("click", () => {
+      write(button.value === "calls" ? {} : { tab: button.value }, ["tab"], true);
+      show(button.value);
+    });
+  }
+  onChange(take);
   $("filter-open").addEventListener("click", () => {
     const isOpen = $("desk").classList.toggle("filters");
     $("filter-open").setAttribute("aria-expanded", String(isOpen));
   });
-  show("calls");
+  take(fields());
 }
 
 function keys({ callsView, logView, story, filter, actions }) {
@@ -109,6 +125,12 @@ function keys({ callsView, logView, story, filter, actions }) {
     p: () => logView.pause(),
     j: () => step(1),
     k: () => step(-1),
-    x: () => actions.hangUp?.(story.id ?? callsView.rows.focused()),
+    x: () => actions.hangUp?.(selected({ callsView, logView, story })),
   });
+}
+
+/** The call that a key is for: the row's with the focus. The story's only if no table has it, as then no row is meant. */
+function selected({ callsView, logView, story }) {
+  const isInTable = document.activeElement.closest(".table");
+  return isInTable ? callsView.rows.focused() ?? logView.focusedCall() : story.id;
 }

@@ -1,8 +1,8 @@
-// What is looked for: one filter for calls and log. It stands in the page's address, so that a reload keeps it and
-// it can be passed on.
+// What is looked for: one filter for calls and log. It stands in the page's address.
 
-import { $, el } from "./dom.js";
-import { EVENTS, OUTCOMES } from "./words.js";
+import { fields, leave, onChange, write } from "./address.js";
+import { $, el, setText } from "./dom.js";
+import { EVENTS, outcome, OUTCOMES } from "./words.js";
 
 const FIELDS = ["number", "room", "outcome", "event"];
 
@@ -19,29 +19,50 @@ export class Filter {
     this.#changed = changed;
     for (const [name, { word }] of Object.entries(OUTCOMES)) $("filter-outcome").append(el("option", { value: name }, word));
     for (const name of Object.keys(EVENTS)) $("filter-event").append(el("option", { value: name }, name));
-    const fields = new URLSearchParams(location.hash.slice(1));
-    for (const name of FIELDS) this.#form.elements[name].value = fields.get(name) ?? "";
-    this.#form.addEventListener("input", () => this.#read());
+    this.#form.addEventListener("input", () => this.#input());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
-    this.#form.addEventListener("reset", () => setTimeout(() => this.#read()));
+    this.#form.addEventListener("reset", () => setTimeout(() => this.#input()));
+    $("filter-drop").addEventListener("click", () => this.clear());
+    onChange((address) => this.#take(address));
+    this.#take(fields());
+  }
+
+  /** What is typed into this field. */
+  typed(name) {
+    return this.#form.elements[name].value.trim();
+  }
+
+  /** Takes what the address says. */
+  #take(address) {
+    for (const name of FIELDS) this.#form.elements[name].value = address.get(name) ?? "";
     this.#read();
   }
 
+  /** Takes what is typed, and writes it into the address: the first letter is a step, and so is to clear it. */
+  #input() {
+    const isStep = !this.isSet;
+    this.#read();
+    const set = FIELDS.filter((name) => this[name]).map((name) => [name, this.typed(name)]);
+    if (this.isSet) write(Object.fromEntries(set), FIELDS, isStep);
+    else leave(FIELDS);
+  }
+
   #read() {
-    for (const name of FIELDS) this[name] = this.#form.elements[name].value.trim();
+    for (const name of FIELDS) this[name] = this.typed(name);
     // What has no digit is in no number.
     this.number = this.number.replace(/[^\d]/g, "") || this.number;
     this.room = this.room.toLowerCase();
     $("filter-clear").hidden = !this.isSet;
-    const fields = FIELDS.filter((name) => this[name]).map((name) => [name, this.#form.elements[name].value.trim()]);
-    setAddress(Object.fromEntries(fields), FIELDS);
+    $("filtered").hidden = !this.isSet;
+    setText($("filter-words"), this.#words());
+    $("filter-open").classList.toggle("set", this.isSet);
     this.#changed();
   }
 
   /** Looks for this room, or number, or whatever. */
   set(name, value) {
     this.#form.elements[name].value = value;
-    this.#read();
+    this.#input();
   }
 
   clear() {
@@ -50,6 +71,17 @@ export class Filter {
 
   get isSet() {
     return FIELDS.some((name) => this[name]);
+  }
+
+  /** Whether it leaves any call out: an event is of the log only. */
+  get looksForCalls() {
+    return Boolean(this.number || this.room || this.outcome);
+  }
+
+  /** What is looked for, in words, for where the fields are not seen. */
+  #words() {
+    const words = FIELDS.filter((name) => this[name]).map((name) => (name === "outcome" ? outcome(this.outcome).word : `${name} ${this.typed(name)}`));
+    return words.join(", ");
   }
 
   /** Whether a call is looked for. Live ones have no outcome yet. */
@@ -75,13 +107,4 @@ function matches(number, digits) {
   if (!number.includes("•") || /\D/.test(digits)) return number.includes(digits);
   const isHere = (place) => [...digits].every((digit, n) => [digit, "•"].includes(number[place + n]));
   return [...number].some((_, place) => isHere(place));
-}
-
-/** Writes these fields into the address; those of `names` that are not given leave it. */
-export function setAddress(fields, names) {
-  const address = new URLSearchParams(location.hash.slice(1));
-  for (const name of names) address.delete(name);
-  for (const [name, value] of Object.entries(fields)) address.set(name, value);
-  const hash = address.toString();
-  history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
 }

@@ -1,7 +1,7 @@
 // The bar on top: whether the daemon has Asterisk, whether this page has the daemon, and since when.
 
 import { $, draw, say, setAttribute, setText } from "./dom.js";
-import { duration, moment } from "./words.js";
+import { duration, moment, zone } from "./words.js";
 
 export class LinkView {
   #link;
@@ -32,9 +32,17 @@ export class LinkView {
     this.#tell(isLive ? `${name}: ${word}` : "The daemon is not reached");
   }
 
+  /** Why no call can be hung up; nothing if one can. */
+  get whyNot() {
+    if (this.#stream.state !== "live") return "the daemon is not reached";
+    return this.#link.isUp === false ? "there is no link to Asterisk" : "";
+  }
+
   #drawStream(isLive) {
     const { state, heard } = this.#stream;
     const { since } = this.#link;
+    setText($("zone"), zone());
+    setAttribute($("zone"), "title", "The zone of all times on this page");
     setText($("stream-word"), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[state]);
     const age = heard ? `nothing heard for ${duration(Date.now() - heard)}` : "";
     setText($("stream-since"), isLive ? "" : age);

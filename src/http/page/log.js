@@ -2,7 +2,7 @@
 
 import { $, draw, el, setAttribute, setText } from "./dom.js";
 import { Rows } from "./rows.js";
-import { counted, detail, EVENTS, gap, instant, moment, outcome } from "./words.js";
+import { counted, detail, EVENTS, gap, instantOrDay, moment, outcome } from "./words.js";
 
 export class LogView {
   #records;
@@ -28,6 +28,12 @@ export class LogView {
     }, { passive: true });
     $("log-pause").addEventListener("click", () => this.pause());
     $("log-news").addEventListener("click", () => this.#goOn());
+  }
+
+  /** The id of the call in the row with the focus. */
+  focusedCall() {
+    const place = this.rows.focused();
+    return place === undefined ? undefined : this.#taken.find((record) => record.place === place)?.call_id;
   }
 
   /** Looks through all records again. */
@@ -60,7 +66,7 @@ export class LogView {
     $("log-news").hidden = news === 0;
     setAttribute($("log-pause"), "aria-pressed", String(this.#isPaused));
     setText($("log-pause"), this.#isPaused ? "Go on" : "Pause");
-    setText($("log-none"), this.#records.all.length ? "No record that is looked for." : "Nothing has been recorded yet.");
+    setText($("log-none"), this.#records.all.length ? "No record matches the filter." : "Nothing has been recorded yet.");
     $("log-none").hidden = length > 0;
     this.rows.show({ length, at: (place) => this.#taken[length - 1 - place] });
   }
@@ -99,7 +105,7 @@ export class LogView {
     row.dataset.id = record.call_id ?? "";
     const tone = record.outcome ? outcome(record.outcome).tone : EVENTS[record.event] ?? "warn";
     setAttribute(cells.tone, "class", `tone ${tone}`);
-    setText(cells.time, record.time ? instant(record.time) : "");
+    setText(cells.time, record.time ? instantOrDay(record.time) : "");
     setAttribute(cells.time, "title", record.time ? `${moment(record.time)}, record ${record.seq}` : "");
     setText(cells.word, record.event);
     setText(cells.number, record.number ?? "");

@@ -23,6 +23,7 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const FILES: &[(&str, &str, &str)] = &[
     ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
     ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
+    ("address.js", SCRIPT, include_str!("address.js")),
     ("api.js", SCRIPT, include_str!("api.js")),
     ("calls.js", SCRIPT, include_str!("calls.js")),
     ("charts.js", SCRIPT, include_str!("charts.js")),
@@ -35,6 +36,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("log.js", SCRIPT, include_str!("log.js")),
     ("main.js", SCRIPT, include_str!("main.js")),
     ("rows.js", SCRIPT, include_str!("rows.js")),
+    ("search.js", SCRIPT, include_str!("search.js")),
     ("state.js", SCRIPT, include_str!("state.js")),
     ("story.js", SCRIPT, include_str!("story.js")),
     ("stream.js", SCRIPT, include_str!("stream.js")),

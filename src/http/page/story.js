@@ -1,10 +1,10 @@
 // One call's whole story: how it went, step by step, with the time that each step took.
 
+import { fields, leave, onChange, write } from "./address.js";
 import { $, draw, el, setText } from "./dom.js";
-import { setAddress } from "./filter.js";
 import { MOMENTS, adopted } from "./state.js";
 import { call as fetchCall } from "./stream.js";
-import { detail, duration, ended, instant, moment, outcome, state, talked, took } from "./words.js";
+import { date, detail, duration, ended, instant, moment, outcome, state, talked, took } from "./words.js";
 
 /** What a call does from one moment to the next. */
 const PHASES = {
@@ -49,14 +49,26 @@ export class Story {
     $("story-same-number").addEventListener("click", () => actions.look("number", this.#call().number));
     $("story-same-room").addEventListener("click", () => actions.look("room", this.#call().room));
     setInterval(() => { if (this.id && !document.hidden && this.#call()?.state !== "ended") draw(this); }, 1000);
-    const id = new URLSearchParams(location.hash.slice(1)).get("call");
-    if (id) this.open(id);
+    onChange((address) => this.#take(address));
+    this.#take(fields());
   }
 
-  async open(id) {
+  /** Shows the call that the address names, or none. */
+  #take(address) {
+    const id = address.get("call");
+    if (id && id !== this.id) this.#show(id);
+    if (!id) this.#hide();
+  }
+
+  open(id) {
+    // One story after another is one step: Back leads to where the first was opened.
+    write({ call: id }, ["call"], !this.id);
+    return this.#show(id);
+  }
+
+  async #show(id) {
     this.#opener = this.id ? this.#opener : document.activeElement;
     [this.id, this.#fetched, this.#isGone] = [id, undefined, false];
-    setAddress({ call: id }, ["call"]);
     $("story").hidden = false;
     $("desk").classList.add("has-story");
     $("story-number").focus();
@@ -74,8 +86,13 @@ export class Story {
 
   close() {
     if (!this.id) return;
+    this.#hide();
+    leave(["call"]);
+  }
+
+  #hide() {
+    if (!this.id) return;
     this.id = undefined;
-    setAddress({}, ["call"]);
     $("story").hidden = true;
     $("desk").classList.remove("has-story");
     if (this.#opener?.isConnected) this.#opener.focus({ preventScroll: true });
@@ -103,6 +120,10 @@ export class Story {
     const call = this.#call();
     const records = this.#records.of(this.id);
     $("story-hang-up").hidden = !this.#actions.hangUp || !call || call.state === "ended";
+    const why = this.#actions.whyNot();
+    $("story-hang-up").disabled = Boolean(why);
+    setText($("story-why"), why ? `It cannot be hung up: ${why}.` : "");
+    $("story-why").hidden = !why || $("story-hang-up").hidden;
     for (const part of ["story-facts", "story-steps", "story-phases"]) $(part).replaceChildren();
     setText($("story-number"), call?.number ?? "Call");
     setText($("story-room"), call ? `room ${call.room}` : "");
@@ -154,7 +175,9 @@ export class Story {
     });
     const whole = steps.length ? end - steps[0].time : 0;
     const inAll = steps.length ? between(call, isOver ? "ended" : "", steps[0].time, end) : "";
-    setText($("story-whole"), whole > 0 ? `${inAll} ${isOver ? "in all" : call.stale ? "if it goes on" : "so far"}` : "");
+    const day = steps.length ? date(steps[0].time) : "";
+    const length = whole > 0 ? `${inAll} ${isOver ? "in all" : call.stale ? "if it goes on" : "so far"}` : "";
+    setText($("story-whole"), [day, length].filter(Boolean).join(", "));
   }
 
   /** Adds those that came since: what is unfolded stays so. */

@@ -127,11 +127,34 @@ export const clock = (time) => `${minute(time)}:${two(new Date(time).getSeconds(
 /** The time of day, to the millisecond. */
 export const instant = (time) => `${clock(time)}.${two(new Date(time).getMilliseconds(), 3)}`;
 
-/** The day before the time of day, if it is not today. */
-export function moment(time) {
-  const [date, today] = [new Date(time), new Date()];
-  if (date.toDateString() === today.toDateString()) return clock(time);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(time)}`;
+/** The day as `2026-11-25`; nothing if it is today. */
+export function date(time) {
+  const [day, today] = [new Date(time), new Date()];
+  if (day.toDateString() === today.toDateString()) return "";
+  return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())}`;
+}
+
+/** The day before this, if it is not today. */
+const dated = (time, text) => `${date(time)} ${text}`.trim();
+
+/** The day and the time of day, to the second. */
+export const moment = (time) => dated(time, clock(time));
+
+/** The day and the time of day, to the minute. */
+export const dayMinute = (time) => dated(time, minute(time));
+
+/** The time of day to the millisecond, or of another day `11-25 18:20:02`: for a column. */
+export const instantOrDay = (time) => (date(time) ? `${date(time).slice(5)} ${clock(time)}` : instant(time));
+
+/** The time of day to the second, or of another day `11-25 18:20`: for a narrow column. */
+export const clockOrDay = (time) => (date(time) ? `${date(time).slice(5)} ${minute(time)}` : clock(time));
+
+/** The zone that all times here are shown in, as `UTC+03:00`. */
+export function zone() {
+  const minutes = -new Date().getTimezoneOffset();
+  if (!minutes) return "UTC";
+  const ahead = Math.abs(minutes);
+  return `UTC${minutes < 0 ? "-" : "+"}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`;
 }
 
 /** `1 live call`, `2 live calls` */
