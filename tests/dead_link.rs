@@ -182,3 +182,24 @@ fn user_of_asterisk_22_who_may_not_read_calls_is_found_at_login() {
 fn user_of_asterisk_16_who_may_not_read_calls_is_found_at_login() {
     may_not_read_calls("16");
 }
+
+/// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until it would be late.
+#[test]
+fn stopped_daemon_takes_no_waiting_answer_for_late() {
+    const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
+    let settings = "keepalive = \"1m\"\naction_timeout = \"5s\"";
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", settings)]);
+    let id = daemon.call_ok("79990001004", "R1");
+    asterisk.ignore_hang_ups();
+    thread::scope(|scope| {
+        let reply = scope.spawn(|| daemon.delete(&format!("/api/calls/{id}")));
+        let asked = asterisk.wait_for("Hangup", 1);
+        daemon.signal("-STOP");
+        let action_id = asked.get("ActionID").expect("an id");
+        asterisk.send(&[("Response", "Success"), ("ActionID", action_id), ("Message", "Channel Hungup")]);
+        let began = Instant::now();
+        eventually("time passes", || (began.elapsed() > ACTION_TIMEOUT + KEEPALIVE).then_some(()));
+        daemon.signal("-CONT");
+        assert_eq!(reply.join().expect("an answer").status, 200);
+    });
+}
