@@ -15,6 +15,7 @@ pub mod connector;
 pub mod driver;
 pub mod engine;
 pub mod erase;
+mod escape;
 pub mod files;
 pub mod handle;
 pub mod history;

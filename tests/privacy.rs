@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use support::ami::FakeAsterisk;
+use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Daemon, KEY};
 use support::events::EventStream;
 use support::eventually;
@@ -336,4 +336,38 @@ fn erasure_that_outlasts_stop_is_answered() {
     let answer = erase_while_stopping("1s", None);
     assert_error(&answer, 503, "the daemon leaves");
     assert!(answer.body.contains("the daemon is stopping"), "{answer:?}");
+}
+
+#[test]
+fn words_of_others_do_not_tell_a_masked_number() {
+    let debug = "filter = \"debug\"";
+    let (asterisk, daemon) = start(&[("privacy", "mask_numbers = true"), ("log", debug)]);
+    let body = json!({
+        "api_key": KEY, "phone_number": NUMBER, "room_name": format!("room {NUMBER}"), "caller_id": "8 999 123-45-67",
+    });
+    let reply = daemon.post(body.to_string().as_bytes());
+    let id = reply.header("x-call-id").unwrap_or_else(|| panic!("{reply:?}")).to_owned();
+    assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["room"], "room 7999•••4567");
+    asterisk.send(&[
+        ("Event", "UserEvent"),
+        ("UserEvent", "OriginatordLeg"),
+        ("Linkedid", &id),
+        ("Tech", &format!("SIP 404 {NUMBER} not found")),
+    ]);
+    asterisk.hang_up(&id);
+    let end = daemon.wait_for(&id, "call.ended");
+    assert_eq!(end["gateway_reply"], "SIP 404 7999•••4567 not found", "{end}");
+    assert_eq!(end["caller_id"], "8 999 •••-45-67");
+    // A number that somebody types as a path.
+    http::request(daemon.address, "GET", &format!("/{NUMBER}"), &[], b"");
+    daemon.get(&format!("/api/calls/{NUMBER}"));
+    let folder = daemon.folder.path();
+    eventually("it is written", || (files_with(folder, "not found").len() >= 2).then_some(()));
+    assert_eq!(files_with(folder, NUMBER), [""; 0]);
+    for text in [daemon.output(), daemon.get("/api/calls").body, daemon.get("/api/calls?format=csv").body] {
+        assert!(!text.contains(NUMBER) && !text.contains("123-45-67"), "{text}");
+    }
+    asterisk.on_originate(OnOriginate::Refuse);
+    daemon.call(NUMBER, "R1");
+    daemon.wait_for_event("call.refused");
 }

@@ -11,6 +11,7 @@ use humantime::format_rfc3339_millis;
 use serde::Serialize;
 
 use super::machine::Moments;
+use super::{Number, hide};
 use crate::journal::member::{Members, Value};
 
 /// How a call ended.
@@ -158,6 +159,16 @@ pub struct End {
 }
 
 impl End {
+    /// The same end, without the middle of the call's number in the words of others.
+    pub fn masked(&self, number: Number) -> Self {
+        let mut end = self.clone();
+        if let Some(cause) = &mut end.cause {
+            cause.text = hide(number, &cause.text).into();
+        }
+        end.tech = end.tech.map(|tech| hide(number, &tech).into());
+        end
+    }
+
     /// The seconds Telegram wants the gateway to wait.
     pub fn flood_wait_seconds(&self) -> Option<u32> {
         let tech = self.tech.as_deref()?;

@@ -32,7 +32,8 @@ pub struct CallView {
 impl CallView {
     /// The same call, with its number masked.
     pub fn masked(self) -> Self {
-        Self { info: Arc::new(self.info.masked()), ..self }
+        let end = self.end.as_ref().map(|end| Arc::new(end.masked(self.info.number)));
+        Self { info: Arc::new(self.info.masked()), end, ..self }
     }
 }
 

@@ -19,8 +19,8 @@ use warp::reply::Response;
 use self::query::Query;
 use super::places::Place;
 use super::{Api, at, reply, with};
-use crate::call::CallId;
 use crate::call::view::CallView;
+use crate::call::{CallId, hide};
 use crate::handle::{Calls, HangUpError};
 
 /// How many lists of 1000 calls may be on their way at once: each can have most of a megabyte, and somebody who does not
@@ -185,6 +185,12 @@ async fn hang_up(api: &Api, id: CallId, key: Arc<str>) -> Response {
         && let Ok(Some(_)) = history.find(id).await
     {
         error = HangUpError::AlreadyEnded;
+    }
+    if api.masks
+        && let HangUpError::Rejected(words) = &error
+        && let Ok(Some(call)) = api.handle.call(id).await
+    {
+        error = HangUpError::Rejected(hide(call.info.number, words).into());
     }
     let status = match error {
         HangUpError::NoSuchCall => StatusCode::NOT_FOUND,

@@ -16,14 +16,16 @@ use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
+use crate::escape;
+
 /// A reply of this status with `body` as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
-    let (status, mut text) = match serde_json::to_vec(body) {
-        Ok(text) => (status, text),
+    let (status, mut text) = match serde_json::to_string(body) {
+        Ok(text) => (status, escape::json(text)),
         // Nothing of ours has a key that is not text, which is all that can fail here.
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, br#"{"error":"the answer cannot be written"}"#.to_vec()),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"the answer cannot be written"}"#.to_owned()),
     };
-    text.push(b'\n');
+    text.push('\n');
     of_text(status, text.into())
 }
 

@@ -27,8 +27,10 @@ use tracing::field::Empty;
 use warp::Filter;
 use warp::reply::Response;
 
+use super::counted_as;
 use super::drain::Drain;
 use super::places::{Place, Places};
+use crate::call::CallId;
 
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -38,9 +40,6 @@ const SEND_BUFFER: u32 = 64 * 1024;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
-
-/// How much of a request's path the debug log shows, in bytes.
-const MAX_SHOWN: usize = 64;
 
 /// Pause after a connection could not be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -124,6 +123,12 @@ async fn accept(
     }
 }
 
+/// The path as the debug log shows it. A client can type anything, numbers that are masked elsewhere among it.
+fn logged_path(path: &str) -> &str {
+    let call = path.strip_prefix("/api/calls/").and_then(|id| id.parse::<CallId>().ok());
+    if call.is_some() { path } else { counted_as(path) }
+}
+
 async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, patience: Duration, drain: Drain)
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
@@ -142,8 +147,7 @@ where
         if request.uri().path_and_query().is_none() {
             *request.uri_mut() = Uri::from_static("*");
         }
-        let path = request.uri().path();
-        let path = &path[..path.len().min(MAX_SHOWN)];
+        let path = logged_path(request.uri().path());
         let span = tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
         let (drain, response) = (of_requests.clone(), routes.call(request));
         async move { Ok::<_, Infallible>(drain.answer(response).await) }.instrument(span)

@@ -95,7 +95,10 @@ impl Journal {
         let head = {
             let mut ring = self.ring();
             for (time, event, call) in records {
-                let call = if self.masks { call.map(|call| Arc::new(call.masked())) } else { call };
+                let (event, call) = match call {
+                    Some(call) if self.masks => (event.masked(call.number), Some(Arc::new(call.masked()))),
+                    call => (event, call),
+                };
                 let seq = ring.next_seq;
                 ring.next_seq += 1;
                 self.shared.metrics.record(time, &event, call.as_deref());

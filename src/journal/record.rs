@@ -15,7 +15,8 @@ use serde::{Serialize, Serializer};
 use super::member::{IntoMap, Members, Value};
 use crate::call::outcome::End;
 use crate::call::progress::Progress;
-use crate::call::{CallInfo, Refusal};
+use crate::call::{CallInfo, Number, Refusal, hide};
+use crate::escape;
 
 /// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing else.
 #[derive(Debug, Clone)]
@@ -114,6 +115,22 @@ impl Event {
         "erased",
     ];
 
+    /// The same event, without the middle of the call's number in what the gateway and Asterisk said.
+    pub(super) fn masked(self, number: Number) -> Self {
+        match self {
+            Event::CallRefused(Refusal::Rejected(words)) => {
+                Event::CallRefused(Refusal::Rejected(hide(number, &words).into()))
+            }
+            Event::CallRefused(Refusal::LinkDown(reason)) => {
+                Event::CallRefused(Refusal::LinkDown(hide(number, &reason).into()))
+            }
+            Event::CallJoined { conference } => Event::CallJoined { conference: hide(number, &conference).into() },
+            Event::CallLeft { conference } => Event::CallLeft { conference: hide(number, &conference).into() },
+            Event::CallEnded(end) => Event::CallEnded(Box::new(end.masked(number))),
+            other => other,
+        }
+    }
+
     /// The `event` member.
     pub fn name(&self) -> &'static str {
         match self {
@@ -196,7 +213,7 @@ impl Record {
     /// The record as one line of JSON, without its end.
     pub fn json(&self) -> &str {
         // Nothing of ours has a key that is not text, which is all that can fail here.
-        self.json.get_or_init(|| serde_json::to_string(self).unwrap_or_default().into())
+        self.json.get_or_init(|| escape::json(serde_json::to_string(self).unwrap_or_default()).into())
     }
 
     /// Puts all members, in their order.

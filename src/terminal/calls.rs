@@ -18,6 +18,7 @@ use crate::call::Room;
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
 use crate::client::{Client, in_query, request};
+use crate::escape;
 use crate::journal::record::rfc3339;
 
 /// How many calls the daemon gives at once: of those that live, and of those that have ended.
@@ -90,7 +91,7 @@ async fn list(args: &CallsArgs) -> Result<(), TerminalError> {
             page.notes.iter().for_each(|text| note(text));
         }
         match page.body {
-            Body::Csv(text) => print(if is_first { &text } else { without_head(&text) })?,
+            Body::Csv(text) => print(&escape::lines(if is_first { &text } else { without_head(&text) }))?,
             Body::Calls(some) if args.json => print(&json_lines(&some))?,
             Body::Calls(some) => calls.extend(some),
         }
@@ -119,7 +120,7 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 fn json_lines(calls: &[Call]) -> String {
-    calls.iter().map(|call| serde_json::to_string(call).unwrap_or_default() + "\n").collect()
+    calls.iter().map(|call| escape::json(serde_json::to_string(call).unwrap_or_default()) + "\n").collect()
 }
 
 fn without_head(csv: &str) -> &str {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::short_id::short;
 use super::zone::Zone;
 use crate::client::sse::Event;
+use crate::escape;
 use crate::journal::sink::quoted;
 
 /// What the live log says next: a record, or a gap.
@@ -70,7 +71,7 @@ impl<W: Write> Printer<W> {
     /// There is nowhere to print to.
     pub fn print(&mut self, entry: &Entry) -> io::Result<()> {
         match entry {
-            Entry { json, .. } if self.json => writeln!(self.output, "{json}")?,
+            Entry { json, .. } if self.json => writeln!(self.output, "{}", escape::json(json.clone()))?,
             // None of ours is empty.
             Entry { members, .. } if members.is_empty() => {}
             Entry { members, .. } => {

@@ -2,6 +2,7 @@
 
 use crate::call::machine::Moments;
 use crate::call::view::CallView;
+use crate::escape;
 use crate::journal::member::{Members, Value};
 use crate::journal::record::rfc3339;
 
@@ -117,7 +118,7 @@ fn push_cell(text: &str, table: &mut String) {
         if c == '"' {
             table.push('"');
         }
-        table.push(c);
+        escape::push(c, table);
     }
     table.push('"');
 }
@@ -137,8 +138,9 @@ mod tests {
             ("-1", "\"'-1\""),
             ("@SUM(A1)", "\"'@SUM(A1)\""),
             ("＝1", "\"'＝1\""),
-            ("\t=1", "\"'\t=1\""),
-            ("a\r\n=1", "\"a\r\n=1\""),
+            ("\t=1", "\"'\\u{9}=1\""),
+            ("a\r\n=1", "\"a\\u{d}\\u{a}=1\""),
+            ("a\u{9b}2J\u{202e}", "\"a\\u{9b}2J\\u{202e}\""),
             ("a;b", "\"a;b\""),
             ("", ""),
         ] {
