@@ -4,6 +4,7 @@
 //! be sent, answered and recorded. `O` and `H` stand for whoever waits for the answer to an Originate and to a
 //! hang-up.
 
+mod hang_up;
 mod link;
 mod originate;
 mod reconcile;
@@ -22,7 +23,7 @@ use crate::ami::backoff::{Backoff, InvalidBackoff};
 use crate::ami::session::Settings;
 use crate::call::filter::Filter;
 use crate::call::limits::{Attempt, Gate, Policy};
-use crate::call::machine::{Change, Fact, State};
+use crate::call::machine::{CallChannel, Change, Fact, State};
 use crate::call::progress::OpenCall;
 use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
@@ -82,7 +83,8 @@ enum Purpose<H> {
     Originate(CallId),
     /// Who holds the lock of the call's number.
     Holder(CallId),
-    HangUp(CallId, H),
+    /// To hang up a channel of the call; the answer is for whoever asked, if any.
+    HangUp(CallId, CallChannel, Option<H>),
     /// What the AMI user may read.
     Rights,
     /// The call whose events show that those of calls arrive.
@@ -317,6 +319,7 @@ impl<O, H> Engine<O, H> {
 
     /// Records what has changed.
     fn tell(&mut self, now: Now) {
+        let mut held = Vec::new();
         for (info, change) in self.told.drain(..) {
             let event = match change {
                 Change::Queued => Event::CallQueued,
@@ -326,8 +329,16 @@ impl<O, H> Engine<O, H> {
                 Change::Left(conference) => Event::CallLeft { conference },
                 Change::Ended(end) => Event::CallEnded(end),
                 Change::Freed => continue,
+                Change::HeldByLeg => {
+                    held.push(info.id);
+                    continue;
+                }
             };
             self.effects.push(Effect::Record(now, event, Some(info)));
+        }
+        for id in held {
+            self.hang_up_held(now, id);
+            self.reconcile_later(now);
         }
     }
 

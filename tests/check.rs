@@ -422,3 +422,18 @@ fn what_a_real_asterisk_does_not_have_is_named() {
     assert_eq!(code, Some(78));
     assert_eq!(lines[1..], ["failure  user originatord: login refused: Authentication failed"]);
 }
+
+#[test]
+fn channel_without_n_is_a_warning_with_its_line() {
+    let ami = Ami { address: "127.0.0.1:5038", secret: "s3cr3t-of-ami" };
+    let checked = |channel: &str| {
+        let file = File::of("me", &ami, &format!("[originate]\nchannel = \"Local/{{number}}@{channel}\""));
+        let ended = file.check(&[]);
+        let lines: Vec<_> = ended.stdout.lines().skip(1).map(str::to_owned).collect();
+        (ended.code, lines, format!("warning  {}:9: originate.channel does not end in /n: ", file.path()))
+    };
+    let (code, lines, expected) = checked("telegram-out");
+    assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");
+    assert!(lines[0].starts_with(&expected), "{lines:?}");
+    assert_eq!(checked("telegram-out/n").1, Vec::<String>::new());
+}

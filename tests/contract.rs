@@ -190,7 +190,7 @@ fn unknown_fields_are_ignored_and_lang_is_optional() {
     assert_eq!(daemon.post(body.to_string().as_bytes()).status, 200);
     let sent = asterisk.wait_for("Originate", 1);
     let value = |name| sent.get(name);
-    assert_eq!(value("Channel"), Some("Local/79990000001@telegram-out"));
+    assert_eq!(value("Channel"), Some("Local/79990000001@telegram-out/n"));
     assert_eq!((value("Context"), value("Exten"), value("Priority")), (Some("conf-in"), Some("R1"), Some("1")));
     assert_eq!((value("CallerID"), value("Async")), (Some("<Bob>"), Some("true")));
     assert_eq!(value("OtherChannelId"), Some("od-lock-79990000001"));
@@ -335,7 +335,7 @@ fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
     daemon.wait_ready();
     daemon.call_ok("79990000002", "R1");
     let asked = asterisk.actions("Originate");
-    assert_eq!((asked.len(), asked[0].get("Channel")), (1, Some("Local/79990000002@telegram-out")));
+    assert_eq!((asked.len(), asked[0].get("Channel")), (1, Some("Local/79990000002@telegram-out/n")));
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn with_masking_nobody_but_asterisk_is_told_the_number() {
     let stream = EventStream::open(daemon.address);
     let live = daemon.call_ok(NUMBER, "R1");
     let channel = asterisk.wait_for("Originate", 1);
-    assert_eq!(channel.get("Channel"), Some(&*format!("Local/{NUMBER}@telegram-out")));
+    assert_eq!(channel.get("Channel"), Some(&*format!("Local/{NUMBER}@telegram-out/n")));
     let live_page = daemon.get("/api/calls");
     assert_eq!(live_page.json()["live"][0]["number"], MASKED);
     assert_eq!(daemon.call(NUMBER, "R1").json()["text"], "call already in progress");

@@ -43,7 +43,7 @@ fn calls_are_made_over_tls_and_the_link_comes_back() {
     let ami = Ami { address: &relay.address.to_string(), secret: SECRET };
     let daemon = Daemon::start(&ami, &[("asterisk", &trusting(&ca, Some(NAME)))]);
     daemon.call_ok("79990000001", "R1");
-    assert_eq!(asterisk.wait_for("Originate", 1).get("Channel"), Some("Local/79990000001@telegram-out"));
+    assert_eq!(asterisk.wait_for("Originate", 1).get("Channel"), Some("Local/79990000001@telegram-out/n"));
 
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::machine::CallChannel;
 use super::outcome::{Cause, End};
 
 /// A thing that Asterisk, or nobody but the clock, says of a call.
@@ -16,6 +17,8 @@ pub enum Fact {
     Local2Seen,
     /// A leg towards the gateway exists.
     LegSeen(Box<str>),
+    /// While a leg of the answered call was up, a further channel was born for it: the dialplan dials somebody else.
+    DialledOn,
     /// The gateway says that it rings.
     Ringing,
     /// Answered.
@@ -47,6 +50,8 @@ pub enum Fact {
     HangUpAsked(Arc<str>),
     /// Asterisk did not do it.
     HangUpRefused,
+    /// Asterisk no longer has this channel of the call, and its Hangup was not seen. It has others of the call.
+    Absent(CallChannel),
     /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
     Vanished(SystemTime),
 }
@@ -67,6 +72,8 @@ pub enum Change {
     Joined(Arc<str>),
     /// The callee left it.
     Left(Arc<str>),
+    /// Both halves are gone, and a leg holds the number: Asterisk's list has to confirm that the leg is up.
+    HeldByLeg,
     /// Nothing of the call holds the number any longer.
     Freed,
     /// All that will be known of its end is known.

@@ -4,6 +4,7 @@
 //! the channels' events, and the Hangups of the three channels come in any order. So nothing here asks what
 //! came first; each fact is kept, and what is said of the call follows from all facts known.
 
+mod channels;
 mod ending;
 mod room;
 #[cfg(test)]
@@ -18,35 +19,16 @@ use super::outcome::is_flood_wait;
 use super::progress::Progress;
 pub use super::state::State;
 use crate::clock::Now;
+pub use channels::{CallChannel, MAX_LEGS};
+use channels::{Channels, Half};
 use ending::{Ending, more_telling};
 use room::RoomWatch;
 
 /// How long after the call's end facts that are still missing are waited for.
 pub const GRACE: Duration = Duration::from_millis(500);
 
-/// Most gateway legs remembered for one call; a dialplan that tries more gateways than that in one call is
-/// still called right, only by the legs that came first.
-pub const MAX_LEGS: usize = 8;
-
 /// How often it is told of one call that the callee came into a conference or left one. A callee does so once.
 const MAX_VISITS: u8 = 100;
-
-/// A half of the Local channel.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-enum Half {
-    #[default]
-    Unseen,
-    Up,
-    Gone,
-}
-
-impl Half {
-    fn seen(&mut self) {
-        if *self == Half::Unseen {
-            *self = Half::Up;
-        }
-    }
-}
 
 /// A call and all that is known of it.
 #[derive(Debug)]
@@ -68,11 +50,11 @@ pub struct Call {
     room: RoomWatch,
     /// How often either was told.
     visits: u8,
-    local1: Half,
-    local2: Half,
-    legs_up: Vec<Box<str>>,
+    channels: Channels,
     response: Option<Result<(), u8>>,
     ending: Option<Box<Ending>>,
+    /// Whether it was told that a leg holds the number.
+    held: bool,
     freed: bool,
     ended: bool,
 }
@@ -92,11 +74,10 @@ impl Call {
             joined: None,
             room: RoomWatch::default(),
             visits: 0,
-            local1: Half::Unseen,
-            local2: Half::Unseen,
-            legs_up: Vec::new(),
+            channels: Channels::default(),
             response: None,
             ending: None,
+            held: false,
             freed: false,
             ended: false,
         }
@@ -106,19 +87,16 @@ impl Call {
     pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
         match fact {
             Fact::Accepted => self.reach(now, State::Queued, &mut change),
-            Fact::Local1Seen => self.local1.seen(),
+            Fact::Local1Seen => self.channels.local1.seen(),
             Fact::Local2Seen => {
-                self.local2.seen();
+                self.channels.local2.seen();
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegSeen(leg) => {
-                if self.takes_leg() && !self.legs_up.contains(&leg) {
-                    // Nearly all calls have one and no more.
-                    self.legs_up.reserve_exact(1);
-                    self.legs_up.push(leg);
-                    self.room.connected_elsewhere |= self.is_answered();
-                }
+                self.room.connected_elsewhere |= self.is_answered();
+                self.channels.add_leg(leg, now.instant, true);
             }
+            Fact::DialledOn => self.room.connected_elsewhere = true,
             Fact::Ringing => self.reach(now, State::Ringing, &mut change),
             Fact::Answered => self.reach(now, State::Answered, &mut change),
             Fact::Listed { accepted, up, synced_until } => {
@@ -146,24 +124,20 @@ impl Call {
                 self.tell_visit(Change::Left(conference), &mut change);
             }
             Fact::Local1Gone(cause) => {
-                self.local1 = Half::Gone;
                 self.ending().local1 = Some(cause);
-                self.ending().over.get_or_insert(now);
+                self.lose(now, CallChannel::Local1);
             }
             Fact::Local2Gone(cause) => {
-                self.local2 = Half::Gone;
                 self.ending().local2 = Some(cause);
-                // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
-                if self.local1 == Half::Unseen {
-                    self.ending().over.get_or_insert(now);
-                }
+                self.lose(now, CallChannel::Local2);
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegGone(leg, cause) => {
-                self.legs_up.retain(|up| *up != leg);
+                self.lose(now, CallChannel::Leg(leg));
                 let kept = self.ending().leg.take();
                 self.ending().leg = Some(more_telling(kept, cause));
             }
+            Fact::Absent(channel) => self.lose(now, channel),
             Fact::Tech(text) => {
                 // With several legs the flood wait is what whoever asks must know.
                 let tech = &mut self.ending().tech;
@@ -181,14 +155,32 @@ impl Call {
             Fact::HangUpAsked(key) => _ = self.ending().hung_up_by.get_or_insert(key),
             Fact::HangUpRefused => self.ending().hung_up_by = None,
             Fact::Vanished(last_alive) => {
-                if self.local1 != Half::Gone {
+                if self.channels.local1 != Half::Gone || self.channels.has_leg_up() {
                     // The clock of the day may have been set back meanwhile.
                     self.ending().unseen = Some((last_alive.min(now.wall), now.wall));
                 }
+                self.channels.remove_all();
                 self.ending().over.get_or_insert(now);
             }
         }
         self.settle(now, &mut change);
+    }
+
+    /// Takes note that a channel is gone. The call is over with its `;1`, but not before its last channel has gone.
+    fn lose(&mut self, now: Now, channel: CallChannel) {
+        let was_over = self.over().is_some();
+        let ends = match channel {
+            CallChannel::Local1 => std::mem::replace(&mut self.channels.local1, Half::Gone) != Half::Gone,
+            CallChannel::Local2 => {
+                let was_up = std::mem::replace(&mut self.channels.local2, Half::Gone) != Half::Gone;
+                // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
+                was_up && (was_over || self.channels.local1 == Half::Unseen)
+            }
+            CallChannel::Leg(leg) => self.channels.remove_leg(leg, now.instant) && was_over,
+        };
+        if ends {
+            self.ending().over = Some(now);
+        }
     }
 
     fn ending(&mut self) -> &mut Ending {
@@ -217,14 +209,22 @@ impl Call {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        if self.ended { None } else { Some(self.over()?.instant + GRACE) }
+        let waits_for_leg = self.held && self.channels.has_leg_up();
+        if self.ended || waits_for_leg { None } else { Some(self.over()?.instant + GRACE) }
     }
 
-    /// How far the call has come.
+    /// How far the call has come. It is `Ended` only when its outcome was told.
     pub fn state(&self) -> State {
-        if self.over().is_some() {
-            State::Ended
-        } else if self.left().is_some() {
+        match self.progress() {
+            _ if self.ended => State::Ended,
+            // Without `;1` it is in no conference, whether or not the conference said so.
+            State::Joined if self.channels.local1 == Half::Gone => State::Left,
+            progress => progress,
+        }
+    }
+
+    fn progress(&self) -> State {
+        if self.left().is_some() {
             State::Left
         } else if self.joined.is_some() {
             State::Joined
@@ -266,8 +266,8 @@ impl Call {
             self.ending().left = moment(left);
         }
         if self.is_accepted() {
-            self.local1.seen();
-            self.local2.seen();
+            self.channels.local1.seen();
+            self.channels.local2.seen();
         }
     }
 
@@ -283,18 +283,53 @@ impl Call {
 
     /// Whether `;2` was ever seen: then the number's lock was ours.
     pub fn has_lock(&self) -> bool {
-        self.local2 != Half::Unseen
+        self.channels.local2 != Half::Unseen
     }
 
     /// Whether either half was seen.
     pub fn has_channel(&self) -> bool {
-        self.local1 != Half::Unseen || self.has_lock()
+        self.channels.local1 != Half::Unseen || self.has_lock()
+    }
+
+    /// Whether nothing of it is left in Asterisk, though its outcome may still be open.
+    pub fn is_over(&self) -> bool {
+        self.over().is_some() && !self.channels.has_leg_up()
+    }
+
+    /// The legs that are up, by their Uniqueid.
+    pub fn legs_up(&self) -> impl Iterator<Item = &str> {
+        self.channels.legs_up()
+    }
+
+    /// Whether a leg is up.
+    pub fn has_leg_up(&self) -> bool {
+        self.channels.has_leg_up()
+    }
+
+    /// Whether `;1` is not known to be gone.
+    pub fn has_local1(&self) -> bool {
+        self.channels.local1 != Half::Gone
+    }
+
+    /// Whether `;2` is not known to be gone.
+    pub fn has_local2(&self) -> bool {
+        self.channels.local2 != Half::Gone
+    }
+
+    /// Whether somebody asked for its end.
+    pub fn is_to_be_hung_up(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.hung_up_by.is_some())
+    }
+
+    /// The channels that are up, of the legs those that were seen before `before`.
+    pub fn channels_up(&self, before: Instant) -> impl Iterator<Item = CallChannel> {
+        self.channels.up(before)
     }
 
     /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by another call. No
     /// call was made.
     pub fn is_locked_out(&self) -> bool {
-        self.local1 == Half::Gone && !self.has_lock() && !self.is_answered()
+        self.channels.local1 == Half::Gone && !self.has_lock() && !self.is_answered()
     }
 
     /// Whether OriginateResponse was seen: then no more will come of this Originate if it failed.
@@ -302,14 +337,20 @@ impl Call {
         self.response.is_some()
     }
 
-    /// Whether one more leg would be remembered.
+    /// Whether a channel that is born now for this call is a leg of it. The callee's leg is there before the answer; once
+    /// it is up, a channel born for the call is somebody else's, whom a participant was transferred to.
     pub fn takes_leg(&self) -> bool {
-        self.legs_up.len() < MAX_LEGS
+        !(self.is_answered() && self.channels.has_leg_up())
     }
 
-    /// The legs towards the gateway that are up, by their Uniqueid.
+    /// Whether one more leg would be remembered.
+    pub fn has_room_for_leg(&self) -> bool {
+        !self.channels.is_full()
+    }
+
+    /// The legs towards the gateway that are known, by their Uniqueid, also those that are gone.
     pub fn legs(&self) -> impl Iterator<Item = &str> {
-        self.legs_up.iter().map(AsRef::as_ref)
+        self.channels.legs()
     }
 
     /// The moments of the call's steps.
@@ -320,7 +361,7 @@ impl Call {
             answered: self.answered.map(|now| now.wall),
             joined: self.joined.map(|now| now.wall),
             left: self.left().map(|now| now.wall),
-            ended: self.over().map(|now| now.wall),
+            ended: self.over().filter(|_| self.ended).map(|now| now.wall),
         }
     }
 
@@ -359,7 +400,15 @@ impl Call {
     fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {
         let Some((ending, over)) = self.ending.as_ref().and_then(|ending| Some((ending, ending.over?))) else { return };
         let late = now.instant >= over.instant + GRACE || ending.unseen.is_some();
-        let are_gone = self.local1 == Half::Gone && self.local2 == Half::Gone;
+        if self.channels.has_leg_up() {
+            if late && !self.held {
+                self.held = true;
+                self.room.connected_elsewhere = true;
+                change(Change::HeldByLeg);
+            }
+            return;
+        }
+        let are_gone = self.channels.local1 == Half::Gone && self.channels.local2 == Half::Gone;
         if !self.freed && (late || are_gone) {
             self.freed = true;
             change(Change::Freed);

@@ -13,7 +13,7 @@ use foldhash::HashMap;
 use slab::Slab;
 
 use super::limits::Alive;
-use super::machine::{Call, Change, Fact, State};
+use super::machine::{Call, CallChannel, Change, Fact, State};
 use super::progress::OpenCall;
 use super::view::CallView;
 use super::{CallId, CallInfo, Number};
@@ -34,6 +34,9 @@ pub struct Registry {
     calls: Slab<Entry>,
     by_id: HashMap<CallId, usize>,
     by_number: HashMap<Number, usize>,
+    /// Further live calls to a number that a newer one has: another daemon called it while only a leg was left here, and
+    /// this daemon adopted that call.
+    displaced: Vec<(Number, usize)>,
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
     deadlines: BTreeSet<(Instant, usize)>,
@@ -58,9 +61,10 @@ struct Entry {
 }
 
 impl Registry {
-    /// The call that has this number.
+    /// The call that has this number, or may have it: of one that an earlier run made, a masked log file hides digits.
     pub fn holder(&self, number: Number) -> Option<CallId> {
-        self.by_number.get(&number).map(|&key| self.calls[key].call.info.id)
+        let key = self.by_number.get(&number).or_else(|| self.by_number.get(&number.masked()));
+        key.map(|&key| self.calls[key].call.info.id)
     }
 
     /// Takes a new call in, unless its number is taken: then by which call.
@@ -89,9 +93,7 @@ impl Registry {
         let info = &mut self.calls[key].call.info;
         if info.number.is_masked() {
             let masked = std::mem::replace(&mut Arc::make_mut(info).number, number);
-            if self.by_number.get(&masked) == Some(&key) {
-                self.by_number.remove(&masked);
-            }
+            self.release(key, masked);
             self.by_number.entry(number).or_insert(key);
         }
     }
@@ -103,7 +105,10 @@ impl Registry {
         let key = self.calls.insert(Entry { call: Box::new(call), counted, deadline: None });
         self.by_id.insert(id, key);
         match self.calls[key].call.is_accepted() {
-            true => _ = self.by_number.insert(number, key),
+            true => {
+                let displaced = self.by_number.insert(number, key);
+                self.displaced.extend(displaced.map(|older| (number, older)));
+            }
             false => _ = self.by_number.entry(number).or_insert(key),
         }
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
@@ -162,7 +167,10 @@ impl Registry {
     pub fn holds_nothing(&self) -> bool {
         let indexes =
             [self.by_id.len(), self.by_number.len(), self.by_leg.len(), self.deadlines.len(), self.by_key.len()];
-        self.is_empty() && indexes == [0; 5] && self.by_state.iter().all(|count| *count == 0)
+        self.is_empty()
+            && self.displaced.is_empty()
+            && indexes == [0; 5]
+            && self.by_state.iter().all(|count| *count == 0)
     }
 
     /// Whether `number` was freed a short while ago, so that the lock of its last call may linger in Asterisk.
@@ -187,6 +195,9 @@ impl Registry {
 
     /// Adds a fact to a call; `told` gets what follows.
     pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, told: &mut Vec<Told>) {
+        if let Fact::Absent(CallChannel::Leg(leg)) = &fact {
+            self.by_leg.remove(leg);
+        }
         if let Some(&key) = self.by_id.get(&id) {
             self.apply(now, key, Some(fact), told);
         }
@@ -244,10 +255,19 @@ impl Registry {
         }
     }
 
-    fn free(&mut self, now: Now, key: usize, number: Number) {
+    /// Takes the number from a call. An older call that still lives has it again.
+    fn release(&mut self, key: usize, number: Number) {
+        self.displaced.retain(|(_, displaced)| *displaced != key);
         if self.by_number.get(&number) == Some(&key) {
-            self.by_number.remove(&number);
+            match self.displaced.iter().position(|(displaced, _)| *displaced == number) {
+                Some(older) => _ = self.by_number.insert(number, self.displaced.swap_remove(older).1),
+                None => _ = self.by_number.remove(&number),
+            }
         }
+    }
+
+    fn free(&mut self, now: Now, key: usize, number: Number) {
+        self.release(key, number);
         let is_old = |at: Instant| now.instant.saturating_duration_since(at) >= LOCK_LINGERS;
         while self.freed.front().is_some_and(|(at, _)| is_old(*at)) {
             self.freed.pop_front();
@@ -285,9 +305,8 @@ impl Registry {
                 self.by_key.remove(&info.key);
             }
         }
-        if self.by_number.get(&info.number) == Some(&key) {
-            self.by_number.remove(&info.number);
-        }
+        let number = info.number;
+        self.release(key, number);
         for leg in entry.call.legs() {
             self.by_leg.remove(leg);
         }

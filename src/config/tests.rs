@@ -34,7 +34,7 @@ fn the_least_file_has_the_defaults() {
     assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.http.reply_timeout, Duration::from_millis(1500));
     assert_eq!((&*config.asterisk.name, config.asterisk.auth), ("main", Auth::Auto));
-    assert_eq!(config.originate.channel, "Local/{number}@telegram-out");
+    assert_eq!(config.originate.channel, "Local/{number}@telegram-out/n");
     assert_eq!(config.originate.default_lang.as_str(), "ru");
     assert_eq!(config.journal.ring, 10_000);
 }
@@ -333,4 +333,15 @@ fn national_form_is_read() {
     let text = EXAMPLE.replace("# country_code", "country_code").replace("# national_prefix", "national_prefix");
     let numbers = parse(&text).unwrap_or_else(|problems| panic!("{problems}")).numbers;
     assert_eq!(numbers.read("8 999 123-45-67"), "+79991234567".parse());
+}
+
+#[test]
+fn channel_without_n_is_warned_of_and_taken() {
+    let channel = |options: &str| format!("{LEAST}[originate]\nchannel = 'Local/{{number}}@out{options}'\n");
+    for (options, is_warned) in [("", true), ("/j", true), ("/n", false), ("/nj", false), ("/jn", false)] {
+        let config = parse(&channel(options)).unwrap();
+        let lines: Vec<usize> = config.warnings.iter().map(|warning| warning.line).collect();
+        assert_eq!(lines, if is_warned { vec![9] } else { vec![] }, "{options}");
+        assert_eq!(config.originate.channel, format!("Local/{{number}}@out{options}"));
+    }
 }

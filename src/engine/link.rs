@@ -307,7 +307,7 @@ impl<O, H> Engine<O, H> {
         match purpose {
             Purpose::Originate(id) => self.receive_receipt(now, id, response),
             Purpose::Holder(id) => self.receive_holder(now, id, response),
-            Purpose::HangUp(id, reply) => self.receive_hung_up(now, id, reply, response),
+            Purpose::HangUp(id, channel, reply) => self.receive_hung_up(now, id, channel, reply, response),
             Purpose::Rights => self.receive_rights(now, response),
             Purpose::CallToNowhere => self.receive_call_to_nowhere(now, response),
             Purpose::List => self.receive_list_answer(now, response),
@@ -321,7 +321,10 @@ impl<O, H> Engine<O, H> {
     fn receive_nothing(&mut self, now: Now, purpose: Purpose<H>) {
         match purpose {
             Purpose::Originate(_) => self.reconcile_later(now),
-            Purpose::HangUp(_, reply) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut))),
+            Purpose::HangUp(_, _, Some(reply)) => {
+                self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut)));
+            }
+            Purpose::HangUp(_, _, None) => {}
             Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
             Purpose::Whose(id) => self.receive_identity(now, id, None),
             // Who waited was told long ago that nothing is known.
@@ -366,7 +369,7 @@ impl<O, H> Engine<O, H> {
                 self.link.lost_at = now.wall_at(session.told_until());
             }
             for purpose in session.into_pending() {
-                if let Purpose::HangUp(_, reply) = purpose {
+                if let Purpose::HangUp(_, _, Some(reply)) = purpose {
                     let problem = HangUpError::LinkDown(reason.into());
                     self.effects.push(Effect::HungUp(reply, Err(problem)));
                 }

@@ -9,7 +9,7 @@ use crate::ami::message::Response;
 use crate::call::machine::Fact;
 use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;
-use crate::handle::{HangUpError, OriginateError};
+use crate::handle::OriginateError;
 use crate::journal::Event;
 
 /// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the number's lock. Where
@@ -267,40 +267,5 @@ impl<O, H> Engine<O, H> {
             waiting.step = step;
             self.waiting_deadlines.insert((waiting.deadline(), id));
         }
-    }
-
-    /// A hang-up that somebody with `key` asks for.
-    pub fn hang_up(&mut self, now: Now, id: CallId, key: Arc<str>, reply: H) {
-        let problem = match self.registry.show(id, false) {
-            None => Some(HangUpError::NoSuchCall),
-            Some(view) if view.moments.ended.is_some() => Some(HangUpError::AlreadyEnded),
-            Some(_) => self.ready().err().map(HangUpError::LinkDown),
-        };
-        if let Some(problem) = problem {
-            return self.effects.push(Effect::HungUp(reply, Err(problem)));
-        }
-        self.fact(now, id, Fact::HangUpAsked(key));
-        if let Some(session) = self.link.session() {
-            let action = Action::Hangup { channel: id.to_string() };
-            // An id holds nothing that could be unsendable.
-            let _ = session.send(now.instant, &action, Purpose::HangUp(id, reply));
-        }
-    }
-
-    /// Asterisk's answer to a hang-up.
-    pub(super) fn receive_hung_up(&mut self, now: Now, id: CallId, reply: H, response: &Response) {
-        // A call whose channel nobody has seen may have none yet, and is not over for that.
-        let has_channel = self.registry.get(id).is_none_or(|call| call.has_channel());
-        let answer = match response.success {
-            true => Ok(()),
-            // The call ended between the request and now.
-            false if has_channel && response.message.starts_with("No such channel") => Err(HangUpError::AlreadyEnded),
-            false => {
-                // Whatever ends the call now, it was not us.
-                self.fact(now, id, Fact::HangUpRefused);
-                Err(HangUpError::Rejected(response.message.as_str().into()))
-            }
-        };
-        self.effects.push(Effect::HungUp(reply, answer));
     }
 }

@@ -12,7 +12,7 @@ use super::originate::IDENTITY;
 use super::{Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::{ChannelState, ListedChannel, Response};
-use crate::call::machine::{Call, Fact, MAX_LEGS, State};
+use crate::call::machine::{Call, CallChannel, Fact, MAX_LEGS, State};
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
@@ -56,7 +56,9 @@ pub(super) struct Reconcile {
     settled: Option<SystemTime>,
     round: Option<Round>,
     next: Option<Instant>,
-    /// Calls that the last list lacked, and when they were last known alive.
+    /// Another list is wanted soon after the one under way.
+    again: bool,
+    /// Calls that the last list lacked, or a channel of them, and when they were last known alive.
     missed: HashMap<CallId, SystemTime>,
 }
 
@@ -84,9 +86,24 @@ struct Round {
 struct Found {
     local1: bool,
     number: Option<Number>,
+    /// Whether `;1` is up; a leg where there is none.
     up: bool,
     conference: Option<Arc<str>>,
     legs: Vec<Box<str>>,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        !self.local1 && self.number.is_none() && self.legs.is_empty()
+    }
+
+    fn has(&self, channel: &CallChannel) -> bool {
+        match channel {
+            CallChannel::Local1 => self.local1,
+            CallChannel::Local2 => self.number.is_some(),
+            CallChannel::Leg(leg) => self.legs.contains(leg),
+        }
+    }
 }
 
 impl Reconcile {
@@ -169,9 +186,10 @@ impl<O, H> Engine<O, H> {
 
     /// Some call's fate is unknown: looks at the list soon.
     pub(super) fn reconcile_later(&mut self, now: Now) {
-        if self.reconcile.round.is_none() {
-            let soon = now.instant + AGAIN;
-            self.reconcile.next = Some(self.reconcile.next.map_or(soon, |next| next.min(soon)));
+        let soon = now.instant + AGAIN;
+        match self.reconcile.round {
+            None => self.reconcile.next = Some(self.reconcile.next.map_or(soon, |next| next.min(soon))),
+            Some(_) => self.reconcile.again = true,
         }
     }
 
@@ -208,7 +226,8 @@ impl<O, H> Engine<O, H> {
         let ListedChannel { channel, state, application, application_data, is_bridged } = listed;
         let is_short = |text: &&str| text.len() <= MAX_NAME;
         let uniqueid = channel.uniqueid.parse::<CallId>();
-        let Ok(id) = uniqueid.or_else(|_| channel.linkedid.parse()) else { return };
+        let known_leg = self.registry.call_of_leg(&channel.uniqueid);
+        let Some(id) = uniqueid.ok().or(known_leg).or_else(|| channel.linkedid.parse().ok()) else { return };
         round.listed += 1;
         // The two halves, and as many legs as are remembered.
         if round.listed > MAX_LISTED + (2 + MAX_LEGS) * self.registry.len() {
@@ -229,6 +248,7 @@ impl<O, H> Engine<O, H> {
             found.number = Some(number);
         } else if is_short(&&*channel.uniqueid) && found.legs.len() < MAX_LEGS {
             found.legs.push(channel.uniqueid.as_ref().into());
+            found.up |= !found.local1 && *state == ChannelState::Up;
         }
     }
 
@@ -257,14 +277,20 @@ impl<O, H> Engine<O, H> {
         let last_settled = self.reconcile.settled;
         let some = round.to_settle.len().min(SETTLED_AT_ONCE);
         for id in round.to_settle.drain(..some) {
-            let found = round.found.remove(&id).filter(|found| found.local1);
-            match (found, round.missed.get(&id), last_settled) {
-                (Some(found), ..) => self.bring_up_to_date(now, id, found, last_settled),
-                _ if !round.expected.contains(&id) => {}
-                (None, Some(last_alive), _) => self.end_unseen(now, id, *last_alive),
+            let found = round.found.remove(&id).unwrap_or_default();
+            let absent = match round.expected.contains(&id) {
+                true => self.absent(id, &found, round.began),
+                false => None,
+            };
+            let is_gone = found.is_empty();
+            self.bring_up_to_date(now, id, found, last_settled);
+            let Some(absent) = absent else { continue };
+            match (round.missed.get(&id), last_settled) {
                 // Its Hangup may still be on its way to us; else the next list lacks it, too.
-                (None, None, Some(last_alive)) => _ = self.reconcile.missed.insert(id, last_alive),
-                (None, None, None) => self.end_unseen(now, id, self.link.lost_at()),
+                (None, Some(last_alive)) => _ = self.reconcile.missed.insert(id, last_alive),
+                (Some(last_alive), _) if is_gone => self.end_unseen(now, id, *last_alive),
+                (None, None) if is_gone => self.end_unseen(now, id, self.link.lost_at()),
+                _ => absent.into_iter().for_each(|channel| self.fact(now, id, Fact::Absent(channel))),
             }
         }
         if !round.to_settle.is_empty() {
@@ -279,20 +305,32 @@ impl<O, H> Engine<O, H> {
         self.ask_whose(now);
     }
 
+    /// The channels of the call that were there when the list was asked for and are not in it; none if all are.
+    fn absent(&self, id: CallId, found: &Found, asked: Now) -> Option<Vec<CallChannel>> {
+        let call = self.registry.get(id)?;
+        let absent: Vec<_> = call.channels_up(asked.instant).filter(|channel| !found.has(channel)).collect();
+        (found.is_empty() || !absent.is_empty()).then_some(absent)
+    }
+
     fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found, last_settled: Option<SystemTime>) {
+        if found.is_empty() {
+            return;
+        }
         let state = self.registry.get(id).map(|call| call.state());
-        self.fact(now, id, Fact::Local1Seen);
-        if state < Some(State::Ended) {
+        let is_live = self.registry.get(id).is_some_and(|call| !call.is_over());
+        if found.local1 {
+            self.fact(now, id, Fact::Local1Seen);
+        }
+        if is_live {
+            let accepted = found.number.is_some() || !found.legs.is_empty();
             let synced_until = last_settled.unwrap_or(self.link.lost_at());
-            self.fact(now, id, Fact::Listed { accepted: found.number.is_some(), up: found.up, synced_until });
+            self.fact(now, id, Fact::Listed { accepted, up: found.up, synced_until });
         }
         if let Some(number) = found.number {
             self.registry.identify(id, number);
             self.fact(now, id, Fact::Local2Seen);
         }
-        for leg in found.legs {
-            self.registry.leg(now, id, &leg, &mut self.told);
-        }
+        self.registry.legs(now, id, found.legs, &mut self.told);
         if let Some(conference) = found.conference.filter(|_| state < Some(State::Joined)) {
             if last_settled.is_some() {
                 // The link was up all the time, and no event told of this join.
@@ -359,9 +397,7 @@ impl<O, H> Engine<O, H> {
         self.unknown_calls.adopt(id);
         self.record(now, Event::CallAdopted(Box::new(progress)), Some(info.clone()));
         self.registry.adopt(now, OpenCall { info, progress });
-        for leg in found.legs {
-            self.registry.leg(now, id, &leg, &mut self.told);
-        }
+        self.registry.legs(now, id, found.legs, &mut self.told);
         self.tell(now);
     }
 
@@ -381,7 +417,8 @@ impl<O, H> Engine<O, H> {
         let Some(round) = self.reconcile.round.take() else { return };
         let undecided = self.registry.calls().filter(|call| !call.has_channel());
         let judged = undecided.map(|call| self.reconcile.judged_from(call)).min();
-        let again = if self.reconcile.missed.is_empty() { judged } else { Some(now.instant) };
+        let is_wanted = std::mem::take(&mut self.reconcile.again) || !self.reconcile.missed.is_empty();
+        let again = if is_wanted { Some(now.instant) } else { judged };
         let at = again.map_or(now.instant + EVERY, |at| at.max(now.instant + AGAIN));
         self.reconcile.next = Some(at);
         if self.reconcile.settled.replace(round.began.wall).is_none() {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod hostile;
+mod legs;
 mod link;
 mod originate;
 mod reconcile;

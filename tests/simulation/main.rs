@@ -55,6 +55,8 @@ fn the_promises_hold_whatever_fails() {
         all.crashes += tally.crashes;
         all.stops += tally.stops;
         all.restarts += tally.restarts;
+        all.redirects += tally.redirects;
+        all.orphaned += tally.orphaned;
         all.faults += tally.faults;
         all.late_reads += tally.late_reads;
         all.slowest = all.slowest.max(tally.slowest);
@@ -74,6 +76,8 @@ fn the_promises_hold_whatever_fails() {
         all.crashes,
         all.stops,
         all.restarts,
+        all.redirects,
+        all.orphaned,
         all.late_reads,
     ] {
         assert!(count > 0, "{all:?}");

@@ -18,6 +18,7 @@ use originatord::call::limits::Policy;
 use originatord::clock::Now;
 use originatord::handle::Request;
 use originatord::sim::Version;
+use originatord::sim::channel::{Channel, State as ChannelState};
 use originatord::sim::faults::Faults;
 use originatord::sim::scenario::Scenario;
 use originatord::sim::session::User;
@@ -47,6 +48,10 @@ pub struct Tally {
     pub crashes: u64,
     pub stops: u64,
     pub restarts: u64,
+    /// How often a participant or a callee's leg was redirected out of its call.
+    pub redirects: u64,
+    /// How often a callee's leg was seen up without its Local channel.
+    pub orphaned: u64,
     pub faults: u64,
     /// How often something was read that was sent on a connection given up by then.
     pub late_reads: u64,
@@ -77,6 +82,10 @@ pub struct World {
     known_to_asterisk: HashMap<CallId, Duration>,
     /// Those that had their number's lock, and those of which a bot was told "ok".
     had_lock: HashSet<CallId>,
+    /// Which daemon asked for each call.
+    made_by: HashMap<CallId, usize>,
+    /// Whether calls are made with `/n`, so that Asterisk does not optimise their Local channels away.
+    keeps_local: bool,
     said_ok: Vec<CallId>,
     writes_journals: bool,
     pub tally: Tally,
@@ -95,6 +104,7 @@ impl World {
         scenario.timing.lock_lingers = Duration::from_millis(rng.u64(..20));
         let settings = Settings { version, user, scenario, seed };
         let is_namesake = rng.u32(..4) == 0;
+        let keeps_local = rng.bool();
         let mut world = Self {
             asterisk: Simulator::new(settings, now),
             rng,
@@ -111,6 +121,8 @@ impl World {
             has_dropped: false,
             known_to_asterisk: HashMap::new(),
             had_lock: HashSet::new(),
+            made_by: HashMap::new(),
+            keeps_local,
             said_ok: Vec::new(),
             writes_journals: false,
             tally: Tally::default(),
@@ -136,7 +148,7 @@ impl World {
     /// A daemon that was just started.
     fn daemon(&mut self, index: usize) -> Daemon {
         let name = if self.is_namesake { 0 } else { index };
-        let mut daemon = Daemon::new(name, self.rng.u64(..), self.now());
+        let mut daemon = Daemon::new(name, self.keeps_local, self.rng.u64(..), self.now());
         daemon.engine.set_policy(self.policy.clone());
         daemon
     }
@@ -160,7 +172,8 @@ impl World {
         }
         match self.rng.u32(..10_000) {
             0..300 => self.ask(daemon),
-            300..340 => self.hang_up(daemon),
+            300..325 => self.hang_up(daemon),
+            325..340 => self.redirect(),
             340..345 => self.cut(daemon),
             345..347 => self.crash(daemon),
             347..348 => self.stop(daemon),
@@ -207,6 +220,18 @@ impl World {
             let now = self.now();
             self.daemons[daemon].engine.hang_up(now, call.info.id, "operator".into(), 0);
             self.settle(daemon);
+        }
+    }
+
+    /// Somebody redirects a participant, or a callee's own leg, out of its call.
+    fn redirect(&mut self) {
+        let is_redirected = |channel: &&Channel| channel.state == ChannelState::Up && !channel.name.ends_with(";2");
+        let up: Vec<_> = self.asterisk.pbx().channels().filter(is_redirected).map(|up| up.uniqueid.clone()).collect();
+        if let Some(channel) = self.rng.choice(&up) {
+            self.tally.redirects += 1;
+            self.tell(|| format!("{channel} is redirected"));
+            let now = self.now();
+            self.asterisk.pbx().redirect(now, channel);
         }
     }
 

@@ -35,7 +35,7 @@ impl Call {
         let answer_known = self.is_answered() || self.response.is_some();
         // 38 stands for every SIP 500; which one it was is only in the gateway's own words.
         let words_known = self.is_answered() || ending.tech.is_some() || cause.code != 38;
-        self.legs_up.is_empty() && answer_known && words_known
+        answer_known && words_known
     }
 
     /// How it ended, as far as is known.

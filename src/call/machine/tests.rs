@@ -120,12 +120,14 @@ fn each_fact_in_each_state() {
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into()), Fact::Left("R".into())], Left),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
-    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so.
-    let table: [(Fact, [State; 6]); 19] = [
+    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so. Until its
+    // outcome is told, a call without channels is as it was.
+    let table: [(Fact, [State; 6]); 23] = [
         (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local2Seen, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::LegSeen("x".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::DialledOn, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Ringing, [Ringing, Ringing, Ringing, Answered, Joined, Left]),
         (Fact::Answered, [Answered, Answered, Answered, Answered, Joined, Left]),
         (
@@ -142,10 +144,13 @@ fn each_fact_in_each_state() {
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined, Left]),
-        (Fact::Local2Gone(cause(16)), [Ended, Queued, Ringing, Answered, Joined, Left]),
-        (Fact::Local1Gone(cause(16)), [Ended, Ended, Ended, Ended, Ended, Ended]),
+        (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Local1Gone(cause(16)), [Requested, Queued, Ringing, Answered, Left, Left]),
+        (Fact::Absent(CallChannel::Local1), [Requested, Queued, Ringing, Answered, Left, Left]),
+        (Fact::Absent(CallChannel::Local2), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (Fact::Absent(CallChannel::Leg("x".into())), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Response(Ok(())), [Answered, Answered, Answered, Answered, Joined, Left]),
-        (Fact::Response(Err(5)), [Ended, Ended, Ended, Ended, Ended, Ended]),
+        (Fact::Response(Err(5)), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Vanished(now(50).wall), [Ended, Ended, Ended, Ended, Ended, Ended]),
     ];
     for (fact, states) in table {
@@ -154,6 +159,8 @@ fn each_fact_in_each_state() {
             call.apply(now(100), fact.clone(), |change| changes.push(change));
             assert_eq!(call.state(), expected, "{fact:?} after {facts:?}");
             assert!(outcomes(&changes).len() <= 1, "{fact:?} after {facts:?}: {changes:?}");
+            let is_ended = call.state() == Ended;
+            assert_eq!(is_ended, call.moments().ended.is_some(), "{fact:?} after {facts:?}");
         }
     }
     for (facts, expected) in reached {
@@ -177,6 +184,53 @@ fn the_number_is_free_when_both_halves_are_gone_and_not_before() {
     assert_eq!(changes, [Change::Queued]);
     call.apply(now(2), Fact::Local2Gone(cause(17)), |change| changes.push(change));
     assert_eq!(changes, [Change::Queued, Change::Freed]);
+}
+
+#[test]
+fn redirected_leg_keeps_number_until_it_is_gone() {
+    let (mut call, mut changes) = (call(), Vec::new());
+    let mut apply = |call: &mut Call, time, fact| call.apply(now(time), fact, |change| changes.push(change));
+    let halves_gone = [Fact::Local2Gone(cause(16)), Fact::Local1Gone(cause(16))];
+    for (time, fact) in (1..).zip(answered().into_iter().take(9).chain(halves_gone)) {
+        apply(&mut call, time, fact);
+    }
+    assert_eq!((call.state(), call.is_over(), call.moments().ended), (State::Left, false, None));
+    apply(&mut call, 60_000, Fact::LegGone("leg".into(), cause(16)));
+    let [.., Change::Freed, Change::Ended(end)] = &changes[..] else { panic!("{changes:?}") };
+    assert_eq!((end.outcome, end.moments.ended), (Outcome::Completed, Some(now(60_000).wall)));
+    // Answered after 6 ms.
+    assert_eq!(end.talk, Some(Duration::from_millis(59_994)));
+}
+
+#[test]
+fn leg_in_doubt_is_looked_up_once() {
+    let (mut call, mut changes) = (call(), Vec::new());
+    for fact in [Fact::LegSeen("leg".into()), Fact::Local2Gone(cause(0)), Fact::Local1Gone(cause(0))] {
+        call.apply(now(1), fact, |change| changes.push(change));
+    }
+    call.tick(now(600), |change| changes.push(change));
+    assert_eq!((&changes[..], call.deadline()), (&[Change::Queued, Change::HeldByLeg][..], None));
+    call.apply(now(2000), Fact::Absent(CallChannel::Leg("leg".into())), |change| changes.push(change));
+    assert_eq!(changes.last(), Some(&Change::Freed));
+}
+
+#[test]
+fn late_news_of_a_leg_that_is_gone_holds_nothing() {
+    let leg = || Box::<str>::from("leg");
+    let facts = [Fact::LegGone(leg(), cause(17)), Fact::LegSeen(leg()), Fact::Local2Gone(cause(17))];
+    let (_, changes) = play(&[&facts[..], &[Fact::Local1Gone(cause(17)), Fact::Response(Err(5))]].concat());
+    assert_eq!(outcomes(&changes), [Outcome::Busy]);
+}
+
+#[test]
+fn leg_that_is_gone_makes_room_for_one_that_is_up() {
+    let mut call = call();
+    for leg in 0..3 * MAX_LEGS {
+        call.apply(now(1), Fact::LegSeen(leg.to_string().into()), |_| {});
+        assert!(call.legs_up().any(|up| up == leg.to_string()));
+        call.apply(now(2), Fact::LegGone(leg.to_string().into(), cause(34)), |_| {});
+    }
+    assert_eq!(call.legs().count(), MAX_LEGS);
 }
 
 #[test]
@@ -267,7 +321,7 @@ fn missing_join_proves_nothing_where_joins_may_be_missed() {
     left.insert(7, (7, Fact::Left("R1".into())));
     assert_eq!(outcome(call_among_others(), &left), Outcome::Completed, "only the leave was seen");
     let mut queue = facts;
-    queue.insert(7, (7, Fact::LegSeen("agent".into())));
+    queue.insert(7, (7, Fact::DialledOn));
     assert_eq!(outcome(call_among_others(), &queue), Outcome::Completed, "the dialplan dials on");
 }
 
@@ -387,7 +441,14 @@ proptest! {
                 played.push(fact);
             }
         }
-        let (call, changes) = play(&played);
+        let (mut call, mut changes) = play(&played);
+        let leg = call.legs_up().next().map(Into::into);
+        if let Some(leg) = leg {
+            prop_assert_eq!(changes.last(), Some(&Change::HeldByLeg));
+            // The leg's Hangup was lost. Asterisk lists the leg no longer.
+            call.apply(now(5000), Fact::Absent(CallChannel::Leg(leg)), |change| changes.push(change));
+            call.tick(now(6000), |change| changes.push(change));
+        }
         prop_assert_eq!(outcomes(&changes).len(), 1);
         prop_assert_eq!(changes.iter().filter(|change| **change == Change::Freed).count(), 1);
         prop_assert_eq!(call.state(), State::Ended);

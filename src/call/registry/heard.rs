@@ -28,12 +28,19 @@ impl Registry {
         Some(id)
     }
 
-    /// Remembers that this channel is a leg of the call towards the gateway.
-    pub fn leg(&mut self, now: Now, id: CallId, uniqueid: &str, told: &mut Vec<Told>) {
-        if let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg()) {
-            self.by_leg.insert(uniqueid.into(), key);
-            self.apply(now, key, Some(Fact::LegSeen(uniqueid.into())), told);
+    /// Remembers that these channels, which Asterisk lists, are legs of the call towards the gateway.
+    pub fn legs(&mut self, now: Now, id: CallId, listed: Vec<Box<str>>, told: &mut Vec<Told>) {
+        let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg()) else { return };
+        for uniqueid in listed {
+            if let Some(fact) = self.add_leg(key, uniqueid) {
+                self.apply(now, key, Some(fact), told);
+            }
         }
+    }
+
+    /// The call that this channel is known to be a leg of.
+    pub fn call_of_leg(&self, uniqueid: &str) -> Option<CallId> {
+        self.by_leg.get(uniqueid).map(|&key| self.calls[key].call.info.id)
     }
 
     fn understand(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
@@ -42,22 +49,20 @@ impl Registry {
                 Some((key, Part::Local1)) => (key, Fact::Local1Seen),
                 Some((key, Part::Local2)) => (key, Fact::Local2Seen),
                 Some((key, Part::Leg)) => (key, Fact::LegSeen(channel.uniqueid.as_ref().into())),
-                None => {
-                    // Only at its birth does a channel's Linkedid say for whom it was made; in a conference
-                    // the oldest Linkedid spreads to all.
-                    let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
-                    if !self.calls[key].call.takes_leg() {
-                        return None;
-                    }
-                    self.by_leg.insert(channel.uniqueid.as_ref().into(), key);
-                    (key, Fact::LegSeen(channel.uniqueid.as_ref().into()))
-                }
+                // Only at its birth does a channel's Linkedid say for whom it was made; in a conference
+                // the oldest Linkedid spreads to all.
+                None => self.new_leg(channel)?,
             },
-            Event::Newstate(channel, state) => match (self.part(channel)?, state) {
-                ((key, Part::Local2), _) => (key, Fact::Local2Seen),
-                ((key, _), ChannelState::Ringing) => (key, Fact::Ringing),
-                ((key, _), ChannelState::Up) => (key, Fact::Answered),
-                _ => return None,
+            Event::Newstate(channel, state) => match (self.part(channel), state) {
+                (Some((key, Part::Local2)), _) => (key, Fact::Local2Seen),
+                (Some((key, _)), ChannelState::Ringing) => (key, Fact::Ringing),
+                (Some((key, _)), ChannelState::Up) => (key, Fact::Answered),
+                (Some(_), ChannelState::Other) => return None,
+                // Its birth was not heard of.
+                (None, _) => {
+                    self.unknown_leg(channel)?;
+                    self.new_leg(channel)?
+                }
             },
             Event::Hangup(channel, cause) => match self.part(channel).or_else(|| self.unknown_leg(channel))? {
                 (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
@@ -85,12 +90,34 @@ impl Registry {
         })
     }
 
+    /// A channel that is born for a call, and is none of its halves.
+    fn new_leg(&mut self, channel: &Channel<'_>) -> Option<(usize, Fact)> {
+        let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
+        if is_half(&channel.uniqueid) {
+            return None;
+        }
+        let fact = match self.calls[key].call.takes_leg() {
+            true => self.add_leg(key, channel.uniqueid.as_ref().into())?,
+            false => Fact::DialledOn,
+        };
+        Some((key, fact))
+    }
+
+    /// Makes a leg known, unless the call knows it or has no room for it.
+    fn add_leg(&mut self, key: usize, uniqueid: Box<str>) -> Option<Fact> {
+        let call = &self.calls[key].call;
+        if !call.has_room_for_leg() || call.legs().any(|known| *known == *uniqueid) {
+            return None;
+        }
+        self.by_leg.insert(uniqueid.clone(), key);
+        Some(Fact::LegSeen(uniqueid))
+    }
+
     /// The call that is not answered yet and has this channel as a leg, though its birth was not heard of. Later the
     /// Linkedid proves nothing.
     fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
-        let is_local = channel.uniqueid.parse::<CallId>().is_ok() || locked_number(&channel.uniqueid).is_some();
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
-        (!is_local && !self.calls[key].call.is_answered()).then_some((key, Part::Leg))
+        (!is_half(&channel.uniqueid) && !self.calls[key].call.is_answered()).then_some((key, Part::Leg))
     }
 
     /// The call whose channel this is, and which of its channels.
@@ -106,4 +133,9 @@ impl Registry {
         }
         self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, Part::Leg))
     }
+}
+
+/// Whether this is the Uniqueid of a half of some call's Local channel.
+fn is_half(uniqueid: &str) -> bool {
+    uniqueid.parse::<CallId>().is_ok() || locked_number(uniqueid).is_some()
 }

@@ -10,6 +10,7 @@ use crate::ami::message::{Channel, ChannelState, Event};
 use crate::call::filter::Filter;
 use crate::call::lock_id;
 use crate::call::outcome::Cause;
+use crate::call::progress::Progress;
 
 fn now(millis: u64) -> Now {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
@@ -187,4 +188,19 @@ proptest! {
             prop_assert_eq!(ends.count(), 1);
         }
     }
+}
+
+#[test]
+fn older_call_keeps_its_number_when_a_newer_one_ends() {
+    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (older, newer) = (info(1, "7999"), info(2, "7999"));
+    for call in [&older, &newer] {
+        let progress = Progress::of(State::Joined);
+        registry.adopt(now(0), OpenCall { info: call.clone(), progress });
+    }
+    for (call, holder) in [(&newer, Some(older.id)), (&older, None)] {
+        registry.fact(now(1), call.id, Fact::Vanished(now(1).wall), &mut told);
+        assert_eq!(registry.holder(call.number), holder);
+    }
+    assert!(registry.holds_nothing());
 }

@@ -93,13 +93,28 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
     Some(Tls { ca_file, server_name })
 }
 
+/// Said of a channel without the option `n`.
+const NO_N: &str = "originate.channel does not end in /n: Asterisk removes the call's Local channel as soon as a \
+    participant is transferred or parked, and with it the lock that keeps the number from being called twice; add /n";
+
+/// Whether the Local channel has the option `n`, which keeps Asterisk from optimising it away in mid-call.
+fn keeps_local(channel: &str) -> bool {
+    let options = channel.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/'));
+    options.is_some_and(|(_, options)| options.contains('n'))
+}
+
 pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option<Originate> {
     // Only a Local channel has the second half that holds the number's lock.
-    let what = "a Local channel with one {number}, as \"Local/{number}@telegram-out\"";
+    let what = "a Local channel with one {number}, as \"Local/{number}@telegram-out/n\"";
     let channel = table.parsed(report, "channel", what, |text| {
         let fits = text.starts_with("Local/") && text.matches("{number}").count() == 1 && is_header_value(text);
         fits.then(|| text.to_owned())
     });
+    if let Some(span) = table.get("channel").map(|found| found.span)
+        && channel.as_deref().is_some_and(|channel| !keeps_local(channel))
+    {
+        report.warn(&span, NO_N);
+    }
     let context = table.parsed(report, "context", "a context of the dialplan", |text| {
         (!text.is_empty() && is_header_value(text)).then(|| text.to_owned())
     });
@@ -109,7 +124,7 @@ pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option
     let variables = variables(table.table(report, "variables"), report);
     table.end(report);
     Some(Originate {
-        channel: channel.unwrap_or_else(|| "Local/{number}@telegram-out".to_owned()),
+        channel: channel.unwrap_or_else(|| "Local/{number}@telegram-out/n".to_owned()),
         context: context.unwrap_or_else(|| "conf-in".to_owned()),
         priority,
         ring_timeout,

@@ -3,6 +3,7 @@
 mod conference;
 mod dialling;
 mod ending;
+mod redirect;
 
 use self::ending::Failure;
 use super::super::Version;
@@ -29,6 +30,13 @@ pub(super) enum Step {
         channel: u64,
         cause: Option<u8>,
     },
+    Redirect {
+        channel: u64,
+    },
+    /// The Local channel is optimised away.
+    Optimise,
+    /// `;1` goes, and nothing with it.
+    OneGone,
     /// `;1` goes, after the conference's last sound, and what is left with it.
     Gone {
         cause: u8,
@@ -45,6 +53,8 @@ enum Phase {
     Up,
     Conference,
     Leaving,
+    /// Redirected out of the dialplan.
+    Elsewhere,
 }
 
 pub(super) struct Call {
@@ -53,13 +63,15 @@ pub(super) struct Call {
     one: Option<u64>,
     two: Option<u64>,
     leg: Option<u64>,
+    /// Whoever answers where a channel was redirected to.
+    other: Option<u64>,
     /// The last that the gateway said.
     heard: Option<String>,
 }
 
 impl Call {
     pub(super) fn new(request: Originate) -> Self {
-        Self { request, phase: Phase::Dialling, one: None, two: None, leg: None, heard: None }
+        Self { request, phase: Phase::Dialling, one: None, two: None, leg: None, other: None, heard: None }
     }
 }
 
@@ -91,6 +103,15 @@ impl Pbx {
             (Step::CalleeLeaves, Phase::Up) => self.end_up(now, key, &mut call, 16),
             (Step::CalleeLeaves, Phase::Conference) => self.callee_leaves(now, key, &mut call, true),
             (Step::HangUp { channel, cause }, phase) => self.obey(now, key, &mut call, phase, channel, cause),
+            (Step::CalleeLeaves, Phase::Elsewhere) => self.end_elsewhere(now, key, &mut call),
+            (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
+                self.redirected(now, key, &mut call, channel);
+            }
+            (Step::Optimise, Phase::Elsewhere) => self.optimise(now, key, &mut call),
+            (Step::OneGone, _) => {
+                let gone = self.hangup(&mut call.one, 16, None);
+                self.events.extend(gone);
+            }
             (Step::Gone { cause }, _) => self.gone(now, key, &mut call, cause),
             (Step::LockGone { cause }, _) => {
                 let gone = self.hangup(&mut call.two, cause, None);
@@ -98,7 +119,7 @@ impl Pbx {
             }
             _ => {}
         }
-        if call.one.is_some() || call.two.is_some() || call.leg.is_some() {
+        if [call.one, call.two, call.leg, call.other].iter().any(Option::is_some) {
             self.calls.insert(key, call);
         }
     }
@@ -118,6 +139,7 @@ impl Pbx {
                 self.schedule(now.instant + pause, key, Step::Gone { cause: cause.unwrap_or(16) });
             }
             Phase::Conference => self.callee_leaves(now, key, call, false),
+            Phase::Elsewhere => self.end_elsewhere(now, key, call),
             Phase::Leaving => {}
         }
     }

@@ -36,9 +36,13 @@ impl Bench {
     }
 
     fn originate(&mut self, id: &str, number: &str) {
+        self.originate_with(id, number, "");
+    }
+
+    fn originate_with(&mut self, id: &str, number: &str, options: &str) {
         let request = Originate {
             action_id: Some(id.into()),
-            channel: format!("Local/{number}@telegram-out"),
+            channel: format!("Local/{number}@telegram-out{options}"),
             destination: Destination::Dialplan { context: "conf-in".into(), exten: "R1".into() },
             timeout: Duration::from_secs(30),
             caller: Party::parse("<Bob>"),
@@ -269,4 +273,41 @@ fn after_a_restart_nothing_is_left() {
     bench.seen.clear();
     bench.pass(Duration::from_secs(60));
     assert!(bench.seen.is_empty());
+}
+
+/// As seen on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference optimises it away.
+#[test]
+fn redirected_participant_loses_its_local_channel_without_n() {
+    for (options, halves_live) in [("", false), ("/n", true), ("/nj", true)] {
+        let mut bench = Bench::new(Version::V22, 1);
+        bench.originate_with("a", "7001", options);
+        bench.pass(Duration::from_secs(30));
+        assert!(bench.pbx.redirect(bench.now(), "a"));
+        bench.pass(Duration::from_secs(30));
+        assert!(bench.of("a").contains(&"ConfbridgeLeave Up R1".to_owned()));
+        let live: Vec<&str> = bench.pbx.channels().map(|channel| channel.uniqueid.as_str()).collect();
+        assert_eq!((live.contains(&"a"), live.contains(&"lock-7001")), (halves_live, halves_live), "{options}");
+        let leg = bench.leg();
+        assert!(live.contains(&&*leg), "the callee talks on");
+        assert!(bench.pbx.hang_up(bench.now(), &leg, None));
+        bench.pass(Duration::from_secs(1));
+        bench.assert_empty();
+    }
+}
+
+#[test]
+fn redirected_leg_outlives_the_local_channel() {
+    let mut bench = Bench::new(Version::V22, 1);
+    bench.originate_with("a", "7001", "/n");
+    bench.pass(Duration::from_secs(30));
+    let leg = bench.leg();
+    assert!(bench.pbx.redirect(bench.now(), &leg));
+    bench.pass(Duration::from_secs(1));
+    let ends = [bench.of("a"), bench.of("lock-7001")].map(|events| events.last().cloned().unwrap_or_default());
+    assert_eq!(ends, ["Hangup Up 16", "Hangup Up 16"]);
+    assert!(bench.pbx.channels().any(|channel| channel.uniqueid == leg && channel.linkedid == "a"));
+    bench.pbx.hang_up(bench.now(), &leg, None);
+    bench.pass(Duration::from_secs(1));
+    bench.assert_empty();
+    assert!(!bench.pbx.redirect(bench.now(), "a"));
 }

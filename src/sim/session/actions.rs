@@ -25,6 +25,7 @@ fn needed(action: &str) -> Option<Class> {
         "challenge" | "login" | "logoff" | "ping" | "events" | "simfault" => Class::NONE,
         "originate" => Class::ORIGINATE,
         "hangup" => Class::SYSTEM.or(Class::CALL),
+        "redirect" => Class::CALL,
         "getvar" => CALL_OR_REPORTING,
         "coreshowchannels" | "coresettings" | "corestatus" => Class::SYSTEM.or(Class::REPORTING),
         "confbridgelist" | "confbridgelistrooms" => Class::REPORTING,
@@ -89,6 +90,7 @@ impl Session {
             "simfault" => self.faults = Some(action.clone()),
             "originate" => self.originate(scene, action),
             "hangup" => self.hang_up(scene, action),
+            "redirect" => self.redirect(scene, action),
             "getvar" => self.get_var(scene, action),
             "coreshowchannels" => {
                 let channels = scene.pbx.list_channels(scene.now);
@@ -188,6 +190,27 @@ impl Session {
             self.success(action, Headers::new().with("Message", "Channel Hungup"));
         } else {
             self.error(action, "No such channel");
+        }
+    }
+
+    /// Where to makes no difference here: somebody answers there.
+    fn redirect(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+        for (header, problem) in [
+            ("Channel", "Channel not specified"),
+            ("Context", "Context not specified"),
+            ("Exten", "Exten not specified"),
+        ] {
+            if action.filled(header).is_none() {
+                return self.error(action, problem);
+            }
+        }
+        let channel = action.filled("Channel").unwrap_or_default();
+        if action.filled("Priority").is_none_or(|priority| priority.parse::<u32>().is_err()) {
+            self.error(action, "Priority is invalid");
+        } else if scene.pbx.redirect(scene.now, channel) {
+            self.success(action, Headers::new().with("Message", "Redirect successful"));
+        } else {
+            self.error(action, &format!("Channel does not exist: {channel}"));
         }
     }
 

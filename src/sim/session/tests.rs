@@ -295,3 +295,18 @@ fn noise() {
     }
     assert!(!bench.simulator.is_over(bench.id));
 }
+
+#[test]
+fn redirect_answers() {
+    let mut bench = Bench::logged_in();
+    for (headers, message) in [
+        ("", "Channel not specified"),
+        ("Channel: x", "Context not specified"),
+        ("Channel: x\nContext: y", "Exten not specified"),
+        ("Channel: x\nContext: y\nExten: z\nPriority: p", "Priority is invalid"),
+        ("Channel: x\nContext: y\nExten: z\nPriority: 1", "Channel does not exist: x"),
+    ] {
+        let answer = bench.ask(format!("Action: Redirect\n{headers}").trim_end());
+        assert_eq!(answer, format!("Response: Error|Message: {message}"));
+    }
+}

@@ -49,9 +49,9 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    pub(super) fn new(name: usize, seed: u64, now: Now) -> Self {
+    pub(super) fn new(name: usize, keeps_local: bool, seed: u64, now: Now) -> Self {
         Self {
-            engine: engine(name, seed, now),
+            engine: engine(name, keeps_local, seed, now),
             connection: None,
             wants_to_connect: false,
             codec: Codec::default(),
@@ -156,10 +156,12 @@ impl Told {
     }
 }
 
-fn engine(name: usize, seed: u64, now: Now) -> Engine<u64, u64> {
+fn engine(name: usize, keeps_local: bool, seed: u64, now: Now) -> Engine<u64, u64> {
+    let options = if keeps_local { "/n" } else { "" };
     let text = format!(
         "instance = 'd{name}'\n[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n[[asterisk]]\n\
-         address = '127.0.0.1:5038'\nusername = 'originatord'\nsecret = 'change-me'\n"
+         address = '127.0.0.1:5038'\nusername = 'originatord'\nsecret = 'change-me'\n\
+         [originate]\nchannel = 'Local/{{number}}@telegram-out{options}'\n"
     );
     let config = Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
     let settings = EngineSettings::new(&config).expect("the configuration is good");

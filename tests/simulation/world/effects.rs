@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use originatord::engine::Effect;
 use originatord::handle::OriginateError;
+use originatord::journal::Event;
 
 use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
 use super::{MAX_STEP, World};
@@ -54,6 +55,9 @@ impl World {
                         journal.append(at.wall, &event, call.clone());
                     }
                     if let Some(info) = call {
+                        if matches!(event, Event::CallRequested) {
+                            self.made_by.insert(info.id, index);
+                        }
                         if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {
                             // The log of a daemon that is gone does not say how old its news was.
                             let slack = if daemon.remembered.contains(&info.id) { MAX_LAG } else { MAX_STEP };

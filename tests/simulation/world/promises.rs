@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use originatord::call::CallId;
 use originatord::call::filter::Filter;
 use originatord::call::machine::State;
+use originatord::call::view::CallView;
 use originatord::journal::Event;
 use originatord::sim::faults::Faults;
 
@@ -32,6 +33,7 @@ impl World {
     pub(super) fn check(&mut self) {
         let now = self.now().instant;
         let mut halves: HashMap<String, usize> = HashMap::new();
+        let mut called: HashMap<(String, usize), HashSet<CallId>> = HashMap::new();
         let mut live = HashSet::new();
         for channel in self.asterisk.pbx().channels() {
             if let Some((number, half)) = channel.name.strip_prefix("Local/").and_then(|name| name.split_once('@'))
@@ -40,8 +42,20 @@ impl World {
                 *halves.entry(number.to_owned()).or_default() += 1;
                 self.had_lock.extend(channel.linkedid.parse::<CallId>());
             }
-            live.extend(channel.linkedid.parse::<CallId>());
+            let call = channel.linkedid.parse::<CallId>();
+            if let Some(maker) = call.as_ref().ok().and_then(|id| self.made_by.get(id))
+                && channel.name.starts_with("PJSIP/telegram")
+            {
+                called.entry((channel.caller.number.clone(), *maker)).or_default().extend(call);
+            }
+            live.extend(call);
         }
+        // A daemon that no event or list told of a leg cannot know it. Between daemons the lock is Asterisk's, and that
+        // goes with the Local channel.
+        let is_called_once = called.values().all(|calls| calls.len() == 1);
+        assert!(is_called_once || self.has_dropped, "somebody is called twice: {called:?}");
+        let with_half: HashSet<&String> = halves.keys().collect();
+        self.tally.orphaned += called.keys().filter(|(number, _)| !with_half.contains(number)).count() as u64;
         assert!(halves.values().all(|count| *count == 1), "two calls to one number: {halves:?}");
         self.known_to_asterisk.extend(live.iter().map(|id| (*id, self.time)));
         if self.faults != Faults::default() {
@@ -61,6 +75,8 @@ impl World {
             }
             let (listed, counted) =
                 (daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live, daemon.engine.census());
+            let is_live = |call: &CallView| call.state != State::Ended && call.moments.ended.is_none();
+            assert!(listed.iter().all(is_live), "a call that has ended is no live one: {listed:?}");
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
                 assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
             }
