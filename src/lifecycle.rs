@@ -57,8 +57,8 @@ Exit codes:
   71   the operating system refuses
   78   the configuration is wrong";
 
-/// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by saying nothing, or by
-/// taking nothing in.
+/// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by sending nothing before
+/// it was served for a valid key, or by taking nothing in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long clients may take at most, once the engine has answered everything, to send and take in the rest. Bots wait no
@@ -136,7 +136,12 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let nudges = writers.iter().map(Writer::nudge).collect();
     let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
     let time = StopTime::within(config.http.drain_timeout);
-    let limits = Limits { max_connections, patience: PATIENCE, drain_timeout: time.last_bytes };
+    let limits = Limits {
+        max_connections,
+        patience: PATIENCE,
+        keep_alive: config.http.keep_alive,
+        drain_timeout: time.last_bytes,
+    };
     let requests = Drain::default();
     tracing::info!(address = %listener.local_addr()?, "listening");
     let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, requests.clone()));

@@ -1,4 +1,5 @@
-//! Crowds without a key: they cost the daemon no more than it was told to spend, and keep no bot out.
+//! Crowds without a key: they cost the daemon no more than it was told to spend, and keep no bot out. A crowd with one key
+//! keeps no other key out.
 
 mod support;
 
@@ -19,6 +20,13 @@ const OTHER_FILES: usize = 32;
 
 /// The most that a connection costs, in KiB: buffers for a request's head and for a reply, and what goes with them.
 const CONNECTION: u64 = 64;
+
+/// The key of somebody else.
+const OTHER: &str = "k3y-of-somebody-else";
+
+fn other_key() -> (&'static str, &'static str) {
+    ("key", "[[api_keys]]\nname = \"other\"\nkey = \"k3y-of-somebody-else\"\nrole = \"watch\"")
+}
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
@@ -166,7 +174,7 @@ fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
 
 #[test]
 fn lists_that_nobody_reads_take_memory_for_a_few_only() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = start(&[other_key()]);
     let pid = daemon.child.id();
     let mut bot = KeptAlive::open(daemon.address);
     bot.send(&(0..1000).flat_map(|n| post(&format!("79990000{n:03}"))).collect::<Vec<_>>());
@@ -186,11 +194,47 @@ fn lists_that_nobody_reads_take_memory_for_a_few_only() {
     });
     let (refused, grown) = (refused.sum::<usize>(), peak(pid).saturating_sub(before));
     println!("{count} lists of {size} bytes, {refused} refused: {grown} KiB more");
+    let other = http::request(daemon.address, "GET", "/api/calls?limit=1&live=10000", &[("X-Api-Key", OTHER)], b"");
+    assert_eq!(other.status, 200, "another key's list");
     assert!(refused > 0 && refused < count, "{refused} refused");
     assert!(grown <= (count * size / 2 / 1024) as u64, "{grown} KiB more");
     call(&daemon, 79_991_000_000, 1);
     drop(askers);
     eventually("lists are given again", || (daemon.get("/api/calls?limit=1000").status == 200).then_some(()));
+}
+
+#[test]
+fn one_key_with_all_event_streams_locks_out_no_other() {
+    let (_asterisk, daemon) = start(&[other_key(), ("http", "max_connections = 16")]);
+    let open = |key: &str| {
+        let mut stream = KeptAlive::open(daemon.address);
+        stream.send(format!("GET /api/events HTTP/1.0\r\nX-Api-Key: {key}\r\n\r\n").as_bytes());
+        let status = stream.reply().status;
+        (stream, status)
+    };
+    let of_one: Vec<_> = (0..8).map(|_| open(KEY)).collect();
+    assert!(of_one.iter().all(|(_, status)| *status == 200));
+    // It asks on and on, also for the slots that it loses.
+    let asks = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while asks.load(Ordering::SeqCst) {
+                assert_eq!(open(KEY).1, 503);
+            }
+        });
+        let of_other: Vec<_> = (0..4).map(|_| open(OTHER)).collect();
+        assert_eq!(of_other.iter().map(|(_, status)| *status).collect::<Vec<_>>(), [200; 4]);
+        call(&daemon, 79_990_000_000, 5);
+        // Its newest streams had to go.
+        let mut of_one = of_one;
+        for (stream, _) in &mut of_one[4..] {
+            stream.wait_close();
+        }
+        for (stream, _) in of_one[..4].iter_mut().chain(of_other.into_iter().collect::<Vec<_>>().iter_mut()) {
+            assert!(stream.stream().peek(&mut [0]).expect("records of calls") > 0);
+        }
+        asks.store(false, Ordering::SeqCst);
+    });
 }
 
 #[test]

@@ -55,8 +55,36 @@ fn calls_are_found_by_what_they_are() {
             let shown = page["live"].as_array().expect("calls").iter().any(|call| call["call_id"] == *live);
             assert_eq!(shown, lives, "{query}: {page}");
         }
-        for wrong in ["outcome=bsy", "number=x", "nubmer=7999", "from=today", "limit=1001", "cursor=1", "format=xml"] {
+        for wrong in [
+            "outcome=bsy",
+            "number=x",
+            "nubmer=7999",
+            "from=today",
+            "limit=1001",
+            "cursor=1",
+            "format=xml",
+            "from=2026-11-26&to=2026-11-25",
+        ] {
             assert_error(&daemon.get(&format!("/api/calls?{wrong}")), 400, wrong);
+        }
+    });
+}
+
+#[test]
+fn times_are_understood_as_people_write_them() {
+    both(|asterisk, daemon| {
+        let id = daemon.call_over(asterisk, "79990000001", "R1");
+        let call = daemon.get(&format!("/api/calls/{id}")).json();
+        let requested = call["requested"].as_str().expect("a time");
+        let (day, clock) = requested.split_once('T').expect("a time");
+        let clock = clock.trim_end_matches('Z');
+        for query in [
+            format!("from={day}&to={day}"),
+            // A `+` in a query is a space.
+            format!("from={day}T{clock}+00:00"),
+            format!("from={day}T{clock}%2B00:00"),
+        ] {
+            assert_eq!(ids(&daemon.get(&format!("/api/calls?{query}")).json()), [&*id], "{query}");
         }
     });
 }

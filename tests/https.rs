@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Ami, Daemon, KEY};
@@ -69,6 +70,30 @@ fn who_speaks_no_tls_gets_nothing_and_holds_nothing_up() {
     let _ = std::io::Read::read_to_end(&mut plain, &mut answer);
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
     Program::start(tail(&daemon, &ca)).wait_for("ami.connected");
+}
+
+#[test]
+fn stream_closed_over_tls_frees_its_slot_at_once() {
+    let ca = Ca::new();
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let folder = tempfile::tempdir().expect("a folder");
+    renew(folder.path(), &ca);
+    let http = "max_connections = 2\ntls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start_in(folder, &ami, &[("http", http)]);
+    let (url, ca) = (format!("https://localhost:{}/api/events", daemon.address.port()), ca.file());
+    // curl says that it closes (close_notify) before it does.
+    let watch = || {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sN", "--max-time", "0.3", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"]);
+        let output = curl.arg(&ca).arg("-H").arg(format!("X-Api-Key: {KEY}")).arg(&url).output().expect("curl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let began = Instant::now();
+    for _ in 0..10 {
+        eventually("a slot is free", || (watch() == "200").then_some(()));
+    }
+    assert!(began.elapsed() < Duration::from_secs(100), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use hyper::{Request, Response};
 
 use super::{Client, ClientError};
 
-/// A connection that has been idle for this long is not used again: the daemon closes it after 10 s, and a request that
-/// crosses with the close may have been taken or not.
+/// A connection that has been idle for this long is not used again: the daemon keeps one that has not shown a key for
+/// 10 s, and a request that crosses with the close may have been taken or not.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Longest body taken, in bytes.

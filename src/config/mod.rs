@@ -59,6 +59,8 @@ pub struct Http {
     pub reply_timeout: Duration,
     /// How many connections are open at once at most.
     pub max_connections: usize,
+    /// How long a connection that was served for a valid key may be idle, as clients are told.
+    pub keep_alive: Duration,
     /// How long a stop may take.
     pub drain_timeout: Duration,
     /// TLS, where asked for.

@@ -18,37 +18,35 @@ use warp::reply::Response;
 
 use self::query::Query;
 use super::places::Place;
-use super::{Api, at, reply, with};
+use super::{Api, Parameters, at, parameters, raw_query, reply, unasked, with};
 use crate::call::view::CallView;
 use crate::call::{CallId, hide};
 use crate::handle::{Calls, HangUpError};
 
-/// How many lists of 1000 calls may be on their way at once: each can have most of a megabyte, and somebody who does not
-/// take it in. Longer ones count for several.
-pub(super) const MAX_LISTS: usize = 16;
+/// How many lists of 1000 calls may be on their way to one key at once: each can have most of a megabyte, and a client
+/// that does not take it in. Longer ones count for several.
+pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
 pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    let query = warp::query::<Vec<(String, String)>>().map(Some).or(warp::any().map(|| None)).unify();
     at("/api/calls")
         .and(with(api))
         .and(warp::method())
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
-        .and(query)
-        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, parameters| async move {
+        .and(parameters())
+        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, parameters: Parameters| async move {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
             let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let _served = place.serve();
-            let parameters: Option<Vec<_>> = parameters;
             let response = match parameters.map(|parameters| Query::parse(&parameters, &headers, &api.numbering)) {
                 None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
                 Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
-                Some(Ok(query)) => match api.lists.clone().try_acquire_many_owned(query.weight()) {
-                    Ok(permit) => reply::hold(answer(&api, query).await, permit),
-                    Err(_) => reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many lists at once"),
+                Some(Ok(query)) => match api.lists.take(&caller.name, query.weight()) {
+                    Some(part) => reply::hold(answer(&api, query).await, part),
+                    None => reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many lists at once for one key"),
                 },
             };
             reply::asked_by(&caller.name, response)
@@ -129,7 +127,8 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::method())
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
-        .then(|id: String, api: Arc<Api>, method: Method, place: Place, headers: HeaderMap| async move {
+        .and(raw_query())
+        .then(|id: String, api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
             if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
                 return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
             }
@@ -147,10 +146,11 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if let Ok(id) = id {
                 Span::current().record("call_id", display(id));
             }
-            let response = match id {
-                Err(_) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
-                Ok(id) if method == Method::DELETE => hang_up(&api, id, caller.name.clone()).await,
-                Ok(id) => show(&api, id).await,
+            let response = match (id, unasked(&query)) {
+                (_, Some(refusal)) => refusal,
+                (Err(_), None) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
+                (Ok(id), None) if method == Method::DELETE => hang_up(&api, id, caller.name.clone()).await,
+                (Ok(id), None) => show(&api, id).await,
             };
             reply::asked_by(&caller.name, response)
         })

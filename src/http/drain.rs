@@ -70,6 +70,11 @@ impl Drain {
         self.0.ending.cancelled().await;
     }
 
+    /// Whether the connections are to end.
+    pub fn is_ending(&self) -> bool {
+        self.0.ending.is_cancelled()
+    }
+
     fn ticket(&self) -> std::sync::MutexGuard<'_, Option<Ticket>> {
         self.0.ticket.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Duration, timeout};
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use warp::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Reply};
 
 use super::places::Place;
-use super::{Api, at, reply, with};
+use super::{Api, Parameters, at, parameters, reply, with};
 use crate::journal::{Entry, Reader};
 
 /// How long nothing may be said, so that no proxy takes the stream for dead.
@@ -26,30 +26,32 @@ const KEPT_ALIVE: &str = ":\n\n";
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
     at("/api/events")
         .and(with(api))
         .and(warp::method())
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
-        .and(query)
-        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
+        .and(parameters())
+        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query| async move {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
             let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
-            let Ok((reader, start)) = reader(&api, &headers, &query) else {
-                let text = "since, or Last-Event-ID, must be a record's number or an event's id";
-                return reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
+            let (reader, start) = match reader(&api, &headers, query) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    let refusal = reply::error(StatusCode::BAD_REQUEST, error.to_string());
+                    return reply::asked_by(&caller.name, refusal);
+                }
             };
-            let Ok(permit) = api.streams.clone().try_acquire_owned() else {
+            let Some(slot) = api.streams.take(&caller.name, place.leave()) else {
                 let full = reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
                 return reply::asked_by(&caller.name, full);
             };
             let boot = api.journal.boot();
             let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
             // Both are given back when the stream is dropped.
-            let held = (permit, place.serve());
+            let held = (slot, place.serve_stream());
             let door = api.clone();
             let revoked = async move { door.door.revoked(&headers).await };
             let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
@@ -60,6 +62,8 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // The daemon no longer reads what comes on this connection.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
             headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
             headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
             reply::asked_by(&caller.name, response)
@@ -67,20 +71,43 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .boxed()
 }
 
-struct NotAPosition;
+/// Why no stream begins.
+#[derive(Debug, thiserror::Error)]
+enum BadQuery {
+    #[error("since, or Last-Event-ID, must be a record's number or an event's id")]
+    NotAPosition,
+    #[error("the query cannot be read")]
+    Unreadable,
+    /// To ignore it would send other records than are asked for.
+    #[error("{0:?} cannot be asked for; known is since")]
+    Unknown(String),
+    #[error("since is given twice")]
+    Twice,
+}
+
+/// The value of `since`, the only parameter there is.
+fn since(query: Parameters) -> Result<Option<String>, BadQuery> {
+    let parameters = query.ok_or(BadQuery::Unreadable)?;
+    if let Some((unknown, _)) = parameters.iter().find(|(name, _)| name != "since") {
+        return Err(BadQuery::Unknown(unknown.chars().take(32).collect()));
+    }
+    let mut given = parameters.into_iter().map(|(_, value)| value);
+    let since = given.next();
+    if given.next().is_some() { Err(BadQuery::Twice) } else { Ok(since) }
+}
 
 /// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now; then, and for a
 /// record that is not reached yet, with the `seq` before it, to be told at once: who loses the connection before the first
 /// record has to know where it was.
-fn reader(api: &Api, headers: &HeaderMap, query: &str) -> Result<(Reader, Option<u64>), NotAPosition> {
-    let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| NotAPosition)).transpose()?;
-    let since = query.split('&').find_map(|pair| pair.strip_prefix("since="));
-    let Some(position) = last.filter(|id| !id.is_empty()).or(since) else {
+fn reader(api: &Api, headers: &HeaderMap, query: Parameters) -> Result<(Reader, Option<u64>), BadQuery> {
+    let since = since(query)?;
+    let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| BadQuery::NotAPosition)).transpose()?;
+    let Some(position) = last.filter(|id| !id.is_empty()).or(since.as_deref()) else {
         let reader = api.journal.follow();
         let start = reader.position();
         return Ok((reader, Some(start)));
     };
-    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(NotAPosition);
+    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadQuery::NotAPosition);
     let (boot, seq) = match position.split_once('-') {
         Some((boot, seq)) => (Some(number(boot)?), number(seq)?),
         None => (None, number(position)?),

@@ -9,16 +9,18 @@ use warp::filters::BoxedFilter;
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 
-use super::{Api, at, reply, with};
+use super::{Api, at, noting_keys, reply, with};
 
 /// `GET /healthz`: the process lives.
-pub(super) fn live() -> BoxedFilter<(Response,)> {
-    at("/healthz").and(warp::method()).map(|method: Method| answer(&method, Ok(()))).boxed()
+pub(super) fn live(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    let route = at("/healthz").and(noting_keys(api)).and(warp::method());
+    route.map(|method: Method| answer(&method, Ok(()))).boxed()
 }
 
 /// `GET /readyz`: calls can be made.
 pub(super) fn ready(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     at("/readyz")
+        .and(noting_keys(api.clone()))
         .and(with(api))
         .and(warp::method())
         .map(|api: Arc<Api>, method: Method| answer(&method, api.handle.ready()))

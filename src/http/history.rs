@@ -20,6 +20,9 @@ use crate::journal::sink::Erased;
 /// How long those who write may take: a history of a GiB is written anew in less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many erasures of one key may be under way at once. Each may hold its connection for as long as `PATIENCE`.
+pub(super) const MAX_ERASURES: u32 = 4;
+
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     let query = warp::query::<Vec<(String, String)>>().or(warp::any().map(Vec::new)).unify();
@@ -41,7 +44,12 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 let _served = place.serve();
                 let response = match &query[..] {
                     [(name, number)] if name == "number" => match api.numbering.read_sought(number) {
-                        Ok(number) => erase(&api, number).await,
+                        Ok(number) => match api.erasures.take(&caller.name, 1) {
+                            Some(_part) => erase(&api, number).await,
+                            None => {
+                                reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many erasures at once; ask again")
+                            }
+                        },
                         Err(_) => {
                             reply::error(StatusCode::BAD_REQUEST, "number: must be 3 to 15 digits, with or without +")
                         }

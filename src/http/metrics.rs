@@ -19,7 +19,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    looked_at("/metrics", api, |api, headers| {
+    looked_at("/metrics", api, |api, headers, _| {
         let metrics = api.journal.metrics();
         let (body, content_type) = if wants_prometheus(headers) {
             (metrics.prometheus(), PROMETHEUS)

@@ -10,28 +10,31 @@ pub mod drain;
 mod events;
 mod health;
 mod history;
+mod idle;
 mod metrics;
 mod page;
 pub mod places;
 pub mod reply;
 pub mod server;
 mod session;
+mod shares;
+mod socket;
 pub mod stats;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Semaphore;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
 use self::auth::{Door, Keys};
 use self::places::Place;
 use self::reply::AskedBy;
+use self::shares::{KeyQuota, StreamSlots};
 use crate::call::Lang;
 use crate::call::numbering::Numbering;
 use crate::config::Config;
@@ -68,11 +71,14 @@ pub struct Api {
     pub tls: bool,
     /// How it went lately.
     pub stats: Arc<Mutex<Stats>>,
-    /// The places for event streams that are free.
-    streams: Arc<Semaphore>,
-    /// Those who have one.
+    /// The slots for event streams.
+    streams: StreamSlots,
+    /// The readers of event streams.
     crowd: Arc<Crowd>,
-    lists: Arc<Semaphore>,
+    /// Lists under way, counted in lists of 1000 calls.
+    lists: KeyQuota,
+    /// Erasures under way.
+    erasures: KeyQuota,
 }
 
 impl Api {
@@ -81,9 +87,9 @@ impl Api {
         let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
         let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
-        let streams = Arc::new(Semaphore::new(max_connections.div_ceil(2)));
+        let streams = StreamSlots::new(max_connections / 2);
         let crowd = Crowd::new(&journal);
-        let lists = Arc::new(Semaphore::new(calls::MAX_LISTS));
+        let (lists, erasures) = (KeyQuota::new(calls::MAX_LISTS), KeyQuota::new(history::MAX_ERASURES));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
         let (instance, tls) = (config.instance.clone(), config.http.tls.is_some());
         let stats = Arc::new(Mutex::new(Stats::new(SystemTime::now())));
@@ -103,6 +109,7 @@ impl Api {
             streams,
             crowd,
             lists,
+            erasures,
         }
     }
 }
@@ -120,9 +127,9 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
         .unify()
         .or(session::route(api.clone()))
         .unify()
-        .or(page::routes())
+        .or(page::routes(api.clone()))
         .unify()
-        .or(health::live())
+        .or(health::live(api.clone()))
         .unify()
         .or(health::ready(api.clone()))
         .unify()
@@ -172,22 +179,58 @@ fn at(path: &'static str) -> impl Filter<Extract = (), Error = Rejection> + Clon
         .untuple_one()
 }
 
-/// What is only looked at, by whoever has a key.
-fn looked_at(path: &'static str, api: Arc<Api>, answer: fn(&Api, &HeaderMap) -> Response) -> BoxedFilter<(Response,)> {
+/// A resource that any valid key may read. `answer` gets the headers and the query.
+fn looked_at(
+    path: &'static str,
+    api: Arc<Api>,
+    answer: fn(&Api, &HeaderMap, &str) -> Response,
+) -> BoxedFilter<(Response,)> {
     at(path)
         .and(with(api))
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(warp::ext::get())
-        .map(move |api: Arc<Api>, method: Method, headers: HeaderMap, place: Place| {
+        .and(raw_query())
+        .map(move |api: Arc<Api>, method: Method, headers: HeaderMap, place: Place, query: String| {
             if method != Method::GET && method != Method::HEAD {
                 return reply::other_method(&method, "GET, HEAD, OPTIONS");
             }
             let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
             let _served = place.serve();
-            reply::asked_by(&caller.name, answer(&api, &headers))
+            reply::asked_by(&caller.name, answer(&api, &headers, &query))
         })
         .boxed()
+}
+
+/// Notes that a connection was served for a key where none is needed, as with the page's files: the browser shows its
+/// session with them, and a proxy uses their connection again for a bot's request.
+fn noting_keys(api: Arc<Api>) -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    with(api)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::get())
+        .map(|api: Arc<Api>, headers: HeaderMap, place: Place| {
+            if api.door.session_in(&headers).is_some() {
+                drop(place.serve());
+            }
+        })
+        .untuple_one()
+}
+
+/// The names and values in a query; none if it cannot be read.
+type Parameters = Option<Vec<(String, String)>>;
+
+fn parameters() -> impl Filter<Extract = (Parameters,), Error = Infallible> + Clone {
+    warp::query().map(Some).or(warp::any().map(|| None)).unify()
+}
+
+/// The query as it was sent; empty if there is none.
+fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
+    warp::query::raw().or(warp::any().map(String::new)).unify()
+}
+
+/// Refuses parameters where there are none to give: to ignore one would answer another question than was asked.
+fn unasked(query: &str) -> Option<Response> {
+    (!query.is_empty()).then(|| reply::error(StatusCode::BAD_REQUEST, "no parameters are known here"))
 }
 
 /// Gives handlers what they share.

@@ -1,11 +1,12 @@
 //! The places for connections: how many there are, and who gives one up for whoever comes.
 //!
-//! Who has shown a key is served undisturbed. Everybody else waits: for a handshake, for headers, for a body, or for a
-//! reply to be taken in. Once all places are taken, whoever waits longest makes room, but everybody has `GRACE` to
-//! say what it wants. So connections of those who have no key, however many, keep nobody out who has one.
+//! A request with a valid key is served undisturbed. Every other connection waits: for a handshake, for headers, for a
+//! body, for a reply to be taken in, or for its next request. Once all places are taken, the connection that has waited
+//! longest makes room, but each has `GRACE` to send its request. Connections that have never shown a valid key go first,
+//! so that a crowd of them does not take the idle connections of bots away while a bot's next request is on its way.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +30,10 @@ struct Shared {
 
 struct State {
     free: usize,
-    /// Those who wait, in the order in which they began to.
-    waiting: BTreeMap<u64, Waiting>,
+    /// Waiting connections that have never shown a valid key, in the order in which they began to wait.
+    strangers: BTreeMap<u64, Waiting>,
+    /// Waiting connections that have shown one, in the same order.
+    known: BTreeMap<u64, Waiting>,
     next_turn: u64,
     /// Somebody was asked to leave, and no place has become free since.
     makes_room: bool,
@@ -47,9 +50,13 @@ pub struct Place(Arc<Taken>);
 
 struct Taken {
     places: Places,
-    /// The key in `waiting`; only changed under its lock.
+    /// The key in `strangers` or `known`; only changed under their lock.
     turn: AtomicU64,
     leave: CancellationToken,
+    /// A valid key was shown on this connection.
+    is_known: AtomicBool,
+    /// An event stream is sent on this connection.
+    is_stream: AtomicBool,
 }
 
 /// While this lives, its place is not asked for.
@@ -58,7 +65,8 @@ pub struct Served(Place);
 impl Places {
     /// So many places.
     pub fn new(count: usize) -> Self {
-        let state = State { free: count, waiting: BTreeMap::new(), next_turn: 0, makes_room: false };
+        let (strangers, known) = (BTreeMap::new(), BTreeMap::new());
+        let state = State { free: count, strangers, known, next_turn: 0, makes_room: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
@@ -80,19 +88,13 @@ impl Places {
             if state.makes_room {
                 return Err(None);
             }
-            let Some(longest) = state.waiting.first_entry() else { return Err(None) };
-            let until = longest.get().since + GRACE;
-            if until > now {
-                return Err(Some(until));
-            }
-            longest.remove().leave.cancel();
-            state.makes_room = true;
-            return Err(None);
+            return Err(state.ask_to_leave(now));
         }
         state.free -= 1;
         let leave = CancellationToken::new();
-        let turn = AtomicU64::new(state.begin_to_wait(now, leave.clone()));
-        Ok(Place(Arc::new(Taken { places: self.clone(), turn, leave })))
+        let turn = AtomicU64::new(state.begin_to_wait(false, now, leave.clone()));
+        let (is_known, is_stream) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Place(Arc::new(Taken { places: self.clone(), turn, leave, is_known, is_stream })))
     }
 
     /// A panic elsewhere ends the process; until then the state is as good as it was.
@@ -102,10 +104,34 @@ impl Places {
 }
 
 impl State {
-    fn begin_to_wait(&mut self, since: Instant, leave: CancellationToken) -> u64 {
+    fn begin_to_wait(&mut self, is_known: bool, since: Instant, leave: CancellationToken) -> u64 {
         self.next_turn += 1;
-        self.waiting.insert(self.next_turn, Waiting { since, leave });
+        let waiting = if is_known { &mut self.known } else { &mut self.strangers };
+        waiting.insert(self.next_turn, Waiting { since, leave });
         self.next_turn
+    }
+
+    fn no_longer_waits(&mut self, turn: u64) {
+        if self.strangers.remove(&turn).is_none() {
+            self.known.remove(&turn);
+        }
+    }
+
+    /// Asks the connection that has waited longest to leave, if one has waited for `GRACE`. Else returns when that will
+    /// be so, if any connection waits.
+    fn ask_to_leave(&mut self, now: Instant) -> Option<Instant> {
+        let mut soonest = None;
+        for waiting in [&mut self.strangers, &mut self.known] {
+            let Some(longest) = waiting.first_entry() else { continue };
+            let until = longest.get().since + GRACE;
+            if until <= now {
+                longest.remove().leave.cancel();
+                self.makes_room = true;
+                return None;
+            }
+            soonest = soonest.into_iter().chain([until]).min();
+        }
+        soonest
     }
 }
 
@@ -115,17 +141,39 @@ impl Place {
         self.0.leave.cancelled().await;
     }
 
+    /// Closes this connection once the returned token is cancelled.
+    pub fn leave(&self) -> CancellationToken {
+        self.0.leave.clone()
+    }
+
+    /// Whether a valid key was ever shown on this connection.
+    pub fn is_known(&self) -> bool {
+        self.0.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Whether an event stream is sent on this connection. It is the last reply on it.
+    pub fn is_stream(&self) -> bool {
+        self.0.is_stream.load(Ordering::Relaxed)
+    }
+
     /// Keeps the place for as long as it takes to serve a request with a valid key.
     pub fn serve(self) -> Served {
-        self.0.places.state().waiting.remove(&self.0.turn.load(Ordering::Relaxed));
+        self.0.is_known.store(true, Ordering::Relaxed);
+        self.0.places.state().no_longer_waits(self.0.turn.load(Ordering::Relaxed));
         Served(self)
+    }
+
+    /// Keeps the place for an event stream.
+    pub fn serve_stream(self) -> Served {
+        self.0.is_stream.store(true, Ordering::Relaxed);
+        self.serve()
     }
 }
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let Taken { places, turn, leave } = &*self.0.0;
-        turn.store(places.state().begin_to_wait(Instant::now(), leave.clone()), Ordering::Relaxed);
+        let Taken { places, turn, leave, .. } = &*self.0.0;
+        turn.store(places.state().begin_to_wait(true, Instant::now(), leave.clone()), Ordering::Relaxed);
         places.0.changed.notify_one();
     }
 }
@@ -133,7 +181,7 @@ impl Drop for Served {
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut state = self.places.state();
-        state.waiting.remove(&self.turn.load(Ordering::Relaxed));
+        state.no_longer_waits(self.turn.load(Ordering::Relaxed));
         state.free += 1;
         state.makes_room = false;
         drop(state);
@@ -191,8 +239,26 @@ mod tests {
             assert_eq!(places.try_take(Instant::now() + GRACE).err(), Some(None));
             drop(place);
             let state = places.state();
-            assert_eq!((state.free, state.waiting.len(), state.makes_room), (1, 0, false));
+            assert_eq!((state.free, state.strangers.len() + state.known.len(), state.makes_room), (1, 0, false));
         }
+    }
+
+    #[test]
+    fn strangers_make_room_before_known_connections() {
+        let (places, start) = (Places::new(2), Instant::now());
+        let [bot, stranger] = [(); 2].map(|()| take(&places, start));
+        drop(bot.clone().serve());
+        // The stranger came later, and goes first.
+        drop(stranger);
+        let stranger = take(&places, Instant::now());
+        assert_eq!(places.try_take(Instant::now() + GRACE).err(), Some(None));
+        assert_eq!([&bot, &stranger].map(is_needed), [false, true]);
+        drop(stranger);
+        // While no stranger can be asked, the bot's idle connection is.
+        let late = Instant::now() + 2 * GRACE;
+        let stranger = take(&places, late);
+        assert_eq!(places.try_take(late).err(), Some(None));
+        assert_eq!([&bot, &stranger].map(is_needed), [true, false]);
     }
 
     #[tokio::test]

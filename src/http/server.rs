@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Uri};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -29,7 +29,9 @@ use warp::reply::Response;
 
 use super::counted_as;
 use super::drain::Drain;
+use super::idle::{self, IdleTimer};
 use super::places::{Place, Places};
+use super::socket::Socket;
 use crate::call::CallId;
 
 /// Longest request head, in bytes.
@@ -37,6 +39,10 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// How much the system keeps for each client that does not read, in bytes; it takes up to twice that.
 const SEND_BUFFER: u32 = 64 * 1024;
+
+/// How long a client may leave unacknowledged what it is sent, in ms. Without it, a reader of the event stream whose
+/// machine is gone keeps its slot for a quarter of an hour: the system takes in our signs of life and sends them again.
+const UNACKNOWLEDGED: u32 = 30_000;
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -50,9 +56,11 @@ pub struct Limits {
     /// Connections open at once. Of those that are not being served for a key, the one that has waited longest makes
     /// room for whoever comes.
     pub max_connections: usize,
-    /// How long a TLS handshake and a request's headers may take, how long a connection may be idle, and how long a
-    /// client may take in nothing of what there is for it.
+    /// How long a TLS handshake and a request's headers may take, and how long a client may take in nothing of what
+    /// there is for it.
     pub patience: Duration,
+    /// How long a connection may be idle between two requests, if it was served for a valid key.
+    pub keep_alive: Duration,
     /// How long requests under way may take to end, once told to stop.
     pub drain_timeout: Duration,
 }
@@ -66,7 +74,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for the last run's connections to be forgotten.
     socket.set_reuseaddr(true)?;
+    // The connections take both over from the socket that accepts them.
     socket.set_send_buffer_size(SEND_BUFFER)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&socket, UNACKNOWLEDGED)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -80,13 +90,13 @@ where
     let places = Places::new(limits.max_connections);
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = accept(&listener, &places, &mut connections, &drain).await {
-        let (tls, routes, drain, patience) = (tls.clone(), routes.clone(), drain.clone(), limits.patience);
+        let (tls, routes, limits, drain) = (tls.clone(), routes.clone(), limits.clone(), drain.clone());
         connections.spawn(async move {
             let needed = place.clone();
             tokio::select! {
                 biased;
                 () = needed.needed() => tracing::debug!("a connection made room for another"),
-                () = converse(stream, &tls, routes, place, patience, drain) => {}
+                () = converse(stream, &tls, routes, place, &limits, drain) => {}
             }
         });
     }
@@ -129,19 +139,21 @@ fn logged_path(path: &str) -> &str {
     if call.is_some() { path } else { counted_as(path) }
 }
 
-async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, patience: Duration, drain: Drain)
+async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, limits: &Limits, drain: Drain)
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
-    let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(patience));
+    let timer = IdleTimer::new(place.clone(), limits.patience, limits.keep_alive);
+    let mut stream = TimeoutWriter::new(Socket::new(stream, place.clone()));
+    stream.set_timeout(Some(limits.patience));
     let stream = Box::pin(stream);
     let routes = TowerToHyperService::new(warp::service(routes));
-    let of_requests = drain.clone();
+    let (idle, of_requests) = (timer.clone(), drain.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
+        let is_wanted = idle::is_wanted(request.version(), request.headers());
         request.extensions_mut().insert(place.clone());
         // warp panics where the target has no path at all, as that of CONNECT.
         if request.uri().path_and_query().is_none() {
@@ -149,12 +161,19 @@ where
         }
         let path = logged_path(request.uri().path());
         let span = tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
-        let (drain, response) = (of_requests.clone(), routes.call(request));
-        async move { Ok::<_, Infallible>(drain.answer(response).await) }.instrument(span)
+        let (drain, idle, response) = (of_requests.clone(), idle.clone(), routes.call(request));
+        let answer = async move {
+            let mut response = drain.answer(response).await;
+            if is_wanted && !drain.is_ending() {
+                idle.announce(response.headers_mut());
+            }
+            Ok::<_, Infallible>(response)
+        };
+        answer.instrument(span)
     });
-    match shake_hands(stream, tls, patience).await {
-        Ok(Shaken::Plain(stream)) => serve_one(stream, service, patience, drain).await,
-        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, patience, drain).await,
+    match shake_hands(stream, tls, limits.patience).await {
+        Ok(Shaken::Plain(stream)) => serve_one(stream, service, timer, drain).await,
+        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, timer, drain).await,
         Err(error) => tracing::debug!(%error, "no TLS on a connection"),
     }
 }
@@ -163,7 +182,7 @@ where
 pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
 
 /// A client's connection, which fails once nothing was taken in for too long.
-type Stream = Pin<Box<TimeoutWriter<TcpStream>>>;
+type Stream = Pin<Box<TimeoutWriter<Socket>>>;
 
 enum Shaken {
     Plain(Stream),
@@ -177,14 +196,15 @@ async fn shake_hands(stream: Stream, tls: &Tls, limit: Duration) -> io::Result<S
     Ok(Shaken::Tls(Box::new(stream)))
 }
 
-async fn serve_one<S, T>(stream: T, service: S, patience: Duration, drain: Drain)
+async fn serve_one<S, T>(stream: T, service: S, timer: IdleTimer, drain: Drain)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        // hyper waits for a request's headers from the end of the reply before it. The timer says how long.
+        .header_read_timeout(timer.limit())
+        .timer(timer)
         .max_buf_size(MAX_HEAD)
         // Who has sent its request and closed that half still waits for the answer.
         .half_close(true)
@@ -199,5 +219,18 @@ where
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accepted_connections_give_up_machines_that_are_gone() {
+        let listener = listen(([127, 0, 0, 1], 0).into()).expect("a port");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("it listens");
+        let (accepted, _) = listener.accept().await.expect("a connection");
+        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&accepted).expect("an option"), UNACKNOWLEDGED);
     }
 }

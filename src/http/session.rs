@@ -16,7 +16,7 @@ use warp::reply::Response;
 
 use super::auth::sessions::LIFETIME;
 use super::auth::{self, Caller};
-use super::{Api, at, body, reply, with};
+use super::{Api, at, body, noting_keys, reply, with};
 use crate::config::Role;
 
 /// What is sent to log in.
@@ -37,6 +37,7 @@ struct Shown<'a> {
 /// `GET`, `POST` and `DELETE /api/session`
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     at("/api/session")
+        .and(noting_keys(api.clone()))
         .and(with(api))
         .and(warp::method())
         .and(warp::header::headers_cloned())

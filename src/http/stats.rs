@@ -6,14 +6,17 @@ use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::{Api, looked_at, reply};
+use super::{Api, looked_at, reply, unasked};
 use crate::journal::{Entry, Reader};
 use crate::stats::Stats;
 
 /// The route.
 pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     // A panic elsewhere ends the process; until then the counts are as good as they were.
-    looked_at("/api/stats", api, |api, _| {
+    looked_at("/api/stats", api, |api, _, query| {
+        if let Some(refusal) = unasked(query) {
+            return refusal;
+        }
         reply::json(StatusCode::OK, &*api.stats.lock().unwrap_or_else(PoisonError::into_inner))
     })
 }

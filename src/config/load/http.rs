@@ -15,7 +15,10 @@ pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path)
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         // Bots wait for two seconds.
         reply_timeout: table.duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS).value,
-        max_connections: table.number(report, "max_connections", 1..=1_000_000, 1024) as usize,
+        // With one, an event stream would leave bots none.
+        max_connections: table.number(report, "max_connections", 2..=1_000_000, 1024) as usize,
+        // nginx keeps idle connections for 60 s.
+        keep_alive: table.duration(report, "keep_alive", SECOND..=HOUR, 75 * SECOND).value,
         drain_timeout: table.duration(report, "drain_timeout", 100 * MS..=HOUR, 10 * SECOND).value,
         tls: server_tls(&mut table, report, folder),
     };

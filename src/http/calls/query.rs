@@ -1,5 +1,7 @@
 //! What `GET /api/calls` is asked for.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
@@ -71,8 +73,8 @@ impl Query {
                 "room" => filter.room = Some(parsed(value, "room", "a room's name")?),
                 "outcome" => filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?),
                 "key" => filter.key = Some((&**value).into()),
-                "from" => filter.from = Some(time(value).ok_or(BadQuery::Value("from", TIME))?),
-                "to" => filter.to = Some(time(value).ok_or(BadQuery::Value("to", TIME))?),
+                "from" => filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?),
+                "to" => filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?),
                 "format" => {
                     query.csv = match &**value {
                         "csv" => true,
@@ -83,6 +85,7 @@ impl Query {
                 _ => return Err(BadQuery::Unknown(name.chars().take(32).collect())),
             }
         }
+        query.filter.to = end_of_span(query.filter.from, query.filter.to)?;
         Ok(query)
     }
 
@@ -103,6 +106,28 @@ pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
 
 const NUMBER: &str = "3 to 15 digits, with or without +";
 
+/// The end of the span of time that is asked for. From one day to the same day means that day; any other span that ends
+/// before it begins holds no call, and is a mistake.
+fn end_of_span(from: Option<SystemTime>, to: Option<SystemTime>) -> Result<Option<SystemTime>, BadQuery> {
+    let (Some(begin), Some(end)) = (from, to) else { return Ok(to) };
+    let is_midnight =
+        |time: SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0);
+    if begin == end && is_midnight(begin) {
+        return Ok(end.checked_add(DAY));
+    }
+    if begin >= end { Err(BadQuery::Value("to", "later than from")) } else { Ok(to) }
+}
+
+/// Reads a time. In a query a `+` stands for a space, so a space before the offset from UTC was a `+`.
+fn time_in_query(value: &str) -> Option<SystemTime> {
+    time(value).or_else(|| {
+        let (local, offset) = value.rsplit_once(' ')?;
+        time(&format!("{local}+{offset}"))
+    })
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
 
 fn parsed<T: std::str::FromStr>(value: &str, name: &'static str, what: &'static str) -> Result<T, BadQuery> {
@@ -121,6 +146,29 @@ mod tests {
     fn parse(parameters: &[(&str, &str)]) -> Result<Query, String> {
         let owned: Vec<_> = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         Query::parse(&owned, &HeaderMap::new(), &Numbering::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn plus_before_an_offset_may_arrive_as_a_space() {
+        let from = |value: &str| parse(&[("from", value)]).map(|query| query.filter.from);
+        let at = Ok(humantime::parse_rfc3339("2026-11-24T14:00:00Z").ok());
+        assert_eq!(from("2026-11-25T00:00:00 10:00"), at);
+        assert_eq!(from("2026-11-25T00:00:00+10:00"), at);
+        for wrong in ["2026-11-25T00:00:00 -10:00", "2026-11-25T00:00:00  10:00", "2026-11-25 10:00", " ", "+10:00"] {
+            assert!(from(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_day_as_both_ends_means_that_day() {
+        let span = |from: &str, to: &str| parse(&[("to", to), ("from", from)]).map(|query| query.filter.to);
+        let next = Ok(humantime::parse_rfc3339("2026-11-26T00:00:00Z").ok());
+        assert_eq!(span("2026-11-25", "2026-11-25"), next);
+        assert_eq!(span("2026-11-25T00:00:00.000Z", "2026-11-25T00:00:00.000Z"), next);
+        assert_eq!(span("2026-11-25", "2026-11-26"), next);
+        for (from, to) in [("2026-11-26", "2026-11-25"), ("2026-11-25T18:20:00Z", "2026-11-25T18:20:00Z")] {
+            assert_eq!(span(from, to), Err("to: must be later than from".to_owned()), "{from}");
+        }
     }
 
     #[test]

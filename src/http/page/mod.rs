@@ -3,7 +3,7 @@
 //! Its files are served below a path that is named after all their contents: a browser keeps them for good, and never
 //! mixes those of two versions.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use sha2::{Digest, Sha256};
 use warp::Filter;
@@ -13,7 +13,7 @@ use warp::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, H
 use warp::http::{HeaderValue, Method};
 use warp::reply::Response;
 
-use super::{at, reply};
+use super::{Api, at, noting_keys, reply};
 
 const INDEX: &str = include_str!("index.html");
 
@@ -62,8 +62,9 @@ static FOLDER: LazyLock<String> = LazyLock::new(|| {
 static PAGE: LazyLock<String> = LazyLock::new(|| INDEX.replace("\"page/", &format!("\"{}/", *FOLDER)));
 
 /// `GET /`, and what the page is made of.
-pub(super) fn routes() -> BoxedFilter<(Response,)> {
+pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     let page = at("/")
+        .and(noting_keys(api.clone()))
         .and(warp::method())
         .map(|method: Method| answer(&method, "text/html; charset=utf-8", &PAGE, "no-cache"));
     let file = warp::path::full()
@@ -72,6 +73,7 @@ pub(super) fn routes() -> BoxedFilter<(Response,)> {
             let file = name.and_then(|name| FILES.iter().find(|(known, ..)| *known == name));
             file.ok_or_else(warp::reject::not_found)
         })
+        .and(noting_keys(api))
         .and(warp::method())
         .map(|(_, kind, content): &'static (&str, &'static str, &'static str), method: Method| {
             answer(&method, kind, content, "public, max-age=31536000, immutable")

@@ -1,0 +1,188 @@
+//! How much of the daemon one API key may hold, so that one key, stolen or gone wild, locks out no other.
+//!
+//! Event streams share the slots that connections leave for them (`StreamSlots`). One key may have all of them while no
+//! other wants one. Once they are taken, a key that has at least two fewer than the key with the most gets the slot of
+//! that key's newest stream. So keys that compete end with equal parts, a page that has been open for long outlives a
+//! flood of new streams, and two keys never take the same slot from each other in turn. A fixed part for each key would
+//! leave most of the slots unused, as few keys watch.
+//!
+//! Lists and erasures are short, and the memory or time of each is bounded: of these each key has a number of its own
+//! (`KeyQuota`), whatever others do. Taking one from another key would let two keys cut off each other's lists for ever.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio_util::sync::CancellationToken;
+
+/// The slots for event streams.
+#[derive(Clone)]
+pub struct StreamSlots(Arc<Mutex<Streams>>);
+
+struct Streams {
+    free: usize,
+    /// What closes each stream, by key and by age.
+    of_keys: HashMap<Arc<str>, BTreeMap<u64, CancellationToken>>,
+    next: u64,
+}
+
+/// One stream's slot, given back when dropped.
+pub struct StreamSlot {
+    slots: StreamSlots,
+    key: Arc<str>,
+    number: u64,
+}
+
+impl StreamSlots {
+    /// So many slots.
+    pub fn new(count: usize) -> Self {
+        Self(Arc::new(Mutex::new(Streams { free: count, of_keys: HashMap::new(), next: 0 })))
+    }
+
+    /// Takes a slot for a stream of this key, which `leave` closes; none if all are taken and the key has its part.
+    pub fn take(&self, key: &Arc<str>, leave: CancellationToken) -> Option<StreamSlot> {
+        let mut streams = self.streams();
+        if streams.free == 0 {
+            streams.take_from_richest(key)?;
+        }
+        streams.free -= 1;
+        streams.next += 1;
+        let number = streams.next;
+        streams.of_keys.entry(key.clone()).or_default().insert(number, leave);
+        Some(StreamSlot { slots: self.clone(), key: key.clone(), number })
+    }
+
+    /// A panic elsewhere ends the process; until then the streams are as they were.
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Streams {
+    /// Closes the newest stream of the key with the most, if that has at least two more than this key. The slot is free
+    /// at once; the connection is closed at its task's next turn.
+    fn take_from_richest(&mut self, key: &Arc<str>) -> Option<()> {
+        let own = self.of_keys.get(key).map_or(0, BTreeMap::len);
+        let (richest, of_richest) = self.of_keys.iter_mut().max_by_key(|(_, streams)| streams.len())?;
+        if of_richest.len() < own + 2 {
+            return None;
+        }
+        let (number, leave) = of_richest.pop_last()?;
+        tracing::debug!(key = %richest, number, "an event stream made room for another key's");
+        leave.cancel();
+        self.free += 1;
+        Some(())
+    }
+}
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        let mut streams = self.slots.streams();
+        let Some(of_key) = streams.of_keys.get_mut(&self.key) else { return };
+        // One that was taken away is free already.
+        let was_held = of_key.remove(&self.number).is_some();
+        if of_key.is_empty() {
+            streams.of_keys.remove(&self.key);
+        }
+        streams.free += usize::from(was_held);
+    }
+}
+
+/// How much of something each key may have at once.
+#[derive(Clone)]
+pub struct KeyQuota {
+    most: u32,
+    held: Arc<Mutex<HashMap<Arc<str>, u32>>>,
+}
+
+/// A part of a key's quota, given back when dropped.
+pub struct QuotaPart {
+    quota: KeyQuota,
+    key: Arc<str>,
+    amount: u32,
+}
+
+impl KeyQuota {
+    /// So much for each key.
+    pub fn new(most: u32) -> Self {
+        Self { most, held: Arc::default() }
+    }
+
+    /// Takes this much for a key; none if the key would have too much then.
+    pub fn take(&self, key: &Arc<str>, amount: u32) -> Option<QuotaPart> {
+        let mut held = self.held();
+        let has = held.get(key).copied().unwrap_or_default();
+        if amount > self.most - has.min(self.most) {
+            return None;
+        }
+        held.insert(key.clone(), has + amount);
+        Some(QuotaPart { quota: self.clone(), key: key.clone(), amount })
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Arc<str>, u32>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for QuotaPart {
+    fn drop(&mut self) {
+        let mut held = self.quota.held();
+        match held.get_mut(&self.key) {
+            Some(has) if *has > self.amount => *has -= self.amount,
+            _ => drop(held.remove(&self.key)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a slot for this key, with the token that closes its stream.
+    fn open(slots: &StreamSlots, key: &str) -> Option<(StreamSlot, CancellationToken)> {
+        let leave = CancellationToken::new();
+        slots.take(&key.into(), leave.clone()).map(|slot| (slot, leave))
+    }
+
+    fn closed(streams: &[(StreamSlot, CancellationToken)]) -> Vec<bool> {
+        streams.iter().map(|(_, leave)| leave.is_cancelled()).collect()
+    }
+
+    #[test]
+    fn one_key_has_all_slots_until_another_wants_some() {
+        let slots = StreamSlots::new(4);
+        let of_a: Vec<_> = (0..4).map(|_| open(&slots, "a").expect("a slot")).collect();
+        assert!(open(&slots, "a").is_none());
+        let of_b: Vec<_> = (0..2).map(|_| open(&slots, "b").expect("a slot")).collect();
+        assert_eq!(closed(&of_a), [false, false, true, true]);
+        // Each has two now: neither takes more from the other, however often it asks.
+        assert!(open(&slots, "a").is_none() && open(&slots, "b").is_none());
+        let of_c = open(&slots, "c").expect("a slot");
+        let closed_of = |streams: &[_]| closed(streams).iter().filter(|closed| **closed).count();
+        assert_eq!(closed_of(&of_a) + closed_of(&of_b), 3);
+        drop((of_a, of_b, of_c));
+        let streams = slots.streams();
+        assert_eq!((streams.free, streams.of_keys.len()), (4, 0));
+    }
+
+    #[test]
+    fn more_keys_than_slots_do_not_turn_each_other_out() {
+        let slots = StreamSlots::new(2);
+        let (a, b) = (open(&slots, "a").expect("a slot"), open(&slots, "b").expect("a slot"));
+        assert!(open(&slots, "c").is_none());
+        assert_eq!(closed(&[a, b]), [false, false]);
+        assert!(open(&slots, "c").is_some());
+        assert!(open(&StreamSlots::new(0), "a").is_none());
+    }
+
+    #[test]
+    fn each_key_has_its_own_quota() {
+        let quota = KeyQuota::new(16);
+        let (a, b) = (Arc::from("a"), Arc::from("b"));
+        let [ten, five, one] = [10, 5, 1].map(|amount| quota.take(&a, amount).expect("a part"));
+        assert!(quota.take(&a, 1).is_none() && quota.take(&b, 17).is_none());
+        drop((ten, quota.take(&b, 16).expect("a part")));
+        assert!(quota.take(&a, 11).is_none());
+        drop((quota.take(&a, 10).expect("a part"), five, one));
+        assert!(quota.held().is_empty());
+    }
+}
