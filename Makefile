@@ -57,7 +57,7 @@ setup:
 
 # cargo-deny looks at the crates of every platform; a build fetches only this one's.
 setup-tests: setup-compare $(VENV)/.complete $(AXE) $(DENY)
-	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd \
+	@asterisk/need promtool:prometheus prometheus:prometheus systemd-analyze:systemd nginx:nginx \
 		chromedriver:chromium-driver:chromium
 	cargo fetch --locked --quiet
 	cargo fetch --locked --quiet --manifest-path benches/peers/Cargo.toml

@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// The relay.
 pub struct Relay {
@@ -20,6 +21,7 @@ struct Shared {
     streams: Mutex<Vec<TcpStream>>,
     there: Gate,
     back: Gate,
+    delay: Mutex<Duration>,
 }
 
 impl Relay {
@@ -33,6 +35,7 @@ impl Relay {
             streams: Mutex::default(),
             there: Gate::default(),
             back: Gate::default(),
+            delay: Mutex::default(),
         });
         let accepting = shared.clone();
         thread::spawn(move || {
@@ -75,6 +78,11 @@ impl Relay {
         self.shared.back.close();
     }
 
+    /// Has everything, also the end of a connection, take this long each way.
+    pub fn delay(&self, time: Duration) {
+        *self.shared.delay.lock().expect("a lock") = time;
+    }
+
     /// Holds back what comes from the far end.
     pub fn hold_answers(&self) {
         self.shared.back.close();
@@ -101,8 +109,8 @@ impl Shared {
             streams.extend([clone(&near), clone(&far)]);
         }
         let (from, to, shared) = (clone(&far), clone(&near), self.clone());
-        thread::spawn(move || carry(from, to, &shared.back));
-        carry(near, far, &self.there);
+        thread::spawn(move || carry(from, to, &shared.back, &shared.delay));
+        carry(near, far, &self.there, &self.delay);
     }
 }
 
@@ -133,11 +141,15 @@ fn clone(stream: &TcpStream) -> TcpStream {
     stream.try_clone().expect("a clone")
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream, gate: &Gate) {
+fn carry(mut from: TcpStream, mut to: TcpStream, gate: &Gate, delay: &Mutex<Duration>) {
     let mut buffer = [0; 16 * 1024];
     loop {
         let count = from.read(&mut buffer).unwrap_or(0);
         gate.pass();
+        let delay = *delay.lock().expect("a lock");
+        if !delay.is_zero() {
+            super::pause(delay);
+        }
         if count == 0 || to.write_all(&buffer[..count]).is_err() {
             break;
         }
