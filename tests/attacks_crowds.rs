@@ -217,7 +217,7 @@ fn one_key_with_all_event_streams_locks_out_no_other() {
     // It asks on and on, also for the slots that it loses.
     let asks = AtomicBool::new(true);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let renews = scope.spawn(|| {
             while asks.load(Ordering::SeqCst) {
                 assert_eq!(open(KEY).1, 503);
             }
@@ -230,10 +230,11 @@ fn one_key_with_all_event_streams_locks_out_no_other() {
         for (stream, _) in &mut of_one[4..] {
             stream.wait_close();
         }
-        for (stream, _) in of_one[..4].iter_mut().chain(of_other.into_iter().collect::<Vec<_>>().iter_mut()) {
+        asks.store(false, Ordering::SeqCst);
+        renews.join().expect("it is refused");
+        for (stream, _) in of_one[..4].iter().chain(&of_other) {
             assert!(stream.stream().peek(&mut [0]).expect("records of calls") > 0);
         }
-        asks.store(false, Ordering::SeqCst);
     });
 }
 
