@@ -179,14 +179,18 @@ impl<O, H> Engine<O, H> {
     /// Takes over what the journal says of earlier runs; the first lists of channels say which of their calls live on. To
     /// be called before the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
-        if let Some(last_heard) = earlier.last_heard {
-            self.link.was_last_heard(last_heard);
+        if !earlier.calls.is_empty() {
+            // If nothing is known of it, a call may have ended as soon as it was requested.
+            self.link.was_last_heard(earlier.last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
         }
         self.unknown_calls.recorded_until(earlier.recorded_until);
         for call in earlier.calls {
             if call.progress.state == State::Requested {
-                // Its fate is not known. If the number is in a call, that is: it was refused, with nobody left to say so.
-                let _ = self.registry.open(now.back_to(call.info.id.time()), call.info);
+                // Its fate is not known. If the number is in a call, that is: it was refused, and the run before did not get
+                // to record that.
+                if let Err(by) = self.registry.open(now.back_to(call.info.id.time()), call.info.clone()) {
+                    self.record(now, Event::CallRefused(Refusal::InProgress { by: Some(by) }), Some(call.info));
+                }
             } else {
                 self.registry.adopt(now, call);
             }

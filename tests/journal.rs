@@ -4,12 +4,14 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use originatord::call::CallId;
 use serde_json::Value;
 use support::ami::FakeAsterisk;
 use support::daemon::Daemon;
-use support::eventually;
 use support::program;
+use support::{eventually, pause};
 
 fn start(settings: &str) -> (FakeAsterisk, Daemon) {
     FakeAsterisk::with_daemon(&[("journal", settings)])
@@ -174,4 +176,64 @@ fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
         }
         assert_eq!(std::fs::read_to_string(&config).expect("a configuration"), text);
     }
+}
+
+/// What Asterisk lists of an answered call.
+fn listed(id: &str, number: &str) -> Vec<String> {
+    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\r\nLinkedid: {id}\r\nChannelStateDesc: Up");
+    vec![half(id), half(&format!("od-lock-{number}"))]
+}
+
+#[test]
+fn live_call_outlives_its_records_and_keeps_its_times() {
+    let (asterisk, daemon) = start("file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"\nfile_keep = 0");
+    let id = daemon.call_ok("79990000001", "R1");
+    asterisk.send(&[("Event", "Newstate"), ("Uniqueid", &id), ("Linkedid", &id), ("ChannelStateDesc", "Up")]);
+    let answered = daemon.wait_for(&id, "call.answered");
+    for number in 0..20 {
+        let other = daemon.call_ok(&format!("799900001{number:02}"), "R1");
+        asterisk.hang_up(&other);
+        daemon.wait_for(&other, "call.ended");
+    }
+    let path = daemon.folder.path().join("calls.jsonl");
+    eventually("its records are rotated away", || {
+        let of_call: Vec<_> = lines(&path).into_iter().filter(|line| line["call_id"] == *id).collect();
+        (!of_call.is_empty() && of_call.iter().all(|line| line["event"] == "call.carried")).then_some(())
+    });
+
+    asterisk.list(listed(&id, "79990000001"));
+    let daemon = daemon.crash_and_restart();
+    let call = daemon.get(&format!("/api/calls/{id}")).json();
+    assert_eq!((&call["state"], &call["answered"]), (&"answered".into(), &answered["time"]), "{call}");
+    asterisk.hang_up(&id);
+    let ended = daemon.wait_for(&id, "call.ended");
+    assert!(ended["talk_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{ended}");
+}
+
+#[test]
+fn call_whose_lines_were_lost_is_adopted_and_ends_once() {
+    let (asterisk, daemon) = start("file = \"calls.jsonl\"");
+    let path = daemon.folder.path().join("calls.jsonl");
+    let of_call = |id: &str| {
+        let of_call = lines(&path).into_iter().filter(|line| line["call_id"] == *id);
+        of_call.map(|line| line["event"].as_str().expect("an event").to_owned()).collect::<Vec<_>>()
+    };
+    daemon.wait_for_event("ami.connected");
+    // The daemon is killed before it has written a line of this one.
+    let lost = CallId::new(SystemTime::now() + Duration::from_millis(1), 1).to_string();
+    pause(Duration::from_millis(2));
+    asterisk.list(listed(&lost, "79990000001"));
+    asterisk.variable("originatord/tester/ru/R1/Bob");
+    let daemon = daemon.crash_and_restart();
+    assert_eq!(daemon.wait_for(&lost, "call.adopted")["state"], "answered");
+    eventually("the take-over is written", || (of_call(&lost) == ["call.adopted"]).then_some(()));
+    // And again, with the call alive; then it ends while no daemon runs.
+    let daemon = daemon.crash_and_restart();
+    asterisk.list(Vec::new());
+    let daemon = daemon.crash_and_restart();
+    assert_eq!(daemon.wait_for(&lost, "call.ended")["outcome"], "unknown");
+    eventually("the end is written", || (of_call(&lost) == ["call.adopted", "call.ended"]).then_some(()));
+    let daemon = daemon.crash_and_restart();
+    daemon.wait_for_event("ami.connected");
+    assert_eq!(of_call(&lost), ["call.adopted", "call.ended"]);
 }

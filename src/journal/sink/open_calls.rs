@@ -31,6 +31,8 @@ pub(super) const CARRIED: &str = "call.carried";
 #[derive(Debug, Default, Clone)]
 pub struct OpenCalls {
     calls: BTreeMap<CallId, OpenCall>,
+    /// When Asterisk was last heard: until then, the open calls lived.
+    pub(super) last_heard: Option<SystemTime>,
 }
 
 impl OpenCalls {
@@ -43,6 +45,9 @@ impl OpenCalls {
     }
 
     fn record(&mut self, record: &Record) {
+        if is_heard(record.event.name()) {
+            self.last_heard = Some(record.time);
+        }
         let Some(info) = &record.call else { return };
         if let Event::CallAdopted(progress) = &record.event {
             self.insert(info.clone(), **progress);
@@ -100,7 +105,7 @@ impl OpenCalls {
     pub(super) fn write_lines(&self, time: SystemTime, lines: &mut Vec<u8>) {
         for call in self.calls.values() {
             // Writing to memory cannot fail, and every key is text.
-            let _ = serde_json::to_writer(&mut *lines, &CarriedLine { time, call });
+            let _ = serde_json::to_writer(&mut *lines, &CarriedLine { time, heard: self.last_heard, call });
             lines.push(b'\n');
         }
     }
@@ -125,9 +130,16 @@ pub(super) fn state_after(event: &str) -> Option<State> {
     })
 }
 
+/// Whether an event is written down at the moment when Asterisk says so. Others are of a time when it may not have been
+/// heard for long: bots ask, and daemons start, without it.
+pub(super) fn is_heard(event: &str) -> bool {
+    matches!(event, "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left")
+}
+
 /// How far an open call had come at `time`.
 struct CarriedLine<'a> {
     time: SystemTime,
+    heard: Option<SystemTime>,
     call: &'a OpenCall,
 }
 
@@ -136,7 +148,11 @@ impl CarriedLine<'_> {
         members.put("event", Value::Text(CARRIED))?;
         members.put("time", Value::Text(&rfc3339(self.time)))?;
         self.call.info.members(members)?;
-        self.call.progress.members(self.call.info.id, members)
+        self.call.progress.members(self.call.info.id, members)?;
+        match self.heard {
+            Some(heard) => members.put("heard", Value::Text(&rfc3339(heard))),
+            None => Ok(()),
+        }
     }
 }
 

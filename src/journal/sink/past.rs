@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use self::attempts::Attempts;
 use super::file::numbered;
-use super::open_calls::{CARRIED, OpenCalls, state_after};
+use super::open_calls::{CARRIED, OpenCalls, is_heard, state_after};
 use crate::call::limits::Attempt;
 use crate::call::machine::Moments;
 use crate::call::progress::Progress;
@@ -71,6 +71,7 @@ impl Past {
             }
         }
         past.read_path(&newest)?;
+        past.open.last_heard = past.last_heard;
         past.recorded_until = past.recorded_until.or(past.last_time);
         past.attempts = std::mem::take(&mut past.recent).into_vec();
         Ok(past)
@@ -105,6 +106,7 @@ impl Past {
         if record.event == CARRIED {
             // It was written with the first record after that time.
             self.last_time = time(record.time.as_ref()).or(self.last_time);
+            self.last_heard = time(record.heard.as_ref()).or(self.last_heard);
             return self.take_open(record);
         }
         let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
@@ -177,12 +179,6 @@ pub(super) fn without_nuls(line: &[u8]) -> &[u8] {
     &line[start..]
 }
 
-/// Whether an event is written down at the moment when Asterisk says so. Others are of a time when it may not have been
-/// heard for long: bots ask, and daemons start, without it.
-fn is_heard(event: &str) -> bool {
-    matches!(event, "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left")
-}
-
 fn time(text: Option<&Cow<'_, str>>) -> Option<SystemTime> {
     humantime::parse_rfc3339(text?).ok()
 }
@@ -200,6 +196,8 @@ struct Line<'a> {
     event: Cow<'a, str>,
     #[serde(borrow, flatten)]
     call: Option<Callee<'a>>,
+    #[serde(borrow)]
+    heard: Option<Cow<'a, str>>,
     #[serde(borrow)]
     state: Option<Cow<'a, str>>,
     #[serde(borrow)]

@@ -82,6 +82,7 @@ fn live_call_outlives_the_files_that_had_its_records() {
         assert_eq!(open.iter().map(|call| call.info.clone()).collect::<Vec<_>>(), [lives]);
         let moments =
             Moments { queued: Some(time(1)), answered: Some(time(2)), joined: Some(time(5)), ..Moments::default() };
+        assert_eq!(Past::read(&case.settings).unwrap().last_heard, Some(time(5)));
         assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });
         // Nor does the next run forget it.
         case.sink =
