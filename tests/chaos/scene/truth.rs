@@ -53,9 +53,12 @@ impl Scene<'_> {
             self.calls[index].id = reply.header("x-call-id").map(str::to_owned);
         }
         self.daemon.wait_for_event("ami.disconnected");
+        // That they are in a call is known without Asterisk, unless it has hung up all calls before it went.
+        let has_hung_up = self.fault == Fault::AsteriskRestarted;
         for number in &numbers {
             let reply = self.ask(number);
-            assert_eq!(reply.status, 503, "{}: {reply:?}", self.fault);
+            let is_refused = has_hung_up && reply.status == 503;
+            assert!(is_in_progress(&reply) || is_refused, "{}: {reply:?}", self.fault);
         }
     }
 
