@@ -235,11 +235,14 @@ fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
     let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
     eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
 
+    // Before its first call is written, the new file may not yet be whole.
+    let second = daemon.call_over(&asterisk, "79990000002", "R1");
+    eventually("it is written", || written(&file, &second).then_some(()));
     std::fs::write(&file, "no database".repeat(1000)).expect("it is overwritten");
     eventually("it is down", || daemon.get("/metrics").body.contains(&up(0)).then_some(()));
-    let second = daemon.call_over(&asterisk, "79990000002", "R1");
+    let third = daemon.call_over(&asterisk, "79990000003", "R1");
     std::fs::remove_file(&file).expect("it is deleted");
-    eventually("it is written", || written(&file, &second).then_some(()));
+    eventually("it is written", || written(&file, &third).then_some(()));
     eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
     assert_eq!(daemon.output().matches("file was overwritten").count(), 1);
 }
