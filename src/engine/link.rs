@@ -151,7 +151,7 @@ impl<H> Link<Purpose<H>> {
             Phase::Pausing(until) | Phase::Connecting(until) => *until,
             Phase::Connected(session, _) if session.is_up() => {
                 let start = if let Start::Awaited(until) = self.start { Some(until) } else { None };
-                let events = if let CallEvents::Doubted(until) = self.call_events { Some(until) } else { None };
+                let events = self.call_events.deadline();
                 [start, events].into_iter().flatten().fold(session.deadline(), Instant::min)
             }
             Phase::Connected(session, login_by) => session.deadline().min(*login_by),

@@ -201,6 +201,7 @@ impl<O, H> Engine<O, H> {
         if holder.is_some_and(|holder| *holder == *id.to_string()) {
             self.fact(now, id, Fact::Local2Seen);
             self.look_at(now, id);
+            self.miss_call_events(now);
         } else {
             self.set_step(id, Step::Received { sign_by: now.instant + ASK_AGAIN });
         }

@@ -4,8 +4,9 @@
 //! ended, and a number is free only once a list lacks its call. The answer to a login does not say what a user may read.
 //! `manager.conf` does, and the dialplan function `AST_CONFIG` reads it with the rights that the daemon has anyway. Where the
 //! file does not say `call` or `all` (it may not be loaded yet, or the user may stand somewhere else) a call to an extension
-//! that does not exist decides: it has events within milliseconds, and rings nobody. Each such call leaves a line in
-//! Asterisk's log and perhaps a CDR, which is why it is not made at every login.
+//! that does not exist decides: it has events within milliseconds, and rings nobody. So it does when a call of ours was made
+//! and had no event. Each such call leaves a line in Asterisk's log and perhaps a CDR, which is why it is not made at every
+//! login.
 
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,22 @@ const NOWHERE: &str = "Local/originatord-check@originatord-check";
 pub(super) enum CallEvents {
     /// There is no reason to doubt that they arrive.
     Expected,
-    /// There is; an event has to come by the instant.
+    /// One has arrived.
+    Seen,
+    /// A call was made without an event, which a busy Asterisk may send late: one has to come by the instant.
+    Awaited(Instant),
+    /// The user may not read them, it seems: no calls are made before one has come, which it has to by the instant.
     Doubted(Instant),
+}
+
+impl CallEvents {
+    /// When an event has to have come.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            CallEvents::Awaited(until) | CallEvents::Doubted(until) => Some(*until),
+            CallEvents::Expected | CallEvents::Seen => None,
+        }
+    }
 }
 
 impl<O, H> Engine<O, H> {
@@ -57,6 +72,17 @@ impl<O, H> Engine<O, H> {
         let Some(classes) = classes else { return };
         if !classes.trim().split(',').any(|class| matches!(class, "call" | "all")) {
             self.call_nowhere(now);
+            self.link.call_events = CallEvents::Doubted(now.instant + EVENTS_TIMEOUT);
+            self.say_ready();
+        }
+    }
+
+    /// Asterisk has made a call of ours, and no event of any call has come on this link. The file may say more than the user
+    /// was given when it logged in, as before a `manager reload`.
+    pub(super) fn miss_call_events(&mut self, now: Now) {
+        if let CallEvents::Expected = self.link.call_events {
+            self.call_nowhere(now);
+            self.link.call_events = CallEvents::Awaited(now.instant + EVENTS_TIMEOUT);
         }
     }
 
@@ -67,8 +93,6 @@ impl<O, H> Engine<O, H> {
         let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
         // None of these holds anything that could be unsendable.
         let _ = session.send(now.instant, &Action::Other("Originate", headers), Purpose::CallToNowhere);
-        self.link.call_events = CallEvents::Doubted(now.instant + EVENTS_TIMEOUT);
-        self.say_ready();
     }
 
     /// The answer to the call to nowhere. One that is refused has no events and proves nothing.
@@ -81,19 +105,20 @@ impl<O, H> Engine<O, H> {
     /// Takes note of an event of any call, ours or not.
     pub(super) fn note_call_event(&mut self, now: Now, event: &AmiEvent<'_>) {
         let is_of_call = !matches!(event, AmiEvent::GatewayReply { .. });
-        if is_of_call && matches!(self.link.call_events, CallEvents::Doubted(_)) {
+        if is_of_call && !matches!(self.link.call_events, CallEvents::Seen) {
             self.call_events_arrive(now);
         }
     }
 
     fn call_events_arrive(&mut self, now: Now) {
-        self.link.call_events = CallEvents::Expected;
-        self.ready_again(now);
+        if let CallEvents::Doubted(_) = std::mem::replace(&mut self.link.call_events, CallEvents::Seen) {
+            self.ready_again(now);
+        }
     }
 
     /// Logs in anew after a while: a user's rights are those that it had at its login.
     pub(super) fn tick_rights(&mut self, now: Now) {
-        if matches!(self.link.call_events, CallEvents::Doubted(until) if until <= now.instant) && self.link.is_up() {
+        if self.link.call_events.deadline().is_some_and(|until| until <= now.instant) && self.link.is_up() {
             self.drop_link(now, NO_EVENTS);
         }
     }

@@ -124,10 +124,11 @@ impl FakeAsterisk {
         *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
     }
 
-    /// The actions of this name so far.
+    /// The actions of this name so far, without the call to nowhere.
     pub fn actions(&self, name: &str) -> Vec<Action> {
         let actions = self.shared.actions.lock().expect("a lock");
-        actions.iter().filter(|action| action.get("Action") == Some(name)).cloned().collect()
+        let is_meant = |action: &&Action| action.get("Action") == Some(name) && !is_call_to_nowhere(action);
+        actions.iter().filter(is_meant).cloned().collect()
     }
 
     /// Waits for the `count`th action of this name.
@@ -192,6 +193,11 @@ fn converse(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
+/// The call by which the daemon finds out whether any events of calls arrive.
+fn is_call_to_nowhere(action: &Action) -> bool {
+    action.get("ChannelId").is_some_and(|id| id.starts_with("originatord-check-"))
+}
+
 fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     let id = action.get("ActionID").unwrap_or_default();
     let mut reply = |response: &str, more: &[(&str, &str)]| {
@@ -231,6 +237,11 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
         Some("GetVar") if action.get("Variable") == Some("ORIGINATORD") => {
             let value = shared.variable.lock().expect("a lock").clone();
             reply("Success", &[("Value", value.as_deref().unwrap_or_default())]);
+        }
+        Some("Originate") if is_call_to_nowhere(action) => {
+            reply("Success", &[("Message", "Originate successfully queued")]);
+            let call = action.get("ChannelId").unwrap_or_default();
+            write_frame(stream, &[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call), ("Cause", "0")]);
         }
         Some("Originate") => {
             let what = *shared.on_originate.lock().expect("a lock");

@@ -265,3 +265,25 @@ fn unknown_rights_are_no_reason_to_doubt() {
     ));
     assert_eq!(bench.ready, Ok(()));
 }
+
+/// `manager.conf` was corrected, but Asterisk has not loaded it: the file says more than the user was given.
+#[test]
+fn call_without_any_event_leads_to_a_new_login() {
+    for events_arrive in [false, true] {
+        let mut bench = Bench::ready();
+        bench.originate(1, "7999");
+        let id = bench.id_of("Originate");
+        bench.receipt(&id);
+        bench.pass(Duration::from_millis(250));
+        bench.receive(&format!("Response: Success\nActionID: {}\nValue: {id}", bench.id_of("GetVar")));
+        assert_eq!(bench.sent.matches(NOWHERE).count(), 1);
+        // A busy Asterisk may only be late: calls go on until it is certain.
+        assert_eq!(bench.ready, Ok(()));
+        if events_arrive {
+            bench.event("Newchannel", "originatord-check-1", "originatord-check-1", "");
+        }
+        bench.idle(Duration::from_secs(5));
+        assert_eq!(bench.disconnects, usize::from(!events_arrive));
+        assert_eq!(bench.ready.as_ref().is_err_and(|why| why.contains("read = call")), !events_arrive);
+    }
+}
