@@ -88,7 +88,7 @@ fn what_happens_to_calls_is_counted() {
     asterisk.hang_up(&again);
     daemon.wait_for(&again, "call.ended");
     assert_eq!(daemon.call("79990000001", "R1").status, 429);
-    assert_eq!(daemon.call("79990000003", "R 1").status, 400);
+    assert_eq!(daemon.call("79990000003", "R,1").status, 400);
 
     let text = scrape(&daemon, "*/*").body;
     for (series, expected) in [
