@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Serialize;
 use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
 use warp::reply::Response;
@@ -17,8 +18,19 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         if let Some(refusal) = unasked(query) {
             return refusal;
         }
-        reply::json(StatusCode::OK, &*api.stats.lock().unwrap_or_else(PoisonError::into_inner))
+        let unready = api.handle.ready().err();
+        let stats = &*api.stats.lock().unwrap_or_else(PoisonError::into_inner);
+        reply::json(StatusCode::OK, &Told { stats, unready })
     })
+}
+
+/// The counts, and what `/readyz` says at the same time.
+#[derive(Serialize)]
+struct Told<'s> {
+    #[serde(flatten)]
+    stats: &'s Stats,
+    /// Why calls cannot be made, if they cannot. The link can be up all the same.
+    unready: Option<Arc<str>>,
 }
 
 /// Counts what the log says, until it is closed.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::support::browser::Browser;
 use super::support::daemon::{Ami, Daemon, KEY};
 use super::support::eventually;
+use super::support::pbx::Pbx;
 use super::support::relay::Relay;
 use super::support::sim::Simulator;
 use super::{DESKTOP, log_in, open_story, row, wait_live, wait_row};
@@ -118,6 +119,25 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
     link.cut();
     page.wait_text("#banner", "The link to Asterisk is down. Whether its calls go on is not known");
     eventually("what is not known is marked", || row(&page, "+79990004001").filter(|row| row.contains('?')));
+}
+
+#[test]
+fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
+    let pbx = Pbx::start("22");
+    let daemon = Daemon::start(&pbx.ami(), &[("asterisk", "keepalive = \"500ms\"")]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    let id = daemon.call_ok("79990005001", "R1");
+    daemon.wait_for(&id, "call.joined");
+    pbx.rx("core stop gracefully");
+    // No record tells of it.
+    page.wait_text("#link-word", "connected, makes no calls");
+    page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
+    wait_row(&page, "+79990005001", "In the room");
+    assert!(!row(&page, "+79990005001").is_some_and(|row| row.contains('?')), "its events still arrive");
+    pbx.rx("core abort shutdown");
+    page.wait_text("#link-word", "connected");
+    eventually("the banner is gone", || (!page.sees("#banner")).then_some(()));
+    pbx.down();
 }
 
 /// Whether it is more than two seconds after this moment.

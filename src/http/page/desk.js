@@ -69,7 +69,7 @@ export function open(session, ends) {
   linkView = new LinkView(link, stream, calls);
   story = new Story(calls, records, actions);
   const views = [callsView, linkView, story];
-  charts = new Charts({ ends, stats: (stats) => { link.recall(stats.link); draw(linkView); } });
+  charts = new Charts({ ends, stats: (stats) => { link.report(stats.unready ?? undefined); link.recall(stats.link); draw(...views); } });
   header(session);
   tabs();
   keys({ callsView, logView, story, filter, actions });

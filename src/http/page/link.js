@@ -15,20 +15,20 @@ export class LinkView {
   }
 
   draw() {
-    const { isUp, since, reason, asterisk } = this.#link;
+    const { isReady, isUp, since, reason, asterisk } = this.#link;
     const name = asterisk ? `Asterisk ${asterisk}` : "Asterisk";
     const isLive = this.#stream.state === "live";
-    const word = isUp === undefined ? "not known yet" : isUp ? "connected" : "no link";
+    const word = isReady === undefined ? "not known yet" : isReady ? "connected" : isUp ? "connected, makes no calls" : "no link";
     setText($("link-word"), `${name}: ${word}`);
-    const why = isUp === false && reason ? reason : "";
+    const why = isReady === false && reason ? reason : "";
     setText($("link-since"), [since ? `since ${moment(since)}` : "", why].filter(Boolean).join(" · "));
     setAttribute($("link"), "title", why);
     // What was known when the daemon was heard last may be no longer so.
-    const tone = !isLive || isUp === undefined ? "none" : isUp ? "good" : "bad";
+    const tone = !isLive || isReady === undefined ? "none" : isReady ? "good" : "bad";
     setAttribute($("link-tone"), "class", `tone ${tone}`);
     this.#drawStream(isLive);
     const live = this.#calls.live.size + this.#calls.unlisted;
-    document.title = `${!isLive ? "Not live" : isUp ? `${live} live` : "No link"} · originatord`;
+    document.title = `${!isLive ? "Not live" : isReady ? `${live} live` : isUp ? "No calls" : "No link"} · originatord`;
     this.#tell(isLive ? `${name}: ${word}` : "The daemon is not reached");
   }
 
@@ -40,7 +40,7 @@ export class LinkView {
 
   #drawStream(isLive) {
     const { state, heard } = this.#stream;
-    const { since } = this.#link;
+    const { isReady, isUp, since, reason } = this.#link;
     setText($("zone"), zone());
     setAttribute($("zone"), "title", "The zone of all times on this page");
     setText($("stream-word"), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[state]);
@@ -49,9 +49,10 @@ export class LinkView {
     setAttribute($("stream-tone"), "class", `tone ${isLive ? "good" : "ring"}`);
     const isOld = !isLive && state !== "connecting";
     $("desk").classList.toggle("old", isOld);
-    $("banner").hidden = !isOld && this.#link.isUp !== false;
+    $("banner").hidden = !isOld && isReady !== false;
     const words = isOld
       ? "The daemon is not reached: what you see is how it was when it was heard last."
+      : isUp ? `No calls can be made: ${reason}.`
       : `The link to Asterisk is down. Whether its calls go on is not known: they are shown as they were${since ? ` at ${moment(since)}` : ""}.`;
     setText($("banner"), words);
   }

@@ -128,9 +128,10 @@ export class Records {
   }
 }
 
-/** The daemon's link to Asterisk. */
+/** The daemon's link to Asterisk, and whether it makes calls: an Asterisk that stops gracefully refuses them, and is linked. */
 export class Link {
-  /** `undefined` until it is known. */
+  /** Each `undefined` until it is known. */
+  isReady;
   isUp;
   since;
   reason = "";
@@ -138,26 +139,25 @@ export class Link {
 
   /** What the daemon says of itself: ready, or why not. */
   report(reason) {
-    const isUp = reason === undefined;
-    if (isUp !== this.isUp) this.since = undefined;
-    [this.isUp, this.reason] = [isUp, reason ?? ""];
+    [this.isReady, this.reason] = [reason === undefined, reason ?? ""];
+    if (this.isReady && !this.isUp) [this.isUp, this.since] = [true, undefined];
   }
 
   /** What the daemon says now of the link, for what the records here do not reach back to. */
   recall(link) {
-    if (!link || link.connected !== this.isUp) return;
-    // A record may be newer. Neither goes back to the link before.
-    this.since = Math.max(this.since ?? 0, Date.parse(link.since));
-    this.asterisk ||= link.asterisk;
+    const since = link && Date.parse(link.since);
+    // A record that came meanwhile is newer.
+    if (!link || since < this.since) return;
+    [this.isUp, this.since, this.asterisk] = [link.connected, since, link.asterisk];
   }
 
   /** What a record says. */
   apply(record) {
-    if (record.event === "daemon.stopping") [this.isUp, this.since, this.reason] = [false, record.time, "the daemon is stopping"];
+    if (record.event === "daemon.stopping") [this.isReady, this.reason] = [false, "the daemon is stopping"];
     if (record.event !== "ami.connected" && record.event !== "ami.disconnected") return;
     const isUp = record.event === "ami.connected";
     // A link that comes up is a new one. Of one that is down, each further try to get it back is recorded, too.
-    if (isUp || this.isUp || !this.since) this.since = record.time;
-    [this.isUp, this.reason, this.asterisk] = [isUp, record.reason ?? "", record.asterisk];
+    if (isUp || this.isUp !== false || !this.since) this.since = record.time;
+    [this.isReady, this.isUp, this.reason, this.asterisk] = [isUp, isUp, record.reason ?? "", record.asterisk];
   }
 }
