@@ -163,7 +163,7 @@ async fn answer(request: Request<Incoming>, events: &broadcast::Sender<Bytes>, c
         let id = CallId::new(UNIX_EPOCH, u128::from(n));
         response.headers_mut().insert("x-call-id", id.to_string().parse().expect("a header"));
         let body: Value = serde_json::from_slice(&body).expect("JSON");
-        let number = body["phone_number"].as_str().expect("a number");
+        let number = body["phone_number"].as_str().expect("a number").trim_start_matches('+');
         for step in ["requested", "queued", "ringing", "answered", "joined", "left", "ended"] {
             let event = format!(
                 "event:call.{step}\nid:1-{n}\ndata:{{\"seq\":{n},\"time\":\"2026-11-24T12:00:04.123Z\",\

@@ -1,5 +1,7 @@
 //! What the page says of calls and of the link is no more than what is known.
 
+use std::thread;
+
 use serde_json::{Value, json};
 
 use super::support::browser::Browser;
@@ -128,13 +130,16 @@ fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
     let page = log_in(daemon.address, KEY, DESKTOP);
     let id = daemon.call_ok("79990005001", "R1");
     daemon.wait_for(&id, "call.joined");
-    pbx.rx("core stop gracefully");
-    // No record tells of it.
-    page.wait_text("#link-word", "connected, makes no calls");
-    page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
-    wait_row(&page, "+79990005001", "In the room");
-    assert!(!row(&page, "+79990005001").is_some_and(|row| row.contains('?')), "its events still arrive");
-    pbx.rx("core abort shutdown");
+    thread::scope(|scope| {
+        // The command returns once it is taken back.
+        scope.spawn(|| pbx.rx("core stop gracefully"));
+        // No record tells of it.
+        page.wait_text("#link-word", "connected, makes no calls");
+        page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
+        wait_row(&page, "+79990005001", "In the room");
+        assert!(!row(&page, "+79990005001").is_some_and(|row| row.contains('?')), "its events still arrive");
+        pbx.rx("core abort shutdown");
+    });
     page.wait_text("#link-word", "connected");
     eventually("the banner is gone", || (!page.sees("#banner")).then_some(()));
     pbx.down();
