@@ -73,7 +73,7 @@ fn assert_taken_until_hung_up(pbx: &Pbx, daemon: &Daemon, number: &str, id: &str
     let call = daemon.get(&format!("/api/calls/{id}")).json();
     assert_eq!((&call["state"], &call["ended"]), (&json!("left"), &json!(null)), "{call}");
     let reply = daemon.delete(&format!("/api/calls/{id}"));
-    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.status, 200, "{reply:?}\n{}", daemon.output());
     let end = daemon.wait_for(id, "call.ended");
     assert_eq!((&end["outcome"], &end["hung_up_by"]), (&json!("completed"), &json!("tester")), "{end}");
     eventually("the callee is gone", || channel_of(pbx, number, "PJSIP/", "").is_none().then_some(()));

@@ -35,11 +35,25 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Hangs up what the call consists of by now. The answer to the first hang-up is the answer to `reply`.
-    fn send_hang_ups(&mut self, now: Now, id: CallId, mut reply: Option<H>) {
+    /// Hangs up what the call consists of by now. Somebody who waits for the answer is answered by the first channel that
+    /// Asterisk still has; the others follow then. Were all of them sent at once, the first could be gone, and the second as
+    /// well by the time that it is asked for again: "the call is over" would be said of one that we have just hung up.
+    fn send_hang_ups(&mut self, now: Now, id: CallId, reply: Option<H>) {
+        let mut channels = self.registry.get(id).map(to_hang_up).unwrap_or_default().into_iter();
+        match (reply, channels.next()) {
+            (Some(reply), Some(first)) => self.send_hang_up(now, id, first, Some(reply)),
+            (Some(reply), None) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded))),
+            (None, first) => first.into_iter().chain(channels).for_each(|channel| {
+                self.send_hang_up(now, id, channel, None);
+            }),
+        }
+    }
+
+    /// Hangs up what the call consists of besides this channel.
+    fn send_other_hang_ups(&mut self, now: Now, id: CallId, hung_up: &CallChannel) {
         let channels = self.registry.get(id).map(to_hang_up).unwrap_or_default();
-        for channel in channels {
-            self.send_hang_up(now, id, channel, reply.take());
+        for channel in channels.into_iter().filter(|channel| channel != hung_up) {
+            self.send_hang_up(now, id, channel, None);
         }
     }
 
@@ -89,9 +103,11 @@ impl<O, H> Engine<O, H> {
                 Err(HangUpError::Rejected(response.message.as_str().into()))
             }
         };
-        if let Some(reply) = reply {
-            self.effects.push(Effect::HungUp(reply, answer));
+        let Some(reply) = reply else { return };
+        if answer.is_ok() {
+            self.send_other_hang_ups(now, id, &channel);
         }
+        self.effects.push(Effect::HungUp(reply, answer));
     }
 }
 
