@@ -2,7 +2,7 @@
 //!
 //! The pace of all keys together follows the generic cell rate algorithm (ITU-T I.371): it keeps one moment, the turn of
 //! the next call if they came evenly, and spreads a burst out. The limits of a key and of a number are counts within any
-//! second and any minute ([`window`]): a burst may use them up at once, but no stretch of that length holds more.
+//! second and any minute (`window.rs`): a burst may use them up at once, but no stretch of that length holds more.
 
 mod window;
 

@@ -14,7 +14,7 @@ use super::unicode::is_separator;
 /// How many of the last digits make a text hold a number.
 const TELLING: usize = 7;
 
-/// The text with [`HIDDEN`] in the place of the digits that a mask of this number hides. Of a number that is masked already
+/// The text with `HIDDEN` in the place of the digits that a mask of this number hides. Of a number that is masked already
 /// the middle is not known, and any digits may stand there.
 pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     let digits = number.digits();
