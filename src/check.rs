@@ -22,10 +22,10 @@ Exit codes:
   64   the command line is wrong
   78   something has to be mended";
 
-/// What Asterisk says to a second login where `allowmultiplelogin = no`.
+/// Asterisk's answer to a second login where `allowmultiplelogin = no`.
 const IN_USE: &str = "Login Already In Use";
 
-/// What to do about it.
+/// The advice that goes with it.
 const MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
 /// Checks the file at `path`, and with `connect` the Asterisk that it names. Ends with 0 or 78.

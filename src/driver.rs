@@ -173,7 +173,7 @@ impl Driver {
         now
     }
 
-    /// What the link has for us at once, if anything.
+    /// The next input of the link, if one is there already.
     fn poll_link(&mut self) -> Option<Woken> {
         match &mut self.link {
             Link::Down => None,

@@ -85,7 +85,7 @@ enum Purpose<H> {
     Holder(CallId),
     /// To hang up a channel of the call; the answer is for whoever asked, if any.
     HangUp(CallId, CallChannel, Option<H>),
-    /// What the AMI user may read.
+    /// The question which events the AMI user may read.
     Rights,
     /// The call whose events show that those of calls arrive.
     CallToNowhere,
@@ -127,7 +127,7 @@ impl EngineSettings {
     }
 }
 
-/// What the journal says of earlier runs.
+/// The journal's account of earlier runs.
 #[derive(Debug, Default)]
 pub struct EarlierRuns {
     /// The calls that were requested and neither refused nor ended.

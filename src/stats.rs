@@ -45,9 +45,9 @@ struct Minute {
     answered: Answers,
     /// The longest of these times, in milliseconds.
     slowest: u32,
-    /// Of the calls that ended, those that had been answered.
+    /// Ended calls that had been answered.
     ended_answered: u32,
-    /// Of the calls that ended, those of which nobody knows whether they had been answered.
+    /// Ended calls of which nobody knows whether they had been answered.
     ended_unclear: u32,
     /// In the order of [`Outcome::ALL`].
     ended: [u32; Outcome::ALL.len()],

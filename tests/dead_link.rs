@@ -154,7 +154,7 @@ fn asterisk_16_that_stops_gracefully_is_not_ready() {
 /// Its calls would be free a minute after their end only, and nobody would be seen answering.
 fn may_not_read_calls(version: &'static str) {
     let pbx = Pbx::start(version);
-    // Of several lines the last one counts.
+    // The last of several lines counts.
     pbx.add_to("manager.conf", "[originatord](+)\nread = system,user");
     pbx.rx("manager reload");
     let daemon = Daemon::start_unready(&pbx.ami(), &[]);

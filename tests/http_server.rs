@@ -183,7 +183,7 @@ fn closed_stream_frees_its_slot_at_once() {
         match round % 3 {
             // A closed half is the end of a stream's reader, as it is for nginx.
             0 => stream.close_write(),
-            // What is sent behind the request does not hide the end.
+            // Bytes behind the request do not hide the end.
             1 => _ = stream.stream().write_all(b"GET /healthz HTTP/1.1\r\n"),
             _ => {}
         }

@@ -178,7 +178,7 @@ fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
     }
 }
 
-/// What Asterisk lists of an answered call.
+/// The channels that Asterisk lists for an answered call.
 fn listed(id: &str, number: &str) -> Vec<String> {
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\r\nLinkedid: {id}\r\nChannelStateDesc: Up");
     vec![half(id), half(&format!("od-lock-{number}"))]

@@ -61,7 +61,7 @@ pub struct Policy {
 pub struct Attempt {
     /// When it was asked for.
     pub time: SystemTime,
-    /// Who was called.
+    /// The number that was called.
     pub number: Number,
     /// The name of the key that asked.
     pub key: Arc<str>,
@@ -177,7 +177,7 @@ impl Gate {
     }
 
     fn note(&mut self, turn: Instant, number: Number, key: &Arc<str>) {
-        // Of a masked number nobody knows which one it is.
+        // A masked number stands for a thousand numbers.
         if self.policy.attempts_per_number.is_some() && !number.is_masked() {
             self.numbers.entry(number).or_default().insert(turn);
             let place = self.attempts.partition_point(|(other, _)| *other <= turn);

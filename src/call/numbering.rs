@@ -17,7 +17,7 @@ const MAX_SPELLED: usize = MAX_DIGITS + National::MAX_PREFIX;
 /// Fewest digits behind a national prefix that begins with 0, where their count is not configured.
 const MIN_NATIONAL: usize = 7;
 
-/// What is wrong with a number.
+/// The rule that a phone number breaks.
 const INVALID: Invalid = Invalid {
     field: "phone_number",
     rule: "must be an optional + or 00 and 3 to 15 digits, the first not 0; spaces, dashes, ., (, ) and / are ignored",

@@ -1,6 +1,6 @@
 //! Room, caller id and language: text that holds nothing but what it is called.
 //!
-//! What can be made safe is made safe and taken; what would mean something else is refused.
+//! Input that can be made safe is made safe and taken; input that would mean something else is refused.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -38,7 +38,7 @@ pub(super) const OF_A_CONFERENCE: [&str; 4] = ["Newstate", "ConfbridgeJoin", "Co
 const MAX_CONTEXTS: usize = 32;
 const MAX_STEPS: usize = 10_000;
 
-/// What Asterisk lists of a context.
+/// The answer to ShowDialPlan for one context.
 pub(super) enum Listing {
     Listed(Dialplan),
     /// No such context, or nothing is in it.

@@ -1,4 +1,4 @@
-//! What `check` has found, line by line.
+//! The report of `check`, line by line.
 
 use std::io::{self, Write};
 

@@ -49,7 +49,7 @@ pub(super) struct Report<'t> {
     problems: Vec<Problem>,
     /// Secrets that everybody knows; whether that is a problem depends on who can get at them.
     placeholders: Vec<Problem>,
-    /// What works, and had better be otherwise.
+    /// Settings that work, but should be changed.
     warnings: Vec<Problem>,
     /// The files that keys name.
     files: Vec<NamedFile>,

@@ -98,7 +98,7 @@ impl<O, H> Engine<O, H> {
             // The call ended between the request and now.
             false if is_gone => Err(HangUpError::AlreadyEnded),
             false => {
-                // Whatever ends the call now, it was not us.
+                // If the call ends now, this hang-up did not end it.
                 self.fact(now, id, Fact::HangUpRefused);
                 Err(HangUpError::Rejected(response.message.as_str().into()))
             }

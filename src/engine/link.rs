@@ -288,7 +288,7 @@ impl<O, H> Engine<O, H> {
         self.ready_again(now);
     }
 
-    /// What kept calls from being made is over.
+    /// The obstacle to making calls is gone.
     pub(super) fn ready_again(&mut self, now: Now) {
         if self.link.is_recorded {
             self.say_ready();

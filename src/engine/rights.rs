@@ -26,7 +26,7 @@ pub(super) const NO_EVENTS: &str =
 /// A channel that comes and goes at once, as there is no such context.
 const NOWHERE: &str = "Local/originatord-check@originatord-check";
 
-/// What is known of the events of calls.
+/// Whether events of calls arrive, as far as this link has shown.
 pub(super) enum CallEvents {
     /// There is no reason to doubt that they arrive.
     Expected,
@@ -57,7 +57,7 @@ impl<O, H> Engine<O, H> {
         if !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
             return;
         }
-        // Of several lines the last one counts.
+        // The last of several lines counts.
         let variable = format!("AST_CONFIG(manager.conf,{user},read,-1)");
         if let Some(session) = self.link.session() {
             let action = Action::Other("GetVar", vec![("Variable", variable)]);
@@ -68,7 +68,7 @@ impl<O, H> Engine<O, H> {
 
     pub(super) fn receive_rights(&mut self, now: Now, response: &Response) {
         let classes = response.frame.text("Value").filter(|_| response.success);
-        // Who does not know the function says nothing either way.
+        // An Asterisk without the function proves nothing either way.
         let Some(classes) = classes else { return };
         if !classes.trim().split(',').any(|class| matches!(class, "call" | "all")) {
             self.call_nowhere(now);

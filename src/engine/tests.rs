@@ -189,7 +189,7 @@ impl Bench {
         if self.may_read != "-" {
             self.receive(&format!("Response: Success\nActionID: {}\nValue: {}", self.id_of("GetVar"), self.may_read));
         }
-        // What is counted is what the test asks for.
+        // The test counts only what it asks for itself.
         self.sent = self.sent.replace("Action: GetVar", "Action: asked at login");
     }
 

@@ -25,13 +25,13 @@ const MAX_OTHERS: usize = if cfg!(test) { 300 } else { 50_000 };
 pub(super) struct UnknownCalls {
     started: SystemTime,
     recorded_until: Option<SystemTime>,
-    /// Those that this run has adopted, ended or not: none is adopted twice.
+    /// Calls that this run has adopted, ended or not: none is adopted twice.
     adopted: HashSet<CallId>,
-    /// Those of the list under way that may be ours.
+    /// Calls in the list under way that may be ours.
     candidates: HashSet<CallId>,
-    /// Those of other daemons, up to the last list.
+    /// Calls of other daemons, up to the last list.
     others: HashSet<CallId>,
-    /// Those of them that the list under way has.
+    /// Calls of other daemons in the list under way.
     listed_others: HashSet<CallId>,
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use memchr::memmem;
 
-/// What the names of compressed files end with; their text cannot be searched.
+/// Endings of compressed files' names; their text cannot be searched.
 const COMPRESSED: [&str; 7] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z"];
 
 /// Bytes read at once.

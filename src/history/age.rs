@@ -74,7 +74,7 @@ fn stored(connection: &Connection) -> rusqlite::Result<Option<SystemTime>> {
     Ok(since_1970.and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time)))
 }
 
-/// What a run of the clean-up has done.
+/// The result of one run of the clean-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Deleted {
     pub(super) count: usize,

@@ -9,7 +9,7 @@ use crate::call::Number;
 use crate::files;
 use crate::journal::sink::{Cleaner, Erased};
 
-/// What SQLite puts beside a database.
+/// Endings of the files that SQLite puts beside a database.
 pub const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Erases all calls to this number from the database at `path`, if it is there, so that nothing of them is left in its

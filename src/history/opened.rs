@@ -12,10 +12,10 @@ use rusqlite::{Connection, ErrorCode, ffi};
 use super::schema;
 use crate::files::{self, FileId};
 
-/// What every SQLite database begins with.
+/// The first bytes of every SQLite database.
 const MAGIC: [u8; 16] = *b"SQLite format 3\0";
 
-/// What somebody else has done to the file.
+/// A change that another program has made to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// Nothing is at the path any longer.

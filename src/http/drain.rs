@@ -19,7 +19,7 @@ type Ticket = mpsc::Sender<Infallible>;
 pub struct Drain(Arc<Shared>);
 
 struct Shared {
-    /// What each new request gets a clone of, until the daemon stops.
+    /// Cloned for each new request, until the daemon stops.
     ticket: Mutex<Option<Ticket>>,
     tickets: tokio::sync::Mutex<mpsc::Receiver<Infallible>>,
     overdue: CancellationToken,

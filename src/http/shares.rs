@@ -20,7 +20,7 @@ pub struct StreamSlots(Arc<Mutex<Streams>>);
 
 struct Streams {
     free: usize,
-    /// What closes each stream, by key and by age.
+    /// The token that closes each stream, by key and by age.
     of_keys: HashMap<Arc<str>, BTreeMap<u64, CancellationToken>>,
     next: u64,
 }

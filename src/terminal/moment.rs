@@ -38,7 +38,7 @@ impl FromStr for Moment {
     }
 }
 
-/// What a day looks like.
+/// The form of a day.
 const DAY: &str = "2026-11-25";
 
 impl Moment {

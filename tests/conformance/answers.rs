@@ -121,7 +121,7 @@ pub(super) fn strangers(version: &'static str) {
     }
 }
 
-/// What is answered after `core stop gracefully`, while a call lives, and after `core abort shutdown`.
+/// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort shutdown`.
 pub(super) fn stopping_gracefully(version: &'static str) {
     let ((real, _turn), simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let mut sessions = [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));

@@ -1,4 +1,4 @@
-//! What the samples' dialplan really runs, step by step, as `Newexten` tells it.
+//! The steps that the samples' dialplan really runs, as `Newexten` tells them.
 
 use super::client::Client;
 use super::stage;
@@ -14,7 +14,7 @@ pub(super) fn special_extensions_end_at_once(version: &'static str) {
     pbx.rx("manager reload");
     let ami = Ami { address: pbx.setting("AMI_ADDRESS"), secret: "hush" };
     // The timeout is long enough for a slow machine to have the call answered before.
-    // Who hangs up goes to h, a call that fails to failed, and one at its absolute timeout to T.
+    // A hung-up channel goes to h, a failed call to failed, and a call at its absolute timeout to T.
     for (number, variable, extension) in
         [("79990300200", "X=1", "h"), ("79990300486", "X=1", "failed"), ("79990300001", "TIMEOUT(absolute)=6", "T")]
     {

@@ -1,6 +1,6 @@
 //! Whether a callee whose join was never seen certainly was not in the room.
 
-/// What is known about the events that would have shown a join of this call.
+/// Evidence that a join of this call would have been seen.
 ///
 /// "No join seen" proves nothing by itself: the AMI user's event filter may hold join events back, the context may lead
 /// into a queue instead of a conference, or the join may have happened while nobody watched. Only where all of these are

@@ -3,7 +3,7 @@
 use crate::call::numbering::{National, Numbering};
 use crate::config::reader::{Found, Report, Table};
 
-/// What the national form has to be.
+/// The rule for the national form of a number.
 const WHAT: &str =
     "country_code is 1 to 3 digits, as \"7\", national_prefix 1 to 4, as \"8\", and a number has at most 15";
 

@@ -13,7 +13,7 @@ use crate::config::reader::Report;
 use crate::files::{self, FileId};
 use crate::history;
 
-/// What the daemon does with a file.
+/// The purpose that a configured file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Use {
     /// It reads the file.

@@ -87,7 +87,7 @@ fn ended_calls_are_forgotten_by_and_by() {
     assert_nothing_left(&bench);
 }
 
-/// What Asterisk lists of a call in a conference.
+/// The channels that Asterisk lists for a call in a conference.
 fn invented(id: CallId, number: u64) -> [String; 2] {
     let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
     [half(&id.to_string()), half(&lock(&number.to_string()))]

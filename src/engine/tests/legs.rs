@@ -44,7 +44,7 @@ fn last_end(bench: &Bench) -> &crate::call::outcome::End {
 fn redirected_leg_keeps_number_taken_until_its_hangup() {
     let mut bench = Bench::ready();
     let (id, leg) = redirected(&mut bench, "7001");
-    // Whoever the leg talks to now is no leg of the call.
+    // The channel that the leg talks to now is no leg of the call.
     bench.event("Newchannel", "operator", &id, "");
     bench.idle(Duration::from_millis(1600));
     bench.list(&[listed_leg(&id, &leg), listed_leg(&id, "operator")]);

@@ -131,7 +131,7 @@ fn refused_list_keeps_link_and_ends_no_call() {
     bench.hang_up_halves(&id, "7999", 17);
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.events().last(), Some(&"call.ended"));
-    // What was refused is asked for again.
+    // The refused action is sent again.
     let lists = bench.count("CoreShowChannels");
     bench.answer_ping();
     assert_eq!((bench.count("CoreShowChannels"), &bench.ready), (lists + 1, &Ok(())));

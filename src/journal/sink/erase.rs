@@ -21,7 +21,7 @@ use crate::call::Number;
 use crate::config::JournalFile;
 use crate::files;
 
-/// What an erasure has done, and what it has not.
+/// The result of an erasure, with the files that it could not clean.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Erased {
     /// Records and calls that are gone.
@@ -73,7 +73,7 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
         let path = if count == 0 { path.clone() } else { numbered(&path, count) };
         erased.add(erase_at(&path, number).unwrap_or_else(|error| Erased::failure(&path, error)));
     }
-    // What a crash can have left of a rotation.
+    // A crash can have left this file in the middle of a rotation.
     let spare = numbered(&path, 0);
     erased.add(erase_at(&spare, number).unwrap_or_else(|error| Erased::failure(&spare, error)));
     erased.note_copies(&path, number, |other| other == name || newest_of(other).is_some());

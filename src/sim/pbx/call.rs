@@ -63,7 +63,7 @@ pub(super) struct Call {
     one: Option<u64>,
     two: Option<u64>,
     leg: Option<u64>,
-    /// Whoever answers where a channel was redirected to.
+    /// The channel that answers where a channel was redirected to.
     other: Option<u64>,
     /// The last that the gateway said.
     heard: Option<String>,

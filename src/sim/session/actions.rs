@@ -231,7 +231,7 @@ impl Session {
         }
     }
 
-    /// What asks for the user's `read =` in manager.conf.
+    /// The expression that reads the user's `read =` from manager.conf.
     fn read_line(&self) -> String {
         format!("AST_CONFIG(manager.conf,{},read,-1)", self.user.name)
     }

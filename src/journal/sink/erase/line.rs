@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::call::Number;
 use crate::journal::sink::past::without_nuls;
 
-/// What has become of a line.
+/// The erasure's result for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cleaned {
     /// It does not have the number.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::TAIL;
 use crate::files::{self, FileId};
 
-/// What somebody else has done to the file at the configured path.
+/// A change that another program has made to the file at the configured path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     /// Nothing is there any longer.

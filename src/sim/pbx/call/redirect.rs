@@ -55,7 +55,7 @@ impl Pbx {
         }
     }
 
-    /// Whoever answers is a new channel with the call's Linkedid.
+    /// The answering channel is new and has the call's Linkedid.
     fn dial_elsewhere(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
         let Some(linkedid) = from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone()) else {
             return;
