@@ -1,10 +1,11 @@
-//! How fast bytes become messages: our codec against memchr over the same bytes, the least that anybody can do who
-//! looks at them, and against other parsers of the AMI. The bytes are what Asterisk says, with every class of events
-//! on, of many calls at once.
+//! How fast bytes become messages: our codec against memchr over the same bytes, the least that
+//! anybody can do who looks at them, and against other parsers of the AMI. The bytes are what
+//! Asterisk says, with every class of events on, of many calls at once.
 //!
-//! `cargo bench --bench codec`; the others are processes of their own (`benches/peers/`). All sides take turns. What else
-//! the machine does meanwhile is kept out: of ours the fastest time for each piece of the bytes counts, as a piece takes
-//! microseconds, and of the others, who are given the benefit, the CPU time of their fastest turn.
+//! `cargo bench --bench codec`; the others are processes of their own (`benches/peers/`). All sides
+//! take turns. What else the machine does meanwhile is kept out: of ours the fastest time for each
+//! piece of the bytes counts, as a piece takes microseconds, and of the others, who are given the
+//! benefit, the CPU time of their fastest turn.
 
 mod support;
 
@@ -40,7 +41,10 @@ fn main() {
         needed: messages.iter().filter(|message| is_needed(&message.name)).count(),
     };
     let Transcript { bytes, frames, needed } = &transcript;
-    println!("{calls} calls: {frames} messages, {:.1} MB; {needed} of them are needed", mega(bytes.len() as f64));
+    println!(
+        "{calls} calls: {frames} messages, {:.1} MB; {needed} of them are needed",
+        mega(bytes.len() as f64)
+    );
 
     let mut sides = [
         // Folded, as counting alone needs no positions.
@@ -53,7 +57,9 @@ fn main() {
         Side::new("codec", |transcript, times| decode(transcript, times, |_| {})),
         Side::new("codec and messages", |transcript, times| {
             let mut others = 0;
-            decode(transcript, times, |frame| others += usize::from(Message::parse(frame) == Message::Other));
+            decode(transcript, times, |frame| {
+                others += usize::from(Message::parse(frame) == Message::Other)
+            });
             assert_eq!(others, transcript.frames - transcript.needed);
         }),
     ];
@@ -72,7 +78,10 @@ fn main() {
         seconds
     };
     let [lines, absent, codec, all] = sides.map(|side| show(side.name, side.seconds()));
-    let best = peers.into_iter().map(|peer| show(&peer.name.clone(), peer.finish())).fold(f64::INFINITY, f64::min);
+    let best = peers
+        .into_iter()
+        .map(|peer| show(&peer.name.clone(), peer.finish()))
+        .fold(f64::INFINITY, f64::min);
 
     section("against these");
     for (what, other, least) in [
@@ -133,7 +142,8 @@ impl Side {
 fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8]) -> usize) {
     let mut buffer = Vec::new();
     for chunk in transcript.bytes.chunks(CHUNK) {
-        // That a socket's bytes are copied is not what is measured, but that they are in the cache then.
+        // That a socket's bytes are copied is not what is measured, but that they are in the cache
+        // then.
         buffer.clear();
         buffer.extend_from_slice(chunk);
         let began = Instant::now();
@@ -144,7 +154,8 @@ fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8])
 
 /// Decodes all bytes, as they would come from a socket.
 fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnMut(&Frame)) {
-    let (mut codec, mut input) = (Codec::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
+    let (mut codec, mut input) =
+        (Codec::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
     assert!(matches!(codec.decode(&mut input), Ok(Some(Received::Banner(_)))));
     let mut frames = 0;
     for chunk in transcript.bytes.chunks(CHUNK) {
@@ -174,7 +185,9 @@ fn allocations(transcript: &Transcript) {
     let times = || Vec::with_capacity(transcript.bytes.len() / CHUNK + 1);
     let per_header = |info: AllocationInfo| info.count_total as f64 / headers as f64;
     let codec = per_header(measure(|| decode(transcript, &mut times(), |_| {})));
-    let all = per_header(measure(|| decode(transcript, &mut times(), |frame| _ = black_box(Message::parse(frame)))));
+    let all = per_header(measure(|| {
+        decode(transcript, &mut times(), |frame| _ = black_box(Message::parse(frame)))
+    }));
     figure("by the codec, per header", format!("{codec:.4}"), "< 0.001", codec < 0.001);
     figure("by codec and messages, per header", format!("{all:.4}"), "< 0.01", all < 0.01);
 }
@@ -192,14 +205,21 @@ fn skipping(messages: &[transcript::Message]) {
         began.elapsed().as_secs_f64() / f64::from(count)
     };
     let fastest = |times: Vec<f64>| times.into_iter().fold(f64::INFINITY, f64::min);
-    let (shorts, longs): (Vec<f64>, Vec<f64>) = (0..rounds).map(|_| (parse(&short), parse(&long))).unzip();
+    let (shorts, longs): (Vec<f64>, Vec<f64>) =
+        (0..rounds).map(|_| (parse(&short), parse(&long))).unzip();
     let (short, long) = (fastest(shorts), fastest(longs));
     scale("looking at one", format!("{:.0} ns", short * 1e9));
     let ratio = long / short;
-    figure("looking at one a hundred times longer takes longer", format!("x {ratio:.2}"), "< 1.2", ratio < 1.2);
+    figure(
+        "looking at one a hundred times longer takes longer",
+        format!("x {ratio:.2}"),
+        "< 1.2",
+        ratio < 1.2,
+    );
 }
 
-/// Another parser: a process that goes through the transcript each time it is told to, and says how long it took.
+/// Another parser: a process that goes through the transcript each time it is told to, and says how
+/// long it took.
 struct Peer {
     name: String,
     child: Child,
@@ -222,14 +242,21 @@ impl Peer {
             .arg(&target)
             .status();
         assert!(status.is_ok_and(|status| status.success()), "the other parsers cannot be built");
-        let program = target.join(if support::is_smoke() { "debug/peers" } else { "release/peers" });
+        let program =
+            target.join(if support::is_smoke() { "debug/peers" } else { "release/peers" });
         let crates = ["asterisk-rs-ami", "asterisk-ami"];
-        let mut peers: Vec<Self> =
-            crates.into_iter().map(|name| Self::start(name, Command::new(&program).arg(name), transcript)).collect();
+        let mut peers: Vec<Self> = crates
+            .into_iter()
+            .map(|name| Self::start(name, Command::new(&program).arg(name), transcript))
+            .collect();
         let python = here.join(".cache/venv-compare/bin/python3");
         assert!(python.exists(), "make bench installs panoramisk first");
         let script = here.join("benches/peers/peer.py");
-        peers.push(Self::start("panoramisk (Python)", Command::new(python).arg(script), transcript));
+        peers.push(Self::start(
+            "panoramisk (Python)",
+            Command::new(python).arg(script),
+            transcript,
+        ));
         peers
     }
 
@@ -251,7 +278,8 @@ impl Peer {
         self.input.write_all(b"\n").expect("it listens");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("it answers");
-        self.seconds.push(line.trim().parse().unwrap_or_else(|_| panic!("{} said {line:?}", self.name)));
+        self.seconds
+            .push(line.trim().parse().unwrap_or_else(|_| panic!("{} said {line:?}", self.name)));
     }
 
     /// The fastest of its times.

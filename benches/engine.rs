@@ -1,5 +1,6 @@
-//! Whether the cost of a call grows with the number of live calls: the engine alone, with an Asterisk that answers at
-//! once, among few live calls and among many, in turns. And what a live call weighs.
+//! Whether the cost of a call grows with the number of live calls: the engine alone, with an
+//! Asterisk that answers at once, among few live calls and among many, in turns. And what a live
+//! call weighs.
 //!
 //! `cargo bench --bench engine`
 
@@ -12,7 +13,8 @@ use support::{figure, median, scale, section};
 use world::World;
 
 fn main() {
-    let (many, rounds, calls) = if support::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
+    let (many, rounds, calls) =
+        if support::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
     let few = 100;
     let (mut among_few, mut among_many) = (World::new(few), World::new(0));
     let weight = grow(&mut among_many, many);
@@ -22,15 +24,23 @@ fn main() {
         manys.push(time(&mut among_many, calls));
     }
     let (few_took, many_took) = (median(fews), median(manys));
-    section(&format!("the engine alone: a whole call, from request to end, {rounds} rounds of {calls} in turns"));
+    section(&format!(
+        "the engine alone: a whole call, from request to end, {rounds} rounds of {calls} in turns"
+    ));
     scale(&format!("among {few} live calls"), format!("{few_took:.2} µs"));
     scale(&format!("among {many} live calls"), format!("{many_took:.2} µs"));
     // Here caches that are too small weigh more than in the whole daemon, for which the target is.
     scale("among many / among few", format!("{:.2}", many_took / few_took));
-    figure("memory of a live call, besides its strings", format!("{weight} bytes"), "<= 512 bytes", weight <= 512);
+    figure(
+        "memory of a live call, besides its strings",
+        format!("{weight} bytes"),
+        "<= 512 bytes",
+        weight <= 512,
+    );
 }
 
-/// Lets so many calls begin that live on, each in its conference; returns what one weighs, in bytes.
+/// Lets so many calls begin that live on, each in its conference; returns what one weighs, in
+/// bytes.
 fn grow(world: &mut World, calls: u64) -> i64 {
     let mut strings = 0;
     let weighed = measure(|| {

@@ -1,7 +1,8 @@
-//! What the load generator costs: its CPU time for each request, against that of a bare hyper client which sends the
-//! same requests at the same rate on kept-alive connections, and does nothing else: it keeps no count, and follows no
-//! call. Both talk to the same stand-in for a daemon, which says yes to everything and tells the whole story of each
-//! call in its event stream at once.
+//! What the load generator costs: its CPU time for each request, against that of a bare hyper
+//! client which sends the same requests at the same rate on kept-alive connections, and does
+//! nothing else: it keeps no count, and follows no call. Both talk to the same stand-in for a
+//! daemon, which says yes to everything and tells the whole story of each call in its event stream
+//! at once.
 //!
 //! `cargo bench --bench load`, with `--smoke` for a moment only.
 
@@ -32,7 +33,8 @@ const KEY: &str = "k3y-of-the-benchmark";
 /// Of the bare client.
 const CONNECTIONS: u64 = 16;
 
-/// How many times what the bare client takes the generator may, which follows seven events a call besides.
+/// How many times what the bare client takes the generator may, which follows seven events a call
+/// besides.
 const MOST: f64 = 4.0;
 
 /// Events that may wait for the generator; enough that none is missed.
@@ -40,10 +42,15 @@ const EVENTS: usize = 1 << 16;
 
 fn main() {
     let args: Vec<_> = std::env::args().collect();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     if let Some(at) = args.iter().position(|arg| arg == "--bare") {
         let number = |n: usize| args[at + n].parse().expect("a number");
-        return runtime().block_on(bare(args[at + 1].parse().expect("an address"), number(2), number(3)));
+        return runtime().block_on(bare(
+            args[at + 1].parse().expect("an address"),
+            number(2),
+            number(3),
+        ));
     }
     let asked = |word| args.iter().any(|arg| arg == word);
     // `cargo test` runs it as well, and only `cargo bench` says so.
@@ -58,13 +65,27 @@ fn main() {
         let bare = cpu_of(Command::new(&program).arg("--bare").args(bare));
         let report = tempfile::NamedTempFile::new().expect("a file");
         let mut load = Command::new(env!("CARGO_BIN_EXE_originatord"));
-        load.args(["load", "--url", &format!("http://{address}"), "--numbers", "1000000-1099999", "--json"]);
-        load.arg(report.path()).args(["--rate", &rate.to_string(), "--duration", &format!("{seconds}s")]);
+        load.args([
+            "load",
+            "--url",
+            &format!("http://{address}"),
+            "--numbers",
+            "1000000-1099999",
+            "--json",
+        ]);
+        load.arg(report.path()).args([
+            "--rate",
+            &rate.to_string(),
+            "--duration",
+            &format!("{seconds}s"),
+        ]);
         let load = cpu_of(load.env("ORIGINATORD_KEY", KEY));
-        let report: Value = serde_json::from_reader(report.reopen().expect("a report")).expect("JSON");
+        let report: Value =
+            serde_json::from_reader(report.reopen().expect("a report")).expect("JSON");
         assert_eq!(report["run"]["calls"]["outcomes"]["completed"], count, "{report:#}");
         let each = |cpu: Duration| format!("{:.1} µs", cpu.as_secs_f64() * 1e6 / f64::from(count));
-        let (late, ratio) = (&report["run"]["latency_ms"]["late"]["p99"], load.as_secs_f64() / bare.as_secs_f64());
+        let (late, ratio) =
+            (&report["run"]["latency_ms"]["late"]["p99"], load.as_secs_f64() / bare.as_secs_f64());
         println!(
             "{count} requests at {rate}/s: {} bare, {} with load; left late by p99 {late} ms",
             each(bare),
@@ -87,7 +108,8 @@ fn cpu_of(command: &mut Command) -> Duration {
 fn cpu_of_children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     let after_name = stat.rsplit(") ").next().expect("fields");
-    let ticks = after_name.split(' ').skip(13).take(2).map(|field| field.parse::<u32>().expect("a number"));
+    let ticks =
+        after_name.split(' ').skip(13).take(2).map(|field| field.parse::<u32>().expect("a number"));
     // There are 100 a second on every Linux that Rust runs on.
     ticks.sum::<u32>() * Duration::from_millis(10)
 }
@@ -146,7 +168,11 @@ async fn serve(tell: std::sync::mpsc::Sender<SocketAddr>) {
 
 type Body = http_body_util::combinators::BoxBody<Bytes, Infallible>;
 
-async fn answer(request: Request<Incoming>, events: &broadcast::Sender<Bytes>, calls: &AtomicU64) -> Response<Body> {
+async fn answer(
+    request: Request<Incoming>,
+    events: &broadcast::Sender<Bytes>,
+    calls: &AtomicU64,
+) -> Response<Body> {
     if request.uri().path() == "/api/events" {
         let first = stream::iter([Bytes::from_static(b"id:1-0\n\n")]);
         let more = stream::unfold(events.subscribe(), |mut events| async {

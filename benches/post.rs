@@ -1,5 +1,6 @@
-//! What the daemon adds to an Originate, on a real Asterisk: a POST on a warm connection against the same Originate
-//! written raw to the same Asterisk's AMI socket, one after the other, in turns. Then what the daemon weighs.
+//! What the daemon adds to an Originate, on a real Asterisk: a POST on a warm connection against
+//! the same Originate written raw to the same Asterisk's AMI socket, one after the other, in turns.
+//! Then what the daemon weighs.
 //!
 //! `cargo bench --bench post`, with `--smoke` for a few rounds only.
 
@@ -40,13 +41,26 @@ fn main() {
     println!("{rounds} rounds, in turns, on one Asterisk {}", pbx.setting("VERSION"));
     println!("raw Originate to its receipt   median {:>9.3?}  p99 {:>9.3?}", raw.median, raw.p99);
     println!("POST to its reply              median {:>9.3?}  p99 {:>9.3?}", post.median, post.p99);
-    report("added by the daemon, median", &format!("{added:.3?}"), "< 1 ms", added < Duration::from_millis(1));
-    report("resident, idle", &format!("{:.1} MB", f64::from(idle) / 1024.0), "< 12 MB", idle < 12 * 1024);
+    report(
+        "added by the daemon, median",
+        &format!("{added:.3?}"),
+        "< 1 ms",
+        added < Duration::from_millis(1),
+    );
+    report(
+        "resident, idle",
+        &format!("{:.1} MB", f64::from(idle) / 1024.0),
+        "< 12 MB",
+        idle < 12 * 1024,
+    );
     pbx.down();
 }
 
 fn report(figure: &str, value: &str, target: &str, met: bool) {
-    println!("{figure:<30} {value:>12}   target {target:<8} {}", if met { "met" } else { "NOT MET" });
+    println!(
+        "{figure:<30} {value:>12}   target {target:<8} {}",
+        if met { "met" } else { "NOT MET" }
+    );
 }
 
 struct Quantiles {
@@ -99,7 +113,9 @@ impl Ami {
         lines.read_line(&mut String::new()).expect("a banner");
         let mut ami = Self { stream, lines };
         let secret = pbx.setting("AMI_SECRET");
-        let login = format!("Action: Login\r\nActionID: login\r\nUsername: originatord\r\nSecret: {secret}\r\n\r\n");
+        let login = format!(
+            "Action: Login\r\nActionID: login\r\nUsername: originatord\r\nSecret: {secret}\r\n\r\n"
+        );
         ami.stream.write_all(login.as_bytes()).expect("sends");
         ami.answer_to("login");
         ami
@@ -124,7 +140,10 @@ impl Ami {
         let (mut frame, wanted) = (String::new(), format!("ActionID: {id}\r\n"));
         loop {
             let start = frame.len();
-            assert!(self.lines.read_line(&mut frame).expect("a line") > 0, "Asterisk closed the connection");
+            assert!(
+                self.lines.read_line(&mut frame).expect("a line") > 0,
+                "Asterisk closed the connection"
+            );
             if frame[start..].trim().is_empty() {
                 if frame.starts_with("Response: Success") && frame.contains(&wanted) {
                     return;

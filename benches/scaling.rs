@@ -1,5 +1,6 @@
-//! How the engine behaves from 1 call a second to 10 000, and up to 1 000 000 live calls: on virtual time, with every call
-//! played to its end, so that what it takes of a core can be measured long before any Asterisk could keep up.
+//! How the engine behaves from 1 call a second to 10 000, and up to 1 000 000 live calls: on
+//! virtual time, with every call played to its end, so that what it takes of a core can be measured
+//! long before any Asterisk could keep up.
 //!
 //! `cargo bench --bench scaling`, with `--smoke` for the small rows only.
 
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 use world::World;
 
 /// Calls a second, and how many live at once if each takes 100 s.
-const ROWS: [(u64, u64); 5] = [(1, 100), (10, 1_000), (100, 10_000), (1_000, 100_000), (10_000, 1_000_000)];
+const ROWS: [(u64, u64); 5] =
+    [(1, 100), (10, 1_000), (100, 10_000), (1_000, 100_000), (10_000, 1_000_000)];
 
 /// Whole calls that are played in each row.
 const CALLS: u64 = 20_000;
@@ -42,11 +44,20 @@ fn main() {
         );
     }
     println!();
-    println!("the calls of another daemon on the same Asterisk, told to this one: {:.2?} a call", foreign(calls));
+    println!(
+        "the calls of another daemon on the same Asterisk, told to this one: {:.2?} a call",
+        foreign(calls)
+    );
 }
 
-/// Plays so many calls at this rate, each new one in place of the oldest; the time that took, without lists.
-fn play(world: &mut World, alive: &mut VecDeque<(String, String)>, rate: u64, calls: u64) -> Duration {
+/// Plays so many calls at this rate, each new one in place of the oldest; the time that took,
+/// without lists.
+fn play(
+    world: &mut World,
+    alive: &mut VecDeque<(String, String)>,
+    rate: u64,
+    calls: u64,
+) -> Duration {
     let mut busy = Duration::ZERO;
     let step = Duration::from_secs(1) / rate as u32;
     for _ in 0..calls {
@@ -70,9 +81,12 @@ fn play(world: &mut World, alive: &mut VecDeque<(String, String)>, rate: u64, ca
     busy
 }
 
-/// Waits until a list of all channels is asked for, as it is each minute; the time to settle with it.
+/// Waits until a list of all channels is asked for, as it is each minute; the time to settle with
+/// it.
 fn next_list(world: &mut World, alive: &VecDeque<(String, String)>) -> Duration {
-    let asked = (0..120).find_map(|_| world.pass(Duration::from_secs(1))).expect("a list is asked for each minute");
+    let asked = (0..120)
+        .find_map(|_| world.pass(Duration::from_secs(1)))
+        .expect("a list is asked for each minute");
     list(world, alive, &asked)
 }
 
@@ -103,10 +117,15 @@ fn foreign(calls: u64) -> Duration {
     let mut world = World::new(100);
     let began = Instant::now();
     for call in 0..calls {
-        let (id, lock) = (format!("od-01m80000000000000000{call:06}"), format!("od-lock-78{call:09}"));
-        for (event, uniqueid) in
-            [("Newchannel", &id), ("Newchannel", &lock), ("Newstate", &id), ("Hangup", &lock), ("Hangup", &id)]
-        {
+        let (id, lock) =
+            (format!("od-01m80000000000000000{call:06}"), format!("od-lock-78{call:09}"));
+        for (event, uniqueid) in [
+            ("Newchannel", &id),
+            ("Newchannel", &lock),
+            ("Newstate", &id),
+            ("Hangup", &lock),
+            ("Hangup", &id),
+        ] {
             world.receive(format!(
                 "Event: {event}\r\nChannelStateDesc: Ringing\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\nCause: 17"
             ));

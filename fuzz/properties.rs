@@ -1,5 +1,5 @@
-//! What has to hold for any bytes whatever: the fuzzer looks for those for which it does not, and the tests replay
-//! what it has found worth keeping.
+//! What has to hold for any bytes whatever: the fuzzer looks for those for which it does not, and
+//! the tests replay what it has found worth keeping.
 
 #![allow(dead_code, reason = "each target uses one of them")]
 
@@ -58,8 +58,8 @@ pub fn codec(data: &[u8]) {
     assert_eq!(decode(7), whole);
 }
 
-/// A frame's headers are read without a panic, and what it says can be put into an Originate only as it is: one line a
-/// header, none longer than Asterisk takes, or not at all.
+/// A frame's headers are read without a panic, and what it says can be put into an Originate only
+/// as it is: one line a header, none longer than Asterisk takes, or not at all.
 pub fn message(data: &[u8]) {
     let frame = Frame::new(Bytes::copy_from_slice(data));
     let _ = Message::parse(&frame);
@@ -84,11 +84,16 @@ pub fn message(data: &[u8]) {
     }
     let lines: Vec<&[u8]> = out[6..].split_inclusive(|byte| *byte == b'\n').collect();
     assert_eq!(lines.len(), headers + 1, "one line for each header, and the end");
-    assert!(lines.iter().all(|line| line.ends_with(b"\r\n") && line.len() <= MAX_LINE && !line.contains(&0)));
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.ends_with(b"\r\n") && line.len() <= MAX_LINE && !line.contains(&0))
+    );
     assert_eq!(lines.iter().filter(|line| line.len() == 2).count(), 1, "one end");
 }
 
-/// Whatever is received, a session neither panics nor grows, and never says its secret where it was not asked to.
+/// Whatever is received, a session neither panics nor grows, and never says its secret where it was
+/// not asked to.
 pub fn session(data: &[u8]) {
     let (&choice, data) = data.split_first().unwrap_or((&0, &[]));
     let auth = [Auth::Auto, Auth::Md5, Auth::Plain][usize::from(choice % 3)];
@@ -115,7 +120,8 @@ pub fn session(data: &[u8]) {
     }
 }
 
-/// A body is refused in words of JSON that hold "error", or it is a request of which nothing can get out of its header.
+/// A body is refused in words of JSON that hold "error", or it is a request of which nothing can
+/// get out of its header.
 pub fn body(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
     let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
@@ -123,14 +129,22 @@ pub fn body(data: &[u8]) {
     match body::parse(door, &lang, &Numbering::default(), data) {
         Err(response) => assert!(response.status().is_client_error(), "{}", response.status()),
         Ok(request) => {
-            let texts = [request.room.to_string(), request.caller_id.to_string(), request.lang.to_string()];
+            let texts =
+                [request.room.to_string(), request.caller_id.to_string(), request.lang.to_string()];
             for text in texts {
                 assert!(text.len() <= 64, "{text:?}");
-                assert!(!text.contains(|c: char| c.is_control() || ",;&|${}<>\"\\[]".contains(c)), "{text:?}");
+                assert!(
+                    !text.contains(|c: char| c.is_control() || ",;&|${}<>\"\\[]".contains(c)),
+                    "{text:?}"
+                );
                 assert!(text.trim() == text && !text.contains("  "), "{text:?}");
             }
             assert!(!request.room.as_str().is_empty() && !request.lang.as_str().is_empty());
-            assert!(!request.room.as_str().contains(['@', '/', '(', ')', '=']), "{:?}", request.room);
+            assert!(
+                !request.room.as_str().contains(['@', '/', '(', ')', '=']),
+                "{:?}",
+                request.room
+            );
             let digits = request.number.digits();
             assert!((3..=15).contains(&digits.len()) && !digits.starts_with('0'), "{digits}");
             assert!(digits.bytes().all(|byte| byte.is_ascii_digit()));
@@ -150,7 +164,10 @@ pub fn config(data: &[u8]) {
         Err(problems) => {
             let lines = text.lines().count() + 1;
             assert!(!problems.is_empty());
-            assert!(problems.iter().all(|problem| (1..=lines).contains(&problem.line)), "{problems:?}");
+            assert!(
+                problems.iter().all(|problem| (1..=lines).contains(&problem.line)),
+                "{problems:?}"
+            );
             assert!(problems.iter().all(|problem| !problem.text.contains('\n')), "{problems:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! `originatord check`: whether the configuration, and the Asterisk it names, are as they have to be.
+//! `originatord check`: whether the configuration, and the Asterisk it names, are as they have to
+//! be.
 
 mod dialling;
 mod dialplan;
@@ -39,8 +40,10 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
     };
     let mut report = Report::to_stdout();
     let keys = config.api_keys.len();
-    report
-        .line(Verdict::Ok, &format!("{}: {keys} API key(s), Asterisk at {}", path.display(), config.asterisk.address));
+    report.line(
+        Verdict::Ok,
+        &format!("{}: {keys} API key(s), Asterisk at {}", path.display(), config.asterisk.address),
+    );
     for Problem { line, text } in &config.placeholders {
         report.line(Verdict::Failure, &format!("{}:{line}: {text}", path.display()));
     }
@@ -78,22 +81,30 @@ async fn look(config: &Config, report: &mut Report) {
     look_at_second_login(config, &connector, report).await;
 }
 
-/// Logs in beside the first login, as a reconnect does while Asterisk still keeps the connection that was lost.
+/// Logs in beside the first login, as a reconnect does while Asterisk still keeps the connection
+/// that was lost.
 async fn look_at_second_login(config: &Config, connector: &Connector, report: &mut Report) {
     let user = &config.asterisk.username;
     let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
     match second.await {
-        Ok(()) => {
-            report.line(Verdict::Ok, &format!("user {user}: a second login is let in, as after a lost connection"))
-        }
+        Ok(()) => report.line(
+            Verdict::Ok,
+            &format!("user {user}: a second login is let in, as after a lost connection"),
+        ),
         Err(error) => {
-            let text = format!("user {user}: a second login is not let in, as after a lost connection: {error}");
+            let text = format!(
+                "user {user}: a second login is not let in, as after a lost connection: {error}"
+            );
             report.line(Verdict::Warning, &(text + MULTIPLE_LOGIN));
         }
     }
 }
 
-async fn look_inside(config: &Config, probe: &mut Probe, report: &mut Report) -> Result<(), probe::ProbeError> {
+async fn look_inside(
+    config: &Config,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), probe::ProbeError> {
     const CHANGE: &str = "in manager.conf";
     for (action, class) in [
         ("Originate", "originate"),
@@ -106,9 +117,13 @@ async fn look_inside(config: &Config, probe: &mut Probe, report: &mut Report) ->
         report.expect(probe.is_allowed(action).await?, &good, Verdict::Failure, &bad);
     }
     // With system, an Originate may run commands of the shell.
-    for (action, class) in [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")] {
+    for (action, class) in
+        [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")]
+    {
         let good = format!("the user may not use {action}");
-        let bad = format!("the user may use {action}, and needs it not: take {class} from its write = {CHANGE}");
+        let bad = format!(
+            "the user may use {action}, and needs it not: take {class} from its write = {CHANGE}"
+        );
         report.expect(!probe.is_allowed(action).await?, &good, Verdict::Warning, &bad);
     }
     entry::look(config, probe, report).await?;
@@ -132,7 +147,10 @@ async fn look_at_events(probe: &mut Probe, report: &mut Report) -> Result<(), pr
         None
     };
     let Some(seen) = others else {
-        let text = format!("not tried, as only a real call shows them: the events {}", OF_A_CONFERENCE.join(", "));
+        let text = format!(
+            "not tried, as only a real call shows them: the events {}",
+            OF_A_CONFERENCE.join(", ")
+        );
         report.line(Verdict::Note, &text);
         return Ok(());
     };

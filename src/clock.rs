@@ -2,8 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-/// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records carry the
-/// other.
+/// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records
+/// carry the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// The monotonic clock.

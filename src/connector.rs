@@ -44,27 +44,29 @@ impl Connector {
         &self.address
     }
 
-    /// Notes that the last connection is over. If it `was_useful` the next one begins with the same address, else with
-    /// another one of the name: a process that hangs accepts connections, too.
+    /// Notes that the last connection is over. If it `was_useful` the next one begins with the same
+    /// address, else with another one of the name: a process that hangs accepts connections, too.
     pub fn left(&self, was_useful: bool) {
         if !was_useful {
             self.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Makes one connection, to any of the name's addresses. Takes as long as it takes; the caller has a deadline.
+    /// Makes one connection, to any of the name's addresses. Takes as long as it takes; the caller
+    /// has a deadline.
     pub fn connect(&self) -> impl Future<Output = io::Result<Stream>> + Send + use<> {
         let Self { address, tls, skipped } = self.clone();
         async move {
             let tcp = race::connect(&address, skipped.load(Ordering::Relaxed)).await?;
             // Actions are small and wait for their answers.
             tcp.set_nodelay(true)?;
-            // Whatever we give up on must not arrive later: a kernel would send an Originate again for minutes, on a
-            // connection that was closed long ago.
+            // Whatever we give up on must not arrive later: a kernel would send an Originate again
+            // for minutes, on a connection that was closed long ago.
             tcp.set_zero_linger()?;
             match tls {
                 Some((connector, name)) => {
-                    let told = |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
+                    let told =
+                        |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
                     Ok(Box::new(connector.connect(name, tcp).await.map_err(told)?) as Stream)
                 }
                 None => Ok(Box::new(tcp) as Stream),

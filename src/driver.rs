@@ -1,8 +1,9 @@
-//! The shell around the engine: one task that connects, reads, writes, sleeps, and does what the engine says.
+//! The shell around the engine: one task that connects, reads, writes, sleeps, and does what the
+//! engine says.
 //!
-//! The connection is always read: a write that Asterisk does not take waits in the session's output, and never
-//! in the way of reading. Commands are taken only while that output is short, so a stalled Asterisk is seen by
-//! the bots as a full queue.
+//! The connection is always read: a write that Asterisk does not take waits in the session's
+//! output, and never in the way of reading. Commands are taken only while that output is short, so
+//! a stalled Asterisk is seen by the bots as a full queue.
 
 mod heard;
 
@@ -38,7 +39,8 @@ const COMMANDS_AT_ONCE: usize = 64;
 /// How much is read at once, in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Most that is read before a deadline that has passed is judged, in bytes: more than Linux keeps for a socket.
+/// Most that is read before a deadline that has passed is judged, in bytes: more than Linux keeps
+/// for a socket.
 const CATCH_UP: usize = 8 * 1024 * 1024;
 
 /// How long the goodbye to Asterisk may take.
@@ -87,19 +89,24 @@ enum Woken {
 
 impl Driver {
     /// A driver for `engine`, and the handle to ask it by.
-    pub fn new(engine: Engine<OriginateReply, HangUpReply>, connector: Connector, journal: Journal) -> (Self, Handle) {
+    pub fn new(
+        engine: Engine<OriginateReply, HangUpReply>,
+        connector: Connector,
+        journal: Journal,
+    ) -> (Self, Handle) {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
         let (policy_sender, policy) = watch::channel(Policy::default());
         let (link, records) = (Link::Down, Vec::new());
         let was_ready = false;
-        let driver = Self { engine, connector, journal, commands, ready, policy, link, was_ready, records };
+        let driver =
+            Self { engine, connector, journal, commands, ready, policy, link, was_ready, records };
         (driver, Handle::new(sender, ready_seen, policy_sender))
     }
 
-    /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any longer; that
-    /// takes no longer than the reply timeout, or the action timeout if a hang-up is under way. Calls in Asterisk
-    /// go on.
+    /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any
+    /// longer; that takes no longer than the reply timeout, or the action timeout if a hang-up is
+    /// under way. Calls in Asterisk go on.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
         let mut stopping = false;
@@ -109,7 +116,9 @@ impl Driver {
             match woken {
                 Woken::Connected(result) => self.finish_connect(Now::read(), result),
                 Woken::Read(result) => self.finish_read(Now::read(), result),
-                Woken::Wrote(Err(error)) => self.lose(Now::read(), &format!("writing to Asterisk failed: {error}")),
+                Woken::Wrote(Err(error)) => {
+                    self.lose(Now::read(), &format!("writing to Asterisk failed: {error}"))
+                }
                 Woken::Wrote(Ok(())) | Woken::Deadline => {}
                 // Every handle is gone, so nobody is left to stop us properly.
                 Woken::Commands(0) => stopping = true,
@@ -146,9 +155,9 @@ impl Driver {
         }
     }
 
-    /// Reads what Asterisk has sent by now, if a deadline has passed. Without this a process that was stopped for longer
-    /// than Asterisk has to answer would judge first, and take the answers that wait in the socket for none. Returns the
-    /// time that the deadlines are to be judged by.
+    /// Reads what Asterisk has sent by now, if a deadline has passed. Without this a process that
+    /// was stopped for longer than Asterisk has to answer would judge first, and take the answers
+    /// that wait in the socket for none. Returns the time that the deadlines are to be judged by.
     async fn catch_up(&mut self) -> Now {
         let now = Now::read();
         if self.engine.deadline().is_none_or(|deadline| deadline > now.instant) {
@@ -191,11 +200,18 @@ impl Driver {
             Ok(stream) => {
                 let (reader, writer) = tokio::io::split(stream);
                 let input = BytesMut::with_capacity(READ_BUFFER);
-                self.link =
-                    Link::Up(Box::new(Connection { reader, writer, codec: Codec::default(), input, unflushed: false }));
+                self.link = Link::Up(Box::new(Connection {
+                    reader,
+                    writer,
+                    codec: Codec::default(),
+                    input,
+                    unflushed: false,
+                }));
                 self.engine.connected(now);
             }
-            Err(error) => self.lose(now, &format!("cannot connect to {}: {error}", self.connector.address())),
+            Err(error) => {
+                self.lose(now, &format!("cannot connect to {}: {error}", self.connector.address()))
+            }
         }
     }
 
@@ -204,7 +220,9 @@ impl Driver {
             Ok(0) => Some("Asterisk closed the connection".to_owned()),
             Ok(_) => None,
             // Over TLS, it has done so without the goodbye that TLS asks for.
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Some("Asterisk closed the connection".to_owned()),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                Some("Asterisk closed the connection".to_owned())
+            }
             Err(error) => Some(format!("reading from Asterisk failed: {error}")),
         };
         // What arrived before the end still counts.
@@ -247,7 +265,9 @@ impl Driver {
                 Command::Originate(_, reply) if reply.is_closed() => {}
                 Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
-                Command::List(filter, [live, ended], reply) => send(reply, self.engine.list(&filter, live, ended)),
+                Command::List(filter, [live, ended], reply) => {
+                    send(reply, self.engine.list(&filter, live, ended))
+                }
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
                 Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
                 Command::Stop => {

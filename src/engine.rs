@@ -1,8 +1,8 @@
 //! Where the session with Asterisk and the calls meet: inputs and the time go in, effects come out.
 //!
-//! The engine decides everything and does nothing: it is told what was received and asked, and says what is to
-//! be sent, answered and recorded. `O` and `H` stand for whoever waits for the answer to an Originate and to a
-//! hang-up.
+//! The engine decides everything and does nothing: it is told what was received and asked, and says
+//! what is to be sent, answered and recorded. `O` and `H` stand for whoever waits for the answer to
+//! an Originate and to a hang-up.
 
 mod hang_up;
 mod link;
@@ -38,11 +38,12 @@ use originate::Waiting;
 use reconcile::Reconcile;
 use unknown_calls::UnknownCalls;
 
-/// How much later than its deadline [`Engine::tick`] has to be called for this process to have been held up, by SIGSTOP
-/// for instance.
+/// How much later than its deadline [`Engine::tick`] has to be called for this process to have been
+/// held up, by SIGSTOP for instance.
 const STALL: Duration = Duration::from_secs(1);
 
-/// The part of the reply timeout that a call may wait for its turn; the rest is Asterisk's to answer in.
+/// The part of the reply timeout that a call may wait for its turn; the rest is Asterisk's to
+/// answer in.
 const PACE_PART: f64 = 0.6;
 
 /// What the engine wants done.
@@ -134,7 +135,8 @@ pub struct EarlierRuns {
     pub calls: Vec<OpenCall>,
     /// When Asterisk was last heard: until then, those calls lived.
     pub last_heard: Option<SystemTime>,
-    /// Every call requested before this time has a record, so that the journal knows it. `None` without a journal.
+    /// Every call requested before this time has a record, so that the journal knows it. `None`
+    /// without a journal.
     pub recorded_until: Option<SystemTime>,
 }
 
@@ -176,8 +178,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Takes over what the journal says of earlier runs; the first lists of channels say which of their calls live on. To
-    /// be called before the first [`tick`](Self::tick).
+    /// Takes over what the journal says of earlier runs; the first lists of channels say which of
+    /// their calls live on. To be called before the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
         if !earlier.calls.is_empty() {
             // If nothing is known of it, a call may have ended as soon as it was requested.
@@ -186,10 +188,16 @@ impl<O, H> Engine<O, H> {
         self.unknown_calls.recorded_until(earlier.recorded_until);
         for call in earlier.calls {
             if call.progress.state == State::Requested {
-                // Its fate is not known. If the number is in a call, that is: it was refused, and the run before did not get
-                // to record that.
-                if let Err(by) = self.registry.open(now.back_to(call.info.id.time()), call.info.clone()) {
-                    self.record(now, Event::CallRefused(Refusal::InProgress { by: Some(by) }), Some(call.info));
+                // Its fate is not known. If the number is in a call, that is: it was refused, and
+                // the run before did not get to record that.
+                if let Err(by) =
+                    self.registry.open(now.back_to(call.info.id.time()), call.info.clone())
+                {
+                    self.record(
+                        now,
+                        Event::CallRefused(Refusal::InProgress { by: Some(by) }),
+                        Some(call.info),
+                    );
                 }
             } else {
                 self.registry.adopt(now, call);
@@ -197,8 +205,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Counts the calls that earlier runs started a moment ago, oldest first. To be called before the first
-    /// [`tick`](Self::tick).
+    /// Counts the calls that earlier runs started a moment ago, oldest first. To be called before
+    /// the first [`tick`](Self::tick).
     pub fn remember_attempts(&mut self, now: Now, attempts: &[Attempt]) {
         for Attempt { time, number, key } in attempts {
             // A clock that was set back must not make them count for longer.
@@ -211,8 +219,9 @@ impl<O, H> Engine<O, H> {
         self.effects.drain(..)
     }
 
-    /// Does what is due. Everything that Asterisk had sent by `now` has to be given to [`receive`](Self::receive) before:
-    /// else an answer that waits in the socket is taken for one that never came.
+    /// Does what is due. Everything that Asterisk had sent by `now` has to be given to
+    /// [`receive`](Self::receive) before: else an answer that waits in the socket is taken for one
+    /// that never came.
     pub fn tick(&mut self, now: Now) {
         self.excuse_stall(now);
         self.tick_link(now);
@@ -222,7 +231,8 @@ impl<O, H> Engine<O, H> {
         self.tell(now);
     }
 
-    /// Gives a login under way its whole time anew if this process was held up: it could take no step of it meanwhile.
+    /// Gives a login under way its whole time anew if this process was held up: it could take no
+    /// step of it meanwhile.
     fn excuse_stall(&mut self, now: Now) {
         let late = self.deadline().map(|deadline| now.instant.saturating_duration_since(deadline));
         if late.is_some_and(|late| late >= STALL) {
@@ -234,7 +244,10 @@ impl<O, H> Engine<O, H> {
     pub fn deadline(&self) -> Option<Instant> {
         let waiting = self.waiting_deadlines.first().map(|(deadline, _)| *deadline);
         let reconcile = self.reconcile.deadline(self.link.is_up());
-        [self.link.deadline(), reconcile, waiting, self.registry.deadline()].into_iter().flatten().min()
+        [self.link.deadline(), reconcile, waiting, self.registry.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Refuses new calls from now on.
@@ -250,11 +263,15 @@ impl<O, H> Engine<O, H> {
 
     /// How things stand; costs the same however many calls live.
     pub fn census(&self) -> Census {
-        Census { live: self.registry.by_state(), link_up: self.link.is_up(), pending: self.link.pending() }
+        Census {
+            live: self.registry.by_state(),
+            link_up: self.link.is_up(),
+            pending: self.link.pending(),
+        }
     }
 
-    /// Calls for those who watch: of those that the filter takes this many newest `live` ones, and this many that `ended`
-    /// lately.
+    /// Calls for those who watch: of those that the filter takes this many newest `live` ones, and
+    /// this many that `ended` lately.
     pub fn list(&self, filter: &Filter, live: usize, ended: usize) -> Calls {
         Calls {
             live: self.registry.live(filter, live, !self.link.is_up()),
@@ -294,8 +311,9 @@ impl<O, H> Engine<O, H> {
         self.gate.set_policy(policy);
     }
 
-    /// When the call may be sent to Asterisk. The refusals have the order in which a bot can do something about them: the
-    /// number's lists, the call in progress, the limits, the daemon and its link.
+    /// When the call may be sent to Asterisk. The refusals have the order in which a bot can do
+    /// something about them: the number's lists, the call in progress, the limits, the daemon and
+    /// its link.
     fn admit(&mut self, now: Now, info: &CallInfo) -> Result<Instant, Refusal> {
         self.gate.permits(info)?;
         if let Some(by) = self.registry.holder(info.number) {

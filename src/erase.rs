@@ -1,7 +1,7 @@
 //! `originatord erase`: a number is taken out of all that was written down.
 //!
-//! A daemon that runs does it itself (`http/history.rs`), as it may be writing. Where nobody listens at its address, the
-//! files are changed right here.
+//! A daemon that runs does it itself (`http/history.rs`), as it may be writing. Where nobody
+//! listens at its address, the files are changed right here.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -30,7 +30,8 @@ use crate::terminal::connection::Connection;
 pub struct EraseArgs {
     /// The number, with or without +.
     number: String,
-    /// The daemon's configuration. It tells the files and, where that is not said, where the daemon listens and a key.
+    /// The daemon's configuration. It tells the files and, where that is not said, where the daemon
+    /// listens and a key.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
     #[command(flatten)]
@@ -67,7 +68,9 @@ enum EraseError {
     NoKey,
     #[error(transparent)]
     Daemon(#[from] TerminalError),
-    #[error("a daemon that does not listen at {0} writes to the journal: say with --url where it is, or stop it")]
+    #[error(
+        "a daemon that does not listen at {0} writes to the journal: say with --url where it is, or stop it"
+    )]
     InUse(SocketAddr),
 }
 
@@ -107,7 +110,9 @@ async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
     let spelling: Spelling = args.number.parse()?;
     let Connection { url, ca_file, .. } = &args.connection;
     let key = args.connection.key()?;
-    let client = |url: &str, key| Client::new(url, Some(key), ca_file.as_deref()).map_err(TerminalError::from);
+    let client = |url: &str, key| {
+        Client::new(url, Some(key), ca_file.as_deref()).map_err(TerminalError::from)
+    };
     if let (Some(url), Some(key)) = (url, &key) {
         return ask(client(url, key.clone())?, spelling).await;
     }
@@ -143,7 +148,8 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// Has the daemon do it.
 async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
-    let uri = Uri::try_from(format!("/api/history?number={}", in_query(&number.to_string()))).unwrap_or_default();
+    let uri = Uri::try_from(format!("/api/history?number={}", in_query(&number.to_string())))
+        .unwrap_or_default();
     let answer = client.ask(request(Method::DELETE, uri)).await.map_err(TerminalError::from)?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let kept = body["kept"].as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -162,7 +168,10 @@ fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Eras
     if let Some(file) = &config.journal.file {
         // A daemon that was started with another address would write on.
         let journal = regular(&file.path);
-        if journal.as_ref().is_some_and(|journal| matches!(journal.try_lock(), Err(TryLockError::WouldBlock))) {
+        if journal
+            .as_ref()
+            .is_some_and(|journal| matches!(journal.try_lock(), Err(TryLockError::WouldBlock)))
+        {
             return Err(EraseError::InUse(address));
         }
         erased.add(erase_in_files(file, number));

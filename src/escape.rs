@@ -1,6 +1,6 @@
-//! Characters that a terminal, an editor or a browser takes for more than text: control characters, C1 among them, line
-//! separators, directions of writing, and what shows nothing at all. They are written as escapes wherever the daemon or a
-//! command of it writes.
+//! Characters that a terminal, an editor or a browser takes for more than text: control characters,
+//! C1 among them, line separators, directions of writing, and what shows nothing at all. They are
+//! written as escapes wherever the daemon or a command of it writes.
 
 use std::fmt::Write;
 
@@ -11,8 +11,8 @@ pub fn is_risky(c: char) -> bool {
     is_control(c) || is_invisible(c)
 }
 
-/// Finished JSON with `\u….` in the place of such characters. Outside of its strings JSON has none but line breaks, and
-/// those are left as they are.
+/// Finished JSON with `\u….` in the place of such characters. Outside of its strings JSON has none
+/// but line breaks, and those are left as they are.
 pub fn json(text: String) -> String {
     let is_risky = |c: char| (!c.is_ascii() || c == '\u{7f}') && is_risky(c);
     if !text.contains(is_risky) {
@@ -22,7 +22,9 @@ pub fn json(text: String) -> String {
     for c in text.chars() {
         if is_risky(c) {
             // Writing to a string does not fail.
-            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| _ = write!(escaped, "\\u{unit:04x}"));
+            c.encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| _ = write!(escaped, "\\u{unit:04x}"));
         } else {
             escaped.push(c);
         }
@@ -57,7 +59,9 @@ mod tests {
         let written = json(serde_json::to_string(&text).unwrap());
         assert!(!written.contains(is_risky), "{written}");
         assert!(
-            written.contains("\\u009b") && written.contains("\\udb40\\udc41") && written.contains("КОМ é"),
+            written.contains("\\u009b")
+                && written.contains("\\udb40\\udc41")
+                && written.contains("КОМ é"),
             "{written}"
         );
         assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);

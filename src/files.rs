@@ -43,13 +43,17 @@ impl FileId {
 pub fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
 
-/// Refuses a path at which there is something other than a regular file: to open a FIFO can wait for ever, and a folder,
-/// a device or a socket cannot hold what we write.
+/// Refuses a path at which there is something other than a regular file: to open a FIFO can wait
+/// for ever, and a folder, a device or a socket cannot hold what we write.
 ///
 /// # Errors
 ///
@@ -75,9 +79,11 @@ pub fn not_regular(file_type: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file"))
 }
 
-/// The path with symbolic links of its last component followed, also where they lead to a file that is not there yet.
+/// The path with symbolic links of its last component followed, also where they lead to a file that
+/// is not there yet.
 ///
-/// What stands beside a file (rotated ones, SQLite's `-wal`) stands beside the file itself and not beside a link to it.
+/// What stands beside a file (rotated ones, SQLite's `-wal`) stands beside the file itself and not
+/// beside a link to it.
 pub fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -115,7 +121,9 @@ mod tests {
             let error = require_regular(&path(bad)).unwrap_err().to_string();
             assert!(error.contains(kind), "{error}");
         }
-        assert!(require_regular(Path::new("/dev/null")).unwrap_err().to_string().contains("a device"));
+        assert!(
+            require_regular(Path::new("/dev/null")).unwrap_err().to_string().contains("a device")
+        );
     }
 
     #[test]

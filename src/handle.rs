@@ -1,4 +1,5 @@
-//! What the HTTP side holds of the engine: a bounded queue of commands, each with a place for its answer.
+//! What the HTTP side holds of the engine: a bounded queue of commands, each with a place for its
+//! answer.
 
 use std::sync::Arc;
 
@@ -116,7 +117,8 @@ pub enum Command {
     Originate(Box<Request>, ReplyTo<Result<CallId, OriginateError>>),
     /// End a call, on behalf of the key of this name.
     HangUp(CallId, Arc<str>, ReplyTo<Result<(), HangUpError>>),
-    /// Of the calls that the filter takes show at most this many live ones, and as many that ended lately.
+    /// Of the calls that the filter takes show at most this many live ones, and as many that ended
+    /// lately.
     List(Box<Filter>, [usize; 2], ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
@@ -135,8 +137,8 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says, and `policy` takes what
-    /// [`set_policy`](Self::set_policy) sets.
+    /// A handle onto the queue `commands`; `ready` is what [`ready`](Self::ready) says, and
+    /// `policy` takes what [`set_policy`](Self::set_policy) sets.
     pub fn new(
         commands: mpsc::Sender<Command>,
         ready: watch::Receiver<Result<(), Arc<str>>>,
@@ -165,7 +167,12 @@ impl Handle {
     }
 
     /// At most this many `live` calls that the filter takes, and this many that `ended` lately.
-    pub async fn calls(&self, filter: Filter, live: usize, ended: usize) -> Result<Calls, AskError> {
+    pub async fn calls(
+        &self,
+        filter: Filter,
+        live: usize,
+        ended: usize,
+    ) -> Result<Calls, AskError> {
         self.ask(|reply| Command::List(Box::new(filter), [live, ended], reply)).await
     }
 
@@ -176,7 +183,9 @@ impl Handle {
 
     /// Has the engine forget the calls to this number that ended lately.
     pub async fn erase(&self, number: Number) -> Result<(), EraseError> {
-        self.ask(|reply| Command::Erase(number, reply)).await.unwrap_or_else(|error| Err(EraseError::NotAsked(error)))
+        self.ask(|reply| Command::Erase(number, reply))
+            .await
+            .unwrap_or_else(|error| Err(EraseError::NotAsked(error)))
     }
 
     /// Sets new limits, for whatever is asked from now on.

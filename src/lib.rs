@@ -1,8 +1,9 @@
 //! `originatord` rings people into conference rooms of an Asterisk PBX.
 //!
-//! A bot asks over HTTP ([`http`]); the [`engine`] decides, from what Asterisk's manager interface ([`ami`])
-//! says of all calls ([`call`]); the [`driver`] is the one task that does what the engine decided, and every
-//! step is a record of the [`journal`]. `ARCHITECTURE.md` shows how it fits together.
+//! A bot asks over HTTP ([`http`]); the [`engine`] decides, from what Asterisk's manager interface
+//! ([`ami`]) says of all calls ([`call`]); the [`driver`] is the one task that does what the engine
+//! decided, and every step is a record of the [`journal`]. `ARCHITECTURE.md` shows how it fits
+//! together.
 
 pub mod ami;
 pub mod call;

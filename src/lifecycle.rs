@@ -57,12 +57,13 @@ Exit codes:
   71   the operating system refuses
   78   the configuration is wrong";
 
-/// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by sending nothing before
-/// it was served for a valid key, or by taking nothing in.
+/// How long a client may hold up its connection: by a TLS handshake, by a request's headers, by
+/// sending nothing before it was served for a valid key, or by taking nothing in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long clients may take at most, once the engine has answered everything, to send and take in the rest. Bots wait no
-/// longer, and an operator's page that has stopped reading must not hold up a restart.
+/// How long clients may take at most, once the engine has answered everything, to send and take in
+/// the rest. Bots wait no longer, and an operator's page that has stopped reading must not hold up
+/// a restart.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 
 /// How long the writers of the log are waited for at most, at the end.
@@ -110,18 +111,25 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let listen = config.http.listen;
     let listener = server::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
     let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
-    let tls = config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
+    let tls =
+        config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
     let past = config.journal.file.as_ref().map(past).unwrap_or_default();
     let history = config.history.clone().map(History::new);
     let (journal, writers) = journal(config, &past, history.as_ref())?;
-    let started = Event::DaemonStarted { version: env!("CARGO_PKG_VERSION"), instance: config.instance.clone() };
+    let started = Event::DaemonStarted {
+        version: env!("CARGO_PKG_VERSION"),
+        instance: config.instance.clone(),
+    };
     journal.append([(SystemTime::now(), started, None)]);
 
     let settings = EngineSettings::new(config).map_err(io::Error::other)?;
     let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
     let Past { last_heard, recorded_until, .. } = past;
-    engine.remember(Now::read(), EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until });
+    engine.remember(
+        Now::read(),
+        EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until },
+    );
     engine.remember_attempts(Now::read(), &past.attempts);
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let mut driver = tokio::spawn(driver.run());
@@ -131,10 +139,14 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     api.history = history;
     api.erasers = writers.iter().map(Writer::eraser).collect();
     let api = Arc::new(api);
-    tokio::spawn(http::stats::gather(journal.from_start().of_kind(ReaderKind::Stats), api.stats.clone()));
+    tokio::spawn(http::stats::gather(
+        journal.from_start().of_kind(ReaderKind::Stats),
+        api.stats.clone(),
+    ));
     let started_with = Fixed::of(config);
     let nudges = writers.iter().map(Writer::nudge).collect();
-    let reload = Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
+    let reload =
+        Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
     let time = StopTime::within(config.http.drain_timeout);
     let limits = Limits {
         max_connections,
@@ -144,7 +156,13 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     };
     let requests = Drain::default();
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = tokio::spawn(server::serve(listener, tls_taken, http::routes(api), limits, requests.clone()));
+    let server = tokio::spawn(server::serve(
+        listener,
+        tls_taken,
+        http::routes(api),
+        limits,
+        requests.clone(),
+    ));
     notify(NotifyState::Ready);
 
     let signal = loop {
@@ -161,8 +179,9 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let give_up = Instant::now() + time.answers;
     journal.append([(SystemTime::now(), Event::DaemonStopping { reason: signal.into() }, None)]);
     let drain = async {
-        // New calls are refused, requests under way answered; then the event streams end, and with them the
-        // connections. The journal is open until then, as an erasure waits for its writers.
+        // New calls are refused, requests under way answered; then the event streams end, and with
+        // them the connections. The journal is open until then, as an erasure waits for its
+        // writers.
         let _ = timeout_at(give_up, handle.stop()).await;
         let _ = timeout_at(give_up, &mut driver).await;
         let _ = timeout_at(give_up, requests.answered()).await;
@@ -185,7 +204,11 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
 fn max_connections(wanted: usize) -> usize {
     let max_connections = open_files::make_room(wanted);
     if max_connections < wanted {
-        tracing::warn!(wanted, max_connections, "the system's limit on open files is too low for http.max_connections");
+        tracing::warn!(
+            wanted,
+            max_connections,
+            "the system's limit on open files is too low for http.max_connections"
+        );
     }
     max_connections
 }
@@ -204,7 +227,8 @@ struct StopTime {
 impl StopTime {
     /// All of it within `drain_timeout`.
     fn within(drain_timeout: Duration) -> Self {
-        let (last_bytes, last_words) = (LAST_BYTES.min(drain_timeout / 4), LAST_WORDS.min(drain_timeout / 4));
+        let (last_bytes, last_words) =
+            (LAST_BYTES.min(drain_timeout / 4), LAST_WORDS.min(drain_timeout / 4));
         Self { answers: drain_timeout - last_bytes - last_words, last_bytes, last_words }
     }
 }
@@ -216,7 +240,8 @@ impl StopTime {
 /// TLS cannot be set up.
 pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
     let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
-    let host = asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+    let host =
+        asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
     let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
     let name = ServerName::try_from(name).map_err(io::Error::other)?;
     Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
@@ -236,21 +261,37 @@ fn past(file: &JournalFile) -> Past {
 }
 
 /// The log, and the threads that write it down.
-fn journal(config: &Config, past: &Past, history: Option<&History>) -> io::Result<(Journal, Vec<Writer>)> {
+fn journal(
+    config: &Config,
+    past: &Past,
+    history: Option<&History>,
+) -> io::Result<(Journal, Vec<Writer>)> {
     let file = config.journal.file.as_ref();
     let boot = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
     let journal = Journal::new(config.journal.ring, past.last_seq + 1, boot, past.is_whole);
     let journal = journal.masking(config.privacy.mask_numbers);
     let mut writers = Vec::new();
     let stdout = StdoutSink::new(io::stdout(), config.log.format, logging::shows_records);
-    writers.push(sink::spawn("journal-stdout", journal.from_start().of_kind(ReaderKind::Stdout), stdout)?);
+    writers.push(sink::spawn(
+        "journal-stdout",
+        journal.from_start().of_kind(ReaderKind::Stdout),
+        stdout,
+    )?);
     if let Some(file) = file {
         let file = FileSink::new(file.clone(), journal.clone()).carrying(past.open.clone());
-        writers.push(sink::spawn("journal-file", journal.from_start().of_kind(ReaderKind::File), file)?);
+        writers.push(sink::spawn(
+            "journal-file",
+            journal.from_start().of_kind(ReaderKind::File),
+            file,
+        )?);
     }
     if let Some(history) = history {
         let sink = HistorySink::new(history.clone(), journal.clone(), past.last_time);
-        writers.push(sink::spawn("history", journal.from_start().of_kind(ReaderKind::History), sink)?);
+        writers.push(sink::spawn(
+            "history",
+            journal.from_start().of_kind(ReaderKind::History),
+            sink,
+        )?);
     }
     Ok((journal, writers))
 }
@@ -320,7 +361,11 @@ mod tests {
         for drain_timeout in [100, 1_000, 4_000, 10_000, 3_600_000].map(Duration::from_millis) {
             let StopTime { answers, last_bytes, last_words } = StopTime::within(drain_timeout);
             assert_eq!(answers + last_bytes + last_words, drain_timeout);
-            assert!(answers >= drain_timeout / 2 && last_bytes <= LAST_BYTES && last_words <= LAST_WORDS);
+            assert!(
+                answers >= drain_timeout / 2
+                    && last_bytes <= LAST_BYTES
+                    && last_words <= LAST_WORDS
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What the daemon says of itself on stdout, beside the records of the live log.
 //!
-//! `error` is for what an operator has to mend, `warn` for what is odd, `info` for the daemon's own life. Nothing that a
-//! peer can do at will is said at these levels, or at most once in a while. With `debug` each request and each of
-//! Asterisk's messages is a line, within a span that has the call's id.
+//! `error` is for what an operator has to mend, `warn` for what is odd, `info` for the daemon's own
+//! life. Nothing that a peer can do at will is said at these levels, or at most once in a while.
+//! With `debug` each request and each of Asterisk's messages is a line, within a span that has the
+//! call's id.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -28,7 +29,8 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Writes lines without what a terminal or an editor takes for more than text: errors may hold a peer's words.
+/// Writes lines without what a terminal or an editor takes for more than text: errors may hold a
+/// peer's words.
 struct Escaping<W> {
     output: W,
     format: LogFormat,
@@ -51,8 +53,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// Logging under way. What is logged while nobody reads stdout is dropped rather than waited for; the rest is written
-/// when this is dropped.
+/// Logging under way. What is logged while nobody reads stdout is dropped rather than waited for;
+/// the rest is written when this is dropped.
 pub struct Logging {
     filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
     _writer: WorkerGuard,
@@ -64,7 +66,10 @@ impl Logging {
         let (stdout, guard) = tracing_appender::non_blocking(std::io::stdout());
         let format = log.format;
         let writer = move || Escaping { output: stdout.clone(), format };
-        let builder = tracing_subscriber::fmt().with_env_filter(filter(log)).with_timer(Timestamp).with_writer(writer);
+        let builder = tracing_subscriber::fmt()
+            .with_env_filter(filter(log))
+            .with_timer(Timestamp)
+            .with_writer(writer);
         // The filter can only fail to be replaced once nothing is logged any longer.
         let filter: Box<dyn Fn(EnvFilter) + Send + Sync> = match log.format {
             LogFormat::Text => {
@@ -74,7 +79,11 @@ impl Logging {
                 Box::new(move |filter| _ = handle.reload(filter))
             }
             LogFormat::Json => {
-                let builder = builder.json().flatten_event(true).with_span_list(false).with_filter_reloading();
+                let builder = builder
+                    .json()
+                    .flatten_event(true)
+                    .with_span_list(false)
+                    .with_filter_reloading();
                 let handle = builder.reload_handle();
                 builder.init();
                 Box::new(move |filter| _ = handle.reload(filter))
@@ -105,7 +114,8 @@ mod tests {
 
     #[test]
     fn peers_words_cannot_steer_a_terminal() {
-        for (format, written) in [(LogFormat::Text, "a\\u{9b}2J\\u{202e}\n"), (LogFormat::Json, "a\\u009b2J\\u202e\n")]
+        for (format, written) in
+            [(LogFormat::Text, "a\\u{9b}2J\\u{202e}\n"), (LogFormat::Json, "a\\u009b2J\\u202e\n")]
         {
             let mut writer = Escaping { output: Vec::new(), format };
             writer.write_all("a\u{9b}2J\u{202e}\n".as_bytes()).expect("it is written");

@@ -12,11 +12,15 @@ fn main() -> ExitCode {
             // Who no longer reads still gets the exit code.
             let _ = asked_or_wrong.print();
             // Help and version are what was asked for.
-            return if asked_or_wrong.use_stderr() { lifecycle::EX_USAGE.into() } else { ExitCode::SUCCESS };
+            return if asked_or_wrong.use_stderr() {
+                lifecycle::EX_USAGE.into()
+            } else {
+                ExitCode::SUCCESS
+            };
         }
     };
-    // One thread: a request goes through HTTP, engine and AMI without waking another, which costs more than all that
-    // is done on the way.
+    // One thread: a request goes through HTTP, engine and AMI without waking another, which costs
+    // more than all that is done on the way.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -25,7 +29,8 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(cli.run());
-    // Threads that write the log may be held up by whoever reads it; what they had to write, they had time for.
+    // Threads that write the log may be held up by whoever reads it; what they had to write, they
+    // had time for.
     runtime.shutdown_background();
     code
 }

@@ -1,8 +1,9 @@
 //! What is counted and measured for `GET /metrics`.
 //!
-//! The log's records are counted as they are appended; what is in no record, the driver and the HTTP side tell. To
-//! count is an atomic addition or a short lock that nobody holds for long; all else happens when it is read. Names and
-//! units are as Prometheus has them, and no label can take a value that somebody outside chooses.
+//! The log's records are counted as they are appended; what is in no record, the driver and the
+//! HTTP side tell. To count is an atomic addition or a short lock that nobody holds for long; all
+//! else happens when it is read. Names and units are as Prometheus has them, and no label can take
+//! a value that somebody outside chooses.
 
 mod process;
 mod register;
@@ -13,7 +14,9 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, prometheus_text, text};
+use prometheus_client::encoding::{
+    EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, prometheus_text, text,
+};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -36,7 +39,8 @@ struct Answered {
     key: KeyName,
 }
 
-/// The name of a key of the configuration; empty where none was needed, or the right one was missing.
+/// The name of a key of the configuration; empty where none was needed, or the right one was
+/// missing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct KeyName(Arc<str>);
 
@@ -123,12 +127,17 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Nothing has happened yet; what can is there with a zero, so that the first time shows as an increase.
+    /// Nothing has happened yet; what can is there with a zero, so that the first time shows as an
+    /// increase.
     fn default() -> Self {
         let mut all = Registry::default();
         all.register_collector(Box::new(process::Process::new(SystemTime::now())));
         let all_of_it = all.sub_registry_with_prefix("originatord");
-        all_of_it.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        all_of_it.register(
+            "build",
+            "This build",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         let mut register = Register(all_of_it);
         let live: Family<Of<1>, Gauge> =
             register.add("calls_live", "Calls that have not ended, by the state they are in");
@@ -230,7 +239,8 @@ impl Metrics {
         out
     }
 
-    /// A request was answered. `path` is one of ours, not the client's; `key` the name of a key that exists.
+    /// A request was answered. `path` is one of ours, not the client's; `key` the name of a key
+    /// that exists.
     pub fn answered(&self, path: &'static str, code: u16, key: Option<Arc<str>>) {
         let key = KeyName(key.unwrap_or_else(|| "".into()));
         self.requests.get_or_create(&Answered { path, code, key }).inc();
@@ -244,16 +254,22 @@ impl Metrics {
     /// A record was appended to the log.
     pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
         self.records.inc(event.name().as_bytes());
-        // A call's id tells when it was asked for, over restarts, too. Where the clock of the day is set back
-        // meanwhile, no time has passed.
-        let since_post = || call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64());
+        // A call's id tells when it was asked for, over restarts, too. Where the clock of the day
+        // is set back meanwhile, no time has passed.
+        let since_post = || {
+            call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64())
+        };
         match event {
             Event::CallRefused(refusal) => {
-                self.refused.get_or_create(&[("reason", refusal.code()), ("limit", refusal.limit())]).inc();
+                self.refused
+                    .get_or_create(&[("reason", refusal.code()), ("limit", refusal.limit())])
+                    .inc();
             }
             Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
             // An answer that was found later took less than it seems.
-            Event::CallAnswered { after: None } => _ = since_post().map(|seconds| self.answer.observe(seconds)),
+            Event::CallAnswered { after: None } => {
+                _ = since_post().map(|seconds| self.answer.observe(seconds))
+            }
             Event::CallEnded(end) => {
                 self.ended.inc(end.outcome.as_str().as_bytes());
                 if end.answered {

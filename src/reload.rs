@@ -1,5 +1,6 @@
-//! What SIGHUP does: the journal and the history look after their files, and keys, limits, lists, the log's filter and
-//! certificates are taken anew from the file, without dropping a call or a connection. A file with a problem is refused whole, and the old settings stay.
+//! What SIGHUP does: the journal and the history look after their files, and keys, limits, lists,
+//! the log's filter and certificates are taken anew from the file, without dropping a call or a
+//! connection. A file with a problem is refused whole, and the old settings stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +45,8 @@ impl Reload {
                 return;
             }
         };
-        // Loading has tried the certificate, so only one that is replaced this very moment fails here.
+        // Loading has tried the certificate, so only one that is replaced this very moment fails
+        // here.
         let tls = match config.http.tls.as_ref().map(tls::server_config).transpose() {
             Ok(tls) => tls,
             Err(error) => return tracing::error!("not reloaded: http.tls: {error}"),
@@ -70,7 +72,18 @@ pub struct Fixed([(&'static str, String); 9]);
 impl Fixed {
     /// Those of this configuration.
     pub fn of(config: &Config) -> Self {
-        let Config { instance, http, asterisk, originate, numbers, log, journal, history, privacy, .. } = config;
+        let Config {
+            instance,
+            http,
+            asterisk,
+            originate,
+            numbers,
+            log,
+            journal,
+            history,
+            privacy,
+            ..
+        } = config;
         let secret = asterisk.secret.expose_secret();
         // Whether there is TLS is fixed, its files' contents are not.
         Self([

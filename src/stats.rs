@@ -1,4 +1,5 @@
-//! How it went lately: records of calls counted by the minute, for the charts of the operators' page.
+//! How it went lately: records of calls counted by the minute, for the charts of the operators'
+//! page.
 //!
 //! Pure, and as large as it will ever get: a few numbers for each of the last [`KEPT`] minutes.
 
@@ -16,12 +17,13 @@ use crate::journal::{Event, Record};
 /// How many minutes are kept: six hours.
 pub const KEPT: usize = 360;
 
-/// Times to answer are counted up to each of these, in milliseconds from the request, and beyond the last. Neighbours
-/// are so close that a quantile that is told by its bound is at most a fifth above the truth.
+/// Times to answer are counted up to each of these, in milliseconds from the request, and beyond
+/// the last. Neighbours are so close that a quantile that is told by its bound is at most a fifth
+/// above the truth.
 pub const ANSWER_BOUNDS: [u32; 42] = [
-    100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1250, 1500, 1750, 2000, 2250, 2500, 3000, 3500, 4000,
-    4500, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_500, 15_000, 17_500, 20_000, 22_500, 25_000, 30_000, 35_000,
-    40_000, 45_000, 50_000, 60_000, 75_000, 90_000,
+    100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1250, 1500, 1750, 2000, 2250, 2500,
+    3000, 3500, 4000, 4500, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_500, 15_000, 17_500,
+    20_000, 22_500, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000, 60_000, 75_000, 90_000,
 ];
 
 /// How many calls were answered within each of [`ANSWER_BOUNDS`].
@@ -102,7 +104,8 @@ impl Stats {
         }
     }
 
-    /// A link that comes up is a new one. Of a link that is down, each further attempt to get it back is recorded, too.
+    /// A link that comes up is a new one. Of a link that is down, each further attempt to get it
+    /// back is recorded, too.
     fn link(&mut self, asterisk: &Arc<str>, is_up: bool, since: SystemTime) {
         if is_up || self.link.as_ref().is_none_or(|link| link.is_up) {
             self.link = Some(Link { asterisk: asterisk.clone(), is_up, since });
@@ -115,8 +118,8 @@ impl Stats {
         }
     }
 
-    /// The counts of the minute of this time, unless they are no longer kept. Times may go back a little, or, with the
-    /// clock, a lot.
+    /// The counts of the minute of this time, unless they are no longer kept. Times may go back a
+    /// little, or, with the clock, a lot.
     fn minute_of(&mut self, time: SystemTime) -> Option<&mut Minute> {
         let minute = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
         let place = self.minutes.partition_point(|other| other.minute < minute);
@@ -158,7 +161,10 @@ impl Serialize for Link {
 impl Serialize for Minute {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("minute", &rfc3339(UNIX_EPOCH + Duration::from_secs(self.minute * 60)))?;
+        map.serialize_entry(
+            "minute",
+            &rfc3339(UNIX_EPOCH + Duration::from_secs(self.minute * 60)),
+        )?;
         map.serialize_entry("requested", &self.requested)?;
         map.serialize_entry("refused", &self.refused)?;
         map.serialize_entry("answered", &self.answered.0[..])?;
@@ -235,7 +241,9 @@ mod tests {
         count(60.7, ended(Outcome::Completed));
         count(60.8, ended(Outcome::NotJoined));
         let unseen = Some((at(60.0), at(60.6)));
-        let lost = |answered| Event::CallEnded(Box::new(End { answered, unseen, ..samples::end(Outcome::Unknown) }));
+        let lost = |answered| {
+            Event::CallEnded(Box::new(End { answered, unseen, ..samples::end(Outcome::Unknown) }))
+        };
         count(60.6, lost(true));
         count(60.6, lost(false));
         // An answer that was found later is no measured time.
@@ -243,7 +251,10 @@ mod tests {
         // A little late.
         count(59.9, ended(Outcome::Busy));
         let shown = shown(&stats);
-        assert_eq!((&shown["since"], &shown["answered_within"][9]), (&json!("2027-01-15T08:00:00.000Z"), &json!(1.0)));
+        assert_eq!(
+            (&shown["since"], &shown["answered_within"][9]),
+            (&json!("2027-01-15T08:00:00.000Z"), &json!(1.0))
+        );
         let answers = |places: &[usize]| {
             let mut answers = vec![0; ANSWER_BOUNDS.len() + 1];
             places.iter().for_each(|place| answers[*place] = 1);
@@ -271,15 +282,26 @@ mod tests {
     fn the_link_is_as_it_was_told_first() {
         let mut stats = Stats::new(at(0.0));
         assert_eq!(shown(&stats)["link"], Value::Null);
-        let lost = |reason: &str| Event::AmiDisconnected { asterisk: "main".into(), reason: reason.into() };
+        let lost = |reason: &str| Event::AmiDisconnected {
+            asterisk: "main".into(),
+            reason: reason.into(),
+        };
         let connected = Event::AmiConnected { asterisk: "main".into(), banner: "".into(), live: 0 };
         // Of a loss in between nothing was told, and the link is a new one all the same.
-        let told = [(1.0, lost("gone")), (2.0, lost("still gone")), (3.0, connected.clone()), (4.0, connected)];
+        let told = [
+            (1.0, lost("gone")),
+            (2.0, lost("still gone")),
+            (3.0, connected.clone()),
+            (4.0, connected),
+        ];
         let expected = [(false, "01"), (false, "01"), (true, "03"), (true, "04")];
         for ((time, event), (is_up, second)) in told.into_iter().zip(expected) {
             stats.count(&Record::new(1, at(time), event, None));
             let since = format!("2027-01-15T08:00:{second}.000Z");
-            assert_eq!(shown(&stats)["link"], json!({ "asterisk": "main", "connected": is_up, "since": since }));
+            assert_eq!(
+                shown(&stats)["link"],
+                json!({ "asterisk": "main", "connected": is_up, "since": since })
+            );
         }
         assert_eq!(shown(&stats)["minutes"], json!([]));
     }
@@ -297,7 +319,11 @@ mod tests {
         let minutes = |stats: &Stats| shown(stats)["minutes"].as_array().unwrap().clone();
         let kept = minutes(&stats);
         assert_eq!((kept.len(), &kept[0]["minute"]), (KEPT, &json!("2027-01-15T14:00:00.000Z")));
-        assert!(kept.iter().enumerate().all(|(n, minute)| minute["requested"] == if n == 7 { 2 } else { 1 }));
+        assert!(
+            kept.iter()
+                .enumerate()
+                .all(|(n, minute)| minute["requested"] == if n == 7 { 2 } else { 1 })
+        );
         // A minute that nothing was counted in, between others, takes the place of the oldest.
         let mut stats = Stats::new(at(0.0));
         let mut count = |time| stats.count(&record(at(time), at(0.0), Event::CallRequested));
@@ -307,7 +333,10 @@ mod tests {
         count(300.0);
         let kept = minutes(&stats);
         assert_eq!((kept.len(), &kept[0]["minute"]), (KEPT, &json!("2027-01-15T08:02:00.000Z")));
-        assert_eq!((&kept[2]["minute"], &kept[2]["requested"]), (&json!("2027-01-15T08:05:00.000Z"), &json!(1)));
+        assert_eq!(
+            (&kept[2]["minute"], &kept[2]["requested"]),
+            (&json!("2027-01-15T08:05:00.000Z"), &json!(1))
+        );
     }
 
     #[test]

@@ -39,10 +39,12 @@ pub fn client_config(ca_file: Option<&Path>) -> io::Result<Arc<ClientConfig>> {
 ///
 /// Certificate or key cannot be read, or do not fit each other.
 pub fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
-    let read = |path: &Path, error: &dyn Display| io::Error::other(format!("{}: {error}", path.display()));
+    let read =
+        |path: &Path, error: &dyn Display| io::Error::other(format!("{}: {error}", path.display()));
     let chain = CertificateDer::pem_file_iter(&tls.cert_file).and_then(Iterator::collect);
     let chain: Vec<_> = chain.map_err(|error| read(&tls.cert_file, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| read(&tls.key_file, &error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&tls.key_file).map_err(|error| read(&tls.key_file, &error))?;
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key);
     let mut config = config.map_err(|error| read(&tls.cert_file, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -1,5 +1,5 @@
-//! Calls on a real Asterisk, with the samples of `asterisk/` and a gateway played by sipp: the last three digits
-//! of a number choose what the gateway does.
+//! Calls on a real Asterisk, with the samples of `asterisk/` and a gateway played by sipp: the last
+//! three digits of a number choose what the gateway does.
 
 mod support;
 
@@ -46,11 +46,16 @@ fn answered_and_joined(pbx: &Pbx) {
 
     assert!(pbx.rx("confbridge list КОМНАТА1").contains("Local/79990100001@telegram-out"));
     let channels = pbx.channels();
-    let channel =
-        channels.lines().find(|line| line.contains("79990100001") && line.contains(";1!")).expect("a channel");
+    let channel = channels
+        .lines()
+        .find(|line| line.contains("79990100001") && line.contains(";1!"))
+        .expect("a channel");
     let channel = channel.split('!').next().expect("a name");
     let channel = pbx.rx(&format!("core show channel {channel}"));
-    assert!(channel.contains("Language: ru") && channel.contains("Connected Line ID: Боб"), "{channel}");
+    assert!(
+        channel.contains("Language: ru") && channel.contains("Connected Line ID: Боб"),
+        "{channel}"
+    );
 
     let call = daemon.get(&format!("/api/calls/{id}")).json();
     assert_eq!((&call["state"], &call["room"]), (&json!("joined"), &json!("КОМНАТА1")));
@@ -136,7 +141,8 @@ fn one_call_at_a_time_and_the_next_at_once(pbx: &Pbx) {
     let second = daemon.call_ok("79990104001", "R1");
     daemon.delete(&format!("/api/calls/{second}"));
 
-    // Redialled as soon as it is over, and again and again: the lock of the last call may still be held.
+    // Redialled as soon as it is over, and again and again: the lock of the last call may still be
+    // held.
     let mut quickest = Duration::MAX;
     for _ in 0..30 {
         let began = Instant::now();
@@ -145,7 +151,8 @@ fn one_call_at_a_time_and_the_next_at_once(pbx: &Pbx) {
         assert_eq!(end["outcome"], "busy");
         quickest = quickest.min(began.elapsed());
     }
-    // However slow this machine is, one of thirty is not held up by it; the original took about four seconds.
+    // However slow this machine is, one of thirty is not held up by it; the original took about
+    // four seconds.
     assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
@@ -207,7 +214,9 @@ fn asterisk_is_killed_in_mid_call() {
         let id = daemon.call_ok("79990110001", "R1");
         daemon.wait_for(&id, "call.joined");
         pbx.kill();
-        eventually("the daemon is not ready", || (daemon.get("/readyz").status == 503).then_some(()));
+        eventually("the daemon is not ready", || {
+            (daemon.get("/readyz").status == 503).then_some(())
+        });
         let reply = daemon.call("79990110002", "R1");
         assert_eq!(reply.status, 503, "{reply:?}");
         assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["stale"], true);
@@ -215,8 +224,13 @@ fn asterisk_is_killed_in_mid_call() {
         daemon.wait_ready();
         let end = daemon.wait_for(&id, "call.ended");
         assert_eq!(end["outcome"], "unknown", "{end}");
-        assert!(end["ended_after"].as_str() <= end["ended_before"].as_str() && end["ended_after"].is_string(), "{end}");
-        let [talk, min, max] = ["talk_seconds", "talk_seconds_min", "talk_seconds_max"].map(|name| end[name].as_f64());
+        assert!(
+            end["ended_after"].as_str() <= end["ended_before"].as_str()
+                && end["ended_after"].is_string(),
+            "{end}"
+        );
+        let [talk, min, max] =
+            ["talk_seconds", "talk_seconds_min", "talk_seconds_max"].map(|name| end[name].as_f64());
         assert!(talk.is_none() && min.is_some() && min <= max, "{end}");
         let again = daemon.call_ok("79990110001", "R1");
         daemon.wait_for(&again, "call.joined");
@@ -228,7 +242,10 @@ fn asterisk_is_killed_in_mid_call() {
 fn callee_who_hangs_up_before_the_conference_is_not_joined() {
     for version in ["22", "16"] {
         let pbx = Pbx::start_with(&["--version", version, "--wait", "3"]);
-        pbx.add_to("extensions.conf", "[echo-in]\nexten => _.!,1,Answer()\n same => n,Echo()\nexten => h,1,Hangup()");
+        pbx.add_to(
+            "extensions.conf",
+            "[echo-in]\nexten => _.!,1,Answer()\n same => n,Echo()\nexten => h,1,Hangup()",
+        );
         pbx.rx("dialplan reload");
         let daemon = pbx.daemon();
         let stays = daemon.call_ok("79990113001", "R1");
@@ -284,14 +301,19 @@ fn a_call_that_ends_while_no_daemon_runs_is_told_of_by_the_next_one() {
     daemon.wait_for(&leaves, "call.answered");
     daemon.wait_for(&stays, "call.joined");
     let path = daemon.folder.path().join("calls.jsonl");
-    let written = |event: &str| std::fs::read_to_string(&path).is_ok_and(|text| text.contains(event));
+    let written =
+        |event: &str| std::fs::read_to_string(&path).is_ok_and(|text| text.contains(event));
     eventually("all is written", || written("call.joined").then_some(()));
     daemon.crash();
     eventually("one callee has left", || (!pbx.channels().contains("79990112200")).then_some(()));
     let daemon = daemon.restart();
     daemon.wait_ready();
     let end = daemon.wait_for(&leaves, "call.ended");
-    assert_eq!((&end["outcome"], &end["number"]), (&json!("unknown"), &json!("+79990112200")), "{end}");
+    assert_eq!(
+        (&end["outcome"], &end["number"]),
+        (&json!("unknown"), &json!("+79990112200")),
+        "{end}"
+    );
     assert!(end["ended_after"].as_str() < end["ended_before"].as_str(), "{end}");
     assert_eq!(daemon.get(&format!("/api/calls/{stays}")).json()["state"], "joined");
     let daemon = daemon.crash_and_restart();
@@ -299,12 +321,19 @@ fn a_call_that_ends_while_no_daemon_runs_is_told_of_by_the_next_one() {
     daemon.wait_for(&stays, "call.ended");
     let ends = || {
         let text = std::fs::read_to_string(&path).expect("the log");
-        let records: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).expect("a record of whole lines")).collect();
+        let records: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a record of whole lines"))
+            .collect();
         let seqs: Vec<u64> = records.iter().filter_map(|record| record["seq"].as_u64()).collect();
-        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "numbered without a hole over three runs");
+        assert_eq!(
+            seqs,
+            (1..=seqs.len() as u64).collect::<Vec<_>>(),
+            "numbered without a hole over three runs"
+        );
         let ended = records.iter().filter(|record| record["event"] == "call.ended");
-        let mut ids: Vec<_> = ended.map(|record| record["call_id"].as_str().unwrap_or_default().to_owned()).collect();
+        let mut ids: Vec<_> =
+            ended.map(|record| record["call_id"].as_str().unwrap_or_default().to_owned()).collect();
         ids.sort();
         (ids.len() >= 2).then_some(ids)
     };

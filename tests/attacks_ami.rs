@@ -1,5 +1,6 @@
-//! An Asterisk that means ill, or whoever poses as one: however long it goes on, it costs the daemon no more memory and
-//! no more files, bots are answered meanwhile, and calls are made as soon as it lets them be made.
+//! An Asterisk that means ill, or whoever poses as one: however long it goes on, it costs the
+//! daemon no more memory and no more files, bots are answered meanwhile, and calls are made as soon
+//! as it lets them be made.
 
 mod support;
 
@@ -29,10 +30,14 @@ fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
 /// What may become of a call.
 const STATUSES: [u16; 3] = [200, 503, 504];
 
-/// Calls the next number; whatever comes of it, the bot is told. Returns which of the statuses it was.
+/// Calls the next number; whatever comes of it, the bot is told. Returns which of the statuses it
+/// was.
 fn call(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) -> usize {
     let reply = daemon.call(&numbers.next().expect("a number").to_string(), "R1");
-    STATUSES.iter().position(|status| *status == reply.status).unwrap_or_else(|| panic!("{reply:?}"))
+    STATUSES
+        .iter()
+        .position(|status| *status == reply.status)
+        .unwrap_or_else(|| panic!("{reply:?}"))
 }
 
 /// Calls until a call is made.
@@ -106,7 +111,12 @@ fn an_asterisk_that_reads_nothing_is_owed_no_more_than_bots_can_be_told() {
             }
         })
     };
-    let grown = [round(79_990_000_000), round(79_990_010_000), round(79_990_020_000), round(79_990_030_000)];
+    let grown = [
+        round(79_990_000_000),
+        round(79_990_010_000),
+        round(79_990_020_000),
+        round(79_990_030_000),
+    ];
     println!("{grown:?} KiB");
     assert!(grown[0] < 16 * 1024 && grown[1..].iter().sum::<u64>() < 8 * 1024, "{grown:?}");
 }
@@ -124,7 +134,12 @@ fn what_is_said_of_our_own_calls_is_kept_no_longer_than_words_are() {
         for n in 0..200 {
             let leg = format!("{n}-{long}");
             asterisk.send(&[("Event", "Newchannel"), ("Uniqueid", &leg), ("Linkedid", &id)]);
-            asterisk.send(&[("Event", "ConfbridgeJoin"), ("Uniqueid", &id), ("Linkedid", &id), ("Conference", &long)]);
+            asterisk.send(&[
+                ("Event", "ConfbridgeJoin"),
+                ("Uniqueid", &id),
+                ("Linkedid", &id),
+                ("Conference", &long),
+            ]);
             let tech = [("UserEvent", "OriginatordLeg"), ("Linkedid", &id), ("Tech", &long)];
             asterisk.send(&[&[("Event", "UserEvent")], &tech[..]].concat());
         }
@@ -135,7 +150,8 @@ fn what_is_said_of_our_own_calls_is_kept_no_longer_than_words_are() {
     assert!(daemon.output().len() < 200 * 1024, "{} bytes of log", daemon.output().len());
 }
 
-/// Asterisk lists this many calls in conferences, of each number once. An hour before now and an hour after it, ids say.
+/// Asterisk lists this many calls in conferences, of each number once. An hour before now and an
+/// hour after it, ids say.
 const INVENTED: u64 = 195_000;
 
 fn invented() -> Vec<String> {
@@ -146,12 +162,14 @@ fn invented() -> Vec<String> {
         let id = CallId::new(time, n.into());
         let number = 70_000_000_000 + n;
         frames.push(format!("Uniqueid: {id}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
-        frames.push(format!("Uniqueid: od-lock-{number}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
+        frames
+            .push(format!("Uniqueid: od-lock-{number}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
     }
     frames
 }
 
-/// Has Asterisk list these channels to the daemon, on a new connection, and waits until that is settled.
+/// Has Asterisk list these channels to the daemon, on a new connection, and waits until that is
+/// settled.
 fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
     let connected = || daemon.output().matches("\"ami.connected\"").count();
     let before = connected();
@@ -162,7 +180,8 @@ fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
 
 #[test]
 fn invented_calls_take_no_memory_and_get_no_record() {
-    // Without a journal nothing tells those of before the start from ours: some are adopted, and no more.
+    // Without a journal nothing tells those of before the start from ours: some are adopted, and no
+    // more.
     for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
         let settings = [("journal", journal), ("asterisk", "keepalive = \"1h\"")];
         let (asterisk, daemon) = FakeAsterisk::with_daemon(&settings);
@@ -175,7 +194,10 @@ fn invented_calls_take_no_memory_and_get_no_record() {
         let output = daemon.output();
         let count = |event: &str| output.matches(&format!("\"event\":\"{event}\"")).count();
         println!("{grown} KiB, {} adopted, {} bytes of log", count("call.adopted"), output.len());
-        assert!(count("call.adopted") <= most_adopted && count("call.ended") <= most_adopted, "{most_adopted}");
+        assert!(
+            count("call.adopted") <= most_adopted && count("call.ended") <= most_adopted,
+            "{most_adopted}"
+        );
         // 195 000 calls would take some 160 MiB.
         assert!(grown < 8 * 1024 + 3 * most_adopted as u64, "{grown} KiB more");
         daemon.call_ok("79990000000", "R1");
@@ -184,8 +206,10 @@ fn invented_calls_take_no_memory_and_get_no_record() {
 
 #[test]
 fn link_that_is_cut_as_soon_as_it_is_ready_does_not_fill_the_log() {
-    let (asterisk, daemon) =
-        FakeAsterisk::with_daemon(&[("asterisk", "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
+        "asterisk",
+        "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"",
+    )]);
     let began = Instant::now();
     for logins in 2..300 {
         asterisk.wait_for("Ping", logins);

@@ -1,5 +1,5 @@
-//! Crowds without a key: they cost the daemon no more than it was told to spend, and keep no bot out. A crowd with one key
-//! keeps no other key out.
+//! Crowds without a key: they cost the daemon no more than it was told to spend, and keep no bot
+//! out. A crowd with one key keeps no other key out.
 
 mod support;
 
@@ -18,7 +18,8 @@ use support::{events, eventually, http, stalled};
 /// What the daemon has open beside connections, with room to spare: the log, Asterisk, the runtime.
 const OTHER_FILES: usize = 32;
 
-/// The most that a connection costs, in KiB: buffers for a request's head and for a reply, and what goes with them.
+/// The most that a connection costs, in KiB: buffers for a request's head and for a reply, and what
+/// goes with them.
 const CONNECTION: u64 = 64;
 
 /// The key of somebody else.
@@ -30,11 +31,13 @@ fn other_key() -> (&'static str, &'static str) {
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
 }
 
-/// Connections that say nothing, and come again however often they are let go. They leave when this is dropped.
+/// Connections that say nothing, and come again however often they are let go. They leave when this
+/// is dropped.
 struct Crowd(Arc<AtomicBool>);
 
 impl Crowd {
@@ -44,13 +47,18 @@ impl Crowd {
             stream.set_nonblocking(true).expect("it does not block");
             Some(stream)
         };
-        let is_open = |stream: &TcpStream| stream.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
+        let is_open = |stream: &TcpStream| {
+            stream.peek(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+        };
         let mut silent: Vec<_> = (0..count).map(|_| connect()).collect();
         let crowd = Self(Arc::new(AtomicBool::new(true)));
         let stays = crowd.0.clone();
         std::thread::spawn(move || {
             while stays.load(Ordering::SeqCst) {
-                silent.iter_mut().filter(|s| !s.as_ref().is_some_and(is_open)).for_each(|s| *s = connect());
+                silent
+                    .iter_mut()
+                    .filter(|s| !s.as_ref().is_some_and(is_open))
+                    .for_each(|s| *s = connect());
                 support::pause(Duration::from_millis(5));
             }
         });
@@ -81,7 +89,11 @@ fn ten_thousand_connections_that_say_nothing_keep_no_bot_out() {
     let mut idle = Vec::new();
     let mut slowest = Duration::ZERO;
     while idle.len() < crowd {
-        for say in ["", "G", "POST /api/conf HTTP/1.1\r\nHost: x\r\nX: ", "\r\n"].into_iter().cycle().take(500) {
+        for say in ["", "G", "POST /api/conf HTTP/1.1\r\nHost: x\r\nX: ", "\r\n"]
+            .into_iter()
+            .cycle()
+            .take(500)
+        {
             let mut stream = http::connect(daemon.address);
             let _ = stream.write_all(say.as_bytes());
             idle.push(stream);
@@ -91,7 +103,10 @@ fn ten_thousand_connections_that_say_nothing_keep_no_bot_out() {
         slowest = slowest.max(began.elapsed());
     }
     let (open, grown) = (open_files(pid), peak(pid).saturating_sub(before));
-    println!("{} connections: slowest call {slowest:?}, {open} files open, {grown} KiB more", idle.len());
+    println!(
+        "{} connections: slowest call {slowest:?}, {open} files open, {grown} KiB more",
+        idle.len()
+    );
     assert!(open <= 1024 + OTHER_FILES, "{open} files are open");
     assert!(grown <= 1024 * CONNECTION, "{grown} KiB more");
     // Those that were let go were told so, the others are there still.
@@ -109,7 +124,12 @@ fn ten_thousand_connections_that_say_nothing_keep_no_bot_out() {
 fn requests_that_never_end_keep_no_bot_out() {
     let (_asterisk, daemon) = start(&[("http", "max_connections = 4")]);
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-    let bodies = ["", "\r\n", "Content-Length: 1000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"];
+    let bodies = [
+        "",
+        "\r\n",
+        "Content-Length: 1000\r\n\r\n{",
+        "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ];
     // Each is borne with for ten seconds where nobody needs its place, and the bot comes last.
     let silent = (0..20).map(|_| http::connect(daemon.address)).collect::<Vec<_>>();
     let unfinished = bodies.map(|body| {
@@ -135,7 +155,8 @@ fn ask_without_reading(stream: &mut TcpStream) -> usize {
 #[test]
 fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
     const COUNT: usize = 40;
-    let (_asterisk, daemon) = start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
+    let (_asterisk, daemon) =
+        start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
     forget_peak(pid);
@@ -147,7 +168,8 @@ fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
             scope.spawn(|| ask_without_reading(asker));
         }
     });
-    // More than the system holds for one who does not read, so that each event stream is held up as well.
+    // More than the system holds for one who does not read, so that each event stream is held up as
+    // well.
     call(&daemon, 79_990_000_000, 1);
     let mut bot = KeptAlive::open(daemon.address);
     for _ in 0..10 {
@@ -184,23 +206,37 @@ fn lists_that_nobody_reads_take_memory_for_a_few_only() {
     let size = daemon.get("/api/calls?limit=1000").body.len();
     let (count, before) = (100, resident(pid));
     forget_peak(pid);
-    let request = format!("GET /api/calls?limit=1000 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
-    let mut askers: Vec<_> = (0..count).map(|_| stalled::connect(daemon.address, request.as_bytes())).collect();
+    let request =
+        format!("GET /api/calls?limit=1000 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
+    let mut askers: Vec<_> =
+        (0..count).map(|_| stalled::connect(daemon.address, request.as_bytes())).collect();
     let refused = askers.iter_mut().map(|asker| {
         let mut status = [0; 12];
         asker.read_exact(&mut status).expect("a reply");
-        assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&status), "{}", String::from_utf8_lossy(&status));
+        assert!(
+            [b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&status),
+            "{}",
+            String::from_utf8_lossy(&status)
+        );
         usize::from(&status == b"HTTP/1.1 503")
     });
     let (refused, grown) = (refused.sum::<usize>(), peak(pid).saturating_sub(before));
     println!("{count} lists of {size} bytes, {refused} refused: {grown} KiB more");
-    let other = http::request(daemon.address, "GET", "/api/calls?limit=1&live=10000", &[("X-Api-Key", OTHER)], b"");
+    let other = http::request(
+        daemon.address,
+        "GET",
+        "/api/calls?limit=1&live=10000",
+        &[("X-Api-Key", OTHER)],
+        b"",
+    );
     assert_eq!(other.status, 200, "another key's list");
     assert!(refused > 0 && refused < count, "{refused} refused");
     assert!(grown <= (count * size / 2 / 1024) as u64, "{grown} KiB more");
     call(&daemon, 79_991_000_000, 1);
     drop(askers);
-    eventually("lists are given again", || (daemon.get("/api/calls?limit=1000").status == 200).then_some(()));
+    eventually("lists are given again", || {
+        (daemon.get("/api/calls?limit=1000").status == 200).then_some(())
+    });
 }
 
 #[test]
@@ -253,7 +289,9 @@ fn where_few_files_may_be_open_some_are_left_for_asterisk_and_the_log() {
     call(&daemon, 79_990_000_100, 10);
     assert!(open_files(daemon.child.id()) <= 100);
     drop(crowd);
-    eventually("the log is rotated", || daemon.folder.path().join("calls.jsonl.1").exists().then_some(()));
+    eventually("the log is rotated", || {
+        daemon.folder.path().join("calls.jsonl.1").exists().then_some(())
+    });
     assert!(!daemon.output().contains("cannot be written"), "{}", daemon.output());
 }
 
@@ -261,8 +299,13 @@ fn where_few_files_may_be_open_some_are_left_for_asterisk_and_the_log() {
 fn the_limit_on_open_files_is_raised_as_far_as_connections_need_it() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
-    let daemon = Daemon::start_under(&["prlimit", "--nofile=100:400"], &ami, &[("http", "max_connections = 300")]);
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.child.id())).expect("the process lives");
+    let daemon = Daemon::start_under(
+        &["prlimit", "--nofile=100:400"],
+        &ami,
+        &[("http", "max_connections = 300")],
+    );
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.child.id()))
+        .expect("the process lives");
     let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
     assert_eq!(files.split_whitespace().nth(3), Some("364"), "{files}");
     assert!(!daemon.output().contains("limit on open files"), "{}", daemon.output());

@@ -1,5 +1,5 @@
-//! Requests made to be misunderstood: whatever their bytes are, no second request hides in a first one, nothing is
-//! called, and the next bot is served.
+//! Requests made to be misunderstood: whatever their bytes are, no second request hides in a first
+//! one, nothing is called, and the next bot is served.
 
 mod support;
 
@@ -15,7 +15,8 @@ const HEAD: &str = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: applicat
 
 fn start() -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
     (asterisk, daemon)
 }
 
@@ -44,10 +45,24 @@ fn no_request_hides_in_another() {
     ];
     for framing in both {
         // Once it was answered, nothing more is taken from this connection.
-        assert_eq!(statuses(&daemon, format!("{HEAD}{framing}{hidden}").as_bytes()), [400], "{framing}");
+        assert_eq!(
+            statuses(&daemon, format!("{HEAD}{framing}{hidden}").as_bytes()),
+            [400],
+            "{framing}"
+        );
     }
-    let lengths =
-        ["1\r\nContent-Length: 0", "0\r\nContent-Length: 1", "0, 1", "0, 0", "+0", "-0", "0x0", "0 0", "", "0;"];
+    let lengths = [
+        "1\r\nContent-Length: 0",
+        "0\r\nContent-Length: 1",
+        "0, 1",
+        "0, 0",
+        "+0",
+        "-0",
+        "0x0",
+        "0 0",
+        "",
+        "0;",
+    ];
     let huge = ["18446744073709551616", "99999999999999999999999999"];
     for length in lengths.into_iter().chain(huge) {
         let request = format!("{HEAD}Content-Length: {length}\r\n\r\n{hidden}");
@@ -79,7 +94,10 @@ fn no_request_hides_in_another() {
         assert_eq!(statuses(&daemon, request.as_bytes()), [400], "{coding:?}, chunked");
     }
     let old = HEAD.replace("HTTP/1.1", "HTTP/1.0");
-    assert_eq!(statuses(&daemon, format!("{old}Transfer-Encoding: chunked\r\n\r\n{chunk}").as_bytes()), [400]);
+    assert_eq!(
+        statuses(&daemon, format!("{old}Transfer-Encoding: chunked\r\n\r\n{chunk}").as_bytes()),
+        [400]
+    );
     // Where a line ends at a bare LF, it does so for head and length alike.
     let bare = post("79990000001").into_iter().filter(|byte| *byte != b'\r').collect::<Vec<_>>();
     let mut connection = KeptAlive::open(daemon.address);
@@ -88,7 +106,10 @@ fn no_request_hides_in_another() {
     assert!(connection.get("/healthz").status == 200, "and nothing is left over");
 
     let called = asterisk.actions("Originate");
-    assert!(called.iter().all(|action| action.get("OtherChannelId") == Some("od-lock-79990000001")), "{called:?}");
+    assert!(
+        called.iter().all(|action| action.get("OtherChannelId") == Some("od-lock-79990000001")),
+        "{called:?}"
+    );
     daemon.call_ok("79990000666", "R1");
 }
 
@@ -129,15 +150,22 @@ fn what_is_not_http_1_is_hung_up_on() {
     let (asterisk, daemon) = start();
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    assert_eq!(statuses(&daemon, &[&preface[..], &settings, &post("79990000001")].concat()), [0; 0]);
+    assert_eq!(
+        statuses(&daemon, &[&preface[..], &settings, &post("79990000001")].concat()),
+        [0; 0]
+    );
     let upgrade = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n";
     let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n");
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(request.as_bytes());
     assert_eq!(connection.reply().status, 200, "an upgrade may be passed over");
     assert_eq!(connection.get("/healthz").status, 200);
-    let others =
-        ["GET /healthz HTTP/1.2\r\n\r\n", "GET /healthz HTTP/0.9\r\n\r\n", "GET /healthz\r\n\r\n", "\u{16}\u{3}\u{1}"];
+    let others = [
+        "GET /healthz HTTP/1.2\r\n\r\n",
+        "GET /healthz HTTP/0.9\r\n\r\n",
+        "GET /healthz\r\n\r\n",
+        "\u{16}\u{3}\u{1}",
+    ];
     for other in others {
         let mut bytes = other.as_bytes().to_vec();
         bytes.extend(post("79990000001"));
@@ -150,16 +178,21 @@ fn what_is_not_http_1_is_hung_up_on() {
 #[test]
 fn each_target_is_found_or_not_whatever_the_method() {
     let (asterisk, daemon) = start();
-    let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "BREW"];
+    let methods =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "BREW"];
     let targets = "/ // /% /%00 /%ff /.. /api/conf /api/conf? /api/conf#a /api/calls /api/calls/ /api/calls/%2e%2e \
                    /api/calls?limit= /api/calls?limit=%00 /api/calls/? /api/events /api/events?since= /healthz /readyz? \
                    * ? # : x x:1 x:99999999 [::1]:80 [::1 http://x http://x/api/conf http://x?a http:/// http:// mailto:x \
                    a@b @ \u{e9} /\u{e9} /\u{7f} \\ /{} /| /\" /<>";
     for target in targets.split(' ') {
         for method in methods {
-            let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+            let request =
+                format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
             let reply = http::exchange(daemon.address, request.as_bytes());
-            assert!([200, 400, 401, 404, 405, 415].contains(&reply.status), "{method} {target}: {reply:?}");
+            assert!(
+                [200, 400, 401, 404, 405, 415].contains(&reply.status),
+                "{method} {target}: {reply:?}"
+            );
         }
     }
     assert!(asterisk.actions("Originate").is_empty());
@@ -171,7 +204,9 @@ fn who_closes_its_half_too_early_is_not_waited_for() {
     let (asterisk, daemon) = start();
     let whole = String::from_utf8(post("79990000001")).expect("text");
     let head = whole.find("\r\n\r\n").expect("a head") + 4;
-    for (cut, status) in [(0, None), (10, None), (head - 1, None), (head, Some(400)), (whole.len() - 1, Some(400))] {
+    for (cut, status) in
+        [(0, None), (10, None), (head - 1, None), (head, Some(400)), (whole.len() - 1, Some(400))]
+    {
         let mut connection = KeptAlive::open(daemon.address);
         connection.send(&whole.as_bytes()[..cut]);
         connection.close_write();

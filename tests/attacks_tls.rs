@@ -33,7 +33,8 @@ fn start(ca: &Ca, max_connections: usize) -> (FakeAsterisk, Daemon) {
 /// A connection whose handshake is done.
 fn connect(daemon: &Daemon, ca: &Ca) -> TlsStream {
     let config = client_config(Some(&ca.file())).expect("a CA");
-    let client = ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
+    let client =
+        ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     let mut stream = StreamOwned::new(client, http::connect(daemon.address));
     stream.flush().expect("shakes hands");
     stream
@@ -49,7 +50,10 @@ fn call(daemon: &Daemon, ca: &Ca, number: &str) {
         assert!(read > 0, "{reply}");
         reply.push_str(&String::from_utf8_lossy(&bytes[..read]));
     }
-    assert!(reply.starts_with("HTTP/1.1 200 OK") && reply.ends_with("{\"message\":\"ok\"}\n"), "{reply}");
+    assert!(
+        reply.starts_with("HTTP/1.1 200 OK") && reply.ends_with("{\"message\":\"ok\"}\n"),
+        "{reply}"
+    );
 }
 
 /// A TLS record.
@@ -64,7 +68,8 @@ fn handshakes_that_never_end_keep_no_bot_out() {
     // What a client says first, cut off anywhere, or announced and not said.
     let mut hello = Vec::new();
     let config = client_config(Some(&ca.file())).expect("a CA");
-    let mut client = ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
+    let mut client =
+        ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     client.write_tls(&mut hello).expect("a hello");
     let cuts = [0, 1, 5, 9, 100, hello.len() - 1, hello.len()];
     // Each is borne with for ten seconds where nobody needs its place, and the bot comes last.

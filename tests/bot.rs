@@ -1,4 +1,5 @@
-//! The daemon as bots see it: through the library they use, with its timeout, looking at nothing but the text.
+//! The daemon as bots see it: through the library they use, with its timeout, looking at nothing
+//! but the text.
 
 mod support;
 
@@ -28,7 +29,8 @@ fn bot(daemon: &Daemon, key: &str, number: &str) -> String {
 fn each_answer_means_to_a_bot_what_it_should() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let limits = ("limits", "deny = [\"7900\"]");
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[limits]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[limits]);
     let too_long = "7".repeat(20_000);
     let rows = [
         (OnOriginate::Accept, KEY, "+79990000001", "success"),
@@ -52,7 +54,8 @@ fn each_answer_means_to_a_bot_what_it_should() {
     let expected = ["in_progress", "in_progress", "rejected", "in_progress", "not_allowed"];
     let refused = || {
         let records = daemon.records();
-        let reasons = records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned));
+        let reasons =
+            records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned));
         Some(reasons.collect::<Vec<_>>()).filter(|reasons| reasons.len() == expected.len())
     };
     assert_eq!(eventually("all is in the log", refused), expected);
@@ -60,8 +63,11 @@ fn each_answer_means_to_a_bot_what_it_should() {
 
 #[test]
 fn a_bot_is_told_that_asterisk_is_down() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-    let daemon = Daemon::start_unready(&Ami { address: &nobody.to_string(), secret: "secret" }, &[]);
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
+    let daemon =
+        Daemon::start_unready(&Ami { address: &nobody.to_string(), secret: "secret" }, &[]);
     assert_eq!(bot(&daemon, KEY, "79990000001"), "failure");
 }
 

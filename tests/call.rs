@@ -28,7 +28,8 @@ fn fake() -> (FakeAsterisk, Daemon) {
 
 fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
     (asterisk, daemon)
 }
 
@@ -61,12 +62,19 @@ fn the_exit_code_says_how_the_call_ended() {
         assert_eq!((ended.code, &*ended.stderr), (Some(code), ""), "{digits}: {ended:?}");
         let lines: Vec<_> = ended.stdout.lines().skip(1).collect();
         assert!(
-            ended.stdout.starts_with("-- ") && lines.iter().all(|line| line.contains(&format!(" +7999000{digits}  "))),
+            ended.stdout.starts_with("-- ")
+                && lines.iter().all(|line| line.contains(&format!(" +7999000{digits}  "))),
             "{ended:?}"
         );
-        assert!(lines[0].contains(" call.requested ") && lines[1].contains(" call.queued "), "{ended:?}");
+        assert!(
+            lines[0].contains(" call.requested ") && lines[1].contains(" call.queued "),
+            "{ended:?}"
+        );
         let last = lines[lines.len() - 1];
-        assert!(last.contains(" call.ended ") && last.contains(&format!(" outcome={outcome} ")), "{ended:?}");
+        assert!(
+            last.contains(" call.ended ") && last.contains(&format!(" outcome={outcome} ")),
+            "{ended:?}"
+        );
         assert_eq!(ended.stdout.contains(" call.joined "), code == 0, "{ended:?}");
     }
     let requested = daemon.wait_for_event("call.requested");
@@ -130,7 +138,10 @@ fn json_is_the_calls_records_as_they_are() {
     let ended = program.end();
     daemon.wait_for(&id, "call.ended");
     let records = daemon.records();
-    let ours = records.iter().filter(|record| record["call_id"] == *id).map(|record| format!("{record}\n"));
+    let ours = records
+        .iter()
+        .filter(|record| record["call_id"] == *id)
+        .map(|record| format!("{record}\n"));
     assert_eq!(ended.stdout, ours.collect::<String>());
     assert_eq!(daemon.wait_for(&id, "call.requested")["caller_id"], "originatord");
 }
@@ -150,10 +161,16 @@ fn a_call_that_is_not_made_says_why() {
     let ended_id = daemon.call_ok("79990000002", "R1");
     asterisk.hang_up(&ended_id);
     daemon.wait_for(&ended_id, "call.ended");
-    assert_eq!(no("79990000002"), (Some(22), "-- refused: limit reached: attempts_per_number = 1\n".to_owned()));
+    assert_eq!(
+        no("79990000002"),
+        (Some(22), "-- refused: limit reached: attempts_per_number = 1\n".to_owned())
+    );
     asterisk.on_originate(OnOriginate::Refuse);
     let (code, said) = no("79990000003");
-    assert!(code == Some(23) && said.starts_with("-- refused: Asterisk refused the call: "), "{code:?} {said}");
+    assert!(
+        code == Some(23) && said.starts_with("-- refused: Asterisk refused the call: "),
+        "{code:?} {said}"
+    );
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");
 }
@@ -170,7 +187,8 @@ fn without_a_daemon_or_a_key_that_may_call_nothing_is_asked() {
     let watcher = as_key("k3y-of-the-watcher");
     assert_eq!((watcher.code, &*watcher.stdout), (Some(77), ""), "{watcher:?}");
     assert!(
-        watcher.stderr.starts_with("originatord call: ") && watcher.stderr.contains("this key may look at calls"),
+        watcher.stderr.starts_with("originatord call: ")
+            && watcher.stderr.contains("this key may look at calls"),
         "{watcher:?}"
     );
     let stranger = as_key("wr0ng-key");
@@ -182,7 +200,9 @@ fn without_a_daemon_or_a_key_that_may_call_nothing_is_asked() {
     let ended = run(call(address, &["79990000001", "R1"]));
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(ended.stderr.contains("cannot connect to"), "{ended:?}");
-    for wrong in [&["12", "R1"][..], &["7999", "a  b"], &["7999"], &["7999", "R", "--caller-id", "x\ty"]] {
+    for wrong in
+        [&["12", "R1"][..], &["7999", "a  b"], &["7999"], &["7999", "R", "--caller-id", "x\ty"]]
+    {
         assert_eq!(run(call(address, wrong)).code, Some(64), "{wrong:?}");
     }
 }
@@ -217,7 +237,10 @@ fn a_stream_that_is_cut_is_read_on_where_it_was() {
     eventually("it says so", || program.stderr().first().cloned());
     relay.mend();
     let ended = program.end();
-    assert!(ended.stdout.ends_with(&format!("{}\n", daemon.wait_for(&id, "call.ended"))), "{ended:?}");
+    assert!(
+        ended.stdout.ends_with(&format!("{}\n", daemon.wait_for(&id, "call.ended"))),
+        "{ended:?}"
+    );
     assert_eq!(ended.code, Some(11), "{ended:?}");
     assert!(ended.stderr.lines().all(|line| line.ends_with("; trying again")), "{ended:?}");
 }
@@ -244,14 +267,18 @@ fn an_end_that_the_log_has_lost_is_asked_for() {
 
     let json = json.end();
     assert_eq!(json.code, Some(11), "{json:?}");
-    let lines: Vec<Value> = json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> =
+        json.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let [.., gap, end] = &lines[..] else { panic!("{json:?}") };
     assert_eq!((&gap["event"], &gap["reason"]), (&json!("gap"), &json!("overrun")));
     assert_eq!(*end, daemon.get(&format!("/api/calls/{id}")).json());
     let text = text.end();
     assert_eq!(text.code, Some(11), "{text:?}");
     let last = text.stdout.lines().last().expect("a line");
-    assert!(last.contains(" call.ended       +79990000002 ") && last.contains(" outcome=busy "), "{text:?}");
+    assert!(
+        last.contains(" call.ended       +79990000002 ") && last.contains(" outcome=busy "),
+        "{text:?}"
+    );
     assert!(!last.contains("requested="), "{text:?}");
     drop(live);
 }
@@ -279,7 +306,8 @@ fn who_came_into_the_room_unseen_came_into_the_room() {
 fn a_restarted_daemon_is_asked_for_the_call_until_it_can_know() {
     let simulator = Simulator::start("22", QUICK);
     let link = Relay::start(&simulator.address);
-    let mut daemon = Daemon::start(&Ami { address: &link.address.to_string(), ..simulator.ami() }, &[]);
+    let mut daemon =
+        Daemon::start(&Ami { address: &link.address.to_string(), ..simulator.ami() }, &[]);
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
     program.wait_for("call.joined");
@@ -289,10 +317,14 @@ fn a_restarted_daemon_is_asked_for_the_call_until_it_can_know() {
     let daemon = daemon.successor();
     relay.turn_to(daemon.address);
     let not_found = "originatord_http_requests_total{path=\"/api/calls/{id}\",code=\"404\"";
-    eventually("it is asked in vain", || daemon.get("/metrics").body.contains(not_found).then_some(()));
+    eventually("it is asked in vain", || {
+        daemon.get("/metrics").body.contains(not_found).then_some(())
+    });
     link.mend();
     // It has taken the call over.
-    eventually("it says so", || program.stderr().into_iter().find(|line| line == "-- the call is joined"));
+    eventually("it says so", || {
+        program.stderr().into_iter().find(|line| line == "-- the call is joined")
+    });
     assert!(program.stdout().iter().any(|line| line.contains("\"restarted\"")));
     assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
     assert_eq!(program.end().code, Some(0));
@@ -309,7 +341,10 @@ fn a_call_that_nobody_knows_any_more_is_unknown() {
     relay.turn_to(daemon.address);
     let ended = program.end();
     assert_eq!(ended.code, Some(19), "{ended:?}");
-    assert!(ended.stderr.ends_with("-- the daemon knows nothing of the call any more\n"), "{ended:?}");
+    assert!(
+        ended.stderr.ends_with("-- the daemon knows nothing of the call any more\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]

@@ -41,16 +41,20 @@ fn a_table_of_those_that_live() {
     let none = run(with_key("calls", daemon.address, &[]));
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- there is none\n"));
     let over = daemon.call_over(&asterisk, "79990000009", "R1");
-    let [a, b] = [("79990000001", "R1"), ("7999", "КОМНАТА1")].map(|(number, room)| daemon.call_ok(number, room));
+    let [a, b] = [("79990000001", "R1"), ("7999", "КОМНАТА1")]
+        .map(|(number, room)| daemon.call_ok(number, room));
     let table = calls(&daemon, &[]);
     let lines: Vec<_> = table.lines().collect();
     assert_eq!(lines.len(), 3, "{table}");
     let head = format!("{:<29}  NUMBER        ROOM      STATE   FOR", "CALL");
     assert!(lines[0].starts_with(&head) && lines[0].ends_with("  KEY"), "{table}");
-    for (id, rest) in [(&a, "  +79990000001  R1        queued  "), (&b, "  +7999         КОМНАТА1  queued  ")] {
+    for (id, rest) in
+        [(&a, "  +79990000001  R1        queued  "), (&b, "  +7999         КОМНАТА1  queued  ")]
+    {
         let line = lines.iter().find(|line| line.starts_with(&format!("{id}{rest}"))).expect(rest);
         assert!(
-            line.ends_with(" tester") && line.split_whitespace().nth(4).is_some_and(|age| age.ends_with('s')),
+            line.ends_with(" tester")
+                && line.split_whitespace().nth(4).is_some_and(|age| age.ends_with('s')),
             "{line}"
         );
     }
@@ -61,23 +65,37 @@ fn a_table_of_those_that_live() {
 fn a_table_of_those_that_have_ended() {
     for settings in [&[HISTORY][..], &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
-        let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_over(&asterisk, number, "R1"));
+        let [a, b] =
+            ["79990000001", "79990000002"].map(|number| daemon.call_over(&asterisk, number, "R1"));
         daemon.call_ok("79990000003", "R1");
         let listed = run(with_key("calls", daemon.address, &["--ended"]));
         let lines: Vec<_> = listed.stdout.lines().collect();
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(words(lines[0]), ["CALL", "NUMBER", "ROOM", "OUTCOME", "REQUESTED", "RANG", "TALKED", "KEY"]);
+        assert_eq!(
+            words(lines[0]),
+            ["CALL", "NUMBER", "ROOM", "OUTCOME", "REQUESTED", "RANG", "TALKED", "KEY"]
+        );
         let time = |id: &str| {
-            format!("{}Z", &daemon.get(&format!("/api/calls/{id}")).json()["requested"].as_str().expect("a time")[..19])
+            format!(
+                "{}Z",
+                &daemon.get(&format!("/api/calls/{id}")).json()["requested"]
+                    .as_str()
+                    .expect("a time")[..19]
+            )
         };
-        for (line, (id, number)) in lines[1..].iter().zip([(&b, "+79990000002"), (&a, "+79990000001")]) {
+        for (line, (id, number)) in
+            lines[1..].iter().zip([(&b, "+79990000002"), (&a, "+79990000001")])
+        {
             let words = words(line);
             assert_eq!(words[..5], [&**id, number, "R1", "busy", &time(id)], "{line}");
             assert!(words[5].ends_with('s') && words[6..] == ["-", "tester"], "{line}");
         }
         assert_eq!(lines.len(), 3, "{lines:#?}");
-        let said =
-            if settings.is_empty() { "-- no history is kept: only calls that ended lately are known\n" } else { "" };
+        let said = if settings.is_empty() {
+            "-- no history is kept: only calls that ended lately are known\n"
+        } else {
+            ""
+        };
         assert_eq!(listed.stderr, said);
     }
 }
@@ -88,7 +106,10 @@ fn filters_are_those_of_the_api() {
     let a = daemon.call_over(&asterisk, "79990000001", "R1");
     let b = daemon.call_over(&asterisk, "79990000002", "КОМНАТА1");
     let live = daemon.call_ok("79990000003", "R1");
-    let time_of_b = daemon.get(&format!("/api/calls/{b}")).json()["requested"].as_str().expect("a time").to_owned();
+    let time_of_b = daemon.get(&format!("/api/calls/{b}")).json()["requested"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
     for (args, expected) in [
         (&["--ended"][..], &[&b, &a][..]),
         (&["--ended", "--number", "+7 999 000-00-01"], &[&a]),
@@ -110,8 +131,12 @@ fn filters_are_those_of_the_api() {
         let printed = calls(&daemon, &[&["--json"], args].concat());
         assert_eq!(each(&printed, "call_id").iter().collect::<Vec<_>>(), expected, "{args:?}");
     }
-    for wrong in [&["--ended", "--outcome", "bsy"][..], &["--outcome", "busy"], &["--from", "soon"], &["--limit", "0"]]
-    {
+    for wrong in [
+        &["--ended", "--outcome", "bsy"][..],
+        &["--outcome", "busy"],
+        &["--from", "soon"],
+        &["--limit", "0"],
+    ] {
         assert_eq!(run(with_key("calls", daemon.address, wrong)).code, Some(64), "{wrong:?}");
     }
 }
@@ -146,29 +171,39 @@ fn page_after_page_is_listed_and_no_more_than_is_asked_for() {
         (count.expect("a count") == 1).then_some(())
     });
     let columns = {
-        let mut table =
-            history.prepare("SELECT name FROM pragma_table_info('calls') WHERE name <> 'id'").expect("columns");
+        let mut table = history
+            .prepare("SELECT name FROM pragma_table_info('calls') WHERE name <> 'id'")
+            .expect("columns");
         let names = table.query_map([], |row| row.get::<_, String>(0)).expect("columns");
         names.map(|name| format!("\"{}\"", name.expect("a name"))).collect::<Vec<_>>().join(", ")
     };
     let older = history.transaction().expect("a transaction");
     for count in 0..2100 {
-        let sql = format!("INSERT INTO calls (id, {columns}) SELECT ?, {columns} FROM calls WHERE id = ?");
+        let sql = format!(
+            "INSERT INTO calls (id, {columns}) SELECT ?, {columns} FROM calls WHERE id = ?"
+        );
         let id = format!("od-01m86xdxhfb48v1e7mge9r{count:04}");
         older.execute(&sql, [&id, &template]).expect("a row");
     }
     older.commit().expect("rows");
 
     let all = each(&calls(&daemon, &["--ended", "--json", "--limit", "5000"]), "call_id");
-    assert_eq!((all.len(), &all[0], &all[1]), (2101, &template, &"od-01m86xdxhfb48v1e7mge9r2099".to_owned()));
+    assert_eq!(
+        (all.len(), &all[0], &all[1]),
+        (2101, &template, &"od-01m86xdxhfb48v1e7mge9r2099".to_owned())
+    );
     assert!(all.is_sorted_by(|a, b| a > b), "each once, newest first");
     for limit in [1, 999, 1000, 1001, 2000] {
-        let some = each(&calls(&daemon, &["--ended", "--json", "--limit", &limit.to_string()]), "call_id");
+        let some =
+            each(&calls(&daemon, &["--ended", "--json", "--limit", &limit.to_string()]), "call_id");
         assert_eq!(some, all[..limit], "{limit}");
     }
     let csv = calls(&daemon, &["--ended", "--csv", "--limit", "2500"]);
     let ids: Vec<_> = csv.lines().map(|line| line.split(',').next().expect("a cell")).collect();
-    assert_eq!((ids[0], &ids[1..]), ("call_id", &all.iter().map(|id| &**id).collect::<Vec<_>>()[..]));
+    assert_eq!(
+        (ids[0], &ids[1..]),
+        ("call_id", &all.iter().map(|id| &**id).collect::<Vec<_>>()[..])
+    );
     assert_eq!(calls(&daemon, &["--ended", "--limit", "1500"]).lines().count(), 1 + 1500);
     let unlimited = run(with_key("calls", daemon.address, &["--ended"]));
     assert_eq!(unlimited.stdout.lines().count(), 1 + 100);
@@ -183,7 +218,14 @@ fn what_is_hung_up_and_what_is_not_is_said_of_each() {
     let expected = format!("{a}: hung up\n{b}: hung up\n");
     assert_eq!((both.code, both.stdout, &*both.stderr), (Some(0), expected, ""));
     for id in [&a, &b] {
-        assert_eq!(asterisk.actions("Hangup").iter().filter(|action| action.get("Channel") == Some(id)).count(), 1);
+        assert_eq!(
+            asterisk
+                .actions("Hangup")
+                .iter()
+                .filter(|action| action.get("Channel") == Some(id))
+                .count(),
+            1
+        );
         asterisk.hang_up(id);
         assert_eq!(daemon.wait_for(id, "call.ended")["hung_up_by"], "tester");
     }
@@ -206,14 +248,20 @@ fn end_of_an_id_hangs_its_call_up() {
     let actions = asterisk.actions("Hangup");
     assert!(actions.iter().all(|action| action.get("Channel") == Some(&a)), "{b}: {actions:?}");
     let none = hangup(&daemon, &["zzzzzzzz"]);
-    assert_eq!((none.code, &*none.stderr), (Some(1), "-- zzzzzzzz: no call lives whose id ends so\n"));
+    assert_eq!(
+        (none.code, &*none.stderr),
+        (Some(1), "-- zzzzzzzz: no call lives whose id ends so\n")
+    );
 }
 
 #[test]
 fn ended_calls_show_local_time_and_days_are_local() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     let id = daemon.call_over(&asterisk, "79990000001", "R1");
-    let requested = daemon.get(&format!("/api/calls/{id}")).json()["requested"].as_str().expect("a time").to_owned();
+    let requested = daemon.get(&format!("/api/calls/{id}")).json()["requested"]
+        .as_str()
+        .expect("a time")
+        .to_owned();
     let listed = |zone: &str, args: &[&str]| {
         let mut command = with_key("calls", daemon.address, &[&["--ended"], args].concat());
         command.env("TZ", zone);
@@ -222,7 +270,8 @@ fn ended_calls_show_local_time_and_days_are_local() {
     let utc = format!("{}Z", &requested[..19]);
     assert!(listed("EAST-14", &["--utc"]).contains(&utc));
     let east = listed("EAST-14", &[]);
-    let time = east.split_whitespace().find(|word| word.ends_with("+14:00")).expect("a time").to_owned();
+    let time =
+        east.split_whitespace().find(|word| word.ends_with("+14:00")).expect("a time").to_owned();
     // The day of the call there, from its first moment to its last.
     let day = &time[..10];
     assert!(listed("EAST-14", &["--from", day, "--to", day]).contains(&id), "{east}");
@@ -239,16 +288,23 @@ fn who_may_only_watch_lists_and_does_not_hang_up() {
         command.env("ORIGINATORD_KEY", key);
         run(command)
     };
-    let watcher = |command: &str, args: &[&str]| as_key("k3y-of-the-watcher", with_key(command, daemon.address, args));
+    let watcher = |command: &str, args: &[&str]| {
+        as_key("k3y-of-the-watcher", with_key(command, daemon.address, args))
+    };
     assert!(watcher("calls", &[]).stdout.contains(&live));
     let refused = watcher("hangup", &[&live]);
     assert_eq!((refused.code, &*refused.stdout), (Some(77), ""), "{refused:?}");
     let said = "originatord hangup: this key may look at calls, not place or hang them up\n";
     assert_eq!(refused.stderr, said);
     assert!(asterisk.actions("Hangup").is_empty());
-    for command in [with_key("calls", daemon.address, &[]), with_key("hangup", daemon.address, &[&live])] {
+    for command in
+        [with_key("calls", daemon.address, &[]), with_key("hangup", daemon.address, &[&live])]
+    {
         let stranger = as_key("wr0ng-key", command);
-        assert!(stranger.code == Some(77) && stranger.stderr.contains("does not know this key"), "{stranger:?}");
+        assert!(
+            stranger.code == Some(77) && stranger.stderr.contains("does not know this key"),
+            "{stranger:?}"
+        );
     }
 }
 
@@ -258,7 +314,9 @@ fn the_url_comes_from_the_command_line_or_the_environment() {
     let live = daemon.call_ok("79990000001", "R1");
     let (_held, nowhere) = nobody();
     let mut from_environment = program::command(&["calls"]);
-    from_environment.env("ORIGINATORD_URL", format!("http://{}", daemon.address)).env("ORIGINATORD_KEY", KEY);
+    from_environment
+        .env("ORIGINATORD_URL", format!("http://{}", daemon.address))
+        .env("ORIGINATORD_KEY", KEY);
     assert!(run(from_environment).stdout.contains(&live));
     let mut named = with_key("calls", daemon.address, &[]);
     named.env("ORIGINATORD_URL", format!("http://{nowhere}"));

@@ -1,4 +1,5 @@
-//! `originatord check`, and what the command line says and ends with: the exit codes are those of `sysexits.h`.
+//! `originatord check`, and what the command line says and ends with: the exit codes are those of
+//! `sysexits.h`.
 
 mod support;
 
@@ -103,15 +104,22 @@ fn the_example_is_a_good_file_once_its_secrets_are_changed() {
     let good = format!("ok       {}: 1 API key(s), Asterisk at 127.0.0.1:5038\n", file.path());
     let samples = |key: &str, beginning: &str| {
         let line = line_of(EXAMPLE, beginning);
-        format!("failure  {}:{line}: {key} is the sample's, which everybody knows; choose another\n", file.path())
+        format!(
+            "failure  {}:{line}: {key} is the sample's, which everybody knows; choose another\n",
+            file.path()
+        )
     };
-    let expected = good + &samples("api_keys.key", "key = ") + &samples("asterisk.secret", "secret = ");
+    let expected =
+        good + &samples("api_keys.key", "key = ") + &samples("asterisk.secret", "secret = ");
     let ended = file.check(&[]);
     assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(78), &*expected, ""));
 
     let ended = File::new(&EXAMPLE.replace("change-me", "hush")).check(&[]);
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
-    assert!(ended.stdout.ends_with("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"), "{ended:?}");
+    assert!(
+        ended.stdout.ends_with("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -120,8 +128,12 @@ fn with_the_samples_secrets_only_this_machine_is_served() {
     let file = File::new(&everywhere);
     let ended = Program::start(command(&["serve", "--config", file.path()])).end();
     assert_eq!((ended.code, &*ended.stdout), (Some(78), ""), "{ended:?}");
-    let first = format!("{}:{}: api_keys.key is the sample's", file.path(), line_of(&everywhere, "key = "));
-    assert!(ended.stderr.starts_with(&first) && ended.stderr.contains("asterisk.secret is"), "{ended:?}");
+    let first =
+        format!("{}:{}: api_keys.key is the sample's", file.path(), line_of(&everywhere, "key = "));
+    assert!(
+        ended.stderr.starts_with(&first) && ended.stderr.contains("asterisk.secret is"),
+        "{ended:?}"
+    );
 
     let file = File::new(&EXAMPLE.replace("127.0.0.1:8080", "127.0.0.1:0"));
     let served = Program::start(command(&["serve", "--config", file.path()]));
@@ -143,13 +155,19 @@ fn a_bad_file_is_refused_line_by_line_and_never_run() {
         (4, "api_keys.key must be at least 8 bytes long"),
         (6, "asterisk.address must be a host and port, as \"127.0.0.1:5038\""),
         (9, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
-        (10, "asterisk.tls.ca_file cannot be used: I/O error: No such file or directory (os error 2)"),
+        (
+            10,
+            "asterisk.tls.ca_file cannot be used: I/O error: No such file or directory (os error 2)",
+        ),
         (12, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
     ];
-    let expected: String = expected.iter().map(|(line, text)| format!("{}:{line}: {text}\n", file.path())).collect();
+    let expected: String =
+        expected.iter().map(|(line, text)| format!("{}:{line}: {text}\n", file.path())).collect();
     assert_eq!((checked.code, &*checked.stdout, &*checked.stderr), (Some(78), "", &*expected));
     // The daemon says the same, and does not start; nor does Asterisk matter then.
-    for command_line in [&["serve", "--config", file.path()][..], &["check", "--connect", "--config", file.path()]] {
+    for command_line in
+        [&["serve", "--config", file.path()][..], &["check", "--connect", "--config", file.path()]]
+    {
         let ended = run(command(command_line));
         assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(78), "", &*expected));
     }
@@ -159,7 +177,10 @@ fn a_bad_file_is_refused_line_by_line_and_never_run() {
 fn a_file_that_is_not_there_or_no_toml_is_said_so() {
     let ended = run(command(&["check", "--config", "no/such/file.toml"]));
     assert_eq!((ended.code, &*ended.stdout), (Some(78), ""));
-    assert!(ended.stderr.starts_with("no/such/file.toml:1: cannot be read: No such file"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("no/such/file.toml:1: cannot be read: No such file"),
+        "{ended:?}"
+    );
     let file = File::new("[http]\nlisten = \"hush\n");
     let ended = file.check(&[]);
     assert_eq!(ended.code, Some(78));
@@ -179,11 +200,17 @@ fn an_asterisk_that_is_not_there_or_none_is_said_so() {
     let ami = Ami { address: &address, secret: "hush" };
     asterisk.behave(Manner::Mute);
     let (code, lines) = connect(&ami, "connect_timeout = \"200ms\"");
-    assert_eq!((code, lines), (Some(78), vec![format!("failure  {address}: it does not greet in time")]));
+    assert_eq!(
+        (code, lines),
+        (Some(78), vec![format!("failure  {address}: it does not greet in time")])
+    );
     asterisk.behave(Manner::Stranger);
     let (code, lines) = connect(&ami, "");
     assert_eq!((code, lines.len()), (Some(78), 1), "{lines:?}");
-    assert!(lines[0].starts_with(&format!("failure  {address}: not an Asterisk manager: ")), "{lines:?}");
+    assert!(
+        lines[0].starts_with(&format!("failure  {address}: not an Asterisk manager: ")),
+        "{lines:?}"
+    );
     assert!(asterisk.actions("Login").is_empty());
 }
 
@@ -200,9 +227,14 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
 
     asterisk.behave(Manner::Strict);
     let (code, lines) = connect(&ami, "");
-    assert_eq!((code, &lines[..2]), (Some(78), &[reachable, "ok       user originatord: logged in".to_owned()][..]));
+    assert_eq!(
+        (code, &lines[..2]),
+        (Some(78), &[reachable, "ok       user originatord: logged in".to_owned()][..])
+    );
     let add = |action: &str, class: &str| {
-        format!("failure  the user may not use {action}: add {class} to its write = in manager.conf")
+        format!(
+            "failure  the user may not use {action}: add {class} to its write = in manager.conf"
+        )
     };
     let never = |event: &str| {
         format!(
@@ -223,8 +255,9 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
     );
     assert_eq!(
         starting_with(&lines, "warning"),
-        ["originate.context conf-in", "originate.channel's telegram-out and its gateway"]
-            .map(|what| format!("warning  {what}: not looked at, as the user may not list the dialplan"))
+        ["originate.context conf-in", "originate.channel's telegram-out and its gateway"].map(
+            |what| format!("warning  {what}: not looked at, as the user may not list the dialplan")
+        )
     );
 }
 
@@ -232,7 +265,8 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
 fn rights_that_are_not_needed_are_warned_of() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     // It says yes to everything, and lets the events of a call through but for one.
-    let (code, lines) = connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
+    let (code, lines) =
+        connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
     assert_eq!(code, Some(78));
     let of_rights = starting_with(&lines, "warning  the user may use");
     assert_eq!(
@@ -244,7 +278,10 @@ fn rights_that_are_not_needed_are_warned_of() {
         })
     );
     assert!(lines.contains(&"ok       the event Newchannel arrives".to_owned()), "{lines:#?}");
-    assert!(starting_with(&lines, "failure").iter().all(|line| line.contains("the event ")), "{lines:#?}");
+    assert!(
+        starting_with(&lines, "failure").iter().all(|line| line.contains("the event ")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -275,7 +312,11 @@ fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
 fn a_conference_that_speaks_first_is_waited_for() {
     let pbx = Pbx::start_with(&["--version", "22", "--wait", "1"]);
     let (code, lines) = connect(&pbx.ami(), "");
-    assert_eq!((code, starting_with(&lines, "warning")), (Some(0), Vec::<String>::new()), "{lines:#?}");
+    assert_eq!(
+        (code, starting_with(&lines, "warning")),
+        (Some(0), Vec::<String>::new()),
+        "{lines:#?}"
+    );
     pbx.down();
 }
 
@@ -302,10 +343,13 @@ fn events_that_a_real_asterisk_keeps_back_are_named_with_what_is_lost() {
         ]
     );
     assert!(lines.contains(&"ok       the event Newstate arrives".to_owned()), "{lines:#?}");
-    eventually("nothing is left of the look", || (!pbx.channels().contains("originatord-check")).then_some(()));
+    eventually("nothing is left of the look", || {
+        (!pbx.channels().contains("originatord-check")).then_some(())
+    });
 }
 
-/// Installations that reach nobody, or not well: what is replaced in which file, and how `check` names it.
+/// Installations that reach nobody, or not well: what is replaced in which file, and how `check`
+/// names it.
 const BROKEN: [(&str, &str, &str, &str); 10] = [
     (
         "extensions.conf",
@@ -376,7 +420,8 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
     ),
 ];
 
-/// Has Asterisk take up a file that was changed. A reload does not take up everything of `manager.conf`.
+/// Has Asterisk take up a file that was changed. A reload does not take up everything of
+/// `manager.conf`.
 fn take_up(pbx: &Pbx, file: &str) {
     match file {
         "extensions.conf" => _ = pbx.rx("dialplan reload"),
@@ -419,7 +464,11 @@ fn sample_without_its_gateway_module_is_named() {
     pbx.start_again();
     let (code, lines) = connect(&pbx.ami(), "");
     let expected = "failure  [telegram-out] dials PJSIP/…@telegram, but chan_pjsip.so is not loaded: see modules.conf";
-    assert_eq!((code, starting_with(&lines, "failure")), (Some(78), vec![expected.to_owned()]), "{lines:#?}");
+    assert_eq!(
+        (code, starting_with(&lines, "failure")),
+        (Some(78), vec![expected.to_owned()]),
+        "{lines:#?}"
+    );
     pbx.down();
 }
 
@@ -428,7 +477,9 @@ fn what_a_real_asterisk_does_not_have_is_named() {
     let pbx = Pbx::shared("22");
     let more = "[originate]\ncontext = \"nowhere\"\nchannel = \"Local/{number}@nobody/n\"";
     let (code, lines) = connect(&pbx.ami(), more);
-    let missing = |what: &str| format!("failure  {what} is not in the dialplan: see asterisk/extensions.conf");
+    let missing = |what: &str| {
+        format!("failure  {what} is not in the dialplan: see asterisk/extensions.conf")
+    };
     assert_eq!(code, Some(78));
     assert_eq!(
         starting_with(&lines, "failure"),
@@ -444,10 +495,15 @@ fn what_a_real_asterisk_does_not_have_is_named() {
 fn channel_without_n_is_a_warning_with_its_line() {
     let ami = Ami { address: "127.0.0.1:5038", secret: "s3cr3t-of-ami" };
     let checked = |channel: &str| {
-        let file = File::of("me", &ami, &format!("[originate]\nchannel = \"Local/{{number}}@{channel}\""));
+        let file =
+            File::of("me", &ami, &format!("[originate]\nchannel = \"Local/{{number}}@{channel}\""));
         let ended = file.check(&[]);
         let lines: Vec<_> = ended.stdout.lines().skip(1).map(str::to_owned).collect();
-        (ended.code, lines, format!("warning  {}:9: originate.channel does not end in /n: ", file.path()))
+        (
+            ended.code,
+            lines,
+            format!("warning  {}:9: originate.channel does not end in /n: ", file.path()),
+        )
     };
     let (code, lines, expected) = checked("telegram-out");
     assert_eq!((code, lines.len()), (Some(0), 1), "{lines:?}");

@@ -1,5 +1,5 @@
-//! Manual pages and completions: made from the definitions of the command line, for each command, and as those who read
-//! them want them.
+//! Manual pages and completions: made from the definitions of the command line, for each command,
+//! and as those who read them want them.
 
 mod support;
 
@@ -13,15 +13,22 @@ use tempfile::TempDir;
 /// The commands that the help names.
 fn commands() -> Vec<String> {
     let help = run(command(&["--help"])).stdout;
-    let listed = help.split_once("Commands:\n").expect("commands").1.split("\n\n").next().expect("a list");
-    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let listed =
+        help.split_once("Commands:\n").expect("commands").1.split("\n\n").next().expect("a list");
+    let names =
+        listed.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 /// What a program prints; nothing where it is not there.
-fn output_of(program: &str, args: &[&str], environment: &[(&str, &str)]) -> Option<(bool, String, String)> {
+fn output_of(
+    program: &str,
+    args: &[&str],
+    environment: &[(&str, &str)],
+) -> Option<(bool, String, String)> {
     let mut command = Command::new(program);
-    let output = command.args(args).envs(environment.iter().copied()).stdin(Stdio::null()).output().ok()?;
+    let output =
+        command.args(args).envs(environment.iter().copied()).stdin(Stdio::null()).output().ok()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Some((output.status.success(), text(&output.stdout), text(&output.stderr)))
 }
@@ -42,15 +49,29 @@ fn each_command_has_a_page_with_its_options_and_its_exit_codes() {
     let written = run(command(&["man", pages.to_str().expect("a path")]));
     assert_eq!((written.code, &*written.stdout, &*written.stderr), (Some(0), "", ""));
     let commands = commands();
-    for expected in
-        ["serve", "check", "tail", "call", "calls", "hangup", "erase", "load", "simulate", "completions", "man"]
-    {
+    for expected in [
+        "serve",
+        "check",
+        "tail",
+        "call",
+        "calls",
+        "hangup",
+        "erase",
+        "load",
+        "simulate",
+        "completions",
+        "man",
+    ] {
         assert!(commands.iter().any(|name| name == expected), "{expected}: {commands:?}");
     }
-    let names = commands.iter().map(|name| format!("originatord-{name}.1")).chain(["originatord.1".to_owned()]);
+    let names = commands
+        .iter()
+        .map(|name| format!("originatord-{name}.1"))
+        .chain(["originatord.1".to_owned()]);
     let mut names: Vec<_> = names.collect();
     names.sort();
-    let files = fs::read_dir(&pages).expect("a folder").map(|file| file.expect("a file").file_name());
+    let files =
+        fs::read_dir(&pages).expect("a folder").map(|file| file.expect("a file").file_name());
     let mut files: Vec<_> = files.map(|name| name.into_string().expect("a name")).collect();
     files.sort();
     assert_eq!(files, names);
@@ -59,7 +80,8 @@ fn each_command_has_a_page_with_its_options_and_its_exit_codes() {
         let text = fs::read_to_string(pages.join(&name)).expect("a page");
         let macros: Vec<_> = text.lines().filter(|line| line.starts_with('.')).collect();
         assert!(
-            text.lines().next().is_some_and(|line| line.starts_with(".ie ")) || macros[0].starts_with(".TH"),
+            text.lines().next().is_some_and(|line| line.starts_with(".ie "))
+                || macros[0].starts_with(".TH"),
             "{name}"
         );
         for heading in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"] {
@@ -68,13 +90,18 @@ fn each_command_has_a_page_with_its_options_and_its_exit_codes() {
         let count = |what: &str| macros.iter().filter(|line| **line == what).count();
         assert_eq!(count(".nf"), count(".fi"), "{name}");
         assert_eq!(complaints(&pages.join(&name)), "", "{name}");
-        let Some(subcommand) = name.strip_prefix("originatord-").and_then(|name| name.strip_suffix(".1")) else {
+        let Some(subcommand) =
+            name.strip_prefix("originatord-").and_then(|name| name.strip_suffix(".1"))
+        else {
             continue;
         };
         // Each option, and each exit code as a line of its own.
         let help = run(command(&[subcommand, "--help"])).stdout;
         let plain = text.replace('\\', "");
-        for option in help.lines().filter_map(|line| line.trim_start().strip_prefix("--")?.split_whitespace().next()) {
+        for option in help
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("--")?.split_whitespace().next())
+        {
             assert!(plain.contains(&format!("--{option}")), "{name}: --{option}");
         }
         let (_, codes) = help.split_once("Exit codes:\n").unwrap_or_default();
@@ -102,16 +129,27 @@ fn values_may_begin_with_a_dash() {
         let mut command = command(&[args, &url].concat());
         command.env("ORIGINATORD_KEY", "k");
         let ended = run(command);
-        assert!(ended.code == Some(69) && ended.stderr.contains("cannot connect to"), "{args:?}: {ended:?}");
+        assert!(
+            ended.code == Some(69) && ended.stderr.contains("cannot connect to"),
+            "{args:?}: {ended:?}"
+        );
     }
-    for args in [&["load", "--room-prefix", "-100", "--caller-id", "-x"][..], &["tail", "--room", group, "--call", "-"]]
-    {
+    for args in [
+        &["load", "--room-prefix", "-100", "--caller-id", "-x"][..],
+        &["tail", "--room", group, "--call", "-"],
+    ] {
         let ended = run(command(args));
-        assert!(ended.code == Some(64) && !ended.stderr.contains("unexpected argument"), "{args:?}: {ended:?}");
+        assert!(
+            ended.code == Some(64) && !ended.stderr.contains("unexpected argument"),
+            "{args:?}: {ended:?}"
+        );
     }
     // What is no number may be an option that was misspelt: it is not called.
     let misspelt = run(command(&["call", "79990000001", "--jsn"]));
-    assert!(misspelt.code == Some(64) && misspelt.stderr.contains("unexpected argument '--jsn'"), "{misspelt:?}");
+    assert!(
+        misspelt.code == Some(64) && misspelt.stderr.contains("unexpected argument '--jsn'"),
+        "{misspelt:?}"
+    );
 }
 
 #[test]
@@ -120,7 +158,10 @@ fn a_folder_that_cannot_be_is_said() {
     let folder = file.path().join("man1");
     let ended = run(command(&["man", folder.to_str().expect("a path")]));
     assert_eq!(ended.code, Some(73), "{ended:?}");
-    assert!(ended.stderr.starts_with(&format!("originatord man: {}: ", folder.display())), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with(&format!("originatord man: {}: ", folder.display())),
+        "{ended:?}"
+    );
 }
 
 #[test]
@@ -133,7 +174,8 @@ fn bash_completes_commands_options_and_values() {
     let script = script.to_str().expect("a path");
     let checked = output_of("bash", &["-n", script], &[]).expect("bash");
     assert_eq!(checked, (true, String::new(), String::new()));
-    // As bash does it: it looks the function up, and calls it with the command, the word, and the one before.
+    // As bash does it: it looks the function up, and calls it with the command, the word, and the
+    // one before.
     let completes = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
                      function=$(complete -p originatord | sed -E 's/.*-F ([^ ]+) .*/\\1/'); \
                      \"$function\" originatord \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; \
@@ -151,16 +193,21 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(all, commands());
     assert_eq!(complete(&["tail", "--o"]), ["--outcome"]);
     assert_eq!(complete(&["tail", "--outcome", "b"]), ["busy"]);
-    assert_eq!(complete(&["tail", "--event", "ami"]), ["ami.connected", "ami.disconnected", "ami.*"]);
+    assert_eq!(
+        complete(&["tail", "--event", "ami"]),
+        ["ami.connected", "ami.disconnected", "ami.*"]
+    );
     assert_eq!(complete(&["calls", "--k"]), ["--key", "--key-file"]);
     assert_eq!(complete(&["completions", "f"]), ["fish"]);
 }
 
 #[test]
 fn other_shells_get_theirs() {
-    for (shell, sign) in
-        [("zsh", "#compdef originatord"), ("fish", "complete -c originatord"), ("elvish", "edit:completion")]
-    {
+    for (shell, sign) in [
+        ("zsh", "#compdef originatord"),
+        ("fish", "complete -c originatord"),
+        ("elvish", "edit:completion"),
+    ] {
         let printed = run(command(&["completions", shell]));
         assert!(printed.code == Some(0) && printed.stdout.contains(sign), "{shell}: {printed:?}");
         assert!(printed.stdout.contains("hangup"), "{shell}");

@@ -14,7 +14,8 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 fn start(on_originate: OnOriginate) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(on_originate);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
     (asterisk, daemon)
 }
 
@@ -39,7 +40,8 @@ fn assert_refused(reply: &Reply, status: u16, what: &str) {
 #[test]
 fn replies_of_the_original_to_the_byte() {
     let (_asterisk, daemon) = start(OnOriginate::Accept);
-    let missing = "{\"error\":\"Authentication required\",\"message\":\"Please specify api key\"}\n";
+    let missing =
+        "{\"error\":\"Authentication required\",\"message\":\"Please specify api key\"}\n";
     let wrong = "{\"error\":\"Authentication failure\",\"message\":\"Wrong api key\"}\n";
     let incomplete = "{\"error\":\"not all parameters are specified\"}\n";
     let ok = "{\"message\":\"ok\"}\n";
@@ -116,9 +118,17 @@ fn what_can_be_made_safe_is_taken() {
         let mut body = fields(&format!("799900001{n:02}"));
         body[field] = value.clone();
         let reply = daemon.post(body.to_string().as_bytes());
-        assert_eq!((reply.status, &*reply.body), (200, "{\"message\":\"ok\"}\n"), "{field} = {value}");
+        assert_eq!(
+            (reply.status, &*reply.body),
+            (200, "{\"message\":\"ok\"}\n"),
+            "{field} = {value}"
+        );
         let id = reply.header("x-call-id").expect("an id");
-        assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()[shown_as], shown, "{field} = {value}");
+        assert_eq!(
+            daemon.get(&format!("/api/calls/{id}")).json()[shown_as],
+            shown,
+            "{field} = {value}"
+        );
         let sent = asterisk.wait_for("Originate", n + 1);
         match shown_as {
             "caller_id" if shown.is_empty() => assert_eq!(sent.get("CallerID"), None),
@@ -132,8 +142,10 @@ fn what_can_be_made_safe_is_taken() {
 #[test]
 fn national_form_is_the_same_number_where_it_is_configured() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let settings = [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &settings);
+    let settings =
+        [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &settings);
     let id = daemon.call_ok("8 (999) 000-00-01", "R1");
     for same in ["79990000001", "+79990000001", "007 999 000 00 01", "89990000001"] {
         let busy = daemon.call(same, "R1");
@@ -141,14 +153,17 @@ fn national_form_is_the_same_number_where_it_is_configured() {
             (busy.json()["text"].as_str(), busy.header("x-call-id")),
             (Some("call already in progress"), Some(&*id))
         );
-        let found = daemon.get(&format!("/api/calls?number={}", same.replace('+', "%2B").replace(' ', "%20")));
+        let found = daemon
+            .get(&format!("/api/calls?number={}", same.replace('+', "%2B").replace(' ', "%20")));
         assert_eq!(found.json()["live"][0]["call_id"], *id, "{same}");
     }
     for denied in ["89000000001", "0079000000001", "+79000000001"] {
         assert_refused(&daemon.call(denied, "R1"), 403, denied);
     }
     // Neither a short number nor a foreign one is in the national form.
-    for (other, called) in [("8123", "8123"), ("+89990000001", "89990000001"), ("861012345678", "861012345678")] {
+    for (other, called) in
+        [("8123", "8123"), ("+89990000001", "89990000001"), ("861012345678", "861012345678")]
+    {
         let id = daemon.call_ok(other, "R1");
         assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["number"], format!("+{called}"));
     }
@@ -160,7 +175,8 @@ fn order_of_the_refusals() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = Relay::start(&asterisk.address.to_string());
     let settings = [("key", watch), ("limits", "attempts_per_number = 1\ndeny = [\"7900\"]")];
-    let daemon = Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &settings);
+    let daemon =
+        Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &settings);
     let watcher = |number: &str| {
         let mut body = fields(number);
         body["api_key"] = "k3y-of-the-watcher".into();
@@ -191,7 +207,10 @@ fn unknown_fields_are_ignored_and_lang_is_optional() {
     let sent = asterisk.wait_for("Originate", 1);
     let value = |name| sent.get(name);
     assert_eq!(value("Channel"), Some("Local/79990000001@telegram-out/n"));
-    assert_eq!((value("Context"), value("Exten"), value("Priority")), (Some("conf-in"), Some("R1"), Some("1")));
+    assert_eq!(
+        (value("Context"), value("Exten"), value("Priority")),
+        (Some("conf-in"), Some("R1"), Some("1"))
+    );
     assert_eq!((value("CallerID"), value("Async")), (Some("<Bob>"), Some("true")));
     assert_eq!(value("OtherChannelId"), Some("od-lock-79990000001"));
     assert_eq!(value("Variable"), Some("LANG=ru"));
@@ -204,11 +223,18 @@ fn media_types_of_json_are_taken_and_no_others() {
         let body = fields(&format!("7999000{number:04}")).to_string();
         http::request(daemon.address, "POST", "/api/conf", headers, body.as_bytes())
     };
-    let taken = ["application/json", "application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"];
+    let taken = [
+        "application/json",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+        "application/vnd.api+json",
+    ];
     for (number, media_type) in (0..).zip(taken) {
         assert_eq!(post(&[("Content-Type", media_type)], number).status, 200, "{media_type}");
     }
-    for media_type in ["text/json", "text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""] {
+    for media_type in
+        ["text/json", "text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""]
+    {
         assert_refused(&post(&[("Content-Type", media_type)], 99), 415, media_type);
     }
     assert_refused(&post(&[], 99), 415, "no content type");
@@ -226,7 +252,10 @@ fn paths_and_methods() {
     let head = ask("HEAD", "/api/conf");
     assert_eq!((head.status, &*head.body, head.header("allow")), (405, "", Some("OPTIONS, POST")));
     let options = ask("OPTIONS", "/api/conf");
-    assert_eq!((options.status, &*options.body, options.header("allow")), (200, "", Some("OPTIONS, POST")));
+    assert_eq!(
+        (options.status, &*options.body, options.header("allow")),
+        (200, "", Some("OPTIONS, POST"))
+    );
     for path in ["/api/conf/", "/api", "/api/confx", "/API/CONF", "//api/conf", "/api/conf/x"] {
         assert_refused(&ask("POST", path), 404, path);
         assert_refused(&ask("GET", path), 404, path);
@@ -237,8 +266,20 @@ fn paths_and_methods() {
 fn what_is_no_json_object_is_refused() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
     let deep = "[".repeat(10_000);
-    let bodies =
-        ["", " ", "{", "nope", "null", "1", "true", "\"api_key\"", "[\"api_key\"]", "{\"a\":}", "{} {}", &deep];
+    let bodies = [
+        "",
+        " ",
+        "{",
+        "nope",
+        "null",
+        "1",
+        "true",
+        "\"api_key\"",
+        "[\"api_key\"]",
+        "{\"a\":}",
+        "{} {}",
+        &deep,
+    ];
     for body in bodies {
         assert_refused(&daemon.post(body.as_bytes()), 400, body);
     }
@@ -273,13 +314,16 @@ fn hostile_values_are_refused_by_name_and_never_reach_asterisk() {
         "<a>",
         &long,
     ];
-    let others = [json!(79990000000u64), json!(1.5), json!(true), json!(null), json!([]), json!({ "a": 1 })];
+    let others =
+        [json!(79990000000u64), json!(1.5), json!(true), json!(null), json!([]), json!({ "a": 1 })];
     for field in ["phone_number", "room_name", "caller_id", "lang"] {
         let values = strings.iter().map(|value| json!(value)).chain(others.clone());
         for value in values {
             // A display name is made harmless, and no language is the default one.
             let is_harmless = match value.as_str() {
-                Some(text) if field == "caller_id" => !text.contains(|c: char| c.is_control() || c == '\u{2028}'),
+                Some(text) if field == "caller_id" => {
+                    !text.contains(|c: char| c.is_control() || c == '\u{2028}')
+                }
                 Some(text) => field == "lang" && text.is_empty(),
                 None => field == "lang" && value.is_null(),
             };
@@ -294,7 +338,11 @@ fn hostile_values_are_refused_by_name_and_never_reach_asterisk() {
     for special in ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"] {
         assert_refused(&daemon.post(&with("room_name", special)), 400, special);
     }
-    assert_refused(&daemon.post(&with("lang", "ru,FILE(/tmp/pwned)=x")), 400, "a dialplan function");
+    assert_refused(
+        &daemon.post(&with("lang", "ru,FILE(/tmp/pwned)=x")),
+        400,
+        "a dialplan function",
+    );
     assert!(asterisk.actions("Originate").is_empty(), "{:?}", asterisk.actions("Originate"));
 }
 
@@ -335,7 +383,10 @@ fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
     daemon.wait_ready();
     daemon.call_ok("79990000002", "R1");
     let asked = asterisk.actions("Originate");
-    assert_eq!((asked.len(), asked[0].get("Channel")), (1, Some("Local/79990000002@telegram-out/n")));
+    assert_eq!(
+        (asked.len(), asked[0].get("Channel")),
+        (1, Some("Local/79990000002@telegram-out/n"))
+    );
 }
 
 #[test]
@@ -352,7 +403,10 @@ fn refusals_of_asterisk_are_passed_on_and_the_number_is_free() {
 fn a_number_locked_by_another_daemon_is_in_progress() {
     let (_asterisk, daemon) = start(OnOriginate::LockedOut);
     let reply = daemon.call("79990000001", "R1");
-    assert_eq!((reply.status, reply.json()["text"].as_str()), (200, Some("call already in progress")));
+    assert_eq!(
+        (reply.status, reply.json()["text"].as_str()),
+        (200, Some("call already in progress"))
+    );
 }
 
 #[test]
@@ -372,7 +426,8 @@ fn an_unknown_fate_is_said_in_time_and_never_sent_again() {
     let id = reply.header("x-call-id").expect("an id");
     assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
     daemon.wait_for(id, "call.requested");
-    // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was told.
+    // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was
+    // told.
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
     let busy = daemon.call("79990000001", "R1");
     assert_eq!(busy.json()["text"], "call already in progress");

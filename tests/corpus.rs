@@ -1,4 +1,5 @@
-//! The fuzzer's corpus, replayed: what has to hold for any bytes, on those that were found worth keeping.
+//! The fuzzer's corpus, replayed: what has to hold for any bytes, on those that were found worth
+//! keeping.
 
 #[path = "../fuzz/properties.rs"]
 mod properties;

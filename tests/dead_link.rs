@@ -1,5 +1,6 @@
-//! A peer that is there and does not answer is found out, without any traffic, within about two keepalives; whatever
-//! was wrong with the link, it comes back by itself; and who is not let in does not hammer at the door.
+//! A peer that is there and does not answer is found out, without any traffic, within about two
+//! keepalives; whatever was wrong with the link, it comes back by itself; and who is not let in
+//! does not hammer at the door.
 //!
 //! `ROUNDS=20` has each link die so many times (default 1).
 
@@ -32,8 +33,9 @@ fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl 
     measured(&format!("{name}: noticed"), began.elapsed());
     assert!(began.elapsed() < OTHER_TIMERS, "{lost}");
     // As the daemon itself has measured it, from the last word it heard.
-    let silence =
-        lost["reason"].as_str().and_then(|reason| reason.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok());
+    let silence = lost["reason"]
+        .as_str()
+        .and_then(|reason| reason.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok());
     assert!(silence.is_some_and(|ms| Duration::from_millis(ms) >= 2 * KEEPALIVE), "{lost}");
     let refused = daemon.call("79990001001", "R1");
     assert_eq!(refused.status, 503, "{refused:?}");
@@ -82,13 +84,15 @@ fn who_is_not_let_in_waits_longer_and_longer() {
     let daemon = Daemon::start_unready(&ami, &[backoff]);
     eventually("it is tried again and again", || (relay.tried() >= ATTEMPTS).then_some(()));
     // Each pause is half of its longest at least: 100, 200, 400, 800, and then 1000 ms.
-    let pauses: Duration =
-        (0..ATTEMPTS - 1).map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2).sum();
+    let pauses: Duration = (0..ATTEMPTS - 1)
+        .map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2)
+        .sum();
     assert!(began.elapsed() >= pauses, "{ATTEMPTS} attempts in {:?}", began.elapsed());
     let refused = daemon.call("79990001002", "R1");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("login refused"), "{refused:?}");
-    let told = daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    let told =
+        daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
     assert_eq!(told, 1, "{}", daemon.output());
 
     // Once the secret is right, it is let in.
@@ -110,7 +114,8 @@ fn stopped_daemon_reads_call_end_before_it_judges() {
     let ended = daemon.wait_for(&id, "call.ended");
     assert_ne!(ended["outcome"], "unknown", "{ended}");
     assert!(ended.get("ended_before").is_none(), "{ended}");
-    let lost = daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    let lost =
+        daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
     assert_eq!(lost, 0, "{}", daemon.output());
 }
 
@@ -123,7 +128,9 @@ fn stops_gracefully(version: &'static str) {
         // It comes back once the call has ended or the command is taken back.
         scope.spawn(|| pbx.rx("core stop gracefully"));
         // Nobody has to call for it to be found.
-        let reply = eventually("it is not ready", || Some(daemon.get("/readyz")).filter(|reply| reply.status == 503));
+        let reply = eventually("it is not ready", || {
+            Some(daemon.get("/readyz")).filter(|reply| reply.status == 503)
+        });
         assert!(reply.body.contains("Asterisk is shutting down"), "{reply:?}");
         let refused = daemon.call("79990001002", "R1");
         assert_eq!(refused.status, 503, "{refused:?}");
@@ -183,7 +190,8 @@ fn user_of_asterisk_16_who_may_not_read_calls_is_found_at_login() {
     may_not_read_calls("16");
 }
 
-/// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until it would be late.
+/// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until
+/// it would be late.
 #[test]
 fn stopped_daemon_takes_no_waiting_answer_for_late() {
     const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -196,7 +204,11 @@ fn stopped_daemon_takes_no_waiting_answer_for_late() {
         let asked = asterisk.wait_for("Hangup", 1);
         daemon.signal("-STOP");
         let action_id = asked.get("ActionID").expect("an id");
-        asterisk.send(&[("Response", "Success"), ("ActionID", action_id), ("Message", "Channel Hungup")]);
+        asterisk.send(&[
+            ("Response", "Success"),
+            ("ActionID", action_id),
+            ("Message", "Channel Hungup"),
+        ]);
         let began = Instant::now();
         eventually("time passes", || (began.elapsed() > ACTION_TIMEOUT + KEEPALIVE).then_some(()));
         daemon.signal("-CONT");

@@ -1,5 +1,5 @@
-//! Files of an earlier build: this one opens them, and loses nothing. `tests/fixtures/earlier/README.md` tells what is in
-//! them.
+//! Files of an earlier build: this one opens them, and loses nothing.
+//! `tests/fixtures/earlier/README.md` tells what is in them.
 
 mod support;
 
@@ -44,7 +44,8 @@ impl Upgrade {
 
     fn copy(&self, from: &str, to: &str) -> &Self {
         let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/earlier");
-        std::fs::copy(fixtures.join(from), self.folder.path().join(to)).expect("the fixture is copied");
+        std::fs::copy(fixtures.join(from), self.folder.path().join(to))
+            .expect("the fixture is copied");
         self
     }
 
@@ -55,7 +56,8 @@ impl Upgrade {
         self
     }
 
-    /// Starts this build on the files. The configuration is the earlier build's, with `replace` replaced.
+    /// Starts this build on the files. The configuration is the earlier build's, with `replace`
+    /// replaced.
     fn start(self, replace: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
         self.copy("config.toml", "config.toml");
         let path = self.folder.path().join("config.toml");
@@ -94,7 +96,11 @@ fn live_call_goes_on_and_lost_calls_end_once() {
 fn live_call_is_recognised_without_a_journal() {
     let (asterisk, daemon) = Upgrade::new().start(&[("file = \"calls.jsonl\"", "")]);
     let talking = call(&daemon, TALKING);
-    assert_eq!((&talking["state"], &talking["key"]), (&"joined".into(), &"telegram-bot".into()), "{talking}");
+    assert_eq!(
+        (&talking["state"], &talking["key"]),
+        (&"joined".into(), &"telegram-bot".into()),
+        "{talking}"
+    );
     assert_eq!(
         daemon.call("+79990009001", "R1").body,
         "{\"message\":\"error\",\"text\":\"call already in progress\"}\n"
@@ -124,10 +130,12 @@ fn masked_journal_is_completed_from_the_list() {
     let upgrade = Upgrade::new();
     upgrade.copy("masked.jsonl", "calls.jsonl");
     let (_asterisk, daemon) = upgrade.start(&[("mask_numbers = false", "mask_numbers = true")]);
-    // Another daemon wrote this journal: none of its calls is in the list, so all of them have ended.
+    // Another daemon wrote this journal: none of its calls is in the list, so all of them have
+    // ended.
     let ended = eventually("three calls end", || {
         let records = daemon.records();
-        let ended: Vec<_> = records.into_iter().filter(|record| record["event"] == "call.ended").collect();
+        let ended: Vec<_> =
+            records.into_iter().filter(|record| record["event"] == "call.ended").collect();
         (ended.len() == 3).then_some(ended)
     });
     assert!(ended.iter().all(|record| record["outcome"] == "unknown"), "{ended:?}");
@@ -135,9 +143,10 @@ fn masked_journal_is_completed_from_the_list() {
 
 #[test]
 fn number_with_zeros_is_one_with_its_new_form() {
-    for (files, mask) in
-        [(&["calls.jsonl", "calls.jsonl.1", "calls.jsonl.2"][..], "false"), (&["masked.jsonl"], "true")]
-    {
+    for (files, mask) in [
+        (&["calls.jsonl", "calls.jsonl.1", "calls.jsonl.2"][..], "false"),
+        (&["masked.jsonl"], "true"),
+    ] {
         let upgrade = Upgrade::new();
         for name in files {
             upgrade.copy(name, &name.replace("masked", "calls"));
@@ -149,7 +158,8 @@ fn number_with_zeros_is_one_with_its_new_form() {
                 .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok());
             files.filter(|file| file.contains(text)).count()
         };
-        let (_asterisk, daemon) = upgrade.start(&[("mask_numbers = false", &format!("mask_numbers = {mask}"))]);
+        let (_asterisk, daemon) =
+            upgrade.start(&[("mask_numbers = false", &format!("mask_numbers = {mask}"))]);
         let found = |query: &str| {
             let calls = daemon.get(&format!("/api/calls?{query}")).json();
             calls["ended"].as_array().expect("calls").len()
@@ -170,7 +180,8 @@ fn lists_of_an_earlier_configuration_are_warned_of() {
     let folder = TempDir::new().expect("a folder");
     let upgrade = Upgrade::new();
     upgrade.copy("config.toml", "config.toml");
-    let config = std::fs::read_to_string(upgrade.folder.path().join("config.toml")).expect("a configuration");
+    let config = std::fs::read_to_string(upgrade.folder.path().join("config.toml"))
+        .expect("a configuration");
     let path = folder.path().join("config.toml");
     std::fs::write(&path, config.replace("AMI", "127.0.0.1:5038")).expect("it is written");
     let checked = program::run(program::command(&["check", "--config", &path.to_string_lossy()]));

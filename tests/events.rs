@@ -15,7 +15,8 @@ const SECRET: &str = "s3cret-of-the-ami";
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: SECRET }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: SECRET }, more);
     (asterisk, daemon)
 }
 
@@ -63,8 +64,16 @@ fn each_record_comes_once_in_order_and_as_everywhere_else() {
     let (asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
     let late = EventStream::open(daemon.address);
     let stream = EventStream::from(daemon.address, "?since=0", &[]);
-    assert!(stream.head.to_ascii_lowercase().contains("content-type: text/event-stream"), "{}", stream.head);
-    assert!(stream.head.to_ascii_lowercase().contains("cache-control: no-cache"), "{}", stream.head);
+    assert!(
+        stream.head.to_ascii_lowercase().contains("content-type: text/event-stream"),
+        "{}",
+        stream.head
+    );
+    assert!(
+        stream.head.to_ascii_lowercase().contains("cache-control: no-cache"),
+        "{}",
+        stream.head
+    );
     let ids = ["79990000001", "79990000002"].map(|number| call(&asterisk, &daemon, number));
 
     let events = stream.wait_len(8);
@@ -82,7 +91,8 @@ fn each_record_comes_once_in_order_and_as_everywhere_else() {
         let record = event.json();
         assert_eq!(record["event"], event.name);
         let time = record["time"].as_str().expect("a time");
-        let shape: String = time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let shape: String =
+            time.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         assert_eq!(shape, "0000-00-00T00:00:00.000Z");
         let number = if *id == ids[0] { "+79990000001" } else { "+79990000002" };
         let called = json!({ "call_id": id, "number": number, "room": "R1", "caller_id": "tests", "lang": "en",
@@ -90,14 +100,22 @@ fn each_record_comes_once_in_order_and_as_everywhere_else() {
         for (member, value) in called.as_object().expect("an object") {
             assert_eq!(&record[member], value, "{member}");
         }
-        let members: Vec<_> = record.as_object().expect("an object").keys().take(9).cloned().collect();
-        let order = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+        let members: Vec<_> =
+            record.as_object().expect("an object").keys().take(9).cloned().collect();
+        let order =
+            ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
         assert_eq!(members, order);
     }
     // The very same lines, in the file and, but for their level, on stdout.
     let lines: Vec<_> = events.iter().map(|event| event.data.clone()).collect();
     let file = daemon.folder.path().join("calls.jsonl");
-    let in_file = || std::fs::read_to_string(&file).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>();
+    let in_file = || {
+        std::fs::read_to_string(&file)
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
     eventually("the file", || (in_file() == lines).then_some(()));
     let on_stdout = || daemon.records().iter().map(Value::to_string).collect::<Vec<_>>();
     eventually("stdout", || (on_stdout() == lines).then_some(()));
@@ -118,7 +136,13 @@ fn a_stream_from_now_on_begins_with_where_that_is() {
         assert!(read > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&bytes[..read]));
     }
-    let id = text.split("\nid:").nth(1).and_then(|rest| rest.lines().next()).expect("an id").trim().to_owned();
+    let id = text
+        .split("\nid:")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .expect("an id")
+        .trim()
+        .to_owned();
     assert!(!text.contains("data:"), "{text}");
     // Whoever loses the connection here misses nothing.
     drop(stream);
@@ -168,9 +192,14 @@ fn who_comes_too_late_is_told_what_is_lost() {
     let boot = first.wait_for("call.ended").id.expect("an id");
     let (boot, _) = boot.split_once('-').expect("the boot and the number");
     // Of the eight records there are, the last three are left.
-    for (last, from) in [("0", 1), ("2", 3), (&*format!("{boot}-2"), 3), (&format!("{boot}-4"), 5)] {
+    for (last, from) in [("0", 1), ("2", 3), (&*format!("{boot}-2"), 3), (&format!("{boot}-4"), 5)]
+    {
         let events = resume(&daemon, last).wait_len(4);
-        assert_eq!(gap(&events[0]), json!({ "event": "gap", "reason": "overrun", "from": from, "to": 5 }), "{last}");
+        assert_eq!(
+            gap(&events[0]),
+            json!({ "event": "gap", "reason": "overrun", "from": from, "to": 5 }),
+            "{last}"
+        );
         assert_eq!(seqs(&events[1..]), [6, 7, 8].map(Some), "{last}");
     }
     assert_eq!(seqs(&resume(&daemon, "5").wait_len(3)), [6, 7, 8].map(Some));
@@ -188,17 +217,23 @@ fn who_was_told_by_an_earlier_daemon_is_told_of_the_restart() {
     let restarted = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
     assert_eq!(gap(&events[0]), restarted);
     assert_eq!(seqs(&events[1..]), [1, 2].map(Some));
-    // A number alone that is not reached yet says nothing of an earlier daemon; the reader gets what comes from now on.
+    // A number alone that is not reached yet says nothing of an earlier daemon; the reader gets
+    // what comes from now on.
     let ahead = resume(&daemon, "1000");
 
-    // Where the new one's ring begins with the very number that would be the next, that is a coincidence.
+    // Where the new one's ring begins with the very number that would be the next, that is a
+    // coincidence.
     for number in ["79990000002", "79990000003"] {
         call(&asterisk, &daemon, number);
     }
     for told in &told {
         let events = resume(&daemon, told.id.as_deref().expect("an id")).wait_len(5);
         assert_eq!(gap(&events[0]), restarted, "{told:?}");
-        assert_eq!(gap(&events[1]), json!({ "event": "gap", "reason": "overrun", "from": 1, "to": 5 }), "{told:?}");
+        assert_eq!(
+            gap(&events[1]),
+            json!({ "event": "gap", "reason": "overrun", "from": 1, "to": 5 }),
+            "{told:?}"
+        );
         assert_eq!(seqs(&events[2..]), [6, 7, 8].map(Some));
     }
     assert_ne!(ahead.wait_len(1)[0].json()["reason"], "restarted");
@@ -263,7 +298,8 @@ fn with_a_log_file_numbers_go_on_over_a_restart() {
 fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
     let more = [("journal", "ring = 1000"), ("http", "drain_timeout = \"1h\"")];
     let (_asterisk, mut daemon) = start(&more);
-    let [stalled, dead] = [(); 2].map(|()| stalled::connect(daemon.address, request("?since=0", &[]).as_bytes()));
+    let [stalled, dead] =
+        [(); 2].map(|()| stalled::connect(daemon.address, request("?since=0", &[]).as_bytes()));
     let quick = EventStream::from(daemon.address, "?since=0", &[]);
     // More than any buffer on the way holds.
     let id = daemon.call_ok("79990000001", "R1");
@@ -280,13 +316,16 @@ fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
         for _ in 0..100 {
             assert_eq!(bot.reply().json()["text"], "call already in progress");
         }
-        told += quick.wait_len(before + 200)[before..].iter().map(|event| event.data.len()).sum::<usize>();
+        told += quick.wait_len(before + 200)[before..]
+            .iter()
+            .map(|event| event.data.len())
+            .sum::<usize>();
     }
     let all = quick.events();
     assert_eq!(seqs(&all), (1..=all.len() as u64).map(Some).collect::<Vec<_>>());
 
-    // What it then reads, records and gaps, accounts for every number; also if it had been given up meanwhile, and
-    // comes again.
+    // What it then reads, records and gaps, accounts for every number; also if it had been given up
+    // meanwhile, and comes again.
     let mut late = EventStream::over(stalled);
     let (mut events, last) = (Vec::new(), all.len() as u64);
     eventually("it catches up", || {
@@ -310,7 +349,9 @@ fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
 #[test]
 fn a_log_file_that_cannot_be_written_holds_up_nothing_and_names_its_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3\nfile = \"logs/calls.jsonl\"")]);
-    eventually("it complains", || daemon.output().contains("the log file cannot be written").then_some(()));
+    eventually("it complains", || {
+        daemon.output().contains("the log file cannot be written").then_some(())
+    });
     for number in ["79990000001", "79990000002", "79990000003"] {
         call(&asterisk, &daemon, number);
     }
@@ -318,7 +359,8 @@ fn a_log_file_that_cannot_be_written_holds_up_nothing_and_names_its_gap() {
     std::fs::create_dir(&folder).expect("a folder");
     let lines = eventually("it goes on", || {
         let text = std::fs::read_to_string(folder.join("calls.jsonl")).ok()?;
-        let lines: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+        let lines: Vec<Value> =
+            text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
         (lines.last()?["seq"] == 11).then_some(lines)
     });
     assert_eq!(gaps_in(lines), 1);

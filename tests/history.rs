@@ -1,4 +1,5 @@
-//! The history as operators see it: filters, pages, tables, over restarts, and when the disk does not play along.
+//! The history as operators see it: filters, pages, tables, over restarts, and when the disk does
+//! not play along.
 
 mod support;
 
@@ -14,7 +15,12 @@ const HISTORY: &[(&str, &str)] = &[("history", "file = \"history.db\"")];
 
 /// The ids of the ended calls of a page.
 fn ids(page: &Value) -> Vec<&str> {
-    page["ended"].as_array().expect("calls").iter().map(|call| call["call_id"].as_str().expect("an id")).collect()
+    page["ended"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .map(|call| call["call_id"].as_str().expect("an id"))
+        .collect()
 }
 
 /// The same must hold of what the database and of what the ring of the last calls answers.
@@ -32,8 +38,14 @@ fn calls_are_found_by_what_they_are() {
         let b = daemon.call_over(asterisk, "79990000002", "КОМНАТА1");
         let live = daemon.call_ok("79990000003", "R1");
         let (time_of_a, time_of_b) = (
-            daemon.get(&format!("/api/calls/{a}")).json()["requested"].as_str().expect("a time").to_owned(),
-            daemon.get(&format!("/api/calls/{b}")).json()["requested"].as_str().expect("a time").to_owned(),
+            daemon.get(&format!("/api/calls/{a}")).json()["requested"]
+                .as_str()
+                .expect("a time")
+                .to_owned(),
+            daemon.get(&format!("/api/calls/{b}")).json()["requested"]
+                .as_str()
+                .expect("a time")
+                .to_owned(),
         );
         for (query, expected, lives) in [
             ("", vec![&*b, &*a], true),
@@ -52,7 +64,8 @@ fn calls_are_found_by_what_they_are() {
         ] {
             let page = daemon.get(&format!("/api/calls?{query}")).json();
             assert_eq!(ids(&page), expected, "{query}");
-            let shown = page["live"].as_array().expect("calls").iter().any(|call| call["call_id"] == *live);
+            let shown =
+                page["live"].as_array().expect("calls").iter().any(|call| call["call_id"] == *live);
             assert_eq!(shown, lives, "{query}: {page}");
         }
         for wrong in [
@@ -93,7 +106,8 @@ fn times_are_understood_as_people_write_them() {
 fn pages_follow_each_other_while_calls_end() {
     both(|asterisk, daemon| {
         daemon.call_ok("79990000007", "R1");
-        let calls: Vec<_> = (0..5).map(|n| daemon.call_over(asterisk, &format!("7999000000{n}"), "R1")).collect();
+        let calls: Vec<_> =
+            (0..5).map(|n| daemon.call_over(asterisk, &format!("7999000000{n}"), "R1")).collect();
         let first = daemon.get("/api/calls?limit=2").json();
         assert_eq!(ids(&first), [&*calls[4], &*calls[3]]);
         daemon.call_over(asterisk, "79990000009", "R1");
@@ -131,8 +145,9 @@ fn what_a_run_has_written_the_next_one_finds() {
 
 /// Whether the database, as anybody may look into it, has this call.
 fn written(file: &std::path::Path, id: &str) -> bool {
-    let found = rusqlite::Connection::open(file)
-        .and_then(|database| database.query_row("SELECT count(*) FROM calls WHERE id = ?", [id], |row| row.get(0)));
+    let found = rusqlite::Connection::open(file).and_then(|database| {
+        database.query_row("SELECT count(*) FROM calls WHERE id = ?", [id], |row| row.get(0))
+    });
     found.unwrap_or(0) == 1
 }
 
@@ -142,7 +157,8 @@ fn calls_come_as_a_table_that_no_spreadsheet_runs() {
     let body = serde_json::json!({
         "api_key": KEY, "phone_number": "+79990000001", "room_name": "-R1", "caller_id": "=1+1 (work)",
     });
-    let id = daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
+    let id =
+        daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
     let accepts = [("X-Api-Key", KEY), ("Accept", "text/csv")];
@@ -152,29 +168,57 @@ fn calls_come_as_a_table_that_no_spreadsheet_runs() {
         assert_eq!(reply.header("x-next-cursor"), Some(&*id));
         let lines: Vec<_> = reply.body.split_terminator("\r\n").collect();
         let [head, line] = lines[..] else { panic!("{reply:?}") };
-        assert!(head.starts_with("call_id,number,room,caller_id,lang,key,state,requested,"), "{head}");
-        assert!(line.starts_with(&format!("{id},79990000001,\"'-R1\",\"'=1+1 (work)\",ru,tester,ended,20")), "{line}");
+        assert!(
+            head.starts_with("call_id,number,room,caller_id,lang,key,state,requested,"),
+            "{head}"
+        );
+        assert!(
+            line.starts_with(&format!(
+                "{id},79990000001,\"'-R1\",\"'=1+1 (work)\",ru,tester,ended,20"
+            )),
+            "{line}"
+        );
         assert!(line.contains(",busy,17,\"User busy\","), "{line}");
     }
 }
 
 #[test]
 fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
-    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
-    eventually("the log says so", || daemon.output().contains("the history cannot be written").then_some(()));
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
+    eventually("the log says so", || {
+        daemon.output().contains("the history cannot be written").then_some(())
+    });
     let id = daemon.call_over(&asterisk, "79990000001", "R1");
     let page = daemon.get("/api/calls").json();
     assert_eq!(ids(&page), [&*id]);
-    assert!(page["history"].as_str().is_some_and(|state| state.contains("the history cannot be")), "{page}");
-    assert!(daemon.get("/metrics").body.contains("originatord_journal_writer_up{writer=\"history\"} 0\n"));
+    assert!(
+        page["history"].as_str().is_some_and(|state| state.contains("the history cannot be")),
+        "{page}"
+    );
+    assert!(
+        daemon
+            .get("/metrics")
+            .body
+            .contains("originatord_journal_writer_up{writer=\"history\"} 0\n")
+    );
     assert_eq!(daemon.get("/readyz").status, 200);
 
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let file = daemon.folder.path().join("later/history.db");
     eventually("it is written", || written(&file, &id).then_some(()));
-    eventually("the log says so", || daemon.output().contains("the history can be written again").then_some(()));
-    eventually("the API says so", || (daemon.get("/api/calls").json()["history"] == "ok").then_some(()));
-    assert!(daemon.get("/metrics").body.contains("originatord_journal_writer_up{writer=\"history\"} 1\n"));
+    eventually("the log says so", || {
+        daemon.output().contains("the history can be written again").then_some(())
+    });
+    eventually("the API says so", || {
+        (daemon.get("/api/calls").json()["history"] == "ok").then_some(())
+    });
+    assert!(
+        daemon
+            .get("/metrics")
+            .body
+            .contains("originatord_journal_writer_up{writer=\"history\"} 1\n")
+    );
 }
 
 #[test]
@@ -184,8 +228,11 @@ fn a_disk_that_is_full_loses_no_end_that_the_ring_still_has() {
     let file = daemon.folder.path().join("history.db");
     eventually("it is there", || file.exists().then_some(()));
     limit_file_size(&daemon, "8192");
-    let calls: Vec<_> = (10..40).map(|n| daemon.call_over(&asterisk, &format!("799900000{n}"), "R1")).collect();
-    eventually("it complains", || daemon.output().contains("the history cannot be written").then_some(()));
+    let calls: Vec<_> =
+        (10..40).map(|n| daemon.call_over(&asterisk, &format!("799900000{n}"), "R1")).collect();
+    eventually("it complains", || {
+        daemon.output().contains("the history cannot be written").then_some(())
+    });
     limit_file_size(&daemon, "unlimited");
     eventually("all are written", || calls.iter().all(|id| written(&file, id)).then_some(()));
 }
@@ -193,7 +240,9 @@ fn a_disk_that_is_full_loses_no_end_that_the_ring_still_has() {
 /// The longest file that the daemon may write, which is to it as a full disk.
 fn limit_file_size(daemon: &Daemon, bytes: &str) {
     let pid = daemon.child.id().to_string();
-    let limit = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    let limit = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
+        .status();
     assert!(limit.expect("prlimit runs").success());
 }
 
@@ -206,7 +255,9 @@ fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, HISTORY);
     daemon.wait_ready();
-    eventually("the log says so", || daemon.output().contains("file is not a database").then_some(()));
+    eventually("the log says so", || {
+        daemon.output().contains("file is not a database").then_some(())
+    });
     let id = daemon.call_over(&asterisk, "79990000001", "R1");
     assert_eq!(ids(&daemon.get("/api/calls").json()), [&*id]);
     assert!(std::fs::read_to_string(&file).expect("a file").starts_with("this is no database"));
@@ -230,7 +281,9 @@ fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
     let old = file.with_extension("old");
     std::fs::rename(&file, &old).expect("it is moved");
     eventually("a new one is begun", || file.exists().then_some(()));
-    eventually("the log says so", || daemon.output().contains("file was moved or deleted").then_some(()));
+    eventually("the log says so", || {
+        daemon.output().contains("file was moved or deleted").then_some(())
+    });
     assert!(written(&old, &first));
     let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
     eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
@@ -260,7 +313,8 @@ fn start_under_a_clock_years_ahead_deletes_no_call() {
     database.execute("UPDATE calls SET id = ?1", [&old]).expect("the call is older");
     database.execute("DELETE FROM clean_up", []).expect("the clock is forgotten");
     let daemon = daemon.restart();
-    let has_run = || database.query_row("SELECT count(*) FROM clean_up", [], |row| row.get::<_, u64>(0));
+    let has_run =
+        || database.query_row("SELECT count(*) FROM clean_up", [], |row| row.get::<_, u64>(0));
     eventually("the clean-up has run", || (has_run().expect("a count") == 1).then_some(()));
     eventually("it says so", || daemon.output().contains("the clock is far ahead").then_some(()));
     assert!(written(&file, &old));

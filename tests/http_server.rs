@@ -1,4 +1,5 @@
-//! The HTTP side as a server: what it does with clients that are slow, greedy or gone, and how it ends.
+//! The HTTP side as a server: what it does with clients that are slow, greedy or gone, and how it
+//! ends.
 
 mod support;
 
@@ -16,7 +17,8 @@ const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
 
 fn start(on_originate: OnOriginate, more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(on_originate);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
 }
 
@@ -36,14 +38,17 @@ fn who_says_nothing_for_ten_seconds_is_hung_up_on() {
             support::pause(Duration::from_millis(200));
         }
     });
-    // A connection between two requests counts as silent too: it holds one of few places, and the original did
-    // not keep connections at all. It is closed without a word that could pass for the next request's reply.
+    // A connection between two requests counts as silent too: it holds one of few places, and the
+    // original did not keep connections at all. It is closed without a word that could pass for the
+    // next request's reply.
     let mut idle = KeptAlive::open(daemon.address);
     support::pause(Duration::from_secs(2));
     let told = idle.get("/healthz");
     assert_eq!((told.status, told.header("keep-alive")), (200, Some("timeout=5")));
     let last_used = Instant::now();
-    for (what, connection) in [("silent", &mut silent), ("halfway", &mut halfway), ("trickling", &mut trickling)] {
+    for (what, connection) in
+        [("silent", &mut silent), ("halfway", &mut halfway), ("trickling", &mut trickling)]
+    {
         assert_eq!(connection.wait_close(), "", "{what}");
         assert!(began.elapsed() >= Duration::from_secs(9), "{what}: {:?}", began.elapsed());
     }
@@ -91,11 +96,15 @@ fn idle_connection_is_kept_longer_than_clients_are_told() {
 #[test]
 fn connection_ends_when_the_client_wants_it_to() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
-    for (version, connection, is_kept) in
-        [("1.1", "close", false), ("1.1", "TE", true), ("1.0", "TE", false), ("1.0", "Keep-Alive", true)]
-    {
+    for (version, connection, is_kept) in [
+        ("1.1", "close", false),
+        ("1.1", "TE", true),
+        ("1.0", "TE", false),
+        ("1.0", "Keep-Alive", true),
+    ] {
         let mut client = KeptAlive::open(daemon.address);
-        let head = format!("GET /api/stats HTTP/{version}\r\nHost: x\r\nConnection: {connection}\r\n");
+        let head =
+            format!("GET /api/stats HTTP/{version}\r\nHost: x\r\nConnection: {connection}\r\n");
         client.send(format!("{head}X-Api-Key: {KEY}\r\n\r\n").as_bytes());
         let reply = client.reply();
         let what = format!("{version} {connection}");
@@ -153,7 +162,8 @@ fn who_is_served_makes_room_for_nobody() {
 #[test]
 fn event_streams_leave_places_to_the_bots() {
     for (connections, streams) in [(2, 1), (3, 1), (4, 2)] {
-        let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", &format!("max_connections = {connections}"))]);
+        let (_asterisk, daemon) =
+            start(OnOriginate::Accept, &[("http", &format!("max_connections = {connections}"))]);
         let open = || open_stream(&daemon);
         let held: Vec<_> = (0..streams).map(|_| open()).collect();
         assert!(held.iter().all(|(_, status)| *status == 200));
@@ -295,7 +305,9 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
 
         daemon.signal(&format!("-{signal}"));
         assert_eq!(daemon.wait_for_event("daemon.stopping")["reason"], format!("SIG{signal}"));
-        support::eventually("it is no longer ready", || (comes.get("/readyz").status == 503).then_some(()));
+        support::eventually("it is no longer ready", || {
+            (comes.get("/readyz").status == 503).then_some(())
+        });
         comes.send(&post("79990000003"));
         let refused = comes.reply();
         assert_error(&refused, 503, signal);
@@ -314,14 +326,20 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
 
 #[test]
 fn a_stop_waits_for_the_answer_to_a_hang_up() {
-    let (asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
+    let (asterisk, mut daemon) =
+        start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
     let id = daemon.call_ok("79990000001", "R1");
     asterisk.ignore_hang_ups();
     let mut waiting = KeptAlive::open(daemon.address);
-    waiting.send(format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
+    waiting.send(
+        format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n")
+            .as_bytes(),
+    );
     let asked = asterisk.wait_for("Hangup", 1);
     daemon.signal("-TERM");
-    support::eventually("it is no longer ready", || (daemon.get("/readyz").status == 503).then_some(()));
+    support::eventually("it is no longer ready", || {
+        (daemon.get("/readyz").status == 503).then_some(())
+    });
     asterisk.send(&[("Response", "Success"), ("ActionID", asked.get("ActionID").expect("an id"))]);
     assert_eq!(waiting.reply().body, "{\"message\":\"ok\"}\n");
     assert_eq!(daemon.wait_exit(), Some(0));
@@ -335,7 +353,10 @@ fn a_stop_waits_for_no_answer_longer_than_its_deadline() {
     let events = EventStream::open(daemon.address);
     asterisk.ignore_hang_ups();
     let mut waiting = KeptAlive::open(daemon.address);
-    waiting.send(format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
+    waiting.send(
+        format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n")
+            .as_bytes(),
+    );
     asterisk.wait_for("Hangup", 1);
     daemon.signal("-TERM");
     assert_eq!(daemon.wait_exit(), Some(0));
@@ -381,15 +402,19 @@ fn a_second_signal_ends_it_at_once() {
     }
     assert_eq!(daemon.wait_exit(), Some(0));
     assert_eq!(waiting.wait_close(), "");
-    support::eventually("it says so", || daemon.output().contains("told to stop again").then_some(()));
+    support::eventually("it says so", || {
+        daemon.output().contains("told to stop again").then_some(())
+    });
 }
 
 #[test]
 fn a_stop_needs_no_asterisk() {
     // One that accepts connections and says nothing.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let ami = Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };
-    let mut daemon = Daemon::start_unready(&ami, &[LONG_DRAIN, ("asterisk", "connect_timeout = \"1h\"")]);
+    let ami =
+        Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };
+    let mut daemon =
+        Daemon::start_unready(&ami, &[LONG_DRAIN, ("asterisk", "connect_timeout = \"1h\"")]);
     let (_connected, _) = mute.accept().expect("it connects");
     assert_error(&daemon.get("/readyz"), 503, "mute");
     daemon.signal("-TERM");

@@ -31,8 +31,16 @@ fn start(ca: &Ca) -> (FakeAsterisk, Daemon) {
 /// `tail` over HTTPS, trusting this CA.
 fn tail(daemon: &Daemon, ca: &Ca) -> std::process::Command {
     let (url, ca) = (format!("https://localhost:{}", daemon.address.port()), ca.file());
-    let mut tail =
-        command(&["tail", "--json", "--since", "0", "--url", &url, "--ca-file", ca.to_str().expect("a path")]);
+    let mut tail = command(&[
+        "tail",
+        "--json",
+        "--since",
+        "0",
+        "--url",
+        &url,
+        "--ca-file",
+        ca.to_str().expect("a path"),
+    ]);
     tail.env("ORIGINATORD_KEY", KEY);
     tail
 }
@@ -65,7 +73,8 @@ fn who_speaks_no_tls_gets_nothing_and_holds_nothing_up() {
     let ca = Ca::new();
     let (_asterisk, daemon) = start(&ca);
     let mut plain = http::connect(daemon.address);
-    std::io::Write::write_all(&mut plain, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").expect("sends");
+    std::io::Write::write_all(&mut plain, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("sends");
     let mut answer = Vec::new();
     let _ = std::io::Read::read_to_end(&mut plain, &mut answer);
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
@@ -85,8 +94,23 @@ fn stream_closed_over_tls_frees_its_slot_at_once() {
     // curl says that it closes (close_notify) before it does.
     let watch = || {
         let mut curl = std::process::Command::new("curl");
-        curl.args(["-sN", "--max-time", "0.3", "-o", "/dev/null", "-w", "%{http_code}", "--cacert"]);
-        let output = curl.arg(&ca).arg("-H").arg(format!("X-Api-Key: {KEY}")).arg(&url).output().expect("curl runs");
+        curl.args([
+            "-sN",
+            "--max-time",
+            "0.3",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--cacert",
+        ]);
+        let output = curl
+            .arg(&ca)
+            .arg("-H")
+            .arg(format!("X-Api-Key: {KEY}"))
+            .arg(&url)
+            .output()
+            .expect("curl runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let began = Instant::now();

@@ -21,7 +21,9 @@ fn start(settings: &str) -> (FakeAsterisk, Daemon) {
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    whole.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    whole
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 fn seqs(lines: &[Value]) -> Vec<u64> {
@@ -54,8 +56,9 @@ fn what_a_small_ring_has_lost_meanwhile_is_a_gap_in_the_file() {
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let path = daemon.folder.path().join("later/calls.jsonl");
     let is_last = |line: &Value| line["event"] == "call.queued" && line["number"] == "+79990000009";
-    let lines =
-        eventually("the rest is written", || Some(lines(&path)).filter(|lines| lines.last().is_some_and(is_last)));
+    let lines = eventually("the rest is written", || {
+        Some(lines(&path)).filter(|lines| lines.last().is_some_and(is_last))
+    });
     let gaps: Vec<_> = lines.iter().filter(|line| line["event"] == "gap").collect();
     assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap["reason"] == "overrun"), "{lines:?}");
     let mut next = 1;
@@ -81,7 +84,9 @@ fn a_disk_that_fills_up_in_mid_write_loses_nothing_and_doubles_nothing() {
     limit_file_size(&daemon, "unlimited");
     let shown = daemon.records();
     assert!(shown.len() >= 60, "{shown:?}");
-    let written = eventually("all is written", || Some(lines(&path)).filter(|lines| lines.len() >= shown.len()));
+    let written = eventually("all is written", || {
+        Some(lines(&path)).filter(|lines| lines.len() >= shown.len())
+    });
     assert_eq!(seqs(&written), seqs(&shown));
     assert_eq!(written, shown);
     eventually("it says that it is over", || {
@@ -92,7 +97,9 @@ fn a_disk_that_fills_up_in_mid_write_loses_nothing_and_doubles_nothing() {
 /// The longest file that the daemon may write, which is to it as a full disk.
 fn limit_file_size(daemon: &Daemon, bytes: &str) {
     let pid = daemon.child.id().to_string();
-    let limit = Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    let limit = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
+        .status();
     assert!(limit.expect("prlimit runs").success());
 }
 
@@ -113,13 +120,20 @@ fn moved_file_is_noticed_and_numbering_goes_on_after_a_crash() {
 
     // Nobody calls, and nobody sends a signal.
     std::fs::rename(&path, path.with_extension("jsonl-20261126")).expect("it is moved");
-    let begun = eventually("a new file is begun", || Some(lines(&path)).filter(|lines| !lines.is_empty()));
-    assert_eq!((&begun[0]["event"], begun[0]["to"].as_u64()), (&"gap".into(), Some(last)), "{begun:?}");
+    let begun =
+        eventually("a new file is begun", || Some(lines(&path)).filter(|lines| !lines.is_empty()));
+    assert_eq!(
+        (&begun[0]["event"], begun[0]["to"].as_u64()),
+        (&"gap".into(), Some(last)),
+        "{begun:?}"
+    );
     said_once(&daemon, "the journal file was moved or deleted");
 
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for_event("daemon.started")["seq"], last + 1);
-    assert!(daemon.get("/metrics").body.contains("originatord_journal_writer_up{writer=\"file\"} 1\n"));
+    assert!(
+        daemon.get("/metrics").body.contains("originatord_journal_writer_up{writer=\"file\"} 1\n")
+    );
 }
 
 #[test]
@@ -136,10 +150,15 @@ fn truncated_file_has_no_nuls_and_every_later_record() {
     let id = daemon.call_ok("79990000002", "R1");
     daemon.wait_for(&id, "call.queued");
     let after = daemon.records()[before..].to_vec();
-    let left = eventually("all is written", || Some(lines(&path)).filter(|lines| lines.len() > after.len() + 1));
+    let left = eventually("all is written", || {
+        Some(lines(&path)).filter(|lines| lines.len() > after.len() + 1)
+    });
     assert_eq!((&left[0]["event"], left[0]["to"].as_u64()), (&"gap".into(), Some(before as u64)));
     // The call that goes on.
-    assert_eq!((&left[1]["event"], &left[1]["number"]), (&"call.carried".into(), &"+79990000001".into()));
+    assert_eq!(
+        (&left[1]["event"], &left[1]["number"]),
+        (&"call.carried".into(), &"+79990000001".into())
+    );
     assert_eq!(left[2..], after);
     said_once(&daemon, "the journal file was truncated");
 }
@@ -155,7 +174,11 @@ fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
         ("fifo", "history.db", "9: journal.file: it is a FIFO, not a regular file"),
         ("calls.jsonl", "fifo", "11: history.file: it is a FIFO, not a regular file"),
         ("config.toml", "history.db", "9: journal.file would overwrite the configuration"),
-        ("calls.jsonl", "calls.jsonl.1", "9: journal.file would overwrite the file of history.file"),
+        (
+            "calls.jsonl",
+            "calls.jsonl.1",
+            "9: journal.file would overwrite the file of history.file",
+        ),
         ("out", "history.db", "9: journal.file is the file that stdout goes to"),
     ] {
         let text = format!(
@@ -169,7 +192,8 @@ fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
             if journal == "out" {
                 command.stdout(std::fs::File::create(path("out")).expect("a file"));
             }
-            let ended = command.spawn().and_then(|child| child.wait_with_output()).expect("it runs");
+            let ended =
+                command.spawn().and_then(|child| child.wait_with_output()).expect("it runs");
             let stderr = String::from_utf8_lossy(&ended.stderr);
             assert_eq!(ended.status.code(), Some(78), "{stderr}");
             assert!(stderr.contains(said), "{stderr}");
@@ -180,15 +204,22 @@ fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
 
 /// The channels that Asterisk lists for an answered call.
 fn listed(id: &str, number: &str) -> Vec<String> {
-    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\r\nLinkedid: {id}\r\nChannelStateDesc: Up");
+    let half =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\r\nLinkedid: {id}\r\nChannelStateDesc: Up");
     vec![half(id), half(&format!("od-lock-{number}"))]
 }
 
 #[test]
 fn live_call_outlives_its_records_and_keeps_its_times() {
-    let (asterisk, daemon) = start("file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"\nfile_keep = 0");
+    let (asterisk, daemon) =
+        start("file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"\nfile_keep = 0");
     let id = daemon.call_ok("79990000001", "R1");
-    asterisk.send(&[("Event", "Newstate"), ("Uniqueid", &id), ("Linkedid", &id), ("ChannelStateDesc", "Up")]);
+    asterisk.send(&[
+        ("Event", "Newstate"),
+        ("Uniqueid", &id),
+        ("Linkedid", &id),
+        ("ChannelStateDesc", "Up"),
+    ]);
     let answered = daemon.wait_for(&id, "call.answered");
     for number in 0..20 {
         let other = daemon.call_ok(&format!("799900001{number:02}"), "R1");
@@ -197,14 +228,20 @@ fn live_call_outlives_its_records_and_keeps_its_times() {
     }
     let path = daemon.folder.path().join("calls.jsonl");
     eventually("its records are rotated away", || {
-        let of_call: Vec<_> = lines(&path).into_iter().filter(|line| line["call_id"] == *id).collect();
-        (!of_call.is_empty() && of_call.iter().all(|line| line["event"] == "call.carried")).then_some(())
+        let of_call: Vec<_> =
+            lines(&path).into_iter().filter(|line| line["call_id"] == *id).collect();
+        (!of_call.is_empty() && of_call.iter().all(|line| line["event"] == "call.carried"))
+            .then_some(())
     });
 
     asterisk.list(listed(&id, "79990000001"));
     let daemon = daemon.crash_and_restart();
     let call = daemon.get(&format!("/api/calls/{id}")).json();
-    assert_eq!((&call["state"], &call["answered"]), (&"answered".into(), &answered["time"]), "{call}");
+    assert_eq!(
+        (&call["state"], &call["answered"]),
+        (&"answered".into(), &answered["time"]),
+        "{call}"
+    );
     asterisk.hang_up(&id);
     let ended = daemon.wait_for(&id, "call.ended");
     assert!(ended["talk_seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{ended}");
@@ -232,7 +269,9 @@ fn call_whose_lines_were_lost_is_adopted_and_ends_once() {
     asterisk.list(Vec::new());
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for(&lost, "call.ended")["outcome"], "unknown");
-    eventually("the end is written", || (of_call(&lost) == ["call.adopted", "call.ended"]).then_some(()));
+    eventually("the end is written", || {
+        (of_call(&lost) == ["call.adopted", "call.ended"]).then_some(())
+    });
     let daemon = daemon.crash_and_restart();
     daemon.wait_for_event("ami.connected");
     assert_eq!(of_call(&lost), ["call.adopted", "call.ended"]);

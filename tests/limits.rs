@@ -11,7 +11,8 @@ use support::{eventually, http};
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
 }
 
@@ -28,12 +29,15 @@ fn over_a_limit_a_bot_is_told_which_and_when_to_ask_again() {
         let mut numbers = 79_990_000_001_u64..;
         // A slow machine may take a few calls to come within the same second.
         let reply = eventually("a refusal", || {
-            let number = numbers.next().filter(|_| !limit.starts_with("attempts")).unwrap_or(79_990_000_001);
+            let number =
+                numbers.next().filter(|_| !limit.starts_with("attempts")).unwrap_or(79_990_000_001);
             let reply = daemon.call(&number.to_string(), "R1");
             if reply.status == 200 && limit.starts_with("attempts") {
                 // The next attempt must not find the number taken.
                 hang_up(&asterisk, reply.header("x-call-id").expect("an id"), number);
-                eventually("the number is free", || (daemon.get("/api/calls").json()["live_total"] == 0).then_some(()));
+                eventually("the number is free", || {
+                    (daemon.get("/api/calls").json()["live_total"] == 0).then_some(())
+                });
             }
             (reply.status != 200).then_some(reply)
         });
@@ -43,7 +47,8 @@ fn over_a_limit_a_bot_is_told_which_and_when_to_ask_again() {
             (&reply.json()["limit"], &reply.json()["error"]),
             (&json!(name), &json!(format!("limit reached: {told}")))
         );
-        let seconds: u64 = reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds");
+        let seconds: u64 =
+            reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds");
         assert_eq!(reply.json()["retry_after_seconds"], seconds);
         assert!((1..=60).contains(&seconds), "{seconds}");
         assert_eq!(daemon.wait_for_event("call.refused")["limit"], name);
@@ -59,7 +64,8 @@ fn hang_up(asterisk: &FakeAsterisk, call: &str, number: u64) {
 
 #[test]
 fn a_number_that_must_not_be_called_is_refused_by_name() {
-    let (asterisk, daemon) = start(&[("limits", "deny = [\"7900\"]"), ("key", "allow = [\"79\", \"375\"]")]);
+    let (asterisk, daemon) =
+        start(&[("limits", "deny = [\"7900\"]"), ("key", "allow = [\"79\", \"375\"]")]);
     for number in ["79001234567", "+7 (900) 123-45-67", "18005551234", "78121234567"] {
         let reply = daemon.call(number, "R1");
         assert_eq!(reply.status, 403, "{number}: {reply:?}");
@@ -88,7 +94,12 @@ fn a_burst_reaches_asterisk_at_the_pace() {
     assert_eq!(count(200) + count(429), 30, "{replies:?}");
     assert_eq!(asterisk.actions("Originate").len(), count(200), "what is refused is not sent");
     // Ten a second: the last of n calls is sent after (n - 1) tenths of a second at the earliest.
-    assert!(began.elapsed().as_millis() >= 100 * (count(200) as u128 - 1), "{:?} {}", began.elapsed(), count(200));
+    assert!(
+        began.elapsed().as_millis() >= 100 * (count(200) as u128 - 1),
+        "{:?} {}",
+        began.elapsed(),
+        count(200)
+    );
     assert!(count(200) >= 10, "the burst is smoothed, not refused");
 }
 
@@ -101,7 +112,9 @@ fn keys_and_limits_are_taken_up_on_sighup_and_a_bad_file_is_refused_whole() {
 
     // A stream of the old key, on a connection of its own.
     let mut stream = http::connect(daemon.address);
-    let head = format!("GET /api/events?since=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Api-Key: {KEY}\r\n\r\n");
+    let head = format!(
+        "GET /api/events?since=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Api-Key: {KEY}\r\n\r\n"
+    );
     std::io::Write::write_all(&mut stream, head.as_bytes()).expect("sends");
 
     let reload = |text: &str, outcome: &str| {
@@ -125,7 +138,10 @@ fn keys_and_limits_are_taken_up_on_sighup_and_a_bad_file_is_refused_whole() {
     };
     assert_eq!(daemon.post(body("79990000003").as_bytes()).status, 200);
     assert_eq!(daemon.post(body("78120000003").as_bytes()).status, 403);
-    assert_eq!(daemon.post(body("79990000001").as_bytes()).json()["text"], "call already in progress");
+    assert_eq!(
+        daemon.post(body("79990000001").as_bytes()).json()["text"],
+        "call already in progress"
+    );
     assert!(daemon.events(&lives).iter().all(|event| event != "call.ended"), "no call was dropped");
     assert!(!daemon.output().contains("an0ther-k3y"), "keys are not printed");
 
@@ -161,7 +177,8 @@ fn attempts_count_to_the_call_and_over_a_restart() {
         daemon.call_over(&asterisk, "79990000001", "R1");
     }
     let path = daemon.folder.path().join("calls.jsonl");
-    let ended = || std::fs::read_to_string(&path).unwrap_or_default().matches("call.ended").count() == 2;
+    let ended =
+        || std::fs::read_to_string(&path).unwrap_or_default().matches("call.ended").count() == 2;
     eventually("both calls are written", || ended().then_some(()));
     let daemon = daemon.crash_and_restart();
     daemon.call_over(&asterisk, "79990000001", "R1");

@@ -48,11 +48,19 @@ impl Reports {
         let report: Value = serde_json::from_str(&self.read("report.json")).expect("JSON");
         let run = &report["run"];
         let (requests, calls, times) = (&run["requests"], &run["calls"], &run["latency_ms"]);
-        let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {report:#}"));
-        let sum = |counts: &Value| counts.as_object().expect("counts").values().map(number).sum::<u64>();
+        let number =
+            |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{value} in {report:#}"));
+        let sum =
+            |counts: &Value| counts.as_object().expect("counts").values().map(number).sum::<u64>();
         let of = |parts: &[&str]| parts.iter().map(|part| number(&requests[part])).sum::<u64>();
-        assert_eq!(number(&requests["scheduled"]), of(&["sent", "held_back", "not_sent"]), "{report:#}");
-        let answered = number(&requests["accepted"]) + sum(&requests["refused"]) + sum(&requests["unanswered"]);
+        assert_eq!(
+            number(&requests["scheduled"]),
+            of(&["sent", "held_back", "not_sent"]),
+            "{report:#}"
+        );
+        let answered = number(&requests["accepted"])
+            + sum(&requests["refused"])
+            + sum(&requests["unanswered"]);
         assert_eq!(number(&requests["sent"]), answered, "{report:#}");
         let ended = sum(&calls["outcomes"]);
         let followed = ended + number(&calls["unseen"]) + number(&calls["alive"]);
@@ -66,7 +74,11 @@ impl Reports {
             ("ended", ended),
         ] {
             let slices = run["timeline"].as_array().expect("slices");
-            assert_eq!(slices.iter().map(|slice| number(&slice[counted])).sum::<u64>(), whole, "{counted}: {report:#}");
+            assert_eq!(
+                slices.iter().map(|slice| number(&slice[counted])).sum::<u64>(),
+                whole,
+                "{counted}: {report:#}"
+            );
         }
         report
     }
@@ -90,7 +102,16 @@ fn assert_nothing_lives(daemon: &Daemon) {
 fn each_call_is_followed_to_the_end_that_its_number_chooses() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[("originate", "ring_timeout = \"2s\"")]);
-    let args = ["--numbers", "79990000400-79990000609", "--rate", "50", "--duration", "4200ms", "--rooms", "3"];
+    let args = [
+        "--numbers",
+        "79990000400-79990000609",
+        "--rate",
+        "50",
+        "--duration",
+        "4200ms",
+        "--rooms",
+        "3",
+    ];
     let (ended, report) = report(load(daemon.address, &args));
     let run = &report["run"];
     assert_eq!(run["requests"]["statuses"], json!({"200": 210}), "{ended:?}");
@@ -99,17 +120,26 @@ fn each_call_is_followed_to_the_end_that_its_number_chooses() {
         "completed": 203,
     });
     assert_eq!(run["calls"]["outcomes"], outcomes);
-    for (times, count) in [("channel", 210), ("answered", 203), ("joined", 203), ("late", 210), ("refusal", 0)] {
+    for (times, count) in
+        [("channel", 210), ("answered", 203), ("joined", 203), ("late", 210), ("refusal", 0)]
+    {
         assert_eq!(run["latency_ms"][times]["count"], count, "{times}");
     }
     // These callees answer after 1 s.
     assert!(run["latency_ms"]["answered"]["min"].as_f64().is_some_and(|ms| ms >= 1000.0), "{run}");
-    assert!(ended.stdout.contains("completed") && ended.stdout.contains("POST → joined"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("completed") && ended.stdout.contains("POST → joined"),
+        "{}",
+        ended.stdout
+    );
     // A flood wait is more than the callee's doing.
     assert_eq!((ended.code, &run["failures"]), (Some(1), &json!(1)));
     assert_nothing_lives(&daemon);
-    let rooms: Vec<_> =
-        daemon.records().iter().filter_map(|record| record["room"].as_str().map(str::to_owned)).collect();
+    let rooms: Vec<_> = daemon
+        .records()
+        .iter()
+        .filter_map(|record| record["room"].as_str().map(str::to_owned))
+        .collect();
     for room in ["load-1", "load-2", "load-3"] {
         assert!(rooms.iter().any(|used| used == room), "{room}");
     }
@@ -120,8 +150,13 @@ fn where_nothing_fails_it_says_so_and_the_page_is_whole() {
     let simulator = Simulator::start("22", BUSY);
     let daemon = simulator.daemon(&[]);
     let reports = Reports::new();
-    let mut command = load(daemon.address, &["--numbers", "1000-1099", "--rate", "50", "--duration", "2s"]);
-    command.arg("--html").arg(reports.path("report.html")).arg("--json").arg(reports.path("report.json"));
+    let mut command =
+        load(daemon.address, &["--numbers", "1000-1099", "--rate", "50", "--duration", "2s"]);
+    command
+        .arg("--html")
+        .arg(reports.path("report.html"))
+        .arg("--json")
+        .arg(reports.path("report.json"));
     let ended = run(command);
     assert_eq!(
         (ended.code, &reports.json()["run"]["calls"]["outcomes"]),
@@ -131,7 +166,10 @@ fn where_nothing_fails_it_says_so_and_the_page_is_whole() {
     let page = reports.read("report.html");
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     assert!(page.matches("<svg").count() >= 3 && page.contains("busy"), "{page}");
-    assert_eq!(page.matches("://").count(), page.matches(&format!("http://{}", daemon.address)).count());
+    assert_eq!(
+        page.matches("://").count(),
+        page.matches(&format!("http://{}", daemon.address)).count()
+    );
 }
 
 #[test]
@@ -139,45 +177,61 @@ fn ctrl_c_hangs_up_what_was_started_and_still_tells() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let reports = Reports::new();
-    let mut command =
-        load(daemon.address, &["--numbers", "79990001000-79990001099", "--rate", "20", "--duration", "5m"]);
+    let mut command = load(
+        daemon.address,
+        &["--numbers", "79990001000-79990001099", "--rate", "20", "--duration", "5m"],
+    );
     command.args(["--leave-calls", "--json"]).arg(reports.path("report.json"));
     let mut load = Program::start(command);
     eventually("calls live", || {
-        let joined = daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
+        let joined =
+            daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
         (joined > 5).then_some(())
     });
     signal(&load.child, "-INT");
     assert_eq!(load.wait_exit(), Some(130), "{:?}", load.stderr());
     assert_nothing_lives(&daemon);
     let report = reports.json();
-    assert_eq!((&report["interrupted"], &report["run"]["calls"]["alive"]), (&json!(true), &json!(0)));
+    assert_eq!(
+        (&report["interrupted"], &report["run"]["calls"]["alive"]),
+        (&json!(true), &json!(0))
+    );
     assert!(report["run"]["requests"]["not_sent"].as_u64() > Some(0), "{report}");
     let outcomes = report["run"]["calls"]["outcomes"].as_object().expect("counts");
-    assert!(outcomes.keys().all(|outcome| matches!(&**outcome, "completed" | "canceled")), "{outcomes:?}");
-    eventually("the summary", || load.stdout().iter().any(|line| line == "ended before its time").then_some(()));
+    assert!(
+        outcomes.keys().all(|outcome| matches!(&**outcome, "completed" | "canceled")),
+        "{outcomes:?}"
+    );
+    eventually("the summary", || {
+        load.stdout().iter().any(|line| line == "ended before its time").then_some(())
+    });
 }
 
 #[test]
 fn the_second_ctrl_c_leaves_at_once() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.ignore_hang_ups();
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
-    let mut load = Program::start(load(daemon.address, &["--numbers", "1000-1999", "--duration", "1m"]));
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let mut load =
+        Program::start(load(daemon.address, &["--numbers", "1000-1999", "--duration", "1m"]));
     asterisk.wait_for("Originate", 3);
     signal(&load.child, "-INT");
     asterisk.wait_for("Hangup", 1);
     assert!(load.is_running());
     signal(&load.child, "-INT");
     assert_eq!(load.wait_exit(), Some(130));
-    eventually("what is left behind", || load.stderr().iter().any(|line| line.contains("live on")).then_some(()));
+    eventually("what is left behind", || {
+        load.stderr().iter().any(|line| line.contains("live on")).then_some(())
+    });
     assert_eq!(load.stdout(), [] as [String; 0]);
 }
 
 #[test]
 fn what_was_not_named_on_purpose_is_not_called() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
     let url = format!("http://{}", daemon.address);
     let refused = |args: &[&str], code: i32, why: &str| {
         let mut command = program::command(&[&["load"], args].concat());
@@ -191,7 +245,11 @@ fn what_was_not_named_on_purpose_is_not_called() {
     refused(&numbers, 64, "--url");
     refused(&["--url", &url], 64, "--numbers");
     refused(&["--url", &url, "--numbers", "1000"], 64, "FROM-TO");
-    refused(&["--url", "http://pbx.example.org", "--numbers", "1000-1999"], 64, "--allow-host pbx.example.org");
+    refused(
+        &["--url", "http://pbx.example.org", "--numbers", "1000-1999"],
+        64,
+        "--allow-host pbx.example.org",
+    );
     for (more, why) in [
         (&["--allow-host", "pbx.example.org"][..], "is not the host of"),
         (&["--max-calls", "10"], "more than --max-calls 10"),
@@ -199,7 +257,11 @@ fn what_was_not_named_on_purpose_is_not_called() {
     ] {
         refused(&with(more).split(' ').collect::<Vec<_>>(), 64, why);
     }
-    refused(&with(&["--dry-run"]).split(' ').collect::<Vec<_>>(), 0, "10 calls a second, for 10s: 100 calls");
+    refused(
+        &with(&["--dry-run"]).split(' ').collect::<Vec<_>>(),
+        0,
+        "10 calls a second, for 10s: 100 calls",
+    );
     assert_eq!(asterisk.actions("Originate").len(), 0);
 }
 
@@ -236,12 +298,19 @@ fn what_cannot_work_is_said_before_anything_is_called() {
 fn refusals_are_counted_by_what_they_say() {
     let simulator = Simulator::start("22", BUSY);
     let daemon = simulator.daemon(&[("key", "calls_per_second = 5")]);
-    let (ended, report) =
-        report(load(daemon.address, &["--numbers", "1000-1999", "--rate", "100", "--duration", "1s"]));
+    let (ended, report) = report(load(
+        daemon.address,
+        &["--numbers", "1000-1999", "--rate", "100", "--duration", "1s"],
+    ));
     let requests = &report["run"]["requests"];
-    let refused = requests["refused"]["limit reached: calls_per_second = 5 of key tester"].as_u64().expect("a count");
+    let refused = requests["refused"]["limit reached: calls_per_second = 5 of key tester"]
+        .as_u64()
+        .expect("a count");
     assert_eq!(requests["statuses"]["429"], refused);
-    assert_eq!((ended.code, &report["run"]["latency_ms"]["refusal"]["count"]), (Some(1), &json!(refused)));
+    assert_eq!(
+        (ended.code, &report["run"]["latency_ms"]["refusal"]["count"]),
+        (Some(1), &json!(refused))
+    );
     assert!(ended.stdout.contains("calls_per_second = 5"), "{}", ended.stdout);
     assert_nothing_lives(&daemon);
 }
@@ -252,7 +321,11 @@ fn calls_are_followed_where_the_daemon_masks_their_numbers() {
     let daemon = simulator.daemon(&[("privacy", "mask_numbers = true")]);
     let args = ["--numbers", "79990000000-79990000049", "--rate", "100", "--duration", "500ms"];
     let (ended, report) = report(load(daemon.address, &args));
-    assert_eq!((ended.code, &report["run"]["calls"]["outcomes"]), (Some(0), &json!({"busy": 50})), "{ended:?}");
+    assert_eq!(
+        (ended.code, &report["run"]["calls"]["outcomes"]),
+        (Some(0), &json!({"busy": 50})),
+        "{ended:?}"
+    );
     assert_eq!(report["run"]["latency_ms"]["channel"]["count"], 50);
     assert!(daemon.output().contains("+7999•••00"), "numbers are masked");
 }
@@ -264,8 +337,13 @@ fn each_number_is_in_one_call_at_a_time() {
     let args = ["--numbers", "79990001000-79990001004", "--rate", "50", "--duration", "1s"];
     let (ended, report) = report(load(daemon.address, &args));
     let requests = &report["run"]["requests"];
-    // The five that are called stay: for the others there is no number, and no second call is tried.
-    assert_eq!((&requests["accepted"], &requests["held_back"]), (&json!(5), &json!(45)), "{ended:?}");
+    // The five that are called stay: for the others there is no number, and no second call is
+    // tried.
+    assert_eq!(
+        (&requests["accepted"], &requests["held_back"]),
+        (&json!(5), &json!(45)),
+        "{ended:?}"
+    );
     assert_eq!(requests["refused"], json!({}));
     assert_eq!(report["run"]["calls"]["outcomes"], json!({"completed": 5}));
     assert_eq!(ended.code, Some(1));
@@ -277,7 +355,10 @@ fn calls_are_held_for_their_time_or_left_alive() {
     let daemon = simulator.daemon(&[]);
     let args = ["--numbers", "79990001000-79990001019", "--rate", "20", "--duration", "1s"];
     let (ended, held) = report(load(daemon.address, &[&args[..], &["--hold", "200ms"]].concat()));
-    assert_eq!((ended.code, &held["run"]["calls"]["outcomes"]), (Some(0), &json!({"completed": 20})));
+    assert_eq!(
+        (ended.code, &held["run"]["calls"]["outcomes"]),
+        (Some(0), &json!({"completed": 20}))
+    );
     assert_nothing_lives(&daemon);
     let (ended, left) = report(load(daemon.address, &[&args[..], &["--leave-calls"]].concat()));
     assert_eq!((ended.code, &left["run"]["calls"]["alive"]), (Some(0), &json!(20)));
@@ -290,22 +371,29 @@ fn connections_are_kept_and_a_cut_is_survived() {
     let daemon = simulator.daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let reports = Reports::new();
-    let numbers = ["--numbers", "79990001700-79990001899", "--rate", "50", "--duration", "4s", "--json"];
+    let numbers =
+        ["--numbers", "79990001700-79990001899", "--rate", "50", "--duration", "4s", "--json"];
     let mut command = load(relay.address, &numbers);
     command.arg(reports.path("report.json"));
     let mut load = Program::start(command);
     eventually("calls live", || {
-        let joined = daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
+        let joined =
+            daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
         (joined > 20).then_some(())
     });
     // Some are made beforehand; each request one of its own would be over 50 by now.
     assert!(relay.tried() < 30, "{}", relay.tried());
     relay.cut();
-    eventually("it is noticed", || load.stderr().iter().any(|line| line.contains("trying again")).then_some(()));
+    eventually("it is noticed", || {
+        load.stderr().iter().any(|line| line.contains("trying again")).then_some(())
+    });
     relay.mend();
     load.wait_exit();
     let report = reports.json();
-    assert_eq!((&report["run"]["requests"]["sent"], &report["run"]["calls"]["alive"]), (&json!(200), &json!(0)));
+    assert_eq!(
+        (&report["run"]["requests"]["sent"], &report["run"]["calls"]["alive"]),
+        (&json!(200), &json!(0))
+    );
     assert_eq!(report["run"]["calls"]["unseen"], 0, "{report:#}");
     assert_nothing_lives(&daemon);
 }
@@ -324,7 +412,8 @@ fn the_limit_is_found_between_what_holds_and_what_does_not() {
         let of_kind = steps.iter().filter(move |step| step["held"] == held);
         of_kind.map(|step| step["rate"].as_f64().expect("a rate"))
     };
-    let (held, broke) = (rates(true).fold(0.0, f64::max), rates(false).fold(f64::INFINITY, f64::min));
+    let (held, broke) =
+        (rates(true).fold(0.0, f64::max), rates(false).fold(f64::INFINITY, f64::min));
     assert_eq!(report["limit"], held);
     assert!(held >= 20.0 && broke <= held * 1.05 && broke < 1000.0, "{steps:#?}");
     for step in steps.iter().filter(|step| step["held"] == false) {

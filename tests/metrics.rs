@@ -1,5 +1,6 @@
-//! `GET /metrics`: who may read it, in which formats, that it counts what happens and nothing a stranger makes up; and
-//! that the dashboard and the alert rules in `dist/` work with a real Prometheus.
+//! `GET /metrics`: who may read it, in which formats, that it counts what happens and nothing a
+//! stranger makes up; and that the dashboard and the alert rules in `dist/` work with a real
+//! Prometheus.
 
 mod support;
 
@@ -45,19 +46,39 @@ fn wait_for(daemon: &Daemon, series: &str, expected: f64) {
 fn metrics_are_for_those_with_a_key_and_in_the_format_they_ask_for() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     assert_error(&http::request(daemon.address, "GET", "/metrics", &[], b""), 401, "no key");
-    assert_error(&http::request(daemon.address, "GET", "/metrics", &[("X-Api-Key", "wrong-key")], b""), 401, "wrong");
-    assert_error(&http::request(daemon.address, "POST", "/metrics", &[("X-Api-Key", KEY)], b"{}"), 405, "POST");
-    let newest = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+    assert_error(
+        &http::request(daemon.address, "GET", "/metrics", &[("X-Api-Key", "wrong-key")], b""),
+        401,
+        "wrong",
+    );
+    assert_error(
+        &http::request(daemon.address, "POST", "/metrics", &[("X-Api-Key", KEY)], b"{}"),
+        405,
+        "POST",
+    );
+    let newest =
+        "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
     for accept in ["*/*", newest] {
         let reply = scrape(&daemon, accept);
-        assert_eq!((reply.status, reply.header("content-type")), (200, Some(OPEN_METRICS)), "{accept}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (200, Some(OPEN_METRICS)),
+            "{accept}"
+        );
         assert!(reply.body.ends_with("\n# EOF\n"), "{accept}");
     }
     let older = scrape(&daemon, "text/plain");
     assert_eq!(older.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(older.body.contains("# TYPE originatord_calls_ended_total counter\n"), "{}", older.body);
+    assert!(
+        older.body.contains("# TYPE originatord_calls_ended_total counter\n"),
+        "{}",
+        older.body
+    );
     assert_eq!(
-        value(&older.body, &format!("originatord_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))),
+        value(
+            &older.body,
+            &format!("originatord_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"))
+        ),
         Some(1.0)
     );
 }
@@ -74,10 +95,15 @@ fn promtool_has_nothing_to_say_against_names_units_and_help() {
 
 #[test]
 fn what_happens_to_calls_is_counted() {
-    let (asterisk, daemon) =
-        FakeAsterisk::with_daemon(&[("limits", "attempts_per_number = 2"), ("journal", "file = \"calls.jsonl\"")]);
-    let conf =
-        |code: u16| format!("originatord_http_requests_total{{path=\"/api/conf\",code=\"{code}\",key=\"tester\"}}");
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[
+        ("limits", "attempts_per_number = 2"),
+        ("journal", "file = \"calls.jsonl\""),
+    ]);
+    let conf = |code: u16| {
+        format!(
+            "originatord_http_requests_total{{path=\"/api/conf\",code=\"{code}\",key=\"tester\"}}"
+        )
+    };
     let first = daemon.call_ok("79990000001", "R1");
     assert_eq!(daemon.call("79990000001", "R1").json()["text"], "call already in progress");
     daemon.call_ok("79990000002", "R1");
@@ -114,8 +140,13 @@ fn what_happens_to_calls_is_counted() {
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series} in\n{text}");
     }
-    for process in ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds"] {
-        assert!(value(&text, &format!("process_{process}")).is_some_and(|value| value >= 0.0), "{process} in\n{text}");
+    for process in
+        ["cpu_seconds_total", "resident_memory_bytes", "open_fds", "max_fds", "start_time_seconds"]
+    {
+        assert!(
+            value(&text, &format!("process_{process}")).is_some_and(|value| value >= 0.0),
+            "{process} in\n{text}"
+        );
     }
 }
 
@@ -126,7 +157,8 @@ fn the_link_and_what_waits_for_asterisk_show() {
         "keepalive = \"100ms\"\nbackoff_min = \"1ms\"\nbackoff_max = \"1ms\"",
     )]);
     eventually("a round trip is measured", || {
-        value(&daemon.get("/metrics").body, "originatord_ami_round_trip_seconds_count").filter(|count| *count > 0.0)
+        value(&daemon.get("/metrics").body, "originatord_ami_round_trip_seconds_count")
+            .filter(|count| *count > 0.0)
     });
     asterisk.cut();
     wait_for(&daemon, "originatord_ami_connections_total", 2.0);
@@ -143,7 +175,8 @@ fn the_link_and_what_waits_for_asterisk_show() {
 
 #[test]
 fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
-    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"later/calls.jsonl\"\nring = 3")]);
+    let (_asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("journal", "file = \"later/calls.jsonl\"\nring = 3")]);
     wait_for(&daemon, "originatord_journal_writer_up{writer=\"file\"}", 0.0);
     for number in 0..10 {
         daemon.call_ok(&format!("7999000000{number}"), "R1");
@@ -151,23 +184,32 @@ fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     wait_for(&daemon, "originatord_journal_writer_up{writer=\"file\"}", 1.0);
     let lost = eventually("what was lost is counted", || {
-        value(&daemon.get("/metrics").body, "originatord_journal_lost_records_total{reader=\"file\"}")
-            .filter(|n| *n > 0.0)
+        value(
+            &daemon.get("/metrics").body,
+            "originatord_journal_lost_records_total{reader=\"file\"}",
+        )
+        .filter(|n| *n > 0.0)
     });
     let text = eventually("the rest is written", || {
         let text = std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).ok()?;
         text.lines().last().is_some_and(|line| line.contains("+79990000009")).then_some(text)
     });
-    let gaps = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok().filter(|l| l["event"] == "gap"));
-    let missing = gaps.map(|gap| gap["to"].as_f64().expect("to") - gap["from"].as_f64().expect("from") + 1.0);
+    let gaps = text.lines().filter_map(|line| {
+        serde_json::from_str::<Value>(line).ok().filter(|l| l["event"] == "gap")
+    });
+    let missing =
+        gaps.map(|gap| gap["to"].as_f64().expect("to") - gap["from"].as_f64().expect("from") + 1.0);
     assert_eq!(missing.sum::<f64>(), lost, "{text}");
 }
 
 #[test]
 fn no_stranger_makes_time_series() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
-    let ask = |path: &str, key: &str| http::request(daemon.address, "GET", path, &[("X-Api-Key", key)], b"").status;
-    let series = || daemon.get("/metrics").body.lines().filter(|line| !line.starts_with('#')).count();
+    let ask = |path: &str, key: &str| {
+        http::request(daemon.address, "GET", path, &[("X-Api-Key", key)], b"").status
+    };
+    let series =
+        || daemon.get("/metrics").body.lines().filter(|line| !line.starts_with('#')).count();
     // One of each kind, so that what can be there is there.
     for path in ["/nowhere", "/api/calls/x", "/metrics"] {
         ask(path, "wrong-key");
@@ -182,7 +224,10 @@ fn no_stranger_makes_time_series() {
     }
     assert_eq!(series(), before);
     let text = daemon.get("/metrics").body;
-    assert_eq!(value(&text, "originatord_http_requests_total{path=\"other\",code=\"404\",key=\"\"}"), Some(302.0));
+    assert_eq!(
+        value(&text, "originatord_http_requests_total{path=\"other\",code=\"404\",key=\"\"}"),
+        Some(302.0)
+    );
 }
 
 #[test]
@@ -192,9 +237,12 @@ fn the_alert_rules_are_sound_and_fire_when_they_should() {
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
     }
     // Each rule has a test, and a word for whoever it wakes.
-    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file");
+    let read = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file")
+    };
     let (rules, tests) = (read("dist/alerts.yml"), read("dist/alerts.test.yml"));
-    let names: Vec<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let names: Vec<_> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(names.len() > 5, "{names:?}");
     for name in names {
         assert!(tests.contains(&format!("alertname: {name}\n")), "{name} is not seen to fire");
@@ -203,13 +251,19 @@ fn the_alert_rules_are_sound_and_fire_when_they_should() {
 
 #[test]
 fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
-    let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file");
+    let read = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file")
+    };
     let (page, rules) = (read("docs/operating.md"), read("dist/alerts.yml"));
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"calls.jsonl\"")]);
     let text = scrape(&daemon, "text/plain").body;
     let metrics = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let metrics = metrics.filter(|name| !name.starts_with("process_")).map(|name| format!("`{name}"));
-    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(|name| format!("`{name}`"));
+    let metrics =
+        metrics.filter(|name| !name.starts_with("process_")).map(|name| format!("`{name}"));
+    let alerts = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .map(|name| format!("`{name}`"));
     let records = Event::NAMES.iter().map(|name| format!("`{name}`"));
     let outcomes = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Completed);
     let outcomes = outcomes.map(|outcome| format!("`{}`", outcome.as_str()));
@@ -219,10 +273,12 @@ fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The expressions of the dashboard by their panel, with the variables as Grafana would fill them in.
+/// The expressions of the dashboard by their panel, with the variables as Grafana would fill them
+/// in.
 fn panels() -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/grafana.json");
-    let dashboard: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a file")).expect("JSON");
+    let dashboard: Value =
+        serde_json::from_str(&std::fs::read_to_string(path).expect("a file")).expect("JSON");
     let filled = |expression: &str| {
         let filled = expression.replace("$__rate_interval", "10s").replace("$job", "originatord");
         filled.replace("$instance", ".*")
@@ -232,7 +288,9 @@ fn panels() -> Vec<(String, String)> {
         .flat_map(|panel| {
             let targets = panel["targets"].as_array().into_iter().flatten();
             let title = panel["title"].as_str().expect("a title");
-            targets.map(move |target| (title.to_owned(), filled(target["expr"].as_str().expect("an expression"))))
+            targets.map(move |target| {
+                (title.to_owned(), filled(target["expr"].as_str().expect("an expression")))
+            })
         })
         .collect()
 }
@@ -243,8 +301,11 @@ fn a_real_prometheus_scrapes_it_and_each_panel_of_the_dashboard_shows_something(
     let keepalive = ("asterisk", "keepalive = \"500ms\"");
     let daemon = simulator.daemon(&[("journal", "file = \"calls.jsonl\""), keepalive]);
     let prometheus = Prometheus::of(&daemon);
-    eventually("it has scraped", || prometheus.number("up{job=\"originatord\"}").filter(|up| *up == 1.0));
-    let (answered, busy) = (daemon.call_ok("79990000200", "R1"), daemon.call_ok("79990000486", "R1"));
+    eventually("it has scraped", || {
+        prometheus.number("up{job=\"originatord\"}").filter(|up| *up == 1.0)
+    });
+    let (answered, busy) =
+        (daemon.call_ok("79990000200", "R1"), daemon.call_ok("79990000486", "R1"));
     daemon.call_ok("79990000001", "R1");
     for call in [&answered, &busy] {
         daemon.wait_for(call, "call.ended");

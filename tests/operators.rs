@@ -15,7 +15,8 @@ const NO_RECONNECT: (&str, &str) = ("asterisk", "backoff_min = \"1h\"\nbackoff_m
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
 }
 
@@ -25,7 +26,8 @@ fn operators_show_a_key_in_a_header_and_nowhere_else() {
     let id = daemon.call_ok("79990000001", "R1");
     let one = format!("/api/calls/{id}");
     // base64 of "anybody:k3y-of-the-tests" and of "anybody:wrong"
-    let (basic, wrong_basic) = ("Basic YW55Ym9keTprM3ktb2YtdGhlLXRlc3Rz", "Basic YW55Ym9keTp3cm9uZw==");
+    let (basic, wrong_basic) =
+        ("Basic YW55Ym9keTprM3ktb2YtdGhlLXRlc3Rz", "Basic YW55Ym9keTp3cm9uZw==");
     let bearer = format!("Bearer {KEY}");
     let in_query = format!("?api_key={KEY}&key={KEY}&x-api-key={KEY}&access_token={KEY}");
     let right = [("Authorization", &bearer[..]), ("X-Api-Key", KEY), ("Authorization", basic)];
@@ -38,10 +40,13 @@ fn operators_show_a_key_in_a_header_and_nowhere_else() {
         // A wrong key is wrong, whatever else is shown.
         vec![("X-Api-Key", "wrong"), ("Authorization", &bearer[..])],
     ];
-    for (method, path) in [("GET", "/api/calls"), ("GET", &one), ("GET", "/api/events"), ("DELETE", &one)] {
+    for (method, path) in
+        [("GET", "/api/calls"), ("GET", &one), ("GET", "/api/events"), ("DELETE", &one)]
+    {
         for headers in &wrong {
             for query in ["", &in_query] {
-                let reply = http::request(daemon.address, method, &format!("{path}{query}"), headers, b"");
+                let reply =
+                    http::request(daemon.address, method, &format!("{path}{query}"), headers, b"");
                 assert_error(&reply, 401, path);
                 let ways = reply.header("www-authenticate").unwrap_or_default();
                 assert!(ways.contains("Bearer") && ways.contains("Basic realm="), "{reply:?}");
@@ -50,7 +55,11 @@ fn operators_show_a_key_in_a_header_and_nowhere_else() {
     }
     for header in right {
         for path in ["/api/calls", &one] {
-            assert_eq!(http::request(daemon.address, "GET", path, &[header], b"").status, 200, "{header:?}");
+            assert_eq!(
+                http::request(daemon.address, "GET", path, &[header], b"").status,
+                200,
+                "{header:?}"
+            );
         }
         EventStream::from(daemon.address, "", &[]);
     }
@@ -95,7 +104,9 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
         let list = daemon.get(path).json();
         let ids = |kind: &str| {
             let calls = list[kind].as_array().expect("a list").iter();
-            calls.map(|call| call["call_id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+            calls
+                .map(|call| call["call_id"].as_str().expect("an id").to_owned())
+                .collect::<Vec<_>>()
         };
         (ids("live"), ids("ended"), list["live_total"].as_u64())
     };
@@ -111,7 +122,10 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     for path in paths {
         assert_eq!(listed(path), all, "{path}");
     }
-    assert_eq!(listed("/api/calls?limit=1&live=2"), (vec![d.clone(), c.clone()], vec![b.clone()], Some(2)));
+    assert_eq!(
+        listed("/api/calls?limit=1&live=2"),
+        (vec![d.clone(), c.clone()], vec![b.clone()], Some(2))
+    );
     assert_eq!(listed("/api/calls?limit=0&live=2"), (vec![d.clone(), c.clone()], vec![], Some(2)));
     assert_eq!(listed("/api/calls?live=0&limit=1"), (vec![], vec![b.clone()], Some(2)));
     assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));
@@ -122,9 +136,13 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
     }
 
     let live = daemon.get(&format!("/api/calls/{c}")).json();
-    let shown = ["number", "room", "caller_id", "lang", "key"].map(|member| live[member].as_str().unwrap_or_default());
+    let shown = ["number", "room", "caller_id", "lang", "key"]
+        .map(|member| live[member].as_str().unwrap_or_default());
     assert_eq!(shown, ["+79990000003", "R1", "tests", "en", "tester"]);
-    assert_eq!((&live["state"], &live["stale"], &live["ended"]), (&json!("queued"), &json!(false), &Value::Null));
+    assert_eq!(
+        (&live["state"], &live["stale"], &live["ended"]),
+        (&json!("queued"), &json!(false), &Value::Null)
+    );
     let ended = daemon.get(&format!("/api/calls/{}", ids[0])).json();
     assert_eq!((&ended["state"], &ended["outcome"]), (&json!("ended"), &json!("busy")));
     assert!(ended["ended"].is_string(), "{ended}");
@@ -136,7 +154,8 @@ fn who_reads_on_from_a_list_misses_nothing() {
     let as_of = || daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
     let before = as_of();
     let id = daemon.call_ok("79990000001", "R1");
-    let (after, stream) = (as_of(), EventStream::from(daemon.address, &format!("?since={before}"), &[]));
+    let (after, stream) =
+        (as_of(), EventStream::from(daemon.address, &format!("?since={before}"), &[]));
     let told = stream.wait_len(2);
     assert_eq!(stream.names(), ["call.requested", "call.queued"]);
     assert_eq!(told[1].id.as_ref(), Some(&after));
@@ -156,14 +175,24 @@ fn the_last_hours_are_counted() {
     // A minute may pass meanwhile.
     let stats = || daemon.get("/api/stats").json();
     let sum = |name: &str| -> u64 {
-        stats()["minutes"].as_array().expect("minutes").iter().filter_map(|minute| minute.pointer(name)?.as_u64()).sum()
+        stats()["minutes"]
+            .as_array()
+            .expect("minutes")
+            .iter()
+            .filter_map(|minute| minute.pointer(name)?.as_u64())
+            .sum()
     };
     support::eventually("the end is counted", || (sum("/ended/busy") == 1).then_some(()));
     assert_eq!((sum("/requested"), sum("/refused")), (2, 1));
-    assert_eq!((&stats()["link"]["connected"], &stats()["link"]["asterisk"]), (&json!(true), &json!("main")));
+    assert_eq!(
+        (&stats()["link"]["connected"], &stats()["link"]["asterisk"]),
+        (&json!(true), &json!("main"))
+    );
     asterisk.cut();
     let lost = daemon.wait_for_event("ami.disconnected");
-    support::eventually("the loss is seen", || (stats()["link"]["since"] == lost["time"]).then_some(()));
+    support::eventually("the loss is seen", || {
+        (stats()["link"]["since"] == lost["time"]).then_some(())
+    });
     assert_eq!(stats()["link"]["connected"], false);
 }
 
@@ -180,7 +209,8 @@ fn a_call_can_be_hung_up_once() {
     assert_error(&daemon.delete(&path), 409, "ended");
 
     // It is well formed, and nobody's.
-    let unknown = format!("{}{}", &id[..id.len() - 4], if id.ends_with("0000") { "1111" } else { "0000" });
+    let unknown =
+        format!("{}{}", &id[..id.len() - 4], if id.ends_with("0000") { "1111" } else { "0000" });
     for nobody in [&unknown, "x", "od-", "..", "%2e", "1795000000.12", &id.to_uppercase()] {
         let path = format!("/api/calls/{nobody}");
         assert_error(&daemon.get(&path), 404, nobody);
@@ -212,11 +242,22 @@ fn each_path_says_which_methods_it_takes() {
     for (path, allowed) in rows {
         let ask = |method| http::request(daemon.address, method, path, &[("X-Api-Key", KEY)], b"");
         let options = ask("OPTIONS");
-        assert_eq!((options.status, &*options.body, options.header("allow")), (200, "", Some(allowed)), "{path}");
+        assert_eq!(
+            (options.status, &*options.body, options.header("allow")),
+            (200, "", Some(allowed)),
+            "{path}"
+        );
         for method in all.into_iter().filter(|method| !allowed.contains(method)) {
             let reply = ask(method);
-            assert_eq!((reply.status, reply.header("allow")), (405, Some(allowed)), "{method} {path}");
-            assert!(method == "HEAD" || reply.json()["error"].is_string(), "{method} {path}: {reply:?}");
+            assert_eq!(
+                (reply.status, reply.header("allow")),
+                (405, Some(allowed)),
+                "{method} {path}"
+            );
+            assert!(
+                method == "HEAD" || reply.json()["error"].is_string(),
+                "{method} {path}: {reply:?}"
+            );
         }
         if allowed.contains("HEAD") {
             let (head, get) = (ask("HEAD"), ask("GET"));
@@ -233,14 +274,21 @@ fn readiness_says_what_is_wrong_and_no_secret() {
     let secret = "s3cret-of-the-ami";
     let ami = Ami { address: &asterisk.address.to_string(), secret };
     for auth in ["md5", "plain"] {
-        let more =
-            [("asterisk", &*format!("auth = \"{auth}\"\nbackoff_max = \"200ms\"")), ("log", "filter = \"debug\"")];
+        let more = [
+            ("asterisk", &*format!("auth = \"{auth}\"\nbackoff_max = \"200ms\"")),
+            ("log", "filter = \"debug\""),
+        ];
         let daemon = Daemon::start_unready(&ami, &more);
         let refused = daemon.wait_for_event("ami.disconnected");
         let reply = daemon.get("/readyz");
         assert_error(&reply, 503, auth);
         assert!(reply.body.contains("Authentication failed"), "{auth}: {reply:?}");
-        assert!(refused["reason"].as_str().is_some_and(|reason| reason.contains("Authentication failed")), "{refused}");
+        assert!(
+            refused["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("Authentication failed")),
+            "{refused}"
+        );
         // It lives, and is not to be started anew for this.
         assert_eq!(daemon.get("/healthz").status, 200);
         assert_error(&daemon.call("79990000001", "R1"), 503, auth);
@@ -253,5 +301,8 @@ fn readiness_says_what_is_wrong_and_no_secret() {
         }
     }
     // The stand-in was told it, so that it was there to be kept.
-    assert_eq!(asterisk.actions("Login").last().and_then(|login| login.get("Secret")), Some(secret));
+    assert_eq!(
+        asterisk.actions("Login").last().and_then(|login| login.get("Secret")),
+        Some(secret)
+    );
 }

@@ -20,8 +20,10 @@ const MASKED: &str = "+7999•••4567";
 const OTHER: &str = "79991230002";
 
 /// All that is written down, in files so small that they are rotated.
-const WRITTEN: &[(&str, &str)] =
-    &[("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\""), ("history", "file = \"history.db\"")];
+const WRITTEN: &[(&str, &str)] = &[
+    ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\""),
+    ("history", "file = \"history.db\""),
+];
 
 fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     FakeAsterisk::with_daemon(&[WRITTEN, settings].concat())
@@ -52,14 +54,16 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
     found
 }
 
-/// The records of all log files, oldest first. Lines that repeat live calls at a file's top are none, and have no `seq`.
+/// The records of all log files, oldest first. Lines that repeat live calls at a file's top are
+/// none, and have no `seq`.
 fn log(folder: &Path) -> Vec<Value> {
     let rotated = (1..20).rev().map(|number| folder.join(format!("calls.jsonl.{number}")));
     let files = rotated.chain([folder.join("calls.jsonl")]);
     let text: String = files.filter_map(|path| fs::read_to_string(path).ok()).collect();
     // The last one may be written just now.
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-    let lines = whole.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let lines = whole
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
     lines.filter(|line: &Value| line.get("seq").is_some()).collect()
 }
 
@@ -69,7 +73,10 @@ fn assert_erased(folder: &Path, records_before: usize) {
     assert!(files_with(folder, OTHER).len() >= 2, "{:?}", files_with(folder, OTHER));
     let log = log(folder);
     let seqs: Vec<_> = log.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
-    assert!(seqs.len() >= records_before && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
+    assert!(
+        seqs.len() >= records_before && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{seqs:?}"
+    );
     let erased = log.iter().filter(|line| line["event"] == "erased").count();
     assert!(erased >= 3, "{log:?}");
 }
@@ -113,7 +120,9 @@ fn a_call_whose_number_is_masked_in_the_file_is_known_again_after_a_crash() {
     let daemon = simulator.daemon(&[WRITTEN, &[("privacy", "mask_numbers = true")]].concat());
     let id = daemon.call_ok(NUMBER, "R1");
     daemon.wait_for(&id, "call.joined");
-    eventually("it is written", || (!files_with(daemon.folder.path(), "call.joined").is_empty()).then_some(()));
+    eventually("it is written", || {
+        (!files_with(daemon.folder.path(), "call.joined").is_empty()).then_some(())
+    });
     let daemon = daemon.crash_and_restart();
     let again = daemon.call(NUMBER, "R1");
     assert_eq!(again.json()["text"], "call already in progress");
@@ -129,7 +138,9 @@ fn a_call_whose_number_is_masked_in_the_file_is_known_again_after_a_crash() {
 fn a_number_is_erased_by_the_daemon_that_runs() {
     let watch = "[[api_keys]]\nname = \"watcher\"\nkey = \"key-of-the-watcher\"\nrole = \"watch\"";
     let (asterisk, daemon) = start(&[("key", watch)]);
-    let calls: Vec<_> = (0..4).map(|_| [ended(&asterisk, &daemon, NUMBER), ended(&asterisk, &daemon, OTHER)]).collect();
+    let calls: Vec<_> = (0..4)
+        .map(|_| [ended(&asterisk, &daemon, NUMBER), ended(&asterisk, &daemon, OTHER)])
+        .collect();
     let path = format!("/api/history?number=%2B{NUMBER}");
     let folder = daemon.folder.path();
     assert!(files_with(folder, NUMBER).len() >= 3, "{:?}", files_with(folder, NUMBER));
@@ -137,7 +148,11 @@ fn a_number_is_erased_by_the_daemon_that_runs() {
 
     assert_error(&http::request(daemon.address, "DELETE", &path, &[], b""), 401, "no key");
     let watcher = [("X-Api-Key", "key-of-the-watcher")];
-    assert_error(&http::request(daemon.address, "DELETE", &path, &watcher, b""), 403, "may only look");
+    assert_error(
+        &http::request(daemon.address, "DELETE", &path, &watcher, b""),
+        403,
+        "may only look",
+    );
     for wrong in ["/api/history", "/api/history?number=x", "/api/history?number=7999&number=7998"] {
         assert_error(&daemon.delete(wrong), 400, wrong);
     }
@@ -184,12 +199,16 @@ fn the_command_has_the_daemon_do_it_or_does_it_where_none_runs() {
     let config = folder.join("config.toml");
     // The tests' daemons listen where there is room; here it matters where.
     let text = fs::read_to_string(&config).expect("a file");
-    fs::write(folder.join("there.toml"), text.replace("127.0.0.1:0", &daemon.address.to_string())).expect("a file");
+    fs::write(folder.join("there.toml"), text.replace("127.0.0.1:0", &daemon.address.to_string()))
+        .expect("a file");
     let there = folder.join("there.toml").to_string_lossy().into_owned();
 
     let erased = erase(&[NUMBER, "--config", &there]);
     assert_eq!((erased.code, &*erased.stderr), (Some(0), ""), "{erased:?}");
-    assert!(erased.stdout.starts_with("erased: ") && !erased.stdout.starts_with("erased: 0 "), "{erased:?}");
+    assert!(
+        erased.stdout.starts_with("erased: ") && !erased.stdout.starts_with("erased: 0 "),
+        "{erased:?}"
+    );
     assert_erased(folder, 0);
     let live = daemon.call_ok(NUMBER, "R1");
     let refused = erase(&[NUMBER, "--config", &there]);
@@ -220,11 +239,15 @@ fn the_command_reaches_a_daemon_elsewhere_with_a_key_that_may() {
     ended(&asterisk, &daemon, NUMBER);
     let url = format!("http://{}", daemon.address);
     let with_key = |key: &str| {
-        let mut command = program::command(&["erase", NUMBER, "--url", &url, "--config", "no/such/file.toml"]);
+        let mut command =
+            program::command(&["erase", NUMBER, "--url", &url, "--config", "no/such/file.toml"]);
         command.env("ORIGINATORD_KEY", key);
         program::run(command)
     };
-    for (key, said) in [("k3y-of-the-watcher", "this key may look at calls"), ("wr0ng-key", "does not know this key")] {
+    for (key, said) in [
+        ("k3y-of-the-watcher", "this key may look at calls"),
+        ("wr0ng-key", "does not know this key"),
+    ] {
         let refused = with_key(key);
         assert_eq!(refused.code, Some(77), "{refused:?}");
         assert!(refused.stderr.contains(said), "{refused:?}");
@@ -251,13 +274,17 @@ fn the_command_names_copies_that_it_leaves_alone() {
         if !runs {
             daemon.crash();
             let torn = format!("{{\"seq\":99,\"number\":\"+{NUMBER}\",\"cal");
-            let mut journal = fs::OpenOptions::new().append(true).open(path("calls.jsonl")).expect("a file");
+            let mut journal =
+                fs::OpenOptions::new().append(true).open(path("calls.jsonl")).expect("a file");
             std::io::Write::write_all(&mut journal, torn.as_bytes()).expect("it is written");
         }
         let erased = erase(&[NUMBER, "--config", &config]);
         assert_eq!((erased.code, erased.stderr.lines().count()), (Some(1), 2), "{erased:?}");
         for name in ["calls.jsonl-20261126", "calls.jsonl.3.gz"] {
-            assert!(erased.stderr.contains(&format!("{name} is not the daemon's own")), "{erased:?}");
+            assert!(
+                erased.stderr.contains(&format!("{name} is not the daemon's own")),
+                "{erased:?}"
+            );
         }
         assert_eq!(files_with(folder.path(), NUMBER), ["calls.jsonl-20261126"]);
     }
@@ -288,17 +315,24 @@ fn the_command_says_what_is_wrong() {
     fs::write(&config, text).expect("a file");
     assert_eq!(erase(&["12", "--config", &config]).code, Some(64));
     // There is nothing yet, and so nothing of the number.
-    assert_eq!(erase(&[NUMBER, "--config", &config]).stdout, "erased: 0 records and calls that were written down\n");
+    assert_eq!(
+        erase(&[NUMBER, "--config", &config]).stdout,
+        "erased: 0 records and calls that were written down\n"
+    );
     fs::write(folder.path().join("notes.txt"), "no database".repeat(100)).expect("a file");
     let broken = erase(&[NUMBER, "--config", &config]);
     assert_eq!(broken.code, Some(74), "{broken:?}");
-    assert!(broken.stderr.contains("notes.txt cannot be changed: file is not a database"), "{broken:?}");
+    assert!(
+        broken.stderr.contains("notes.txt cannot be changed: file is not a database"),
+        "{broken:?}"
+    );
 }
 
-/// Has a number erased while another program holds the history, and stops the daemon meanwhile. The history is let go
-/// after this time, or once there is an answer. Returns the answer.
+/// Has a number erased while another program holds the history, and stops the daemon meanwhile. The
+/// history is let go after this time, or once there is an answer. Returns the answer.
 fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Reply {
-    let (asterisk, mut daemon) = start(&[("http", &format!("drain_timeout = \"{drain_timeout}\""))]);
+    let (asterisk, mut daemon) =
+        start(&[("http", &format!("drain_timeout = \"{drain_timeout}\""))]);
     ended(&asterisk, &daemon, NUMBER);
     let folder = daemon.folder.path().to_owned();
     let history = rusqlite::Connection::open(folder.join("history.db")).expect("the history");
@@ -308,8 +342,10 @@ fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Re
         let path = format!("/api/history?number={NUMBER}");
         http::request(address, "DELETE", &path, &[("X-Api-Key", KEY)], b"")
     });
-    // The journal's turn is first. The history's files must not be looked at: to close them would end our hold.
-    let is_erased = || fs::read_to_string(folder.join("calls.jsonl")).is_ok_and(|text| !text.contains(NUMBER));
+    // The journal's turn is first. The history's files must not be looked at: to close them would
+    // end our hold.
+    let is_erased =
+        || fs::read_to_string(folder.join("calls.jsonl")).is_ok_and(|text| !text.contains(NUMBER));
     eventually("the erasure is under way", || is_erased().then_some(()));
     daemon.signal("-TERM");
     daemon.wait_for_event("daemon.stopping");
@@ -327,7 +363,8 @@ fn stop_waits_for_erasure() {
     // Longer than a stop gives its clients to take their answers in.
     let answer = erase_while_stopping("1h", Some(Duration::from_millis(2500)));
     // A slow machine gives up waiting for the history, and says so.
-    let is_given_up = answer.status == 503 && answer.body.contains("something of the number may be left");
+    let is_given_up =
+        answer.status == 503 && answer.body.contains("something of the number may be left");
     assert!(answer.status == 200 || is_given_up, "{answer:?}");
 }
 
@@ -364,7 +401,9 @@ fn words_of_others_do_not_tell_a_masked_number() {
     let folder = daemon.folder.path();
     eventually("it is written", || (files_with(folder, "not found").len() >= 2).then_some(()));
     assert_eq!(files_with(folder, NUMBER), [""; 0]);
-    for text in [daemon.output(), daemon.get("/api/calls").body, daemon.get("/api/calls?format=csv").body] {
+    for text in
+        [daemon.output(), daemon.get("/api/calls").body, daemon.get("/api/calls?format=csv").body]
+    {
         assert!(!text.contains(NUMBER) && !text.contains("123-45-67"), "{text}");
     }
     asterisk.on_originate(OnOriginate::Refuse);

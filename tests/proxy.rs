@@ -20,7 +20,8 @@ use tempfile::TempDir;
 /// Connections between nginx and the daemon.
 const CONNECTIONS: u32 = 30;
 
-/// How long a byte takes between nginx and the daemon. So long does a close that crosses with a request stay unnoticed.
+/// How long a byte takes between nginx and the daemon. So long does a close that crosses with a
+/// request stay unnoticed.
 const DELAY: Duration = Duration::from_millis(100);
 
 /// nginx in front of the daemon. Killed when dropped.
@@ -30,7 +31,8 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts an nginx that keeps connections to this address; `more` are further settings of its upstream.
+    /// Starts an nginx that keeps connections to this address; `more` are further settings of its
+    /// upstream.
     fn start(upstream: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -47,8 +49,15 @@ impl Nginx {
         );
         fs::write(folder.path().join("nginx.conf"), config).expect("writes");
         let mut command = Command::new(program());
-        command.args(["-e", "stderr", "-p"]).arg(folder.path()).arg("-c").arg(folder.path().join("nginx.conf"));
-        let child = command.stdin(Stdio::null()).spawn().expect("nginx starts: make setup-tests installs it");
+        command
+            .args(["-e", "stderr", "-p"])
+            .arg(folder.path())
+            .arg("-c")
+            .arg(folder.path().join("nginx.conf"));
+        let child = command
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("nginx starts: make setup-tests installs it");
         let nginx = Self { folder, child };
         eventually("nginx listens", || UnixStream::connect(nginx.socket()).ok());
         nginx
@@ -58,8 +67,8 @@ impl Nginx {
         self.folder.path().join("socket")
     }
 
-    /// Asks for calls of different numbers, all at once, each `offset` times its index after `at`; returns the
-    /// replies' statuses. `round` tells these numbers from others.
+    /// Asks for calls of different numbers, all at once, each `offset` times its index after `at`;
+    /// returns the replies' statuses. `round` tells these numbers from others.
     fn post_all(&self, round: u32, at: Instant, offset: Duration) -> Vec<String> {
         let ask = |index: u32| {
             pause((at + offset * index).saturating_duration_since(Instant::now()));
@@ -71,7 +80,8 @@ impl Nginx {
             reply.lines().next().unwrap_or_default().to_owned()
         };
         thread::scope(|scope| {
-            let asking: Vec<_> = (0..CONNECTIONS).map(|index| scope.spawn(move || ask(index))).collect();
+            let asking: Vec<_> =
+                (0..CONNECTIONS).map(|index| scope.spawn(move || ask(index))).collect();
             asking.into_iter().map(|asks| asks.join().expect("a reply")).collect()
         })
     }
@@ -95,9 +105,11 @@ fn last_of(request: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(request).replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes()
 }
 
-/// Makes nginx open all its connections, lets them be idle for about `idle`, and has it use them again.
+/// Makes nginx open all its connections, lets them be idle for about `idle`, and has it use them
+/// again.
 fn reuse_after(idle: Duration, http: &str, upstream: &str) {
-    // Without events an answer takes a quarter of a second, so that each of the first requests needs a connection.
+    // Without events an answer takes a quarter of a second, so that each of the first requests
+    // needs a connection.
     let asterisk = FakeAsterisk::start(OnOriginate::ReceiptOnly);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("http", http)]);

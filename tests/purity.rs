@@ -1,5 +1,5 @@
-//! The core stays pure: protocol, calls and engine know no socket, no task, no clock and no random source, so that
-//! they can be run on any order of inputs and any time.
+//! The core stays pure: protocol, calls and engine know no socket, no task, no clock and no random
+//! source, so that they can be run on any order of inputs and any time.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,8 @@ const PURE: &[&str] = &[
     "stats.rs",
 ];
 
-/// What pure code has no use for. A codec implements tokio-util's traits, which are plain functions.
+/// What pure code has no use for. A codec implements tokio-util's traits, which are plain
+/// functions.
 const IMPURE: &[&str] = &[
     "tokio::",
     "async ",
@@ -48,16 +49,21 @@ fn files(path: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(path).expect("a folder") {
             files(&entry.expect("an entry").path(), found);
         }
-    } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+    } else if path.extension().is_some_and(|extension| extension == "rs")
+        && !path.ends_with("tests.rs")
+    {
         found.push(path.to_owned());
     }
 }
 
-/// The offences of a source, as line number and line; what only tests see does not count, nor do comments.
+/// The offences of a source, as line number and line; what only tests see does not count, nor do
+/// comments.
 fn offences(source: &str) -> Vec<(usize, &str)> {
     let product = source.lines().enumerate().take_while(|(_, line)| line.trim() != "mod tests {");
     let code = product.filter(|(_, line)| !line.trim_start().starts_with("//"));
-    code.filter(|(_, line)| IMPURE.iter().any(|word| line.contains(word))).map(|(n, line)| (n + 1, line)).collect()
+    code.filter(|(_, line)| IMPURE.iter().any(|word| line.contains(word)))
+        .map(|(n, line)| (n + 1, line))
+        .collect()
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Somebody redirects a participant, or the callee's own channel, out of its call on a real Asterisk: nobody is called
-//! twice.
+//! Somebody redirects a participant, or the callee's own channel, out of its call on a real
+//! Asterisk: nobody is called twice.
 
 mod support;
 
@@ -75,8 +75,14 @@ fn assert_taken_until_hung_up(pbx: &Pbx, daemon: &Daemon, number: &str, id: &str
     let reply = daemon.delete(&format!("/api/calls/{id}"));
     assert_eq!(reply.status, 200, "{reply:?}\n{}", daemon.output());
     let end = daemon.wait_for(id, "call.ended");
-    assert_eq!((&end["outcome"], &end["hung_up_by"]), (&json!("completed"), &json!("tester")), "{end}");
-    eventually("the callee is gone", || channel_of(pbx, number, "PJSIP/", "").is_none().then_some(()));
+    assert_eq!(
+        (&end["outcome"], &end["hung_up_by"]),
+        (&json!("completed"), &json!("tester")),
+        "{end}"
+    );
+    eventually("the callee is gone", || {
+        channel_of(pbx, number, "PJSIP/", "").is_none().then_some(())
+    });
     let again = daemon.call_ok(number, "R1");
     daemon.delete(&format!("/api/calls/{again}"));
     daemon.wait_for(&again, "call.ended");

@@ -1,6 +1,6 @@
-//! Two and three daemons on one Asterisk, asked for the same numbers at the same instant: each number is called once,
-//! by one of them, and the others say that a call is in progress. On the simulator and on real Asterisks, whether the
-//! daemons have one name or several.
+//! Two and three daemons on one Asterisk, asked for the same numbers at the same instant: each
+//! number is called once, by one of them, and the others say that a call is in progress. On the
+//! simulator and on real Asterisks, whether the daemons have one name or several.
 //!
 //! `ROUNDS=100` has them race so many times (default 10).
 
@@ -26,11 +26,13 @@ const DIFFERENT: [&str; 3] = ["a", "b", "c"];
 fn start(ami: &Ami<'_>, instances: &[&str]) -> Vec<Daemon> {
     // As patient as they can be: all of them, and Asterisk, share this machine.
     let patient = ("http", "reply_timeout = \"1900ms\"");
-    let start = |name: &&str| Daemon::start(ami, &[("top", &format!("instance = \"{name}\"")), patient]);
+    let start =
+        |name: &&str| Daemon::start(ami, &[("top", &format!("instance = \"{name}\"")), patient]);
     instances.iter().map(start).collect()
 }
 
-/// Everybody is asked for every number at once; the replies are in the order of the numbers, then of the daemons.
+/// Everybody is asked for every number at once; the replies are in the order of the numbers, then
+/// of the daemons.
 fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
     let start = Barrier::new(daemons.len() * numbers.len());
     let ask = |daemon: &Daemon, number: &str| {
@@ -40,15 +42,22 @@ fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
     thread::scope(|scope| {
         let asked: Vec<Vec<_>> = numbers
             .iter()
-            .map(|number| daemons.iter().map(|daemon| scope.spawn(|| ask(daemon, number))).collect())
+            .map(|number| {
+                daemons.iter().map(|daemon| scope.spawn(|| ask(daemon, number))).collect()
+            })
             .collect();
         let reply = |asked: thread::ScopedJoinHandle<'_, Reply>| asked.join().expect("a reply");
         asked.into_iter().map(|asked| asked.into_iter().map(reply).collect()).collect()
     })
 }
 
-/// Races for the same numbers again and again. `calls_to` is Asterisk's word on how many calls to each number live.
-fn race_again_and_again(daemons: &[Daemon], prefix: &str, calls_to: impl Fn(&[String]) -> HashMap<String, usize>) {
+/// Races for the same numbers again and again. `calls_to` is Asterisk's word on how many calls to
+/// each number live.
+fn race_again_and_again(
+    daemons: &[Daemon],
+    prefix: &str,
+    calls_to: impl Fn(&[String]) -> HashMap<String, usize>,
+) {
     let numbers: Vec<String> = (0..NUMBERS).map(|index| format!("{prefix}{index}001")).collect();
     let once: HashMap<String, usize> = numbers.iter().map(|number| (number.clone(), 1)).collect();
     for _ in 0..rounds(10) {
@@ -56,11 +65,18 @@ fn race_again_and_again(daemons: &[Daemon], prefix: &str, calls_to: impl Fn(&[St
         assert_eq!(calls_to(&numbers), once, "{replies:?}");
         let mut made = Vec::new();
         for of_number in &replies {
-            let ok = of_number.iter().filter(|reply| reply.body == "{\"message\":\"ok\"}\n").count();
-            let busy = of_number.iter().filter(|reply| reply.body.contains("call already in progress")).count();
+            let ok =
+                of_number.iter().filter(|reply| reply.body == "{\"message\":\"ok\"}\n").count();
+            let busy = of_number
+                .iter()
+                .filter(|reply| reply.body.contains("call already in progress"))
+                .count();
             assert_eq!((ok, busy), (1, daemons.len() - 1), "{of_number:?}");
             made.extend(
-                daemons.iter().zip(of_number).filter_map(|(daemon, reply)| Some((daemon, reply.header("x-call-id")?))),
+                daemons
+                    .iter()
+                    .zip(of_number)
+                    .filter_map(|(daemon, reply)| Some((daemon, reply.header("x-call-id")?))),
             );
         }
         for (daemon, id) in &made {

@@ -1,4 +1,5 @@
-//! The systemd unit in `dist/`: that systemd understands it, and that it leaves the daemon little to break.
+//! The systemd unit in `dist/`: that systemd understands it, and that it leaves the daemon little
+//! to break.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,7 +7,11 @@ use std::process::Command;
 use tempfile::TempDir;
 
 fn analyze(args: &[&str], unit: &Path) -> (Option<i32>, String) {
-    let output = Command::new("systemd-analyze").args(args).arg(unit).output().expect("systemd-analyze runs");
+    let output = Command::new("systemd-analyze")
+        .args(args)
+        .arg(unit)
+        .output()
+        .expect("systemd-analyze runs");
     let text = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }

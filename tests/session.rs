@@ -1,4 +1,5 @@
-//! Sessions of the operators' page: opened with a key, no better than it, and of use to nobody but the page.
+//! Sessions of the operators' page: opened with a key, no better than it, and of use to nobody but
+//! the page.
 
 mod support;
 
@@ -19,7 +20,8 @@ const PAGE: (&str, &str) = ("X-Requested-With", "originatord");
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
     (asterisk, daemon)
 }
 
@@ -29,7 +31,13 @@ fn ask(daemon: &Daemon, method: &str, path: &str, headers: &[(&str, &str)]) -> R
 
 fn log_in_with(daemon: &Daemon, headers: &[(&str, &str)], key: &str) -> Reply {
     let headers = [&[("Content-Type", "application/json")], headers].concat();
-    http::request(daemon.address, "POST", "/api/session", &headers, json!({ "key": key }).to_string().as_bytes())
+    http::request(
+        daemon.address,
+        "POST",
+        "/api/session",
+        &headers,
+        json!({ "key": key }).to_string().as_bytes(),
+    )
 }
 
 /// Logs in; returns the cookie.
@@ -44,8 +52,7 @@ fn log_in(daemon: &Daemon, key: &str) -> String {
 fn a_session_does_what_its_key_may_until_it_is_closed() {
     let (asterisk, daemon) = start(&[("key", DESK)]);
     let reply = log_in_with(&daemon, &[PAGE], KEY);
-    let shown =
-        json!({ "key": "tester", "role": "call", "instance": "originatord", "version": env!("CARGO_PKG_VERSION") });
+    let shown = json!({ "key": "tester", "role": "call", "instance": "originatord", "version": env!("CARGO_PKG_VERSION") });
     assert_eq!((reply.status, reply.json()), (200, shown.clone()));
     let cookie = reply.header("set-cookie").expect("a cookie").to_owned();
     let (pair, attributes) = cookie.split_once("; ").expect("attributes");
@@ -62,13 +69,19 @@ fn a_session_does_what_its_key_may_until_it_is_closed() {
     }
     assert_eq!(ask(&daemon, "GET", "/api/session", &with).json(), shown);
     // Among other cookies, in one line or several.
-    for others in [vec![("Cookie", format!("a=b; {pair}; c"))], vec![("Cookie", "a=b".into()), ("Cookie", pair.into())]]
-    {
+    for others in [
+        vec![("Cookie", format!("a=b; {pair}; c"))],
+        vec![("Cookie", "a=b".into()), ("Cookie", pair.into())],
+    ] {
         let others: Vec<_> = others.iter().map(|(name, value)| (*name, &**value)).collect();
         assert_eq!(ask(&daemon, "GET", "/api/session", &others).status, 200, "{others:?}");
     }
     // A key that is shown counts, and a wrong one is wrong.
-    assert_error(&ask(&daemon, "GET", "/api/calls", &[with[0], ("X-Api-Key", "wrong")]), 401, "a wrong key");
+    assert_error(
+        &ask(&daemon, "GET", "/api/calls", &[with[0], ("X-Api-Key", "wrong")]),
+        401,
+        "a wrong key",
+    );
 
     let stream = EventStream::with(daemon.address, &with);
     let other = EventStream::open(daemon.address);
@@ -94,7 +107,10 @@ fn a_session_is_opened_with_a_key_and_by_our_page_only() {
         let reply = log_in_with(&daemon, &[PAGE], wrong);
         assert_error(&reply, 401, wrong);
         // The page has a form; the browser must not ask by itself.
-        assert!(reply.header("www-authenticate").is_none() && reply.header("set-cookie").is_none(), "{reply:?}");
+        assert!(
+            reply.header("www-authenticate").is_none() && reply.header("set-cookie").is_none(),
+            "{reply:?}"
+        );
     }
     let origin = format!("http://{}", daemon.address);
     for own in [vec![PAGE, ("Sec-Fetch-Site", "same-origin")], vec![PAGE, ("Origin", &origin)]] {
@@ -113,14 +129,18 @@ fn a_session_is_opened_with_a_key_and_by_our_page_only() {
         assert_error(&reply, 403, "foreign");
         assert!(reply.header("set-cookie").is_none(), "{foreign:?}");
     }
-    for (kind, body) in [("text/plain", "{}"), ("application/x-www-form-urlencoded", "key=k3y-of-the-tests")] {
+    for (kind, body) in
+        [("text/plain", "{}"), ("application/x-www-form-urlencoded", "key=k3y-of-the-tests")]
+    {
         let headers = [PAGE, ("Content-Type", kind)];
-        let reply = http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
+        let reply =
+            http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
         assert_error(&reply, 415, kind);
     }
     for body in ["", "{}", "[]", r#"{"key":1}"#, r#"{"key":"x""#] {
         let headers = [PAGE, ("Content-Type", "application/json")];
-        let reply = http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
+        let reply =
+            http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
         assert_error(&reply, 400, body);
     }
     let options = ask(&daemon, "OPTIONS", "/api/session", &[]);
@@ -176,13 +196,18 @@ fn a_session_ends_with_its_key_and_follows_its_role() {
     stream.wait_end();
     assert_error(&ask(&daemon, "GET", "/api/session", &[("Cookie", &desk)]), 401, "the old key's");
     assert_eq!(ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"], "watch");
-    assert_error(&ask(&daemon, "DELETE", "/api/calls/x", &[("Cookie", &tester), PAGE]), 403, "hang up");
+    assert_error(
+        &ask(&daemon, "DELETE", "/api/calls/x", &[("Cookie", &tester), PAGE]),
+        403,
+        "hang up",
+    );
     assert!(!kept.names().contains(&"gap".to_owned()));
     // It has not come back with the file as it was.
     std::fs::write(&path, config).expect("writes");
     daemon.signal("-HUP");
     support::eventually("the role is back", || {
-        (ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"] == "call").then_some(())
+        (ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"] == "call")
+            .then_some(())
     });
     assert_error(&ask(&daemon, "GET", "/api/session", &[("Cookie", &desk)]), 401, "the old key's");
 }
@@ -192,7 +217,8 @@ fn over_https_the_cookie_is_never_sent_without() {
     let (_asterisk, plain) = start(&[]);
     // Behind a proxy that speaks HTTPS, the browser says so.
     let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];
-    let cookie = log_in_with(&plain, &proxied, KEY).header("set-cookie").expect("a cookie").to_owned();
+    let cookie =
+        log_in_with(&plain, &proxied, KEY).header("set-cookie").expect("a cookie").to_owned();
     assert!(cookie.ends_with("; Secure"), "{cookie}");
 
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);

@@ -1,4 +1,5 @@
-//! The daemon against the simulator, both as users run them: what a bot's developer sees without any telephony.
+//! The daemon against the simulator, both as users run them: what a bot's developer sees without
+//! any telephony.
 
 mod support;
 
@@ -27,7 +28,10 @@ fn each_row_of_the_table_ends_as_it_says() {
             ("408", "no_answer", Value::Null),
             ("200", "completed", json!(16)),
         ];
-        let calls: Vec<_> = rows.iter().map(|(digits, ..)| daemon.call_ok(&format!("7999000{digits}"), "R1")).collect();
+        let calls: Vec<_> = rows
+            .iter()
+            .map(|(digits, ..)| daemon.call_ok(&format!("7999000{digits}"), "R1"))
+            .collect();
         for ((digits, outcome, cause), id) in rows.iter().zip(&calls) {
             let end = daemon.wait_for(id, "call.ended");
             assert_eq!(end["outcome"], *outcome, "{version}, {digits}: {end}");
@@ -72,7 +76,8 @@ fn a_call_outlives_the_daemon() {
 #[test]
 fn two_daemons_share_one_lock_for_a_number() {
     let simulator = Simulator::start("22", QUICK);
-    let daemons = ["a", "b"].map(|name| simulator.daemon(&[("top", &format!("instance = \"{name}\""))]));
+    let daemons =
+        ["a", "b"].map(|name| simulator.daemon(&[("top", &format!("instance = \"{name}\""))]));
     let first = daemons[0].call_ok("79990000001", "R1");
     let busy = daemons[1].call("79990000001", "R1");
     assert_eq!(busy.json()["text"], "call already in progress");
@@ -119,7 +124,10 @@ fn faults_come_and_go_on_command() {
     daemon.wait_ready();
     // It was answered, whatever its end.
     let metrics = daemon.get("/metrics").body;
-    assert!(metrics.contains("originatord_calls_ended_answered_total{outcome=\"unknown\"} 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("originatord_calls_ended_answered_total{outcome=\"unknown\"} 1\n"),
+        "{metrics}"
+    );
     let counted = || {
         let stats = daemon.get("/api/stats").json();
         let minutes = stats["minutes"].as_array().expect("minutes").clone();
@@ -173,5 +181,8 @@ fn it_ends_when_told_to_and_refuses_a_wrong_scenario() {
         .expect("runs");
     assert_eq!(refused.status.code(), Some(78));
     let problem = String::from_utf8_lossy(&refused.stderr);
-    assert!(problem.contains("scenario.toml") && problem.contains("wiat") && problem.contains("line 2"), "{problem}");
+    assert!(
+        problem.contains("scenario.toml") && problem.contains("wiat") && problem.contains("line 2"),
+        "{problem}"
+    );
 }

@@ -1,5 +1,5 @@
-//! Readers of the live log that stand still: a page, a `tail`, stdout, a log file on a full disk. They slow nobody down,
-//! others miss nothing, and each of them is told what it has missed.
+//! Readers of the live log that stand still: a page, a `tail`, stdout, a log file on a full disk.
+//! They slow nobody down, others miss nothing, and each of them is told what it has missed.
 
 mod support;
 
@@ -25,8 +25,8 @@ fn refusals(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Whether these lines, of which some are records and gaps, account for every number from 1 to `last`. Returns how many
-/// gaps there are.
+/// Whether these lines, of which some are records and gaps, account for every number from 1 to
+/// `last`. Returns how many gaps there are.
 fn gaps<'l>(lines: impl IntoIterator<Item = &'l str>, last: u64) -> Option<usize> {
     let (mut next, mut gaps) = (1, 0);
     for line in lines {
@@ -65,10 +65,15 @@ fn whoever_stands_still_slows_nobody_down_and_is_told_what_it_has_missed() {
     daemon.call_ok("79990000001", "R1");
     let began = Instant::now();
     refusals(&daemon, 2000);
-    measured("2000 requests while stdout, a tail, a page and the log file stand still", began.elapsed());
+    measured(
+        "2000 requests while stdout, a tail, a page and the log file stand still",
+        began.elapsed(),
+    );
     let last = 4 + 2 * 2000;
     let all = quick.wait_len(last as usize);
-    let lines = |events: &[support::events::Event]| events.iter().map(|event| event.data.clone()).collect::<Vec<_>>();
+    let lines = |events: &[support::events::Event]| {
+        events.iter().map(|event| event.data.clone()).collect::<Vec<_>>()
+    };
     let told = |lines: &[String]| gaps(lines.iter().map(String::as_str), last);
     assert_eq!(told(&lines(&all)), Some(0), "who reads misses nothing");
 
@@ -76,7 +81,9 @@ fn whoever_stands_still_slows_nobody_down_and_is_told_what_it_has_missed() {
         signal(reader, "-CONT");
     }
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
-    let file = || std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).unwrap_or_default();
+    let file = || {
+        std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).unwrap_or_default()
+    };
     let readers: [(&str, &dyn Fn() -> Option<usize>); 3] = [
         ("tail", &|| told(&tail.stdout())),
         ("stdout", &|| gaps(daemon.output().lines(), last)),
@@ -105,7 +112,8 @@ fn a_reader_of_stdout_that_stands_still_or_is_gone_does_not_hold_up_the_end() {
         refusals(&daemon, 1000);
         daemon.signal("-TERM");
         assert_eq!(daemon.wait_exit(), Some(0), "{reader_ends_by}");
-        let file = std::fs::read_to_string(daemon.folder.path().join("calls.jsonl")).expect("the log file");
+        let file = std::fs::read_to_string(daemon.folder.path().join("calls.jsonl"))
+            .expect("the log file");
         assert_eq!(gaps(file.lines(), 4 + 4000 + 1), Some(0), "{reader_ends_by}");
     }
 }
@@ -118,7 +126,8 @@ fn stdout_on_a_full_disk_goes_on_when_there_is_room_again() {
     let path = folder.path().join("stdout");
     let daemon = Daemon::start_watched(Watcher::of_file(&path), &ami, &[]);
     let limit = |bytes: &str| {
-        let limit = ["--pid", &daemon.child.id().to_string(), &format!("--fsize={bytes}:unlimited")];
+        let limit =
+            ["--pid", &daemon.child.id().to_string(), &format!("--fsize={bytes}:unlimited")];
         assert!(Command::new("prlimit").args(limit).status().expect("prlimit runs").success());
     };
     // Not a whole number of lines, so that the last one is cut.
@@ -128,7 +137,11 @@ fn stdout_on_a_full_disk_goes_on_when_there_is_room_again() {
     refusals(&daemon, 200);
     let last = 4 + 2 * 200;
     quick.wait_len(last as usize);
-    eventually("the disk is full", || (std::fs::metadata(&path).ok()?.len() == 10_000).then_some(()));
+    eventually("the disk is full", || {
+        (std::fs::metadata(&path).ok()?.len() == 10_000).then_some(())
+    });
     limit("unlimited");
-    eventually("all is written, once", || gaps(daemon.output().lines(), last).filter(|gaps| *gaps == 0));
+    eventually("all is written, once", || {
+        gaps(daemon.output().lines(), last).filter(|gaps| *gaps == 0)
+    });
 }

@@ -21,7 +21,8 @@ fn number(bot: usize) -> String {
     format!("7999{bot:03}0001")
 }
 
-/// Has each bot ask for a call, and the daemon stop in the middle of it. Returns the status of each bot's reply.
+/// Has each bot ask for a call, and the daemon stop in the middle of it. Returns the status of each
+/// bot's reply.
 fn stop_in_the_middle(daemon: &mut Daemon, wait_for_the_middle: impl Fn()) -> Vec<u16> {
     let mut bots: Vec<_> = (0..BOTS).map(|_| KeptAlive::open(daemon.address)).collect();
     for bot in &mut bots {
@@ -69,7 +70,8 @@ fn an_asterisk_that_is_slow() {
     let calls = simulator.calls(&(0..BOTS).map(number).collect::<Vec<_>>());
     for (n, status) in statuses.iter().enumerate() {
         let called = calls[&number(n)];
-        // Who is told ok has a call, who is refused has none, and who is told that nobody knows may have one.
+        // Who is told ok has a call, who is refused has none, and who is told that nobody knows may
+        // have one.
         match status {
             200 => assert_eq!(called, 1, "{}", number(n)),
             503 => assert_eq!(called, 0, "{}", number(n)),

@@ -18,7 +18,8 @@ fn start() -> (FakeAsterisk, Daemon) {
 
 fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
     (asterisk, daemon)
 }
 
@@ -47,15 +48,24 @@ fn each_record_is_a_line_in_columns() {
     assert_eq!(lines[0], format!("-- {} UTC", &records[0]["time"].as_str().expect("a time")[..10]));
     for (record, line) in records.iter().zip(&lines[1..]) {
         let text = |name: &str| record[name].as_str().unwrap_or_default();
-        let mut expected =
-            format!("{} {:>7} {:<16}", &text("time")[11..23], format!("#{}", record["seq"]), text("event"));
+        let mut expected = format!(
+            "{} {:>7} {:<16}",
+            &text("time")[11..23],
+            format!("#{}", record["seq"]),
+            text("event")
+        );
         if record.get("call_id").is_some() {
             let id = &text("call_id")[21..];
-            expected += &format!(" {:<16} {:<16} {:<14} {id}", text("number"), text("room"), text("key"));
+            expected +=
+                &format!(" {:<16} {:<16} {:<14} {id}", text("number"), text("room"), text("key"));
         }
         expected += &match text("event") {
-            "daemon.started" => format!(" version={} instance=originatord", env!("CARGO_PKG_VERSION")),
-            "ami.connected" => " asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=0".to_owned(),
+            "daemon.started" => {
+                format!(" version={} instance=originatord", env!("CARGO_PKG_VERSION"))
+            }
+            "ami.connected" => {
+                " asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=0".to_owned()
+            }
             "call.refused" => {
                 let id = text("in_progress");
                 format!(" reason=in_progress text=\"call already in progress\" in_progress={id}")
@@ -64,7 +74,10 @@ fn each_record_is_a_line_in_columns() {
         };
         assert_eq!(line, expected.trim_end());
     }
-    assert!(lines.iter().any(|line| line.contains("call.queued      +79990000001     КОМНАТА1 ")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("call.queued      +79990000001     КОМНАТА1 ")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -108,7 +121,11 @@ fn end_of_an_id_names_a_call() {
     assert!(second.ends_with(&end) && !first.ends_with(&end) && end.len() == 8, "{line}");
     let one = Program::start(tail(daemon.address, &["--since", "0", "--json", "--call", &end]));
     one.wait_for("call.queued");
-    assert!(one.stdout().iter().all(|line| line.contains(&second) || line.contains("ami.")), "{:?}", one.stdout());
+    assert!(
+        one.stdout().iter().all(|line| line.contains(&second) || line.contains("ami.")),
+        "{:?}",
+        one.stdout()
+    );
 }
 
 #[test]
@@ -172,7 +189,8 @@ fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
 fn steps(lines: &[String]) -> Vec<String> {
     let step = |line: &String| {
         let record: Value = serde_json::from_str(line).expect("JSON");
-        let of_call = [&record["number"], &record["event"], &record["room"]].map(|text| text.as_str().unwrap_or("-"));
+        let of_call = [&record["number"], &record["event"], &record["room"]]
+            .map(|text| text.as_str().unwrap_or("-"));
         of_call.join(" ")
     };
     lines.iter().map(step).collect()
@@ -184,7 +202,10 @@ fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
     three_calls(&asterisk, &daemon);
     let link = "- ami.connected -";
     for (args, expected) in [
-        (&["--number", "+7 999 000-00-01", "--event", "call.ended"][..], &["+79990000001 call.ended КОМНАТА1"][..]),
+        (
+            &["--number", "+7 999 000-00-01", "--event", "call.ended"][..],
+            &["+79990000001 call.ended КОМНАТА1"][..],
+        ),
         (
             &["--room", "R2", "--room", "R3"],
             &[
@@ -203,13 +224,16 @@ fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
             &["- daemon.started -", "+79990000001 call.ended КОМНАТА1"],
         ),
     ] {
-        let tail = Program::start(tail(daemon.address, &[&["--json", "--since", "0"], args].concat()));
+        let tail =
+            Program::start(tail(daemon.address, &[&["--json", "--since", "0"], args].concat()));
         let mut seen = steps(&tail.wait_for_lines(expected.len() + 1)[..=expected.len()]);
         assert_eq!(seen.iter().filter(|step| *step == link).count(), 1, "{args:?}: {seen:?}");
         seen.retain(|step| step != link);
         assert_eq!(seen, expected, "{args:?}");
     }
-    for wrong in [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a  b"]] {
+    for wrong in
+        [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a  b"]]
+    {
         assert_eq!(run(tail(daemon.address, &wrong)).code, Some(64), "{wrong:?}");
     }
 }
@@ -255,7 +279,10 @@ fn what_was_erased_is_a_line_that_says_so() {
     let lines = tail.wait_for_lines(5).split_off(1);
     let erased = lines.iter().filter(|line| line.ends_with(" erased")).count();
     assert_eq!((erased, lines.len()), (3, 4), "{lines:#?}");
-    assert!(lines.iter().all(|line| line.contains(" ami.connected ") || line.contains(" #")), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.contains(" ami.connected ") || line.contains(" #")),
+        "{lines:#?}"
+    );
 }
 
 #[test]
@@ -276,9 +303,16 @@ fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
     let lines = json.stdout();
     let gap = lines.iter().position(|line| line.contains("\"gap\"")).expect("a gap");
     assert_eq!(lines[gap], r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
-    assert!(lines[gap + 1].contains("daemon.started") && lines[..gap].iter().any(|line| line.contains("call.queued")));
+    assert!(
+        lines[gap + 1].contains("daemon.started")
+            && lines[..gap].iter().any(|line| line.contains("call.queued"))
+    );
     assert!(text.wait_for(" gap ").ends_with(" reason=restarted"));
-    assert!(json.stderr().iter().all(|line| line.ends_with("; trying again")), "{:?}", json.stderr());
+    assert!(
+        json.stderr().iter().all(|line| line.ends_with("; trying again")),
+        "{:?}",
+        json.stderr()
+    );
 }
 
 #[test]
@@ -294,12 +328,18 @@ fn after_a_cut_it_reads_on_where_it_was() {
     // The same trouble again and again is said once.
     eventually("it tries again and again", || (relay.tried() >= tried + 3).then_some(()));
     let said = tail.stderr();
-    assert_eq!(said.last().map(|line| &**line), Some("-- the daemon has closed the connection; trying again"));
+    assert_eq!(
+        said.last().map(|line| &**line),
+        Some("-- the daemon has closed the connection; trying again")
+    );
     assert!(said.len() <= 2, "{said:?}");
     relay.mend();
     tail.wait_for("+79990000002");
-    let seqs: Vec<_> =
-        tail.stdout().iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone()).collect();
+    let seqs: Vec<_> = tail
+        .stdout()
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone())
+        .collect();
     assert_eq!(seqs, (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>());
     assert!(tail.is_running());
 }
@@ -318,7 +358,8 @@ fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
     let mut tail = Program::start(tail(address, &[]));
     let said = eventually("it says so", || tail.stderr().first().cloned());
     assert!(
-        said.starts_with(&format!("-- cannot connect to {address}: ")) && said.ends_with("; trying again"),
+        said.starts_with(&format!("-- cannot connect to {address}: "))
+            && said.ends_with("; trying again"),
         "{said}"
     );
     assert!(tail.is_running() && tail.stdout().is_empty());
@@ -350,20 +391,42 @@ fn a_key_comes_from_the_environment_or_a_file_and_has_to_be_known() {
     ] {
         let ended = run(command);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(77), ""), "{ended:?}");
-        assert!(ended.stderr.contains("does not know this key") && !ended.stderr.contains("wr0ng"), "{ended:?}");
+        assert!(
+            ended.stderr.contains("does not know this key") && !ended.stderr.contains("wr0ng"),
+            "{ended:?}"
+        );
     }
 
     std::fs::write(file, format!("{KEY}\n")).expect("writes");
-    let tail = Program::start(program::command(&["tail", "--url", &url, "--key-file", file, "--since", "0"]));
+    let tail = Program::start(program::command(&[
+        "tail",
+        "--url",
+        &url,
+        "--key-file",
+        file,
+        "--since",
+        "0",
+    ]));
     tail.wait_for("daemon.started");
 }
 
 #[test]
 fn what_is_no_url_of_a_daemon_is_a_wrong_command_line() {
-    for url in ["", "x", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://127.0.0.1/api", "http://a b/"] {
+    for url in [
+        "",
+        "x",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://127.0.0.1/api",
+        "http://a b/",
+    ] {
         let ended = run(program::command(&["tail", "--url", url]));
         assert_eq!(ended.code, Some(64), "{url}: {ended:?}");
-        assert!(ended.stderr.contains("is not a URL like http://127.0.0.1:8080"), "{url}: {ended:?}");
+        assert!(
+            ended.stderr.contains("is not a URL like http://127.0.0.1:8080"),
+            "{url}: {ended:?}"
+        );
     }
 }
 

@@ -23,15 +23,21 @@ fn trusting(ca: &Ca, name: Option<&str>) -> String {
 fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &str) {
     // The way that would give most away.
     let settings = format!("auth = \"plain\"\n{settings}");
-    let daemon = Daemon::start_unready(&Ami { address, secret: SECRET }, &[("asterisk", &settings)]);
+    let daemon =
+        Daemon::start_unready(&Ami { address, secret: SECRET }, &[("asterisk", &settings)]);
     let record = daemon.wait_for_event("ami.disconnected");
     assert!(record["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{record}");
-    let says_why = |reply: &Reply| reply.json()["error"].as_str().is_some_and(|error| error.contains(why));
+    let says_why =
+        |reply: &Reply| reply.json()["error"].as_str().is_some_and(|error| error.contains(why));
     let ready = eventually("not ready, and why", || Some(daemon.get("/readyz")).filter(says_why));
     assert_eq!(ready.status, 503, "{ready:?}");
     let bot = daemon.call("79990000001", "R1");
     assert!(bot.status == 503 && says_why(&bot), "{bot:?}");
-    assert!(!daemon.output().contains(SECRET) && !daemon.output().contains(KEY), "{}", daemon.output());
+    assert!(
+        !daemon.output().contains(SECRET) && !daemon.output().contains(KEY),
+        "{}",
+        daemon.output()
+    );
     assert!(asterisk.actions("Login").is_empty() && asterisk.actions("Challenge").is_empty());
 }
 
@@ -43,7 +49,10 @@ fn calls_are_made_over_tls_and_the_link_comes_back() {
     let ami = Ami { address: &relay.address.to_string(), secret: SECRET };
     let daemon = Daemon::start(&ami, &[("asterisk", &trusting(&ca, Some(NAME)))]);
     daemon.call_ok("79990000001", "R1");
-    assert_eq!(asterisk.wait_for("Originate", 1).get("Channel"), Some("Local/79990000001@telegram-out/n"));
+    assert_eq!(
+        asterisk.wait_for("Originate", 1).get("Channel"),
+        Some("Local/79990000001@telegram-out/n")
+    );
 
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");
@@ -53,10 +62,16 @@ fn calls_are_made_over_tls_and_the_link_comes_back() {
 
     // As when Asterisk is killed: the connection ends without the goodbye of TLS.
     drop(relay);
-    let reasons =
-        || daemon.records().iter().filter_map(|record| record["reason"].as_str().map(str::to_owned)).collect();
-    let reasons: Vec<String> =
-        eventually("the link is lost", || Some(reasons()).filter(|found: &Vec<_>| found.len() >= 2));
+    let reasons = || {
+        daemon
+            .records()
+            .iter()
+            .filter_map(|record| record["reason"].as_str().map(str::to_owned))
+            .collect()
+    };
+    let reasons: Vec<String> = eventually("the link is lost", || {
+        Some(reasons()).filter(|found: &Vec<_>| found.len() >= 2)
+    });
     assert!(!reasons[1].contains("close_notify"), "{reasons:?}");
 }
 
@@ -75,7 +90,11 @@ fn who_cannot_prove_to_be_asterisk_is_told_nothing() {
     let (ca, other) = (Ca::new(), Ca::new());
     for (server, name, why) in [
         (other.server(NAME, false), Some(NAME), "UnknownIssuer"),
-        (ca.server("other.example.org", false), Some(NAME), "certificate not valid for name \"pbx.example.org\""),
+        (
+            ca.server("other.example.org", false),
+            Some(NAME),
+            "certificate not valid for name \"pbx.example.org\"",
+        ),
         (ca.server(NAME, false), None, "certificate not valid for name \"127.0.0.1\""),
         (ca.server(NAME, true), Some(NAME), "certificate expired"),
     ] {
@@ -99,7 +118,12 @@ fn a_port_with_tls_is_told_nothing_in_the_clear() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = TlsRelay::start(Ca::new().server(NAME, false), asterisk.address);
     let settings = "connect_timeout = \"200ms\"";
-    assert_refused(&asterisk, &relay.address.to_string(), settings, "nobody greets as Asterisk does");
+    assert_refused(
+        &asterisk,
+        &relay.address.to_string(),
+        settings,
+        "nobody greets as Asterisk does",
+    );
 }
 
 #[test]
@@ -116,7 +140,8 @@ fn check_says_the_same_and_knows_the_cas_of_the_system() {
     );
     std::fs::write(&path, config).expect("writes");
     let check = |system: &Ca| {
-        let mut command = command(&["check", "--connect", "--config", path.to_str().expect("a path")]);
+        let mut command =
+            command(&["check", "--connect", "--config", path.to_str().expect("a path")]);
         command.env("SSL_CERT_FILE", system.file());
         let ended = run(command);
         assert!(!format!("{ended:?}").contains("hush"), "{ended:?}");
@@ -125,6 +150,7 @@ fn check_says_the_same_and_knows_the_cas_of_the_system() {
     assert!(check(&ca).stdout.contains("ok       user me: logged in\n"));
     let refused = check(&other);
     assert_eq!(refused.code, Some(78));
-    let expected = format!("failure  {}: TLS: invalid peer certificate: UnknownIssuer\n", relay.address);
+    let expected =
+        format!("failure  {}: TLS: invalid peer certificate: UnknownIssuer\n", relay.address);
     assert!(refused.stdout.ends_with(&expected), "{refused:?}");
 }

@@ -18,7 +18,8 @@ pub fn write(folder: &str, file: &str, title: &str, names: &[&str], values: &[f6
          <text x=\"8\" y=\"22\" font-weight=\"600\">{title}</text>\n"
     );
     for (row, (name, value)) in names.iter().zip(values).enumerate() {
-        let (y, class) = (36 + BAR * row, if *name == "originatord" { " class=\"ours\"" } else { "" });
+        let (y, class) =
+            (36 + BAR * row, if *name == "originatord" { " class=\"ours\"" } else { "" });
         let width = value / most * (WIDTH - LEFT - 80) as f64;
         let shown = if *value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
         let _ = writeln!(

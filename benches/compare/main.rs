@@ -1,8 +1,9 @@
-//! Six ways to have one real Asterisk call people, in turns: how many calls a second, how long until a call begins, and
-//! what it costs. Then the pace in front of Asterisk, with three times as much offered as it can take.
+//! Six ways to have one real Asterisk call people, in turns: how many calls a second, how long
+//! until a call begins, and what it costs. Then the pace in front of Asterisk, with three times as
+//! much offered as it can take.
 //!
-//! `make compare`; `cargo bench --bench compare -- --smoke` for a short run, `--svg FOLDER` for charts. Every number called
-//! is declined by the gateway at once, so that calls do not pile up.
+//! `make compare`; `cargo bench --bench compare -- --smoke` for a short run, `--svg FOLDER` for
+//! charts. Every number called is declined by the gateway at once, so that calls do not pile up.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
 
@@ -69,7 +70,8 @@ fn main() {
     let mut numbers = Numbers(0);
     for _ in 0..rounds {
         for ((_, start), figures) in SIDES.iter().zip(&mut figures) {
-            // Each is there for its own turn only: the others would be told of all calls, too, and take their time.
+            // Each is there for its own turn only: the others would be told of all calls, too, and
+            // take their time.
             let side = start(&pbx);
             let warmed = numbers.take(WARM_UP);
             side.burst(&warmed);
@@ -86,7 +88,13 @@ fn main() {
             .map(|figures| (median(&figures.rates), median(&seconds(&figures.to_channel)) * 1000.0))
             .unzip();
         chart::write(folder, "compare-rate.svg", "Calls a second, sustained", &names, &rates);
-        chart::write(folder, "compare-latency.svg", "Request to channel, median in ms", &names, &times);
+        chart::write(
+            folder,
+            "compare-latency.svg",
+            "Request to channel, median in ms",
+            &names,
+            &times,
+        );
     }
     let limit = median(&figures[0].rates);
     pace::measure(&pbx, &observer, limit, &mut numbers, smoke);
@@ -107,7 +115,13 @@ impl Numbers {
     }
 }
 
-fn measure_burst(side: &Side, figures: &mut Figures, observer: &Observer, asterisk: u32, numbers: &[String]) {
+fn measure_burst(
+    side: &Side,
+    figures: &mut Figures,
+    observer: &Observer,
+    asterisk: u32,
+    numbers: &[String],
+) {
     let before = (side.pid.map_or(0.0, cpu_seconds), cpu_seconds(asterisk));
     let began = Instant::now();
     let (accepted, answered) = side.burst(numbers);
@@ -115,7 +129,9 @@ fn measure_burst(side: &Side, figures: &mut Figures, observer: &Observer, asteri
     let good = accepted.min(begun.len());
     figures.failed += numbers.len() - good;
     // What is accepted is owed: a rate that leaves the work to be done later could not be kept up.
-    figures.rates.push(good as f64 / (over.unwrap_or(answered).max(answered) - began).as_secs_f64());
+    figures
+        .rates
+        .push(good as f64 / (over.unwrap_or(answered).max(answered) - began).as_secs_f64());
     let per_thousand = |before: f64, now: f64| (now - before) * 1000.0 / numbers.len() as f64;
     let of_side = per_thousand(before.0, side.pid.map_or(0.0, cpu_seconds));
     figures.cpu.push((of_side, per_thousand(before.1, cpu_seconds(asterisk))));
@@ -138,13 +154,22 @@ fn report(figures: &[Figures], rounds: usize, burst: usize) {
     println!("{rounds} rounds in turns; bursts of {burst} calls; one Asterisk 22 on this machine");
     println!(
         "{:<22} {:>9} {:>9} {:>12} {:>12} {:>12} {:>14} {:>9} {:>7}",
-        "", "calls/s", "of raw", "to channel", "p99", "CPU s/1000", "Asterisk's", "memory", "failed"
+        "",
+        "calls/s",
+        "of raw",
+        "to channel",
+        "p99",
+        "CPU s/1000",
+        "Asterisk's",
+        "memory",
+        "failed"
     );
     let raw = median(&figures[0].rates);
     for ((name, _), figures) in SIDES.iter().zip(figures) {
         let times = seconds(&figures.to_channel);
         let (of_side, of_asterisk) = cpu(figures);
-        let of_process = |text: String| if figures.resident.is_some() { text } else { "-".to_owned() };
+        let of_process =
+            |text: String| if figures.resident.is_some() { text } else { "-".to_owned() };
         println!(
             "{:<22} {:>9.0} {:>9.2} {:>9.2} ms {:>9.2} ms {:>12} {:>14.3} {:>9} {:>7}",
             name,
@@ -160,12 +185,18 @@ fn report(figures: &[Figures], rounds: usize, burst: usize) {
     }
     let [of_raw, ours, _, _, call_files, _] = figures else { return };
     let of = |figures: &Figures| median(&figures.rates);
-    let added = (median(&seconds(&ours.to_channel)) - median(&seconds(&of_raw.to_channel))) * 1000.0;
+    let added =
+        (median(&seconds(&ours.to_channel)) - median(&seconds(&of_raw.to_channel))) * 1000.0;
     let (our_cpu, asterisks) = cpu(ours);
     let (ratio, over_files) = (of(ours) / of(of_raw), of(ours) / of(call_files));
     println!();
     target("calls/s, of the raw limit", format!("{ratio:.2}"), ">= 0.95", ratio >= 0.95);
-    target("request to channel, over raw, median", format!("{added:.2} ms"), "<= 0.30 ms", added <= 0.3);
+    target(
+        "request to channel, over raw, median",
+        format!("{added:.2} ms"),
+        "<= 0.30 ms",
+        added <= 0.3,
+    );
     let is_limit = ratio >= 0.95;
     target(
         "calls/s, of call files'",
@@ -175,16 +206,24 @@ fn report(figures: &[Figures], rounds: usize, burst: usize) {
     );
     let (of_files, of_asterisk) = (our_cpu / cpu(call_files).0, our_cpu / asterisks);
     target("CPU a call, of call files'", format!("{of_files:.3}"), "<= 0.1", of_files <= 0.1);
-    target("CPU a call, of Asterisk's own", format!("{of_asterisk:.3}"), "<= 0.1", of_asterisk <= 0.1);
+    target(
+        "CPU a call, of Asterisk's own",
+        format!("{of_asterisk:.3}"),
+        "<= 0.1",
+        of_asterisk <= 0.1,
+    );
 }
 
 /// A line of the table of targets.
 pub fn target(figure: &str, value: String, target: &str, met: bool) {
-    println!("{figure:<48} {value:>12}   target {target:<28} {}", if met { "met" } else { "NOT MET" });
+    println!(
+        "{figure:<48} {value:>12}   target {target:<28} {}",
+        if met { "met" } else { "NOT MET" }
+    );
 }
 
-/// The side's CPU seconds for 1000 calls, and Asterisk's. A burst takes few of the ticks that the system counts in, so the
-/// mean of all says more than the median.
+/// The side's CPU seconds for 1000 calls, and Asterisk's. A burst takes few of the ticks that the
+/// system counts in, so the mean of all says more than the median.
 fn cpu(figures: &Figures) -> (f64, f64) {
     let (sides, asterisks): (Vec<_>, Vec<_>) = figures.cpu.iter().copied().unzip();
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -211,7 +250,8 @@ pub fn quantile(values: &[f64], quantile: f64) -> f64 {
 /// User and system time of a process so far.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
-    // Behind the name, which may hold blanks: fields 14 and 15 of proc(5), in ticks of 1/100 s on Linux.
+    // Behind the name, which may hold blanks: fields 14 and 15 of proc(5), in ticks of 1/100 s on
+    // Linux.
     let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     let ticks: f64 = [11, 12].iter().map(|at| fields[*at].parse::<f64>().expect("ticks")).sum();
     ticks / 100.0

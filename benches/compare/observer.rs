@@ -33,12 +33,15 @@ impl Observer {
     /// Logs in, and watches from now on.
     pub fn start(address: &str, secret: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("Asterisk listens");
-        let login = format!("Action: Login\r\nUsername: originatord\r\nSecret: {secret}\r\nEvents: call\r\n\r\n");
+        let login = format!(
+            "Action: Login\r\nUsername: originatord\r\nSecret: {secret}\r\nEvents: call\r\n\r\n"
+        );
         stream.write_all(login.as_bytes()).expect("sends");
         let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
         let told = seen.clone();
         thread::spawn(move || {
-            let (mut codec, mut input, mut buffer) = (Codec::default(), BytesMut::new(), vec![0; 64 * 1024]);
+            let (mut codec, mut input, mut buffer) =
+                (Codec::default(), BytesMut::new(), vec![0; 64 * 1024]);
             while let Ok(read @ 1..) = stream.read(&mut buffer) {
                 let at = Instant::now();
                 input.extend_from_slice(&buffer[..read]);
@@ -54,13 +57,18 @@ impl Observer {
         Self { seen }
     }
 
-    /// Waits until all of these numbers' calls have begun and no channel is left; returns when each began, and when the
-    /// last was over. Calls that do not begin within the patience are left out.
-    pub fn wait_over(&self, numbers: &[String], patience: Duration) -> (Vec<Instant>, Option<Instant>) {
+    /// Waits until all of these numbers' calls have begun and no channel is left; returns when each
+    /// began, and when the last was over. Calls that do not begin within the patience are left out.
+    pub fn wait_over(
+        &self,
+        numbers: &[String],
+        patience: Duration,
+    ) -> (Vec<Instant>, Option<Instant>) {
         let give_up = Instant::now() + patience;
         let mut seen = self.seen.0.lock().expect("a lock");
         loop {
-            let begun: Vec<_> = numbers.iter().filter_map(|number| seen.begun.get(number).copied()).collect();
+            let begun: Vec<_> =
+                numbers.iter().filter_map(|number| seen.begun.get(number).copied()).collect();
             let left = give_up.saturating_duration_since(Instant::now());
             if (begun.len() == numbers.len() && seen.live == 0) || left.is_zero() {
                 return (begun, seen.over);
@@ -80,8 +88,11 @@ impl Seen {
         match frame.event_name() {
             Some(b"Newchannel") => {
                 self.live += 1;
-                let [channel, linkedid] = ["Channel", "Linkedid"].map(|name| frame.text(name).unwrap_or_default());
-                if let Some(number) = channel.strip_prefix("Local/").and_then(|rest| rest.split('@').next()) {
+                let [channel, linkedid] =
+                    ["Channel", "Linkedid"].map(|name| frame.text(name).unwrap_or_default());
+                if let Some(number) =
+                    channel.strip_prefix("Local/").and_then(|rest| rest.split('@').next())
+                {
                     self.begun.entry(number.to_owned()).or_insert(at);
                 } else {
                     self.dialled.entry(linkedid.into_owned()).or_insert(at);

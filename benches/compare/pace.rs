@@ -1,4 +1,5 @@
-//! The pace in front of Asterisk: three times as much offered as Asterisk can take, on the daemon's own schedule.
+//! The pace in front of Asterisk: three times as much offered as Asterisk can take, on the daemon's
+//! own schedule.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -18,8 +19,8 @@ const PART: f64 = 0.5;
 /// Connections that offer; more than the pace can hold back within the reply timeout.
 const CONNECTIONS: usize = 512;
 
-/// Offers three times the `limit` (calls a second) to a daemon that lets through half of it: the bots and we take our part
-/// of the same cores.
+/// Offers three times the `limit` (calls a second) to a daemon that lets through half of it: the
+/// bots and we take our part of the same cores.
 pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers, smoke: bool) {
     let pace = ((limit * PART) as u32).max(1);
     let offered = limit * 3.0;
@@ -27,14 +28,16 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
     let setting = format!("calls_per_second = {pace}");
     let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
     let ami = Ami { address: &relay.address.to_string(), ..pbx.ami() };
-    let daemon = Daemon::start(&ami, &[("originate", "ring_timeout = \"4s\""), ("limits", &setting)]);
+    let daemon =
+        Daemon::start(&ami, &[("originate", "ring_timeout = \"4s\""), ("limits", &setting)]);
     let all = numbers.take((offered * time.as_secs_f64()) as usize);
     let (next, answers) = (Mutex::new(all.iter().enumerate()), Mutex::new(Vec::new()));
     let began = Instant::now();
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
-                let mut stream = BufReader::new(TcpStream::connect(daemon.address).expect("the daemon listens"));
+                let mut stream =
+                    BufReader::new(TcpStream::connect(daemon.address).expect("the daemon listens"));
                 stream.get_mut().set_nodelay(true).expect("no delay");
                 loop {
                     let Some((place, number)) = next.lock().expect("a lock").next() else { return };
@@ -48,11 +51,14 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
         }
     });
     let answers = answers.into_inner().expect("answers");
-    let accepted: Vec<_> = answers.iter().filter_map(|((_, id), at)| Some((id.as_deref()?, *at))).collect();
+    let accepted: Vec<_> =
+        answers.iter().filter_map(|((_, id), at)| Some((id.as_deref()?, *at))).collect();
     observer.wait_over(&[], Duration::from_secs(60));
     let waits: Vec<_> = accepted
         .iter()
-        .filter_map(|(id, at)| Some(observer.dialled(id)?.saturating_duration_since(*at).as_secs_f64()))
+        .filter_map(|(id, at)| {
+            Some(observer.dialled(id)?.saturating_duration_since(*at).as_secs_f64())
+        })
         .collect();
     let asked = relay.originates();
     // The most that Asterisk was asked for within any second.
@@ -85,7 +91,9 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
 
 /// The status of the answer, and the call's id if it was accepted.
 fn post(stream: &mut BufReader<TcpStream>, number: &str) -> (u16, Option<String>) {
-    let body = format!(r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#);
+    let body = format!(
+        r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#
+    );
     let request = format!(
         "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -94,7 +102,10 @@ fn post(stream: &mut BufReader<TcpStream>, number: &str) -> (u16, Option<String>
     let (mut head, mut length, mut id) = (String::new(), 0, None);
     while !head.ends_with("\r\n\r\n") {
         let from = head.len();
-        assert!(stream.read_line(&mut head).expect("an answer") > 0, "the daemon closed the connection");
+        assert!(
+            stream.read_line(&mut head).expect("an answer") > 0,
+            "the daemon closed the connection"
+        );
         let line = head[from..].trim_end();
         if let Some(value) = line.strip_prefix("content-length: ") {
             length = value.parse().expect("a length");

@@ -27,7 +27,8 @@ impl Relay {
         let noted = originates.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // An Asterisk that has ended is for the daemon to notice: it finds itself hung up on.
+                // An Asterisk that has ended is for the daemon to notice: it finds itself hung up
+                // on.
                 let Ok(server) = TcpStream::connect(&asterisk) else { continue };
                 let noted = noted.clone();
                 for stream in [&client, &server] {

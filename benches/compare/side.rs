@@ -41,8 +41,8 @@ struct Http {
 }
 
 impl Http {
-    /// Opens the connections one after the other: Asterisk's server loses some of those that come at once, and then it is
-    /// TCP that is measured.
+    /// Opens the connections one after the other: Asterisk's server loses some of those that come
+    /// at once, and then it is TCP that is measured.
     fn open(port: u16, request: Box<dyn Fn(&str) -> String + Sync>, accepted: &'static str) -> Way {
         let connections = (0..CONNECTIONS).map(|_| Mutex::new(connect(port))).collect();
         Way::Http(Self { port, request, accepted, connections })
@@ -99,7 +99,10 @@ impl Side {
     /// Asterisk's own HTTP manager.
     pub fn rawman(pbx: &Pbx) -> Self {
         let port: u16 = pbx.setting("HTTP_PORT").parse().expect("a port");
-        let login = format!("/rawman?action=login&username=originatord&secret={}", pbx.setting("AMI_SECRET"));
+        let login = format!(
+            "/rawman?action=login&username=originatord&secret={}",
+            pbx.setting("AMI_SECRET")
+        );
         let answer = exchange(&mut None, port, &get(&login, "")).expect("rawman answers");
         let cookie = answer
             .lines()
@@ -139,14 +142,23 @@ impl Side {
     /// A Python program of this folder, with what it needs to know.
     pub fn python(program: &str, pbx: &Pbx) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
-        let port =
-            std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
-        let spool =
-            std::path::Path::new(pbx.setting("ASTERISK_LOG")).ancestors().nth(2).expect("a folder").join("spool");
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .expect("a port")
+            .port();
+        let spool = std::path::Path::new(pbx.setting("ASTERISK_LOG"))
+            .ancestors()
+            .nth(2)
+            .expect("a folder")
+            .join("spool");
         std::fs::create_dir_all(spool.join("outgoing")).expect("a spool");
         let child = Command::new(format!("{root}/.cache/venv-compare/bin/python"))
             .arg(format!("{root}/benches/compare/{program}"))
-            .envs([("API_KEY", KEY), ("AMI_PORT", pbx.setting("AMI_PORT")), ("AMI_SECRET", pbx.setting("AMI_SECRET"))])
+            .envs([
+                ("API_KEY", KEY),
+                ("AMI_PORT", pbx.setting("AMI_PORT")),
+                ("AMI_SECRET", pbx.setting("AMI_SECRET")),
+            ])
             .env("SPOOL", spool)
             .env("PORT", port.to_string())
             .stdin(Stdio::null())
@@ -155,12 +167,15 @@ impl Side {
             .expect("make compare has set Python up");
         let python = Python(child);
         let pid = python.0.id();
-        crate::support::eventually("the Python program listens", || TcpStream::connect(("127.0.0.1", port)).ok());
+        crate::support::eventually("the Python program listens", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
         let way = Http::open(port, Box::new(conf_request), "ok");
         Self { way, pid: Some(pid), _held: Some(Held::Python(python)) }
     }
 
-    /// Asks for all these calls as fast as they are taken; returns how many were accepted, and when the last was.
+    /// Asks for all these calls as fast as they are taken; returns how many were accepted, and when
+    /// the last was.
     pub fn burst(&self, numbers: &[String]) -> (usize, Instant) {
         let accepted = match &self.way {
             Way::Raw(raw) => {
@@ -177,14 +192,22 @@ impl Side {
                 let ask = |kept: &Kept| {
                     let (mut kept, mut count) = (kept.lock().expect("a lock"), 0);
                     loop {
-                        let Some(number) = next.lock().expect("a lock").next() else { return count };
+                        let Some(number) = next.lock().expect("a lock").next() else {
+                            return count;
+                        };
                         let answer = exchange(&mut kept, http.port, &(http.request)(number));
-                        count += usize::from(answer.is_some_and(|answer| answer.contains(http.accepted)));
+                        count += usize::from(
+                            answer.is_some_and(|answer| answer.contains(http.accepted)),
+                        );
                     }
                 };
                 thread::scope(|scope| {
-                    let workers: Vec<_> =
-                        http.connections.iter().take(numbers.len()).map(|kept| scope.spawn(|| ask(kept))).collect();
+                    let workers: Vec<_> = http
+                        .connections
+                        .iter()
+                        .take(numbers.len())
+                        .map(|kept| scope.spawn(|| ask(kept)))
+                        .collect();
                     workers.into_iter().map(|worker| worker.join().expect("a worker")).sum()
                 })
             }
@@ -195,7 +218,9 @@ impl Side {
 
 /// The request of the bots' contract.
 fn conf_request(number: &str) -> String {
-    let body = format!(r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#);
+    let body = format!(
+        r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#
+    );
     format!(
         "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -222,7 +247,8 @@ fn connect(port: u16) -> Option<BufReader<TcpStream>> {
     Some(BufReader::new(stream))
 }
 
-/// One exchange over a connection that is kept as long as the peer keeps it; head and body of the answer.
+/// One exchange over a connection that is kept as long as the peer keeps it; head and body of the
+/// answer.
 fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -> Option<String> {
     for _ in 0..2 {
         let is_fresh = kept.is_none();
@@ -238,7 +264,9 @@ fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -
                 break;
             }
             let line = head[from..].trim_end().to_ascii_lowercase();
-            length = line.strip_prefix("content-length: ").map_or(length, |length| length.parse::<u64>().ok());
+            length = line
+                .strip_prefix("content-length: ")
+                .map_or(length, |length| length.parse::<u64>().ok());
             closes |= line == "connection: close" || line.starts_with("http/1.0");
         }
         if !head.ends_with("\r\n\r\n") {
@@ -263,7 +291,10 @@ impl Raw {
         let (mut seen, mut accepted, mut line) = (0, 0, String::new());
         while seen < responses {
             line.clear();
-            assert!(self.lines.read_line(&mut line).expect("a line") > 0, "Asterisk closed the connection");
+            assert!(
+                self.lines.read_line(&mut line).expect("a line") > 0,
+                "Asterisk closed the connection"
+            );
             if let Some(response) = line.strip_prefix("Response: ") {
                 seen += 1;
                 accepted += usize::from(response.trim_end() == "Success");

@@ -1,4 +1,5 @@
-//! How many instructions a call takes: a count that is the same on any day, whatever else the machine does.
+//! How many instructions a call takes: a count that is the same on any day, whatever else the
+//! machine does.
 
 use tempfile::TempDir;
 
@@ -15,7 +16,10 @@ pub fn measure() {
     let (few, many) = (1_000, 3_000);
     let [of_few, of_many] = [few, many].map(count);
     section("instructions, as callgrind counts them");
-    scale("for a whole call, in user space", format!("{}", (of_many - of_few) / (many - few) as u64));
+    scale(
+        "for a whole call, in user space",
+        format!("{}", (of_many - of_few) / (many - few) as u64),
+    );
 }
 
 /// All instructions of a daemon from its start to its end, with so many calls in between.

@@ -1,4 +1,5 @@
-//! Bots: connections that are kept alive, each with one request at a time, written by hand so that they cost little.
+//! Bots: connections that are kept alive, each with one request at a time, written by hand so that
+//! they cost little.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -42,10 +43,12 @@ impl Bots {
         Self { connections, request: request.into_bytes(), number_at, next }
     }
 
-    /// Each asks for one call and, once all have asked, reads its answer; again and again, until there were `count`.
+    /// Each asks for one call and, once all have asked, reads its answer; again and again, until
+    /// there were `count`.
     ///
-    /// The last that asked is read first. To wait for one after the other would have the kernel wake us for nearly each
-    /// answer of a server that is slower than we are, and for few of a faster one, at the expense of who answers.
+    /// The last that asked is read first. To wait for one after the other would have the kernel
+    /// wake us for nearly each answer of a server that is slower than we are, and for few of a
+    /// faster one, at the expense of who answers.
     pub fn closed(&mut self, count: usize) -> Duration {
         let began = Instant::now();
         for _ in 0..count.div_ceil(self.connections.len()) {
@@ -57,14 +60,18 @@ impl Bots {
         began.elapsed()
     }
 
-    /// Asks at this rate for this long, whether answers have come or not; returns how long each took from when it was
-    /// to be asked. The answers are read in the order of asking, which counts none too short.
+    /// Asks at this rate for this long, whether answers have come or not; returns how long each
+    /// took from when it was to be asked. The answers are read in the order of asking, which counts
+    /// none too short.
     pub fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
         let count = (f64::from(per_second) * time.as_secs_f64()) as u32;
         let (asked, to_read) = mpsc::channel::<(usize, Instant)>();
         let (read, free) = mpsc::channel();
-        let mut readers: Vec<TcpStream> =
-            self.connections.iter().map(|connection| connection.try_clone().expect("a clone")).collect();
+        let mut readers: Vec<TcpStream> = self
+            .connections
+            .iter()
+            .map(|connection| connection.try_clone().expect("a clone"))
+            .collect();
         (0..readers.len()).for_each(|index| read.send(index).expect("a receiver"));
         let reader = thread::spawn(move || {
             let mut times = Vec::with_capacity(count as usize);
@@ -122,6 +129,7 @@ fn read_ok(stream: &mut TcpStream) {
         }
     }
     let answer = &answer[..length];
-    let is_ok = answer.starts_with(b"HTTP/1.1 200") && answer.trim_ascii_end().ends_with(b"{\"message\":\"ok\"}");
+    let is_ok = answer.starts_with(b"HTTP/1.1 200")
+        && answer.trim_ascii_end().ends_with(b"{\"message\":\"ok\"}");
     assert!(is_ok, "{}", String::from_utf8_lossy(answer));
 }

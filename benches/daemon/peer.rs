@@ -1,5 +1,6 @@
-//! An Asterisk that takes next to no time: it lets in whoever comes and answers each Originate at once, with all that
-//! a whole call is told by, as the simulator plays it and the filters of `asterisk/manager.conf` let it through.
+//! An Asterisk that takes next to no time: it lets in whoever comes and answers each Originate at
+//! once, with all that a whole call is told by, as the simulator plays it and the filters of
+//! `asterisk/manager.conf` let it through.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +10,8 @@ use memchr::memmem;
 
 use crate::support::transcript::{self, NEEDED};
 
-/// A number of this many digits is called; those that begin with [`STAYS`] stay in their conference.
+/// A number of this many digits is called; those that begin with [`STAYS`] stay in their
+/// conference.
 pub const DIGITS: usize = 11;
 
 /// What the numbers begin with whose calls live on.
@@ -42,7 +44,8 @@ impl Peer {
         let messages = transcript::of_calls(1, &["200"]);
         let heard = |name: &str| name == "Response" || NEEDED.contains(&name);
         let heard: Vec<_> = messages.into_iter().filter(|message| heard(&message.name)).collect();
-        let joined = heard.iter().position(|message| message.name == "ConfbridgeJoin").expect("it joins");
+        let joined =
+            heard.iter().position(|message| message.name == "ConfbridgeJoin").expect("it joins");
         let script = |messages: &[transcript::Message]| Script::of(messages);
         Self {
             whole: script(&heard),
@@ -77,7 +80,8 @@ impl Peer {
     fn answer(&mut self, action: &[u8]) {
         let value = |name: &[u8]| {
             let start = memmem::find(action, name).expect("a header") + name.len();
-            &action[start..start + memchr::memchr(b'\r', &action[start..]).unwrap_or(action.len() - start)]
+            &action[start
+                ..start + memchr::memchr(b'\r', &action[start..]).unwrap_or(action.len() - start)]
         };
         let id = value(b"ActionID: ");
         match value(b"Action: ") {
@@ -93,7 +97,11 @@ impl Peer {
                 }
             }
             b"CoreShowChannels" => self.list(id),
-            b"Challenge" => self.say(&[b"Response: Success\r\nActionID: ", id, b"\r\nChallenge: 123456\r\n\r\n"]),
+            b"Challenge" => self.say(&[
+                b"Response: Success\r\nActionID: ",
+                id,
+                b"\r\nChallenge: 123456\r\n\r\n",
+            ]),
             _ => self.say(&[b"Response: Success\r\nActionID: ", id, b"\r\n\r\n"]),
         }
     }
@@ -150,8 +158,11 @@ impl Script {
             .find(|uniqueid| !uniqueid.starts_with(b"od-"))
             .expect("a leg");
         let text = String::from_utf8(text).expect("text");
-        let (leg, place) = (String::from_utf8(leg).expect("text"), String::from_utf8(LEG.into()).expect("text"));
-        let text = text.replace(&format!("Uniqueid: {leg}\r"), &format!("Uniqueid: {place}\r")).into_bytes();
+        let (leg, place) =
+            (String::from_utf8(leg).expect("text"), String::from_utf8(LEG.into()).expect("text"));
+        let text = text
+            .replace(&format!("Uniqueid: {leg}\r"), &format!("Uniqueid: {place}\r"))
+            .into_bytes();
         let places = |what: &[u8]| memmem::find_iter(&text, what).collect();
         Self { ids: places(&id), numbers: places(&number), legs: places(LEG), text }
     }

@@ -1,4 +1,5 @@
-//! What is measured: the daemon as a process, and a bare warp handler as another; their CPU time and memory.
+//! What is measured: the daemon as a process, and a bare warp handler as another; their CPU time
+//! and memory.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -36,7 +37,8 @@ impl Process {
         );
         let path = folder.path().join("config.toml");
         std::fs::write(&path, config).expect("the configuration is written");
-        let program = std::env::var("DAEMON").unwrap_or_else(|_| env!("CARGO_BIN_EXE_originatord").to_owned());
+        let program = std::env::var("DAEMON")
+            .unwrap_or_else(|_| env!("CARGO_BIN_EXE_originatord").to_owned());
         let words = [command, &[&program, "serve", "--config"]].concat();
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).arg(path);
@@ -52,15 +54,22 @@ impl Process {
     }
 
     /// Starts it, and waits until it has said where it listens and what `is_ready` waits for.
-    fn start(mut command: Command, folder: TempDir, before: &str, is_ready: fn(&str) -> bool) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
+    fn start(
+        mut command: Command,
+        folder: TempDir,
+        before: &str,
+        is_ready: fn(&str) -> bool,
+    ) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it starts");
         let mut output = BufReader::new(child.stdout.take().expect("stdout"));
         let (mut address, mut ready) = (None, false);
         while address.is_none() || !ready {
             let mut line = String::new();
             assert!(output.read_line(&mut line).expect("a line") > 0, "it ended");
             ready |= is_ready(&line);
-            let after = line.split_once(before).and_then(|(_, rest)| rest.split_whitespace().next());
+            let after =
+                line.split_once(before).and_then(|(_, rest)| rest.split_whitespace().next());
             address = address.or(after.and_then(|text| text.parse().ok()));
         }
         // What else it says is read, as a service manager would, and not looked at.
@@ -70,14 +79,16 @@ impl Process {
 
     /// Tells it to stop, and waits until it has.
     pub fn stop(mut self) {
-        let told = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        let told =
+            Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(told.success(), "it is told to stop");
         self.child.wait().expect("it ends");
     }
 
     /// The CPU time that it has taken so far, in user space and in the kernel, of all its threads.
     pub fn cpu(&self) -> Duration {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
         let nanoseconds = tasks.map_while(Result::ok).map(|task| {
             // Its first number is the time on a CPU, to the nanosecond.
             let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
@@ -88,7 +99,8 @@ impl Process {
 
     /// Its resident memory, in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
@@ -101,10 +113,11 @@ impl Drop for Process {
     }
 }
 
-/// What [`Process::bare`] starts: warp's service in hyper's connection, on one thread, as the daemon has them, and
-/// nothing else.
+/// What [`Process::bare`] starts: warp's service in hyper's connection, on one thread, as the
+/// daemon has them, and nothing else.
 pub fn serve_bare() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("address={}", listener.local_addr().expect("an address"));

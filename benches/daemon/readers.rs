@@ -1,4 +1,5 @@
-//! Those who follow the event stream: many connections in a process of their own, each read as soon as it can be.
+//! Those who follow the event stream: many connections in a process of their own, each read as soon
+//! as it can be.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -31,7 +32,8 @@ impl Readers {
         readers
     }
 
-    /// How many records each has read, at least and at most, once all have read this many or none reads any further.
+    /// How many records each has read, at least and at most, once all have read this many or none
+    /// reads any further.
     pub fn finish(mut self, expected: u64) -> (u64, u64) {
         let mut input = self.input.take().expect("stdin");
         writeln!(input, "{expected}").expect("they listen");
@@ -59,18 +61,24 @@ impl Drop for Readers {
 pub fn follow(address: &str, count: usize) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut counts = Vec::with_capacity(count);
         for _ in 0..count {
             let mut stream = TcpStream::connect(address).await.expect("it listens");
-            let request = format!("GET /api/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
+            let request =
+                format!("GET /api/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
             stream.write_all(request.as_bytes()).await.expect("it is read");
             let seen = Arc::new(AtomicU64::new(0));
             counts.push(seen.clone());
             let mut buffer = vec![0; 16 * 1024];
             let read = stream.read(&mut buffer).await.expect("an answer");
-            assert!(buffer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&buffer[..read]));
+            assert!(
+                buffer[..read].starts_with(b"HTTP/1.1 200"),
+                "{}",
+                String::from_utf8_lossy(&buffer[..read])
+            );
             tokio::spawn(async move {
                 while let Ok(read @ 1..) = stream.read(&mut buffer).await {
                     let records = memchr::memmem::find_iter(&buffer[..read], b"\"seq\":").count();

@@ -6,8 +6,8 @@ pub mod transcript;
 
 use std::time::Duration;
 
-/// Whether this is a run that only shows that the benchmark works: `cargo test` runs benchmarks as well, and only
-/// `cargo bench` says `--bench`.
+/// Whether this is a run that only shows that the benchmark works: `cargo test` runs benchmarks as
+/// well, and only `cargo bench` says `--bench`.
 pub fn is_smoke() -> bool {
     let args: Vec<String> = std::env::args().collect();
     args.iter().any(|arg| arg == "--smoke") || !args.iter().any(|arg| arg == "--bench")

@@ -1,4 +1,5 @@
-//! What an Asterisk says while calls go through it, as the simulator plays it on a clock of its own.
+//! What an Asterisk says while calls go through it, as the simulator plays it on a clock of its
+//! own.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,11 +16,18 @@ use originatord::sim::wire::Headers;
 const APART: Duration = Duration::from_millis(7);
 
 /// The events that get through the filters of `asterisk/manager.conf`.
-pub const NEEDED: [&str; 7] =
-    ["Newchannel", "Newstate", "Hangup", "OriginateResponse", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
+pub const NEEDED: [&str; 7] = [
+    "Newchannel",
+    "Newstate",
+    "Hangup",
+    "OriginateResponse",
+    "ConfbridgeJoin",
+    "ConfbridgeLeave",
+    "UserEvent",
+];
 
-/// Others, which the simulator leaves out. A real Asterisk sends about as many of them as of those that are needed: 26
-/// events and 11 kB a call in all.
+/// Others, which the simulator leaves out. A real Asterisk sends about as many of them as of those
+/// that are needed: 26 events and 11 kB a call in all.
 const UNNEEDED: [&str; 13] = [
     "VarSet",
     "Newexten",
@@ -42,12 +50,17 @@ pub struct Message {
     pub bytes: Vec<u8>,
 }
 
-/// All that is said of `count` calls to callees that `digits` choose, one after the other, with every class of events
-/// on. Those that nobody needs are about the same channels, and as long, as those that the simulator plays.
+/// All that is said of `count` calls to callees that `digits` choose, one after the other, with
+/// every class of events on. Those that nobody needs are about the same channels, and as long, as
+/// those that the simulator plays.
 pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
-    let began = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000) };
+    let began = Now {
+        instant: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000),
+    };
     let at = |after: Duration| Now { instant: began.instant + after, wall: began.wall + after };
-    let scenario = Scenario::parse("[timing]\nwait = \"10ms\"\nbeep = \"10ms\"").expect("a scenario");
+    let scenario =
+        Scenario::parse("[timing]\nwait = \"10ms\"\nbeep = \"10ms\"").expect("a scenario");
     let (mut pbx, mut messages) = (Pbx::new(Version::V22, scenario, 1), Vec::new());
     let mut unneeded = UNNEEDED.iter().cycle();
     let mut take = |pbx: &mut Pbx, messages: &mut Vec<Message>| {
@@ -61,7 +74,9 @@ pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
         }
     };
     let mut play = |pbx: &mut Pbx, messages: &mut Vec<Message>, until: Option<Instant>| {
-        while let Some(deadline) = pbx.deadline().filter(|deadline| until.is_none_or(|until| *deadline <= until)) {
+        while let Some(deadline) =
+            pbx.deadline().filter(|deadline| until.is_none_or(|until| *deadline <= until))
+        {
             pbx.tick(at(deadline - began.instant));
             take(pbx, messages);
         }

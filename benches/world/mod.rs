@@ -43,7 +43,8 @@ pub struct World {
 impl World {
     /// An engine that is ready, with so many calls that live.
     pub fn new(live: u64) -> Self {
-        let config = Config::parse(CONFIG, Path::new("")).unwrap_or_else(|_| panic!("the configuration is good"));
+        let config = Config::parse(CONFIG, Path::new(""))
+            .unwrap_or_else(|_| panic!("the configuration is good"));
         let settings = EngineSettings::new(&config).expect("the configuration is good");
         let now = Now::read();
         let engine = Engine::new(settings, fastrand::Rng::with_seed(1), now);
@@ -65,7 +66,9 @@ impl World {
     pub fn pass(&mut self, time: Duration) -> Option<String> {
         self.now = Now { instant: self.now.instant + time, wall: self.now.wall + time };
         let sent = self.settle();
-        sent.split("\r\n\r\n").find(|action| action.starts_with("Action: CoreShowChannels")).map(action_id)
+        sent.split("\r\n\r\n")
+            .find(|action| action.starts_with("Action: CoreShowChannels"))
+            .map(action_id)
     }
 
     fn log_in(&mut self) {
@@ -99,14 +102,17 @@ impl World {
         let before = self.answered;
         let id = originated(&self.settle());
         let lock = lock_id(number);
-        self.receive(format!("Response: Success\r\nActionID: {id}\r\nMessage: Originate successfully queued"));
+        self.receive(format!(
+            "Response: Success\r\nActionID: {id}\r\nMessage: Originate successfully queued"
+        ));
         self.event("Newchannel", &id, &id);
         self.event("Newchannel", &lock, &id);
         assert_eq!(self.answered, before + 1);
         (id, lock)
     }
 
-    /// The callee answers and comes into the conference. Returns how many bytes of strings are kept of the call.
+    /// The callee answers and comes into the conference. Returns how many bytes of strings are kept
+    /// of the call.
     pub fn join(&mut self, (id, lock): &(String, String)) -> usize {
         let leg = format!("1795000000.{}", lock.trim_start_matches("od-lock-"));
         self.event("Newchannel", &leg, id);
@@ -115,25 +121,36 @@ impl World {
             ("Newstate", id, "ChannelStateDesc: Up"),
             ("ConfbridgeJoin", id, "Conference: R1"),
         ] {
-            self.receive(format!("Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\n{more}"));
+            self.receive(format!(
+                "Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\n{more}"
+            ));
         }
-        self.receive(format!("Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Success\r\nReason: 4"));
+        self.receive(format!(
+            "Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Success\r\nReason: 4"
+        ));
         // The leg is known to the call and to the index of legs.
         ROOM.len() + CALLER_ID.len() + LANG.len() + 2 * leg.len()
     }
 
     /// A call that was not answered ends.
     pub fn end(&mut self, (id, lock): &(String, String)) {
-        for (event, uniqueid) in
-            [("Newchannel", &*format!("leg-{id}")), ("Hangup", &*format!("leg-{id}")), ("Hangup", id), ("Hangup", lock)]
-        {
+        for (event, uniqueid) in [
+            ("Newchannel", &*format!("leg-{id}")),
+            ("Hangup", &*format!("leg-{id}")),
+            ("Hangup", id),
+            ("Hangup", lock),
+        ] {
             self.event(event, uniqueid, id);
         }
-        self.receive(format!("Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\nReason: 5"));
+        self.receive(format!(
+            "Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\nReason: 5"
+        ));
     }
 
     fn event(&mut self, event: &str, uniqueid: &str, linkedid: &str) {
-        self.receive(format!("Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {linkedid}\r\nCause: 17"));
+        self.receive(format!(
+            "Event: {event}\r\nUniqueid: {uniqueid}\r\nLinkedid: {linkedid}\r\nCause: 17"
+        ));
     }
 
     /// Something that Asterisk says.
@@ -153,7 +170,10 @@ impl World {
         }
         let sent = String::from_utf8(output).expect("actions");
         for action in sent.split("\r\n\r\n").filter(|action| action.starts_with("Action: Ping")) {
-            self.receive(format!("Response: Success\r\nActionID: {}\r\nPing: Pong", action_id(action)));
+            self.receive(format!(
+                "Response: Success\r\nActionID: {}\r\nPing: Pong",
+                action_id(action)
+            ));
         }
         sent
     }

@@ -19,7 +19,8 @@ pub const MAX_LINE: usize = 1024;
 pub enum ActionId {
     /// Counted within the session.
     Counted(u64),
-    /// An Originate's: the call's own id, so that its OriginateResponse finds the call even in a later session.
+    /// An Originate's: the call's own id, so that its OriginateResponse finds the call even in a
+    /// later session.
     Call(CallId),
 }
 
@@ -49,7 +50,8 @@ pub struct Originate {
     pub context: String,
     /// Which extension of it.
     pub exten: String,
-    /// Which priority; always sent, because only then does Asterisk check that the extension exists.
+    /// Which priority; always sent, because only then does Asterisk check that the extension
+    /// exists.
     pub priority: u32,
     /// How long it may ring.
     pub timeout: Duration,
@@ -197,8 +199,8 @@ impl Action {
     }
 }
 
-/// Writes one header, whose value is made of these parts. This is the only place where a value gets into a frame, and
-/// here it is checked.
+/// Writes one header, whose value is made of these parts. This is the only place where a value gets
+/// into a frame, and here it is checked.
 fn put_header(out: &mut BytesMut, name: &'static str, value: &[&str]) -> Result<(), Unsendable> {
     let start = out.len();
     out.put_slice(name.as_bytes());

@@ -1,7 +1,7 @@
 //! Bytes to frames and actions to bytes.
 //!
-//! The wire format is in `main/manager.c`: one banner line, then messages of `Name: value` lines, each message
-//! ended by an empty line. A line ends in CR LF; a bare LF is taken as well.
+//! The wire format is in `main/manager.c`: one banner line, then messages of `Name: value` lines,
+//! each message ended by an empty line. A line ends in CR LF; a bare LF is taken as well.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem::Finder;
@@ -16,7 +16,8 @@ pub const MAX_FRAME: usize = 64 * 1024;
 /// Longest banner line taken.
 pub const MAX_BANNER: usize = 256;
 
-/// How far is looked for one kind of frame end before the other is looked for in the same bytes: a frame or two.
+/// How far is looked for one kind of frame end before the other is looked for in the same bytes: a
+/// frame or two.
 const WINDOW: usize = 1024;
 
 /// What the banner begins with, on every version.
@@ -71,7 +72,9 @@ impl Codec {
             Some(end) => {
                 let line = buffer.split_to(end + 1);
                 self.greeted = true;
-                Ok(Some(Received::Banner(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())))
+                Ok(Some(Received::Banner(
+                    String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
+                )))
             }
             None if buffer.len() >= MAX_BANNER => Err(CodecError::NotAsterisk),
             None => Ok(None),
@@ -160,7 +163,11 @@ impl Decoder for Codec {
 impl Encoder<(&Action, &ActionId)> for Codec {
     type Error = CodecError;
 
-    fn encode(&mut self, (action, id): (&Action, &ActionId), buffer: &mut BytesMut) -> Result<(), CodecError> {
+    fn encode(
+        &mut self,
+        (action, id): (&Action, &ActionId),
+        buffer: &mut BytesMut,
+    ) -> Result<(), CodecError> {
         Ok(action.encode(id, buffer)?)
     }
 }

@@ -37,7 +37,8 @@ impl Frame {
             .map(move |end| &lines[std::mem::replace(&mut start, end + 1)..end])
     }
 
-    /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first header tells.
+    /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first
+    /// header tells.
     pub fn event_name(&self) -> Option<&[u8]> {
         self.first().and_then(|(name, value)| (name == b"Event").then_some(value))
     }
@@ -47,12 +48,14 @@ impl Frame {
         self.lines().find_map(|line| value_of(name, line))
     }
 
-    /// The first header of each name, as Asterisk writes it, or else in any case; empty where there is none.
+    /// The first header of each name, as Asterisk writes it, or else in any case; empty where there
+    /// is none.
     pub fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
         names.map(|name| self.find(name).or_else(|| self.get(name.text())).unwrap_or_default())
     }
 
-    /// Looking for the name in all lines at once is several times faster than going from line to line.
+    /// Looking for the name in all lines at once is several times faster than going from line to
+    /// line.
     fn find(&self, name: &Name) -> Option<&[u8]> {
         let Self(lines) = self;
         let rest = &lines[name.finder().find(lines)? + name.line.len()..];
@@ -72,7 +75,8 @@ pub struct Name {
 }
 
 impl Name {
-    /// The name between a line end and a colon: what its line begins with, wherever it stands but first.
+    /// The name between a line end and a colon: what its line begins with, wherever it stands but
+    /// first.
     pub const fn new(line: &'static str) -> Self {
         Self { line, finder: OnceLock::new() }
     }
@@ -91,7 +95,8 @@ fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&line[..colon], value(&line[colon + 1..])))
 }
 
-/// The value, if the line is a header of this name. A look at where its colon would be is mostly enough to tell.
+/// The value, if the line is a header of this name. A look at where its colon would be is mostly
+/// enough to tell.
 fn value_of<'l>(name: &str, line: &'l [u8]) -> Option<&'l [u8]> {
     let colon = name.len();
     (line.get(colon) == Some(&b':') && line[..colon].eq_ignore_ascii_case(name.as_bytes()))
@@ -107,7 +112,9 @@ fn value(rest: &[u8]) -> &[u8] {
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |bytes| String::from_utf8_lossy(bytes);
-        f.debug_map().entries(self.headers().map(|(name, value)| (text(name), text(value)))).finish()
+        f.debug_map()
+            .entries(self.headers().map(|(name, value)| (text(name), text(value))))
+            .finish()
     }
 }
 
@@ -121,10 +128,15 @@ mod tests {
 
     #[test]
     fn headers_keep_their_order_and_values_their_spaces() {
-        let frame = frame("Event: Hangup\r\nCause-txt:  a: b \nno colon\r\nEmpty:\r\nevent: second");
+        let frame =
+            frame("Event: Hangup\r\nCause-txt:  a: b \nno colon\r\nEmpty:\r\nevent: second");
         let headers: Vec<_> = frame.headers().collect();
-        let expected: [(&[u8], &[u8]); 4] =
-            [(b"Event", b"Hangup"), (b"Cause-txt", b" a: b "), (b"Empty", b""), (b"event", b"second")];
+        let expected: [(&[u8], &[u8]); 4] = [
+            (b"Event", b"Hangup"),
+            (b"Cause-txt", b" a: b "),
+            (b"Empty", b""),
+            (b"event", b"second"),
+        ];
         assert_eq!(headers, expected);
         assert_eq!(frame.text("EVENT").as_deref(), Some("Hangup"));
         assert_eq!(frame.get("Uniqueid"), None);
@@ -133,8 +145,9 @@ mod tests {
     #[test]
     fn headers_are_picked_by_name_in_any_case_and_not_from_values() {
         let [uniqueid, cause, event] = ["\nUniqueid:", "\nCause:", "\nEvent:"].map(Name::new);
-        let frame =
-            frame("Event: Uniqueid: 1\r\nCause-txt: Cause: 2\r\nDestUniqueid: 3\r\nUniqueid:  4 \r\nUniqueid: 5");
+        let frame = frame(
+            "Event: Uniqueid: 1\r\nCause-txt: Cause: 2\r\nDestUniqueid: 3\r\nUniqueid:  4 \r\nUniqueid: 5",
+        );
         assert_eq!(frame.pick([&uniqueid, &cause, &event]), [&b" 4 "[..], b"", b"Uniqueid: 1"]);
         assert_eq!(Frame::new(Bytes::from_static(b"a: b\ncause: 6")).pick([&cause]), [b"6"]);
     }

@@ -20,9 +20,10 @@ pub struct Response {
 }
 
 impl Response {
-    /// Whether Asterisk refuses every action now, not only this one. After `core stop gracefully` and
-    /// `core restart gracefully` versions 16 and 22 answer each action so, a Ping and a Login too, until the last call
-    /// has ended or somebody enters `core abort shutdown`. Events go on meanwhile.
+    /// Whether Asterisk refuses every action now, not only this one. After `core stop gracefully`
+    /// and `core restart gracefully` versions 16 and 22 answer each action so, a Ping and a Login
+    /// too, until the last call has ended or somebody enters `core abort shutdown`. Events go on
+    /// meanwhile.
     pub fn refuses_all_actions(&self) -> bool {
         !self.success && self.message.contains("shutting down")
     }
@@ -79,7 +80,8 @@ pub enum Event<'f> {
     CoreShowChannel(Box<ListedChannel<'f>>),
     /// The end of that list.
     CoreShowChannelsComplete,
-    /// Asterisk has started: all modules are there, and the dialplan. Said after a login, too, if it is so by then.
+    /// Asterisk has started: all modules are there, and the dialplan. Said after a login, too, if
+    /// it is so by then.
     FullyBooted,
     /// Asterisk is going down.
     Shutdown,
@@ -146,7 +148,9 @@ impl<'f> Message<'f> {
     /// Tells what `frame` is by its first header; only what is used is looked into.
     pub fn parse(frame: &'f Frame) -> Self {
         match frame.first() {
-            Some((b"Event", name)) => Event::parse(name, frame).map_or(Message::Other, Message::Event),
+            Some((b"Event", name)) => {
+                Event::parse(name, frame).map_or(Message::Other, Message::Event)
+            }
             Some((b"Response", value)) => {
                 let response = Response {
                     success: value == b"Success" || value == b"Goodbye" || value == b"Pong",
@@ -162,23 +166,27 @@ impl<'f> Message<'f> {
 
 impl<'f> Event<'f> {
     fn parse(name: &[u8], frame: &'f Frame) -> Option<Self> {
-        let channel = |uniqueid, linkedid| Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) };
+        let channel =
+            |uniqueid, linkedid| Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) };
         Some(match name {
             b"Newchannel" => {
                 let [uniqueid, linkedid] = frame.pick([&UNIQUEID, &LINKEDID]);
                 Event::Newchannel(channel(uniqueid, linkedid))
             }
             b"Newstate" => {
-                let [uniqueid, linkedid, state] = frame.pick([&UNIQUEID, &LINKEDID, &CHANNEL_STATE_DESC]);
+                let [uniqueid, linkedid, state] =
+                    frame.pick([&UNIQUEID, &LINKEDID, &CHANNEL_STATE_DESC]);
                 Event::Newstate(channel(uniqueid, linkedid), ChannelState::parse(state))
             }
             b"Hangup" => {
-                let [uniqueid, linkedid, code, words] = frame.pick([&UNIQUEID, &LINKEDID, &CAUSE, &CAUSE_TXT]);
+                let [uniqueid, linkedid, code, words] =
+                    frame.pick([&UNIQUEID, &LINKEDID, &CAUSE, &CAUSE_TXT]);
                 let cause = Cause { code: number(code), text: text(words).into() };
                 Event::Hangup(channel(uniqueid, linkedid), cause)
             }
             b"ConfbridgeJoin" | b"ConfbridgeLeave" => {
-                let [uniqueid, linkedid, conference] = frame.pick([&UNIQUEID, &LINKEDID, &CONFERENCE]);
+                let [uniqueid, linkedid, conference] =
+                    frame.pick([&UNIQUEID, &LINKEDID, &CONFERENCE]);
                 let channel = channel(uniqueid, linkedid);
                 match name {
                     b"ConfbridgeJoin" => Event::ConfbridgeJoin(channel, text(conference)),
@@ -222,7 +230,8 @@ impl<'f> Event<'f> {
     }
 }
 
-/// What is longer is cut: it is kept for each call and for each record, and not always by whom we expect.
+/// What is longer is cut: it is kept for each call and for each record, and not always by whom we
+/// expect.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = &bytes[..bytes.len().min(MAX_TEXT)];
     // Nearly all is text, and to see that is much faster than to look for what is none.

@@ -1,7 +1,8 @@
 //! The part of Asterisk's manager interface (AMI) that is spoken here.
 //!
-//! Bytes become frames in [`codec`], frames become typed messages in [`message`], an [`action`] becomes a frame, and
-//! [`session`] keeps the conversation: login, action ids, deadlines, keepalive. None of it touches a socket or a clock.
+//! Bytes become frames in [`codec`], frames become typed messages in [`message`], an [`action`]
+//! becomes a frame, and [`session`] keeps the conversation: login, action ids, deadlines,
+//! keepalive. None of it touches a socket or a clock.
 
 pub mod action;
 pub mod backoff;

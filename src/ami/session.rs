@@ -1,7 +1,8 @@
-//! One conversation with one Asterisk, from its banner to its end: login, pending actions, signs of life.
+//! One conversation with one Asterisk, from its banner to its end: login, pending actions, signs of
+//! life.
 //!
-//! Received items and the time go in; bytes to send and what was learnt come out. `P` is whatever the owner
-//! wants back with the answer to an action.
+//! Received items and the time go in; bytes to send and what was learnt come out. `P` is whatever
+//! the owner wants back with the answer to an action.
 
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -100,7 +101,8 @@ pub struct Session<P> {
     output: BytesMut,
     next_id: u64,
     pending: HashMap<ActionId, Purpose<P>>,
-    /// Every action's deadline, in the order of sending, which is that of the deadlines: all wait equally long.
+    /// Every action's deadline, in the order of sending, which is that of the deadlines: all wait
+    /// equally long.
     deadlines: VecDeque<(Instant, ActionId)>,
     /// When it last answered.
     answered: Instant,
@@ -147,7 +149,8 @@ impl<P> Session<P> {
         self.told_until
     }
 
-    /// What is to be written to the connection; the driver takes from its front what it has written.
+    /// What is to be written to the connection; the driver takes from its front what it has
+    /// written.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
     }
@@ -172,7 +175,13 @@ impl<P> Session<P> {
     }
 
     /// Sends an action under an id of the owner's.
-    pub fn send_with_id(&mut self, now: Instant, id: ActionId, action: &Action, purpose: P) -> Result<(), Unsendable> {
+    pub fn send_with_id(
+        &mut self,
+        now: Instant,
+        id: ActionId,
+        action: &Action,
+        purpose: P,
+    ) -> Result<(), Unsendable> {
         self.send_as(now, id, action, Purpose::Owner(purpose))
     }
 
@@ -187,7 +196,8 @@ impl<P> Session<P> {
             Received::Oversized(_) => Ok(Heard::Nothing),
             Received::Frame(frame) => match frame.event_name() {
                 Some(name) if self.is_up() => {
-                    // No other event is an answer: an Asterisk that tells and does not listen is of no use.
+                    // No other event is an answer: an Asterisk that tells and does not listen is of
+                    // no use.
                     if matches!(name, b"CoreShowChannel" | b"CoreShowChannelsComplete") {
                         self.has_answered(now);
                     }
@@ -252,11 +262,13 @@ impl<P> Session<P> {
         self.pinged = None;
     }
 
-    /// When the link is dead unless Asterisk answers before: two keepalives after its last answer, and one after a Ping.
-    /// A process that was stopped for longer has pinged nobody meanwhile, and must ask before it judges.
+    /// When the link is dead unless Asterisk answers before: two keepalives after its last answer,
+    /// and one after a Ping. A process that was stopped for longer has pinged nobody meanwhile, and
+    /// must ask before it judges.
     fn silent_at(&self) -> Instant {
         let keepalive = self.settings.keepalive;
-        let asked = if self.is_up() { self.pinged.unwrap_or(self.next_ping) } else { self.answered };
+        let asked =
+            if self.is_up() { self.pinged.unwrap_or(self.next_ping) } else { self.answered };
         (self.answered + 2 * keepalive).max(asked + keepalive)
     }
 
@@ -314,7 +326,11 @@ impl<P> Session<P> {
         }
     }
 
-    fn answer_challenge(&mut self, now: Instant, response: &Response) -> Result<Heard<P>, SessionError> {
+    fn answer_challenge(
+        &mut self,
+        now: Instant,
+        response: &Response,
+    ) -> Result<Heard<P>, SessionError> {
         match (response.success, response.frame.get("Challenge")) {
             (true, Some(challenge)) => {
                 let secret = self.settings.secret.expose_secret();
@@ -328,13 +344,17 @@ impl<P> Session<P> {
                 self.send_login(now, &Action::LoginMd5 { username, key })
             }
             (true, None) => Err(SessionError::Protocol("the challenge is missing")),
-            // An Asterisk that is shutting down refuses both ways: there is no reason to send the secret.
-            (false, _) if self.settings.auth == Auth::Auto && !response.refuses_all_actions() => self.login_plain(now),
+            // An Asterisk that is shutting down refuses both ways: there is no reason to send the
+            // secret.
+            (false, _) if self.settings.auth == Auth::Auto && !response.refuses_all_actions() => {
+                self.login_plain(now)
+            }
             (false, _) => Err(SessionError::LoginRefused(response.message.clone())),
         }
     }
 
-    /// Drops the deadlines of what was answered from the front, so that they do not outnumber what is pending.
+    /// Drops the deadlines of what was answered from the front, so that they do not outnumber what
+    /// is pending.
     fn forget_answered(&mut self) {
         while self.deadlines.front().is_some_and(|(_, id)| !self.pending.contains_key(id)) {
             self.deadlines.pop_front();
@@ -347,7 +367,13 @@ impl<P> Session<P> {
         ActionId::Counted(id)
     }
 
-    fn send_as(&mut self, now: Instant, id: ActionId, action: &Action, purpose: Purpose<P>) -> Result<(), Unsendable> {
+    fn send_as(
+        &mut self,
+        now: Instant,
+        id: ActionId,
+        action: &Action,
+        purpose: Purpose<P>,
+    ) -> Result<(), Unsendable> {
         action.encode(&id, &mut self.output)?;
         self.pending.insert(id, purpose);
         self.deadlines.push_back((now + self.settings.action_timeout, id));

@@ -17,7 +17,8 @@ pub enum Fact {
     Local2Seen,
     /// A leg towards the gateway exists.
     LegSeen(Box<str>),
-    /// While a leg of the answered call was up, a further channel was born for it: the dialplan dials somebody else.
+    /// While a leg of the answered call was up, a further channel was born for it: the dialplan
+    /// dials somebody else.
     DialledOn,
     /// The gateway says that it rings.
     Ringing,
@@ -50,9 +51,11 @@ pub enum Fact {
     HangUpAsked(Arc<str>),
     /// Asterisk did not do it.
     HangUpRefused,
-    /// Asterisk no longer has this channel of the call, and its Hangup was not seen. It has others of the call.
+    /// Asterisk no longer has this channel of the call, and its Hangup was not seen. It has others
+    /// of the call.
     Absent(CallChannel),
-    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this time.
+    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this
+    /// time.
     Vanished(SystemTime),
 }
 
@@ -65,14 +68,16 @@ pub enum Change {
     Ringing,
     /// It was answered.
     Answered {
-        /// The answer was found in a list of channels, and happened after this instant. `None` if it was seen itself.
+        /// The answer was found in a list of channels, and happened after this instant. `None` if
+        /// it was seen itself.
         after: Option<SystemTime>,
     },
     /// The callee entered a conference.
     Joined(Arc<str>),
     /// The callee left it.
     Left(Arc<str>),
-    /// Both halves are gone, and a leg holds the number: Asterisk's list has to confirm that the leg is up.
+    /// Both halves are gone, and a leg holds the number: Asterisk's list has to confirm that the
+    /// leg is up.
     HeldByLeg,
     /// Nothing of the call holds the number any longer.
     Freed,

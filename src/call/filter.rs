@@ -26,8 +26,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The ids between which the times and the page's beginning lie, each if there is one: from the first on, and up to
-    /// the second, which is not taken. Ids are in the order of their times.
+    /// The ids between which the times and the page's beginning lie, each if there is one: from the
+    /// first on, and up to the second, which is not taken. Ids are in the order of their times.
     pub fn ids(&self) -> (Option<CallId>, Option<CallId>) {
         let first = |time: SystemTime| CallId::new(time, 0);
         let until = self.to.map(first).into_iter().chain(self.before).min();
@@ -57,7 +57,8 @@ pub fn time(text: &str) -> Option<SystemTime> {
     let (local, zone) = text.split_at_checked(text.len().checked_sub(6)?)?;
     let is_ahead = zone.starts_with('+');
     let (hours, minutes) = zone.strip_prefix(['+', '-'])?.split_once(':')?;
-    let two_digits = |text: &str| text.parse::<u64>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
+    let two_digits =
+        |text: &str| text.parse::<u64>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
     let offset = Duration::from_secs((two_digits(hours)? * 60 + two_digits(minutes)?) * 60);
     let local = in_utc(local)?;
     if is_ahead { local.checked_sub(offset) } else { local.checked_add(offset) }
@@ -76,7 +77,9 @@ mod tests {
     #[test]
     fn times_are_rfc_3339_or_days() {
         let at = humantime::parse_rfc3339("2026-11-25T18:20:00Z").ok();
-        for text in ["2026-11-25T18:20:00Z", "2026-11-25T21:20:00+03:00", "2026-11-25T12:50:00-05:30"] {
+        for text in
+            ["2026-11-25T18:20:00Z", "2026-11-25T21:20:00+03:00", "2026-11-25T12:50:00-05:30"]
+        {
             assert_eq!(time(text), at, "{text}");
         }
         assert_eq!(time("2026-11-25"), humantime::parse_rfc3339("2026-11-25T00:00:00Z").ok());

@@ -18,13 +18,14 @@ const END_OF_TIME: u64 = 253_402_300_800_000;
 /// What the id of a number's lock begins with. No call id can look like it: a ULID has no `-`.
 const LOCK_PREFIX: &str = "od-lock-";
 
-/// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid` of all its
-/// legs, because the Originate asks for it as `ChannelId`.
+/// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid`
+/// of all its legs, because the Originate asks for it as `ChannelId`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(Ulid);
 
 impl CallId {
-    /// An id for a call requested at `time`; `random` sets it apart from others of the same millisecond.
+    /// An id for a call requested at `time`; `random` sets it apart from others of the same
+    /// millisecond.
     pub fn new(time: SystemTime, random: u128) -> Self {
         let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Self(Ulid::from_parts(millis as u64, random))
@@ -53,7 +54,8 @@ impl FromStr for CallId {
 
     fn from_str(text: &str) -> Result<Self, NotACallId> {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
-        // ULIDs have several spellings: in capitals, and with a first digit over 7, whose upper bits are dropped.
+        // ULIDs have several spellings: in capitals, and with a first digit over 7, whose upper
+        // bits are dropped.
         let is_ours = matches!(ulid.as_bytes(), [b'0'..=b'7', rest @ ..] if !rest.iter().any(u8::is_ascii_uppercase));
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
         // A time that cannot be written down was never ours.
@@ -80,13 +82,14 @@ impl Serialize for CallId {
     }
 }
 
-/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel of that id, so this is a
-/// lock held by Asterisk itself, across our restarts and between several daemons.
+/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel of that id, so
+/// this is a lock held by Asterisk itself, across our restarts and between several daemons.
 pub fn lock_id(number: Number) -> String {
     format!("{LOCK_PREFIX}{}", number.digits())
 }
 
-/// The number whose lock `uniqueid` is, if it is one. A lock that an earlier build took for `007999…` is one of `7999…`.
+/// The number whose lock `uniqueid` is, if it is one. A lock that an earlier build took for
+/// `007999…` is one of `7999…`.
 pub fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
     let is_lock = digits.bytes().all(|b| b.is_ascii_digit());
@@ -106,7 +109,8 @@ mod tests {
         assert!(CallId::new(time + Duration::from_millis(1), 0) > id);
         // RFC 3339 has no time after the year 9999.
         let beyond = CallId::new(UNIX_EPOCH + Duration::from_secs(253_402_300_800), 0).to_string();
-        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase(), &beyond] {
+        for bad in ["1795000000.12", "od-", "od-lock-7999", &id.to_string().to_uppercase(), &beyond]
+        {
             assert!(bad.parse::<CallId>().is_err(), "{bad}");
         }
     }

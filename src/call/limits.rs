@@ -1,8 +1,10 @@
-//! How much may be called, and whom: rates, calls alive, attempts at one number, and lists of number prefixes.
+//! How much may be called, and whom: rates, calls alive, attempts at one number, and lists of
+//! number prefixes.
 //!
-//! The pace of all keys together follows the generic cell rate algorithm (ITU-T I.371): it keeps one moment, the turn of
-//! the next call if they came evenly, and spreads a burst out. The limits of a key and of a number are counts within any
-//! second and any minute (`window.rs`): a burst may use them up at once, but no stretch of that length holds more.
+//! The pace of all keys together follows the generic cell rate algorithm (ITU-T I.371): it keeps
+//! one moment, the turn of the next call if they came evenly, and spreads a burst out. The limits
+//! of a key and of a number are counts within any second and any minute (`window.rs`): a burst may
+//! use them up at once, but no stretch of that length holds more.
 
 mod window;
 
@@ -14,7 +16,8 @@ use self::window::Window;
 use super::refusal::{Limit, Refusal};
 use super::{CallInfo, Number};
 
-/// How much may be made up for, once a turn comes late: what timers are late by. More would be a burst.
+/// How much may be made up for, once a turn comes late: what timers are late by. More would be a
+/// burst.
 const CATCH_UP: Duration = Duration::from_millis(10);
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -48,7 +51,8 @@ impl Limits {
 /// All limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Those of all keys together. Their `calls_per_second` is a pace: what comes faster waits for its turn.
+    /// Those of all keys together. Their `calls_per_second` is a pace: what comes faster waits for
+    /// its turn.
     pub all: Limits,
     /// Those of each key, by its name.
     pub keys: HashMap<Arc<str>, Limits>,
@@ -114,21 +118,29 @@ impl Gate {
         }
     }
 
-    /// When this call may be sent to Asterisk, at `latest` at the latest. Nothing is counted until [`count`](Self::count).
+    /// When this call may be sent to Asterisk, at `latest` at the latest. Nothing is counted until
+    /// [`count`](Self::count).
     ///
     /// # Errors
     ///
     /// [`Refusal::Limited`], by the limit that it would break.
-    pub fn admit(&self, now: Instant, latest: Instant, info: &CallInfo, alive: Alive) -> Result<Instant, Refusal> {
+    pub fn admit(
+        &self,
+        now: Instant,
+        latest: Instant,
+        info: &CallInfo,
+        alive: Alive,
+    ) -> Result<Instant, Refusal> {
         let Policy { all, keys, attempts_per_number } = &self.policy;
         let of_key = keys.get(&info.key);
         let limited = |name, value: u64, is_of_key: bool, retry_after| {
             let key = is_of_key.then(|| info.key.clone());
             Err(Refusal::Limited(Limit { name, key, value, retry_after }))
         };
-        for (limit, count, is_of_key) in
-            [(all.calls_alive, alive.all, false), (of_key.and_then(|key| key.calls_alive), alive.of_key, true)]
-        {
+        for (limit, count, is_of_key) in [
+            (all.calls_alive, alive.all, false),
+            (of_key.and_then(|key| key.calls_alive), alive.of_key, true),
+        ] {
             if let Some(limit) = limit.filter(|limit| count >= *limit) {
                 return limited("calls_alive", limit as u64, is_of_key, LATER);
             }
@@ -152,7 +164,9 @@ impl Gate {
             return limited("calls_per_second", limit.into(), true, wait);
         }
         match all.calls_per_second {
-            Some(limit) if turn > latest => limited("calls_per_second", limit.into(), false, turn - latest),
+            Some(limit) if turn > latest => {
+                limited("calls_per_second", limit.into(), false, turn - latest)
+            }
             _ => Ok(turn),
         }
     }
@@ -165,13 +179,14 @@ impl Gate {
         turn
     }
 
-    /// Counts a call of an earlier run of the daemon. To be called in the order of the calls' times.
+    /// Counts a call of an earlier run of the daemon. To be called in the order of the calls'
+    /// times.
     pub fn remember(&mut self, at: Instant, number: Number, key: &Arc<str>) {
         self.note(at, number, key);
     }
 
-    /// Calls are not sent before their turn, and up to [`CATCH_UP`] after it. Where they wait for turns, a window is that
-    /// much longer, so that it holds for the moments when they are sent.
+    /// Calls are not sent before their turn, and up to [`CATCH_UP`] after it. Where they wait for
+    /// turns, a window is that much longer, so that it holds for the moments when they are sent.
     fn slack(&self) -> Duration {
         if self.policy.all.calls_per_second.is_some() { CATCH_UP } else { Duration::ZERO }
     }
@@ -211,8 +226,9 @@ impl Gate {
         self.late
     }
 
-    /// Takes the turn that was given out for `at` when the schedule was this `late`. If it is taken late, all others are
-    /// later by as much: what was missed while we were held up is not made up for by a burst.
+    /// Takes the turn that was given out for `at` when the schedule was this `late`. If it is taken
+    /// late, all others are later by as much: what was missed while we were held up is not made up
+    /// for by a burst.
     ///
     /// # Errors
     ///

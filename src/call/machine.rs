@@ -1,8 +1,9 @@
 //! One call: facts are merged in whatever order they come, and the state is derived from them.
 //!
-//! Asterisk's events about one call reach us in no guaranteed order: OriginateResponse comes before or after
-//! the channels' events, and the Hangups of the three channels come in any order. So nothing here asks what
-//! came first; each fact is kept, and what is said of the call follows from all facts known.
+//! Asterisk's events about one call reach us in no guaranteed order: OriginateResponse comes before
+//! or after the channels' events, and the Hangups of the three channels come in any order. So
+//! nothing here asks what came first; each fact is kept, and what is said of the call follows from
+//! all facts known.
 
 mod channels;
 mod ending;
@@ -27,7 +28,8 @@ use room::RoomWatch;
 /// How long after the call's end facts that are still missing are waited for.
 pub const GRACE: Duration = Duration::from_millis(500);
 
-/// How often it is told of one call that the callee came into a conference or left one. A callee does so once.
+/// How often it is told of one call that the callee came into a conference or left one. A callee
+/// does so once.
 const MAX_VISITS: u8 = 100;
 
 /// A call and all that is known of it.
@@ -37,7 +39,8 @@ pub struct Call {
     pub info: Arc<CallInfo>,
     /// When it was asked for.
     pub requested: Now,
-    /// The state in which this run adopted the call. Of the times up to there only those are known that were written down.
+    /// The state in which this run adopted the call. Of the times up to there only those are known
+    /// that were written down.
     met_as: State,
     queued: Option<Now>,
     /// `queued` is when a list of channels showed the call; Asterisk had accepted it before.
@@ -83,7 +86,8 @@ impl Call {
         }
     }
 
-    /// Adds a fact; `change` is told what follows from it, in the order in which it is to be told on.
+    /// Adds a fact; `change` is told what follows from it, in the order in which it is to be told
+    /// on.
     pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
         match fact {
             Fact::Accepted => self.reach(now, State::Queued, &mut change),
@@ -166,14 +170,18 @@ impl Call {
         self.settle(now, &mut change);
     }
 
-    /// Takes note that a channel is gone. The call is over with its `;1`, but not before its last channel has gone.
+    /// Takes note that a channel is gone. The call is over with its `;1`, but not before its last
+    /// channel has gone.
     fn lose(&mut self, now: Now, channel: CallChannel) {
         let was_over = self.over().is_some();
         let ends = match channel {
-            CallChannel::Local1 => std::mem::replace(&mut self.channels.local1, Half::Gone) != Half::Gone,
+            CallChannel::Local1 => {
+                std::mem::replace(&mut self.channels.local1, Half::Gone) != Half::Gone
+            }
             CallChannel::Local2 => {
                 let was_up = std::mem::replace(&mut self.channels.local2, Half::Gone) != Half::Gone;
-                // Without it `;1` does not stay long; one that was never seen may have gone unseen, too.
+                // Without it `;1` does not stay long; one that was never seen may have gone unseen,
+                // too.
                 was_up && (was_over || self.channels.local1 == Half::Unseen)
             }
             CallChannel::Leg(leg) => self.channels.remove_leg(leg, now.instant) && was_over,
@@ -326,8 +334,8 @@ impl Call {
         self.channels.up(before)
     }
 
-    /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by another call. No
-    /// call was made.
+    /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by
+    /// another call. No call was made.
     pub fn is_locked_out(&self) -> bool {
         self.channels.local1 == Half::Gone && !self.has_lock() && !self.is_answered()
     }
@@ -337,8 +345,9 @@ impl Call {
         self.response.is_some()
     }
 
-    /// Whether a channel that is born now for this call is a leg of it. The callee's leg is there before the answer; once
-    /// it is up, a channel born for the call is somebody else's, whom a participant was transferred to.
+    /// Whether a channel that is born now for this call is a leg of it. The callee's leg is there
+    /// before the answer; once it is up, a channel born for the call is somebody else's, whom a
+    /// participant was transferred to.
     pub fn takes_leg(&self) -> bool {
         !(self.is_answered() && self.channels.has_leg_up())
     }
@@ -365,7 +374,8 @@ impl Call {
         }
     }
 
-    /// Takes note that the call has come as far as `state`, and tells of it and of the acceptance it implies.
+    /// Takes note that the call has come as far as `state`, and tells of it and of the acceptance
+    /// it implies.
     fn reach(&mut self, now: Now, state: State, change: &mut impl FnMut(Change)) {
         if !self.is_accepted() {
             self.queued = Some(now);
@@ -383,9 +393,14 @@ impl Call {
         }
     }
 
-    /// Takes note that a list of channels shows the call answered. Unless that was known, both the moment of the answer
-    /// and what happened since have been missed.
-    fn find_answered(&mut self, now: Now, synced_until: SystemTime, change: &mut impl FnMut(Change)) {
+    /// Takes note that a list of channels shows the call answered. Unless that was known, both the
+    /// moment of the answer and what happened since have been missed.
+    fn find_answered(
+        &mut self,
+        now: Now,
+        synced_until: SystemTime,
+        change: &mut impl FnMut(Change),
+    ) {
         if self.is_answered() {
             return;
         }
@@ -398,7 +413,11 @@ impl Call {
     }
 
     fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {
-        let Some((ending, over)) = self.ending.as_ref().and_then(|ending| Some((ending, ending.over?))) else { return };
+        let Some((ending, over)) =
+            self.ending.as_ref().and_then(|ending| Some((ending, ending.over?)))
+        else {
+            return;
+        };
         let late = now.instant >= over.instant + GRACE || ending.unseen.is_some();
         if self.channels.has_leg_up() {
             if late && !self.held {

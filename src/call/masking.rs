@@ -1,9 +1,10 @@
 //! The middle of a call's own number, taken out of texts that others wrote.
 //!
-//! A gateway repeats the number in its words, bots name rooms and callers by it, in any spelling. So the digits are
-//! compared from the last one backwards, and what separates them is skipped: `8 (999) 123-45-67` holds +79991234567, as
-//! its last seven digits are there. Fewer are compared only where the number has no more; then the digits must stand alone,
-//! because a SIP status of three digits is in every text.
+//! A gateway repeats the number in its words, bots name rooms and callers by it, in any spelling.
+//! So the digits are compared from the last one backwards, and what separates them is skipped: `8
+//! (999) 123-45-67` holds +79991234567, as its last seven digits are there. Fewer are compared only
+//! where the number has no more; then the digits must stand alone, because a SIP status of three
+//! digits is in every text.
 
 use std::borrow::Cow;
 
@@ -14,8 +15,8 @@ use super::unicode::is_separator;
 /// How many of the last digits make a text hold a number.
 const TELLING: usize = 7;
 
-/// The text with `HIDDEN` in the place of the digits that a mask of this number hides. Of a number that is masked already
-/// the middle is not known, and any digits may stand there.
+/// The text with `HIDDEN` in the place of the digits that a mask of this number hides. Of a number
+/// that is masked already the middle is not known, and any digits may stand there.
 pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     let digits = number.digits();
     let hidden = hidden(digits.len());
@@ -29,7 +30,9 @@ pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     for run in runs(text) {
         for end in 1..=run.len() {
             let backwards = run[..end].iter().rev().zip(known.iter().rev());
-            let alike = backwards.take_while(|((_, digit), known)| known.is_none_or(|known| known == *digit)).count();
+            let alike = backwards
+                .take_while(|((_, digit), known)| known.is_none_or(|known| known == *digit))
+                .count();
             let matched = &run[end - alike..end];
             if alike >= needed && (known.len() >= TELLING || stands_alone(text, matched)) {
                 let first = known.len() - alike;
@@ -102,6 +105,9 @@ mod tests {
 
     #[test]
     fn masked_number_hides_what_it_may_be() {
-        assert_eq!(hide("+7999•••4567", "79991234567 or 79992224567, 1234567"), "7999•••4567 or 7999•••4567, 1234567");
+        assert_eq!(
+            hide("+7999•••4567", "79991234567 or 79992224567, 1234567"),
+            "7999•••4567 or 7999•••4567, 1234567"
+        );
     }
 }

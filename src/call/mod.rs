@@ -1,8 +1,9 @@
-//! What a call is made of: values that are parsed once, at the border, and cannot be wrong afterwards.
+//! What a call is made of: values that are parsed once, at the border, and cannot be wrong
+//! afterwards.
 //!
-//! Each of them ends up in an AMI header, and from there in a dialplan that splits on commas, `&`, `@` and
-//! `/`. The rules are those of the original API's fields, made tight enough that no value can be anything
-//! but what it is called.
+//! Each of them ends up in an AMI header, and from there in a dialplan that splits on commas, `&`,
+//! `@` and `/`. The rules are those of the original API's fields, made tight enough that no value
+//! can be anything but what it is called.
 
 mod fact;
 pub mod filter;

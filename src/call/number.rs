@@ -16,11 +16,12 @@ pub(super) const MAX_DIGITS: usize = 15;
 
 /// A callee's number in E.164: 3 to 15 digits, the first not 0, no `+`.
 ///
-/// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length survive and
-/// a map of a million numbers costs eight bytes a key. Only a number that an earlier build recorded can begin with 0.
+/// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length
+/// survive and a map of a million numbers costs eight bytes a key. Only a number that an earlier
+/// build recorded can begin with 0.
 ///
-/// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what was written down; nobody
-/// can ask for a call to one.
+/// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what
+/// was written down; nobody can ask for a call to one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
 
@@ -53,13 +54,16 @@ impl Number {
         self.0 & MASKED != 0
     }
 
-    /// The number with its middle hidden, for those who need not know it: at least three digits, and at most four at
-    /// each end are left.
+    /// The number with its middle hidden, for those who need not know it: at least three digits,
+    /// and at most four at each end are left.
     pub fn masked(self) -> Self {
         let digits = self.digits();
         let hidden = hidden(digits.len());
-        let kept = digits.char_indices().map(|(place, digit)| if hidden.contains(&place) { '0' } else { digit });
-        let guarded = kept.fold(1, |number, digit| number * 10 + u64::from(digit.to_digit(10).unwrap_or(0)));
+        let kept = digits
+            .char_indices()
+            .map(|(place, digit)| if hidden.contains(&place) { '0' } else { digit });
+        let guarded =
+            kept.fold(1, |number, digit| number * 10 + u64::from(digit.to_digit(10).unwrap_or(0)));
         Self(guarded | MASKED)
     }
 
@@ -72,8 +76,8 @@ impl Number {
         whole.masked() == masked || whole.with_zeros().is_some_and(|old| old.masked() == masked)
     }
 
-    /// All that this number can be in what this build and earlier ones wrote down: whole and masked, and both behind
-    /// `00`.
+    /// All that this number can be in what this build and earlier ones wrote down: whole and
+    /// masked, and both behind `00`.
     pub fn recorded_forms(self) -> Vec<String> {
         let whole = [Some(self), self.with_zeros()].into_iter().flatten();
         whole.flat_map(|number| [number.to_string(), number.masked().to_string()]).collect()
@@ -100,10 +104,11 @@ impl Number {
         if digits.peek() == Some(&b'0') { None } else { Self::guarded_from(digits) }
     }
 
-    /// The number that a record of these digits is of. An earlier build took `007999…` and `7999…` for two numbers, and
-    /// `0999…` for a third.
+    /// The number that a record of these digits is of. An earlier build took `007999…` and `7999…`
+    /// for two numbers, and `0999…` for a third.
     pub(super) fn recorded(digits: &[u8]) -> Option<Self> {
-        let behind_zeros = digits.strip_prefix(b"00").and_then(|rest| Self::from_digits(rest.iter().copied()));
+        let behind_zeros =
+            digits.strip_prefix(b"00").and_then(|rest| Self::from_digits(rest.iter().copied()));
         behind_zeros.or_else(|| Self::guarded(digits))
     }
 
@@ -123,7 +128,8 @@ impl Number {
         (count >= MIN_DIGITS).then_some(Self(guarded))
     }
 
-    /// The same number as an earlier build recorded it if it was asked for with `00`; none if it was too long for that.
+    /// The same number as an earlier build recorded it if it was asked for with `00`; none if it
+    /// was too long for that.
     fn with_zeros(self) -> Option<Self> {
         let digits = self.digits();
         let is_ours = !self.is_masked() && !digits.starts_with('0');
@@ -196,9 +202,14 @@ mod tests {
             assert_eq!(Number::from_record(masked), Ok(number.masked()));
             assert_eq!(Number::from_record(&number.to_string()), Ok(number));
             assert!(masked.parse::<Number>().is_err(), "nobody can be called at {masked}");
-            assert!(number.may_be(number) && number.may_be(number.masked()) && number.masked().may_be(number));
+            assert!(
+                number.may_be(number)
+                    && number.may_be(number.masked())
+                    && number.masked().may_be(number)
+            );
         }
-        let [a, b, c] = ["79991234567", "79997654567", "79991234568"].map(|n| n.parse::<Number>().unwrap());
+        let [a, b, c] =
+            ["79991234567", "79997654567", "79991234568"].map(|n| n.parse::<Number>().unwrap());
         assert!(!a.may_be(b) && a.masked().may_be(b) && !a.masked().may_be(c));
     }
 
@@ -208,7 +219,11 @@ mod tests {
         assert_eq!(Number::from_record("+00799912301"), Ok(number));
         let masked = Number::from_record("+0079•••2301").unwrap();
         assert_eq!(masked.to_string(), "+0079•••2301");
-        assert!(number.may_be(masked) && masked.may_be(number) && !masked.may_be("799912302".parse().unwrap()));
+        assert!(
+            number.may_be(masked)
+                && masked.may_be(number)
+                && !masked.may_be("799912302".parse().unwrap())
+        );
         let forms = ["+799912301", "+799•••301", "+00799912301", "+0079•••2301"];
         assert_eq!(number.recorded_forms(), forms);
         // A number of 15 digits had no room for zeros before it.

@@ -1,8 +1,9 @@
 //! How people write numbers, and which number they mean.
 //!
-//! A number is written with `+` or `00` before the country code, without either, or, where the configuration says how
-//! ([`National`]), in the national form. All of them become one [`Number`]: it is the key of the lock, of the lists and
-//! of the attempts, so that no other spelling gets past them.
+//! A number is written with `+` or `00` before the country code, without either, or, where the
+//! configuration says how ([`National`]), in the national form. All of them become one [`Number`]:
+//! it is the key of the lock, of the lists and of the attempts, so that no other spelling gets past
+//! them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -83,19 +84,27 @@ impl National {
     /// Longest prefix, in digits.
     const MAX_PREFIX: usize = 4;
 
-    /// The form of the country with this code, where this prefix stands in the place of the code and of the `+`, and this
-    /// many digits follow it. Where their count is not said, a prefix that begins with 0 may have any from 7 on, as no
-    /// other number begins with 0; any other prefix has 10, so that foreign and short numbers are not taken for national.
+    /// The form of the country with this code, where this prefix stands in the place of the code
+    /// and of the `+`, and this many digits follow it. Where their count is not said, a prefix that
+    /// begins with 0 may have any from 7 on, as no other number begins with 0; any other prefix has
+    /// 10, so that foreign and short numbers are not taken for national.
     ///
     /// # Errors
     ///
     /// Code or prefix cannot be one, or the number would be too long.
-    pub fn new(country_code: &str, prefix: &str, digits: Option<usize>) -> Result<Self, NotANationalForm> {
-        let is_digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    pub fn new(
+        country_code: &str,
+        prefix: &str,
+        digits: Option<usize>,
+    ) -> Result<Self, NotANationalForm> {
+        let is_digits = |text: &str, most| {
+            (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+        };
         let is_code = is_digits(country_code, 3) && !country_code.starts_with('0');
         // 00 begins international numbers.
         let is_prefix = is_digits(prefix, Self::MAX_PREFIX) && !prefix.starts_with("00");
-        let fits = digits.is_none_or(|digits| digits > 0 && country_code.len() + digits <= MAX_DIGITS);
+        let fits =
+            digits.is_none_or(|digits| digits > 0 && country_code.len() + digits <= MAX_DIGITS);
         if !(is_code && is_prefix && fits) {
             return Err(NotANationalForm);
         }
@@ -135,8 +144,8 @@ impl Numbering {
         self.number(&text.parse()?).ok_or(INVALID)
     }
 
-    /// Reads a number that is looked for. An earlier build also called numbers that began with 0, and they are in its
-    /// records.
+    /// Reads a number that is looked for. An earlier build also called numbers that began with 0,
+    /// and they are in its records.
     ///
     /// # Errors
     ///
@@ -194,7 +203,9 @@ mod tests {
     #[test]
     fn national_form_changes_no_other_number() {
         // A short number, foreign ones, and one too long; with + or 00 nothing is national.
-        for other in ["8123", "861012345678", "8999123456", "+89991234567", "0089991234567", "79991234567"] {
+        for other in
+            ["8123", "861012345678", "8999123456", "+89991234567", "0089991234567", "79991234567"]
+        {
             assert_eq!(russia().read(other), other.parse(), "{other}");
         }
         let germany = Numbering::new(National::new("49", "0", None).ok());
@@ -219,7 +230,8 @@ mod tests {
 
     #[test]
     fn numbers_of_earlier_records_can_be_looked_for() {
-        let sought = |text: &str| Numbering::default().read_sought(text).map(|number| number.to_string());
+        let sought =
+            |text: &str| Numbering::default().read_sought(text).map(|number| number.to_string());
         assert_eq!(sought("+00799912301").as_deref(), Ok("+799912301"));
         assert_eq!(sought("0799912301").as_deref(), Ok("+0799912301"));
         assert!(sought("12").is_err() && sought("7999@x").is_err());

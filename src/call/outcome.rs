@@ -20,7 +20,8 @@ use crate::journal::member::{Members, Value};
 pub enum Outcome {
     /// Answered, and hung up later by whoever.
     Completed,
-    /// Answered, and over before the callee came into the room. Only where a join would have been seen.
+    /// Answered, and over before the callee came into the room. Only where a join would have been
+    /// seen.
     NotJoined,
     /// Rang, and nobody picked up.
     NoAnswer,
@@ -79,8 +80,8 @@ impl Outcome {
         }
     }
 
-    /// What the Q.850 cause of the gateway's leg says of a call nobody answered; `None` where it says nothing,
-    /// as after a CANCEL of our own.
+    /// What the Q.850 cause of the gateway's leg says of a call nobody answered; `None` where it
+    /// says nothing, as after a CANCEL of our own.
     pub fn from_cause(cause: u8) -> Option<Self> {
         match cause {
             0 | 16 | 127 => None,
@@ -119,9 +120,10 @@ impl FromStr for Outcome {
     }
 }
 
-/// Whether the gateway says that Telegram rate-limits it. tg2sip has several words for that: Telegram's own, with which
-/// the call fails that goes too far, as `500 429; Too Many Requests: retry after 291` or `500 400; PEER_FLOOD`; and
-/// `500 FLOOD_WAIT 261` for those that it no longer tries (`DialTg` in its `gateway.cpp`).
+/// Whether the gateway says that Telegram rate-limits it. tg2sip has several words for that:
+/// Telegram's own, with which the call fails that goes too far, as `500 429; Too Many Requests:
+/// retry after 291` or `500 400; PEER_FLOOD`; and `500 FLOOD_WAIT 261` for those that it no longer
+/// tries (`DialTg` in its `gateway.cpp`).
 pub fn is_flood_wait(tech: &str) -> bool {
     ["FLOOD", "Too Many Requests"].iter().any(|words| tech.contains(words))
 }
@@ -173,38 +175,52 @@ impl End {
     pub fn flood_wait_seconds(&self) -> Option<u32> {
         let tech = self.tech.as_deref()?;
         let (_, wait) = tech.split_once("FLOOD_WAIT").or_else(|| tech.split_once("retry after"))?;
-        wait.trim_start_matches([' ', '_']).split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+        wait.trim_start_matches([' ', '_'])
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
     }
 
-    /// How long it rang at least and at most, where [`ring`](Self::ring) is not known and this much is.
+    /// How long it rang at least and at most, where [`ring`](Self::ring) is not known and this much
+    /// is.
     pub fn ring_bounds(&self) -> Option<Bounds> {
         let Moments { ringing, answered, .. } = self.moments;
         let from = ringing.filter(|_| self.ring.is_none())?;
         match (answered, self.unseen) {
             // The answer was found later.
-            (Some(answered), _) => Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) }),
-            (None, Some((after, before))) => Some(Bounds { min: since(from, after), max: Some(since(from, before)) }),
+            (Some(answered), _) => {
+                Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) })
+            }
+            (None, Some((after, before))) => {
+                Some(Bounds { min: since(from, after), max: Some(since(from, before)) })
+            }
             (None, None) => None,
         }
     }
 
-    /// How long they talked at least and at most, where [`talk`](Self::talk) is not known and this much is.
+    /// How long they talked at least and at most, where [`talk`](Self::talk) is not known and this
+    /// much is.
     pub fn talk_bounds(&self) -> Option<Bounds> {
         let Moments { queued, ringing, answered, ended, .. } = self.moments;
         let answered = answered.filter(|_| self.talk.is_none())?;
-        // Where the ringing is known, the answer was seen. Else the callee answered at any time since the step before; a
-        // step of the same moment was found in the same list.
+        // Where the ringing is known, the answer was seen. Else the callee answered at any time
+        // since the step before; a step of the same moment was found in the same list.
         let before_it = ringing.or(queued.filter(|queued| *queued < answered));
         let earliest = if self.ring.is_some() { Some(answered) } else { before_it };
         let (after, before) = self.unseen.or(ended.map(|ended| (ended, ended)))?;
-        Some(Bounds { min: since(answered, after), max: earliest.map(|earliest| since(earliest, before)) })
+        Some(Bounds {
+            min: since(answered, after),
+            max: earliest.map(|earliest| since(earliest, before)),
+        })
     }
 
     /// Puts the members that `call.ended` adds to its record.
     pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
         let cause = self.cause.as_ref();
         members.put("outcome", Value::Text(self.outcome.as_str()))?;
-        members.put("cause", cause.map_or(Value::Null, |cause| Value::Number(cause.code.into())))?;
+        members
+            .put("cause", cause.map_or(Value::Null, |cause| Value::Number(cause.code.into())))?;
         members.put("cause_text", Value::text_or_null(cause.map(|cause| &*cause.text)))?;
         if let Some(tech) = &self.tech {
             members.put("gateway_reply", Value::Text(tech))?;
@@ -272,7 +288,10 @@ mod tests {
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));
         // As our dialplan sends it up, without the punctuation.
-        assert_eq!(end(Some("SIP 500 429 Too Many Requests retry after 7")).flood_wait_seconds(), Some(7));
+        assert_eq!(
+            end(Some("SIP 500 429 Too Many Requests retry after 7")).flood_wait_seconds(),
+            Some(7)
+        );
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT")).flood_wait_seconds(), None);
         assert_eq!(end(Some("SIP 500 400 PEER_FLOOD")).flood_wait_seconds(), None);
         assert_eq!(end(Some("SIP 486 Busy")).flood_wait_seconds(), None);

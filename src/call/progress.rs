@@ -17,7 +17,8 @@ pub struct Progress {
     pub state: State,
     /// When it reached its states, where that is known.
     pub moments: Moments,
-    /// The answer was found in a list of channels: it was at `moments.answered` at the latest, and after this time.
+    /// The answer was found in a list of channels: it was at `moments.answered` at the latest, and
+    /// after this time.
     pub answered_after: Option<SystemTime>,
 }
 
@@ -36,7 +37,8 @@ impl Progress {
         Self { state, moments: Moments::default(), answered_after: None }
     }
 
-    /// The call reaches `state` at `time`, if the time is known. A callee who comes back to the conference has not left it.
+    /// The call reaches `state` at `time`, if the time is known. A callee who comes back to the
+    /// conference has not left it.
     pub fn reach(&mut self, state: State, time: Option<SystemTime>) {
         self.state = state;
         let Moments { queued, ringing, answered, joined, left, .. } = &mut self.moments;
@@ -55,8 +57,13 @@ impl Progress {
         members.put("state", Value::Text(self.state.as_str()))?;
         members.put("requested", Value::Shown(&format_rfc3339_millis(id.time())))?;
         let Moments { queued, ringing, answered, joined, left, .. } = self.moments;
-        let times =
-            [("queued", queued), ("ringing", ringing), ("answered", answered), ("joined", joined), ("left", left)];
+        let times = [
+            ("queued", queued),
+            ("ringing", ringing),
+            ("answered", answered),
+            ("joined", joined),
+            ("left", left),
+        ];
         for (name, time) in times.into_iter().chain([("answered_after", self.answered_after)]) {
             if let Some(time) = time {
                 members.put(name, Value::Shown(&format_rfc3339_millis(time)))?;

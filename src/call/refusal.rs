@@ -9,7 +9,8 @@ use super::CallId;
 /// Why a call is not made. Nothing rang, and nothing will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The number is in a call already: in this one, or in one of another daemon on the same Asterisk.
+    /// The number is in a call already: in this one, or in one of another daemon on the same
+    /// Asterisk.
     InProgress {
         /// The call in progress, if it is ours.
         by: Option<CallId>,
@@ -95,7 +96,9 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::InProgress { .. } => f.write_str("call already in progress"),
             Refusal::LinkDown(reason) => write!(f, "Asterisk is not reachable: {reason}"),
-            Refusal::NotAllowed { of_key: None } => f.write_str("phone_number: this number must not be called"),
+            Refusal::NotAllowed { of_key: None } => {
+                f.write_str("phone_number: this number must not be called")
+            }
             Refusal::NotAllowed { of_key: Some(key) } => {
                 write!(f, "phone_number: this number must not be called with key {key}")
             }

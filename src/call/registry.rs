@@ -34,8 +34,8 @@ pub struct Registry {
     calls: Slab<Entry>,
     by_id: HashMap<CallId, usize>,
     by_number: HashMap<Number, usize>,
-    /// Further live calls to a number that a newer one has: another daemon called it while only a leg was left here, and
-    /// this daemon adopted that call.
+    /// Further live calls to a number that a newer one has: another daemon called it while only a
+    /// leg was left here, and this daemon adopted that call.
     displaced: Vec<(Number, usize)>,
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
@@ -61,7 +61,8 @@ struct Entry {
 }
 
 impl Registry {
-    /// The call that has this number, or may have it: of one that an earlier run made, a masked log file hides digits.
+    /// The call that has this number, or may have it: of one that an earlier run made, a masked log
+    /// file hides digits.
     pub fn holder(&self, number: Number) -> Option<CallId> {
         let key = self.by_number.get(&number).or_else(|| self.by_number.get(&number.masked()));
         key.map(|&key| self.calls[key].call.info.id)
@@ -76,8 +77,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes over a call of an earlier run of the daemon. If Asterisk has accepted it, its number is its own even if an
-    /// older call has not ended.
+    /// Takes over a call of an earlier run of the daemon. If Asterisk has accepted it, its number
+    /// is its own even if an older call has not ended.
     pub fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
         if !self.by_id.contains_key(&info.id) {
             let requested = now.back_to(info.id.time());
@@ -87,7 +88,8 @@ impl Registry {
         }
     }
 
-    /// Takes note of the number of a call of which only the masked one was known, as a log file had it.
+    /// Takes note of the number of a call of which only the masked one was known, as a log file had
+    /// it.
     pub fn identify(&mut self, id: CallId, number: Number) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let info = &mut self.calls[key].call.info;
@@ -165,22 +167,32 @@ impl Registry {
     /// Whether nothing of any call is left in any index.
     #[cfg(test)]
     pub fn holds_nothing(&self) -> bool {
-        let indexes =
-            [self.by_id.len(), self.by_number.len(), self.by_leg.len(), self.deadlines.len(), self.by_key.len()];
+        let indexes = [
+            self.by_id.len(),
+            self.by_number.len(),
+            self.by_leg.len(),
+            self.deadlines.len(),
+            self.by_key.len(),
+        ];
         self.is_empty()
             && self.displaced.is_empty()
             && indexes == [0; 5]
             && self.by_state.iter().all(|count| *count == 0)
     }
 
-    /// Whether `number` was freed a short while ago, so that the lock of its last call may linger in Asterisk.
+    /// Whether `number` was freed a short while ago, so that the lock of its last call may linger
+    /// in Asterisk.
     pub fn freed_lately(&self, now: Now, number: Number) -> bool {
         let is_late = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
-        self.freed.iter().rev().take_while(|(at, _)| is_late(*at)).any(|(_, freed)| *freed == number)
+        self.freed
+            .iter()
+            .rev()
+            .take_while(|(at, _)| is_late(*at))
+            .any(|(_, freed)| *freed == number)
     }
 
-    /// Records that a new link is up: events of the live calls may have been missed, and whether join events arrive is
-    /// not known yet.
+    /// Records that a new link is up: events of the live calls may have been missed, and whether
+    /// join events arrive is not known yet.
     pub fn begin_link(&mut self) {
         self.joins_arrive = false;
         for (_, entry) in &mut self.calls {
@@ -260,7 +272,9 @@ impl Registry {
         self.displaced.retain(|(_, displaced)| *displaced != key);
         if self.by_number.get(&number) == Some(&key) {
             match self.displaced.iter().position(|(displaced, _)| *displaced == number) {
-                Some(older) => _ = self.by_number.insert(number, self.displaced.swap_remove(older).1),
+                Some(older) => {
+                    _ = self.by_number.insert(number, self.displaced.swap_remove(older).1)
+                }
                 None => _ = self.by_number.remove(&number),
             }
         }

@@ -1,6 +1,7 @@
 //! Room, caller id and language: text that holds nothing but what it is called.
 //!
-//! Input that can be made safe is made safe and taken; input that would mean something else is refused.
+//! Input that can be made safe is made safe and taken; input that would mean something else is
+//! refused.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +20,8 @@ pub const MAX_TEXT: usize = 64;
 /// Longest language tag, in bytes: what RFC 5646 (4.4.1) asks applications to have room for.
 pub const MAX_LANG: usize = 35;
 
-/// Makes a string type that `FromStr` checks, `as_str` reads and `Display` prints as it is. `$take` makes of a text what
-/// is kept of it, or refuses it.
+/// Makes a string type that `FromStr` checks, `as_str` reads and `Display` prints as it is. `$take`
+/// makes of a text what is kept of it, or refuses it.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $take:path) => {
         $(#[$doc])*
@@ -52,8 +53,9 @@ macro_rules! checked_text {
 }
 
 checked_text!(
-    /// A ConfBridge room, in NFC. It becomes the extension of `conf-in`, so it must not be one that Asterisk itself
-    /// jumps to (`h`, `failed`, …), nor hold what `ConfBridge(${EXTEN})` would split on.
+    /// A ConfBridge room, in NFC. It becomes the extension of `conf-in`, so it must not be one that
+    /// Asterisk itself jumps to (`h`, `failed`, …), nor hold what `ConfBridge(${EXTEN})` would
+    /// split on.
     Room,
     "room_name",
     "must be 1 to 64 bytes of letters, digits, single spaces, _ - . # + and *, and none of a e h i o s t T fax talk failed",
@@ -61,7 +63,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// How the subscriber is presented, in NFC; written to Asterisk as `CallerID: <…>`, or not at all if it is empty.
+    /// How the subscriber is presented, in NFC; written to Asterisk as `CallerID: <…>`, or not at
+    /// all if it is empty.
     CallerId,
     "caller_id",
     "must not hold line breaks or control characters",
@@ -69,8 +72,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// The language of the prompts, the channel variable `LANG`. In AMI's `Variable:` a comma would start
-    /// another variable, and a name ending in `)` would write a dialplan function.
+    /// The language of the prompts, the channel variable `LANG`. In AMI's `Variable:` a comma would
+    /// start another variable, and a name ending in `)` would write a dialplan function.
     Lang,
     "lang",
     "must be a language tag: 2 or 3 letters, then groups of - or _ and 2 to 8 letters or digits",
@@ -78,8 +81,8 @@ checked_text!(
 );
 
 impl Room {
-    /// Reads a room as it was written down, where the number of the call may be masked. An earlier build also took rooms
-    /// that Asterisk takes for its special extensions.
+    /// Reads a room as it was written down, where the number of the call may be masked. An earlier
+    /// build also took rooms that Asterisk takes for its special extensions.
     ///
     /// # Errors
     ///
@@ -122,14 +125,16 @@ fn room(text: &str) -> Option<Cow<'_, str>> {
 /// The text in NFC, if a room can be called so.
 fn room_text(text: &str) -> Option<Cow<'_, str>> {
     let name = nfc(text.trim());
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '#' | '+' | '*' | ' ');
+    let is_plain =
+        |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '#' | '+' | '*' | ' ');
     let fits = (1..=MAX_TEXT).contains(&name.len())
         && name.chars().enumerate().all(|(place, c)| is_plain(c) || (place > 0 && is_mark(c)))
         && !name.contains("  ");
     fits.then_some(name)
 }
 
-/// A display name must not make a call fail: what Asterisk or a dialplan could take for more than text becomes a space.
+/// A display name must not make a call fail: what Asterisk or a dialplan could take for more than
+/// text becomes a space.
 fn caller_id(text: &str) -> Option<Cow<'_, str>> {
     const MEANT: &str = "<>\"\\;,&|${}[]";
     let text = text.trim();
@@ -138,7 +143,9 @@ fn caller_id(text: &str) -> Option<Cow<'_, str>> {
     }
     let text = nfc(text);
     let is_space = |c: char| c.is_whitespace() || MEANT.contains(c) || is_invisible(c);
-    let is_kept = !text.contains(|c| c != ' ' && is_space(c)) && !text.contains("  ") && text.len() <= MAX_TEXT;
+    let is_kept = !text.contains(|c| c != ' ' && is_space(c))
+        && !text.contains("  ")
+        && text.len() <= MAX_TEXT;
     if is_kept {
         return Some(text);
     }
@@ -157,7 +164,8 @@ fn lang(text: &str) -> Option<Cow<'_, str>> {
     let fits = text.len() <= MAX_LANG
         && (2..=3).contains(&first.len())
         && first.bytes().all(|b| b.is_ascii_alphabetic())
-        && groups.all(|g| (2..=8).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_alphanumeric()));
+        && groups
+            .all(|g| (2..=8).contains(&g.len()) && g.bytes().all(|b| b.is_ascii_alphanumeric()));
     fits.then_some(Cow::Borrowed(text))
 }
 
@@ -170,9 +178,21 @@ mod tests {
     #[test]
     fn room_is_taken_as_it_is() {
         let long = "x".repeat(64);
-        for good in
-            ["R1", "КОМНАТА1", "a.b_c-d", "1", "H", "failed2", "Room 1", "#5", "+1", "*", "a+b*c#", "हिन्दी", &long]
-        {
+        for good in [
+            "R1",
+            "КОМНАТА1",
+            "a.b_c-d",
+            "1",
+            "H",
+            "failed2",
+            "Room 1",
+            "#5",
+            "+1",
+            "*",
+            "a+b*c#",
+            "हिन्दी",
+            &long,
+        ] {
             assert_eq!(good.parse::<Room>().map(|room| room.to_string()), Ok(good.to_owned()));
         }
         assert_eq!(" R1\u{a0}\n".parse::<Room>().unwrap().as_str(), "R1");
@@ -245,13 +265,18 @@ mod tests {
             ("<>", ""),
             (" \u{200e} ", ""),
         ] {
-            assert_eq!(text.parse::<CallerId>().map(|id| id.to_string()), Ok(kept.to_owned()), "{text:?}");
+            assert_eq!(
+                text.parse::<CallerId>().map(|id| id.to_string()),
+                Ok(kept.to_owned()),
+                "{text:?}"
+            );
         }
         let long: CallerId = "я".repeat(40).parse().unwrap();
         assert_eq!(long.as_str(), "я".repeat(32));
         let ends_in_space: CallerId = format!("{} tail", "x".repeat(63)).parse().unwrap();
         assert_eq!(ends_in_space.as_str(), "x".repeat(63));
-        for bad in ["a\nb", "a\rb", "a\0b", "a\tb", "a\u{85}b", "a\u{9b}b", "a\u{2028}b", "\u{7f}a"] {
+        for bad in ["a\nb", "a\rb", "a\0b", "a\tb", "a\u{85}b", "a\u{9b}b", "a\u{2028}b", "\u{7f}a"]
+        {
             assert!(bad.parse::<CallerId>().is_err(), "{bad:?}");
         }
     }
@@ -261,7 +286,9 @@ mod tests {
         for good in ["ru", "eng", "pt-BR", "zh_Hans_CN", " ru "] {
             assert!(good.parse::<Lang>().is_ok(), "{good:?}");
         }
-        for bad in ["", "r", "russ", "ru-", "ru-x", "ru,X=1", "FILE(/tmp/x)", "ru=1", "ру", "en--US"] {
+        for bad in
+            ["", "r", "russ", "ru-", "ru-x", "ru,X=1", "FILE(/tmp/x)", "ru=1", "ру", "en--US"]
+        {
             assert!(bad.parse::<Lang>().is_err(), "{bad:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Classes of characters that the rules for the fields name, and the composed form (NFC) that names are kept in.
+//! Classes of characters that the rules for the fields name, and the composed form (NFC) that names
+//! are kept in.
 
 use std::borrow::Cow;
 
@@ -12,8 +13,8 @@ pub(super) fn nfc(text: &str) -> Cow<'_, str> {
 
 /// Whether the character shows nothing, or changes the direction of what stands beside it.
 ///
-/// Format characters (Cf), to which all bidi controls belong, and the rest of Default_Ignorable_Code_Point in
-/// `DerivedCoreProperties.txt` of Unicode 16.
+/// Format characters (Cf), to which all bidi controls belong, and the rest of
+/// Default_Ignorable_Code_Point in `DerivedCoreProperties.txt` of Unicode 16.
 pub fn is_invisible(c: char) -> bool {
     !c.is_ascii()
         && (c.general_category() == GeneralCategory::Format
@@ -28,20 +29,24 @@ pub fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether people write the character between the digits of a number: a space, a dash, something invisible, or one of
-/// `. ( ) /`. A control character, and so a line break, is none of them.
+/// Whether people write the character between the digits of a number: a space, a dash, something
+/// invisible, or one of `. ( ) /`. A control character, and so a line break, is none of them.
 ///
-/// Dashes are those of the property Dash in `PropList.txt` of Unicode 16 and U+02D7, the modifier letter.
+/// Dashes are those of the property Dash in `PropList.txt` of Unicode 16 and U+02D7, the modifier
+/// letter.
 pub(super) fn is_separator(c: char) -> bool {
     if c.is_ascii() {
         return matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');
     }
-    matches!(c.general_category(), GeneralCategory::SpaceSeparator | GeneralCategory::DashPunctuation)
-        || matches!(c, '\u{2d7}' | '\u{2053}' | '\u{207b}' | '\u{208b}' | '\u{2212}')
+    matches!(
+        c.general_category(),
+        GeneralCategory::SpaceSeparator | GeneralCategory::DashPunctuation
+    ) || matches!(c, '\u{2d7}' | '\u{2053}' | '\u{207b}' | '\u{208b}' | '\u{2212}')
         || is_invisible(c)
 }
 
-/// Whether the character belongs to the letter or digit before it, as the vowel signs of Indic scripts do.
+/// Whether the character belongs to the letter or digit before it, as the vowel signs of Indic
+/// scripts do.
 pub(super) fn is_mark(c: char) -> bool {
     unicode_normalization::char::is_combining_mark(c) && !is_invisible(c)
 }
@@ -52,8 +57,10 @@ mod tests {
 
     #[test]
     fn bidi_controls_and_zero_width_characters_are_invisible() {
-        let bidi = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'];
-        for c in bidi.into_iter().chain(['\u{200b}', '\u{200d}', '\u{feff}', '\u{ad}', '\u{e0041}']) {
+        let bidi =
+            ['\u{61c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}'];
+        for c in bidi.into_iter().chain(['\u{200b}', '\u{200d}', '\u{feff}', '\u{ad}', '\u{e0041}'])
+        {
             assert!(is_invisible(c), "{c:?}");
         }
         for c in ['a', ' ', '\u{a0}', '-', '\n', 'я', '\u{301}', '😀'] {

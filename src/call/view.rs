@@ -50,8 +50,13 @@ impl Serialize for CallView {
         map.serialize_entry("stale", &self.stale)?;
         map.serialize_entry("requested", &rfc3339(self.requested))?;
         let Moments { queued, ringing, answered, joined, left, ended } = self.moments;
-        let moments =
-            [("queued", queued), ("ringing", ringing), ("answered", answered), ("joined", joined), ("left", left)];
+        let moments = [
+            ("queued", queued),
+            ("ringing", ringing),
+            ("answered", answered),
+            ("joined", joined),
+            ("left", left),
+        ];
         for (name, moment) in moments.into_iter().chain([("ended", ended)]) {
             map.serialize_entry(name, &moment.map(rfc3339))?;
         }

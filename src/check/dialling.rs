@@ -13,13 +13,19 @@ const NUMBER: &str = "79990001000";
 const MAX_DEVICES: usize = 16;
 
 /// Looks at the context that dials, and at what it dials.
-pub(super) async fn look(config: &Config, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+pub(super) async fn look(
+    config: &Config,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
     let context = config.originate.channel.rsplit_once('@').map_or("", |(_, context)| context);
     let context = context.split('/').next().unwrap_or_default();
     let dialplan = match probe.dialplan(context).await? {
         Listing::Listed(dialplan) => dialplan,
         Listing::Missing => {
-            let text = format!("originate.channel's {context} is not in the dialplan: see asterisk/extensions.conf");
+            let text = format!(
+                "originate.channel's {context} is not in the dialplan: see asterisk/extensions.conf"
+            );
             report.line(Verdict::Failure, &text);
             return Ok(());
         }
@@ -36,18 +42,22 @@ pub(super) async fn look(config: &Config, probe: &mut Probe, report: &mut Report
     look_at_steps(context, &dialplan, probe, report).await?;
     let devices = dialled(&dialplan);
     if devices.is_empty() && !dialplan.leads_elsewhere() {
-        let text = format!("extensions.conf: [{context}] dials nobody; write Dial(PJSIP/+${{EXTEN}}@telegram)");
+        let text = format!(
+            "extensions.conf: [{context}] dials nobody; write Dial(PJSIP/+${{EXTEN}}@telegram)"
+        );
         report.line(Verdict::Failure, &text);
     } else if devices.is_empty() {
-        report.line(Verdict::Note, &format!("[{context}] dials elsewhere: its gateway is not looked at"));
+        report.line(
+            Verdict::Note,
+            &format!("[{context}] dials elsewhere: its gateway is not looked at"),
+        );
     }
     for device in devices {
         match device {
             Device::Pjsip(endpoint) => look_at_pjsip(&endpoint, context, probe, report).await?,
             Device::Sip(peer) => look_at_sip(&peer, context, probe, report).await?,
-            Device::Other(text) => {
-                report.line(Verdict::Note, &format!("{text}, which [{context}] dials: not looked at"))
-            }
+            Device::Other(text) => report
+                .line(Verdict::Note, &format!("{text}, which [{context}] dials: not looked at")),
         }
     }
     look_at_hangup_handler(context, &dialplan, probe, report).await
@@ -77,17 +87,20 @@ async fn look_at_number(
             exists,
             &format!("[{context}] takes numbers such as {number}"),
             Verdict::Failure,
-            &format!("extensions.conf: [{context}] has no extension for {number}; write exten => _X.,1,…"),
+            &format!(
+                "extensions.conf: [{context}] has no extension for {number}; write exten => _X.,1,…"
+            ),
         ),
-        None => {
-            report.line(Verdict::Note, &format!("[{context}] may not take numbers such as {number}: not looked at"))
-        }
+        None => report.line(
+            Verdict::Note,
+            &format!("[{context}] may not take numbers such as {number}: not looked at"),
+        ),
     }
     Ok(())
 }
 
-/// Looks at an endpoint of `pjsip.conf`: `DEVICE_STATE` is `INVALID` if it does not exist, `PJSIP_DIAL_CONTACTS` is empty
-/// if it has no address to send to.
+/// Looks at an endpoint of `pjsip.conf`: `DEVICE_STATE` is `INVALID` if it does not exist,
+/// `PJSIP_DIAL_CONTACTS` is empty if it has no address to send to.
 async fn look_at_pjsip(
     endpoint: &str,
     context: &str,
@@ -95,13 +108,21 @@ async fn look_at_pjsip(
     report: &mut Report,
 ) -> Result<(), ProbeError> {
     if probe.holds("IFMODULE(chan_pjsip.so)").await? == Some(false) {
-        let text = format!("[{context}] dials PJSIP/…@{endpoint}, but chan_pjsip.so is not loaded: see modules.conf");
+        let text = format!(
+            "[{context}] dials PJSIP/…@{endpoint}, but chan_pjsip.so is not loaded: see modules.conf"
+        );
         report.line(Verdict::Failure, &text);
         return Ok(());
     }
-    let state = probe.value(&format!("DEVICE_STATE(PJSIP/{endpoint})")).await?.filter(|state| !state.is_empty());
+    let state = probe
+        .value(&format!("DEVICE_STATE(PJSIP/{endpoint})"))
+        .await?
+        .filter(|state| !state.is_empty());
     let Some(state) = state else {
-        report.line(Verdict::Note, &format!("the endpoint {endpoint}, which [{context}] dials: not looked at"));
+        report.line(
+            Verdict::Note,
+            &format!("the endpoint {endpoint}, which [{context}] dials: not looked at"),
+        );
         return Ok(());
     };
     if state == "INVALID" {
@@ -114,7 +135,8 @@ async fn look_at_pjsip(
     }
     let contacts = probe.value(&format!("PJSIP_DIAL_CONTACTS({endpoint})")).await?;
     match (contacts.as_deref(), &*state) {
-        (None, _) => report.line(Verdict::Note, &format!("the endpoint {endpoint}: its address is not looked at")),
+        (None, _) => report
+            .line(Verdict::Note, &format!("the endpoint {endpoint}: its address is not looked at")),
         (Some(""), _) => {
             let text = format!(
                 "pjsip.conf: the endpoint {endpoint} has no address to call, so no call gets through; write \
@@ -123,16 +145,25 @@ async fn look_at_pjsip(
             report.line(Verdict::Failure, &text);
         }
         (Some(contacts), "UNAVAILABLE") => {
-            let text = format!("pjsip.conf: the endpoint {endpoint} does not answer at {contacts}: is the gateway up?");
+            let text = format!(
+                "pjsip.conf: the endpoint {endpoint} does not answer at {contacts}: is the gateway up?"
+            );
             report.line(Verdict::Warning, &text);
         }
-        (Some(contacts), _) => report.line(Verdict::Ok, &format!("the endpoint {endpoint} is there: {contacts}")),
+        (Some(contacts), _) => {
+            report.line(Verdict::Ok, &format!("the endpoint {endpoint} is there: {contacts}"))
+        }
     }
     Ok(())
 }
 
 /// Looks at a peer of `sip.conf`, which Asterisk before 21 may have.
-async fn look_at_sip(peer: &str, context: &str, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+async fn look_at_sip(
+    peer: &str,
+    context: &str,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
     match probe.holds("IFMODULE(chan_sip.so)").await? {
         Some(true) => {}
         Some(false) => {
@@ -144,7 +175,10 @@ async fn look_at_sip(peer: &str, context: &str, probe: &mut Probe, report: &mut 
             return Ok(());
         }
         None => {
-            report.line(Verdict::Note, &format!("the peer {peer}, which [{context}] dials: not looked at"));
+            report.line(
+                Verdict::Note,
+                &format!("the peer {peer}, which [{context}] dials: not looked at"),
+            );
             return Ok(());
         }
     }
@@ -153,7 +187,9 @@ async fn look_at_sip(peer: &str, context: &str, probe: &mut Probe, report: &mut 
         state != "INVALID",
         &format!("the peer {peer} is there"),
         Verdict::Failure,
-        &format!("sip.conf: there is no peer {peer}, which [{context}] dials: see asterisk/README.md"),
+        &format!(
+            "sip.conf: there is no peer {peer}, which [{context}] dials: see asterisk/README.md"
+        ),
     );
     Ok(())
 }
@@ -165,7 +201,8 @@ async fn look_at_hangup_handler(
     probe: &mut Probe,
     report: &mut Report,
 ) -> Result<(), ProbeError> {
-    let handler = dialplan.steps.iter().find_map(|step| step.arguments.split_once("hangup_handler_push)="));
+    let handler =
+        dialplan.steps.iter().find_map(|step| step.arguments.split_once("hangup_handler_push)="));
     let Some((_, target)) = handler else {
         let text = format!(
             "extensions.conf: [{context}] has no hangup handler, so a flood wait shows as congestion; write \

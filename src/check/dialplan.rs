@@ -1,4 +1,5 @@
-//! The part of a dialplan that calls run through, as `ShowDialPlan` lists it, and what can be read off it.
+//! The part of a dialplan that calls run through, as `ShowDialPlan` lists it, and what can be read
+//! off it.
 
 use crate::ami::frame::Frame;
 
@@ -19,7 +20,8 @@ const APPLICATIONS: [&str; 13] = [
     "WaitExten",
 ];
 
-/// Names shorter than this are not compared: another real application may differ from them by a letter.
+/// Names shorter than this are not compared: another real application may differ from them by a
+/// letter.
 const MIN_COMPARED: usize = 4;
 
 /// The modules that applications and functions of the samples come from.
@@ -85,22 +87,30 @@ pub(super) struct Dialplan {
 }
 
 impl Dialplan {
-    /// The steps that run this application, or are meant to. Asterisk does not regard the case of its name.
+    /// The steps that run this application, or are meant to. Asterisk does not regard the case of
+    /// its name.
     pub(super) fn running<'a>(&'a self, application: &'a str) -> impl Iterator<Item = &'a Step> {
-        let is_meant = move |name: &str| name.eq_ignore_ascii_case(application) || meant_by(name) == Some(application);
+        let is_meant = move |name: &str| {
+            name.eq_ignore_ascii_case(application) || meant_by(name) == Some(application)
+        };
         self.steps.iter().filter(move |step| is_meant(&step.application))
     }
 
     /// Whether a call may go on in steps that are not listed here.
     pub(super) fn leads_elsewhere(&self) -> bool {
-        const JUMPS: [&str; 8] = ["AGI", "Gosub", "GosubIf", "Goto", "GotoIf", "GotoIfTime", "Macro", "Stasis"];
-        let jumps = |step: &Step| JUMPS.iter().any(|jump| step.application.eq_ignore_ascii_case(jump));
+        const JUMPS: [&str; 8] =
+            ["AGI", "Gosub", "GosubIf", "Goto", "GotoIf", "GotoIfTime", "Macro", "Stasis"];
+        let jumps =
+            |step: &Step| JUMPS.iter().any(|jump| step.application.eq_ignore_ascii_case(jump));
         self.is_partial || self.steps.iter().any(jumps)
     }
 
     /// The last step of an extension that has this very name; none if only a pattern matches it.
     pub(super) fn last_of(&self, extension: &str) -> Option<&Step> {
-        self.steps.iter().filter(|step| step.extension == extension).max_by_key(|step| step.priority)
+        self.steps
+            .iter()
+            .filter(|step| step.extension == extension)
+            .max_by_key(|step| step.priority)
     }
 
     /// Steps whose application has a misspelt name, each with the name that is meant.
@@ -123,13 +133,16 @@ impl Dialplan {
 
 /// The application that a name close to its own stands for.
 fn meant_by(name: &str) -> Option<&'static str> {
-    if name.len() < MIN_COMPARED || APPLICATIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+    if name.len() < MIN_COMPARED
+        || APPLICATIONS.iter().any(|known| known.eq_ignore_ascii_case(name))
+    {
         return None;
     }
     let name = name.to_ascii_lowercase();
     APPLICATIONS.into_iter().find(|known| {
         let most = if known.len() < 6 { 1 } else { 2 };
-        known.len() >= MIN_COMPARED && strsim::osa_distance(&known.to_ascii_lowercase(), &name) <= most
+        known.len() >= MIN_COMPARED
+            && strsim::osa_distance(&known.to_ascii_lowercase(), &name) <= most
     })
 }
 
@@ -151,8 +164,12 @@ pub(super) fn devices(arguments: &str) -> Vec<Device> {
 }
 
 fn device(text: &str) -> Device {
-    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
-    let Some((technology, rest)) = text.split_once('/') else { return Device::Other(text.to_owned()) };
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+    };
+    let Some((technology, rest)) = text.split_once('/') else {
+        return Device::Other(text.to_owned());
+    };
     let first = rest.split('/').next().unwrap_or_default();
     let name = first.rsplit_once('@').map_or(first, |(_, name)| name);
     match technology.to_ascii_uppercase().as_str() {

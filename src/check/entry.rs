@@ -8,9 +8,13 @@ use crate::config::Config;
 /// A room that stands for all: any room is an extension of the context.
 const ROOM: &str = "originatord-check";
 
-/// The extensions that Asterisk goes to by itself, and what happens if a pattern for rooms matches them instead.
+/// The extensions that Asterisk goes to by itself, and what happens if a pattern for rooms matches
+/// them instead.
 const SPECIAL: [(&str, &str); 3] = [
-    ("failed", "after a failed call a ghost joins a room of that name, and the number stays blocked meanwhile"),
+    (
+        "failed",
+        "after a failed call a ghost joins a room of that name, and the number stays blocked meanwhile",
+    ),
     ("h", "whoever has hung up goes through the conference entry again"),
     ("T", "a call that reaches its absolute timeout enters a room of that name"),
 ];
@@ -19,17 +23,25 @@ const SPECIAL: [(&str, &str); 3] = [
 const ENDS: [&str; 5] = ["Busy", "Congestion", "Goto", "Hangup", "Return"];
 
 /// Looks at the context that an answered callee enters.
-pub(super) async fn look(config: &Config, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+pub(super) async fn look(
+    config: &Config,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
     let context = &*config.originate.context;
     let dialplan = match probe.dialplan(context).await? {
         Listing::Listed(dialplan) => dialplan,
         Listing::Missing => {
-            let text = format!("originate.context {context} is not in the dialplan: see asterisk/extensions.conf");
+            let text = format!(
+                "originate.context {context} is not in the dialplan: see asterisk/extensions.conf"
+            );
             report.line(Verdict::Failure, &text);
             return Ok(());
         }
         Listing::Unlisted => {
-            let text = format!("originate.context {context}: not looked at, as the user may not list the dialplan");
+            let text = format!(
+                "originate.context {context}: not looked at, as the user may not list the dialplan"
+            );
             report.line(Verdict::Warning, &text);
             return Ok(());
         }
@@ -54,7 +66,12 @@ pub(super) async fn look(config: &Config, probe: &mut Probe, report: &mut Report
     Ok(())
 }
 
-async fn look_at_room(context: &str, priority: u32, probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+async fn look_at_room(
+    context: &str,
+    priority: u32,
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
     match probe.holds(&format!("DIALPLAN_EXISTS({context},{ROOM},{priority})")).await? {
         Some(exists) => report.expect(
             exists,
@@ -96,10 +113,13 @@ pub(super) async fn look_at_steps(
 
 fn look_at_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
     if let Some(step) = dialplan.running("ConfBridge").next() {
-        let text = format!("[{context}] leads into a conference at {},{}", step.extension, step.priority);
+        let text =
+            format!("[{context}] leads into a conference at {},{}", step.extension, step.priority);
         report.line(Verdict::Ok, &text);
     } else if dialplan.leads_elsewhere() {
-        let text = format!("[{context}] goes on in other contexts: not looked at whether it leads into a conference");
+        let text = format!(
+            "[{context}] goes on in other contexts: not looked at whether it leads into a conference"
+        );
         report.line(Verdict::Note, &text);
     } else {
         let text = format!(
@@ -128,15 +148,21 @@ async fn look_at_special(
         Some(last) => last.priority.saturating_add(1),
         None => 1,
     };
-    let problem = match probe.holds(&format!("DIALPLAN_EXISTS({context},{extension},{next})")).await? {
-        Some(true) if next == 1 => format!("has no extension {extension}, and its pattern matches it"),
-        Some(true) => format!("{extension} does not end after its step {}, and its pattern goes on", next - 1),
-        Some(false) => return Ok(()),
-        None => {
-            report.line(Verdict::Note, &format!("[{context}] {extension}: not looked at"));
-            return Ok(());
-        }
-    };
+    let problem =
+        match probe.holds(&format!("DIALPLAN_EXISTS({context},{extension},{next})")).await? {
+            Some(true) if next == 1 => {
+                format!("has no extension {extension}, and its pattern matches it")
+            }
+            Some(true) => format!(
+                "{extension} does not end after its step {}, and its pattern goes on",
+                next - 1
+            ),
+            Some(false) => return Ok(()),
+            None => {
+                report.line(Verdict::Note, &format!("[{context}] {extension}: not looked at"));
+                return Ok(());
+            }
+        };
     let text = format!("extensions.conf: [{context}] {problem}: {consequence}; {write}");
     report.line(Verdict::Warning, &text);
     Ok(())

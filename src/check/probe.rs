@@ -21,18 +21,20 @@ use crate::connector::{Connector, Stream};
 /// How long the events of a call that is over at once are waited for.
 const EVENTS: Duration = Duration::from_secs(2);
 
-/// How long those of a participant are. With `announce_only_user` it has joined only once it was told that nobody else
-/// is there, which takes some three seconds.
+/// How long those of a participant are. With `announce_only_user` it has joined only once it was
+/// told that nobody else is there, which takes some three seconds.
 const CONFERENCE_EVENTS: Duration = Duration::from_secs(8);
 
-/// A channel that is up at once and rings nobody: audio to the discard port of Asterisk's own machine.
+/// A channel that is up at once and rings nobody: audio to the discard port of Asterisk's own
+/// machine.
 const NOBODY: &str = "UnicastRTP/127.0.0.1:9";
 
 /// The events that every call has.
 pub(super) const OF_ANY_CALL: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
 
 /// The events of a call that is answered and enters a conference, and our dialplan's own.
-pub(super) const OF_A_CONFERENCE: [&str; 4] = ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
+pub(super) const OF_A_CONFERENCE: [&str; 4] =
+    ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
 
 /// Most contexts, and most of their steps, that are listed: a real dialplan has far fewer.
 const MAX_CONTEXTS: usize = 32;
@@ -77,9 +79,14 @@ pub(super) struct Probe {
 
 impl Probe {
     /// Connects, and waits for the greeting.
-    pub(super) async fn connect(connector: &Connector, asterisk: &Asterisk) -> Result<Self, ProbeError> {
+    pub(super) async fn connect(
+        connector: &Connector,
+        asterisk: &Asterisk,
+    ) -> Result<Self, ProbeError> {
         let give_up = Instant::now() + asterisk.connect_timeout;
-        let stream = timeout_at(give_up.into(), connector.connect()).await.map_err(|_| ProbeError::Late)??;
+        let stream = timeout_at(give_up.into(), connector.connect())
+            .await
+            .map_err(|_| ProbeError::Late)??;
         let settings = Settings::of(asterisk);
         let session = Session::new(settings, Instant::now());
         let (codec, input) = (Codec::default(), BytesMut::new());
@@ -107,7 +114,9 @@ impl Probe {
     /// Whether the user may use this action; asked such that it does nothing.
     pub(super) async fn is_allowed(&mut self, action: &'static str) -> Result<bool, ProbeError> {
         let headers = match action {
-            "Hangup" | "GetVar" => vec![("Channel", "originatord-check".to_owned()), ("Variable", "X".to_owned())],
+            "Hangup" | "GetVar" => {
+                vec![("Channel", "originatord-check".to_owned()), ("Variable", "X".to_owned())]
+            }
             // Without the headers it needs, an action that is allowed says what is missing.
             _ => Vec::new(),
         };
@@ -129,8 +138,12 @@ impl Probe {
                 match entry {
                     Entry::Include(name) if contexts.contains(&name) => {}
                     Entry::Include(name) if contexts.len() < MAX_CONTEXTS => contexts.push(name),
-                    Entry::Step(step) if dialplan.steps.len() < MAX_STEPS => dialplan.steps.push(step),
-                    Entry::Include(_) | Entry::Step(_) | Entry::Switch => dialplan.is_partial = true,
+                    Entry::Step(step) if dialplan.steps.len() < MAX_STEPS => {
+                        dialplan.steps.push(step)
+                    }
+                    Entry::Include(_) | Entry::Step(_) | Entry::Switch => {
+                        dialplan.is_partial = true
+                    }
                 }
             }
             next += 1;
@@ -138,10 +151,12 @@ impl Probe {
         Ok(Listing::Listed(dialplan))
     }
 
-    /// The entries of one context, none if there is no such context; `None` if the user may not look.
+    /// The entries of one context, none if there is no such context; `None` if the user may not
+    /// look.
     async fn list(&mut self, context: &str) -> Result<Option<Vec<Entry>>, ProbeError> {
         let give_up = Instant::now() + self.patience;
-        let response = self.ask(&Action::Other("ShowDialPlan", vec![("Context", context.to_owned())])).await?;
+        let response =
+            self.ask(&Action::Other("ShowDialPlan", vec![("Context", context.to_owned())])).await?;
         if !response.success {
             return Ok((!is_denied(&response)).then(Vec::new));
         }
@@ -152,7 +167,9 @@ impl Probe {
         loop {
             let Heard::Event(frame) = self.hear(give_up).await? else { continue };
             match frame.event_name() {
-                Some(b"ListDialplan") if entries.len() < MAX_STEPS => entries.extend(Entry::of(&frame)),
+                Some(b"ListDialplan") if entries.len() < MAX_STEPS => {
+                    entries.extend(Entry::of(&frame))
+                }
                 Some(b"ShowDialPlanComplete") => return Ok(Some(entries)),
                 _ => {}
             }
@@ -161,11 +178,17 @@ impl Probe {
 
     /// The value of a dialplan function or a global variable; `None` if the user may not ask.
     pub(super) async fn value(&mut self, expression: &str) -> Result<Option<String>, ProbeError> {
-        let response = self.ask(&Action::Other("GetVar", vec![("Variable", expression.to_owned())])).await?;
-        Ok(response.frame.text("Value").filter(|_| response.success).map(|value| value.into_owned()))
+        let response =
+            self.ask(&Action::Other("GetVar", vec![("Variable", expression.to_owned())])).await?;
+        Ok(response
+            .frame
+            .text("Value")
+            .filter(|_| response.success)
+            .map(|value| value.into_owned()))
     }
 
-    /// The value of a dialplan function that answers with 1 or 0; `None` if Asterisk does not have it, too.
+    /// The value of a dialplan function that answers with 1 or 0; `None` if Asterisk does not have
+    /// it, too.
     pub(super) async fn holds(&mut self, expression: &str) -> Result<Option<bool>, ProbeError> {
         Ok(match self.value(expression).await?.as_deref() {
             Some("1") => Some(true),
@@ -174,27 +197,37 @@ impl Probe {
         })
     }
 
-    /// Which of [`OF_ANY_CALL`] arrive of a call to an extension that does not exist: its channels come and go at once,
-    /// and nothing of the dialplan runs.
-    pub(super) async fn events_of_a_call_to_nowhere(&mut self) -> Result<HashSet<String>, ProbeError> {
+    /// Which of [`OF_ANY_CALL`] arrive of a call to an extension that does not exist: its channels
+    /// come and go at once, and nothing of the dialplan runs.
+    pub(super) async fn events_of_a_call_to_nowhere(
+        &mut self,
+    ) -> Result<HashSet<String>, ProbeError> {
         let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
         self.watch(EVENTS, &[id], &OF_ANY_CALL, None).await.map(|(seen, _)| seen)
     }
 
-    /// Which of [`OF_A_CONFERENCE`] arrive of a participant that is nobody, in a conference of its own, and of a word
-    /// such as our dialplan's; none where Asterisk has no channel for that.
-    pub(super) async fn events_of_a_participant(&mut self) -> Result<Option<HashSet<String>>, ProbeError> {
+    /// Which of [`OF_A_CONFERENCE`] arrive of a participant that is nobody, in a conference of its
+    /// own, and of a word such as our dialplan's; none where Asterisk has no channel for that.
+    pub(super) async fn events_of_a_participant(
+        &mut self,
+    ) -> Result<Option<HashSet<String>>, ProbeError> {
         let teller = self.originate(NOBODY, "UserEvent", "OriginatordLeg,Tech: check")?;
         let participant = self.originate(NOBODY, "ConfBridge", "originatord-check")?;
         let channels = [teller, participant.clone()];
-        let (seen, failed) = self.watch(CONFERENCE_EVENTS, &channels, &OF_A_CONFERENCE, Some(&participant)).await?;
+        let (seen, failed) =
+            self.watch(CONFERENCE_EVENTS, &channels, &OF_A_CONFERENCE, Some(&participant)).await?;
         // It is gone already, unless the event that it had come was not heard.
         self.ask(&Action::Hangup { channel: participant }).await?;
         Ok(if failed { None } else { Some(seen) })
     }
 
     /// Has a channel run an application, and returns its id.
-    fn originate(&mut self, channel: &str, application: &str, data: &str) -> Result<String, ProbeError> {
+    fn originate(
+        &mut self,
+        channel: &str,
+        application: &str,
+        data: &str,
+    ) -> Result<String, ProbeError> {
         let id = CallId::new(SystemTime::now(), fastrand::u128(..)).to_string();
         let headers = [
             ("Channel", channel),
@@ -210,8 +243,8 @@ impl Probe {
         Ok(id)
     }
 
-    /// Which events arrive of these channels, until those that are wanted have or time is up, and whether the channels
-    /// could not be made. The participant is hung up once it has joined.
+    /// Which events arrive of these channels, until those that are wanted have or time is up, and
+    /// whether the channels could not be made. The participant is hung up once it has joined.
     async fn watch(
         &mut self,
         patience: Duration,
@@ -229,10 +262,14 @@ impl Probe {
             };
             let name = frame.text("Event").unwrap_or_default().into_owned();
             match (&*name, participant) {
-                ("OriginateResponse", Some(_)) if frame.get("Response") != Some(b"Success") => return Ok((seen, true)),
-                ("ConfbridgeJoin", Some(id)) => {
-                    self.session.send(Instant::now(), &Action::Hangup { channel: id.to_owned() }, ())?
+                ("OriginateResponse", Some(_)) if frame.get("Response") != Some(b"Success") => {
+                    return Ok((seen, true));
                 }
+                ("ConfbridgeJoin", Some(id)) => self.session.send(
+                    Instant::now(),
+                    &Action::Hangup { channel: id.to_owned() },
+                    (),
+                )?,
                 _ => {}
             }
             seen.insert(name);

@@ -36,7 +36,8 @@ impl Report {
         self.failed
     }
 
-    /// Prints one finding. Its text may hold words of Asterisk's, and so is escaped for the terminal.
+    /// Prints one finding. Its text may hold words of Asterisk's, and so is escaped for the
+    /// terminal.
     pub(super) fn line(&mut self, verdict: Verdict, text: &str) {
         let (word, color) = match verdict {
             Verdict::Ok => ("ok", AnsiColor::Green),
@@ -47,7 +48,8 @@ impl Report {
         let style: Style = color.on_default();
         self.failed |= verdict == Verdict::Failure;
         // The exit code counts even if nobody reads the output any longer.
-        let _: io::Result<()> = writeln!(self.output, "{style}{word:<8}{style:#} {}", escaped(text));
+        let _: io::Result<()> =
+            writeln!(self.output, "{style}{word:<8}{style:#} {}", escaped(text));
     }
 
     pub(super) fn expect(&mut self, holds: bool, good: &str, otherwise: Verdict, bad: &str) {

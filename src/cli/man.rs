@@ -26,7 +26,9 @@ pub fn write(command: Command, folder: &Path) -> io::Result<()> {
 
 fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     let end = command.get_after_help().map(|help| help.to_string()).unwrap_or_default();
-    let man = Man::new(command).manual("originatord").source(concat!("originatord ", env!("CARGO_PKG_VERSION")));
+    let man = Man::new(command)
+        .manual("originatord")
+        .source(concat!("originatord ", env!("CARGO_PKG_VERSION")));
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -41,8 +43,8 @@ fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     fs::write(folder.join(man.get_filename()), page)
 }
 
-/// What stands at the end of a command's help: paragraphs, and tables, whose lines begin with two spaces and stay as they
-/// are.
+/// What stands at the end of a command's help: paragraphs, and tables, whose lines begin with two
+/// spaces and stay as they are.
 fn end_of_help(help: &str) -> Roff {
     let (notes, codes) = help.split_once("Exit codes:\n").unwrap_or((help, ""));
     let mut roff = Roff::new();

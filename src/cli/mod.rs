@@ -1,4 +1,5 @@
-//! The command line: what can be asked for, from which the help, the completions and the manual pages are made.
+//! The command line: what can be asked for, from which the help, the completions and the manual
+//! pages are made.
 
 mod man;
 
@@ -21,8 +22,8 @@ use crate::{check, lifecycle};
 
 /// Rings people into Asterisk conference rooms.
 ///
-/// Bots POST a number and a room; the daemon has Asterisk call the number and puts whoever answers into the room,
-/// never calls a number that is in a call already, and shows every step live.
+/// Bots POST a number and a room; the daemon has Asterisk call the number and puts whoever answers
+/// into the room, never calls a number that is in a call already, and shows every step live.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
@@ -56,8 +57,8 @@ enum Command {
     Tail(TailArgs),
     /// Place a call, and follow it to its end.
     ///
-    /// Prints each step as it happens, and ends with an exit code that says how the call did. The daemon rings the number:
-    /// it may be somebody's.
+    /// Prints each step as it happens, and ends with an exit code that says how the call did. The
+    /// daemon rings the number: it may be somebody's.
     #[command(after_help = call::HELP)]
     Call(CallArgs),
     /// List the calls that live, or with --ended those that have ended.
@@ -73,13 +74,14 @@ enum Command {
     Erase(EraseArgs),
     /// Put an Asterisk under load through a running daemon, and tell what it can take.
     ///
-    /// Calls real people if the daemon does: it is for a range of numbers whose callees are machines, or have agreed.
+    /// Calls real people if the daemon does: it is for a range of numbers whose callees are
+    /// machines, or have agreed.
     #[command(after_help = EXIT_CODES)]
     Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
-    /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do what the last
-    /// three digits of their number say.
+    /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do
+    /// what the last three digits of their number say.
     #[command(after_help = server::HELP)]
     Simulate(SimulateArgs),
     /// Print what a shell needs to complete this command line.
@@ -109,15 +111,19 @@ impl Cli {
         Self::from_arg_matches(&Self::definition().try_get_matches()?)
     }
 
-    /// The command line as it is parsed: values may begin with a dash, as the ids of Telegram's groups do.
+    /// The command line as it is parsed: values may begin with a dash, as the ids of Telegram's
+    /// groups do.
     ///
-    /// An option takes the next word for its value whatever that is (`--room -1001234567890`), as `getopt` does. A
-    /// positional takes a negative number only (`call 79991230001 -1001234567890`): a misspelt option must not become the
-    /// room of a real call. Other words with a dash can follow `--`.
+    /// An option takes the next word for its value whatever that is (`--room -1001234567890`), as
+    /// `getopt` does. A positional takes a negative number only (`call 79991230001
+    /// -1001234567890`): a misspelt option must not become the room of a real call. Other words
+    /// with a dash can follow `--`.
     fn definition() -> clap::Command {
         Self::command().mut_subcommands(|command| {
             command.mut_args(|arg| match arg.get_action() {
-                ArgAction::Set | ArgAction::Append if arg.is_positional() => arg.allow_negative_numbers(true),
+                ArgAction::Set | ArgAction::Append if arg.is_positional() => {
+                    arg.allow_negative_numbers(true)
+                }
                 ArgAction::Set | ArgAction::Append => arg.allow_hyphen_values(true),
                 _ => arg,
             })

@@ -22,7 +22,8 @@ const BATCH: usize = 256;
 /// What there is to tell.
 #[derive(Debug)]
 pub enum Told {
-    /// The next events. The first one of a connection may have no data: it only says where the stream begins.
+    /// The next events. The first one of a connection may have no data: it only says where the
+    /// stream begins.
     Events(Vec<Event>),
     /// The connection is lost; it will be made again, and go on where it was.
     Lost(Lost),
@@ -87,8 +88,8 @@ impl LiveLog {
         Self { client, position, stream: None, connect_at, backoff, rng }
     }
 
-    /// The next events, or that the connection is lost: then the next call waits a little, and connects anew. May be
-    /// dropped while waiting without losing anything.
+    /// The next events, or that the connection is lost: then the next call waits a little, and
+    /// connects anew. May be dropped while waiting without losing anything.
     ///
     /// # Errors
     ///
@@ -127,7 +128,8 @@ impl LiveLog {
         let mut request = request(Method::GET, Uri::from_static("/api/events"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
         // A position that can be no header is none that the daemon has given.
-        if let Some(position) = self.position.as_deref().and_then(|position| position.parse().ok()) {
+        if let Some(position) = self.position.as_deref().and_then(|position| position.parse().ok())
+        {
             request.headers_mut().insert("last-event-id", position);
         }
         let response = match timeout(SILENCE, self.client.send(request)).await {
@@ -169,7 +171,11 @@ impl Stream {
         }
     }
 
-    fn take(&mut self, read: Option<hyper::Result<Frame<Bytes>>>, events: &mut Vec<Event>) -> Result<(), Lost> {
+    fn take(
+        &mut self,
+        read: Option<hyper::Result<Frame<Bytes>>>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Lost> {
         let frame = read.ok_or(Lost::Closed)?.map_err(ClientError::from)?;
         let Some(bytes) = frame.data_ref() else { return Ok(()) };
         self.parser.feed(bytes, |event| events.push(event)).map_err(|_| Lost::Garbled)

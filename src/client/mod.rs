@@ -71,8 +71,10 @@ pub enum ClientError {
 impl From<hyper::Error> for ClientError {
     fn from(error: hyper::Error) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-        let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-        let is_gone = cause.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
+        let cause =
+            error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        let is_gone =
+            cause.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
         // Which of these it is depends on how far both had come.
         if is_gone || error.is_canceled() || error.is_incomplete_message() {
             Self::Closed
@@ -90,16 +92,22 @@ impl ClientError {
 }
 
 impl Client {
-    /// A client of the daemon at `url`, which shows `key`. With `https` the certificate has to come from a CA of `ca_file`,
-    /// or without it from one that the system trusts.
+    /// A client of the daemon at `url`, which shows `key`. With `https` the certificate has to come
+    /// from a CA of `ca_file`, or without it from one that the system trusts.
     ///
     /// # Errors
     ///
     /// The URL is none, or TLS cannot be set up.
-    pub fn new(url: &str, key: Option<SecretString>, ca_file: Option<&Path>) -> Result<Self, ClientError> {
+    pub fn new(
+        url: &str,
+        key: Option<SecretString>,
+        ca_file: Option<&Path>,
+    ) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| bad())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(bad());
+        };
         let default_port = match scheme {
             "http" => 80,
             "https" => 443,
@@ -108,7 +116,8 @@ impl Client {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(bad());
         }
-        let address = format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default_port));
+        let address =
+            format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(default_port));
         let connector = if scheme == "https" {
             let name = authority.host().trim_matches(['[', ']']).to_owned();
             let name = ServerName::try_from(name).map_err(|_| bad())?;
@@ -125,7 +134,10 @@ impl Client {
     /// # Errors
     ///
     /// The daemon cannot be reached, or says nothing that is HTTP.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, ClientError> {
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, ClientError> {
         self.authorize(&mut request);
         request.headers_mut().insert(HOST, self.host.clone());
         // The connection ends by itself with the response's body.
@@ -136,12 +148,13 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The daemon cannot be reached, or there is no answer of it. Unless it cannot be reached, the request may have been
-    /// taken.
+    /// The daemon cannot be reached, or there is no answer of it. Unless it cannot be reached, the
+    /// request may have been taken.
     pub async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
         let answer = async {
             let (head, body) = self.send(request).await?.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(ClientError::of_body)?;
+            let body =
+                Limited::new(body, MAX_ANSWER).collect().await.map_err(ClientError::of_body)?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         timeout(ANSWER_TIME, answer).await.unwrap_or(Err(ClientError::Silent))
@@ -193,7 +206,9 @@ pub fn key(key_file: Option<&Path>) -> io::Result<Option<SecretString>> {
 /// The text as it stands in a query (RFC 3986, 2.1).
 pub fn in_query(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
-    text.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use hyper::{Request, Response};
 
 use super::{Client, ClientError};
 
-/// A connection that has been idle for this long is not used again: the daemon keeps one that has not shown a key for
-/// 10 s, and a request that crosses with the close may have been taken or not.
+/// A connection that has been idle for this long is not used again: the daemon keeps one that has
+/// not shown a key for 10 s, and a request that crosses with the close may have been taken or not.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// Longest body taken, in bytes.
@@ -58,9 +58,12 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// The daemon cannot be reached, has gone away before it had answered, or says nothing that is HTTP. Unless it
-    /// cannot be reached, the request may have been taken.
-    pub async fn send(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
+    /// The daemon cannot be reached, has gone away before it had answered, or says nothing that is
+    /// HTTP. Unless it cannot be reached, the request may have been taken.
+    pub async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, ClientError> {
         request.headers_mut().insert(HOST, self.client.host.clone());
         loop {
             let (mut connection, is_new) = match self.idle_connection() {
@@ -82,7 +85,11 @@ impl Pool {
                 },
             };
             let (head, body) = answered.into_parts();
-            let body = Limited::new(body, MAX_BODY).collect().await.map_err(ClientError::of_body)?.to_bytes();
+            let body = Limited::new(body, MAX_BODY)
+                .collect()
+                .await
+                .map_err(ClientError::of_body)?
+                .to_bytes();
             self.keep(connection);
             return Ok(Response::from_parts(head, body));
         }

@@ -87,10 +87,12 @@ mod tests {
         let id: CallId = ID.parse().expect("an id");
         assert_eq!(read(200, Some(ID), "{\"message\":\"ok\"}\n"), Verdict::Accepted(id));
         for by in [None, Some(ID)] {
-            let busy = read(200, by, "{\"message\":\"error\",\"text\":\"call already in progress\"}\n");
+            let busy =
+                read(200, by, "{\"message\":\"error\",\"text\":\"call already in progress\"}\n");
             assert_eq!(busy, Verdict::Refused("call already in progress".into()));
         }
-        let limited = read(429, None, r#"{"error":"limit reached: calls_alive = 5","limit":"calls_alive"}"#);
+        let limited =
+            read(429, None, r#"{"error":"limit reached: calls_alive = 5","limit":"calls_alive"}"#);
         assert_eq!(limited, Verdict::Refused("limit reached: calls_alive = 5".into()));
         let late = |id: Option<&str>| read(504, id, r#"{"error":"not in time"}"#);
         assert_eq!(late(Some(ID)), Verdict::Unconfirmed(Some(id), "not in time".into()));
@@ -100,10 +102,20 @@ mod tests {
     #[test]
     fn what_is_no_answer_of_ours_is_a_refusal() {
         for body in ["", "<html>", "[]", "{\"error\":1}", "{}"] {
-            assert_eq!(read(502, None, body), Verdict::Refused("an answer of 502 Bad Gateway".into()), "{body}");
-            assert_eq!(read(200, Some("x"), body), Verdict::Refused("an answer of 200 OK".into()), "{body}");
+            assert_eq!(
+                read(502, None, body),
+                Verdict::Refused("an answer of 502 Bad Gateway".into()),
+                "{body}"
+            );
+            assert_eq!(
+                read(200, Some("x"), body),
+                Verdict::Refused("an answer of 200 OK".into()),
+                "{body}"
+            );
         }
-        let Verdict::Refused(long) = read(500, None, &format!("{{\"error\":\"{}\"}}", "я".repeat(10_000))) else {
+        let Verdict::Refused(long) =
+            read(500, None, &format!("{{\"error\":\"{}\"}}", "я".repeat(10_000)))
+        else {
             panic!()
         };
         assert_eq!(long.chars().count(), MAX_REASON);

@@ -120,8 +120,11 @@ mod tests {
             event: event.to_owned(),
             data: data.to_owned(),
         };
-        let expected =
-            [event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"), event(None, "", ""), event(Some("7-2"), "", "")];
+        let expected = [
+            event(Some("7-1"), "call.queued", "{\"a\":1}\nЯ"),
+            event(None, "", ""),
+            event(Some("7-2"), "", ""),
+        ];
         for cut in 0..stream.len() {
             let (a, b) = stream.split_at(cut);
             assert_eq!(parse([a, b"", b]), expected, "cut at {cut}");

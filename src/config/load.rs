@@ -74,7 +74,8 @@ impl Config {
 
 /// Reads the whole document; none only if something is missing, which is reported.
 fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Config> {
-    let instance = root.parsed(report, "instance", NAME, name).unwrap_or_else(|| "originatord".to_owned());
+    let instance =
+        root.parsed(report, "instance", NAME, name).unwrap_or_else(|| "originatord".to_owned());
     let http = http(root.table(report, "http"), report, folder);
     let (api_keys, limits) = keys_and_limits(&mut root, report, folder);
     let asterisk = only_asterisk(&mut root, report, folder);
@@ -113,21 +114,28 @@ fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {
         _ => None,
     });
     let what = "error, warn, info, debug or trace, for all or for a part as \"info,originatord::ami=debug\"";
-    let filter = table.parsed(report, "filter", what, |text| is_filter(text).then(|| text.to_owned()));
+    let filter =
+        table.parsed(report, "filter", what, |text| is_filter(text).then(|| text.to_owned()));
     table.end(report);
-    Log { format: format.unwrap_or(LogFormat::Text), filter: filter.unwrap_or_else(|| "info".to_owned()) }
+    Log {
+        format: format.unwrap_or(LogFormat::Text),
+        filter: filter.unwrap_or_else(|| "info".to_owned()),
+    }
 }
 
-/// Whether the text says what is logged. A lone word that is no level names a part, all of which would be logged and
-/// nothing else: that is a slip of the key, as "inof".
+/// Whether the text says what is logged. A lone word that is no level names a part, all of which
+/// would be logged and nothing else: that is a slip of the key, as "inof".
 fn is_filter(text: &str) -> bool {
-    let is_meant = |directive: &str| directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok();
+    let is_meant = |directive: &str| {
+        directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok()
+    };
     text.split(',').all(is_meant) && EnvFilter::builder().parse(text).is_ok()
 }
 
 fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Journal {
     let ring = table.number(report, "ring", 1..=10_000_000, 10_000) as usize;
-    let max_size = table.parsed(report, "file_max_size", "a size from \"4KiB\", as \"64MiB\"", size);
+    let max_size =
+        table.parsed(report, "file_max_size", "a size from \"4KiB\", as \"64MiB\"", size);
     let keep = table.number(report, "file_keep", 0..=1000, 8) as usize;
     let path = table.path(report, "file", folder, Use::Journal(keep));
     table.end(report);
@@ -139,7 +147,8 @@ fn history(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
     let file = table.path(report, "file", folder, Use::History);
     let keep = table.duration(report, "keep", HOUR..=100 * 365 * DAY, 90 * DAY).value;
     let what = "a size from \"1MiB\", as \"1GiB\"";
-    let max_size = table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
+    let max_size =
+        table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
     table.end(report);
     Some(History { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
 }

@@ -22,7 +22,8 @@ use crate::call::numbering::Numbering;
 /// Everything the daemon can be told.
 #[derive(Debug)]
 pub struct Config {
-    /// What tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`, `.`.
+    /// What tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`,
+    /// `.`.
     pub instance: Arc<str>,
     /// `[http]`
     pub http: Http,
@@ -44,7 +45,8 @@ pub struct Config {
     pub history: Option<History>,
     /// `[privacy]`
     pub privacy: Privacy,
-    /// Secrets that are the samples'. Where the daemon listens on more than loopback, they are problems of the file.
+    /// Secrets that are the samples'. Where the daemon listens on more than loopback, they are
+    /// problems of the file.
     pub placeholders: Vec<Problem>,
     /// Settings that do not do what they seem to.
     pub warnings: Vec<Problem>,

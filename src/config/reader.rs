@@ -1,7 +1,8 @@
 //! Reads a TOML table key by key, and remembers every problem with its line.
 //!
-//! All problems of a file are told at once, so the reading goes on after each; a value that was refused is
-//! replaced by a default that nobody will use, because a file with problems is refused whole.
+//! All problems of a file are told at once, so the reading goes on after each; a value that was
+//! refused is replaced by a default that nobody will use, because a file with problems is refused
+//! whole.
 
 use std::fmt;
 use std::ops::Range;
@@ -18,7 +19,8 @@ use super::load::paths::{NamedFile, Use};
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it, and what to write instead. Holds no values, since one might be a secret.
+    /// What is wrong with it, and what to write instead. Holds no values, since one might be a
+    /// secret.
     pub text: String,
 }
 
@@ -57,7 +59,13 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, problems: Vec::new(), placeholders: Vec::new(), files: Vec::new(), warnings: Vec::new() }
+        Self {
+            text,
+            problems: Vec::new(),
+            placeholders: Vec::new(),
+            files: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// A problem with what stands at `span`.
@@ -95,7 +103,8 @@ impl<'t> Report<'t> {
         self.placeholders.push(Problem { line: self.line(span), text });
     }
 
-    /// The secrets that are the samples', if they are to be judged by whoever asks; else they are problems.
+    /// The secrets that are the samples', if they are to be judged by whoever asks; else they are
+    /// problems.
     pub(super) fn placeholders(&mut self, are_problems: bool) -> Vec<Problem> {
         let placeholders = std::mem::take(&mut self.placeholders);
         if !are_problems {
@@ -134,7 +143,12 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     pub(super) fn root(table: &'a Spanned<DeTable<'a>>) -> Self {
-        Self { prefix: String::new(), span: 0..0, entries: Some(table.get_ref()), known: Vec::new() }
+        Self {
+            prefix: String::new(),
+            span: 0..0,
+            entries: Some(table.get_ref()),
+            known: Vec::new(),
+        }
     }
 
     /// Where the table stands.
@@ -172,13 +186,23 @@ impl<'a> Table<'a> {
         converted.map(|value| Found { value, span })
     }
 
-    pub(super) fn string(&mut self, report: &mut Report<'_>, key: &'static str) -> Option<Found<&'a str>> {
+    pub(super) fn string(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+    ) -> Option<Found<&'a str>> {
         self.typed(report, key, "a string in quotes", |value| value.as_str())
     }
 
     /// true or false.
-    pub(super) fn flag(&mut self, report: &mut Report<'_>, key: &'static str, default: bool) -> bool {
-        self.typed(report, key, "true or false", DeValue::as_bool).map_or(default, |found| found.value)
+    pub(super) fn flag(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        default: bool,
+    ) -> bool {
+        self.typed(report, key, "true or false", DeValue::as_bool)
+            .map_or(default, |found| found.value)
     }
 
     /// A whole number within `range`.
@@ -193,7 +217,12 @@ impl<'a> Table<'a> {
     }
 
     /// A whole number from 1 to `most`, if it is there.
-    pub(super) fn limit(&mut self, report: &mut Report<'_>, key: &'static str, most: u64) -> Option<u64> {
+    pub(super) fn limit(
+        &mut self,
+        report: &mut Report<'_>,
+        key: &'static str,
+        most: u64,
+    ) -> Option<u64> {
         self.optional_number(report, key, 1..=most)
     }
 
@@ -235,9 +264,12 @@ impl<'a> Table<'a> {
         default: Duration,
     ) -> Found<Duration> {
         let show = humantime::format_duration;
-        let what = format!("a duration from \"{}\" to \"{}\"", show(*range.start()), show(*range.end()));
+        let what =
+            format!("a duration from \"{}\" to \"{}\"", show(*range.start()), show(*range.end()));
         let duration = self.typed(report, key, &what, |value| {
-            humantime::parse_duration(value.as_str()?).ok().filter(|duration| range.contains(duration))
+            humantime::parse_duration(value.as_str()?)
+                .ok()
+                .filter(|duration| range.contains(duration))
         });
         duration.unwrap_or(Found { value: default, span: self.span.clone() })
     }
@@ -261,7 +293,9 @@ impl<'a> Table<'a> {
         folder: &Path,
         used: Use,
     ) -> Option<PathBuf> {
-        let path = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(|text| folder.join(text));
+        let path = |value: &DeValue<'_>| {
+            value.as_str().filter(|text| !text.is_empty()).map(|text| folder.join(text))
+        };
         let Found { value, span } = self.typed(report, key, "a path", path)?;
         report.add_file(&span, self.name(key), &value, used);
         Some(value)
@@ -272,7 +306,9 @@ impl<'a> Table<'a> {
         let found = self.typed(report, key, "a table", DeValue::as_table);
         let prefix = format!("{}.", self.name(key));
         match found {
-            Some(Found { value, span }) => Table { prefix, span, entries: Some(value), known: Vec::new() },
+            Some(Found { value, span }) => {
+                Table { prefix, span, entries: Some(value), known: Vec::new() }
+            }
             None => Table { prefix, span: self.span.clone(), entries: None, known: Vec::new() },
         }
     }
@@ -281,13 +317,21 @@ impl<'a> Table<'a> {
     pub(super) fn tables(&mut self, report: &mut Report<'_>, key: &'static str) -> Vec<Table<'a>> {
         let what = format!("tables, each begun by [[{key}]]");
         let tables = self.typed(report, key, &what, |value| {
-            let tables = value.as_array()?.iter().map(|item| Some((item.get_ref().as_table()?, item.span())));
+            let tables = value
+                .as_array()?
+                .iter()
+                .map(|item| Some((item.get_ref().as_table()?, item.span())));
             tables.collect::<Option<Vec<_>>>()
         });
         let prefix = format!("{}.", self.name(key));
         let tables = tables.map(|found| found.value).unwrap_or_default().into_iter();
         tables
-            .map(|(table, span)| Table { prefix: prefix.clone(), span, entries: Some(table), known: Vec::new() })
+            .map(|(table, span)| Table {
+                prefix: prefix.clone(),
+                span,
+                entries: Some(table),
+                known: Vec::new(),
+            })
             .collect()
     }
 
@@ -295,7 +339,9 @@ impl<'a> Table<'a> {
     pub(super) fn entries(&mut self) -> Vec<(Found<&'a str>, &'a DeValue<'a>)> {
         let entries = self.entries.take().into_iter().flatten();
         entries
-            .map(|(key, value)| (Found { value: key.get_ref().as_ref(), span: key.span() }, value.get_ref()))
+            .map(|(key, value)| {
+                (Found { value: key.get_ref().as_ref(), span: key.span() }, value.get_ref())
+            })
             .collect()
     }
 
@@ -312,7 +358,10 @@ impl<'a> Table<'a> {
                 Some(known) => format!("did you mean {known}?"),
                 None => format!("known here: {}", self.known.join(", ")),
             };
-            report.add(&key.span(), format!("unknown key {}{}; {advice}", self.prefix, name.escape_debug()));
+            report.add(
+                &key.span(),
+                format!("unknown key {}{}; {advice}", self.prefix, name.escape_debug()),
+            );
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What is wrong with whole files, that nothing secret gets out of them, and that the example is what it says.
+//! What is wrong with whole files, that nothing secret gets out of them, and that the example is
+//! what it says.
 
 use std::path::Path;
 
@@ -48,7 +49,10 @@ fn what_can_be_set_is_set() {
     ))
     .unwrap();
     assert_eq!(&*config.instance, "b-2");
-    assert_eq!((config.asterisk.auth, config.asterisk.backoff_max), (Auth::Plain, Duration::from_secs(60)));
+    assert_eq!(
+        (config.asterisk.auth, config.asterisk.backoff_max),
+        (Auth::Plain, Duration::from_secs(60))
+    );
     assert_eq!(config.asterisk.tls.unwrap().server_name.as_deref(), Some("pbx"));
     assert_eq!(config.originate.priority, 2);
     assert_eq!(config.originate.variables, [("__A".into(), "x y".into()), ("b".into(), "".into())]);
@@ -72,13 +76,29 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
         ("[[api_keys]]\nrole = 'admin'", 9, "api_keys.role must be \"call\" or \"watch\""),
         ("auth = 'sha1'", 8, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
         ("keepalive = '1ms'", 8, "asterisk.keepalive must be a duration from \"100ms\" to \"1h\""),
-        ("connect_timeout = 5", 8, "asterisk.connect_timeout must be a duration from \"100ms\" to \"1h\""),
+        (
+            "connect_timeout = 5",
+            8,
+            "asterisk.connect_timeout must be a duration from \"100ms\" to \"1h\"",
+        ),
         ("backoff_min = '1m'", 8, "asterisk.backoff_min must not be longer than backoff_max"),
         ("tls = 1", 8, "asterisk.tls must be a table"),
-        ("tls = { sever_name = 'x' }", 8, "unknown key asterisk.tls.sever_name; did you mean server_name?"),
-        ("[asterisk.tls]\nserver_name = '-'", 9, "asterisk.tls.server_name must be a host name or address"),
+        (
+            "tls = { sever_name = 'x' }",
+            8,
+            "unknown key asterisk.tls.sever_name; did you mean server_name?",
+        ),
+        (
+            "[asterisk.tls]\nserver_name = '-'",
+            9,
+            "asterisk.tls.server_name must be a host name or address",
+        ),
         ("[[asterisk]]\naddress = 'b:1'", 8, "exactly one [[asterisk]] is needed"),
-        ("secret_env = 'X'", 8, "exactly one of asterisk.secret, secret_file and secret_env is needed"),
+        (
+            "secret_env = 'X'",
+            8,
+            "exactly one of asterisk.secret, secret_file and secret_env is needed",
+        ),
         (
             "[[api_keys]]\nname = 'bot'\nkey = 'another-key'",
             8,
@@ -89,44 +109,128 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
             8,
             "api_keys.key is that of an earlier key; choose another",
         ),
-        ("[[api_keys]]\nkey = 'another-key'", 8, "api_keys.name is missing: it stands for the key in the log"),
-        ("[[api_keys]]\nname = ''\nkey = 'another-key'", 9, "api_keys.name must be 1 to 32 letters, digits, _, - or ."),
-        ("[[api_keys]]\nname = 'b'\nkey = 'short'", 10, "api_keys.key must be at least 8 bytes long"),
+        (
+            "[[api_keys]]\nkey = 'another-key'",
+            8,
+            "api_keys.name is missing: it stands for the key in the log",
+        ),
+        (
+            "[[api_keys]]\nname = ''\nkey = 'another-key'",
+            9,
+            "api_keys.name must be 1 to 32 letters, digits, _, - or .",
+        ),
+        (
+            "[[api_keys]]\nname = 'b'\nkey = 'short'",
+            10,
+            "api_keys.key must be at least 8 bytes long",
+        ),
         ("[[api_keys]]\nname = 'b'\nkey = ''", 10, "api_keys.key is empty"),
-        ("[[api_keys]]\nname = 'b'", 8, "exactly one of api_keys.key, key_file and key_env is needed"),
+        (
+            "[[api_keys]]\nname = 'b'",
+            8,
+            "exactly one of api_keys.key, key_file and key_env is needed",
+        ),
         (
             "[[api_keys]]\nname = 'b'\nkey_env = 'ORIGINATORD_NOT_SET'",
             10,
             "api_keys.key_env names a variable that is not set",
         ),
-        ("[http]\nlisten = 'localhost:80'", 9, "http.listen must be an address and port, as \"127.0.0.1:8080\""),
-        ("[http]\nreply_timeout = '2s'", 9, "http.reply_timeout must be a duration from \"200ms\" to \"1s 900ms\""),
-        ("[http]\nmax_connections = 0", 9, "http.max_connections must be a whole number from 2 to 1000000"),
-        ("[http]\nmax_connections = 1", 9, "http.max_connections must be a whole number from 2 to 1000000"),
-        ("[http]\nkeep_alive = '500ms'", 9, "http.keep_alive must be a duration from \"1s\" to \"1h\""),
-        ("[http]\nmax_connections = -1", 9, "http.max_connections must be a whole number from 2 to 1000000"),
-        ("[originate]\npriority = 'x'", 9, "originate.priority must be a whole number from 1 to 10000"),
-        ("[originate]\ncontext = \"a\\r\\nb\"", 9, "originate.context must be a context of the dialplan"),
-        ("[originate]\nring_timeout = '0s'", 9, "originate.ring_timeout must be a duration from \"1s\" to \"1h\""),
-        ("[originate]\ndefault_lang = 'r,'", 9, "originate.default_lang must be a language tag, as \"ru\""),
+        (
+            "[http]\nlisten = 'localhost:80'",
+            9,
+            "http.listen must be an address and port, as \"127.0.0.1:8080\"",
+        ),
+        (
+            "[http]\nreply_timeout = '2s'",
+            9,
+            "http.reply_timeout must be a duration from \"200ms\" to \"1s 900ms\"",
+        ),
+        (
+            "[http]\nmax_connections = 0",
+            9,
+            "http.max_connections must be a whole number from 2 to 1000000",
+        ),
+        (
+            "[http]\nmax_connections = 1",
+            9,
+            "http.max_connections must be a whole number from 2 to 1000000",
+        ),
+        (
+            "[http]\nkeep_alive = '500ms'",
+            9,
+            "http.keep_alive must be a duration from \"1s\" to \"1h\"",
+        ),
+        (
+            "[http]\nmax_connections = -1",
+            9,
+            "http.max_connections must be a whole number from 2 to 1000000",
+        ),
+        (
+            "[originate]\npriority = 'x'",
+            9,
+            "originate.priority must be a whole number from 1 to 10000",
+        ),
+        (
+            "[originate]\ncontext = \"a\\r\\nb\"",
+            9,
+            "originate.context must be a context of the dialplan",
+        ),
+        (
+            "[originate]\nring_timeout = '0s'",
+            9,
+            "originate.ring_timeout must be a duration from \"1s\" to \"1h\"",
+        ),
+        (
+            "[originate]\ndefault_lang = 'r,'",
+            9,
+            "originate.default_lang must be a language tag, as \"ru\"",
+        ),
         ("[originate.variables]\nA = 'x,B=y'", 9, variable),
         ("[originate.variables]\nA = 1", 9, variable),
-        ("[originate.variables]\n\"F(x)\" = ''", 9, "originate.variables: a name is made of letters, digits and _"),
-        ("[originate.variables]\n__LANG = 'en'", 9, "originate.variables.__LANG is set by originatord itself"),
+        (
+            "[originate.variables]\n\"F(x)\" = ''",
+            9,
+            "originate.variables: a name is made of letters, digits and _",
+        ),
+        (
+            "[originate.variables]\n__LANG = 'en'",
+            9,
+            "originate.variables.__LANG is set by originatord itself",
+        ),
         ("[log]\nformat = 'xml'", 9, "log.format must be \"text\" or \"json\""),
         ("[log]\nfilter = 'a=b=c'", 9, filter),
         ("[log]\nfilter = 'inof'", 9, filter),
         ("[log]\nfilter = 'info,originatord'", 9, filter),
         ("[journal]\nring = 10000001", 9, "journal.ring must be a whole number from 1 to 10000000"),
-        ("[journal]\nfile_max_size = '64'", 9, "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\""),
+        (
+            "[journal]\nfile_max_size = '64'",
+            9,
+            "journal.file_max_size must be a size from \"4KiB\", as \"64MiB\"",
+        ),
         ("[journal]\nfile = 1", 9, "journal.file must be a path"),
-        ("[numbers]\ncountry_code = '7'", 8, "numbers: country_code and national_prefix are needed, or neither"),
-        ("[numbers]\nnational_digits = 10", 8, "numbers: country_code and national_prefix are needed, or neither"),
-        ("[numbers]\ncountry_code = '07'\nnational_prefix = '8'", 9, "numbers: country_code is 1 to 3 digits"),
+        (
+            "[numbers]\ncountry_code = '7'",
+            8,
+            "numbers: country_code and national_prefix are needed, or neither",
+        ),
+        (
+            "[numbers]\nnational_digits = 10",
+            8,
+            "numbers: country_code and national_prefix are needed, or neither",
+        ),
+        (
+            "[numbers]\ncountry_code = '07'\nnational_prefix = '8'",
+            9,
+            "numbers: country_code is 1 to 3 digits",
+        ),
         ("[privacy]\nmask_numbers = 1", 9, "privacy.mask_numbers must be true or false"),
         ("[history]\nfile = ''", 9, "history.file must be a path"),
         ("[history]\nkeep = '1m'", 9, "history.keep must be a duration from \"1h\" to \"99years"),
-        ("[history]\nmax_size = '1KiB'", 9, "history.max_size must be a size from \"1MiB\", as \"1GiB\""),
+        (
+            "[history]\nmax_size = '1KiB'",
+            9,
+            "history.max_size must be a size from \"1MiB\", as \"1GiB\"",
+        ),
         (
             "http = 1",
             8,
@@ -137,21 +241,37 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
     ] {
         let problems = after(more);
         let expected = format!("x:{line}: {text}");
-        assert!(problems.lines().any(|problem| problem.starts_with(&expected)), "{more}:\n{problems}");
+        assert!(
+            problems.lines().any(|problem| problem.starts_with(&expected)),
+            "{more}:\n{problems}"
+        );
     }
-    for channel in ["Local/1@x", "Local/{number}{number}@x", "PJSIP/{number}@gateway", "Local/{number}@x\\r\\n"] {
+    for channel in [
+        "Local/1@x",
+        "Local/{number}{number}@x",
+        "PJSIP/{number}@gateway",
+        "Local/{number}@x\\r\\n",
+    ] {
         let problems = after(&format!("[originate]\nchannel = \"{channel}\""));
-        assert!(problems.starts_with("x:9: originate.channel must be a Local channel"), "{channel}: {problems}");
+        assert!(
+            problems.starts_with("x:9: originate.channel must be a Local channel"),
+            "{channel}: {problems}"
+        );
     }
     for address in ["pbx", "pbx:", ":5038", "pbx:0", "pbx:65536", "a b:1", "pbx:+1"] {
-        let problems = parse(&LEAST.replace("127.0.0.1:5038", address)).map(|_| ()).unwrap_err().to_string();
-        assert!(problems.starts_with("x:5: asterisk.address must be a host and port"), "{address}: {problems}");
+        let problems =
+            parse(&LEAST.replace("127.0.0.1:5038", address)).map(|_| ()).unwrap_err().to_string();
+        assert!(
+            problems.starts_with("x:5: asterisk.address must be a host and port"),
+            "{address}: {problems}"
+        );
     }
 }
 
 #[test]
 fn a_secret_of_the_wrong_type_is_one_problem() {
-    let problems = parse(&LEAST.replace("\"hush-hush-secret\"", "12345678")).unwrap_err().to_string();
+    let problems =
+        parse(&LEAST.replace("\"hush-hush-secret\"", "12345678")).unwrap_err().to_string();
     assert_eq!(problems, "x:7: asterisk.secret must be a string in quotes");
 }
 
@@ -172,11 +292,16 @@ fn secrets_come_from_files_and_the_environment_too() {
     let text = LEAST.replace("secret = \"hush-hush-secret\"", "secret_file = \"ami\"");
     let config = Config::parse(&text, folder.path()).unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), "from-the-file");
-    let missing = Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
+    let missing =
+        Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
     assert!(missing[0].text.starts_with("asterisk.secret_file cannot be read: "), "{missing:?}");
     // Cargo sets this one for its tests.
-    let config = parse(&text.replace("secret_file = \"ami\"", "secret_env = \"CARGO_PKG_NAME\"")).unwrap();
-    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), env!("CARGO_PKG_NAME"));
+    let config =
+        parse(&text.replace("secret_file = \"ami\"", "secret_env = \"CARGO_PKG_NAME\"")).unwrap();
+    assert_eq!(
+        secrecy::ExposeSecret::expose_secret(&config.asterisk.secret),
+        env!("CARGO_PKG_NAME")
+    );
 }
 
 #[test]
@@ -251,7 +376,9 @@ fn the_example_shows_every_key_and_its_true_default() {
     }
     let settings = |text: &str| {
         // With a file, so that the settings of its rotation show.
-        let text = text.replace("\n# file = ", "\nfile = ").replace("\nfile = \"/var/log/originatord/", "\nfile = \"");
+        let text = text
+            .replace("\n# file = ", "\nfile = ")
+            .replace("\nfile = \"/var/log/originatord/", "\nfile = \"");
         let config = Config::parse(&text, folder.path());
         format!("{:?}", config.unwrap_or_else(|problems| panic!("{problems:?}")))
     };
@@ -282,7 +409,10 @@ fn the_example_shows_every_key_and_its_true_default() {
             // Of the places for a secret only one may be used.
             Some(way @ ("key_file" | "secret_file")) => {
                 let plain = format!("\n{} = ", way.trim_end_matches("_file"));
-                settings(&changed(index, |line| line.trim_start_matches("# ").to_owned()).replace(&plain, "\n# x = "));
+                settings(
+                    &changed(index, |line| line.trim_start_matches("# ").to_owned())
+                        .replace(&plain, "\n# x = "),
+                );
             }
             Some(_) if line.starts_with("# ") => {
                 let text = changed(index, |line| line.trim_start_matches("# ").to_owned());
@@ -290,10 +420,15 @@ fn the_example_shows_every_key_and_its_true_default() {
             }
             // The name of an API key, which has no default.
             Some("name") => {}
-            Some(_) => assert_eq!(settings(&changed(index, |line| format!("# {line}"))), expected, "{line}"),
+            Some(_) => assert_eq!(
+                settings(&changed(index, |line| format!("# {line}"))),
+                expected,
+                "{line}"
+            ),
         }
     }
-    // An unknown key's message names the known ones, so the reader itself says which keys there are.
+    // An unknown key's message names the known ones, so the reader itself says which keys there
+    // are.
     for (section, marker) in [
         ("", "instance"),
         ("[http]\n", "listen"),
@@ -308,7 +443,10 @@ fn the_example_shows_every_key_and_its_true_default() {
         ("[privacy]\n", "mask_numbers"),
     ] {
         let problems = parse(&format!("{section}qqqqqqqqqqqqqqqqq = 1")).unwrap_err().to_string();
-        let known = problems.lines().find_map(|line| line.split_once("known here: ")).map(|(_, known)| known);
+        let known = problems
+            .lines()
+            .find_map(|line| line.split_once("known here: "))
+            .map(|(_, known)| known);
         let known: Vec<_> = known.unwrap_or_else(|| panic!("{problems}")).split(", ").collect();
         assert!(known.contains(&marker), "{known:?}");
         for key in known {
@@ -320,27 +458,35 @@ fn the_example_shows_every_key_and_its_true_default() {
 
 #[test]
 fn list_entry_that_no_number_begins_with_is_a_warning() {
-    let text = EXAMPLE.replace("# deny = [\"7900\", \"7809\"]", "deny = [\"7900\", \"007900\", \"+0\"]");
+    let text =
+        EXAMPLE.replace("# deny = [\"7900\", \"7809\"]", "deny = [\"7900\", \"007900\", \"+0\"]");
     let config = parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
     let line = text.lines().position(|line| line.starts_with("deny")).unwrap() + 1;
-    let warned: Vec<_> = config.warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
+    let warned: Vec<_> =
+        config.warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
     let rest = "lists are of numbers without + and 00";
-    let texts = ["007900", "0"].map(|prefix| format!("limits.deny: no number begins with {prefix}: {rest}"));
+    let texts = ["007900", "0"]
+        .map(|prefix| format!("limits.deny: no number begins with {prefix}: {rest}"));
     assert_eq!(warned, [(line, &*texts[0]), (line, &*texts[1])]);
     assert!(parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}")).warnings.is_empty());
 }
 
 #[test]
 fn national_form_is_read() {
-    let text = EXAMPLE.replace("# country_code", "country_code").replace("# national_prefix", "national_prefix");
+    let text = EXAMPLE
+        .replace("# country_code", "country_code")
+        .replace("# national_prefix", "national_prefix");
     let numbers = parse(&text).unwrap_or_else(|problems| panic!("{problems}")).numbers;
     assert_eq!(numbers.read("8 999 123-45-67"), "+79991234567".parse());
 }
 
 #[test]
 fn channel_without_n_is_warned_of_and_taken() {
-    let channel = |options: &str| format!("{LEAST}[originate]\nchannel = 'Local/{{number}}@out{options}'\n");
-    for (options, is_warned) in [("", true), ("/j", true), ("/n", false), ("/nj", false), ("/jn", false)] {
+    let channel =
+        |options: &str| format!("{LEAST}[originate]\nchannel = 'Local/{{number}}@out{options}'\n");
+    for (options, is_warned) in
+        [("", true), ("/j", true), ("/n", false), ("/nj", false), ("/jn", false)]
+    {
         let config = parse(&channel(options)).unwrap();
         let lines: Vec<usize> = config.warnings.iter().map(|warning| warning.line).collect();
         assert_eq!(lines, if is_warned { vec![9] } else { vec![] }, "{options}");

@@ -1,12 +1,13 @@
 //! A TCP connection to whichever of a name's addresses answers first ("Happy Eyeballs", RFC 8305).
 //!
-//! A host name often has several addresses, and some of them may be silent: IPv6 without a route, a machine that is switched
-//! off, a firewall that drops packets. Trying them one after the other spends the whole connect timeout on the first silent
-//! one, at every attempt. So each address gets a head start of 250 ms; then, or as soon as it has failed, the next one is
-//! tried beside it. The first connection that is made is used and the other attempts are dropped.
+//! A host name often has several addresses, and some of them may be silent: IPv6 without a route, a
+//! machine that is switched off, a firewall that drops packets. Trying them one after the other
+//! spends the whole connect timeout on the first silent one, at every attempt. So each address gets
+//! a head start of 250 ms; then, or as soon as it has failed, the next one is tried beside it. The
+//! first connection that is made is used and the other attempts are dropped.
 //!
-//! hyper-util has the same for its own HTTP connector only, which is not used here, and the crates of that name are hardly
-//! maintained.
+//! hyper-util has the same for its own HTTP connector only, which is not used here, and the crates
+//! of that name are hardly maintained.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,13 +17,15 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How long an address is tried before the next one is, too: the "Connection Attempt Delay" of RFC 8305.
+/// How long an address is tried before the next one is, too: the "Connection Attempt Delay" of RFC
+/// 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// Most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// Connects to one of the addresses of `host_and_port`. Skips the first `skipped` of them, which are tried last.
+/// Connects to one of the addresses of `host_and_port`. Skips the first `skipped` of them, which
+/// are tried last.
 ///
 /// # Errors
 ///
@@ -70,12 +73,13 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     }
 }
 
-/// The addresses with both families by turns, beginning with that of the first, and else in their order. One family may have
-/// no route at all.
+/// The addresses with both families by turns, beginning with that of the first, and else in their
+/// order. One family may have no route at all.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return addresses };
     let is_v6 = first.is_ipv6();
-    let (one, other): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == is_v6);
+    let (one, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == is_v6);
     let (mut one, mut other) = (one.into_iter(), other.into_iter());
     let mut mixed = Vec::new();
     loop {
@@ -93,7 +97,8 @@ fn all_failed(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
         0 => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
         1 => failures.remove(0).1,
         _ => {
-            let texts: Vec<String> = failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+            let texts: Vec<String> =
+                failures.iter().map(|(address, error)| format!("{address}: {error}")).collect();
             io::Error::new(failures[0].1.kind(), texts.join("; "))
         }
     }
@@ -116,7 +121,9 @@ mod tests {
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
         let mut crowd = Vec::new();
-        while let Ok(Ok(stream)) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        while let Ok(Ok(stream)) =
+            timeout(Duration::from_millis(200), TcpStream::connect(address)).await
+        {
             crowd.push(stream);
         }
         (address, listener, crowd)
@@ -135,14 +142,17 @@ mod tests {
         let (first, _listener, _crowd) = silent().await;
         let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = [first, second.local_addr().unwrap()];
-        let stream = timeout(PATIENCE, race(&addresses)).await.expect("the second is tried").unwrap();
+        let stream =
+            timeout(PATIENCE, race(&addresses)).await.expect("the second is tried").unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
     }
 
     #[tokio::test]
     async fn first_address_is_used_if_it_answers() {
-        let [first, second] = [TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await];
-        let addresses = [first, second].map(|listener| listener.unwrap()).map(|l| (l.local_addr().unwrap(), l));
+        let [first, second] =
+            [TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await];
+        let addresses =
+            [first, second].map(|listener| listener.unwrap()).map(|l| (l.local_addr().unwrap(), l));
         let stream = race(&addresses.each_ref().map(|(address, _)| *address)).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[0].0);
     }
@@ -153,7 +163,10 @@ mod tests {
         let error = race(&[first, second]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         for address in [first, second] {
-            assert!(error.to_string().contains(&format!("{address}: Connection refused")), "{error}");
+            assert!(
+                error.to_string().contains(&format!("{address}: Connection refused")),
+                "{error}"
+            );
         }
         // The caller names the only one.
         assert!(race(&[first]).await.unwrap_err().to_string().starts_with("Connection refused"));

@@ -9,8 +9,8 @@ const AMI: &str = "originatord::ami";
 /// Most of a word of Asterisk's that is shown, in characters.
 const MAX_WORD: usize = 64;
 
-/// Notes which message this is and, where that can be told, of which call. No more of it: a number that is masked
-/// elsewhere stands in most of them.
+/// Notes which message this is and, where that can be told, of which call. No more of it: a number
+/// that is masked elsewhere stands in most of them.
 pub(super) fn note(frame: &Frame) {
     if !tracing::enabled!(target: AMI, tracing::Level::DEBUG) {
         return;

@@ -27,22 +27,25 @@ impl<O, H> Engine<O, H> {
         self.send_hang_ups(now, id, Some(reply));
     }
 
-    /// A leg has outlived both halves. If the call was to be hung up, this leg is, too: the hang-up came while somebody
-    /// redirected it, and reached the Local channel only.
+    /// A leg has outlived both halves. If the call was to be hung up, this leg is, too: the hang-up
+    /// came while somebody redirected it, and reached the Local channel only.
     pub(super) fn hang_up_held(&mut self, now: Now, id: CallId) {
         if self.registry.get(id).is_some_and(Call::is_to_be_hung_up) {
             self.send_hang_ups(now, id, None);
         }
     }
 
-    /// Hangs up what the call consists of by now. Somebody who waits for the answer is answered by the first channel that
-    /// Asterisk still has; the others follow then. Were all of them sent at once, the first could be gone, and the second as
-    /// well by the time that it is asked for again: "the call is over" would be said of one that we have just hung up.
+    /// Hangs up what the call consists of by now. Somebody who waits for the answer is answered by
+    /// the first channel that Asterisk still has; the others follow then. Were all of them sent at
+    /// once, the first could be gone, and the second as well by the time that it is asked for
+    /// again: "the call is over" would be said of one that we have just hung up.
     fn send_hang_ups(&mut self, now: Now, id: CallId, reply: Option<H>) {
         let mut channels = self.registry.get(id).map(to_hang_up).unwrap_or_default().into_iter();
         match (reply, channels.next()) {
             (Some(reply), Some(first)) => self.send_hang_up(now, id, first, Some(reply)),
-            (Some(reply), None) => self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded))),
+            (Some(reply), None) => {
+                self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded)))
+            }
             (None, first) => first.into_iter().chain(channels).for_each(|channel| {
                 self.send_hang_up(now, id, channel, None);
             }),
@@ -66,8 +69,11 @@ impl<O, H> Engine<O, H> {
         };
         if let Some(session) = self.link.session() {
             // A Uniqueid came out of an AMI header, so it fits into one.
-            let _ =
-                session.send(now.instant, &Action::Hangup { channel: uniqueid }, Purpose::HangUp(id, channel, reply));
+            let _ = session.send(
+                now.instant,
+                &Action::Hangup { channel: uniqueid },
+                Purpose::HangUp(id, channel, reply),
+            );
         }
     }
 
@@ -82,14 +88,19 @@ impl<O, H> Engine<O, H> {
     ) {
         // A call whose channel nobody has seen may have none yet, and is not over for that.
         let has_channel = self.registry.get(id).is_none_or(|call| call.has_channel());
-        let is_gone = !response.success && has_channel && response.message.starts_with("No such channel");
+        let is_gone =
+            !response.success && has_channel && response.message.starts_with("No such channel");
         if is_gone && self.registry.get(id).is_some_and(|call| call.has_leg_up()) {
             // Its Hangup is on its way, or was lost.
             self.fact(now, id, Fact::Absent(channel));
             let is_live = self.registry.get(id).is_some_and(|call| !call.is_over());
             match reply {
                 Some(reply) if is_live => return self.send_hang_ups(now, id, Some(reply)),
-                Some(reply) => return self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded))),
+                Some(reply) => {
+                    return self
+                        .effects
+                        .push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded)));
+                }
                 None => return,
             }
         }
@@ -111,8 +122,8 @@ impl<O, H> Engine<O, H> {
     }
 }
 
-/// The channels to hang up so that nothing is left of the call. While the Local channel is whole, all else goes with its
-/// `;1`. Without a half of it the legs do not: they were redirected.
+/// The channels to hang up so that nothing is left of the call. While the Local channel is whole,
+/// all else goes with its `;1`. Without a half of it the legs do not: they were redirected.
 fn to_hang_up(call: &Call) -> Vec<CallChannel> {
     let legs = call.legs_up().map(|leg| CallChannel::Leg(leg.into()));
     match (call.has_local1(), call.has_local2()) {

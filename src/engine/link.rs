@@ -23,8 +23,8 @@ use crate::journal::Event;
 /// How often the same trouble with the link is recorded again, in attempts.
 const RECORD_EVERY: u32 = 100;
 
-/// How long after the login an Asterisk that has told us before that it has started is waited for to do so again, and
-/// one that never has: perhaps it tells this user nothing of the kind.
+/// How long after the login an Asterisk that has told us before that it has started is waited for
+/// to do so again, and one that never has: perhaps it tells this user nothing of the kind.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const START_UNKNOWN: Duration = Duration::from_secs(3);
 
@@ -47,7 +47,8 @@ pub(super) struct Link<P> {
     records: LinkRecords,
 }
 
-/// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no dialplan.
+/// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no
+/// dialplan.
 enum Start {
     /// It has; or it seems that we are not told.
     Done,
@@ -88,7 +89,8 @@ impl<H> Link<Purpose<H>> {
         }
     }
 
-    /// Up to when all that happened was heard before the link was lost, and with it sight of the calls.
+    /// Up to when all that happened was heard before the link was lost, and with it sight of the
+    /// calls.
     pub(super) fn lost_at(&self) -> SystemTime {
         self.lost_at
     }
@@ -113,7 +115,9 @@ impl<H> Link<Purpose<H>> {
     /// Whether somebody waits for the answer to a hang-up.
     pub(super) fn owes_hang_up(&self) -> bool {
         match &self.phase {
-            Phase::Connected(session, _) => session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp(..))),
+            Phase::Connected(session, _) => {
+                session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp(..)))
+            }
             _ => false,
         }
     }
@@ -176,7 +180,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// What is to be written to the connection; the driver takes from its front what it has written.
+    /// What is to be written to the connection; the driver takes from its front what it has
+    /// written.
     pub fn output(&mut self) -> Option<&mut BytesMut> {
         match &mut self.link.phase {
             Phase::Connected(session, _) => Some(session.output()),
@@ -233,12 +238,18 @@ impl<O, H> Engine<O, H> {
                 self.link.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
                 self.effects.push(Effect::Connect);
             }
-            Phase::Connecting(by) if *by <= now.instant => self.drop_link(now, "connecting took too long"),
+            Phase::Connecting(by) if *by <= now.instant => {
+                self.drop_link(now, "connecting took too long")
+            }
             Phase::Connected(session, login_by) if !session.is_up() && *login_by <= now.instant => {
                 let greeted = !session.banner().is_empty();
                 self.drop_link(
                     now,
-                    if greeted { "logging in took too long" } else { "nobody greets as Asterisk does" },
+                    if greeted {
+                        "logging in took too long"
+                    } else {
+                        "nobody greets as Asterisk does"
+                    },
                 );
             }
             Phase::Connected(session, _) => match session.tick(now.instant) {
@@ -255,7 +266,9 @@ impl<O, H> Engine<O, H> {
 
     /// Whoever is not told that Asterisk has started cannot wait for it for ever.
     fn tick_start(&mut self, now: Now) {
-        if self.link.is_up() && matches!(self.link.start, Start::Awaited(until) if until <= now.instant) {
+        if self.link.is_up()
+            && matches!(self.link.start, Start::Awaited(until) if until <= now.instant)
+        {
             self.link.tells_start = false;
             self.has_started(now);
         }
@@ -268,7 +281,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Asterisk refuses every action. Calls go on, and so do their events: the link is kept, as nobody is let in now.
+    /// Asterisk refuses every action. Calls go on, and so do their events: the link is kept, as
+    /// nobody is let in now.
     fn refuses_all_actions(&mut self, words: &str) {
         if !self.link.is_refusing() {
             let words: Arc<str> = words.into();
@@ -307,7 +321,9 @@ impl<O, H> Engine<O, H> {
         match purpose {
             Purpose::Originate(id) => self.receive_receipt(now, id, response),
             Purpose::Holder(id) => self.receive_holder(now, id, response),
-            Purpose::HangUp(id, channel, reply) => self.receive_hung_up(now, id, channel, reply, response),
+            Purpose::HangUp(id, channel, reply) => {
+                self.receive_hung_up(now, id, channel, reply, response)
+            }
             Purpose::Rights => self.receive_rights(now, response),
             Purpose::CallToNowhere => self.receive_call_to_nowhere(now, response),
             Purpose::List => self.receive_list_answer(now, response),
@@ -325,7 +341,9 @@ impl<O, H> Engine<O, H> {
                 self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut)));
             }
             Purpose::HangUp(_, _, None) => {}
-            Purpose::List | Purpose::Settle => self.drop_link(now, "Asterisk did not list its channels in time"),
+            Purpose::List | Purpose::Settle => {
+                self.drop_link(now, "Asterisk did not list its channels in time")
+            }
             Purpose::Whose(id) => self.receive_identity(now, id, None),
             // Who waited was told long ago that nothing is known.
             Purpose::Holder(_) | Purpose::Logoff | Purpose::Rights | Purpose::CallToNowhere => {}
@@ -346,7 +364,8 @@ impl<O, H> Engine<O, H> {
             _ => {
                 self.note_call_event(now, event);
                 if let Some(id) = self.registry.hear(now, event, &mut self.told) {
-                    // Who waits is answered before the log goes on, so that "queued" is said once it is true.
+                    // Who waits is answered before the log goes on, so that "queued" is said once
+                    // it is true.
                     self.look_at(now, id);
                     self.tell(now);
                 }
@@ -364,7 +383,8 @@ impl<O, H> Engine<O, H> {
         let pause = self.settings.backoff.next(&mut self.rng);
         let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
         if let Phase::Connected(session, _) = phase {
-            // Before the calls are settled, nothing was learnt of what has become of them since the last loss.
+            // Before the calls are settled, nothing was learnt of what has become of them since the
+            // last loss.
             if self.reconcile.is_settled() {
                 self.link.lost_at = now.wall_at(session.told_until());
             }

@@ -12,14 +12,16 @@ use crate::clock::Now;
 use crate::handle::OriginateError;
 use crate::journal::Event;
 
-/// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the number's lock. Where
-/// the events that give it are filtered away, every call is answered this much later.
+/// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the
+/// number's lock. Where the events that give it are filtered away, every call is answered this much
+/// later.
 const SIGN_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The pause before it is asked again, if nobody does or somebody else.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How much earlier than the HTTP side the engine gives up waiting, so that its answer gets out in time.
+/// How much earlier than the HTTP side the engine gives up waiting, so that its answer gets out in
+/// time.
 const REPLY_MARGIN: Duration = Duration::from_millis(100);
 
 /// The pauses before further attempts at a number whose lock lingers.
@@ -34,8 +36,8 @@ const LOCK_RETRIES: [Duration; 5] = [
 /// The channel variable that carries, through any restart of ours, whose a call is.
 pub(super) const IDENTITY: &str = "ORIGINATORD";
 
-/// What tells whose a lock is. In a conference the oldest Linkedid spreads to all, but whoever is locked out gets into
-/// none: a lock that has the Linkedid of a call is that call's.
+/// What tells whose a lock is. In a conference the oldest Linkedid spreads to all, but whoever is
+/// locked out gets into none: a lock that has the Linkedid of a call is that call's.
 const LINKEDID: &str = "CHANNEL(linkedid)";
 
 /// Who waits for an Originate's fate.
@@ -63,16 +65,29 @@ impl<O> Waiting<O> {
     fn deadline(&self) -> Instant {
         match self.step {
             Step::Sent | Step::Asked => self.give_up,
-            Step::Paced { turn: at, .. } | Step::Received { sign_by: at } | Step::Retry { at } => at.min(self.give_up),
+            Step::Paced { turn: at, .. } | Step::Received { sign_by: at } | Step::Retry { at } => {
+                at.min(self.give_up)
+            }
         }
     }
 }
 
 impl<O, H> Engine<O, H> {
     /// Takes a call in and sends its Originate, or will when it is its turn.
-    pub(super) fn begin_originate(&mut self, now: Now, turn: Instant, info: Arc<CallInfo>, reply: O) {
+    pub(super) fn begin_originate(
+        &mut self,
+        now: Now,
+        turn: Instant,
+        info: Arc<CallInfo>,
+        reply: O,
+    ) {
         let give_up = now.instant + self.settings.reply_timeout.saturating_sub(REPLY_MARGIN);
-        let waiting = Waiting { reply, give_up, step: Step::Paced { turn, late: self.gate.late() }, retries: 0 };
+        let waiting = Waiting {
+            reply,
+            give_up,
+            step: Step::Paced { turn, late: self.gate.late() },
+            retries: 0,
+        };
         self.waiting_deadlines.insert((waiting.deadline(), info.id));
         self.waiting.insert(info.id, waiting);
         // That the number is free was seen just now.
@@ -98,7 +113,8 @@ impl<O, H> Engine<O, H> {
         let settings = &self.settings.originate;
         let CallInfo { id, number, room, caller_id, lang, key } = info;
         let instance = &self.settings.instance;
-        let fixed = settings.variables.iter().map(|(name, value)| (name.clone().into(), value.clone()));
+        let fixed =
+            settings.variables.iter().map(|(name, value)| (name.clone().into(), value.clone()));
         let own = [
             ("LANG".into(), lang.to_string()),
             (IDENTITY.into(), format!("{instance}/{key}/{lang}/{room}/{caller_id}")),
@@ -116,7 +132,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Asterisk's `Response` to an Originate. It is only the receipt: `Success` says that a try will be made.
+    /// Asterisk's `Response` to an Originate. It is only the receipt: `Success` says that a try
+    /// will be made.
     pub(super) fn receive_receipt(&mut self, now: Now, id: CallId, response: &Response) {
         if !response.success {
             return self.refuse(now, id, Refusal::Rejected(response.message.as_str().into()));
@@ -142,8 +159,8 @@ impl<O, H> Engine<O, H> {
         } else if call.is_locked_out() {
             let lingers = self.registry.freed_lately(now, call.info.number);
             match LOCK_RETRIES.get(waiting.retries) {
-                // With OriginateResponse the attempt is over for good, and no event of it can be taken for one
-                // of the next attempt's.
+                // With OriginateResponse the attempt is over for good, and no event of it can be
+                // taken for one of the next attempt's.
                 Some(pause) if lingers && call.has_response() => {
                     // It has not ended while it waits.
                     self.registry.restart(id);
@@ -172,7 +189,9 @@ impl<O, H> Engine<O, H> {
                     Ok(()) => self.send_paced(now, id),
                     Err(turn) => self.set_step(id, Step::Paced { turn, late: self.gate.late() }),
                 },
-                Step::Retry { .. } if is_late => self.refuse(now, id, Refusal::InProgress { by: None }),
+                Step::Retry { .. } if is_late => {
+                    self.refuse(now, id, Refusal::InProgress { by: None })
+                }
                 Step::Retry { .. } => self.retry(now, id),
                 Step::Received { .. } if !is_late => self.ask_holder(now, id),
                 Step::Sent | Step::Received { .. } | Step::Asked => self.give_up(now, id),
@@ -180,10 +199,12 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Neither a sign nor a refusal has come: either the events are filtered away, or Asterisk has yet to begin. The
-    /// receipt alone says nothing, as it comes before the lock is asked for.
+    /// Neither a sign nor a refusal has come: either the events are filtered away, or Asterisk has
+    /// yet to begin. The receipt alone says nothing, as it comes before the lock is asked for.
     fn ask_holder(&mut self, now: Now, id: CallId) {
-        let Some(number) = self.registry.get(id).map(|call| call.info.number) else { return self.give_up(now, id) };
+        let Some(number) = self.registry.get(id).map(|call| call.info.number) else {
+            return self.give_up(now, id);
+        };
         self.set_step(id, Step::Asked);
         if let Some(session) = self.link.session() {
             let action = Action::GetVar { channel: lock_id(number), variable: LINKEDID };
@@ -210,7 +231,9 @@ impl<O, H> Engine<O, H> {
     /// There is no more time to wait for what becomes of the call.
     fn give_up(&mut self, now: Now, id: CallId) {
         match self.registry.get(id) {
-            Some(call) if call.is_locked_out() => self.refuse(now, id, Refusal::InProgress { by: None }),
+            Some(call) if call.is_locked_out() => {
+                self.refuse(now, id, Refusal::InProgress { by: None })
+            }
             _ => self.answer(id, Err(OriginateError::Unconfirmed(id))),
         }
     }
@@ -232,7 +255,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// The link is gone: what was sent may have arrived or not, and is never sent again; what was not sent is refused.
+    /// The link is gone: what was sent may have arrived or not, and is never sent again; what was
+    /// not sent is refused.
     pub(super) fn abandon_waiting(&mut self, now: Now) {
         let mut ids: Vec<CallId> = self.waiting.keys().copied().collect();
         ids.sort_unstable();

@@ -1,8 +1,8 @@
 //! Settling what we believe with what Asterisk says lives: after every login, and now and then.
 //!
-//! One list of all channels shows which calls of ours live. Those we know are brought up to date, those we do
-//! not know (from before a restart) are taken in once their channel has told whose they are, and those that
-//! are not there have ended unseen.
+//! One list of all channels shows which calls of ours live. Those we know are brought up to date,
+//! those we do not know (from before a restart) are taken in once their channel has told whose they
+//! are, and those that are not there have ended unseen.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -24,15 +24,17 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How soon to look again for calls that could not be judged, at the earliest.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How old a call that no channel was seen of has to be for its absence from the list to mean that it is over: a busy
-/// Asterisk comes to it late.
+/// How old a call that no channel was seen of has to be for its absence from the list to mean that
+/// it is over: a busy Asterisk comes to it late.
 const MIN_AGE: Duration = Duration::from_secs(10);
 
-/// How old the link has to be, for calls that were asked for before: an Asterisk that had hung may still have to read
-/// their Originates, from a connection that we have given up. It goes on with all of them at once.
+/// How old the link has to be, for calls that were asked for before: an Asterisk that had hung may
+/// still have to read their Originates, from a connection that we have given up. It goes on with
+/// all of them at once.
 const MIN_LINK_AGE: Duration = Duration::from_secs(1);
 
-/// How long Asterisk may let us wait for the next part of a list, and for what is asked of the channels in it.
+/// How long Asterisk may let us wait for the next part of a list, and for what is asked of the
+/// channels in it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most channels of calls like ours that a list may have, besides those of the calls that we know.
@@ -67,7 +69,8 @@ struct Round {
     began: Now,
     /// When the next part has to be there.
     by: Instant,
-    /// The calls that have to be in the list if they live: only what was there before the list was asked for.
+    /// The calls that have to be in the list if they live: only what was there before the list was
+    /// asked for.
     expected: HashSet<CallId>,
     /// How many channels were taken in.
     listed: usize,
@@ -160,8 +163,10 @@ impl<O, H> Engine<O, H> {
         }
         self.reconcile.began.get_or_insert(now.instant);
         // Whether the call, if it lives, has its channels by now.
-        let is_in_asterisk = |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
-        let expected = self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
+        let is_in_asterisk =
+            |call: &&Call| call.has_channel() || self.reconcile.judged_from(call) <= now.instant;
+        let expected =
+            self.registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
         self.reconcile.round = Some(Round {
             began: now,
             by: now.instant + LIST_TIMEOUT,
@@ -188,13 +193,16 @@ impl<O, H> Engine<O, H> {
     pub(super) fn reconcile_later(&mut self, now: Now) {
         let soon = now.instant + AGAIN;
         match self.reconcile.round {
-            None => self.reconcile.next = Some(self.reconcile.next.map_or(soon, |next| next.min(soon))),
+            None => {
+                self.reconcile.next = Some(self.reconcile.next.map_or(soon, |next| next.min(soon)))
+            }
             Some(_) => self.reconcile.again = true,
         }
     }
 
     pub(super) fn tick_reconcile(&mut self, now: Now) {
-        if self.reconcile.deadline(self.link.is_up()).is_none_or(|deadline| deadline > now.instant) {
+        if self.reconcile.deadline(self.link.is_up()).is_none_or(|deadline| deadline > now.instant)
+        {
             return;
         }
         if self.reconcile.round.as_ref().is_some_and(|round| !round.to_settle.is_empty()) {
@@ -227,7 +235,9 @@ impl<O, H> Engine<O, H> {
         let is_short = |text: &&str| text.len() <= MAX_NAME;
         let uniqueid = channel.uniqueid.parse::<CallId>();
         let known_leg = self.registry.call_of_leg(&channel.uniqueid);
-        let Some(id) = uniqueid.ok().or(known_leg).or_else(|| channel.linkedid.parse().ok()) else { return };
+        let Some(id) = uniqueid.ok().or(known_leg).or_else(|| channel.linkedid.parse().ok()) else {
+            return;
+        };
         round.listed += 1;
         // The two halves, and as many legs as are remembered.
         if round.listed > MAX_LISTED + (2 + MAX_LEGS) * self.registry.len() {
@@ -240,9 +250,11 @@ impl<O, H> Engine<O, H> {
         if uniqueid.is_ok() {
             found.local1 = true;
             found.up = *state == ChannelState::Up;
-            // Before it is in the bridge it only hears announcements; ConfbridgeJoin is yet to come.
+            // Before it is in the bridge it only hears announcements; ConfbridgeJoin is yet to
+            // come.
             if application == "ConfBridge" && *is_bridged {
-                found.conference = application_data.split(',').next().filter(is_short).map(Arc::from);
+                found.conference =
+                    application_data.split(',').next().filter(is_short).map(Arc::from);
             }
         } else if let Some(number) = locked_number(&channel.uniqueid) {
             found.number = Some(number);
@@ -252,8 +264,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// The list is complete; events that Asterisk had ready before it may still follow, but not after the
-    /// answer to what is asked now.
+    /// The list is complete; events that Asterisk had ready before it may still follow, but not
+    /// after the answer to what is asked now.
     pub(super) fn receive_list_end(&mut self, now: Now) {
         let Some(round) = &mut self.reconcile.round else { return };
         if let (false, Some(session)) = (round.is_complete, self.link.session()) {
@@ -290,7 +302,9 @@ impl<O, H> Engine<O, H> {
                 (None, Some(last_alive)) => _ = self.reconcile.missed.insert(id, last_alive),
                 (Some(last_alive), _) if is_gone => self.end_unseen(now, id, *last_alive),
                 (None, None) if is_gone => self.end_unseen(now, id, self.link.lost_at()),
-                _ => absent.into_iter().for_each(|channel| self.fact(now, id, Fact::Absent(channel))),
+                _ => {
+                    absent.into_iter().for_each(|channel| self.fact(now, id, Fact::Absent(channel)))
+                }
             }
         }
         if !round.to_settle.is_empty() {
@@ -305,14 +319,22 @@ impl<O, H> Engine<O, H> {
         self.ask_whose(now);
     }
 
-    /// The channels of the call that were there when the list was asked for and are not in it; none if all are.
+    /// The channels of the call that were there when the list was asked for and are not in it; none
+    /// if all are.
     fn absent(&self, id: CallId, found: &Found, asked: Now) -> Option<Vec<CallChannel>> {
         let call = self.registry.get(id)?;
-        let absent: Vec<_> = call.channels_up(asked.instant).filter(|channel| !found.has(channel)).collect();
+        let absent: Vec<_> =
+            call.channels_up(asked.instant).filter(|channel| !found.has(channel)).collect();
         (found.is_empty() || !absent.is_empty()).then_some(absent)
     }
 
-    fn bring_up_to_date(&mut self, now: Now, id: CallId, found: Found, last_settled: Option<SystemTime>) {
+    fn bring_up_to_date(
+        &mut self,
+        now: Now,
+        id: CallId,
+        found: Found,
+        last_settled: Option<SystemTime>,
+    ) {
         if found.is_empty() {
             return;
         }
@@ -353,7 +375,9 @@ impl<O, H> Engine<O, H> {
     fn ask_whose(&mut self, now: Now) {
         let Some(round) = &mut self.reconcile.round else { return };
         while round.asked.len() < ASKED_AT_ONCE {
-            let (Some(id), Some(session)) = (round.to_ask.pop_front(), self.link.session()) else { break };
+            let (Some(id), Some(session)) = (round.to_ask.pop_front(), self.link.session()) else {
+                break;
+            };
             round.asked.insert(id);
             let action = Action::GetVar { channel: id.to_string(), variable: IDENTITY };
             // An id holds nothing that could be unsendable.
@@ -417,7 +441,8 @@ impl<O, H> Engine<O, H> {
         let Some(round) = self.reconcile.round.take() else { return };
         let undecided = self.registry.calls().filter(|call| !call.has_channel());
         let judged = undecided.map(|call| self.reconcile.judged_from(call)).min();
-        let is_wanted = std::mem::take(&mut self.reconcile.again) || !self.reconcile.missed.is_empty();
+        let is_wanted =
+            std::mem::take(&mut self.reconcile.again) || !self.reconcile.missed.is_empty();
         let again = if is_wanted { Some(now.instant) } else { judged };
         let at = again.map_or(now.instant + EVERY, |at| at.max(now.instant + AGAIN));
         self.reconcile.next = Some(at);

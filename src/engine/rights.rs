@@ -1,12 +1,13 @@
 //! Whether the AMI user is sent the events of calls, found out at login.
 //!
-//! A user without `read = call` can originate and list, so that all seems well; but no call is seen ringing, answered or
-//! ended, and a number is free only once a list lacks its call. The answer to a login does not say what a user may read.
-//! `manager.conf` does, and the dialplan function `AST_CONFIG` reads it with the rights that the daemon has anyway. Where the
-//! file does not say `call` or `all` (it may not be loaded yet, or the user may stand somewhere else) a call to an extension
-//! that does not exist decides: it has events within milliseconds, and rings nobody. So it does when a call of ours was made
-//! and had no event. Each such call leaves a line in Asterisk's log and perhaps a CDR, which is why it is not made at every
-//! login.
+//! A user without `read = call` can originate and list, so that all seems well; but no call is seen
+//! ringing, answered or ended, and a number is free only once a list lacks its call. The answer to
+//! a login does not say what a user may read. `manager.conf` does, and the dialplan function
+//! `AST_CONFIG` reads it with the rights that the daemon has anyway. Where the file does not say
+//! `call` or `all` (it may not be loaded yet, or the user may stand somewhere else) a call to an
+//! extension that does not exist decides: it has events within milliseconds, and rings nobody. So
+//! it does when a call of ours was made and had no event. Each such call leaves a line in
+//! Asterisk's log and perhaps a CDR, which is why it is not made at every login.
 
 use std::time::{Duration, Instant};
 
@@ -15,8 +16,8 @@ use crate::ami::action::Action;
 use crate::ami::message::{Event as AmiEvent, Response};
 use crate::clock::Now;
 
-/// How long the events of the call to nowhere are waited for. Asterisk may hold events back until its next input, and a
-/// Ping comes within this time.
+/// How long the events of the call to nowhere are waited for. Asterisk may hold events back until
+/// its next input, and a Ping comes within this time.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why calls cannot be made.
@@ -32,9 +33,11 @@ pub(super) enum CallEvents {
     Expected,
     /// One has arrived.
     Seen,
-    /// A call was made without an event, which a busy Asterisk may send late: one has to come by the instant.
+    /// A call was made without an event, which a busy Asterisk may send late: one has to come by
+    /// the instant.
     Awaited(Instant),
-    /// The user may not read them, it seems: no calls are made before one has come, which it has to by the instant.
+    /// The user may not read them, it seems: no calls are made before one has come, which it has to
+    /// by the instant.
     Doubted(Instant),
 }
 
@@ -54,7 +57,10 @@ impl<O, H> Engine<O, H> {
         self.link.call_events = CallEvents::Expected;
         let user = &self.settings.session.username;
         // Another name could end the function's argument.
-        if !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+        if !user
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        {
             return;
         }
         // The last of several lines counts.
@@ -77,8 +83,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Asterisk has made a call of ours, and no event of any call has come on this link. The file may say more than the user
-    /// was given when it logged in, as before a `manager reload`.
+    /// Asterisk has made a call of ours, and no event of any call has come on this link. The file
+    /// may say more than the user was given when it logged in, as before a `manager reload`.
     pub(super) fn miss_call_events(&mut self, now: Now) {
         if let CallEvents::Expected = self.link.call_events {
             self.call_nowhere(now);
@@ -89,10 +95,12 @@ impl<O, H> Engine<O, H> {
     fn call_nowhere(&mut self, now: Now) {
         let id = format!("originatord-check-{:016x}", self.rng.u64(..));
         let Some(session) = self.link.session() else { return };
-        let headers = [("Channel", NOWHERE), ("Application", "NoOp"), ("Async", "true"), ("ChannelId", &id)];
+        let headers =
+            [("Channel", NOWHERE), ("Application", "NoOp"), ("Async", "true"), ("ChannelId", &id)];
         let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
         // None of these holds anything that could be unsendable.
-        let _ = session.send(now.instant, &Action::Other("Originate", headers), Purpose::CallToNowhere);
+        let _ =
+            session.send(now.instant, &Action::Other("Originate", headers), Purpose::CallToNowhere);
     }
 
     /// The answer to the call to nowhere. One that is refused has no events and proves nothing.
@@ -111,14 +119,18 @@ impl<O, H> Engine<O, H> {
     }
 
     fn call_events_arrive(&mut self, now: Now) {
-        if let CallEvents::Doubted(_) = std::mem::replace(&mut self.link.call_events, CallEvents::Seen) {
+        if let CallEvents::Doubted(_) =
+            std::mem::replace(&mut self.link.call_events, CallEvents::Seen)
+        {
             self.ready_again(now);
         }
     }
 
     /// Logs in anew after a while: a user's rights are those that it had at its login.
     pub(super) fn tick_rights(&mut self, now: Now) {
-        if self.link.call_events.deadline().is_some_and(|until| until <= now.instant) && self.link.is_up() {
+        if self.link.call_events.deadline().is_some_and(|until| until <= now.instant)
+            && self.link.is_up()
+        {
             self.drop_link(now, NO_EVENTS);
         }
     }

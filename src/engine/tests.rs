@@ -63,7 +63,8 @@ impl Bench {
         let config = Config::parse(config, std::path::Path::new("")).unwrap();
         let start = Instant::now();
         let now = Now { instant: start + time, wall: UNIX_EPOCH + time };
-        let engine = Engine::new(EngineSettings::new(&config).unwrap(), fastrand::Rng::with_seed(1), now);
+        let engine =
+            Engine::new(EngineSettings::new(&config).unwrap(), fastrand::Rng::with_seed(1), now);
         let mut bench = Self {
             engine,
             start,
@@ -92,7 +93,11 @@ impl Bench {
     }
 
     /// The calls that earlier runs wrote down.
-    fn remember<const N: usize>(&mut self, calls: [(&CallInfo, State); N], last_heard: Option<SystemTime>) {
+    fn remember<const N: usize>(
+        &mut self,
+        calls: [(&CallInfo, State); N],
+        last_heard: Option<SystemTime>,
+    ) {
         let call = |(info, state): (&CallInfo, State)| OpenCall {
             info: Arc::new(info.clone()),
             progress: Progress::of(state),
@@ -157,14 +162,20 @@ impl Bench {
 
     /// The ActionID of the last action of this name.
     fn id_of(&self, action: &str) -> String {
-        let frames = self.sent.split("\r\n\r\n").filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
+        let frames = self
+            .sent
+            .split("\r\n\r\n")
+            .filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
         let last = frames.last().unwrap_or_else(|| panic!("no {action} in {}", self.sent));
         last.lines().find_map(|line| line.strip_prefix("ActionID: ")).unwrap().to_owned()
     }
 
     /// The ActionIDs of all actions of this name.
     fn ids_of(&self, action: &str) -> Vec<String> {
-        let frames = self.sent.split("\r\n\r\n").filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
+        let frames = self
+            .sent
+            .split("\r\n\r\n")
+            .filter(|frame| frame.starts_with(&format!("Action: {action}\r\n")));
         frames
             .filter_map(|frame| frame.lines().find_map(|line| line.strip_prefix("ActionID: ")))
             .map(str::to_owned)
@@ -187,7 +198,11 @@ impl Bench {
         self.pass(Duration::ZERO);
         self.receive(&format!("Response: Success\nActionID: {}", self.id_of("Login")));
         if self.may_read != "-" {
-            self.receive(&format!("Response: Success\nActionID: {}\nValue: {}", self.id_of("GetVar"), self.may_read));
+            self.receive(&format!(
+                "Response: Success\nActionID: {}\nValue: {}",
+                self.id_of("GetVar"),
+                self.may_read
+            ));
         }
         // The test counts only what it asks for itself.
         self.sent = self.sent.replace("Action: GetVar", "Action: asked at login");
@@ -224,7 +239,9 @@ impl Bench {
     }
 
     fn event(&mut self, event: &str, uniqueid: &str, linkedid: &str, more: &str) {
-        self.receive(&format!("Event: {event}\nUniqueid: {uniqueid}\nLinkedid: {linkedid}\n{more}"));
+        self.receive(&format!(
+            "Event: {event}\nUniqueid: {uniqueid}\nLinkedid: {linkedid}\n{more}"
+        ));
     }
 
     /// An accepted call; returns its id.
@@ -234,7 +251,10 @@ impl Bench {
         self.receipt(&id);
         self.event("Newchannel", &id, &id, "");
         self.event("Newchannel", &lock(number), &id, "");
-        assert_eq!(self.originated.last().map(|(who, answer)| (*who, answer.is_ok())), Some((who, true)));
+        assert_eq!(
+            self.originated.last().map(|(who, answer)| (*who, answer.is_ok())),
+            Some((who, true))
+        );
         id
     }
 

@@ -1,14 +1,16 @@
 //! Which of the listed calls that this run does not know can be its own, from before its start.
 //!
-//! A daemon that is killed loses the records of its last milliseconds, so the next one finds calls in Asterisk that no
-//! journal knows. It asks each for its `ORIGINATORD` variable and adopts those with its own `instance`. Asterisk may lie:
-//! hundreds of thousands of invented calls would fill memory and journal. But a call's id holds the time of its request,
-//! and records are written in order. So an unknown call can be ours only if it was requested after the last record that
-//! the earlier run has written, and before this run started. All other listed calls are not even kept in mind.
+//! A daemon that is killed loses the records of its last milliseconds, so the next one finds calls
+//! in Asterisk that no journal knows. It asks each for its `ORIGINATORD` variable and adopts those
+//! with its own `instance`. Asterisk may lie: hundreds of thousands of invented calls would fill
+//! memory and journal. But a call's id holds the time of its request, and records are written in
+//! order. So an unknown call can be ours only if it was requested after the last record that the
+//! earlier run has written, and before this run started. All other listed calls are not even kept
+//! in mind.
 //!
-//! If the clock was set between the runs, a call of ours can fall out of that span, as can every call if the clock was set
-//! back. Such a call is adopted by nobody and its end is not recorded. No number is called twice for that, as the call
-//! still holds its lock in Asterisk.
+//! If the clock was set between the runs, a call of ours can fall out of that span, as can every
+//! call if the clock was set back. Such a call is adopted by nobody and its end is not recorded. No
+//! number is called twice for that, as the call still holds its lock in Asterisk.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -53,7 +55,8 @@ impl UnknownCalls {
         self.others.extend(self.listed_others.drain());
     }
 
-    /// A call that is not in the registry is listed. Whether it may be ours, so that it has to be asked.
+    /// A call that is not in the registry is listed. Whether it may be ours, so that it has to be
+    /// asked.
     pub(super) fn may_be_ours(&mut self, id: CallId) -> bool {
         if self.candidates.contains(&id) {
             return true;
@@ -62,7 +65,8 @@ impl UnknownCalls {
             return false;
         }
         let others = self.others.len() + self.listed_others.len();
-        let has_room = self.adopted.len() + self.candidates.len() < MAX_ADOPTED && others < MAX_OTHERS;
+        let has_room =
+            self.adopted.len() + self.candidates.len() < MAX_ADOPTED && others < MAX_OTHERS;
         has_room && self.candidates.insert(id)
     }
 

@@ -1,5 +1,5 @@
-//! Copies of our files that somebody else made, as logrotate does: `calls.jsonl-20261126`, `calls.jsonl.1.gz`,
-//! `history.db.bak`.
+//! Copies of our files that somebody else made, as logrotate does: `calls.jsonl-20261126`,
+//! `calls.jsonl.1.gz`, `history.db.bak`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -19,7 +19,8 @@ const CHUNK: usize = 64 * 1024;
 ///
 /// The folder cannot be listed.
 pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -32,17 +33,25 @@ pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Names of the files beside `path` that look like copies of it and hold, or may hold, one of `texts`. `is_ours` tells the
-/// names that the daemon itself cares for.
+/// Names of the files beside `path` that look like copies of it and hold, or may hold, one of
+/// `texts`. `is_ours` tells the names that the daemon itself cares for.
 ///
 /// # Errors
 ///
 /// The folder cannot be listed.
-pub fn copies_with(path: &Path, texts: &[String], is_ours: impl Fn(&str) -> bool) -> io::Result<Vec<String>> {
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else { return Ok(Vec::new()) };
+pub fn copies_with(
+    path: &Path,
+    texts: &[String],
+    is_ours: impl Fn(&str) -> bool,
+) -> io::Result<Vec<String>> {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
+        return Ok(Vec::new());
+    };
     // logrotate's `extension` puts the date before it: calls-20261126.jsonl.
-    let (stem, extension) = name.rfind('.').filter(|dot| *dot > 0).map_or((&*name, ""), |dot| name.split_at(dot));
-    let is_copy = |other: &String| other.starts_with(stem) && other.contains(extension) && !is_ours(other);
+    let (stem, extension) =
+        name.rfind('.').filter(|dot| *dot > 0).map_or((&*name, ""), |dot| name.split_at(dot));
+    let is_copy =
+        |other: &String| other.starts_with(stem) && other.contains(extension) && !is_ours(other);
     let holds = |other: &String| {
         let path = path.with_file_name(other);
         path.is_file() && (is_compressed(other) || holds_any(&path, texts).unwrap_or(true))
@@ -92,7 +101,12 @@ mod tests {
             fs::write(folder.path().join(name), text).unwrap();
         }
         fs::create_dir(folder.path().join("calls.jsonl.d.gz")).unwrap();
-        let found = copies_with(&path, &["7999123".into()], |name| ["calls.jsonl", "calls.jsonl.1"].contains(&name));
-        assert_eq!(found.unwrap(), ["calls-20261126.jsonl", "calls.jsonl-20261126", "calls.jsonl.1.gz"]);
+        let found = copies_with(&path, &["7999123".into()], |name| {
+            ["calls.jsonl", "calls.jsonl.1"].contains(&name)
+        });
+        assert_eq!(
+            found.unwrap(),
+            ["calls-20261126.jsonl", "calls.jsonl-20261126", "calls.jsonl.1.gz"]
+        );
     }
 }

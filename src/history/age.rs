@@ -1,13 +1,15 @@
 //! Deletes calls that are older than `[history] keep`.
 //!
-//! A machine can start with a clock that is years ahead, until NTP corrects it. To delete by that clock would delete
-//! everything. So calls grow old by a clock of the history's own, which is stored with them: it follows the system's clock,
-//! but never moves on faster than [`PACE`] times the time that the daemon has run. A daemon that was off for a month has
-//! caught up within a day and a half; an hour under a clock that is years ahead deletes the calls of one day too many. A jump is not
-//! judged by its length, as no length tells a wrong clock from a machine that was switched off.
+//! A machine can start with a clock that is years ahead, until NTP corrects it. To delete by that
+//! clock would delete everything. So calls grow old by a clock of the history's own, which is
+//! stored with them: it follows the system's clock, but never moves on faster than [`PACE`] times
+//! the time that the daemon has run. A daemon that was off for a month has caught up within a day
+//! and a half; an hour under a clock that is years ahead deletes the calls of one day too many. A
+//! jump is not judged by its length, as no length tells a wrong clock from a machine that was
+//! switched off.
 //!
-//! A clock that is set back deletes less until it is right again, and the stored one waits for it. A run of the clean-up
-//! deletes at most a quarter of all calls.
+//! A clock that is set back deletes less until it is right again, and the stored one waits for it.
+//! A run of the clean-up deletes at most a quarter of all calls.
 
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +19,8 @@ use super::rows::millis;
 use super::sink::{DELETED_AT_ONCE, give_back};
 use crate::call::CallId;
 
-/// How much faster than the daemon's own time the history's clock can catch up with the system's: a day in an hour.
+/// How much faster than the daemon's own time the history's clock can catch up with the system's: a
+/// day in an hour.
 const PACE: u32 = 24;
 
 /// A run of the clean-up deletes one in this many calls at most.
@@ -33,8 +36,8 @@ pub(super) struct AgeClock {
 }
 
 impl AgeClock {
-    /// Goes on where the stored clock was. Without one, the newest call that the history has and `last_record` of the journal
-    /// tell how late it has been.
+    /// Goes on where the stored clock was. Without one, the newest call that the history has and
+    /// `last_record` of the journal tell how late it has been.
     pub(super) fn open(
         connection: &Connection,
         last_record: Option<SystemTime>,
@@ -43,13 +46,15 @@ impl AgeClock {
         if let Some(reached) = stored(connection)? {
             return Ok(Self { reached });
         }
-        let newest: Option<String> = connection.query_row("SELECT max(id) FROM calls", [], |row| row.get(0))?;
+        let newest: Option<String> =
+            connection.query_row("SELECT max(id) FROM calls", [], |row| row.get(0))?;
         let newest = newest.and_then(|id| id.parse::<CallId>().ok()).map(CallId::time);
         let known = newest.max(last_record).unwrap_or(now);
         Ok(Self { reached: known.min(now) })
     }
 
-    /// Moves on, after the daemon `ran` for some time since the last move. Returns the time that counts now.
+    /// Moves on, after the daemon `ran` for some time since the last move. Returns the time that
+    /// counts now.
     pub(super) fn advance(&mut self, now: SystemTime, ran: Duration) -> SystemTime {
         let allowed = self.reached.checked_add(ran.saturating_mul(PACE)).unwrap_or(now);
         self.reached = self.reached.max(now.min(allowed));
@@ -69,7 +74,8 @@ impl AgeClock {
 }
 
 fn stored(connection: &Connection) -> rusqlite::Result<Option<SystemTime>> {
-    let clock: Option<i64> = connection.query_row("SELECT clock FROM clean_up", [], |row| row.get(0)).optional()?;
+    let clock: Option<i64> =
+        connection.query_row("SELECT clock FROM clean_up", [], |row| row.get(0)).optional()?;
     let since_1970 = clock.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis);
     Ok(since_1970.and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time)))
 }
@@ -82,17 +88,27 @@ pub(super) struct Deleted {
     pub(super) is_partial: bool,
 }
 
-/// Deletes calls that were requested before `oldest`, the oldest first, but no more than a share of all.
-pub(super) fn delete_before(connection: &Connection, oldest: SystemTime) -> rusqlite::Result<Deleted> {
+/// Deletes calls that were requested before `oldest`, the oldest first, but no more than a share of
+/// all.
+pub(super) fn delete_before(
+    connection: &Connection,
+    oldest: SystemTime,
+) -> rusqlite::Result<Deleted> {
     let oldest = CallId::new(oldest, 0).to_string();
-    let is_due =
-        || connection.query_row("SELECT EXISTS (SELECT 1 FROM calls WHERE id < ?1)", [&oldest], |row| row.get(0));
+    let is_due = || {
+        connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM calls WHERE id < ?1)",
+            [&oldest],
+            |row| row.get(0),
+        )
+    };
     if !is_due()? {
         return Ok(Deleted::default());
     }
     let calls: usize = connection.query_row("SELECT count(*) FROM calls", [], |row| row.get(0))?;
     let most = calls.div_ceil(SHARE);
-    let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ?1 ORDER BY id LIMIT ?2)";
+    let sql =
+        "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ?1 ORDER BY id LIMIT ?2)";
     let mut count = 0;
     while count < most {
         match connection.execute(sql, params![oldest, DELETED_AT_ONCE.min(most - count)])? {

@@ -12,14 +12,15 @@ use crate::journal::sink::{Cleaner, Erased};
 /// Endings of the files that SQLite puts beside a database.
 pub const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Erases all calls to this number from the database at `path`, if it is there, so that nothing of them is left in its
-/// files.
+/// Erases all calls to this number from the database at `path`, if it is there, so that nothing of
+/// them is left in its files.
 pub fn erase(path: &Path, number: Number) -> Erased {
     let mut erased = erase_rows(path, number).unwrap_or_else(|error| Erased::failure(path, error));
     let path = files::resolved(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let is_ours =
-        |other: &str| other.strip_prefix(&*name).is_some_and(|rest| rest.is_empty() || BESIDE.contains(&rest));
+    let is_ours = |other: &str| {
+        other.strip_prefix(&*name).is_some_and(|rest| rest.is_empty() || BESIDE.contains(&rest))
+    };
     erased.note_copies(&path, number, is_ours);
     erased
 }
@@ -31,19 +32,27 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
     let connection = schema::open_to_write(path)?;
     let forms = number.recorded_forms();
     let places = vec!["?"; forms.len()].join(", ");
-    let count =
-        connection.execute(&format!("DELETE FROM calls WHERE number IN ({places})"), params_from_iter(forms))?;
-    // What is deleted is overwritten, but not where SQLite has moved it about before; so all is written anew. And what is
-    // in the write-ahead log goes into the database, and the log is emptied.
+    let count = connection.execute(
+        &format!("DELETE FROM calls WHERE number IN ({places})"),
+        params_from_iter(forms),
+    )?;
+    // What is deleted is overwritten, but not where SQLite has moved it about before; so all is
+    // written anew. And what is in the write-ahead log goes into the database, and the log is
+    // emptied.
     connection.execute_batch("VACUUM")?;
-    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    let is_busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if is_busy {
         let busy = ffi::Error { code: ErrorCode::DatabaseBusy, extended_code: ffi::SQLITE_BUSY };
-        return Err(rusqlite::Error::SqliteFailure(busy, Some("the history is being read; ask again".to_owned())));
+        return Err(rusqlite::Error::SqliteFailure(
+            busy,
+            Some("the history is being read; ask again".to_owned()),
+        ));
     }
     let mentions = mentions(&connection, number)?;
-    let kept =
-        (mentions > 0).then(|| format!("{}: {mentions} other calls have the number in their texts", path.display()));
+    let kept = (mentions > 0).then(|| {
+        format!("{}: {mentions} other calls have the number in their texts", path.display())
+    });
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
 }
 

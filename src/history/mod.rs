@@ -1,8 +1,8 @@
 //! Ended calls in an SQLite database, for as long as they are to be kept.
 //!
-//! A thread of its own writes them, as a reader of the journal, so that a disk that is full or broken holds up
-//! nothing but itself. Who asks does so on a connection and a thread of its own, with a limit on how many do at once, how
-//! long a question may take and how much it brings.
+//! A thread of its own writes them, as a reader of the journal, so that a disk that is full or
+//! broken holds up nothing but itself. Who asks does so on a connection and a thread of its own,
+//! with a limit on how many do at once, how long a question may take and how much it brings.
 
 mod age;
 mod erase;
@@ -78,7 +78,8 @@ impl From<rusqlite::Error> for QueryError {
 impl History {
     /// The history in the file of these settings, which need not exist yet.
     pub fn new(settings: config::History) -> Self {
-        let shared = Shared { settings, questions: Semaphore::new(AT_ONCE), trouble: Mutex::default() };
+        let shared =
+            Shared { settings, questions: Semaphore::new(AT_ONCE), trouble: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -39,8 +39,8 @@ impl fmt::Display for Change {
 /// A database that is open to write.
 pub(super) struct Opened {
     pub(super) connection: Connection,
-    /// The same file, to look into it past SQLite. To close it releases all of SQLite's locks on the file, so it is closed
-    /// after the connection: fields are dropped in their order.
+    /// The same file, to look into it past SQLite. To close it releases all of SQLite's locks on
+    /// the file, so it is closed after the connection: fields are dropped in their order.
     file: File,
     id: FileId,
     /// The write-ahead log that was seen last. SQLite deletes it by its name.
@@ -49,7 +49,8 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
-        // SQLite would open a file that was overwritten, as long as the write-ahead log beside it has the first page.
+        // SQLite would open a file that was overwritten, as long as the write-ahead log beside it
+        // has the first page.
         let before = before_sqlite(path)?;
         let connection = schema::open_to_write(path)?;
         let file = before.map_or_else(|| File::open(path), Ok).map_err(schema::cannot_open)?;
@@ -70,8 +71,9 @@ impl Opened {
         }
     }
 
-    /// Closes the database after `change`. The calls in its write-ahead log go into the file that was moved away, but not into
-    /// one that was overwritten; the log of a database that has taken its place is left alone.
+    /// Closes the database after `change`. The calls in its write-ahead log go into the file that
+    /// was moved away, but not into one that was overwritten; the log of a database that has taken
+    /// its place is left alone.
     pub(super) fn close(self, change: Change, path: &Path) {
         let is_ours = change == Change::Gone || self.wal == wal_of(path);
         if change == Change::Damaged || !is_ours {
@@ -79,7 +81,8 @@ impl Opened {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             return;
         }
-        // SQLite itself does not do so for a file that was moved. A log that stays would be taken for the new database's.
+        // SQLite itself does not do so for a file that was moved. A log that stays would be taken
+        // for the new database's.
         let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = emptied {
             tracing::debug!(%error, "the write-ahead log cannot be emptied");

@@ -54,7 +54,11 @@ pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusq
 }
 
 /// The newest `limit` calls that the filter takes, newest first.
-pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite::Result<Vec<CallView>> {
+pub fn page(
+    connection: &Connection,
+    filter: &Filter,
+    limit: usize,
+) -> rusqlite::Result<Vec<CallView>> {
     let (from, until) = filter.ids();
     let conditions: [(&str, Option<String>); 5] = [
         ("id >= ?", from.map(|id| id.to_string())),
@@ -63,7 +67,9 @@ pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite:
         ("outcome = ?", filter.outcome.map(|outcome| outcome.as_str().to_owned())),
         ("key = ?", filter.key.as_ref().map(|key| key.to_string())),
     ];
-    let given = conditions.into_iter().filter_map(|(condition, value)| Some((condition, Value::Text(value?))));
+    let given = conditions
+        .into_iter()
+        .filter_map(|(condition, value)| Some((condition, Value::Text(value?))));
     let number_is;
     let (mut conditions, mut values): (Vec<_>, Vec<_>) = given.unzip();
     if let Some(number) = filter.number {
@@ -72,10 +78,12 @@ pub fn page(connection: &Connection, filter: &Filter, limit: usize) -> rusqlite:
         conditions.push(&number_is);
         values.extend(forms.into_iter().map(Value::Text));
     }
-    let conditions: String = conditions.iter().map(|condition| format!(" AND {condition}")).collect();
+    let conditions: String =
+        conditions.iter().map(|condition| format!(" AND {condition}")).collect();
     values.push(Value::Integer(limit as i64));
-    let mut statement =
-        connection.prepare(&format!("SELECT {COLUMNS} FROM calls WHERE true{conditions} ORDER BY id DESC LIMIT ?"))?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT {COLUMNS} FROM calls WHERE true{conditions} ORDER BY id DESC LIMIT ?"
+    ))?;
     let rows = statement.query_map(params_from_iter(values), view)?;
     rows.collect()
 }
@@ -122,7 +130,8 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         answered: was_reached || matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause,
         tech: row.get(15)?,
-        // Where the end was not seen, an earlier build wrote down the longest that these can have been.
+        // Where the end was not seen, an earlier build wrote down the longest that these can have
+        // been.
         ring: duration(row, 16)?.filter(|_| end_seen || moments.answered.is_some()),
         talk: duration(row, 17)?.filter(|_| end_seen),
         hung_up_by: hung_up_by.map(Into::into),
@@ -130,7 +139,14 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         moments,
     };
     let end = Some(Arc::new(end));
-    Ok(CallView { info: Arc::new(info), state: State::Ended, stale: false, requested: id.time(), moments, end })
+    Ok(CallView {
+        info: Arc::new(info),
+        state: State::Ended,
+        stale: false,
+        requested: id.time(),
+        moments,
+        end,
+    })
 }
 
 fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
@@ -146,7 +162,9 @@ fn parsed_by<T, E: std::error::Error + Send + Sync + 'static>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> rusqlite::Result<T> {
     let text: String = row.get(column)?;
-    parse(&text).map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
+    parse(&text).map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+    })
 }
 
 /// Milliseconds since 1970.

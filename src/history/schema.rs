@@ -8,13 +8,13 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use crate::files;
 
-/// What makes a file of version N one of version N + 1, where N is its place here. None of them changes once it was
-/// released: whoever wants other tables adds one.
+/// What makes a file of version N one of version N + 1, where N is its place here. None of them
+/// changes once it was released: whoever wants other tables adds one.
 ///
 /// A room is looked for without regard to ASCII case, as ConfBridge does not regard it.
 ///
-/// A call's id tells when it was asked for, so that the order of ids is that of time, and no other is needed. Times are
-/// milliseconds since 1970, durations milliseconds.
+/// A call's id tells when it was asked for, so that the order of ids is that of time, and no other
+/// is needed. Times are milliseconds since 1970, durations milliseconds.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE calls (
@@ -51,8 +51,8 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// The clock that calls grow old by, in milliseconds since 1970 (`age.rs`). It is no migration, so that earlier builds, which
-/// ignore it, can still open the file.
+/// The clock that calls grow old by, in milliseconds since 1970 (`age.rs`). It is no migration, so
+/// that earlier builds, which ignore it, can still open the file.
 const CLEAN_UP: &str = "
     CREATE TABLE IF NOT EXISTS clean_up (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL) STRICT
 ";
@@ -71,7 +71,8 @@ pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY)?;
     // Space that is freed can be given back to the disk. It has to be said before there is a table.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // Who reads holds up nobody who writes. What a power cut takes is the last moment, and nothing is torn.
+    // Who reads holds up nobody who writes. What a power cut takes is the last moment, and nothing
+    // is torn.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
@@ -92,8 +93,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let migration = connection.transaction()?;
     let version: usize = migration.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else {
-        let text = format!("the history is of version {version}; this originatord knows {}", MIGRATIONS.len());
-        let error = ffi::Error { code: ErrorCode::SchemaChanged, extended_code: ffi::SQLITE_SCHEMA };
+        let text = format!(
+            "the history is of version {version}; this originatord knows {}",
+            MIGRATIONS.len()
+        );
+        let error =
+            ffi::Error { code: ErrorCode::SchemaChanged, extended_code: ffi::SQLITE_SCHEMA };
         return Err(rusqlite::Error::SqliteFailure(error, Some(text)));
     };
     for sql in missing {

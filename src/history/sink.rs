@@ -38,8 +38,8 @@ pub struct HistorySink {
 }
 
 impl HistorySink {
-    /// Writes into this history; its file need not exist, nor be writable yet. `last_record` is the time of the journal's last
-    /// record before this run.
+    /// Writes into this history; its file need not exist, nor be writable yet. `last_record` is the
+    /// time of the journal's last record before this run.
     pub fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
         journal.metrics().writer(ReaderKind::History, true);
         Self { history, journal, opened: None, last_record, clock: None, cleaned_up: None }
@@ -68,7 +68,9 @@ impl HistorySink {
     /// Looks whether the path still leads to the database that is open.
     fn notice_change(&mut self) {
         let path = &self.history.shared.settings.file;
-        let Some(change) = self.opened.as_mut().and_then(|opened| opened.change(path)) else { return };
+        let Some(change) = self.opened.as_mut().and_then(|opened| opened.change(path)) else {
+            return;
+        };
         tracing::warn!(path = %path.display(), "the history's file {change}: calls that end from now on go into the file that is there");
         self.close(change);
     }
@@ -120,9 +122,12 @@ impl Sink for HistorySink {
                 tracing::error!(%error, "the history cannot be written");
                 self.journal.metrics().writer(ReaderKind::History, false);
             }
-            self.history.set_trouble(Some(format!("the history cannot be written: {error}").into()));
-            let is_damaged =
-                matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt));
+            self.history
+                .set_trouble(Some(format!("the history cannot be written: {error}").into()));
+            let is_damaged = matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+            );
             self.close(if is_damaged { Change::Damaged } else { Change::Gone });
             if batch.is_empty() {
                 return Ok(());
@@ -170,7 +175,10 @@ fn delete_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()>
     if count == 0 {
         return Ok(());
     }
-    tracing::info!(count, "the oldest calls were deleted, as all together are larger than history.max_size");
+    tracing::info!(
+        count,
+        "the oldest calls were deleted, as all together are larger than history.max_size"
+    );
     give_back(connection)
 }
 

@@ -1,4 +1,5 @@
-//! The database itself: what comes out is what went in, filters and pages, versions, and what is forgotten.
+//! The database itself: what comes out is what went in, filters and pages, versions, and what is
+//! forgotten.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,7 +32,11 @@ struct Case {
 impl Case {
     fn new(keep: Duration, max_size: u64) -> Self {
         let folder = TempDir::new().unwrap();
-        let history = History::new(config::History { file: folder.path().join("history.db"), keep, max_size });
+        let history = History::new(config::History {
+            file: folder.path().join("history.db"),
+            keep,
+            max_size,
+        });
         let sink = HistorySink::new(history.clone(), Journal::new(1, 1, 7, false), None);
         Self { folder, history, sink }
     }
@@ -43,7 +48,12 @@ impl Case {
     fn write(&mut self, calls: &[(CallInfo, End)]) {
         let entry = |(info, end): &(CallInfo, End)| {
             let event = Event::CallEnded(Box::new(end.clone()));
-            Entry::Record(Arc::new(Record::new(1, samples::time(), event, Some(Arc::new(info.clone())))))
+            Entry::Record(Arc::new(Record::new(
+                1,
+                samples::time(),
+                event,
+                Some(Arc::new(info.clone())),
+            )))
         };
         let batch: Vec<_> = calls.iter().map(entry).collect();
         self.sink.write(&batch).unwrap();
@@ -74,7 +84,14 @@ async fn a_call_comes_back_as_it_was() {
         talk: Some(Duration::from_millis(61_000)),
         hung_up_by: Some("bot".into()),
         unseen: None,
-        moments: Moments { queued: at(1), ringing: at(2), answered: at(3), joined: at(4), left: at(5), ended: at(6) },
+        moments: Moments {
+            queued: at(1),
+            ringing: at(2),
+            answered: at(3),
+            joined: at(4),
+            left: at(5),
+            ended: at(6),
+        },
     };
     let unseen = End {
         outcome: Outcome::Unknown,
@@ -88,7 +105,10 @@ async fn a_call_comes_back_as_it_was() {
     let second = CallInfo { id: CallId::new(time, 100), ..samples::call() };
     let mut calls = vec![(samples::call(), full), (second, unseen)];
     for (n, outcome) in (2..).zip(Outcome::ALL) {
-        calls.push((CallInfo { id: CallId::new(time, n), ..samples::call() }, samples::end(outcome)));
+        calls.push((
+            CallInfo { id: CallId::new(time, n), ..samples::call() },
+            samples::end(outcome),
+        ));
     }
     case.write(&calls);
     for (info, end) in calls {
@@ -110,10 +130,21 @@ async fn a_call_comes_back_as_it_was() {
 async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     let at = |second| samples::time() + Duration::from_secs(second);
-    let moments = Moments { ringing: Some(at(1)), answered: Some(at(3)), ended: Some(at(90)), ..Moments::default() };
+    let moments = Moments {
+        ringing: Some(at(1)),
+        answered: Some(at(3)),
+        ended: Some(at(90)),
+        ..Moments::default()
+    };
     // That build took the moment at which it found the call gone for its end.
     let (ring, talk) = (Some(Duration::from_secs(2)), Some(Duration::from_secs(87)));
-    let end = End { ring, talk, moments, unseen: Some((at(10), at(90))), ..samples::end(Outcome::Unknown) };
+    let end = End {
+        ring,
+        talk,
+        moments,
+        unseen: Some((at(10), at(90))),
+        ..samples::end(Outcome::Unknown)
+    };
     case.write(&[(samples::call(), end)]);
     let found = case.history.find(samples::call().id).await.unwrap().unwrap().end.unwrap();
     let (min, max) = (Duration::from_secs(7), Some(Duration::from_secs(87)));
@@ -140,7 +171,8 @@ async fn pages_do_not_move_when_calls_are_added_and_show_each_call_once() {
     expected.push(call(100 * DAY, 7).0.id);
     let expected: BTreeSet<_> =
         expected.into_iter().map(|id| id.time().elapsed().unwrap().as_secs() / 86_400).collect();
-    let days: Vec<_> = seen.iter().map(|id| id.time().elapsed().unwrap().as_secs() / 86_400).collect();
+    let days: Vec<_> =
+        seen.iter().map(|id| id.time().elapsed().unwrap().as_secs() / 86_400).collect();
     assert!(days.is_sorted(), "{days:?}");
     assert_eq!(days.iter().copied().collect::<BTreeSet<_>>(), expected);
 }
@@ -148,8 +180,8 @@ async fn pages_do_not_move_when_calls_are_added_and_show_each_call_once() {
 fn some_call() -> impl Strategy<Value = (CallInfo, End)> {
     let rooms = prop::sample::select(vec!["R1", "КОМНАТА1", "x"]);
     let outcomes = prop::sample::select(Outcome::ALL.to_vec());
-    (0..20u64, 0..1000u128, 0..3u32, rooms, prop::sample::select(vec!["bot", "desk"]), outcomes).prop_map(
-        |(second, n, number, room, key, outcome)| {
+    (0..20u64, 0..1000u128, 0..3u32, rooms, prop::sample::select(vec!["bot", "desk"]), outcomes)
+        .prop_map(|(second, n, number, room, key, outcome)| {
             let info = CallInfo {
                 id: CallId::new(samples::time() + Duration::from_secs(second), n),
                 number: format!("7999{number}").parse().unwrap(),
@@ -158,15 +190,18 @@ fn some_call() -> impl Strategy<Value = (CallInfo, End)> {
                 ..samples::call()
             };
             (info, samples::end(outcome))
-        },
-    )
+        })
 }
 
 fn some_filter() -> impl Strategy<Value = Filter> {
-    let time = || prop::option::of((0..20u64).prop_map(|second| samples::time() + Duration::from_secs(second)));
+    let time = || {
+        prop::option::of(
+            (0..20u64).prop_map(|second| samples::time() + Duration::from_secs(second)),
+        )
+    };
     let before = prop::option::of((0..20u64, 0..1000u128));
-    (prop::option::of(some_call()), prop::array::uniform4(any::<bool>()), time(), time(), before).prop_map(
-        |(like, which, from, to, before)| {
+    (prop::option::of(some_call()), prop::array::uniform4(any::<bool>()), time(), time(), before)
+        .prop_map(|(like, which, from, to, before)| {
             let like = like.as_ref();
             let take = |index: usize| like.filter(|_| which[index]);
             Filter {
@@ -176,10 +211,11 @@ fn some_filter() -> impl Strategy<Value = Filter> {
                 outcome: take(3).map(|(_, end)| end.outcome),
                 from,
                 to,
-                before: before.map(|(second, n)| CallId::new(samples::time() + Duration::from_secs(second), n)),
+                before: before.map(|(second, n)| {
+                    CallId::new(samples::time() + Duration::from_secs(second), n)
+                }),
             }
-        },
-    )
+        })
 }
 
 proptest! {
@@ -226,7 +262,8 @@ async fn what_is_too_much_is_forgotten_and_the_file_shrinks() {
     let newest: Vec<_> = calls.iter().rev().take(kept.len()).map(|(info, _)| info.id).collect();
     assert!(kept.len() > 500 && kept == newest, "{}", kept.len());
     let connection = open_to_read(&case.path()).unwrap();
-    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0)).unwrap();
+    let value =
+        |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0)).unwrap();
     assert!(value("page_count") * value("page_size") <= 1 << 20);
     assert_eq!(value("freelist_count"), 0);
 }
@@ -248,8 +285,12 @@ async fn a_file_of_a_later_version_is_left_alone() {
 async fn who_asks_for_too_long_is_interrupted() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     case.write(&[call(DAY, 1)]);
-    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
-    let asked = case.history.ask(move |connection| connection.query_row(endless, [], |row| row.get::<_, i64>(0))).await;
+    let endless =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let asked = case
+        .history
+        .ask(move |connection| connection.query_row(endless, [], |row| row.get::<_, i64>(0)))
+        .await;
     assert!(matches!(asked, Err(QueryError::Slow)), "{asked:?}");
     assert_eq!(case.ids(Filter::default(), 10).await.len(), 1);
 }
@@ -262,7 +303,11 @@ fn erasing_names_other_calls_that_mention_the_number() {
         let (number, caller_id) = (number.parse().unwrap(), caller_id.parse().unwrap());
         (CallInfo { number, caller_id, ..info }, end)
     };
-    case.write(&[with(1, "7999123", "x"), with(2, "7998", "call +7999123"), with(3, "7998", "79991234 x")]);
+    case.write(&[
+        with(1, "7999123", "x"),
+        with(2, "7998", "call +7999123"),
+        with(3, "7998", "79991234 x"),
+    ]);
     let erased = erase(&case.path(), "7999123".parse().unwrap());
     assert_eq!((erased.count, erased.failed.len(), erased.kept.len()), (1, 0, 1), "{erased:?}");
     assert!(erased.kept[0].contains("1 other calls have the number in their texts"), "{erased:?}");
@@ -280,7 +325,9 @@ async fn number_of_an_earlier_build_is_found_and_erased_by_its_new_form() {
     let connection = Connection::open(case.path()).unwrap();
     let recorded = ["+0079991234", "+007•••1234", "+79991234", "+79•••234", "+79991235"];
     for ((info, _), number) in calls.iter().zip(recorded) {
-        connection.execute("UPDATE calls SET number = ? WHERE id = ?", [number, &info.id.to_string()]).unwrap();
+        connection
+            .execute("UPDATE calls SET number = ? WHERE id = ?", [number, &info.id.to_string()])
+            .unwrap();
     }
     let number = "79991234".parse().unwrap();
     let filter = || Filter { number: Some(number), ..Filter::default() };

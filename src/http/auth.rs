@@ -1,4 +1,5 @@
-//! Who may ask: keys, compared so that the time it takes says nothing of them, and sessions opened with keys.
+//! Who may ask: keys, compared so that the time it takes says nothing of them, and sessions opened
+//! with keys.
 
 pub mod sessions;
 
@@ -36,7 +37,12 @@ pub struct Caller {
 impl Caller {
     /// Nothing, if calls may be placed and hung up with this key; else the 403.
     pub fn may_call(&self) -> Option<Response> {
-        let refusal = || reply::error(StatusCode::FORBIDDEN, "this key may look at calls, not place or hang them up");
+        let refusal = || {
+            reply::error(
+                StatusCode::FORBIDDEN,
+                "this key may look at calls, not place or hang them up",
+            )
+        };
         (self.role == Role::Watch).then(refusal)
     }
 }
@@ -48,7 +54,11 @@ impl Keys {
     /// Takes in the configured keys.
     pub fn new(keys: &[ApiKey]) -> Self {
         let caller = |key: &ApiKey| Caller { name: key.name.clone(), role: key.role };
-        Self(keys.iter().map(|key| (caller(key), digest(key.key.expose_secret().as_bytes()))).collect())
+        Self(
+            keys.iter()
+                .map(|key| (caller(key), digest(key.key.expose_secret().as_bytes())))
+                .collect(),
+        )
     }
 
     /// Whose key `given` is. Takes as long for any key, right or wrong.
@@ -66,7 +76,8 @@ impl Keys {
         self.0.get(found as usize).map(|(caller, _)| caller)
     }
 
-    /// Whose key is in an operator's request: `Authorization: Bearer`, `X-Api-Key`, or the password of HTTP Basic.
+    /// Whose key is in an operator's request: `Authorization: Bearer`, `X-Api-Key`, or the password
+    /// of HTTP Basic.
     pub fn caller_in(&self, headers: &HeaderMap) -> Option<&Caller> {
         if let Some(key) = headers.get("x-api-key") {
             return self.caller_of(key.as_bytes());
@@ -87,7 +98,8 @@ impl Keys {
 /// How often wrong keys are logged at most; a guesser must not fill the log.
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// What the page sends with each request, and another site's page cannot send unless it is allowed to.
+/// What the page sends with each request, and another site's page cannot send unless it is allowed
+/// to.
 const OF_THE_PAGE: &str = "x-requested-with";
 
 /// Lets in who has a key or a session, and keeps count of who has neither.
@@ -107,10 +119,11 @@ struct Wrong {
 }
 
 impl Door {
-    /// A door for these keys, of the daemon that listens here: browsers send the cookies of all that listen on a
-    /// host's ports to each of them.
+    /// A door for these keys, of the daemon that listens here: browsers send the cookies of all
+    /// that listen on a host's ports to each of them.
     pub fn new(keys: Keys, listen: SocketAddr) -> Self {
-        let (keys, cookie) = (watch::Sender::new(Arc::new(keys)), format!("originatord-{}", listen.port()));
+        let (keys, cookie) =
+            (watch::Sender::new(Arc::new(keys)), format!("originatord-{}", listen.port()));
         Self { keys, sessions: Mutex::default(), cookie, wrong: Mutex::default() }
     }
 
@@ -131,13 +144,17 @@ impl Door {
         self.counted(self.recognise(headers).map(|(caller, _)| caller))
     }
 
-    /// As [`caller_in`](Self::caller_in), with the session; who has no key is not suspected of having a wrong one.
+    /// As [`caller_in`](Self::caller_in), with the session; who has no key is not suspected of
+    /// having a wrong one.
     pub fn session_in(&self, headers: &HeaderMap) -> Option<(Caller, Option<Session>)> {
         self.recognise(headers)
     }
 
     /// Who asks for something to be done, or why it is not.
-    #[allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
+    #[allow(
+        clippy::result_large_err,
+        reason = "a refusal is a reply like any other, and moved once"
+    )]
     pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Response> {
         let Some((caller, session)) = self.recognise(headers) else {
             self.counted(None);
@@ -198,9 +215,13 @@ impl Door {
     }
 
     fn token_in<'h>(&self, headers: &'h HeaderMap) -> Option<&'h [u8]> {
-        let cookies = headers.get_all(COOKIE).iter().flat_map(|cookies| cookies.as_bytes().split(|b| *b == b';'));
-        let mut ours =
-            cookies.filter_map(|cookie| cookie.trim_ascii().strip_prefix(self.cookie.as_bytes())?.strip_prefix(b"="));
+        let cookies = headers
+            .get_all(COOKIE)
+            .iter()
+            .flat_map(|cookies| cookies.as_bytes().split(|b| *b == b';'));
+        let mut ours = cookies.filter_map(|cookie| {
+            cookie.trim_ascii().strip_prefix(self.cookie.as_bytes())?.strip_prefix(b"=")
+        });
         ours.next()
     }
 
@@ -222,14 +243,16 @@ impl Door {
     }
 }
 
-/// Whether the request comes from our own page, and not from another site's page in a browser that has our cookie.
-/// The header alone says so, since no browser sends it to another origin without asking first, which we refuse; what
-/// browsers say of a request's origin is believed, too.
+/// Whether the request comes from our own page, and not from another site's page in a browser that
+/// has our cookie. The header alone says so, since no browser sends it to another origin without
+/// asking first, which we refuse; what browsers say of a request's origin is believed, too.
 pub fn is_own_page(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_own_origin = match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
         (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == text(HOST.as_str()),
+        (None, Some(origin)) => {
+            origin.split_once("://").map(|(_, host)| host) == text(HOST.as_str())
+        }
         (None, None) => true,
     };
     headers.contains_key(OF_THE_PAGE) && is_own_origin
@@ -237,7 +260,10 @@ pub fn is_own_page(headers: &HeaderMap) -> bool {
 
 /// The 403 for what is asked with our cookie, and not by our page.
 pub fn foreign() -> Response {
-    reply::error(StatusCode::FORBIDDEN, "with a session, this is done from the daemon's own page only")
+    reply::error(
+        StatusCode::FORBIDDEN,
+        "with a session, this is done from the daemon's own page only",
+    )
 }
 
 fn digest(key: &[u8]) -> Digest {
@@ -249,8 +275,15 @@ mod tests {
     use super::*;
 
     fn keys() -> Keys {
-        let key = |name: &str, key: &str, role| ApiKey { name: name.into(), key: key.to_owned().into(), role };
-        Keys::new(&[key("bot", "k3y-of-the-bot", Role::Call), key("operator", "pass:word", Role::Watch)])
+        let key = |name: &str, key: &str, role| ApiKey {
+            name: name.into(),
+            key: key.to_owned().into(),
+            role,
+        };
+        Keys::new(&[
+            key("bot", "k3y-of-the-bot", Role::Call),
+            key("operator", "pass:word", Role::Watch),
+        ])
     }
 
     fn name_in(name: &'static str, value: &str) -> Option<String> {
@@ -274,7 +307,14 @@ mod tests {
         assert_eq!(name_in("authorization", "bearer k3y-of-the-bot").as_deref(), Some("bot"));
         let basic = format!("Basic {}", STANDARD.encode("anybody:pass:word"));
         assert_eq!(name_in("authorization", &basic).as_deref(), Some("operator"));
-        for wrong in ["Bearer", "Bearer x", "Basic x", "Basic cGFzcw==", "Digest k3y-of-the-bot", "k3y-of-the-bot"] {
+        for wrong in [
+            "Bearer",
+            "Bearer x",
+            "Basic x",
+            "Basic cGFzcw==",
+            "Digest k3y-of-the-bot",
+            "k3y-of-the-bot",
+        ] {
             assert_eq!(name_in("authorization", wrong), None, "{wrong}");
         }
     }

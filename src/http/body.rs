@@ -26,14 +26,16 @@ pub(super) async fn read(
     body: impl Stream<Item = Result<impl Buf, warp::Error>>,
 ) -> Result<Vec<u8>, Response> {
     let too_large = || reply::error(StatusCode::PAYLOAD_TOO_LARGE, "the body is over 16 KiB");
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced =
+        headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large());
     }
     let mut whole = Vec::with_capacity(announced.unwrap_or(512));
     let mut body = pin!(body);
     while let Some(chunk) = body.next().await {
-        let mut chunk = chunk.map_err(|_| reply::error(StatusCode::BAD_REQUEST, "the body broke off"))?;
+        let mut chunk =
+            chunk.map_err(|_| reply::error(StatusCode::BAD_REQUEST, "the body broke off"))?;
         if whole.len() + chunk.remaining() > MAX_BODY {
             return Err(too_large());
         }
@@ -43,7 +45,8 @@ pub(super) async fn read(
     Ok(whole)
 }
 
-/// Nothing, if the body is `application/json` or `application/*+json`, with or without parameters; else the 415.
+/// Nothing, if the body is `application/json` or `application/*+json`, with or without parameters;
+/// else the 415.
 pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Response> {
     let is_json = || {
         let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
@@ -51,26 +54,39 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Response> {
         let subtype = media_type.strip_prefix("application/")?;
         (subtype == "json" || subtype.ends_with("+json")).then_some(())
     };
-    let wrong = || reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json");
+    let wrong = || {
+        reply::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content-type must be application/json")
+    };
     is_json().ok_or_else(wrong)
 }
 
 /// Makes a checked request of a body, or says what is wrong with it.
-pub fn parse(door: &Door, default_lang: &Lang, numbering: &Numbering, body: &[u8]) -> Result<Request, Response> {
+pub fn parse(
+    door: &Door,
+    default_lang: &Lang,
+    numbering: &Numbering,
+    body: &[u8],
+) -> Result<Request, Response> {
     // Python's JSON, and so the original, takes a byte order mark.
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let value: Value = serde_json::from_slice(body)
-        .map_err(|error| reply::error(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(body).map_err(|error| {
+        reply::error(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+    })?;
     let fields = match value {
         Value::Object(fields) => fields,
-        // The original asks whether "api_key" is in the value, and so says of these that the key is missing.
-        Value::Array(items) if !items.iter().any(|item| item == "api_key") => return Err(key_missing()),
+        // The original asks whether "api_key" is in the value, and so says of these that the key is
+        // missing.
+        Value::Array(items) if !items.iter().any(|item| item == "api_key") => {
+            return Err(key_missing());
+        }
         Value::String(text) if !text.contains("api_key") => return Err(key_missing()),
         _ => return Err(reply::error(StatusCode::BAD_REQUEST, "the body must be a JSON object")),
     };
     let caller = match fields.get("api_key") {
         None => return Err(key_missing()),
-        Some(key) => key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or_else(key_wrong)?,
+        Some(key) => {
+            key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or_else(key_wrong)?
+        }
     };
     let refuse = |text| reply::asked_by(&caller.name, reply::error(StatusCode::BAD_REQUEST, text));
     if ["phone_number", "room_name", "caller_id"].iter().any(|field| !fields.contains_key(*field)) {

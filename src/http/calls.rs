@@ -23,8 +23,8 @@ use crate::call::view::CallView;
 use crate::call::{CallId, hide};
 use crate::handle::{Calls, HangUpError};
 
-/// How many lists of 1000 calls may be on their way to one key at once: each can have most of a megabyte, and a client
-/// that does not take it in. Longer ones count for several.
+/// How many lists of 1000 calls may be on their way to one key at once: each can have most of a
+/// megabyte, and a client that does not take it in. Longer ones count for several.
 pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
@@ -35,22 +35,35 @@ pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(parameters())
-        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, parameters: Parameters| async move {
-            if method != Method::GET && method != Method::HEAD {
-                return reply::other_method(&method, "GET, HEAD, OPTIONS");
-            }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
-            let _served = place.serve();
-            let response = match parameters.map(|parameters| Query::parse(&parameters, &headers, &api.numbering)) {
-                None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
-                Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
-                Some(Ok(query)) => match api.lists.take(&caller.name, query.weight()) {
-                    Some(part) => reply::hold(answer(&api, query).await, part),
-                    None => reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many lists at once for one key"),
-                },
-            };
-            reply::asked_by(&caller.name, response)
-        })
+        .then(
+            |api: Arc<Api>,
+             method: Method,
+             place: Place,
+             headers: HeaderMap,
+             parameters: Parameters| async move {
+                if method != Method::GET && method != Method::HEAD {
+                    return reply::other_method(&method, "GET, HEAD, OPTIONS");
+                }
+                let Some(caller) = api.door.caller_in(&headers) else {
+                    return reply::unauthorized(&headers);
+                };
+                let _served = place.serve();
+                let response = match parameters
+                    .map(|parameters| Query::parse(&parameters, &headers, &api.numbering))
+                {
+                    None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
+                    Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
+                    Some(Ok(query)) => match api.lists.take(&caller.name, query.weight()) {
+                        Some(part) => reply::hold(answer(&api, query).await, part),
+                        None => reply::error(
+                            StatusCode::SERVICE_UNAVAILABLE,
+                            "too many lists at once for one key",
+                        ),
+                    },
+                };
+                reply::asked_by(&caller.name, response)
+            },
+        )
         .boxed()
 }
 
@@ -63,8 +76,8 @@ struct Page {
     next: Option<CallId>,
     /// Whether the history is there: `off` where none is kept, else `ok` or what is wrong with it.
     history: String,
-    /// The id in the event stream of the newest record that is surely in all this: who reads on from there misses
-    /// nothing.
+    /// The id in the event stream of the newest record that is surely in all this: who reads on
+    /// from there misses nothing.
     as_of: String,
 }
 
@@ -97,8 +110,14 @@ async fn answer(api: &Api, query: Query) -> Response {
     let mut response = if csv {
         let mut response = Response::new(csv::table(calls.live.iter().chain(&calls.ended)).into());
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
-        headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"calls.csv\""));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
+        );
+        headers.insert(
+            CONTENT_DISPOSITION,
+            HeaderValue::from_static("attachment; filename=\"calls.csv\""),
+        );
         reply::not_stored(response)
     } else {
         reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
@@ -110,9 +129,11 @@ async fn answer(api: &Api, query: Query) -> Response {
     response
 }
 
-/// The newest `limit` of both, newest first, each once: what ended a moment ago may not be written yet.
+/// The newest `limit` of both, newest first, each once: what ended a moment ago may not be written
+/// yet.
 fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallView> {
-    let both: BTreeMap<_, _> = older.into_iter().chain(lately).map(|call| (call.info.id, call)).collect();
+    let both: BTreeMap<_, _> =
+        older.into_iter().chain(lately).map(|call| (call.info.id, call)).collect();
     both.into_values().rev().take(limit).collect()
 }
 
@@ -120,7 +141,10 @@ fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallV
 pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     warp::path::full()
         .and_then(|full: FullPath| async move {
-            let id = full.as_str().strip_prefix("/api/calls/").filter(|id| !id.is_empty() && !id.contains('/'));
+            let id = full
+                .as_str()
+                .strip_prefix("/api/calls/")
+                .filter(|id| !id.is_empty() && !id.contains('/'));
             id.map(str::to_owned).ok_or_else(warp::reject::not_found)
         })
         .and(with(api))
@@ -128,32 +152,43 @@ pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::ext::get())
         .and(warp::header::headers_cloned())
         .and(raw_query())
-        .then(|id: String, api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: String| async move {
-            if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
-                return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
-            }
-            let caller = if method == Method::DELETE {
-                api.door.admit(&headers)
-            } else {
-                api.door.caller_in(&headers).ok_or_else(|| reply::unauthorized(&headers))
-            };
-            let caller = match caller {
-                Ok(caller) => caller,
-                Err(refusal) => return refusal,
-            };
-            let _served = place.serve();
-            let id = id.parse::<CallId>();
-            if let Ok(id) = id {
-                Span::current().record("call_id", display(id));
-            }
-            let response = match (id, unasked(&query)) {
-                (_, Some(refusal)) => refusal,
-                (Err(_), None) => reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string()),
-                (Ok(id), None) if method == Method::DELETE => hang_up(&api, id, caller.name.clone()).await,
-                (Ok(id), None) => show(&api, id).await,
-            };
-            reply::asked_by(&caller.name, response)
-        })
+        .then(
+            |id: String,
+             api: Arc<Api>,
+             method: Method,
+             place: Place,
+             headers: HeaderMap,
+             query: String| async move {
+                if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
+                    return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
+                }
+                let caller = if method == Method::DELETE {
+                    api.door.admit(&headers)
+                } else {
+                    api.door.caller_in(&headers).ok_or_else(|| reply::unauthorized(&headers))
+                };
+                let caller = match caller {
+                    Ok(caller) => caller,
+                    Err(refusal) => return refusal,
+                };
+                let _served = place.serve();
+                let id = id.parse::<CallId>();
+                if let Ok(id) = id {
+                    Span::current().record("call_id", display(id));
+                }
+                let response = match (id, unasked(&query)) {
+                    (_, Some(refusal)) => refusal,
+                    (Err(_), None) => {
+                        reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string())
+                    }
+                    (Ok(id), None) if method == Method::DELETE => {
+                        hang_up(&api, id, caller.name.clone()).await
+                    }
+                    (Ok(id), None) => show(&api, id).await,
+                };
+                reply::asked_by(&caller.name, response)
+            },
+        )
         .boxed()
 }
 

@@ -1,7 +1,7 @@
 //! `POST /api/conf`: the endpoint of the original API, to the byte.
 //!
-//! The order of the checks is the original's: method, media type, body, key, fields. Bots look for the word
-//! `error` in the answer's text, so every refusal holds it and no success does.
+//! The order of the checks is the original's: method, media type, body, key, fields. Bots look for
+//! the word `error` in the answer's text, so every refusal holds it and no success does.
 
 #![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
 
@@ -71,14 +71,18 @@ async fn answer(
     let request = body::parse(&api.door, &api.default_lang, &api.numbering, &body)?;
     let _served = place.serve();
     let key = request.key.clone();
-    // The engine gives up a little earlier and knows more; this is for an engine that is held up itself.
+    // The engine gives up a little earlier and knows more; this is for an engine that is held up
+    // itself.
     let answer = match timeout_at(give_up, api.handle.originate(request)).await {
         Ok(Ok(id)) => {
             api.journal.metrics().receipt(arrived.elapsed());
             Ok(accepted(id))
         }
         Ok(Err(error)) => Err(unmade(api, error)),
-        Err(_) => Err(reply::error(StatusCode::GATEWAY_TIMEOUT, "no answer in time; the call may still be made")),
+        Err(_) => Err(reply::error(
+            StatusCode::GATEWAY_TIMEOUT,
+            "no answer in time; the call may still be made",
+        )),
     };
     let noted = |response| reply::asked_by(&key, response);
     answer.map(noted).map_err(noted)
@@ -133,13 +137,16 @@ fn refused(refusal: &Refusal) -> Response {
         Refusal::InProgress { by } => return in_progress(*by),
         Refusal::NotAllowed { .. } => StatusCode::FORBIDDEN,
         Refusal::Limited(limit) => return limited(limit),
-        Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Refusal::Rejected(_) => StatusCode::BAD_GATEWAY,
     };
     reply::error(status, refusal.to_string())
 }
 
-/// The original's answer; in a header, which its bots do not read, the call that has the number, if it is one of ours.
+/// The original's answer; in a header, which its bots do not read, the call that has the number, if
+/// it is one of ours.
 fn in_progress(by: Option<CallId>) -> Response {
     let body = json!({ "message": "error", "text": "call already in progress" });
     let mut response = reply::json(StatusCode::OK, &body);
@@ -152,7 +159,8 @@ fn in_progress(by: Option<CallId>) -> Response {
 fn limited(limit: &Limit) -> Response {
     // Whole seconds, and never 0, which would mean at once.
     let seconds = limit.retry_after.as_secs_f64().ceil().max(1.0) as u64;
-    let body = json!({ "error": limit.to_string(), "limit": limit.name, "retry_after_seconds": seconds });
+    let body =
+        json!({ "error": limit.to_string(), "limit": limit.name, "retry_after_seconds": seconds });
     let mut response = reply::json(StatusCode::TOO_MANY_REQUESTS, &body);
     response.headers_mut().insert(RETRY_AFTER, seconds.into());
     response
@@ -174,7 +182,8 @@ mod tests {
     const CONFIG: &str = "[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n\
                           [[asterisk]]\naddress = '127.0.0.1:5038'\nusername = 'me'\nsecret = 's3cret'\n";
 
-    const BODY: &str = r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;
+    const BODY: &str =
+        r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;
 
     #[tokio::test]
     async fn who_finds_the_queue_full_or_closed_is_refused_at_once_and_in_the_log() {
@@ -183,18 +192,31 @@ mod tests {
         commands.try_send(Command::Stop).expect("a place");
         let (_ready, seen) = watch::channel(Ok(()));
         let journal = Journal::new(10, 1, 7, false);
-        let api =
-            Api::new(Handle::new(commands, seen, watch::channel(Policy::default()).0), journal.clone(), &config, 1);
+        let api = Api::new(
+            Handle::new(commands, seen, watch::channel(Policy::default()).0),
+            journal.clone(),
+            &config,
+            1,
+        );
         let places = Places::new(1);
         let mut log = journal.follow();
         for reason in ["overloaded", "stopping"] {
-            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+            let headers = HeaderMap::from_iter([(
+                CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            )]);
             let body = stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))]);
             let place = places.take().await;
-            let reply = answer(&api, Method::POST, place, headers, body, Instant::now()).await.expect_err("a refusal");
+            let reply = answer(&api, Method::POST, place, headers, body, Instant::now())
+                .await
+                .expect_err("a refusal");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
-            let told: Vec<_> = log.next_batch().now_or_never().expect("records").iter().map(told).collect();
-            assert_eq!(told, ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]);
+            let told: Vec<_> =
+                log.next_batch().now_or_never().expect("records").iter().map(told).collect();
+            assert_eq!(
+                told,
+                ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]
+            );
             queue.close();
         }
     }

@@ -10,8 +10,8 @@ use warp::reply::Response;
 
 use super::reply;
 
-/// What is known of a request that has to be answered before the daemon leaves. Nothing is ever sent: the receiver ends
-/// once every clone is gone.
+/// What is known of a request that has to be answered before the daemon leaves. Nothing is ever
+/// sent: the receiver ends once every clone is gone.
 type Ticket = mpsc::Sender<Infallible>;
 
 /// The requests under way, and how far the stop has come. Cheap to clone.
@@ -30,13 +30,22 @@ impl Default for Drain {
     fn default() -> Self {
         let (ticket, tickets) = mpsc::channel(1);
         let (ticket, tickets) = (Mutex::new(Some(ticket)), tokio::sync::Mutex::new(tickets));
-        Self(Arc::new(Shared { ticket, tickets, overdue: CancellationToken::new(), ending: CancellationToken::new() }))
+        Self(Arc::new(Shared {
+            ticket,
+            tickets,
+            overdue: CancellationToken::new(),
+            ending: CancellationToken::new(),
+        }))
     }
 }
 
 impl Drain {
-    /// Waits for the answer to a request, or answers 503 once [`give_up`](Self::give_up) was called.
-    pub async fn answer(&self, response: impl Future<Output = Result<Response, Infallible>>) -> Response {
+    /// Waits for the answer to a request, or answers 503 once [`give_up`](Self::give_up) was
+    /// called.
+    pub async fn answer(
+        &self,
+        response: impl Future<Output = Result<Response, Infallible>>,
+    ) -> Response {
         let _ticket = self.ticket().clone();
         tokio::select! {
             biased;

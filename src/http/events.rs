@@ -1,7 +1,8 @@
 //! `GET /api/events`: the live log as server-sent events.
 //!
-//! Each event's id is `<boot>-<seq>`, where `boot` tells this run of the daemon from others: a reader who comes
-//! back after a restart is told that something is missing, and not given other records of the same number.
+//! Each event's id is `<boot>-<seq>`, where `boot` tells this run of the daemon from others: a
+//! reader who comes back after a restart is told that something is missing, and not given other
+//! records of the same number.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
             if method != Method::GET {
                 return reply::other_method(&method, "GET, OPTIONS");
             }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
+            let Some(caller) = api.door.caller_in(&headers) else {
+                return reply::unauthorized(&headers);
+            };
             let (reader, start) = match reader(&api, &headers, query) {
                 Ok(reader) => reader,
                 Err(error) => {
@@ -58,14 +61,21 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 let _held = &held;
                 Ok::<_, Infallible>(chunk)
             });
-            let mut response = warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
+            let mut response =
+                warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             // The daemon no longer reads what comes on this connection.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-            headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+            headers.insert(
+                HeaderName::from_static("x-accel-buffering"),
+                HeaderValue::from_static("no"),
+            );
+            headers.insert(
+                HeaderName::from_static("x-content-type-options"),
+                HeaderValue::from_static("nosniff"),
+            );
             reply::asked_by(&caller.name, response)
         })
         .boxed()
@@ -96,18 +106,27 @@ fn since(query: Parameters) -> Result<Option<String>, BadQuery> {
     if given.next().is_some() { Err(BadQuery::Twice) } else { Ok(since) }
 }
 
-/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from now; then, and for a
-/// record that is not reached yet, with the `seq` before it, to be told at once: who loses the connection before the first
-/// record has to know where it was.
-fn reader(api: &Api, headers: &HeaderMap, query: Parameters) -> Result<(Reader, Option<u64>), BadQuery> {
+/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from
+/// now; then, and for a record that is not reached yet, with the `seq` before it, to be told at
+/// once: who loses the connection before the first record has to know where it was.
+fn reader(
+    api: &Api,
+    headers: &HeaderMap,
+    query: Parameters,
+) -> Result<(Reader, Option<u64>), BadQuery> {
     let since = since(query)?;
-    let last = headers.get("last-event-id").map(|id| id.to_str().map_err(|_| BadQuery::NotAPosition)).transpose()?;
+    let last = headers
+        .get("last-event-id")
+        .map(|id| id.to_str().map_err(|_| BadQuery::NotAPosition))
+        .transpose()?;
     let Some(position) = last.filter(|id| !id.is_empty()).or(since.as_deref()) else {
         let reader = api.journal.follow();
         let start = reader.position();
         return Ok((reader, Some(start)));
     };
-    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadQuery::NotAPosition);
+    let number = |text: &str| {
+        text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadQuery::NotAPosition)
+    };
     let (boot, seq) = match position.split_once('-') {
         Some((boot, seq)) => (Some(number(boot)?), number(seq)?),
         None => (None, number(position)?),
@@ -126,7 +145,8 @@ fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + 
         }
         let batch = reader.next_batch().await;
         let boot = api.journal.boot();
-        (!batch.is_empty()).then(|| (batch.iter().map(|entry| event(boot, entry)).collect(), (api, reader)))
+        (!batch.is_empty())
+            .then(|| (batch.iter().map(|entry| event(boot, entry)).collect(), (api, reader)))
     })
 }
 
@@ -134,7 +154,9 @@ fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + 
 fn event(boot: u64, entry: &Entry) -> String {
     let json = entry.json();
     match entry {
-        Entry::Record(record) => format!("event:{}\ndata:{json}\nid:{boot}-{}\n\n", record.event.name(), record.seq),
+        Entry::Record(record) => {
+            format!("event:{}\ndata:{json}\nid:{boot}-{}\n\n", record.event.name(), record.seq)
+        }
         Entry::Gap(_) => format!("event:gap\ndata:{json}\n\n"),
     }
 }

@@ -1,5 +1,5 @@
-//! `GET /healthz` and `GET /readyz`, for those who start and stop the daemon. They need no key and tell nothing
-//! but that.
+//! `GET /healthz` and `GET /readyz`, for those who start and stop the daemon. They need no key and
+//! tell nothing but that.
 
 use std::sync::Arc;
 

@@ -20,7 +20,8 @@ use crate::journal::sink::Erased;
 /// How long those who write may take: a history of a GiB is written anew in less.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many erasures of one key may be under way at once. Each may hold its connection for as long as `PATIENCE`.
+/// How many erasures of one key may be under way at once. Each may hold its connection for as long
+/// as `PATIENCE`.
 pub(super) const MAX_ERASURES: u32 = 4;
 
 /// The route.
@@ -33,7 +34,11 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .and(warp::header::headers_cloned())
         .and(query)
         .then(
-            |api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query: Vec<(String, String)>| async move {
+            |api: Arc<Api>,
+             method: Method,
+             place: Place,
+             headers: HeaderMap,
+             query: Vec<(String, String)>| async move {
                 if method != Method::DELETE {
                     return reply::other_method(&method, "DELETE, OPTIONS");
                 }
@@ -43,18 +48,24 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                 };
                 let _served = place.serve();
                 let response = match &query[..] {
-                    [(name, number)] if name == "number" => match api.numbering.read_sought(number) {
+                    [(name, number)] if name == "number" => match api.numbering.read_sought(number)
+                    {
                         Ok(number) => match api.erasures.take(&caller.name, 1) {
                             Some(_part) => erase(&api, number).await,
-                            None => {
-                                reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many erasures at once; ask again")
-                            }
+                            None => reply::error(
+                                StatusCode::SERVICE_UNAVAILABLE,
+                                "too many erasures at once; ask again",
+                            ),
                         },
-                        Err(_) => {
-                            reply::error(StatusCode::BAD_REQUEST, "number: must be 3 to 15 digits, with or without +")
-                        }
+                        Err(_) => reply::error(
+                            StatusCode::BAD_REQUEST,
+                            "number: must be 3 to 15 digits, with or without +",
+                        ),
                     },
-                    _ => reply::error(StatusCode::BAD_REQUEST, "say which number: /api/history?number=79991234567"),
+                    _ => reply::error(
+                        StatusCode::BAD_REQUEST,
+                        "say which number: /api/history?number=79991234567",
+                    ),
                 };
                 reply::asked_by(&caller.name, response)
             },
@@ -66,7 +77,9 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 async fn erase(api: &Api, number: Number) -> Response {
     match api.handle.erase(number).await {
         Ok(()) => {}
-        Err(error @ EraseError::InCall) => return reply::error(StatusCode::CONFLICT, error.to_string()),
+        Err(error @ EraseError::InCall) => {
+            return reply::error(StatusCode::CONFLICT, error.to_string());
+        }
         Err(error @ EraseError::NotAsked(_)) => {
             return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string());
         }
@@ -81,7 +94,8 @@ async fn erase(api: &Api, number: Number) -> Response {
         }
     }
     if !erased.failed.is_empty() {
-        let text = format!("something of the number may be left; ask again: {}", erased.failed.join("; "));
+        let text =
+            format!("something of the number may be left; ask again: {}", erased.failed.join("; "));
         return reply::error(StatusCode::SERVICE_UNAVAILABLE, text);
     }
     let mut answer = json!({ "message": "ok", "erased": erased.count });

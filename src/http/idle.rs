@@ -1,10 +1,11 @@
 //! How long a connection may be idle between two requests, and what clients are told of it.
 //!
-//! A client that sends a request at the very moment at which the daemon closes the connection gets no answer, and must
-//! not send a POST again. A proxy does not ask how long we wait: nginx keeps idle connections for 60 s. So a connection
-//! that was served for a valid key stays open for longer than that, and each reply says for how long
-//! (`Keep-Alive: timeout=`), less `MARGIN`. A connection without a key is closed soon, as ever: it costs an attacker
-//! nothing, and the daemon an open file.
+//! A client that sends a request at the very moment at which the daemon closes the connection gets
+//! no answer, and must not send a POST again. A proxy does not ask how long we wait: nginx keeps
+//! idle connections for 60 s. So a connection that was served for a valid key stays open for longer
+//! than that, and each reply says for how long (`Keep-Alive: timeout=`), less `MARGIN`. A
+//! connection without a key is closed soon, as ever: it costs an attacker nothing, and the daemon
+//! an open file.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,11 +22,13 @@ use super::places::Place;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// How much longer a connection is kept than clients are told: for a request that was sent in time to arrive.
+/// How much longer a connection is kept than clients are told: for a request that was sent in time
+/// to arrive.
 pub const MARGIN: Duration = Duration::from_secs(5);
 
-/// hyper's timer of one connection, which it uses for nothing but the wait for a request's headers. hyper takes one
-/// limit for all of them; this timer knows by the time it is set whether the connection was served for a key.
+/// hyper's timer of one connection, which it uses for nothing but the wait for a request's headers.
+/// hyper takes one limit for all of them; this timer knows by the time it is set whether the
+/// connection was served for a key.
 #[derive(Clone)]
 pub struct IdleTimer(Arc<Shared>);
 
@@ -45,12 +48,17 @@ impl Limit {
     fn new(time: Duration) -> Self {
         let told = format!("timeout={}", time.saturating_sub(MARGIN).as_secs());
         // It is letters, digits and `=`.
-        Self { time, told: HeaderValue::from_maybe_shared(Bytes::from(told)).unwrap_or(HeaderValue::from_static("")) }
+        Self {
+            time,
+            told: HeaderValue::from_maybe_shared(Bytes::from(told))
+                .unwrap_or(HeaderValue::from_static("")),
+        }
     }
 }
 
 impl IdleTimer {
-    /// The timer of the connection that holds this place: `patience` without a key, `keep_alive` and `MARGIN` with one.
+    /// The timer of the connection that holds this place: `patience` without a key, `keep_alive`
+    /// and `MARGIN` with one.
     pub fn new(place: Place, patience: Duration, keep_alive: Duration) -> Self {
         let (unknown, known) = (Limit::new(patience), Limit::new(keep_alive + MARGIN));
         Self(Arc::new(Shared { place, unknown, known }))
@@ -61,7 +69,8 @@ impl IdleTimer {
         self.now_valid().time
     }
 
-    /// Says in a reply how long the connection stays open after it. An event stream says that it is the last reply.
+    /// Says in a reply how long the connection stays open after it. An event stream says that it is
+    /// the last reply.
     pub fn announce(&self, headers: &mut HeaderMap) {
         if !headers.contains_key(CONNECTION) {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
@@ -90,8 +99,12 @@ impl Timer for IdleTimer {
 
 /// Whether the client wants to send another request on the same connection.
 pub fn is_wanted(version: Version, headers: &HeaderMap) -> bool {
-    let mut options = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut says = |option: &[u8]| options.any(|given| given.trim_ascii().eq_ignore_ascii_case(option));
+    let mut options = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut says =
+        |option: &[u8]| options.any(|given| given.trim_ascii().eq_ignore_ascii_case(option));
     if version == Version::HTTP_10 { says(b"keep-alive") } else { !says(b"close") }
 }
 
@@ -129,7 +142,11 @@ mod tests {
         ];
         for (version, connection, expected) in rows {
             let value = connection.map(|value| (CONNECTION, HeaderValue::from_static(value)));
-            assert_eq!(is_wanted(version, &value.into_iter().collect()), expected, "{version:?} {connection:?}");
+            assert_eq!(
+                is_wanted(version, &value.into_iter().collect()),
+                expected,
+                "{version:?} {connection:?}"
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `GET /metrics`: what is counted and measured, for Prometheus and what is like it.
 //!
-//! It needs a key as the rest of the API does: it tells how much is called, and the names of the keys.
+//! It needs a key as the rest of the API does: it tells how much is called, and the names of the
+//! keys.
 
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
 /// Whether the client takes plain text and does not speak of OpenMetrics.
 fn wants_prometheus(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT);
-    let takes = |kind| accepted.iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains(kind)));
+    let takes = |kind| {
+        accepted.iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains(kind)))
+    };
     takes("text/plain") && !takes("application/openmetrics-text")
 }

@@ -1,6 +1,7 @@
 //! The HTTP side: the bots' endpoint, and what operators watch calls with.
 //!
-//! One file for each resource; every handler answers for itself, and only unknown paths are left to a rejection.
+//! One file for each resource; every handler answers for itself, and only unknown paths are left to
+//! a rejection.
 
 pub mod auth;
 pub mod body;
@@ -85,11 +86,13 @@ impl Api {
     /// Puts together what the handlers need, where there are so many connections at most.
     pub fn new(handle: Handle, journal: Journal, config: &Config, max_connections: usize) -> Self {
         let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
-        let (reply_timeout, default_lang) = (config.http.reply_timeout, config.originate.default_lang.clone());
+        let (reply_timeout, default_lang) =
+            (config.http.reply_timeout, config.originate.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = StreamSlots::new(max_connections / 2);
         let crowd = Crowd::new(&journal);
-        let (lists, erasures) = (KeyQuota::new(calls::MAX_LISTS), KeyQuota::new(history::MAX_ERASURES));
+        let (lists, erasures) =
+            (KeyQuota::new(calls::MAX_LISTS), KeyQuota::new(history::MAX_ERASURES));
         let (history, erasers, masks) = (None, Vec::new(), config.privacy.mask_numbers);
         let (instance, tls) = (config.instance.clone(), config.http.tls.is_some());
         let stats = Arc::new(Mutex::new(Stats::new(SystemTime::now())));
@@ -148,7 +151,8 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
     })
 }
 
-/// What a path is called where requests are counted: a client can ask for any path, and each name is kept for ever.
+/// What a path is called where requests are counted: a client can ask for any path, and each name
+/// is kept for ever.
 fn counted_as(path: &str) -> &'static str {
     const KNOWN: [&str; 10] = [
         "/",
@@ -191,19 +195,28 @@ fn looked_at(
         .and(warp::header::headers_cloned())
         .and(warp::ext::get())
         .and(raw_query())
-        .map(move |api: Arc<Api>, method: Method, headers: HeaderMap, place: Place, query: String| {
-            if method != Method::GET && method != Method::HEAD {
-                return reply::other_method(&method, "GET, HEAD, OPTIONS");
-            }
-            let Some(caller) = api.door.caller_in(&headers) else { return reply::unauthorized(&headers) };
-            let _served = place.serve();
-            reply::asked_by(&caller.name, answer(&api, &headers, &query))
-        })
+        .map(
+            move |api: Arc<Api>,
+                  method: Method,
+                  headers: HeaderMap,
+                  place: Place,
+                  query: String| {
+                if method != Method::GET && method != Method::HEAD {
+                    return reply::other_method(&method, "GET, HEAD, OPTIONS");
+                }
+                let Some(caller) = api.door.caller_in(&headers) else {
+                    return reply::unauthorized(&headers);
+                };
+                let _served = place.serve();
+                reply::asked_by(&caller.name, answer(&api, &headers, &query))
+            },
+        )
         .boxed()
 }
 
-/// Notes that a connection was served for a key where none is needed, as with the page's files: the browser shows its
-/// session with them, and a proxy uses their connection again for a bot's request.
+/// Notes that a connection was served for a key where none is needed, as with the page's files: the
+/// browser shows its session with them, and a proxy uses their connection again for a bot's
+/// request.
 fn noting_keys(api: Arc<Api>) -> impl Filter<Extract = (), Error = Rejection> + Clone {
     with(api)
         .and(warp::header::headers_cloned())
@@ -228,9 +241,11 @@ fn raw_query() -> impl Filter<Extract = (String,), Error = Infallible> + Clone {
     warp::query::raw().or(warp::any().map(String::new)).unify()
 }
 
-/// Refuses parameters where there are none to give: to ignore one would answer another question than was asked.
+/// Refuses parameters where there are none to give: to ignore one would answer another question
+/// than was asked.
 fn unasked(query: &str) -> Option<Response> {
-    (!query.is_empty()).then(|| reply::error(StatusCode::BAD_REQUEST, "no parameters are known here"))
+    (!query.is_empty())
+        .then(|| reply::error(StatusCode::BAD_REQUEST, "no parameters are known here"))
 }
 
 /// Gives handlers what they share.

@@ -1,9 +1,10 @@
 //! The places for connections: how many there are, and who gives one up for whoever comes.
 //!
-//! A request with a valid key is served undisturbed. Every other connection waits: for a handshake, for headers, for a
-//! body, for a reply to be taken in, or for its next request. Once all places are taken, the connection that has waited
-//! longest makes room, but each has `GRACE` to send its request. Connections that have never shown a valid key go first,
-//! so that a crowd of them does not take the idle connections of bots away while a bot's next request is on its way.
+//! A request with a valid key is served undisturbed. Every other connection waits: for a handshake,
+//! for headers, for a body, for a reply to be taken in, or for its next request. Once all places
+//! are taken, the connection that has waited longest makes room, but each has `GRACE` to send its
+//! request. Connections that have never shown a valid key go first, so that a crowd of them does
+//! not take the idle connections of bots away while a bot's next request is on its way.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// How long a place is kept for whoever waits, even if others come: for a bot's request to arrive, and no longer than
-/// bots can wait outside.
+/// How long a place is kept for whoever waits, even if others come: for a bot's request to arrive,
+/// and no longer than bots can wait outside.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// All places.
@@ -30,7 +31,8 @@ struct Shared {
 
 struct State {
     free: usize,
-    /// Waiting connections that have never shown a valid key, in the order in which they began to wait.
+    /// Waiting connections that have never shown a valid key, in the order in which they began to
+    /// wait.
     strangers: BTreeMap<u64, Waiting>,
     /// Waiting connections that have shown one, in the same order.
     known: BTreeMap<u64, Waiting>,
@@ -81,7 +83,8 @@ impl Places {
         }
     }
 
-    /// Takes a free place. Without one, has somebody make room, or says when there will be somebody who can.
+    /// Takes a free place. Without one, has somebody make room, or says when there will be somebody
+    /// who can.
     fn try_take(&self, now: Instant) -> Result<Place, Option<Instant>> {
         let mut state = self.state();
         if state.free == 0 {
@@ -117,8 +120,8 @@ impl State {
         }
     }
 
-    /// Asks the connection that has waited longest to leave, if one has waited for `GRACE`. Else returns when that will
-    /// be so, if any connection waits.
+    /// Asks the connection that has waited longest to leave, if one has waited for `GRACE`. Else
+    /// returns when that will be so, if any connection waits.
     fn ask_to_leave(&mut self, now: Instant) -> Option<Instant> {
         let mut soonest = None;
         for waiting in [&mut self.strangers, &mut self.known] {
@@ -173,7 +176,10 @@ impl Place {
 impl Drop for Served {
     fn drop(&mut self) {
         let Taken { places, turn, leave, .. } = &*self.0.0;
-        turn.store(places.state().begin_to_wait(true, Instant::now(), leave.clone()), Ordering::Relaxed);
+        turn.store(
+            places.state().begin_to_wait(true, Instant::now(), leave.clone()),
+            Ordering::Relaxed,
+        );
         places.0.changed.notify_one();
     }
 }
@@ -239,7 +245,10 @@ mod tests {
             assert_eq!(places.try_take(Instant::now() + GRACE).err(), Some(None));
             drop(place);
             let state = places.state();
-            assert_eq!((state.free, state.strangers.len() + state.known.len(), state.makes_room), (1, 0, false));
+            assert_eq!(
+                (state.free, state.strangers.len() + state.known.len(), state.makes_room),
+                (1, 0, false)
+            );
         }
     }
 

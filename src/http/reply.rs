@@ -23,7 +23,10 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let (status, mut text) = match serde_json::to_string(body) {
         Ok(text) => (status, escape::json(text)),
         // Nothing of ours has a key that is not text, which is all that can fail here.
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, r#"{"error":"the answer cannot be written"}"#.to_owned()),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            r#"{"error":"the answer cannot be written"}"#.to_owned(),
+        ),
     };
     text.push('\n');
     of_text(status, text.into())
@@ -41,7 +44,10 @@ fn of_text(status: StatusCode, text: Bytes) -> Response {
 pub fn not_stored(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
     response
 }
 
@@ -89,7 +95,8 @@ pub fn unauthorized(asked: &HeaderMap) -> Response {
     response
 }
 
-/// What is said to methods other than those a path is there for: OPTIONS is told them, others are refused.
+/// What is said to methods other than those a path is there for: OPTIONS is told them, others are
+/// refused.
 pub fn other_method(method: &Method, allowed: &'static str) -> Response {
     let mut response = if method == Method::OPTIONS {
         Response::default()
@@ -105,7 +112,8 @@ pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
     Ok(if rejection.is_not_found() {
         error(StatusCode::NOT_FOUND, "not found")
     } else {
-        // No route of ours rejects for another reason; whatever it is, the client is not told its insides.
+        // No route of ours rejects for another reason; whatever it is, the client is not told its
+        // insides.
         error(StatusCode::BAD_REQUEST, "bad request")
     })
 }

@@ -1,4 +1,5 @@
-//! The accept loop: a cap on connections, limits on how long they may hold theirs up, and an end with a deadline.
+//! The accept loop: a cap on connections, limits on how long they may hold theirs up, and an end
+//! with a deadline.
 
 use std::convert::Infallible;
 use std::io;
@@ -37,11 +38,13 @@ use crate::call::CallId;
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How much the system keeps for each client that does not read, in bytes; it takes up to twice that.
+/// How much the system keeps for each client that does not read, in bytes; it takes up to twice
+/// that.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// How long a client may leave unacknowledged what it is sent, in ms. Without it, a reader of the event stream whose
-/// machine is gone keeps its slot for a quarter of an hour: the system takes in our signs of life and sends them again.
+/// How long a client may leave unacknowledged what it is sent, in ms. Without it, a reader of the
+/// event stream whose machine is gone keeps its slot for a quarter of an hour: the system takes in
+/// our signs of life and sends them again.
 const UNACKNOWLEDGED: u32 = 30_000;
 
 /// Connections that wait to be accepted.
@@ -53,11 +56,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What the server keeps to.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections open at once. Of those that are not being served for a key, the one that has waited longest makes
-    /// room for whoever comes.
+    /// Connections open at once. Of those that are not being served for a key, the one that has
+    /// waited longest makes room for whoever comes.
     pub max_connections: usize,
-    /// How long a TLS handshake and a request's headers may take, and how long a client may take in nothing of what
-    /// there is for it.
+    /// How long a TLS handshake and a request's headers may take, and how long a client may take in
+    /// nothing of what there is for it.
     pub patience: Duration,
     /// How long a connection may be idle between two requests, if it was served for a valid key.
     pub keep_alive: Duration,
@@ -82,7 +85,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves `routes` until `drain` says so. Returns how many connections had to be cut.
-pub async fn serve<F>(listener: TcpListener, tls: Tls, routes: F, limits: Limits, drain: Drain) -> usize
+pub async fn serve<F>(
+    listener: TcpListener,
+    tls: Tls,
+    routes: F,
+    limits: Limits,
+    drain: Drain,
+) -> usize
 where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
@@ -90,7 +99,8 @@ where
     let places = Places::new(limits.max_connections);
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = accept(&listener, &places, &mut connections, &drain).await {
-        let (tls, routes, limits, drain) = (tls.clone(), routes.clone(), limits.clone(), drain.clone());
+        let (tls, routes, limits, drain) =
+            (tls.clone(), routes.clone(), limits.clone(), drain.clone());
         connections.spawn(async move {
             let needed = place.clone();
             tokio::select! {
@@ -101,7 +111,9 @@ where
         });
     }
     drop(listener);
-    let drained = timeout(limits.drain_timeout, async { while connections.join_next().await.is_some() {} }).await;
+    let drained =
+        timeout(limits.drain_timeout, async { while connections.join_next().await.is_some() {} })
+            .await;
     if drained.is_ok() { 0 } else { connections.len() }
 }
 
@@ -133,14 +145,21 @@ async fn accept(
     }
 }
 
-/// The path as the debug log shows it. A client can type anything, numbers that are masked elsewhere among it.
+/// The path as the debug log shows it. A client can type anything, numbers that are masked
+/// elsewhere among it.
 fn logged_path(path: &str) -> &str {
     let call = path.strip_prefix("/api/calls/").and_then(|id| id.parse::<CallId>().ok());
     if call.is_some() { path } else { counted_as(path) }
 }
 
-async fn converse<F>(stream: TcpStream, tls: &Tls, routes: F, place: Place, limits: &Limits, drain: Drain)
-where
+async fn converse<F>(
+    stream: TcpStream,
+    tls: &Tls,
+    routes: F,
+    place: Place,
+    limits: &Limits,
+    drain: Drain,
+) where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
@@ -160,7 +179,8 @@ where
             *request.uri_mut() = Uri::from_static("*");
         }
         let path = logged_path(request.uri().path());
-        let span = tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
+        let span =
+            tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
         let (drain, idle, response) = (of_requests.clone(), idle.clone(), routes.call(request));
         let answer = async move {
             let mut response = drain.answer(response).await;
@@ -202,7 +222,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let connection = http1::Builder::new()
-        // hyper waits for a request's headers from the end of the reply before it. The timer says how long.
+        // hyper waits for a request's headers from the end of the reply before it. The timer says
+        // how long.
         .header_read_timeout(timer.limit())
         .timer(timer)
         .max_buf_size(MAX_HEAD)
@@ -229,8 +250,13 @@ mod tests {
     #[tokio::test]
     async fn accepted_connections_give_up_machines_that_are_gone() {
         let listener = listen(([127, 0, 0, 1], 0).into()).expect("a port");
-        let _client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("it listens");
+        let _client = TcpStream::connect(listener.local_addr().expect("an address"))
+            .await
+            .expect("it listens");
         let (accepted, _) = listener.accept().await.expect("a connection");
-        assert_eq!(rustix::net::sockopt::tcp_user_timeout(&accepted).expect("an option"), UNACKNOWLEDGED);
+        assert_eq!(
+            rustix::net::sockopt::tcp_user_timeout(&accepted).expect("an option"),
+            UNACKNOWLEDGED
+        );
     }
 }

@@ -49,7 +49,9 @@ pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
                     None => reply::unauthorized(&headers),
                 },
                 Method::POST | Method::DELETE if !auth::is_own_page(&headers) => auth::foreign(),
-                Method::POST => log_in(&api, &headers, body).await.unwrap_or_else(|refusal| refusal),
+                Method::POST => {
+                    log_in(&api, &headers, body).await.unwrap_or_else(|refusal| refusal)
+                }
                 Method::DELETE => log_out(&api, &headers),
                 _ => reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS, POST"),
             }
@@ -71,8 +73,9 @@ async fn log_in(
     body::check_type(headers)?;
     let late = |_| reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
     let body = timeout(api.reply_timeout, body::read(headers, body)).await.map_err(late)??;
-    let LogIn { key } = serde_json::from_slice(&body)
-        .map_err(|_| reply::error(StatusCode::BAD_REQUEST, "the body must be a JSON object with the key"))?;
+    let LogIn { key } = serde_json::from_slice(&body).map_err(|_| {
+        reply::error(StatusCode::BAD_REQUEST, "the body must be a JSON object with the key")
+    })?;
     let opened = api.door.open_session(key.as_bytes()).map_err(|error| {
         tracing::error!(%error, "no random bytes for a session");
         reply::error(StatusCode::SERVICE_UNAVAILABLE, "no session can be opened")
@@ -90,13 +93,14 @@ fn log_out(api: &Api, headers: &HeaderMap) -> Response {
     response
 }
 
-/// No script sees the cookie, and no other site's page gets it sent. Browsers that see us over HTTPS, be it ours or a
-/// proxy's, never send it without.
+/// No script sees the cookie, and no other site's page gets it sent. Browsers that see us over
+/// HTTPS, be it ours or a proxy's, never send it without.
 fn set_cookie(api: &Api, headers: &HeaderMap, response: &mut Response, token: &str, seconds: u64) {
     let is_https = |origin: &warp::http::HeaderValue| origin.as_bytes().starts_with(b"https://");
     let secure = if api.tls || headers.get(ORIGIN).is_some_and(is_https) { "; Secure" } else { "" };
     let name = api.door.cookie();
-    let cookie = format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie =
+        format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     // Letters, digits and punctuation.
     if let Ok(cookie) = cookie.parse() {
         response.headers_mut().insert(SET_COOKIE, cookie);

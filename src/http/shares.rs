@@ -1,13 +1,16 @@
-//! How much of the daemon one API key may hold, so that one key, stolen or gone wild, locks out no other.
+//! How much of the daemon one API key may hold, so that one key, stolen or gone wild, locks out no
+//! other.
 //!
-//! Event streams share the slots that connections leave for them (`StreamSlots`). One key may have all of them while no
-//! other wants one. Once they are taken, a key that has at least two fewer than the key with the most gets the slot of
-//! that key's newest stream. So keys that compete end with equal parts, a page that has been open for long outlives a
-//! flood of new streams, and two keys never take the same slot from each other in turn. A fixed part for each key would
-//! leave most of the slots unused, as few keys watch.
+//! Event streams share the slots that connections leave for them (`StreamSlots`). One key may have
+//! all of them while no other wants one. Once they are taken, a key that has at least two fewer
+//! than the key with the most gets the slot of that key's newest stream. So keys that compete end
+//! with equal parts, a page that has been open for long outlives a flood of new streams, and two
+//! keys never take the same slot from each other in turn. A fixed part for each key would leave
+//! most of the slots unused, as few keys watch.
 //!
-//! Lists and erasures are short, and the memory or time of each is bounded: of these each key has a number of its own
-//! (`KeyQuota`), whatever others do. Taking one from another key would let two keys cut off each other's lists for ever.
+//! Lists and erasures are short, and the memory or time of each is bounded: of these each key has a
+//! number of its own (`KeyQuota`), whatever others do. Taking one from another key would let two
+//! keys cut off each other's lists for ever.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,7 +41,8 @@ impl StreamSlots {
         Self(Arc::new(Mutex::new(Streams { free: count, of_keys: HashMap::new(), next: 0 })))
     }
 
-    /// Takes a slot for a stream of this key, which `leave` closes; none if all are taken and the key has its part.
+    /// Takes a slot for a stream of this key, which `leave` closes; none if all are taken and the
+    /// key has its part.
     pub fn take(&self, key: &Arc<str>, leave: CancellationToken) -> Option<StreamSlot> {
         let mut streams = self.streams();
         if streams.free == 0 {
@@ -58,11 +62,12 @@ impl StreamSlots {
 }
 
 impl Streams {
-    /// Closes the newest stream of the key with the most, if that has at least two more than this key. The slot is free
-    /// at once; the connection is closed at its task's next turn.
+    /// Closes the newest stream of the key with the most, if that has at least two more than this
+    /// key. The slot is free at once; the connection is closed at its task's next turn.
     fn take_from_richest(&mut self, key: &Arc<str>) -> Option<()> {
         let own = self.of_keys.get(key).map_or(0, BTreeMap::len);
-        let (richest, of_richest) = self.of_keys.iter_mut().max_by_key(|(_, streams)| streams.len())?;
+        let (richest, of_richest) =
+            self.of_keys.iter_mut().max_by_key(|(_, streams)| streams.len())?;
         if of_richest.len() < own + 2 {
             return None;
         }

@@ -1,9 +1,10 @@
 //! A client's socket, which also notices that the reader of an event stream has gone.
 //!
-//! hyper does not read while it sends a reply: a client that closes its sending half after the request still gets its
-//! answer (`half_close`). A closed connection then shows only when something is written to it, and an event stream can
-//! be silent for long. So while a stream is sent, the end of what the client sends counts as the end of the client, as
-//! it does for nginx in front of an upstream.
+//! hyper does not read while it sends a reply: a client that closes its sending half after the
+//! request still gets its answer (`half_close`). A closed connection then shows only when something
+//! is written to it, and an event stream can be silent for long. So while a stream is sent, the end
+//! of what the client sends counts as the end of the client, as it does for nginx in front of an
+//! upstream.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -27,8 +28,9 @@ impl Socket {
         Self { stream, place }
     }
 
-    /// Ready once the client has closed its half, or the connection is broken. Bytes that the client still sends are
-    /// not read: the event stream is the last reply on its connection. Over TLS such bytes say that it closes.
+    /// Ready once the client has closed its half, or the connection is broken. Bytes that the
+    /// client still sends are not read: the event stream is the last reply on its connection. Over
+    /// TLS such bytes say that it closes.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if ready!(self.stream.poll_read_ready(cx)).is_err() {
@@ -46,13 +48,21 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
     }
 

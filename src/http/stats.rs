@@ -41,7 +41,8 @@ pub async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
             return;
         }
         let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
-        // Records that the ring has lost before they were read are not counted; it would have to be very short.
+        // Records that the ring has lost before they were read are not counted; it would have to be
+        // very short.
         for entry in &batch {
             if let Entry::Record(record) = entry {
                 stats.count(record);

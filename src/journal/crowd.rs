@@ -1,7 +1,8 @@
 //! Readers by the thousand take turns, so that nobody else has to wait behind all of them.
 //!
-//! Each record is news to all readers at once. If all were woken at once, a bot's request would wait at each step until
-//! the last of them has been served. So they are woken a few at a time, and what else there is to do comes in between.
+//! Each record is news to all readers at once. If all were woken at once, a bot's request would
+//! wait at each step until the last of them has been served. So they are woken a few at a time, and
+//! what else there is to do comes in between.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,11 +14,12 @@ use tokio::time::sleep;
 
 use super::{Journal, Reader};
 
-/// How many readers are served between two looks at everything else: well under a millisecond's worth.
+/// How many readers are served between two looks at everything else: well under a millisecond's
+/// worth.
 const AT_ONCE: usize = 8;
 
-/// Longest pause after a crowd was served. What took longer was not the crowd: the machine was asleep, or the process was
-/// stopped.
+/// Longest pause after a crowd was served. What took longer was not the crowd: the machine was
+/// asleep, or the process was stopped.
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// Readers of one log.
@@ -34,13 +36,15 @@ impl Crowd {
         crowd
     }
 
-    /// Waits until there is something to read, or the log is closed, and until it is this reader's turn.
+    /// Waits until there is something to read, or the log is closed, and until it is this reader's
+    /// turn.
     pub async fn wait(&self, reader: &Reader) {
         loop {
             // Counted first: whoever is there to be called up has a turn, on however many threads.
             let _counted = Counted::among(&self.waiting);
             let mut turn = std::pin::pin!(self.turn.notified());
-            // From here on no turn is missed; so what is not there to read now is news to whoever calls up.
+            // From here on no turn is missed; so what is not there to read now is news to whoever
+            // calls up.
             turn.as_mut().enable();
             if reader.is_due() {
                 return;
@@ -56,7 +60,8 @@ impl Crowd {
                 break;
             }
             let began = Instant::now();
-            // Who has been served waits behind those who have not, so this many turns reach all who wait now.
+            // Who has been served waits behind those who have not, so this many turns reach all who
+            // wait now.
             let waiting = self.waiting.load(Ordering::Relaxed);
             for first in (0..waiting).step_by(AT_ONCE) {
                 (first..waiting.min(first + AT_ONCE)).for_each(|_| self.turn.notify_one());
@@ -64,7 +69,8 @@ impl Crowd {
                 yield_now().await;
             }
             if waiting > AT_ONCE {
-                // A crowd gets half of the time at most, and reads what has come meanwhile in one go.
+                // A crowd gets half of the time at most, and reads what has come meanwhile in one
+                // go.
                 sleep(began.elapsed().min(MAX_PAUSE)).await;
             }
         }

@@ -1,7 +1,8 @@
 //! The live call event log: numbered records in one ring, read by as many as like.
 //!
-//! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost nothing and can
-//! hold nothing up: who falls behind by more than the ring's length is told so by a [`Gap`].
+//! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost
+//! nothing and can hold nothing up: who falls behind by more than the ring's length is told so by a
+//! [`Gap`].
 
 pub mod crowd;
 pub mod member;
@@ -23,7 +24,8 @@ pub use record::{Entry, Event, Gap, GapReason, Record};
 use crate::call::{CallInfo, Number};
 use crate::metrics::{Metrics, ReaderKind};
 
-/// Most entries a reader is given at once, so that one who catches up does not hold the ring for long.
+/// Most entries a reader is given at once, so that one who catches up does not hold the ring for
+/// long.
 const BATCH: usize = 256;
 
 /// The log. Cheap to clone; all clones are the same log.
@@ -52,11 +54,11 @@ struct Ring {
 }
 
 impl Journal {
-    /// A log that keeps `capacity` records (at least one) and numbers them from `first_seq`. `boot` tells this
-    /// run of the daemon from others, in the event stream's ids.
+    /// A log that keeps `capacity` records (at least one) and numbers them from `first_seq`. `boot`
+    /// tells this run of the daemon from others, in the event stream's ids.
     ///
-    /// `follows` says that all records before `first_seq` were written down, so that whoever has read the last of them
-    /// misses nothing.
+    /// `follows` says that all records before `first_seq` were written down, so that whoever has
+    /// read the last of them misses nothing.
     pub fn new(capacity: usize, first_seq: u64, boot: u64, follows: bool) -> Self {
         let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
         let (head, _) = watch::channel(first_seq - 1);
@@ -91,12 +93,17 @@ impl Journal {
     }
 
     /// Appends records in their order.
-    pub fn append(&self, records: impl IntoIterator<Item = (SystemTime, Event, Option<Arc<CallInfo>>)>) {
+    pub fn append(
+        &self,
+        records: impl IntoIterator<Item = (SystemTime, Event, Option<Arc<CallInfo>>)>,
+    ) {
         let head = {
             let mut ring = self.ring();
             for (time, event, call) in records {
                 let (event, call) = match call {
-                    Some(call) if self.masks => (event.masked(call.number), Some(Arc::new(call.masked()))),
+                    Some(call) if self.masks => {
+                        (event.masked(call.number), Some(Arc::new(call.masked())))
+                    }
                     call => (event, call),
                 };
                 let seq = ring.next_seq;
@@ -134,16 +141,16 @@ impl Journal {
 
     /// A reader that goes on after record `seq` of the run `boot`; of this run if it is not said.
     ///
-    /// A number that this run has not reached yet is nobody's loss: the reader waits, and gets what comes from now on.
-    /// Only a `boot` tells that the number was another run's. Readers that come back (the page, `tail`) say it; a person
-    /// who types a number does not.
+    /// A number that this run has not reached yet is nobody's loss: the reader waits, and gets what
+    /// comes from now on. Only a `boot` tells that the number was another run's. Readers that come
+    /// back (the page, `tail`) say it; a person who types a number does not.
     pub fn after(&self, boot: Option<u64>, seq: u64) -> Reader {
         if boot.is_none_or(|boot| boot == self.shared.boot) {
             let next = self.ring().next_seq.min(seq.saturating_add(1));
             return self.reader(next, None);
         }
-        // All records of this run are news to whoever comes from another one. What of them the ring has lost is
-        // a gap of its own.
+        // All records of this run are news to whoever comes from another one. What of them the ring
+        // has lost is a gap of its own.
         let first = self.shared.first_seq;
         let lost = match seq.saturating_add(1) {
             // It has read our predecessor's last record, and we number on from there.
@@ -192,8 +199,8 @@ impl Reader {
         self.gap.is_some()
     }
 
-    /// Waits until there is something to read and returns it, or an empty batch once the log is closed and
-    /// read. May be dropped while waiting without losing anything.
+    /// Waits until there is something to read and returns it, or an empty batch once the log is
+    /// closed and read. May be dropped while waiting without losing anything.
     pub async fn next_batch(&mut self) -> Vec<Entry> {
         self.wait().await;
         self.try_batch().0
@@ -232,7 +239,8 @@ impl Reader {
         let oldest = ring.records.front().map_or(ring.next_seq, |first| first.seq);
         batch.extend(self.gap.take().map(Entry::Gap));
         if self.next < oldest {
-            let gap = Gap { from: Some(self.next), to: Some(oldest - 1), reason: GapReason::Overrun };
+            let gap =
+                Gap { from: Some(self.next), to: Some(oldest - 1), reason: GapReason::Overrun };
             self.journal.shared.metrics.gap(self.kind, &gap);
             batch.push(Entry::Gap(gap));
             self.next = oldest;

@@ -1,6 +1,7 @@
 //! One record of the live log, and how it is written as JSON.
 //!
-//! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the event adds.
+//! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the
+//! event adds.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Refusal, hide};
 use crate::escape;
 
-/// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing else.
+/// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing
+/// else.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Counts from 1, without holes.
@@ -70,8 +72,9 @@ pub enum Event {
     CallRefused(Refusal),
     /// Asterisk has accepted the call.
     CallQueued,
-    /// A live call of an earlier run that the journal does not know: its lines were lost, or there is no journal file. This
-    /// run takes the call over, and owes it a [`CallEnded`](Self::CallEnded).
+    /// A live call of an earlier run that the journal does not know: its lines were lost, or there
+    /// is no journal file. This run takes the call over, and owes it a
+    /// [`CallEnded`](Self::CallEnded).
     CallAdopted(Box<Progress>),
     /// The gateway says it rings.
     CallRinging,
@@ -115,7 +118,8 @@ impl Event {
         "erased",
     ];
 
-    /// The same event, without the middle of the call's number in what the gateway and Asterisk said.
+    /// The same event, without the middle of the call's number in what the gateway and Asterisk
+    /// said.
     pub(super) fn masked(self, number: Number) -> Self {
         match self {
             Event::CallRefused(Refusal::Rejected(words)) => {
@@ -124,8 +128,12 @@ impl Event {
             Event::CallRefused(Refusal::LinkDown(reason)) => {
                 Event::CallRefused(Refusal::LinkDown(hide(number, &reason).into()))
             }
-            Event::CallJoined { conference } => Event::CallJoined { conference: hide(number, &conference).into() },
-            Event::CallLeft { conference } => Event::CallLeft { conference: hide(number, &conference).into() },
+            Event::CallJoined { conference } => {
+                Event::CallJoined { conference: hide(number, &conference).into() }
+            }
+            Event::CallLeft { conference } => {
+                Event::CallLeft { conference: hide(number, &conference).into() }
+            }
             Event::CallEnded(end) => Event::CallEnded(Box::new(end.masked(number))),
             other => other,
         }
@@ -213,7 +221,8 @@ impl Record {
     /// The record as one line of JSON, without its end.
     pub fn json(&self) -> &str {
         // Nothing of ours has a key that is not text, which is all that can fail here.
-        self.json.get_or_init(|| escape::json(serde_json::to_string(self).unwrap_or_default()).into())
+        self.json
+            .get_or_init(|| escape::json(serde_json::to_string(self).unwrap_or_default()).into())
     }
 
     /// Puts all members, in their order.
@@ -253,14 +262,15 @@ impl Event {
                 members.put("reason", Value::Text(refusal.code()))?;
                 members.put("text", Value::Shown(refusal))?;
                 match refusal {
-                    Refusal::InProgress { by: Some(id) } => members.put("in_progress", Value::Shown(id)),
+                    Refusal::InProgress { by: Some(id) } => {
+                        members.put("in_progress", Value::Shown(id))
+                    }
                     Refusal::Limited(limit) => members.put("limit", Value::Text(limit.name)),
                     _ => Ok(()),
                 }
             }
-            Event::CallAnswered { after: Some(after) } => {
-                members.put("answered_after", Value::Shown(&humantime::format_rfc3339_millis(*after)))
-            }
+            Event::CallAnswered { after: Some(after) } => members
+                .put("answered_after", Value::Shown(&humantime::format_rfc3339_millis(*after))),
             Event::CallJoined { conference } | Event::CallLeft { conference } => {
                 members.put("conference", Value::Text(conference))
             }
@@ -303,11 +313,14 @@ impl Serialize for Gap {
 }
 
 impl Entry {
-    /// How much it matters to whoever runs the daemon, in the words of logs: `WARN` for what is amiss, else `INFO`.
+    /// How much it matters to whoever runs the daemon, in the words of logs: `WARN` for what is
+    /// amiss, else `INFO`.
     pub fn level(&self) -> &'static str {
         match self {
             Entry::Gap(_) => "WARN",
-            Entry::Record(record) if matches!(record.event, Event::AmiDisconnected { .. }) => "WARN",
+            Entry::Record(record) if matches!(record.event, Event::AmiDisconnected { .. }) => {
+                "WARN"
+            }
             Entry::Record(_) => "INFO",
         }
     }

@@ -79,11 +79,18 @@ pub(crate) fn all() -> Vec<Record> {
         of_daemon(1, Event::DaemonStarted { version: "0.1.0", instance: "originatord".into() }),
         of_daemon(
             2,
-            Event::AmiConnected { asterisk: "main".into(), banner: "Asterisk Call Manager/11.0.0".into(), live: 3 },
+            Event::AmiConnected {
+                asterisk: "main".into(),
+                banner: "Asterisk Call Manager/11.0.0".into(),
+                live: 3,
+            },
         ),
         of_daemon(
             3,
-            Event::AmiDisconnected { asterisk: "main".into(), reason: "Asterisk closed the connection".into() },
+            Event::AmiDisconnected {
+                asterisk: "main".into(),
+                reason: "Asterisk closed the connection".into(),
+            },
         ),
         of_call(4, Event::CallRequested),
         of_call(5, Event::CallQueued),
@@ -92,9 +99,14 @@ pub(crate) fn all() -> Vec<Record> {
         of_call(8, Event::CallJoined { conference: conference.clone() }),
         of_call(9, Event::CallLeft { conference }),
     ];
-    let moments =
-        Moments { queued: Some(time()), answered: Some(time() + Duration::from_secs(2)), ..Moments::default() };
-    for progress in [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }] {
+    let moments = Moments {
+        queued: Some(time()),
+        answered: Some(time() + Duration::from_secs(2)),
+        ..Moments::default()
+    };
+    for progress in
+        [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }]
+    {
         all.push(of_call(all.len() as u64 + 1, Event::CallAdopted(Box::new(progress))));
     }
     let endings = ended.map(|end| Event::CallEnded(Box::new(end)));

@@ -37,7 +37,9 @@ fn word(entry: &Entry) -> String {
     let number = |seq: Option<u64>| seq.map_or("?".to_owned(), |seq| seq.to_string());
     match entry {
         Entry::Record(record) => record.seq.to_string(),
-        Entry::Gap(Gap { from, to, reason }) => format!("[{}-{} {}]", number(*from), number(*to), reason.as_str()),
+        Entry::Gap(Gap { from, to, reason }) => {
+            format!("[{}-{} {}]", number(*from), number(*to), reason.as_str())
+        }
     }
 }
 
@@ -139,7 +141,10 @@ fn a_closed_log_is_read_to_its_end() {
     let expected: Vec<_> = (1..=600).map(|seq| seq.to_string()).chain(["end".to_owned()]).collect();
     assert_eq!(read(&mut reader), expected.join(" "));
     assert_eq!(read(&mut reader), "end");
-    assert_eq!([read(&mut journal.follow()), read(&mut journal.after(None, 599))], ["end", "600 end"]);
+    assert_eq!(
+        [read(&mut journal.follow()), read(&mut journal.after(None, 599))],
+        ["end", "600 end"]
+    );
 }
 
 #[test]

@@ -14,12 +14,12 @@ pub struct LoadArgs {
     /// Where the daemon is. There is no default: what is put under load is named.
     #[arg(long)]
     pub url: String,
-    /// The host of the URL once more, if it is another machine than this one: that it is to be put under load on
-    /// purpose.
+    /// The host of the URL once more, if it is another machine than this one: that it is to be put
+    /// under load on purpose.
     #[arg(long, value_name = "HOST")]
     pub allow_host: Option<String>,
-    /// The numbers to call, all of one length, at most 1 000 000. Each is in one call at a time, and is called again
-    /// when all others have been.
+    /// The numbers to call, all of one length, at most 1 000 000. Each is in one call at a time,
+    /// and is called again when all others have been.
     #[arg(long, value_name = "FROM-TO")]
     pub numbers: NumberRange,
     /// Refuse to ask for more calls than this in all.
@@ -44,7 +44,8 @@ pub struct LoadArgs {
     /// How long the rate grows from nothing before that.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub ramp: Duration,
-    /// Most requests under way at once. Those that have to wait for it count from when they were to leave.
+    /// Most requests under way at once. Those that have to wait for it count from when they were to
+    /// leave.
     #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Load")]
     pub concurrency: usize,
     /// How long an answer may take.
@@ -66,16 +67,16 @@ pub struct LoadArgs {
     /// Hang up each call this long after it was answered; without it, at the end.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub hold: Option<Duration>,
-    /// How long calls may take, after the last request, to come into their rooms or to end. Then all that live are hung
-    /// up.
+    /// How long calls may take, after the last request, to come into their rooms or to end. Then
+    /// all that live are hung up.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub linger: Duration,
     /// Leave alone what still lives at the end. Ctrl-C hangs it up all the same.
     #[arg(long, conflicts_with = "find_limit", help_heading = "Calls")]
     pub leave_calls: bool,
 
-    /// Find the highest rate at which nothing fails: doubles --rate until something does, then halves the distance,
-    /// to 5 %. Each step takes --ramp and --duration.
+    /// Find the highest rate at which nothing fails: doubles --rate until something does, then
+    /// halves the distance, to 5 %. Each step takes --ramp and --duration.
     #[arg(long, help_heading = "Limit")]
     pub find_limit: bool,
     /// With --find-limit, what the 99th percentile from POST to reply must not be over.

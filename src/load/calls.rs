@@ -1,7 +1,7 @@
 //! The calls that were asked for, each followed to its end.
 //!
-//! A call's records and the answer to its POST come over two connections, in any order. Until the answer is there,
-//! what the log says of the number waits.
+//! A call's records and the answer to its POST come over two connections, in any order. Until the
+//! answer is there, what the log says of the number waits.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -73,7 +73,8 @@ enum HangUp {
 pub struct Calls {
     asked: HashMap<u32, Asked>,
     live: HashMap<CallId, Call>,
-    /// What the log has said of calls that nobody has claimed yet, where it does not tell their numbers.
+    /// What the log has said of calls that nobody has claimed yet, where it does not tell their
+    /// numbers.
     masked: HashMap<CallId, Vec<Seen>>,
     joined: usize,
     over: usize,
@@ -157,12 +158,13 @@ impl Calls {
         }
     }
 
-    /// Once no answer is to come, whatever call is left belongs to one of the requests that were not answered; to which
-    /// does not matter.
+    /// Once no answer is to come, whatever call is left belongs to one of the requests that were
+    /// not answered; to which does not matter.
     fn claim_masked(&mut self, facts: &mut Vec<Fact>) {
         while self.lost > 0
             && self.asked.len() == self.lost
-            && let (Some(number), Some(id)) = (self.asked.keys().next().copied(), self.masked.keys().next().copied())
+            && let (Some(number), Some(id)) =
+                (self.asked.keys().next().copied(), self.masked.keys().next().copied())
         {
             self.begin(number, id, true, facts);
         }
@@ -270,7 +272,8 @@ impl Calls {
         self.live.len() - self.over
     }
 
-    /// Of how many calls more is to be learnt than their end: not answered yet by the daemon, or not in their room.
+    /// Of how many calls more is to be learnt than their end: not answered yet by the daemon, or
+    /// not in their room.
     pub fn on_their_way(&self) -> usize {
         self.asked.len() - self.lost + self.live.len() - self.joined
     }

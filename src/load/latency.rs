@@ -16,7 +16,8 @@ pub struct Latency(Histogram<u64>);
 
 impl Default for Latency {
     fn default() -> Self {
-        // Only bounds that make no sense are refused; these are constants, and every test makes one.
+        // Only bounds that make no sense are refused; these are constants, and every test makes
+        // one.
         #[allow(clippy::expect_used, reason = "constants")]
         Self(Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds that make sense"))
     }
@@ -35,7 +36,8 @@ impl Latency {
 
     /// This part of all times is not above what is returned; none if there is no time.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
-        (!self.0.is_empty()).then(|| Duration::from_micros(self.0.value_at_quantile(part).min(self.0.max())))
+        (!self.0.is_empty())
+            .then(|| Duration::from_micros(self.0.value_at_quantile(part).min(self.0.max())))
     }
 
     /// The shortest.
@@ -83,7 +85,10 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_the_times_to_three_digits() {
         let mut latency = Latency::default();
-        assert_eq!((latency.count(), latency.quantile(0.5), latency.max(), latency.mean()), (0, None, None, None));
+        assert_eq!(
+            (latency.count(), latency.quantile(0.5), latency.max(), latency.mean()),
+            (0, None, None, None)
+        );
         assert!(latency.curve().is_empty());
         (1..=1000).for_each(|ms| latency.record(Duration::from_millis(ms)));
         let ms = |part: f64| latency.quantile(part).expect("a time").as_secs_f64() * 1e3;
@@ -94,7 +99,10 @@ mod tests {
         assert_eq!(latency.count_above(Duration::from_millis(1100)), 0);
         assert!(latency.count_above(Duration::from_millis(500)).abs_diff(500) <= 1);
         let curve = latency.curve();
-        assert!(curve.is_sorted() && curve.last().is_some_and(|(part, _)| *part == 1.0), "{curve:?}");
+        assert!(
+            curve.is_sorted() && curve.last().is_some_and(|(part, _)| *part == 1.0),
+            "{curve:?}"
+        );
         latency.clear();
         assert_eq!(latency.count(), 0);
     }

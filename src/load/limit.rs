@@ -19,7 +19,12 @@ pub struct Search {
 impl Search {
     /// A search that begins at this rate, and goes no higher than `highest`.
     pub fn new(first: f64, highest: Option<f64>) -> Self {
-        Self { held: None, broke: None, highest, next: highest.map_or(first, |highest| first.min(highest)) }
+        Self {
+            held: None,
+            broke: None,
+            highest,
+            next: highest.map_or(first, |highest| first.min(highest)),
+        }
     }
 
     /// The rate to try next; none if the search is over.
@@ -38,7 +43,9 @@ impl Search {
         *(if held { &mut self.held } else { &mut self.broke }) = Some(self.next);
         self.next = match (self.held, self.broke) {
             (Some(held), Some(broke)) => (held + broke) / 2.0,
-            (Some(held), None) => self.highest.map_or(held * 2.0, |highest| highest.min(held * 2.0)),
+            (Some(held), None) => {
+                self.highest.map_or(held * 2.0, |highest| highest.min(held * 2.0))
+            }
             (None, Some(broke)) => (broke / 2.0).max(LOWEST),
             (None, None) => self.next,
         };
@@ -71,7 +78,10 @@ mod tests {
             for first in [0.1, 10.0, 1000.0, 50_000.0] {
                 let (found, tried) = search(first, None, limit);
                 let found = found.expect("a rate that holds");
-                assert!(found <= limit && limit < found * PRECISION + f64::EPSILON, "{first}, {limit}: {tried:?}");
+                assert!(
+                    found <= limit && limit < found * PRECISION + f64::EPSILON,
+                    "{first}, {limit}: {tried:?}"
+                );
                 assert!(tried.len() < 30, "{first}, {limit}: {tried:?}");
             }
         }
@@ -79,7 +89,10 @@ mod tests {
 
     #[test]
     fn it_doubles_and_then_halves_the_distance() {
-        assert_eq!(search(10.0, None, 65.0), (Some(65.0), vec![10.0, 20.0, 40.0, 80.0, 60.0, 70.0, 65.0, 67.5]));
+        assert_eq!(
+            search(10.0, None, 65.0),
+            (Some(65.0), vec![10.0, 20.0, 40.0, 80.0, 60.0, 70.0, 65.0, 67.5])
+        );
     }
 
     #[test]

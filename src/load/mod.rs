@@ -1,11 +1,13 @@
-//! `originatord load`: puts an Asterisk under load through a running daemon, and tells what it could take.
+//! `originatord load`: puts an Asterisk under load through a running daemon, and tells what it
+//! could take.
 //!
-//! The model is open: when requests leave is fixed beforehand ([`schedule`]), and no answer that is late holds the
-//! next one up. Times count from the moment a request was to leave, so that what waited is not left out. Each call is
-//! followed in the daemon's event stream to its end ([`calls`]), on our own clock: a step has happened when its record
-//! has arrived here.
+//! The model is open: when requests leave is fixed beforehand ([`schedule`]), and no answer that is
+//! late holds the next one up. Times count from the moment a request was to leave, so that what
+//! waited is not left out. Each call is followed in the daemon's event stream to its end
+//! ([`calls`]), on our own clock: a step has happened when its record has arrived here.
 //!
-//! What is decided is pure: [`mod@run`] says what to do when, and is told what came of it; [`mod@runner`] does it.
+//! What is decided is pure: [`mod@run`] says what to do when, and is told what came of it;
+//! [`mod@runner`] does it.
 
 pub mod args;
 pub mod calls;
@@ -122,7 +124,8 @@ async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
     let key = key.ok_or(LoadError::NoKey)?;
     // Better now than after the load.
     for file in [&args.json, &args.html].into_iter().flatten() {
-        can_be_written(file).map_err(|error| LoadError::Report(file.display().to_string(), error))?;
+        can_be_written(file)
+            .map_err(|error| LoadError::Report(file.display().to_string(), error))?;
     }
     let mut runner = runner(args, plan.clone(), key).await?;
     let started = SystemTime::now();
@@ -135,7 +138,9 @@ async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
     };
     runner.progress.end();
     let _: io::Result<()> = write!(io::stdout(), "{}", report::text(&report));
-    for (file, write) in [(&args.json, report::json as fn(&Report) -> String), (&args.html, report::html)] {
+    for (file, write) in
+        [(&args.json, report::json as fn(&Report) -> String), (&args.html, report::html)]
+    {
         if let Some(file) = file {
             let written = std::fs::write(file, write(&report));
             written.map_err(|error| LoadError::Report(file.display().to_string(), error))?;
@@ -154,7 +159,9 @@ fn can_be_written(file: &Path) -> io::Result<()> {
 
 /// Everything that runs need, once the daemon says that calls can be made.
 async fn runner(args: &LoadArgs, plan: Arc<Plan>, key: SecretString) -> Result<Runner, LoadError> {
-    let client = || Client::new(&args.url, Some(key.clone()), args.ca_file.as_deref()).map_err(LoadError::Usage);
+    let client = || {
+        Client::new(&args.url, Some(key.clone()), args.ca_file.as_deref()).map_err(LoadError::Usage)
+    };
     let interrupts = Interrupts::new().map_err(Broken::System)?;
     be_ready(&client()?).await?;
     let mut from_log = follow(LiveLog::new(client()?, None), plan.ours());
@@ -164,7 +171,9 @@ async fn runner(args: &LoadArgs, plan: Arc<Plan>, key: SecretString) -> Result<R
         Some(FromLog::Refused(Refused::Unauthorized)) => return Err(LoadError::Unauthorized),
         Some(FromLog::Refused(refused)) => return Err(LoadError::Unavailable(refused.to_string())),
         Some(FromLog::Lost(lost)) => return Err(LoadError::Unavailable(lost)),
-        Some(FromLog::Gap) | None => return Err(LoadError::Unavailable("the log is not to be had".to_owned())),
+        Some(FromLog::Gap) | None => {
+            return Err(LoadError::Unavailable("the log is not to be had".to_owned()));
+        }
     }
     let requests = Requests::new(&plan, Pool::new(client()?), &key);
     let (numbers, progress) = (Numbers::new(plan.numbers), Progress::to_stderr());
@@ -182,7 +191,9 @@ async fn be_ready(client: &Client) -> Result<(), LoadError> {
     }
     let status = response.status();
     let body = Limited::new(response.into_body(), MAX_REASON).collect().await;
-    let body = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned()).unwrap_or_default();
+    let body = body
+        .map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned())
+        .unwrap_or_default();
     Err(LoadError::Unavailable(format!("the daemon is not ready: {status} {body}")))
 }
 
@@ -195,12 +206,15 @@ async fn find_limit(runner: &mut Runner, plan: SearchPlan) -> Result<Found, Load
         let course = Course { schedule: Schedule { rate, ..course.schedule }, ..course };
         let count = course.schedule.count();
         if asked + count > runner.plan.max_calls {
-            runner.progress.note(&format!("-- the search ends here: {count} calls more would be over --max-calls"));
+            runner.progress.note(&format!(
+                "-- the search ends here: {count} calls more would be over --max-calls"
+            ));
             break;
         }
         runner.progress.begin(format!("{rate:>9.1}/s "));
         // A step that is lost is not played to its end.
-        let is_lost = |tally: &Tally| tally.failures() > 0 || tally.reply.count_above(plan.p99) * 100 > count;
+        let is_lost =
+            |tally: &Tally| tally.failures() > 0 || tally.reply.count_above(plan.p99) * 100 > count;
         let finished = match runner.run(course, is_lost).await {
             // The daemon has not outlived the last step: that is a result.
             Err(Broken::Unreachable(why)) if !found.steps.is_empty() => {

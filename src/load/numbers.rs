@@ -35,7 +35,9 @@ impl FromStr for NumberRange {
     type Err = InvalidRange;
 
     fn from_str(text: &str) -> Result<Self, InvalidRange> {
-        let end = |text: &str| text.parse::<Number>().map(Number::digits).map_err(|_| InvalidRange::Shape);
+        let end = |text: &str| {
+            text.parse::<Number>().map(Number::digits).map_err(|_| InvalidRange::Shape)
+        };
         let (from, to) = text.split_once('-').ok_or(InvalidRange::Shape)?;
         let (from, to) = (end(from)?, end(to)?);
         let value = |digits: &str| digits.parse::<u64>().map_err(|_| InvalidRange::Shape);
@@ -88,7 +90,8 @@ impl Numbers {
         Self { range, untouched: 0, freed: VecDeque::new() }
     }
 
-    /// A number that is in no call of ours: one never called, else the one whose call is over for longest.
+    /// A number that is in no call of ours: one never called, else the one whose call is over for
+    /// longest.
     pub fn take(&mut self) -> Option<u32> {
         if self.untouched < self.range.count {
             self.untouched += 1;
@@ -110,10 +113,15 @@ mod tests {
     #[test]
     fn a_range_is_two_numbers_of_one_length() {
         let range: NumberRange = "+79990-0079993".parse().unwrap();
-        assert_eq!((range.count(), range.digits(0), range.digits(3)), (4, "79990".into(), "79993".into()));
+        assert_eq!(
+            (range.count(), range.digits(0), range.digits(3)),
+            (4, "79990".into(), "79993".into())
+        );
         assert_eq!(range.to_string(), "+79990 to +79993");
         assert_eq!("7999-7999".parse::<NumberRange>().unwrap().count(), 1);
-        for shape in ["", "7999", "7999-", "-7999", "7999-8xyz", "12-13", "0999-1000", "1234567890123456-9"] {
+        for shape in
+            ["", "7999", "7999-", "-7999", "7999-8xyz", "12-13", "0999-1000", "1234567890123456-9"]
+        {
             assert_eq!(shape.parse::<NumberRange>(), Err(InvalidRange::Shape), "{shape}");
         }
         for order in ["7999-7998", "999-1000"] {
@@ -142,7 +150,10 @@ mod tests {
         assert_eq!([numbers.take(), numbers.take()], [Some(0), Some(1)]);
         numbers.free(1);
         numbers.free(0);
-        assert_eq!([numbers.take(), numbers.take(), numbers.take(), numbers.take()], [Some(2), Some(1), Some(0), None]);
+        assert_eq!(
+            [numbers.take(), numbers.take(), numbers.take(), numbers.take()],
+            [Some(2), Some(1), Some(0), None]
+        );
         numbers.free(2);
         assert_eq!([numbers.take(), numbers.take()], [Some(2), None]);
     }

@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 
 use super::schedule::Schedule;
 
-/// Requests that are to leave within this time leave together: above 2000 a second it would cost more to wake for each
-/// than to send it. What they are late by counts.
+/// Requests that are to leave within this time leave together: above 2000 a second it would cost
+/// more to wake for each than to send it. What they are late by counts.
 const TOGETHER: Duration = Duration::from_micros(500);
 
 /// A thread that sleeps from one request to the next. Ends when dropped.
@@ -28,8 +28,9 @@ impl Pacer {
     pub fn start(schedule: Schedule, began: Instant) -> io::Result<Self> {
         // One tick that waits says as much as many.
         let ((tick, ticks), (stop, stopped)) = (mpsc::channel(1), channel());
-        let _: thread::JoinHandle<()> =
-            Builder::new().name("pacer".to_owned()).spawn(move || pace(schedule, began, &tick, &stopped))?;
+        let _: thread::JoinHandle<()> = Builder::new()
+            .name("pacer".to_owned())
+            .spawn(move || pace(schedule, began, &tick, &stopped))?;
         Ok(Self { ticks, _stop: stop })
     }
 

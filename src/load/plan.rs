@@ -92,7 +92,11 @@ impl Plan {
         let is_rate = |rate: f64| rate > 0.0 && rate <= MOST_RATE;
         bounds(is_rate(args.rate), "--rate", "over 0 and at most 100000")?;
         bounds(args.max_rate.is_none_or(is_rate), "--max-rate", "over 0 and at most 100000")?;
-        bounds(!args.duration.is_zero() && args.duration <= LONGEST, "--duration", "over 0s and at most 24h")?;
+        bounds(
+            !args.duration.is_zero() && args.duration <= LONGEST,
+            "--duration",
+            "over 0s and at most 24h",
+        )?;
         bounds(args.ramp <= LONGEST, "--ramp", "at most 24h")?;
         bounds((1..=10_000).contains(&args.concurrency), "--concurrency", "1 to 10000")?;
         let timeouts = Duration::from_millis(1)..=Duration::from_secs(25);
@@ -101,7 +105,8 @@ impl Plan {
         bounds(args.linger <= LONGEST, "--linger", "at most 24h")?;
         // The rooms as the daemon names them: composed, and without white space before them.
         let last_room: Room = format!("{}{}", args.room_prefix, args.rooms).parse()?;
-        let room_prefix = last_room.as_str().strip_suffix(&args.rooms.to_string()).unwrap_or_default().to_owned();
+        let room_prefix =
+            last_room.as_str().strip_suffix(&args.rooms.to_string()).unwrap_or_default().to_owned();
         let schedule = Schedule { rate: args.rate, ramp: args.ramp, duration: args.duration };
         if schedule.count() > args.max_calls {
             return Err(PlanError::TooMany(schedule.count(), args.max_calls));
@@ -117,7 +122,9 @@ impl Plan {
             course: Course { schedule, concurrency, hold, linger, leaves_calls },
             timeout: args.timeout,
             max_calls: args.max_calls,
-            search: args.find_limit.then_some(SearchPlan { p99: args.p99, max_rate: args.max_rate }),
+            search: args
+                .find_limit
+                .then_some(SearchPlan { p99: args.p99, max_rate: args.max_rate }),
         })
     }
 
@@ -147,16 +154,24 @@ fn check_host(url: &str, allowed: Option<&str>) -> Result<(), PlanError> {
 }
 
 fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    host == "localhost"
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// What a person reads before anything is done.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Course { schedule: Schedule { rate, ramp, duration }, concurrency, hold, linger, leaves_calls } =
-            self.course;
+        let Course {
+            schedule: Schedule { rate, ramp, duration },
+            concurrency,
+            hold,
+            linger,
+            leaves_calls,
+        } = self.course;
         let time = |time: Duration| humantime::format_duration(time).to_string();
-        let line = |f: &mut fmt::Formatter<'_>, name: &str, text: String| writeln!(f, "  {name:<8} {text}");
+        let line = |f: &mut fmt::Formatter<'_>, name: &str, text: String| {
+            writeln!(f, "  {name:<8} {text}")
+        };
         line(f, "POST to", format!("{}/api/conf", self.url))?;
         let last = match self.rooms {
             1 => String::new(),
@@ -164,26 +179,47 @@ impl fmt::Display for Plan {
         };
         line(f, "numbers", format!("{} ({})", self.numbers, self.numbers.count()))?;
         line(f, "into", format!("{}1{last}, as {}", self.room_prefix, self.caller_id))?;
-        let ramp = if ramp.is_zero() { String::new() } else { format!("a ramp of {} and ", time(ramp)) };
+        let ramp =
+            if ramp.is_zero() { String::new() } else { format!("a ramp of {} and ", time(ramp)) };
         match self.search {
             None => {
                 let calls = self.course.schedule.count();
-                line(f, "load", format!("{rate} calls a second, for {ramp}{}: {calls} calls", time(duration)))?;
+                line(
+                    f,
+                    "load",
+                    format!("{rate} calls a second, for {ramp}{}: {calls} calls", time(duration)),
+                )?;
             }
             Some(SearchPlan { p99, max_rate }) => {
-                let highest = max_rate.map(|rate| format!(" to at most {rate}")).unwrap_or_default();
+                let highest =
+                    max_rate.map(|rate| format!(" to at most {rate}")).unwrap_or_default();
                 let each = format!("{ramp}{} for each step", time(duration));
                 line(
                     f,
                     "load",
-                    format!("from {rate} calls a second{highest}, {each}; at most {} calls", self.max_calls),
+                    format!(
+                        "from {rate} calls a second{highest}, {each}; at most {} calls",
+                        self.max_calls
+                    ),
                 )?;
-                line(f, "until", format!("something fails, or p99 from POST to reply is over {}", time(p99)))?;
+                line(
+                    f,
+                    "until",
+                    format!("something fails, or p99 from POST to reply is over {}", time(p99)),
+                )?;
             }
         }
-        line(f, "at once", format!("at most {concurrency} requests, each for at most {}", time(self.timeout)))?;
-        let hold = hold.map(|hold| format!("{} after the answer; ", time(hold))).unwrap_or_default();
-        let wait = format!("all are in their rooms or over, at most {} after the last request", time(linger));
+        line(
+            f,
+            "at once",
+            format!("at most {concurrency} requests, each for at most {}", time(self.timeout)),
+        )?;
+        let hold =
+            hold.map(|hold| format!("{} after the answer; ", time(hold))).unwrap_or_default();
+        let wait = format!(
+            "all are in their rooms or over, at most {} after the last request",
+            time(linger)
+        );
         let end = match leaves_calls {
             true => format!("nothing at the end, which is when {wait}"),
             false => format!("what lives when {wait}"),
@@ -216,7 +252,11 @@ impl Serialize for Plan {
         let Schedule { rate, ramp, duration } = self.course.schedule;
         Shown {
             url: &self.url,
-            numbers: format!("{}-{}", self.numbers.digits(0), self.numbers.digits(self.numbers.count() - 1)),
+            numbers: format!(
+                "{}-{}",
+                self.numbers.digits(0),
+                self.numbers.digits(self.numbers.count() - 1)
+            ),
             rooms: self.rooms,
             room_prefix: &self.room_prefix,
             caller_id: &self.caller_id,

@@ -1,4 +1,5 @@
-//! How far it has come, live: one line that is rewritten on a terminal, else a line every few seconds.
+//! How far it has come, live: one line that is rewritten on a terminal, else a line every few
+//! seconds.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -24,7 +25,12 @@ pub struct Progress {
 impl Progress {
     /// Nothing is shown yet.
     pub fn to_stderr() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), shown: Instant::now(), width: 0, label: String::new() }
+        Self {
+            is_terminal: io::stderr().is_terminal(),
+            shown: Instant::now(),
+            width: 0,
+            label: String::new(),
+        }
     }
 
     /// A run begins; its lines begin with this.
@@ -78,7 +84,8 @@ impl Progress {
 
 fn line(run: &Run<'_>, now: Instant) -> String {
     let (tally, since) = (run.tally(), run.since(now));
-    let p99 = tally.reply.quantile(0.99).map(|p99| format!("  p99 {:.1} ms", p99.as_secs_f64() * 1e3));
+    let p99 =
+        tally.reply.quantile(0.99).map(|p99| format!("  p99 {:.1} ms", p99.as_secs_f64() * 1e3));
     let failures = tally.failures();
     let failures = if failures > 0 { format!("  failed {failures}") } else { String::new() };
     format!(

@@ -12,8 +12,8 @@ use crate::client::sse::Event;
 /// A step of a call that was seen in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// When its record arrived. Records carry the daemon's time of day, to the millisecond; that may be another
-    /// machine's, and would be compared to ours.
+    /// When its record arrived. Records carry the daemon's time of day, to the millisecond; that
+    /// may be another machine's, and would be compared to ours.
     pub at: Instant,
     /// Which call.
     pub id: CallId,
@@ -38,7 +38,8 @@ pub enum Step {
     Refused,
 }
 
-/// What makes a call ours: that nobody else asked for its number, room and caller id is the user's promise.
+/// What makes a call ours: that nobody else asked for its number, room and caller id is the user's
+/// promise.
 #[derive(Debug, Clone)]
 pub struct Ours {
     /// Its number is one of these.
@@ -123,7 +124,9 @@ mod tests {
         for event in ["call.requested", "call.left", "gap", "ami.connected", ""] {
             assert_eq!(read(event, data), None, "{event}");
         }
-        for (ours, foreign) in [("+1007", "+2007"), ("load-3", "R1"), ("Боб", "Bob"), ("ID", "od-x"), ("{", "[")] {
+        for (ours, foreign) in
+            [("+1007", "+2007"), ("load-3", "R1"), ("Боб", "Bob"), ("ID", "od-x"), ("{", "[")]
+        {
             assert_eq!(read("call.queued", &data.replace(ours, foreign)), None, "{foreign}");
         }
     }

@@ -30,9 +30,14 @@ impl Requests {
     /// What a plan asks for, with this key.
     pub fn new(plan: &Plan, pool: Pool, key: &SecretString) -> Self {
         let text = |text: &str| serde_json::Value::from(text).to_string();
-        let lang = plan.lang.as_ref().map(|lang| format!("\"lang\":{},", text(lang.as_str()))).unwrap_or_default();
+        let lang = plan
+            .lang
+            .as_ref()
+            .map(|lang| format!("\"lang\":{},", text(lang.as_str())))
+            .unwrap_or_default();
         let (key, caller_id) = (text(key.expose_secret()), text(plan.caller_id.as_str()));
-        let before = format!("{{\"api_key\":{key},\"caller_id\":{caller_id},{lang}\"room_name\":\"");
+        let before =
+            format!("{{\"api_key\":{key},\"caller_id\":{caller_id},{lang}\"room_name\":\"");
         Self { pool: Arc::new(pool), before: Arc::new(before.into()), timeout: plan.timeout }
     }
 
@@ -48,7 +53,8 @@ impl Requests {
     /// Asks for a call; returns when there is an answer, or none will be waited for.
     pub async fn post(&self, digits: &str, room: &str) -> (Instant, Result<Reply, Unanswered>) {
         // Neither holds anything that JSON would write otherwise.
-        let body = [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
+        let body =
+            [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
         let mut request = Request::new(Full::from(Bytes::from(body)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static("/api/conf");
@@ -57,7 +63,9 @@ impl Requests {
         let at = Instant::now();
         let reply = match answer {
             Ok(Ok(response)) => Ok(Reply::read(&response)),
-            Ok(Err(error @ ClientError::Connect(..))) => Err(Unanswered::Unreached(error.to_string())),
+            Ok(Err(error @ ClientError::Connect(..))) => {
+                Err(Unanswered::Unreached(error.to_string()))
+            }
             Ok(Err(error)) => Err(Unanswered::Lost(error.to_string())),
             Err(_) => {
                 let limit = humantime::format_duration(self.timeout);

@@ -157,7 +157,9 @@ impl<'n> Run<'n> {
         let since = now.saturating_duration_since(self.began);
         self.tally.timeline.tick(since, self.calls.live());
         match self.phase {
-            Phase::Following(from) if self.calls.on_their_way() == 0 || now >= from + self.course.linger => {
+            Phase::Following(from)
+                if self.calls.on_their_way() == 0 || now >= from + self.course.linger =>
+            {
                 if self.course.leaves_calls {
                     self.phase = Phase::Over;
                 } else {
@@ -186,7 +188,11 @@ impl<'n> Run<'n> {
     fn stop_sending(&mut self, now: Instant, then: Phase) {
         let sent_for = now.saturating_duration_since(self.began);
         // The last request stands for the time until one more would leave.
-        let all = if self.next == self.course.schedule.count() { self.course.schedule.total() } else { Duration::ZERO };
+        let all = if self.next == self.course.schedule.count() {
+            self.course.schedule.total()
+        } else {
+            Duration::ZERO
+        };
         self.sent_for.get_or_insert(sent_for.max(all));
         self.phase = then;
     }
@@ -216,7 +222,8 @@ impl<'n> Run<'n> {
         let mut facts = Vec::new();
         match reply {
             Ok(reply) => {
-                let (after, since) = (at.saturating_duration_since(self.scheduled(n)), at - self.began);
+                let (after, since) =
+                    (at.saturating_duration_since(self.scheduled(n)), at - self.began);
                 self.tally.replied(&reply, after, since);
                 match reply.verdict {
                     Verdict::Accepted(id) => self.calls.accepted(number, id, &mut facts),

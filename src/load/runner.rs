@@ -23,7 +23,8 @@ use crate::client::reply::Reply;
 /// How often hang-ups that are due, and the end, are looked for.
 const BEAT: Duration = Duration::from_millis(50);
 
-/// Batches of the log that wait for us; the rest waits in the daemon, which tells of a gap when it is too much.
+/// Batches of the log that wait for us; the rest waits in the daemon, which tells of a gap when it
+/// is too much.
 const BATCHES: usize = 64;
 
 /// Connections that are made beforehand.
@@ -49,10 +50,17 @@ pub fn follow(mut log: LiveLog, ours: Ours) -> mpsc::Receiver<FromLog> {
             let (told, is_last) = match log.next().await {
                 Ok(Told::Events(events)) => {
                     let at = Instant::now();
-                    if events.iter().any(|event| event.event == "gap") && to.send(FromLog::Gap).await.is_err() {
+                    if events.iter().any(|event| event.event == "gap")
+                        && to.send(FromLog::Gap).await.is_err()
+                    {
                         return;
                     }
-                    (FromLog::Steps(events.iter().filter_map(|event| ours.read(at, event)).collect()), false)
+                    (
+                        FromLog::Steps(
+                            events.iter().filter_map(|event| ours.read(at, event)).collect(),
+                        ),
+                        false,
+                    )
                 }
                 Ok(Told::Lost(lost)) => (FromLog::Lost(lost.to_string()), false),
                 Err(refused) => (FromLog::Refused(refused), true),
@@ -78,7 +86,8 @@ impl Interrupts {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        // A task of its own, so that each turn of the runner looks at one channel, and not at three signals.
+        // A task of its own, so that each turn of the runner looks at one channel, and not at three
+        // signals.
         let (came, interrupts) = mpsc::channel(2);
         tokio::spawn(async move {
             loop {
@@ -146,7 +155,11 @@ impl Runner {
     /// # Errors
     ///
     /// It was interrupted twice, or could not begin.
-    pub async fn run(&mut self, course: Course, is_enough: impl Fn(&Tally) -> bool) -> Result<Finished, Broken> {
+    pub async fn run(
+        &mut self,
+        course: Course,
+        is_enough: impl Fn(&Tally) -> bool,
+    ) -> Result<Finished, Broken> {
         let Self { plan, requests, from_log, is_deaf, interrupts, progress, numbers } = self;
         let warm = WARM.min(course.concurrency);
         requests.warm_up(warm).await.map_err(|error| Broken::Unreachable(error.to_string()))?;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// An open model's schedule: the rate grows evenly from nothing over the ramp, and then stays for the duration.
+/// An open model's schedule: the rate grows evenly from nothing over the ramp, and then stays for
+/// the duration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
     /// Requests a second, once the ramp is over.
@@ -26,7 +27,11 @@ impl Schedule {
         let (n, ramp) = (n as f64, self.ramp.as_secs_f64());
         let in_ramp = self.rate * ramp / 2.0;
         // Half of rate / ramp × t² have left after t, as long as the rate grows.
-        let seconds = if n < in_ramp { (2.0 * n * ramp / self.rate).sqrt() } else { n / self.rate + ramp / 2.0 };
+        let seconds = if n < in_ramp {
+            (2.0 * n * ramp / self.rate).sqrt()
+        } else {
+            n / self.rate + ramp / 2.0
+        };
         Duration::from_secs_f64(seconds)
     }
 
@@ -41,11 +46,18 @@ mod tests {
     use super::*;
 
     fn schedule(rate: f64, ramp: f64, duration: f64) -> Schedule {
-        Schedule { rate, ramp: Duration::from_secs_f64(ramp), duration: Duration::from_secs_f64(duration) }
+        Schedule {
+            rate,
+            ramp: Duration::from_secs_f64(ramp),
+            duration: Duration::from_secs_f64(duration),
+        }
     }
 
     fn leaving_in(schedule: &Schedule, from: f64, to: f64) -> usize {
-        (0..schedule.count()).map(|n| schedule.at(n).as_secs_f64()).filter(|at| (from..to).contains(at)).count()
+        (0..schedule.count())
+            .map(|n| schedule.at(n).as_secs_f64())
+            .filter(|at| (from..to).contains(at))
+            .count()
     }
 
     #[test]
@@ -66,7 +78,11 @@ mod tests {
             assert!(leaving.abs_diff(expected) <= 1, "second {second}: {leaving}");
         }
         for second in 10..15 {
-            assert_eq!(leaving_in(&ramped, second as f64 - 1e-6, second as f64 + 1.0 - 1e-6), 100, "second {second}");
+            assert_eq!(
+                leaving_in(&ramped, second as f64 - 1e-6, second as f64 + 1.0 - 1e-6),
+                100,
+                "second {second}"
+            );
         }
         // Where ramp and plateau meet, no request is late and none is early.
         assert_eq!((ramped.at(500).as_millis(), ramped.at(501).as_millis()), (10_000, 10_010));
@@ -84,7 +100,10 @@ mod tests {
             let count = schedule.count();
             assert!((1..count).all(|n| schedule.at(n - 1) < schedule.at(n)), "{schedule:?}");
             assert!(schedule.at(count - 1) < schedule.total(), "{schedule:?}");
-            assert!(schedule.at(count) + Duration::from_micros(1) >= schedule.total(), "{schedule:?}");
+            assert!(
+                schedule.at(count) + Duration::from_micros(1) >= schedule.total(),
+                "{schedule:?}"
+            );
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::client::reply::{Reply, Verdict};
 /// Most different texts that are told apart.
 const MOST_TEXTS: usize = 32;
 
-/// Outcomes that say that the gateway, Asterisk or the daemon could not cope, and not what the callee did.
+/// Outcomes that say that the gateway, Asterisk or the daemon could not cope, and not what the
+/// callee did.
 pub const FAILED: [&str; 4] = ["failed", "congestion", "flood_wait", "unknown"];
 
 /// How often each of a few texts was met.
@@ -24,7 +25,8 @@ pub struct Counts(BTreeMap<String, u64>);
 impl Counts {
     /// Counts one. Of texts that are too many to tell apart, only the first are.
     pub fn add(&mut self, text: &str) {
-        let text = if self.0.contains_key(text) || self.0.len() < MOST_TEXTS { text } else { "others" };
+        let text =
+            if self.0.contains_key(text) || self.0.len() < MOST_TEXTS { text } else { "others" };
         match self.0.get_mut(text) {
             Some(count) => *count += 1,
             None => _ = self.0.insert(text.to_owned(), 1),

@@ -31,7 +31,8 @@ pub struct Slice {
     pub live: u64,
     /// The median from POST to reply, in milliseconds; none if there was no reply.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile. Of a slice made of two, the worse one, as that of both together is not to be had.
+    /// The 99th percentile. Of a slice made of two, the worse one, as that of both together is not
+    /// to be had.
     pub p99_ms: Option<f64>,
     /// The longest.
     pub max_ms: Option<f64>,

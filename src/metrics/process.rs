@@ -1,5 +1,5 @@
-//! The process itself, as all of Prometheus' client libraries show it, read from Linux's `/proc` when it is asked for.
-//! What cannot be read is left out.
+//! The process itself, as all of Prometheus' client libraries show it, read from Linux's `/proc`
+//! when it is asked for. What cannot be read is left out.
 
 use std::fmt;
 use std::fs;
@@ -31,25 +31,38 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut put = |name, help, unit: Option<Unit>, metric: &dyn Shown| match metric.value() {
             Some(metric) => {
-                let encoder = encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?;
+                let encoder =
+                    encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?;
                 metric.encode(encoder)
             }
             None => Ok(()),
         };
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let cpu = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_seconds(&stat)).map(ConstCounter::new);
+        let cpu = fs::read_to_string("/proc/self/stat")
+            .ok()
+            .and_then(|stat| cpu_seconds(&stat))
+            .map(ConstCounter::new);
         put("process_cpu", "User and system CPU time spent", Some(Unit::Seconds), &cpu)?;
         let resident = memory(&status, "VmRSS:").map(ConstGauge::new);
         put("process_resident_memory", "Resident memory size", Some(Unit::Bytes), &resident)?;
         let reserved = memory(&status, "VmSize:").map(ConstGauge::new);
         put("process_virtual_memory", "Virtual memory size", Some(Unit::Bytes), &reserved)?;
-        let open = fs::read_dir("/proc/self/fd").ok().map(|entries| ConstGauge::new(entries.count() as u64));
+        let open = fs::read_dir("/proc/self/fd")
+            .ok()
+            .map(|entries| ConstGauge::new(entries.count() as u64));
         put("process_open_fds", "Open file descriptors", None, &open)?;
-        let most =
-            fs::read_to_string("/proc/self/limits").ok().and_then(|limits| max_fds(&limits)).map(ConstGauge::new);
+        let most = fs::read_to_string("/proc/self/limits")
+            .ok()
+            .and_then(|limits| max_fds(&limits))
+            .map(ConstGauge::new);
         put("process_max_fds", "File descriptors that may be open", None, &most)?;
         let started = Some(ConstGauge::new(self.started));
-        put("process_start_time", "Start of the process since the Unix epoch", Some(Unit::Seconds), &started)
+        put(
+            "process_start_time",
+            "Start of the process since the Unix epoch",
+            Some(Unit::Seconds),
+            &started,
+        )
     }
 }
 
@@ -64,7 +77,8 @@ impl<M: EncodeMetric> Shown for Option<M> {
     }
 }
 
-/// From `/proc/self/stat`: proc(5) counts its fields from 1, and the second, the name in parentheses, can hold anything.
+/// From `/proc/self/stat`: proc(5) counts its fields from 1, and the second, the name in
+/// parentheses, can hold anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_ascii_whitespace().skip(14 - 3);
@@ -90,16 +104,20 @@ mod tests {
 
     #[test]
     fn what_linux_says_is_read_as_proc_5_has_it() {
-        let stat =
-            "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 3 0 250 50 0 0 20 0 1 0 12345 9000000 2500 18446744073709551615";
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 100 0 3 0 250 50 0 0 20 0 1 0 12345 9000000 2500 18446744073709551615";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         assert_eq!(cpu_seconds("nonsense"), None);
         let status = "Name:\tx\nVmSize:\t   20480 kB\nVmRSS:\t    9216 kB\n";
-        assert_eq!((memory(status, "VmRSS:"), memory(status, "VmSize:")), (Some(9_437_184), Some(20_971_520)));
+        assert_eq!(
+            (memory(status, "VmRSS:"), memory(status, "VmSize:")),
+            (Some(9_437_184), Some(20_971_520))
+        );
         assert_eq!(memory(status, "VmSwap:"), None);
-        let limits =
-            "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096   files\n";
+        let limits = "Limit  Soft Limit  Hard Limit  Units\nMax open files            1024                 4096   files\n";
         assert_eq!(max_fds(limits), Some(1024));
-        assert_eq!(max_fds("Max open files            unlimited            unlimited            files"), None);
+        assert_eq!(
+            max_fds("Max open files            unlimited            unlimited            files"),
+            None
+        );
     }
 }

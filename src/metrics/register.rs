@@ -26,7 +26,8 @@ impl<const N: usize> ByName<N> {
 pub(super) struct Register<'r>(pub(super) &'r mut Registry);
 
 impl Register<'_> {
-    /// A metric of this name, with what it is; a counter's name gets its `_total` when it is written.
+    /// A metric of this name, with what it is; a counter's name gets its `_total` when it is
+    /// written.
     pub(super) fn add<M: Metric + Default + Clone>(&mut self, name: &str, help: &str) -> M {
         let metric = M::default();
         self.0.register(name, help, metric.clone());

@@ -17,7 +17,12 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
         metrics.record(record.time, &record.event, record.call.as_deref());
     }
     for limit in ["calls_per_second", "calls_alive", "attempts_per_number"] {
-        let limit = Limit { name: limit, key: Some("bot".into()), value: 1, retry_after: Duration::from_secs(1) };
+        let limit = Limit {
+            name: limit,
+            key: Some("bot".into()),
+            value: 1,
+            retry_after: Duration::from_secs(1),
+        };
         for refusal in [Refusal::Limited(limit), Refusal::NotAllowed { of_key: None }] {
             metrics.record(samples::time(), &Event::CallRefused(refusal), Some(&samples::call()));
         }
@@ -26,11 +31,18 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
         let ended = Event::CallEnded(Box::new(samples::end(outcome)));
         metrics.record(samples::time(), &ended, Some(&samples::call()));
     }
-    for (outcome, talk) in [(Outcome::NotJoined, Some(Duration::from_secs(3))), (Outcome::Unknown, None)] {
-        let ended = Event::CallEnded(Box::new(End { answered: true, talk, ..samples::end(outcome) }));
+    for (outcome, talk) in
+        [(Outcome::NotJoined, Some(Duration::from_secs(3))), (Outcome::Unknown, None)]
+    {
+        let ended =
+            Event::CallEnded(Box::new(End { answered: true, talk, ..samples::end(outcome) }));
         metrics.record(samples::time(), &ended, Some(&samples::call()));
     }
-    metrics.record(samples::time(), &Event::CallAnswered { after: Some(samples::time()) }, Some(&samples::call()));
+    metrics.record(
+        samples::time(),
+        &Event::CallAnswered { after: Some(samples::time()) },
+        Some(&samples::call()),
+    );
     for event in ["Newchannel", "RTCPSent", "", "\"} 1\nforged 2"] {
         metrics.ami_event(event.as_bytes());
     }
@@ -58,12 +70,16 @@ fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
     let metrics = Metrics::default();
     let call = samples::call();
     let answered = Event::CallAnswered { after: None };
-    let answered_after = |time: Duration| metrics.record(call.id.time() + time, &answered, Some(&call));
+    let answered_after =
+        |time: Duration| metrics.record(call.id.time() + time, &answered, Some(&call));
     answered_after(Duration::from_secs(4));
     // The clock was set back by a minute.
     metrics.record(call.id.time() - Duration::from_secs(60), &answered, Some(&call));
     let text = metrics.open_metrics();
     for line in ["bucket{le=\"2.5\"} 1", "bucket{le=\"5.0\"} 2", "sum 4.0", "count 2"] {
-        assert!(text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")), "{line}: {text}");
+        assert!(
+            text.contains(&format!("\noriginatord_call_answer_delay_seconds_{line}\n")),
+            "{line}: {text}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What a callee does: the same table as `asterisk/gateway.xml`, with which sipp plays the Telegram gateway.
+//! What a callee does: the same table as `asterisk/gateway.xml`, with which sipp plays the Telegram
+//! gateway.
 
 use std::time::Duration;
 
@@ -47,9 +48,17 @@ impl Behaviour {
     pub fn of(number: &str) -> Self {
         let refuse = |sip, words: &str| Self {
             ring_after: None,
-            then: Then::Refuse { after: REFUSAL, sip, words: words.into(), cause: cause_of_sip(sip) },
+            then: Then::Refuse {
+                after: REFUSAL,
+                sip,
+                words: words.into(),
+                cause: cause_of_sip(sip),
+            },
         };
-        let answer = |talk| Self { ring_after: Some(RING), then: Then::Answer { after: Duration::from_secs(1), talk } };
+        let answer = |talk| Self {
+            ring_after: Some(RING),
+            then: Then::Answer { after: Duration::from_secs(1), talk },
+        };
         let last_three = number.char_indices().rev().nth(2).map_or("", |(at, _)| &number[at..]);
         match last_three {
             "404" => refuse(404, "Not Found"),
@@ -58,8 +67,12 @@ impl Behaviour {
             "500" => refuse(500, "FLOOD_WAIT 291"),
             "603" => refuse(603, "Decline"),
             "480" => {
-                let (after, words) = (Duration::from_millis(500), "Temporarily Unavailable".to_owned());
-                Self { ring_after: Some(RING), then: Then::Refuse { after, sip: 480, words, cause: 19 } }
+                let (after, words) =
+                    (Duration::from_millis(500), "Temporarily Unavailable".to_owned());
+                Self {
+                    ring_after: Some(RING),
+                    then: Then::Refuse { after, sip: 480, words, cause: 19 },
+                }
             }
             "180" => Self { ring_after: Some(RING), then: Then::Silence },
             "408" => Self { ring_after: None, then: Then::Silence },
@@ -70,7 +83,8 @@ impl Behaviour {
     }
 }
 
-/// The hangup cause that Asterisk makes of a SIP status (`hangup_sip2cause` in `channels/chan_pjsip.c`).
+/// The hangup cause that Asterisk makes of a SIP status (`hangup_sip2cause` in
+/// `channels/chan_pjsip.c`).
 pub fn cause_of_sip(status: u16) -> u8 {
     match status {
         401 | 403 | 407 | 603 => 21,
@@ -124,17 +138,28 @@ mod tests {
 
     #[test]
     fn the_last_three_digits_choose() {
-        for (digits, expected) in [("404", 1), ("420", 3), ("480", 19), ("486", 17), ("500", 38), ("603", 21)] {
-            let Then::Refuse { cause, sip, .. } = Behaviour::of(&format!("7999000{digits}")).then else { panic!() };
+        for (digits, expected) in
+            [("404", 1), ("420", 3), ("480", 19), ("486", 17), ("500", 38), ("603", 21)]
+        {
+            let Then::Refuse { cause, sip, .. } = Behaviour::of(&format!("7999000{digits}")).then
+            else {
+                panic!()
+            };
             assert_eq!((cause, sip.to_string()), (expected, digits.to_owned()));
         }
         assert_eq!(Behaviour::of("79990000180").then, Then::Silence);
-        assert_eq!(Behaviour::of("79990000408"), Behaviour { ring_after: None, then: Then::Silence });
+        assert_eq!(
+            Behaviour::of("79990000408"),
+            Behaviour { ring_after: None, then: Then::Silence }
+        );
         for leaves in ["79990000200", "79990000201"] {
             assert!(matches!(Behaviour::of(leaves).then, Then::Answer { talk: Some(_), .. }));
         }
         for other in ["79990000001", "7", "", "яя", "4040", "40"] {
-            assert!(matches!(Behaviour::of(other).then, Then::Answer { talk: None, .. }), "{other}");
+            assert!(
+                matches!(Behaviour::of(other).then, Then::Answer { talk: None, .. }),
+                "{other}"
+            );
         }
     }
 

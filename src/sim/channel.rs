@@ -48,13 +48,16 @@ pub struct Party {
 }
 
 impl Party {
-    /// Reads `CallerID:` as `ast_callerid_parse` does: `Name <number>`, or whichever of the two it looks like.
+    /// Reads `CallerID:` as `ast_callerid_parse` does: `Name <number>`, or whichever of the two it
+    /// looks like.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
-        if let Some((name, number)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) {
+        if let Some((name, number)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'))
+        {
             return Self { number: number.into(), name: name.trim().trim_matches('"').into() };
         }
-        let is_number = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "*#+-() ".contains(c));
+        let is_number =
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "*#+-() ".contains(c));
         let (number, name) = if is_number { (text, "") } else { ("", text) };
         Self { number: number.into(), name: name.into() }
     }
@@ -123,7 +126,8 @@ impl Channel {
     /// What a list adds to them.
     pub fn listed(&self, now: Instant) -> Headers {
         let seconds = now.saturating_duration_since(self.created).as_secs();
-        let duration = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let duration =
+            format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         self.headers()
             .with("Application", self.application)
             .with("ApplicationData", &self.data)
@@ -162,7 +166,11 @@ mod tests {
             ("Bob", "", "Bob"),
             ("", "", ""),
         ] {
-            assert_eq!(Party::parse(text), Party { number: number.into(), name: name.into() }, "{text}");
+            assert_eq!(
+                Party::parse(text),
+                Party { number: number.into(), name: name.into() },
+                "{text}"
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ pub const ENTER: &str = "conf-in";
 /// The context of the hangup handler.
 pub const HANGUP: &str = "telegram-hangup";
 
-/// Each context with its steps, as ShowDialPlan lists them: extension, priority, application, its arguments.
+/// Each context with its steps, as ShowDialPlan lists them: extension, priority, application, its
+/// arguments.
 type Step = (&'static str, u8, &'static str, &'static str);
 
 const ENTER_STEPS: &[Step] = &[
@@ -64,15 +65,22 @@ pub fn steps(context: &str) -> Option<&'static [Step]> {
     })
 }
 
-/// The value of a dialplan function, for those that tell how the sample is set up; empty for any other.
+/// The value of a dialplan function, for those that tell how the sample is set up; empty for any
+/// other.
 pub fn function(expression: &str) -> &'static str {
-    let Some((name, arguments)) = expression.strip_suffix(')').and_then(|text| text.split_once('(')) else { return "" };
+    let Some((name, arguments)) =
+        expression.strip_suffix(')').and_then(|text| text.split_once('('))
+    else {
+        return "";
+    };
     let is = |holds| if holds { "1" } else { "0" };
     match (name, arguments) {
         ("DIALPLAN_EXISTS", arguments) => {
             let parts: Vec<_> = arguments.split(',').collect();
             match parts[..] {
-                [context, extension, priority] => is(priority.parse().is_ok_and(|step| has(context, extension, step))),
+                [context, extension, priority] => {
+                    is(priority.parse().is_ok_and(|step| has(context, extension, step)))
+                }
                 _ => "",
             }
         }
@@ -120,7 +128,11 @@ mod tests {
             (DIAL, "7", 1, false),
             ("nowhere", "R1", 1, false),
         ] {
-            assert_eq!(has(context, extension, priority), found, "{context} {extension} {priority}");
+            assert_eq!(
+                has(context, extension, priority),
+                found,
+                "{context} {extension} {priority}"
+            );
         }
     }
 
@@ -148,7 +160,10 @@ mod tests {
         for context in [DIAL, ENTER, HANGUP] {
             assert!(sample.contains(&format!("[{context}]")));
             for (extension, _, application, arguments) in steps(context).expect("a context") {
-                assert!(sample.contains(&format!("{application}({arguments})")), "{application}({arguments})");
+                assert!(
+                    sample.contains(&format!("{application}({arguments})")),
+                    "{application}({arguments})"
+                );
                 assert!(sample.contains(&format!("exten => {extension},1,")));
             }
         }

@@ -1,7 +1,8 @@
-//! Misbehaviour on command, between what Asterisk says and what gets onto the wire; `line.rs` is where it happens.
+//! Misbehaviour on command, between what Asterisk says and what gets onto the wire; `line.rs` is
+//! where it happens.
 //!
-//! Set by `[faults]` of a scenario file, by the action `SimFault` (the same names as headers, in any case; what it
-//! does not name goes back to normal), or by [`Simulator::set_faults`].
+//! Set by `[faults]` of a scenario file, by the action `SimFault` (the same names as headers, in
+//! any case; what it does not name goes back to normal), or by [`Simulator::set_faults`].
 //!
 //! [`Simulator::set_faults`]: super::simulator::Simulator::set_faults
 
@@ -52,7 +53,8 @@ pub struct Faults {
     pub flood: u32,
     /// Asterisk is started anew, once: all calls are gone, all connections cut.
     pub restart: bool,
-    /// Every action but a SimFault is refused, as after `core stop gracefully`, a Login, too. Calls and their events go on.
+    /// Every action but a SimFault is refused, as after `core stop gracefully`, a Login, too. Calls
+    /// and their events go on.
     pub refuse_all: bool,
     /// The user may not read events of the class `call`, as with `read = system,user`.
     pub no_call_events: bool,
@@ -75,7 +77,8 @@ impl Faults {
                 return Err(format!("no such fault: {name}"));
             }
             let is_plain = value == "true" || value == "false" || value.parse::<f64>().is_ok();
-            let is_word = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let is_word =
+                !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
             match (is_plain, is_word) {
                 (true, _) => text.push_str(&format!("{name} = {value}\n")),
                 (false, true) => text.push_str(&format!("{name} = \"{value}\"\n")),
@@ -88,7 +91,11 @@ impl Faults {
 
 fn chance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let chance = f64::deserialize(deserializer)?;
-    if (0.0..=1.0).contains(&chance) { Ok(chance) } else { Err(de::Error::custom("a chance is from 0.0 to 1.0")) }
+    if (0.0..=1.0).contains(&chance) {
+        Ok(chance)
+    } else {
+        Err(de::Error::custom("a chance is from 0.0 to 1.0"))
+    }
 }
 
 fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
@@ -102,15 +109,27 @@ mod tests {
 
     #[test]
     fn faults_are_read_from_an_action() {
-        let action = Headers::new().with("Action", "SimFault").with("ActionID", "1").with("Drop", "0.5");
-        let faults = Faults::parse(&action.clone().with("Delay", "2s").with("Stop_Writing", "true"));
-        let expected = Faults { drop: 0.5, delay: Duration::from_secs(2), stop_writing: true, ..Faults::default() };
+        let action =
+            Headers::new().with("Action", "SimFault").with("ActionID", "1").with("Drop", "0.5");
+        let faults =
+            Faults::parse(&action.clone().with("Delay", "2s").with("Stop_Writing", "true"));
+        let expected = Faults {
+            drop: 0.5,
+            delay: Duration::from_secs(2),
+            stop_writing: true,
+            ..Faults::default()
+        };
         assert_eq!(faults, Ok(expected));
-        for (name, value) in
-            [("drop", "2.0"), ("dorp", "1.0"), ("a = 1\nb", "1"), ("delay", "\"1s"), ("garbage", "9999999")]
-        {
+        for (name, value) in [
+            ("drop", "2.0"),
+            ("dorp", "1.0"),
+            ("a = 1\nb", "1"),
+            ("delay", "\"1s"),
+            ("garbage", "9999999"),
+        ] {
             let bad = Headers::new().with("Action", "SimFault");
-            let bad: Headers = bad.into_iter().chain([(name.to_owned().into(), value.to_owned())]).collect();
+            let bad: Headers =
+                bad.into_iter().chain([(name.to_owned().into(), value.to_owned())]).collect();
             assert!(Faults::parse(&bad).is_err(), "{name}");
         }
     }

@@ -1,4 +1,5 @@
-//! Where [`faults`](super::faults) strike: between what a session says and what its peer is written.
+//! Where [`faults`](super::faults) strike: between what a session says and what its peer is
+//! written.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use super::faults::{Faults, MAX_NOISE};
 use super::session::Outgoing;
 use super::wire::Headers;
 
-/// Most bytes that may wait for a reader before the connection is cut, as Asterisk cuts it after `writetimeout`.
+/// Most bytes that may wait for a reader before the connection is cut, as Asterisk cuts it after
+/// `writetimeout`.
 const MAX_BACKLOG: usize = 16 * 1024 * 1024;
 
 /// How often a flood rises.
@@ -61,7 +63,8 @@ impl Line {
         self.noise_due = true;
     }
 
-    /// Writes what is written once; only somebody who is logged in hears it, lest no login ever succeeds.
+    /// Writes what is written once; only somebody who is logged in hears it, lest no login ever
+    /// succeeds.
     pub(super) fn make_noise(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.noise_due, false) {
             return;
@@ -69,11 +72,13 @@ impl Line {
         let noise: Vec<u8> = (0..self.faults.garbage).map(|_| self.rng.u8(..)).collect();
         self.enqueue(now, BytesMut::from(&noise[..]));
         if self.faults.endless_line > 0 {
-            let line = format!("Event: Endless\r\nLine: {}\r\n\r\n", "x".repeat(self.faults.endless_line));
+            let line =
+                format!("Event: Endless\r\nLine: {}\r\n\r\n", "x".repeat(self.faults.endless_line));
             self.enqueue(now, line.as_bytes().into());
         }
         if self.faults.endless_headers > 0 {
-            let event = format!("Event: Endless\r\n{}\r\n", "X: y\r\n".repeat(self.faults.endless_headers));
+            let event =
+                format!("Event: Endless\r\n{}\r\n", "X: y\r\n".repeat(self.faults.endless_headers));
             self.enqueue(now, event.as_bytes().into());
         }
     }

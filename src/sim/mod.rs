@@ -1,12 +1,14 @@
 //! An Asterisk to develop and test against: an AMI server with scripted callees, and no telephony.
 //!
-//! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, as far as this daemon speaks to it:
-//! `tests/conformance/` plays the same scenes to it and to the real ones. All of it but [`server`] is pure:
-//! bytes and the time go in, bytes come out, and the same seed gives the same world. What goes on in Asterisk is
-//! in [`pbx`], one connection in [`session`], what may go wrong in [`faults`], the line on which it does in
-//! `line.rs`, and [`simulator`] holds them together.
+//! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, as far as this daemon
+//! speaks to it: `tests/conformance/` plays the same scenes to it and to the real ones. All of it
+//! but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed gives the
+//! same world. What goes on in Asterisk is in [`pbx`], one connection in [`session`], what may go
+//! wrong in [`faults`], the line on which it does in `line.rs`, and [`simulator`] holds them
+//! together.
 //!
-//! The last three digits of a number choose what the callee does, as they do with sipp in `asterisk/gateway.xml`:
+//! The last three digits of a number choose what the callee does, as they do with sipp in
+//! `asterisk/gateway.xml`:
 //!
 //! | digits | the callee | outcome |
 //! |---|---|---|
@@ -99,8 +101,8 @@ impl Class {
         self.0 & other.0 != 0
     }
 
-    /// Reads an event mask: `on`, `off`, a number, or names of classes. Names that are unknown count nothing;
-    /// an empty mask is none.
+    /// Reads an event mask: `on`, `off`, a number, or names of classes. Names that are unknown
+    /// count nothing; an empty mask is none.
     pub fn parse_mask(text: &str) -> Option<Class> {
         let text = text.trim();
         match text.to_ascii_lowercase().as_str() {

@@ -1,7 +1,9 @@
-//! The world inside the simulated Asterisk: channels, calls and conferences, on whatever clock it is given.
+//! The world inside the simulated Asterisk: channels, calls and conferences, on whatever clock it
+//! is given.
 //!
-//! What was seen of a real Asterisk 22 and 16 with the samples of `asterisk/` is what happens here, event by
-//! event. Where the real one's order is a matter of chance, so is this one's: the seed decides.
+//! What was seen of a real Asterisk 22 and 16 with the samples of `asterisk/` is what happens here,
+//! event by event. Where the real one's order is a matter of chance, so is this one's: the seed
+//! decides.
 
 mod call;
 mod report;
@@ -131,7 +133,9 @@ impl Pbx {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Now) {
-        while let Some(entry) = self.agenda.first_entry().filter(|entry| entry.key().0 <= now.instant) {
+        while let Some(entry) =
+            self.agenda.first_entry().filter(|entry| entry.key().0 <= now.instant)
+        {
             let (call, step) = entry.remove();
             self.step(now, call, step);
         }
@@ -184,7 +188,8 @@ impl Pbx {
         self.events.push(event);
     }
 
-    /// Emits what happens at the same time to several channels: each list in its order, all of them mixed.
+    /// Emits what happens at the same time to several channels: each list in its order, all of them
+    /// mixed.
     fn emit_mixed(&mut self, lists: Vec<Vec<Event>>) {
         let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
         while !lists.is_empty() {

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, de};
 use super::callee::{Behaviour, Then, cause_of_sip};
 use super::faults::Faults;
 
-/// What the simulator is told to play. Without a file: the table, and times much like the sample dialplan's.
+/// What the simulator is told to play. Without a file: the table, and times much like the sample
+/// dialplan's.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
@@ -27,8 +28,8 @@ pub struct Timing {
     /// From the Originate to the gateway.
     #[serde(deserialize_with = "duration")]
     pub dial: Duration,
-    /// `CONF_WAIT` of the dialplan. The sample's 3 s are 1 s here, so that even a callee who talks no longer than
-    /// 3 s gets into the conference.
+    /// `CONF_WAIT` of the dialplan. The sample's 3 s are 1 s here, so that even a callee who talks
+    /// no longer than 3 s gets into the conference.
     #[serde(deserialize_with = "duration")]
     pub wait: Duration,
     /// The beep.
@@ -78,8 +79,11 @@ impl TryFrom<CalleeEntry> for Callee {
     type Error = &'static str;
 
     fn try_from(entry: CalleeEntry) -> Result<Self, Self::Error> {
-        let CalleeEntry { number, ring_after, answer_after, talk, refuse_after, sip, words, cause } = entry;
-        if number.is_empty() || !number.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '?')) {
+        let CalleeEntry { number, ring_after, answer_after, talk, refuse_after, sip, words, cause } =
+            entry;
+        if number.is_empty()
+            || !number.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '?'))
+        {
             return Err("number is made of digits, ? for any one and * for any others");
         }
         if talk.is_some() && answer_after.is_none() {
@@ -92,7 +96,9 @@ impl TryFrom<CalleeEntry> for Callee {
             return Err("words hold no control characters");
         }
         let then = match (answer_after, sip) {
-            (Some(_), Some(_)) => return Err("a callee answers (answer_after) or is refused (sip), not both"),
+            (Some(_), Some(_)) => {
+                return Err("a callee answers (answer_after) or is refused (sip), not both");
+            }
             (Some(after), None) => Then::Answer { after, talk },
             (None, Some(sip @ 400..700)) => Then::Refuse {
                 after: refuse_after.unwrap_or_default(),
@@ -139,12 +145,14 @@ impl Scenario {
 
     /// What `number` does.
     pub fn behaviour(&self, number: &str) -> Behaviour {
-        let found = self.callee.iter().find(|callee| matches(callee.number.as_bytes(), number.as_bytes()));
+        let found =
+            self.callee.iter().find(|callee| matches(callee.number.as_bytes(), number.as_bytes()));
         found.map_or_else(|| Behaviour::of(number), |callee| callee.behaviour.clone())
     }
 }
 
-/// Whether `text` is as `pattern` says. Goes back to the last `*` only, so it takes no more than their product.
+/// Whether `text` is as `pattern` says. Goes back to the last `*` only, so it takes no more than
+/// their product.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
@@ -172,7 +180,8 @@ fn matches(pattern: &[u8], text: &[u8]) -> bool {
 /// A duration as `"300ms"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|_| de::Error::custom("a duration is written \"300ms\" or \"2s\""))
+    humantime::parse_duration(&text)
+        .map_err(|_| de::Error::custom("a duration is written \"300ms\" or \"2s\""))
 }
 
 fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -192,9 +201,15 @@ mod tests {
         let scenario = scenario.expect("a scenario");
         let s = Duration::from_secs;
         assert_eq!((scenario.timing.wait, scenario.faults.drop), (s(0), 0.5));
-        let answers = Behaviour { ring_after: Some(s(1)), then: Then::Answer { after: s(5), talk: Some(s(60)) } };
+        let answers = Behaviour {
+            ring_after: Some(s(1)),
+            then: Then::Answer { after: s(5), talk: Some(s(60)) },
+        };
         assert_eq!(scenario.behaviour("7999000486"), answers);
-        assert!(matches!(scenario.behaviour("7999001").then, Then::Refuse { sip: 503, cause: 34, .. }));
+        assert!(matches!(
+            scenario.behaviour("7999001").then,
+            Then::Refuse { sip: 503, cause: 34, .. }
+        ));
         assert_eq!(scenario.behaviour("79990001"), Behaviour::of("79990001"));
     }
 

@@ -128,7 +128,11 @@ pub async fn run(args: SimulateArgs) -> ExitCode {
 
 async fn serve(listener: TcpListener, settings: Settings) -> io::Result<()> {
     let mut signals = Signals::new()?;
-    say(&format!("Asterisk {} is simulated on {}", settings.version.asterisk(), listener.local_addr()?));
+    say(&format!(
+        "Asterisk {} is simulated on {}",
+        settings.version.asterisk(),
+        listener.local_addr()?
+    ));
     let world = World::new(Simulator::new(settings, Now::read()));
     let clock = tokio::spawn(keep_time(world.clone()));
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));

@@ -107,7 +107,11 @@ impl Session {
             faults: None,
         };
         let banner = format!("Asterisk Call Manager/{}\r\n", version.ami());
-        session.out.push(Outgoing { is_event: false, is_receipt: false, bytes: banner.as_bytes().into() });
+        session.out.push(Outgoing {
+            is_event: false,
+            is_receipt: false,
+            bytes: banner.as_bytes().into(),
+        });
         session
     }
 
@@ -126,7 +130,8 @@ impl Session {
 
     /// Hands on an event, if the user asked for its class and may read it.
     pub fn hear(&mut self, event: &Event) {
-        if self.phase == Phase::User && event.class.meets(self.read) && event.class.meets(self.mask) {
+        if self.phase == Phase::User && event.class.meets(self.read) && event.class.meets(self.mask)
+        {
             self.put(true, &event.headers);
         }
     }
@@ -139,7 +144,9 @@ impl Session {
                 self.error(&action, "Authentication failed");
                 self.phase = Phase::Closed;
             }
-            Phase::Stranger if self.accepted + LOGIN_TIMEOUT <= now.instant => self.phase = Phase::Closed,
+            Phase::Stranger if self.accepted + LOGIN_TIMEOUT <= now.instant => {
+                self.phase = Phase::Closed
+            }
             _ => {}
         }
     }
@@ -193,14 +200,19 @@ impl Session {
         }
         let is_user = action.get("Username") == Some(&self.user.name);
         let is_proven = match action.filled("AuthType") {
-            Some(kind) if kind.eq_ignore_ascii_case("MD5") => self.challenge.as_ref().is_some_and(|challenge| {
-                let digest = Md5::new().chain_update(challenge).chain_update(&self.user.secret).finalize();
-                let hex = digest.iter().fold(String::new(), |mut hex, byte| {
-                    let _ = write!(hex, "{byte:02x}");
-                    hex
-                });
-                action.get("Key") == Some(&hex)
-            }),
+            Some(kind) if kind.eq_ignore_ascii_case("MD5") => {
+                self.challenge.as_ref().is_some_and(|challenge| {
+                    let digest = Md5::new()
+                        .chain_update(challenge)
+                        .chain_update(&self.user.secret)
+                        .finalize();
+                    let hex = digest.iter().fold(String::new(), |mut hex, byte| {
+                        let _ = write!(hex, "{byte:02x}");
+                        hex
+                    });
+                    action.get("Key") == Some(&hex)
+                })
+            }
             Some(_) => false,
             None => action.get("Secret") == Some(&self.user.secret),
         };
@@ -210,8 +222,11 @@ impl Session {
             return;
         }
         self.phase = Phase::User;
-        // Without the header a user gets all that it may read; with a mask that cannot be read, nothing.
-        self.mask = action.get("Events").map_or(Class::ALL, |mask| Class::parse_mask(mask).unwrap_or(Class::ALL));
+        // Without the header a user gets all that it may read; with a mask that cannot be read,
+        // nothing.
+        self.mask = action
+            .get("Events")
+            .map_or(Class::ALL, |mask| Class::parse_mask(mask).unwrap_or(Class::ALL));
         self.success(action, Headers::new().with("Message", "Authentication accepted"));
         let uptime = scene.now.instant.saturating_duration_since(self.booted.instant).as_secs();
         let booted = Headers::new()
@@ -243,7 +258,14 @@ impl Session {
     }
 
     /// Answers with a list: its items, and `<name>Complete`.
-    fn list(&mut self, action: &Headers, message: &str, items: Vec<Headers>, complete: &'static str, more: Headers) {
+    fn list(
+        &mut self,
+        action: &Headers,
+        message: &str,
+        items: Vec<Headers>,
+        complete: &'static str,
+        more: Headers,
+    ) {
         self.success(action, Headers::new().with("EventList", "start").with("Message", message));
         let count = items.len();
         for item in items {

@@ -60,7 +60,8 @@ impl Simulator {
     pub fn connect(&mut self, now: Now) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
-        let mut session = Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
+        let mut session =
+            Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
         session.set_faults(&self.faults);
         let line = Line::new(self.faults.clone(), self.rng.u64(..), now.instant);
         self.connections.insert(id, Connection { session, line });
@@ -116,7 +117,8 @@ impl Simulator {
         self.connections.values().filter_map(of_connection).chain(self.pbx.deadline()).min()
     }
 
-    /// What is to be written to a connection now, if anything; whoever writes it takes it from the front.
+    /// What is to be written to a connection now, if anything; whoever writes it takes it from the
+    /// front.
     pub fn output(&mut self, id: ConnectionId) -> Option<&mut BytesMut> {
         self.connections.get_mut(&id)?.line.output()
     }
@@ -128,7 +130,9 @@ impl Simulator {
 
     /// Whether a connection is at its end.
     pub fn is_over(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_none_or(|Connection { session, line }| line.is_over(session.is_closed()))
+        self.connections
+            .get(&id)
+            .is_none_or(|Connection { session, line }| line.is_over(session.is_closed()))
     }
 
     /// From now on this goes wrong, on every connection there is and will be.
@@ -141,7 +145,8 @@ impl Simulator {
             connection.line.set(faults.clone(), now.instant);
         }
         // These are for once, not for every connection to come.
-        self.faults = Faults { garbage: 0, endless_line: 0, endless_headers: 0, restart: false, ..faults };
+        self.faults =
+            Faults { garbage: 0, endless_line: 0, endless_headers: 0, restart: false, ..faults };
         self.faults.cut_after = None;
         self.faults.cut_before_receipt = false;
     }
@@ -149,8 +154,10 @@ impl Simulator {
     /// Asterisk is started anew: all calls are gone, all connections cut.
     pub fn restart(&mut self, now: Now) {
         let headers = Headers::new().with("Event", "Shutdown").with("Privilege", "system,all");
-        let event =
-            Event { class: Class::SYSTEM, headers: headers.with("Shutdown", "Uncleanly").with("Restart", "False") };
+        let event = Event {
+            class: Class::SYSTEM,
+            headers: headers.with("Shutdown", "Uncleanly").with("Restart", "False"),
+        };
         self.connections.values_mut().for_each(|connection| connection.session.hear(&event));
         self.flush(now);
         self.connections.values_mut().for_each(|connection| connection.line.cut());

@@ -71,7 +71,8 @@ impl Headers {
         out.put_slice(b"\r\n");
     }
 
-    /// Takes a line in as Asterisk looks at it: blanks before the value do not count, those behind it do.
+    /// Takes a line in as Asterisk looks at it: blanks before the value do not count, those behind
+    /// it do.
     fn push_line(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
@@ -166,7 +167,9 @@ mod tests {
     }
 
     fn action(headers: &[(&'static str, &str)]) -> Request {
-        Request::Action(headers.iter().fold(Headers::new(), |all, (name, value)| all.with(name, value)))
+        Request::Action(
+            headers.iter().fold(Headers::new(), |all, (name, value)| all.with(name, value)),
+        )
     }
 
     #[test]
@@ -182,11 +185,17 @@ mod tests {
     /// As tried on 22 and 16: 1024 bytes with the line's end are taken, 1025 are not.
     #[test]
     fn a_line_too_long_is_refused_with_its_message() {
-        let with_line = |length: usize| format!("Action: Ping\r\nX: {}\r\n\r\n", "x".repeat(length - 5)).into_bytes();
+        let with_line = |length: usize| {
+            format!("Action: Ping\r\nX: {}\r\n\r\n", "x".repeat(length - 5)).into_bytes()
+        };
         assert!(matches!(read(&with_line(MAX_LINE))[..], [Request::Action(_)]));
         let longer = read(&with_line(MAX_LINE + 100));
-        assert!(matches!(longer[..], [Request::Malformed(_, "Failed to parse message: line too long")]), "{longer:?}");
-        // The discarded bytes end with the CR: the LF alone then is an empty line, and so is the next.
+        assert!(
+            matches!(longer[..], [Request::Malformed(_, "Failed to parse message: line too long")]),
+            "{longer:?}"
+        );
+        // The discarded bytes end with the CR: the LF alone then is an empty line, and so is the
+        // next.
         let by_one = read(&with_line(MAX_LINE + 1));
         assert!(matches!(by_one[..], [Request::Malformed(..), Request::Action(_)]), "{by_one:?}");
     }

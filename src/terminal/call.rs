@@ -35,8 +35,8 @@ pub struct CallArgs {
     /// The language of the prompts; without it, the daemon's default.
     #[arg(long, value_name = "TAG")]
     lang: Option<Lang>,
-    /// Print the call's records as JSON lines, as they are. If its end was missed, as after a restart of the daemon, the
-    /// last line is the call as GET /api/calls/ID shows it.
+    /// Print the call's records as JSON lines, as they are. If its end was missed, as after a
+    /// restart of the daemon, the last line is the call as GET /api/calls/ID shows it.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -66,7 +66,8 @@ pub const HELP: &str = exit_codes![
     .."  130  Ctrl-C; the call goes on, and it is said how to hang it up",
 ];
 
-/// The exit code of a call that was answered, and did not bring the callee into the room as far as is known.
+/// The exit code of a call that was answered, and did not bring the callee into the room as far as
+/// is known.
 const NOT_JOINED: u8 = 1;
 
 /// The exit code where nobody knows what has become of the call.
@@ -200,7 +201,9 @@ async fn ask(args: &CallArgs) -> Result<Answered, TerminalError> {
         Verdict::Refused(reason) => Answered::Code(match status {
             200 => say_refused(&reason, "in_progress"),
             429 => say_refused(&reason, "limited"),
-            403 if !reason.starts_with("phone_number") => return Err(TerminalError::Forbidden(reason)),
+            403 if !reason.starts_with("phone_number") => {
+                return Err(TerminalError::Forbidden(reason));
+            }
             403 => say_refused(&reason, "not_allowed"),
             502 | 503 => say_refused(&reason, "rejected"),
             _ => return Err(TerminalError::of_answer(&answer)),
@@ -239,10 +242,12 @@ mod tests {
     #[test]
     fn each_end_has_the_exit_code_that_the_help_says() {
         let says = |code: u8, what: &str| {
-            let line = HELP.lines().find(|line| line.split_whitespace().next() == Some(&code.to_string()));
+            let line =
+                HELP.lines().find(|line| line.split_whitespace().next() == Some(&code.to_string()));
             assert!(line.is_some_and(|line| line.contains(what)), "{code} {what}");
         };
-        let ended = |outcome: Outcome, joined| End::Ended { outcome: outcome.as_str().to_owned(), joined };
+        let ended =
+            |outcome: Outcome, joined| End::Ended { outcome: outcome.as_str().to_owned(), joined };
         for outcome in Outcome::ALL {
             says(exit_code(&ended(outcome, true)), outcome.as_str());
         }

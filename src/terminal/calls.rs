@@ -54,7 +54,8 @@ pub struct CallsArgs {
     /// Only calls asked for with the key of this name.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     key: Option<String>,
-    /// Only calls asked for since then: so long ago, as 10m or 1h30m; at a time, as 2026-11-25T18:20:00Z; or on a day.
+    /// Only calls asked for since then: so long ago, as 10m or 1h30m; at a time, as
+    /// 2026-11-25T18:20:00Z; or on a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     from: Option<Moment>,
     /// Only calls asked for before then, or up to the end of a day.
@@ -91,7 +92,9 @@ async fn list(args: &CallsArgs) -> Result<(), TerminalError> {
             page.notes.iter().for_each(|text| note(text));
         }
         match page.body {
-            Body::Csv(text) => print(&escape::lines(if is_first { &text } else { without_head(&text) }))?,
+            Body::Csv(text) => {
+                print(&escape::lines(if is_first { &text } else { without_head(&text) }))?
+            }
             Body::Calls(some) if args.json => print(&json_lines(&some))?,
             Body::Calls(some) => calls.extend(some),
         }
@@ -120,7 +123,10 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 fn json_lines(calls: &[Call]) -> String {
-    calls.iter().map(|call| escape::json(serde_json::to_string(call).unwrap_or_default()) + "\n").collect()
+    calls
+        .iter()
+        .map(|call| escape::json(serde_json::to_string(call).unwrap_or_default()) + "\n")
+        .collect()
 }
 
 fn without_head(csv: &str) -> &str {
@@ -152,20 +158,32 @@ pub(super) struct Listed {
 }
 
 impl Page {
-    async fn ask(client: &Client, args: &CallsArgs, left: u32, cursor: Option<&str>) -> Result<Self, TerminalError> {
+    async fn ask(
+        client: &Client,
+        args: &CallsArgs,
+        left: u32,
+        cursor: Option<&str>,
+    ) -> Result<Self, TerminalError> {
         let size = left.min(AT_ONCE[usize::from(args.ended)]);
-        let uri = Uri::try_from(query(args, size, cursor)).map_err(|error| TerminalError::Usage(error.to_string()))?;
+        let uri = Uri::try_from(query(args, size, cursor))
+            .map_err(|error| TerminalError::Usage(error.to_string()))?;
         let answer = client.ask(request(Method::GET, uri)).await?;
         if answer.status() != StatusCode::OK {
             return Err(TerminalError::of_answer(&answer));
         }
-        let next = answer.headers().get("x-next-cursor").and_then(|next| next.to_str().ok()).map(str::to_owned);
+        let next = answer
+            .headers()
+            .get("x-next-cursor")
+            .and_then(|next| next.to_str().ok())
+            .map(str::to_owned);
         let (body, notes) = if args.csv {
             (Body::Csv(String::from_utf8_lossy(answer.body()).into_owned()), Vec::new())
         } else {
             let Listed { live, ended, history } = listed(&answer)?;
             let notes = match &*history {
-                "off" if args.ended => vec!["no history is kept: only calls that ended lately are known".to_owned()],
+                "off" if args.ended => {
+                    vec!["no history is kept: only calls that ended lately are known".to_owned()]
+                }
                 "ok" | "off" => Vec::new(),
                 trouble => vec![format!("the history: {trouble}")],
             };
@@ -197,6 +215,8 @@ fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
         ("to", args.to.map(|to| rfc3339(to.until(&zone)))),
         ("cursor", cursor.map(str::to_owned)),
     ];
-    let given = parameters.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", in_query(&value?))));
+    let given = parameters
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", in_query(&value?))));
     format!("/api/calls?{}", given.collect::<Vec<_>>().join("&"))
 }

@@ -1,4 +1,5 @@
-//! Where the daemon is, and what it is shown: what all commands that talk to a running one can be told.
+//! Where the daemon is, and what it is shown: what all commands that talk to a running one can be
+//! told.
 
 use std::path::{Path, PathBuf};
 
@@ -50,8 +51,11 @@ impl Connection {
     /// What has to be typed to get at the same daemon, each word after a space.
     pub fn words(&self) -> String {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
-        let options =
-            [("--url", self.url.clone()), ("--key-file", path(&self.key_file)), ("--ca-file", path(&self.ca_file))];
+        let options = [
+            ("--url", self.url.clone()),
+            ("--key-file", path(&self.key_file)),
+            ("--ca-file", path(&self.ca_file)),
+        ];
         let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
         given.map(|(name, value)| format!(" {name} {}", shell_word(&value))).collect()
     }
@@ -77,6 +81,9 @@ mod tests {
             key_file: Some("my keys/it's".into()),
             ca_file: None,
         };
-        assert_eq!(connection.words(), r" --url https://pbx.example.org:8443 --key-file 'my keys/it'\''s'");
+        assert_eq!(
+            connection.words(),
+            r" --url https://pbx.example.org:8443 --key-file 'my keys/it'\''s'"
+        );
     }
 }

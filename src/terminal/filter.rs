@@ -14,7 +14,8 @@ use crate::journal::Event;
 /// A record has to be of one of the values of each option that is given.
 #[derive(Debug, Default, clap::Args)]
 pub struct RecordFilter {
-    /// Only calls to this number, with or without +. Each of these can be given several times, for any of them.
+    /// Only calls to this number, with or without +. Each of these can be given several times, for
+    /// any of them.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Vec<Sought>,
     /// Only calls asked for with this room.
@@ -23,19 +24,21 @@ pub struct RecordFilter {
     /// Only the call of this id, or whose id ends so.
     #[arg(long, value_name = "ID", help_heading = "Filter")]
     call: Vec<CallName>,
-    /// Only the ends of calls that ended so (call.ended), and refusals (call.refused): all of them with refused, or those
-    /// for this reason.
+    /// Only the ends of calls that ended so (call.ended), and refusals (call.refused): all of them
+    /// with refused, or those for this reason.
     #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), help_heading = "Filter")]
     outcome: Vec<String>,
-    /// Only this event, as call.ended, or this kind of events, as call.* (or call, which no shell expands).
+    /// Only this event, as call.ended, or this kind of events, as call.* (or call, which no shell
+    /// expands).
     ///
-    /// Whatever is filtered, gaps are shown, and that the link to Asterisk is lost or back (gap, ami.*): else silence could
-    /// mean anything.
+    /// Whatever is filtered, gaps are shown, and that the link to Asterisk is lost or back (gap,
+    /// ami.*): else silence could mean anything.
     #[arg(long, value_name = "EVENT", value_parser = events(), help_heading = "Filter")]
     event: Vec<String>,
 }
 
-/// A number that is looked for. The daemon alone knows the national form, so here it is written as the records have it.
+/// A number that is looked for. The daemon alone knows the national form, so here it is written as
+/// the records have it.
 #[derive(Debug, Clone, Copy)]
 struct Sought(Number);
 
@@ -117,7 +120,8 @@ mod tests {
     use super::*;
 
     fn filter(args: &[&str]) -> Result<RecordFilter, clap::Error> {
-        let matches = RecordFilter::augment_args(Command::new("x").no_binary_name(true)).try_get_matches_from(args)?;
+        let matches = RecordFilter::augment_args(Command::new("x").no_binary_name(true))
+            .try_get_matches_from(args)?;
         RecordFilter::from_arg_matches(&matches)
     }
 
@@ -154,7 +158,10 @@ mod tests {
         assert_eq!(taken(&["--event", "call.ended"]), [1, 2]);
         assert_eq!(taken(&["--event", "call.*"]), [0, 1, 2, 3]);
         assert_eq!(taken(&["--event", "daemon", "--event", "erased"]), [4, 5]);
-        assert_eq!(taken(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]), [] as [usize; 0]);
+        assert_eq!(
+            taken(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]),
+            [] as [usize; 0]
+        );
     }
 
     #[test]
@@ -166,7 +173,12 @@ mod tests {
 
     #[test]
     fn what_concerns_all_calls_is_never_left_out() {
-        for args in [&["--number", "7999"][..], &["--room", "R"], &["--outcome", "busy"], &["--event", "call.ended"]] {
+        for args in [
+            &["--number", "7999"][..],
+            &["--room", "R"],
+            &["--outcome", "busy"],
+            &["--event", "call.ended"],
+        ] {
             let filter = filter(args).expect("a filter");
             for event in ["gap", "ami.connected", "ami.disconnected"] {
                 let record = json!({"event": event, "reason": "overrun"});
@@ -177,7 +189,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_and_not_looked_for_in_vain() {
-        for args in [["--event", "call.end"], ["--event", "erased.*"], ["--outcome", "BUSY"], ["--number", "12"]] {
+        for args in [
+            ["--event", "call.end"],
+            ["--event", "erased.*"],
+            ["--outcome", "BUSY"],
+            ["--number", "12"],
+        ] {
             assert!(filter(&args).is_err(), "{args:?}");
         }
     }

@@ -119,7 +119,9 @@ impl<W: Write> Follower<W> {
         self.ask_at = Some(Instant::now() + ASK_AGAIN);
         // A daemon that has just started knows its calls once it is ready, so that is asked first.
         let Ok((ready, _)) = self.get("/readyz").await else { return Ok(None) };
-        let Ok((status, body)) = self.get(&format!("/api/calls/{}", self.id)).await else { return Ok(None) };
+        let Ok((status, body)) = self.get(&format!("/api/calls/{}", self.id)).await else {
+            return Ok(None);
+        };
         match status {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED => return Err(TerminalError::Unauthorized),
@@ -162,9 +164,11 @@ impl<W: Write> Follower<W> {
 /// The end of a call, from how the API shows the call.
 fn as_end(json: String, call: Map<String, Value>) -> Entry {
     let ended = call.get("ended").cloned().unwrap_or_default();
-    let mut members = Map::from_iter([("time".to_owned(), ended), ("event".to_owned(), "call.ended".into())]);
+    let mut members =
+        Map::from_iter([("time".to_owned(), ended), ("event".to_owned(), "call.ended".into())]);
     // These are records of their own.
-    let moments = ["stale", "requested", "queued", "ringing", "answered", "joined", "left", "ended"];
+    let moments =
+        ["stale", "requested", "queued", "ringing", "answered", "joined", "left", "ended"];
     members.extend(call.into_iter().filter(|(name, _)| !moments.contains(&&**name)));
     Entry::of(json, members)
 }

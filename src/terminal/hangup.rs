@@ -42,7 +42,9 @@ async fn hang_up_all(args: &HangupArgs) -> Result<u8, TerminalError> {
     let mut code = 0;
     for call in &args.calls {
         let hung_up = match find(&client, call).await? {
-            Ok(id) => hang_up(&client, id).await?.map(|()| id).map_err(|why| format!("{id}: {why}")),
+            Ok(id) => {
+                hang_up(&client, id).await?.map(|()| id).map_err(|why| format!("{id}: {why}"))
+            }
             Err(why) => Err(why),
         };
         match hung_up {
@@ -61,17 +63,23 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
     if let Some(id) = name.id() {
         return Ok(Ok(id));
     }
-    let answer = client.ask(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0"))).await?;
+    let answer =
+        client.ask(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0"))).await?;
     if answer.status() != StatusCode::OK {
         return Err(TerminalError::of_answer(&answer));
     }
-    let live: Vec<_> =
-        listed(&answer)?.live.iter().filter_map(|call| call.get("call_id")?.as_str()?.parse().ok()).collect();
+    let live: Vec<_> = listed(&answer)?
+        .live
+        .iter()
+        .filter_map(|call| call.get("call_id")?.as_str()?.parse().ok())
+        .collect();
     let mut named = live.into_iter().filter(|id: &CallId| name.is(&id.to_string()));
     Ok(match (named.next(), named.next()) {
         (Some(id), None) => Ok(id),
         (None, _) => Err(format!("{name}: no call lives whose id ends so")),
-        (Some(_), Some(_)) => Err(format!("{name}: the ids of several calls end so; give more of it")),
+        (Some(_), Some(_)) => {
+            Err(format!("{name}: the ids of several calls end so; give more of it"))
+        }
     })
 }
 
@@ -82,7 +90,9 @@ async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, Term
     let answer = client.ask(request(Method::DELETE, uri)).await?;
     Ok(match answer.status() {
         StatusCode::OK => Ok(()),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Err(TerminalError::of_answer(&answer)),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(TerminalError::of_answer(&answer));
+        }
         _ => Err(said(&answer)),
     })
 }

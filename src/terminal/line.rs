@@ -71,7 +71,9 @@ impl<W: Write> Printer<W> {
     /// There is nowhere to print to.
     pub fn print(&mut self, entry: &Entry) -> io::Result<()> {
         match entry {
-            Entry { json, .. } if self.json => writeln!(self.output, "{}", escape::json(json.clone()))?,
+            Entry { json, .. } if self.json => {
+                writeln!(self.output, "{}", escape::json(json.clone()))?
+            }
             // None of ours is empty.
             Entry { members, .. } if members.is_empty() => {}
             Entry { members, .. } => {
@@ -94,17 +96,21 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// One aligned line: time, number of the record, event, callee, room, key, the end of the call's id, and what the event
-/// adds.
+/// One aligned line: time, number of the record, event, callee, room, key, the end of the call's
+/// id, and what the event adds.
 fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (event, dim) = (shown(text("event")), Style::new().dimmed());
     let style = style(&event, text("outcome"));
-    let time = humantime::parse_rfc3339(text("time")).map_or_else(|_| String::new(), |time| zone.clock(time));
-    let seq = record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
+    let time = humantime::parse_rfc3339(text("time"))
+        .map_or_else(|_| String::new(), |time| zone.clock(time));
+    let seq =
+        record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
     let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
-    let more: Vec<_> =
-        record.iter().filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null()).collect();
+    let more: Vec<_> = record
+        .iter()
+        .filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null())
+        .collect();
     // Nothing is padded at the end of a line.
     let width = |column: usize, is_last: bool| if is_last && more.is_empty() { 0 } else { column };
     let is_call = record.contains_key("call_id");
@@ -153,15 +159,29 @@ mod tests {
     #[test]
     fn day_and_zone_are_printed_when_they_change() {
         let mut printer = Printer::new(Vec::new(), false, Zone::UTC);
-        let times = ["1999-12-31T23:59:59.000Z", "1999-12-31T23:59:59.999Z", "", "2000-01-01T00:00:00.000Z"];
+        let times = [
+            "1999-12-31T23:59:59.000Z",
+            "1999-12-31T23:59:59.999Z",
+            "",
+            "2000-01-01T00:00:00.000Z",
+        ];
         for time in times {
-            let members = json!({"time": time, "event": "call.left"}).as_object().expect("an object").clone();
+            let members =
+                json!({"time": time, "event": "call.left"}).as_object().expect("an object").clone();
             printer.print(&Entry::of(String::new(), members)).expect("it is printed");
         }
         let printed = String::from_utf8(printer.output).expect("text");
         let printed = anstream::adapter::strip_str(&printed).to_string();
-        let lines: Vec<_> = printed.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
-        let expected = ["-- 1999-12-31 UTC", "23:59:59.000", "23:59:59.999", "", "-- 2000-01-01 UTC", "00:00:00.000"];
+        let lines: Vec<_> =
+            printed.lines().map(|line| line.split("  ").next().unwrap_or_default()).collect();
+        let expected = [
+            "-- 1999-12-31 UTC",
+            "23:59:59.000",
+            "23:59:59.999",
+            "",
+            "-- 2000-01-01 UTC",
+            "00:00:00.000",
+        ];
         assert_eq!(lines, expected, "{printed}");
     }
 
@@ -173,11 +193,17 @@ mod tests {
         });
         let escapes = |record: &Value| {
             let line = line(record.as_object().expect("an object"), &Zone::UTC);
-            assert!(!line.chars().any(|c| c.is_control() && c != '\u{1b}') && !line.contains('\u{202e}'), "{line:?}");
+            assert!(
+                !line.chars().any(|c| c.is_control() && c != '\u{1b}')
+                    && !line.contains('\u{202e}'),
+                "{line:?}"
+            );
             line.matches('\u{1b}').count()
         };
         let mut all = plain.clone();
-        for name in ["seq", "time", "event", "call_id", "number", "room", "key", "conference", "more"] {
+        for name in
+            ["seq", "time", "event", "call_id", "number", "room", "key", "conference", "more"]
+        {
             let hostile = "\u{1b}[2J\u{1b}]0;x\u{7}aaaa\u{9b}2J\n12:00:00.000 \r\t\u{202e}";
             let mut one = plain.clone();
             one[name] = hostile.into();

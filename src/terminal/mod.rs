@@ -1,8 +1,8 @@
-//! The commands with which an operator looks at a running daemon, and places and ends calls: `tail`, `call`, `calls` and
-//! `hangup`.
+//! The commands with which an operator looks at a running daemon, and places and ends calls:
+//! `tail`, `call`, `calls` and `hangup`.
 //!
-//! What was asked for goes to stdout, for people or with `--json` for programs; what has to be said beside it goes to
-//! stderr, in lines that begin with `--`.
+//! What was asked for goes to stdout, for people or with `--json` for programs; what has to be said
+//! beside it goes to stderr, in lines that begin with `--`.
 
 pub mod call;
 pub mod calls;
@@ -33,7 +33,8 @@ use crate::lifecycle::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE
 /// The exit code of a program that Ctrl-C has ended, as a shell says it.
 pub const INTERRUPTED: u8 = 130;
 
-/// A table of exit codes for the end of a command's help, with those that all of these commands have.
+/// A table of exit codes for the end of a command's help, with those that all of these commands
+/// have.
 macro_rules! exit_codes {
     ($($own:literal,)* .. $($last:literal,)?) => {
         concat!(
@@ -144,7 +145,8 @@ fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
 
-/// Says why the live log was lost. However often it is tried in vain: the same trouble is said once.
+/// Says why the live log was lost. However often it is tried in vain: the same trouble is said
+/// once.
 #[derive(Default)]
 struct Troubles(Vec<String>);
 
@@ -168,7 +170,8 @@ mod tests {
 
     #[test]
     fn what_a_daemon_says_cannot_get_at_the_terminal() {
-        let mut answer = Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
+        let mut answer =
+            Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
         *answer.status_mut() = StatusCode::BAD_GATEWAY;
         let error = TerminalError::of_answer(&answer).to_string();
         assert_eq!(error, r"the daemon says 502 Bad Gateway: no: \u{1b}]0;x\u{7}\nyes");

@@ -28,7 +28,9 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, NotAMoment> {
         if let Ok(ago) = humantime::parse_duration(text) {
-            return Ok(Self::Time(SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH)));
+            return Ok(Self::Time(
+                SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH),
+            ));
         }
         // As the API reads days; jiff takes other spellings, too.
         if text.len() == DAY.len() {
@@ -50,11 +52,16 @@ impl Moment {
         }
     }
 
-    /// The moment itself, or the end of the day: who asks for all up to a day wants that day as well.
+    /// The moment itself, or the end of the day: who asks for all up to a day wants that day as
+    /// well.
     pub fn until(self, zone: &Zone) -> SystemTime {
         match self {
             Self::Time(time) => time,
-            Self::Day(day) => day.tomorrow().ok().and_then(|next| zone.start_of(next)).unwrap_or_else(SystemTime::now),
+            Self::Day(day) => day
+                .tomorrow()
+                .ok()
+                .and_then(|next| zone.start_of(next))
+                .unwrap_or_else(SystemTime::now),
         }
     }
 }
@@ -87,8 +94,8 @@ impl FromStr for Since {
 pub struct Window<T> {
     /// When it begins, as long as it has not.
     from: Option<SystemTime>,
-    /// Gaps have no time of their own. One counts if the record behind it does: then something that counts as well may
-    /// be missing.
+    /// Gaps have no time of their own. One counts if the record behind it does: then something that
+    /// counts as well may be missing.
     gaps: Vec<T>,
 }
 
@@ -98,7 +105,8 @@ impl<T> Window<T> {
         Self { from, gaps: Vec::new() }
     }
 
-    /// Takes the next record, with its time, or the next gap, without one; returns what is known to count by now.
+    /// Takes the next record, with its time, or the next gap, without one; returns what is known to
+    /// count by now.
     pub fn take(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
         match (self.from, time) {
             (None, _) => return vec![next],
@@ -125,7 +133,10 @@ mod tests {
     fn moments_and_beginnings_are_told_apart() {
         let at = humantime::parse_rfc3339("2026-11-25T18:20:00Z").expect("a time");
         assert_eq!("2026-11-25T18:20:00Z".parse(), Ok(Since::Moment(Moment::Time(at))));
-        assert_eq!("2026-11-25T21:20:00.5+03:00".parse(), Ok(Moment::Time(at + Duration::from_millis(500))));
+        assert_eq!(
+            "2026-11-25T21:20:00.5+03:00".parse(),
+            Ok(Moment::Time(at + Duration::from_millis(500)))
+        );
         let day: Moment = "2026-11-25".parse().expect("a day");
         let midnight = at - Duration::from_secs(18 * 3600 + 20 * 60);
         let days = |count: u64| Duration::from_secs(count * 24 * 3600);

@@ -1,7 +1,7 @@
 //! Call ids as a terminal shows and takes them: the end of an id is enough.
 //!
-//! An id begins with the call's time, so calls of one hour look alike at first sight. Its end is random: eight letters
-//! tell 10¹² calls apart.
+//! An id begins with the call's time, so calls of one hour look alike at first sight. Its end is
+//! random: eight letters tell 10¹² calls apart.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,8 @@ impl FromStr for CallName {
     type Err = NotACallName;
 
     fn from_str(text: &str) -> Result<Self, NotACallName> {
-        let is_end = text.len() >= FEWEST && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let is_end = text.len() >= FEWEST
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         let is_name = is_end || text.parse::<CallId>().is_ok();
         is_name.then(|| Self(text.to_owned())).ok_or(NotACallName)
     }

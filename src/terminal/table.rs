@@ -19,8 +19,9 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
         let (state, _) = plain(call, "state");
         let is_stale = call.get("stale").and_then(Value::as_bool).unwrap_or_default();
         let style = style(&format!("call.{state}"), "");
-        let age =
-            humantime::parse_rfc3339(text(call, "requested")).ok().and_then(|since| now.duration_since(since).ok());
+        let age = humantime::parse_rfc3339(text(call, "requested"))
+            .ok()
+            .and_then(|since| now.duration_since(since).ok());
         [
             plain(call, "call_id"),
             plain(call, "number"),
@@ -38,7 +39,9 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
 pub fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
-        let time = humantime::parse_rfc3339(text(call, "requested")).ok().and_then(|time| zone.rfc3339(time));
+        let time = humantime::parse_rfc3339(text(call, "requested"))
+            .ok()
+            .and_then(|time| zone.rfc3339(time));
         [
             plain(call, "call_id"),
             plain(call, "number"),
@@ -47,11 +50,18 @@ pub fn ended(calls: &[Call], zone: &Zone) -> String {
             (time.unwrap_or_else(nothing), Style::new()),
             span(call, "ring_seconds"),
             // Who never was in the room has talked to nobody.
-            if outcome == Outcome::NotJoined.as_str() { (nothing(), Style::new()) } else { span(call, "talk_seconds") },
+            if outcome == Outcome::NotJoined.as_str() {
+                (nothing(), Style::new())
+            } else {
+                span(call, "talk_seconds")
+            },
             plain(call, "key"),
         ]
     });
-    table(["CALL", "NUMBER", "ROOM", "OUTCOME", "REQUESTED", "RANG", "TALKED", "KEY"], rows.collect())
+    table(
+        ["CALL", "NUMBER", "ROOM", "OUTCOME", "REQUESTED", "RANG", "TALKED", "KEY"],
+        rows.collect(),
+    )
 }
 
 /// What a cell says, and how it looks.
@@ -71,8 +81,8 @@ fn plain(call: &Call, name: &str) -> Cell {
     (cell, Style::new())
 }
 
-/// A duration as it is: `3.1s`, or where only bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word, so that columns
-/// can be counted.
+/// A duration as it is: `3.1s`, or where only bounds are known `3.1s-250.4s` or `>=3.1s`. It is one
+/// word, so that columns can be counted.
 fn span(call: &Call, name: &str) -> Cell {
     let seconds = |name: &str| call.get(name).and_then(Value::as_f64);
     let (min, max) = (seconds(&format!("{name}_min")), seconds(&format!("{name}_max")));
@@ -152,15 +162,16 @@ od-22  +7999         R        joined?  1h1m10s  b
 
     #[test]
     fn what_nobody_knows_is_a_dash_and_nothing_leaves_its_cell() {
-        let hostile = call(json!({"call_id": "od-1", "number": "+7999", "room": "a\u{1b}[2J\nb c", "key": "bot",
-            "outcome": "busy", "requested": "2026-11-25T18:20:02.258Z", "ring_seconds": 0.206, "talk_seconds": null}));
-        let lost =
-            json!({"outcome": "unknown", "talk_seconds": null, "talk_seconds_min": 3.1, "talk_seconds_max": 250.4});
-        let late =
-            json!({"outcome": "completed", "talk_seconds": null, "talk_seconds_min": 3.0, "talk_seconds_max": null});
+        let hostile = call(
+            json!({"call_id": "od-1", "number": "+7999", "room": "a\u{1b}[2J\nb c", "key": "bot",
+            "outcome": "busy", "requested": "2026-11-25T18:20:02.258Z", "ring_seconds": 0.206, "talk_seconds": null}),
+        );
+        let lost = json!({"outcome": "unknown", "talk_seconds": null, "talk_seconds_min": 3.1, "talk_seconds_max": 250.4});
+        let late = json!({"outcome": "completed", "talk_seconds": null, "talk_seconds_min": 3.0, "talk_seconds_max": null});
         let never = json!({"outcome": "not_joined", "talk_seconds": 2.5});
         let talked = stripped(&ended(&[call(lost), call(late), call(never)], &Zone::UTC));
-        let talked: Vec<_> = talked.lines().skip(1).filter_map(|row| row.split_whitespace().nth(6)).collect();
+        let talked: Vec<_> =
+            talked.lines().skip(1).filter_map(|row| row.split_whitespace().nth(6)).collect();
         assert_eq!(talked, ["3.1s-250.4s", ">=3s", "-"]);
         let table = stripped(&ended(&[hostile, Call::new()], &Zone::UTC));
         let rows: Vec<_> = table.lines().collect();

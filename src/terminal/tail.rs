@@ -14,9 +14,9 @@ use crate::client::sse::Event;
 /// What `tail` can be told.
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
-    /// Begin with what happened since then, as far as the daemon remembers: so long ago, as 10m or 1h30m; at a time, as
-    /// 2026-11-25T18:20:00Z; on a day; or after the record of this number, 0 for all. With a number that is not reached
-    /// yet it waits.
+    /// Begin with what happened since then, as far as the daemon remembers: so long ago, as 10m or
+    /// 1h30m; at a time, as 2026-11-25T18:20:00Z; on a day; or after the record of this number, 0
+    /// for all. With a number that is not reached yet it waits.
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
     /// Print the records as JSON lines, as they are.
@@ -72,7 +72,9 @@ async fn follow(args: &TailArgs) -> Result<u8, TerminalError> {
                 }
                 for entry in events.into_iter().filter_map(Entry::read) {
                     let time = entry.time();
-                    for entry in window.take(entry, time).iter().filter(|entry| args.filter.takes(entry)) {
+                    for entry in
+                        window.take(entry, time).iter().filter(|entry| args.filter.takes(entry))
+                    {
                         printer.print(entry)?;
                     }
                 }
@@ -82,8 +84,10 @@ async fn follow(args: &TailArgs) -> Result<u8, TerminalError> {
     }
 }
 
-/// The number of the newest record, if the stream begins with it because the one to begin after is not reached yet.
+/// The number of the newest record, if the stream begins with it because the one to begin after is
+/// not reached yet.
 fn not_reached(first: &Event, after: Option<u64>) -> Option<u64> {
-    let newest = first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;
+    let newest =
+        first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;
     after.filter(|after| *after > newest).map(|_| newest)
 }

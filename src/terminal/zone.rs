@@ -1,4 +1,5 @@
-//! The time zone that people read: times in a terminal are local, as on the page. JSON and CSV stay in UTC.
+//! The time zone that people read: times in a terminal are local, as on the page. JSON and CSV stay
+//! in UTC.
 
 use std::time::SystemTime;
 
@@ -9,7 +10,8 @@ use jiff::{Timestamp, ZonedDateTime};
 /// How times are shown.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct ShownTimes {
-    /// Show times in UTC instead of local time (TZ, or /etc/localtime), and read days as days in UTC.
+    /// Show times in UTC instead of local time (TZ, or /etc/localtime), and read days as days in
+    /// UTC.
     #[arg(long)]
     utc: bool,
 }
@@ -37,7 +39,9 @@ impl Zone {
 
     /// The day, and how far the zone is from UTC then: `2026-11-25 UTC+03:00`.
     pub fn day(&self, time: SystemTime) -> String {
-        self.local(time).map_or_else(String::new, |time| time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, ""))
+        self.local(time).map_or_else(String::new, |time| {
+            time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, "")
+        })
     }
 
     /// The time of day to the millisecond: `21:20:02.479`.
@@ -47,7 +51,8 @@ impl Zone {
 
     /// The time to the second, in RFC 3339: `2026-11-25T21:20:02+03:00`.
     pub fn rfc3339(&self, time: SystemTime) -> Option<String> {
-        self.local(time).map(|time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &offset(&time, "Z"))
+        self.local(time)
+            .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &offset(&time, "Z"))
     }
 
     /// When this day begins here.
@@ -70,7 +75,8 @@ mod tests {
     #[test]
     fn times_carry_the_offset_of_their_day() {
         let berlin = Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"));
-        let [winter, summer] = [1_795_630_802_479, 1_782_930_002_000].map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
+        let [winter, summer] =
+            [1_795_630_802_479, 1_782_930_002_000].map(|ms| UNIX_EPOCH + Duration::from_millis(ms));
         assert_eq!(berlin.day(winter), "2026-11-25 UTC+01:00");
         assert_eq!(berlin.clock(winter), "19:20:02.479");
         assert_eq!(berlin.rfc3339(summer).as_deref(), Some("2026-07-01T20:20:02+02:00"));

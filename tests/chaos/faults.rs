@@ -28,7 +28,8 @@ impl Fault {
         matches!(self, Self::AsteriskKilled | Self::AsteriskRestarted)
     }
 
-    /// Whether Asterisk works on meanwhile, so that a call can end while the daemon does not see it.
+    /// Whether Asterisk works on meanwhile, so that a call can end while the daemon does not see
+    /// it.
     pub fn leaves_asterisk_alone(self) -> bool {
         !self.ends_calls() && self != Self::AsteriskStopped
     }
@@ -65,7 +66,8 @@ impl Phase {
     /// All that the daemon has heard of.
     pub const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
 
-    /// The last digits of a number whose callee gets a call no further than here; see `asterisk/README.md`.
+    /// The last digits of a number whose callee gets a call no further than here; see
+    /// `asterisk/README.md`.
     pub fn digits(self) -> &'static str {
         match self {
             Self::Asked | Self::Dialling => "408",

@@ -1,5 +1,5 @@
-//! How soon a number is free after its call: from Asterisk's own Hangup, as somebody else on the AMI sees it, to the
-//! next call that is accepted.
+//! How soon a number is free after its call: from Asterisk's own Hangup, as somebody else on the
+//! AMI sees it, to the next call that is accepted.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -14,7 +14,8 @@ use crate::support::{eventually, measured, rounds};
 /// The promise.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Calls in each round, and how they end: busy, the callee leaves, Asterisk hangs up, an operator does.
+/// Calls in each round, and how they end: busy, the callee leaves, Asterisk hangs up, an operator
+/// does.
 const ENDS: [&str; 4] = ["486", "200", "001", "002"];
 
 /// Somebody else on the AMI, and the Hangups seen: of which channel, and when.
@@ -24,10 +25,13 @@ impl Witness {
     fn log_in(pbx: &Pbx) -> Self {
         let mut stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         let (name, secret) = (pbx.setting("AMI_USERNAME"), pbx.setting("AMI_SECRET"));
-        let login = format!("Action: Login\r\nUsername: {name}\r\nSecret: {secret}\r\nEvents: call\r\n\r\n");
+        let login = format!(
+            "Action: Login\r\nUsername: {name}\r\nSecret: {secret}\r\nEvents: call\r\n\r\n"
+        );
         stream.write_all(login.as_bytes()).expect("sends");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (hangups, mut lines) = (seen.clone(), BufReader::new(stream).lines().map_while(Result::ok));
+        let (hangups, mut lines) =
+            (seen.clone(), BufReader::new(stream).lines().map_while(Result::ok));
         lines.find(|line| line == "Message: Authentication accepted").expect("is let in");
         thread::spawn(move || {
             let mut is_hangup = false;
@@ -49,7 +53,9 @@ impl Witness {
         let lock = format!("od-lock-{number}");
         eventually("both halves are hung up", || {
             let seen = self.0.lock().expect("a lock");
-            let last = |id: &str| seen.iter().rev().find(|(of, at)| of == id && *at >= since).map(|(_, at)| *at);
+            let last = |id: &str| {
+                seen.iter().rev().find(|(of, at)| of == id && *at >= since).map(|(_, at)| *at)
+            };
             Some(last(call)?.max(last(&lock)?))
         })
     }
@@ -58,7 +64,8 @@ impl Witness {
 #[test]
 fn a_number_is_free_soon_after_asterisk_ended_its_call() {
     let pbx = Pbx::shared("22");
-    let (witness, daemon) = (Witness::log_in(pbx), Daemon::start(&pbx.ami(), &[("top", "instance = \"freed\"")]));
+    let (witness, daemon) =
+        (Witness::log_in(pbx), Daemon::start(&pbx.ami(), &[("top", "instance = \"freed\"")]));
     let mut times = Vec::new();
     for digits in ENDS {
         let number = format!("7998{digits}");
@@ -72,7 +79,9 @@ fn a_number_is_free_soon_after_asterisk_ended_its_call() {
             }
             let ended = witness.wait_for_end(&id, &number, began);
             began = Instant::now();
-            id = eventually("the number is free", || daemon.call(&number, "R1").header("x-call-id").map(str::to_owned));
+            id = eventually("the number is free", || {
+                daemon.call(&number, "R1").header("x-call-id").map(str::to_owned)
+            });
             times.push(ended.elapsed());
             measured("number freed after Asterisk's Hangup", ended.elapsed());
         }

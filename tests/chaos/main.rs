@@ -1,9 +1,10 @@
-//! Everything fails, on a real Asterisk: each fault meets calls in each phase, and whatever a bot asks and an operator
-//! reads of them has to be true before, meanwhile and after. What is played is in `scene.rs`, and
-//! what is asserted in `scene/truth.rs`.
+//! Everything fails, on a real Asterisk: each fault meets calls in each phase, and whatever a bot
+//! asks and an operator reads of them has to be true before, meanwhile and after. What is played is
+//! in `scene.rs`, and what is asserted in `scene/truth.rs`.
 //!
-//! `ROUNDS=20` plays each fault so many times (default 1), at a different moment each; `--nocapture` shows how long it
-//! took until a number was answered for as it should be, after the fault was over. `make chaos` makes a table of it.
+//! `ROUNDS=20` plays each fault so many times (default 1), at a different moment each;
+//! `--nocapture` shows how long it took until a number was answered for as it should be, after the
+//! fault was over. `make chaos` makes a table of it.
 
 mod faults;
 mod freed;

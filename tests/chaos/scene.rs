@@ -1,5 +1,5 @@
-//! One fault and the calls that it meets: some in each phase, of which one outlives the fault and another ends in it,
-//! as far as the fault allows.
+//! One fault and the calls that it meets: some in each phase, of which one outlives the fault and
+//! another ends in it, as far as the fault allows.
 
 mod truth;
 
@@ -16,7 +16,8 @@ use crate::support::relay::Relay;
 use crate::support::{eventually, measured, pause};
 
 /// A dead link is found after two keepalives, and tried again at least twice a second.
-const LINK: &str = "keepalive = \"1s\"\nconnect_timeout = \"2s\"\nbackoff_min = \"50ms\"\nbackoff_max = \"500ms\"";
+const LINK: &str =
+    "keepalive = \"1s\"\nconnect_timeout = \"2s\"\nbackoff_min = \"50ms\"\nbackoff_max = \"500ms\"";
 
 /// No call ends of its own accord in a test.
 const RING: &str = "ring_timeout = \"120s\"";
@@ -55,7 +56,10 @@ impl<'a> Scene<'a> {
         let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
         let instance = format!("instance = \"d{numbers}\"");
         let journal = ("journal", "file = \"calls.jsonl\"");
-        let daemon = Daemon::start(&ami, &[("top", &instance), ("asterisk", LINK), ("originate", RING), journal]);
+        let daemon = Daemon::start(
+            &ami,
+            &[("top", &instance), ("asterisk", LINK), ("originate", RING), journal],
+        );
         let log = daemon.folder.path().join("calls.jsonl");
         let (calls, later, slowest_answer, recovered) = Default::default();
         Self { fault, pbx, relay, daemon, log, numbers, calls, later, slowest_answer, recovered }
@@ -100,7 +104,9 @@ impl<'a> Scene<'a> {
         }
         for call in &self.calls {
             let (id, event) = (call.id.as_deref().unwrap_or_default(), call.phase.event());
-            eventually("it is in the log file", || Log::read(&self.log).has(id, event).then_some(()));
+            eventually("it is in the log file", || {
+                Log::read(&self.log).has(id, event).then_some(())
+            });
         }
     }
 
@@ -159,7 +165,9 @@ impl<'a> Scene<'a> {
             // The second run hears nothing of Asterisk, and writes something down.
             self.restart_daemon();
             let starts = |log: Log| log.count("daemon.started") == 2;
-            eventually("the second start is in the log file", || starts(Log::read(&self.log)).then_some(()));
+            eventually("the second start is in the log file", || {
+                starts(Log::read(&self.log)).then_some(())
+            });
             self.restart_daemon();
         }
         match self.fault {
@@ -179,8 +187,13 @@ impl<'a> Scene<'a> {
 
     /// Hangs up what lives.
     fn hang_up(&mut self) {
-        let live = self.daemon.get("/api/calls").json()["live"].as_array().cloned().unwrap_or_default();
-        let known: Vec<_> = self.later.iter().chain(self.calls.iter().filter_map(|call| call.id.as_ref())).collect();
+        let live =
+            self.daemon.get("/api/calls").json()["live"].as_array().cloned().unwrap_or_default();
+        let known: Vec<_> = self
+            .later
+            .iter()
+            .chain(self.calls.iter().filter_map(|call| call.id.as_ref()))
+            .collect();
         for call in &live {
             let (id, number) = (call["call_id"].as_str().expect("an id"), &call["number"]);
             // Of a call whose daemon died before it could answer, only the number is known.
@@ -191,6 +204,8 @@ impl<'a> Scene<'a> {
             self.daemon.wait_for(id, "call.ended");
         }
         let numbers = &self.numbers;
-        eventually("all channels are gone", || (!self.pbx.channels().contains(numbers)).then_some(()));
+        eventually("all channels are gone", || {
+            (!self.pbx.channels().contains(numbers)).then_some(())
+        });
     }
 }

@@ -8,10 +8,12 @@ use super::support::eventually;
 use super::support::sim::Simulator;
 use super::{SCENARIO, stage};
 
-/// Answers that differ: the action, what the real one says, what the simulator says, and why that is well.
+/// Answers that differ: the action, what the real one says, what the simulator says, and why that
+/// is well.
 ///
-/// What cannot be shown by one answer: in the simulator a Hangup takes no regular expression for its channel, only
-/// `Local` channels can be called, and whatever an Originate leads to but a conference is at its end at once.
+/// What cannot be shown by one answer: in the simulator a Hangup takes no regular expression for
+/// its channel, only `Local` channels can be called, and whatever an Originate leads to but a
+/// conference is at its end at once.
 const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
     (
         "Action: SetVar",
@@ -31,7 +33,8 @@ const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
 pub(super) fn answers(version: &'static str) {
     let long = format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1200));
     let many = format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130));
-    let denied = ["Command", "Filter", "UpdateConfig", "GetConfig", "AGI", "Reload", "ModuleLoad", "DBPut"];
+    let denied =
+        ["Command", "Filter", "UpdateConfig", "GetConfig", "AGI", "Reload", "ModuleLoad", "DBPut"];
     let actions = denied.map(|name| format!("Action: {name}\nActionID: 9")).into_iter().chain(
         [
             "Action: Ping\nActionID: 9",
@@ -87,11 +90,13 @@ pub(super) fn answers(version: &'static str) {
     );
     let ((real, _turn), simulator) = (stage(version), Simulator::start(version, SCENARIO));
     for action in actions {
-        let [real, simulated] = [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(&action));
+        let [real, simulated] =
+            [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(&action));
         assert_eq!(real, simulated, "{action}");
     }
     for (action, of_real, of_simulator, _) in KNOWN_DIFFERENCES {
-        let [real, simulated] = [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(action));
+        let [real, simulated] =
+            [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(action));
         assert_eq!((&*real, &*simulated), (of_real, of_simulator), "{action}");
     }
 }
@@ -115,16 +120,22 @@ pub(super) fn strangers(version: &'static str) {
             let began = Instant::now();
             let answer = client.ask(action);
             let is_closed = client.read(QUIET).is_none();
-            (answer, is_closed, began.elapsed() > Duration::from_millis(900) && action.contains("Login"))
+            (
+                answer,
+                is_closed,
+                began.elapsed() > Duration::from_millis(900) && action.contains("Login"),
+            )
         });
         assert_eq!(real, simulated, "{action}");
     }
 }
 
-/// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort shutdown`.
+/// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort
+/// shutdown`.
 pub(super) fn stopping_gracefully(version: &'static str) {
     let ((real, _turn), simulator) = (stage(version), Simulator::start(version, SCENARIO));
-    let mut sessions = [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));
+    let mut sessions =
+        [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));
     for client in &mut sessions {
         client.send(
             "Action: Originate\nActionID: 1\nChannel: Local/7999001@telegram-out\nContext: conf-in\nExten: R-stop\n\
@@ -136,7 +147,9 @@ pub(super) fn stopping_gracefully(version: &'static str) {
     thread::scope(|scope| {
         // The command returns once it is taken back.
         scope.spawn(|| real.rx("core stop gracefully"));
-        eventually("every action is refused", || sessions[0].ask("Action: Ping").contains("Error").then_some(()));
+        eventually("every action is refused", || {
+            sessions[0].ask("Action: Ping").contains("Error").then_some(())
+        });
         simulator.ask("Action: SimFault\r\nRefuse_all: true", "Faults set");
         for action in [
             "Action: Ping\nActionID: 9",
@@ -154,8 +167,11 @@ pub(super) fn stopping_gracefully(version: &'static str) {
             let [real, simulated] = sessions.each_mut().map(|client| client.ask(action));
             assert_eq!(real, simulated, "{action}");
         }
-        for action in ["Action: Login", "Action: Challenge\nAuthType: MD5", "Action: Ping", "Action: Logoff"] {
-            let [real, simulated] = [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
+        for action in
+            ["Action: Login", "Action: Challenge\nAuthType: MD5", "Action: Ping", "Action: Logoff"]
+        {
+            let [real, simulated] =
+                [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
             assert_eq!(real, simulated, "{action} of a stranger");
         }
         // Nobody else is let in now.
@@ -164,7 +180,9 @@ pub(super) fn stopping_gracefully(version: &'static str) {
     });
     for client in &mut sessions {
         let ping = "Action: Ping\nActionID: 9";
-        eventually("actions are taken", || client.ask(ping).starts_with("Response: Success|").then_some(()));
+        eventually("actions are taken", || {
+            client.ask(ping).starts_with("Response: Success|").then_some(())
+        });
         client.send("Action: Hangup\nChannel: stop-1");
         client.wait("the end", |received| received.matches("Event: Hangup\r\n").count() >= 2);
         client.settle();

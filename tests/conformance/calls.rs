@@ -16,13 +16,17 @@ fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
     };
     let (real, simulated) = (play(&real.ami()), play(&simulator.ami()));
     for key in real.keys().chain(simulated.keys()) {
-        let [real, simulated] =
-            [&real, &simulated].map(|all| all.get(key).map(|all| all.join("\n\n")).unwrap_or_default());
-        assert_eq!(real, simulated, "{what} on {version}, {key}\n--- real:\n{real}\n--- simulated:\n{simulated}");
+        let [real, simulated] = [&real, &simulated]
+            .map(|all| all.get(key).map(|all| all.join("\n\n")).unwrap_or_default());
+        assert_eq!(
+            real, simulated,
+            "{what} on {version}, {key}\n--- real:\n{real}\n--- simulated:\n{simulated}"
+        );
     }
 }
 
-/// How long a call may ring that nobody is to answer, and one that a slow machine has to answer in time.
+/// How long a call may ring that nobody is to answer, and one that a slow machine has to answer in
+/// time.
 const RINGS_SHORTLY: &str = "Timeout: 1500\n";
 const RINGS: &str = "Timeout: 30000\n";
 

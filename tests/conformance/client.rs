@@ -28,10 +28,14 @@ impl Client {
 
     pub(super) fn logged_in(ami: &Ami<'_>, events: &str) -> Self {
         let mut client = Self::connect(ami);
-        client.send(&format!("Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}", ami.secret));
+        client.send(&format!(
+            "Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}",
+            ami.secret
+        ));
         // Only who reads system events is told that all has booted.
         let last = if events == "off" { "Authentication accepted" } else { "Fully Booted" };
-        client.wait("a login", |received| received.contains(last) && received.ends_with("\r\n\r\n"));
+        client
+            .wait("a login", |received| received.contains(last) && received.ends_with("\r\n\r\n"));
         client.received.clear();
         client
     }
@@ -39,7 +43,8 @@ impl Client {
     /// Logs in as a user who may not be told that all has booted.
     pub(super) fn logged_in_as(user: &str, ami: &Ami<'_>) -> Self {
         let mut client = Self::connect(ami);
-        let answer = client.ask(&format!("Action: Login\nUsername: {user}\nSecret: {}", ami.secret));
+        let answer =
+            client.ask(&format!("Action: Login\nUsername: {user}\nSecret: {}", ami.secret));
         assert!(answer.contains("Authentication accepted"), "{answer}");
         client.received.clear();
         client
@@ -67,7 +72,11 @@ impl Client {
     pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
         let give_up = Instant::now() + PATIENCE;
         while !done(&self.received) {
-            assert!(Instant::now() < give_up, "this does not come: {what}; so far:\n{}", self.received);
+            assert!(
+                Instant::now() < give_up,
+                "this does not come: {what}; so far:\n{}",
+                self.received
+            );
             if self.read(Duration::from_millis(100)).is_none() {
                 break;
             }
@@ -84,7 +93,8 @@ impl Client {
         self.received.clear();
         self.send(action);
         self.wait(action, |received| {
-            let is_all = !received.contains("EventList: start") || received.contains("EventList: Complete");
+            let is_all =
+                !received.contains("EventList: start") || received.contains("EventList: Complete");
             is_all && received.ends_with("\r\n\r\n")
         });
         mask(&self.received).trim_end().replace("\r\n", "|")
@@ -102,7 +112,9 @@ impl Client {
     }
 
     pub(super) fn frames(&self) -> Vec<Frame> {
-        let split = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let split = |line: &str| {
+            line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
         let frames = mask(&self.received);
         frames
             .split("\r\n\r\n")

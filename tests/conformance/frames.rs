@@ -10,10 +10,9 @@ pub(super) fn mask(received: &str) -> String {
     let lines = received.split("\r\n").map(|line| {
         let Some((name, value)) = line.split_once(": ") else { return line.to_owned() };
         let value = match name {
-            "Timestamp" | "Challenge" | "Uptime" | "LastReload" | "Duration" | "AnsweredTime" | "AsteriskVersion"
-            | "CoreStartupDate" | "CoreStartupTime" | "CoreReloadDate" | "CoreReloadTime" | "CoreProcessedCalls" => {
-                "~".to_owned()
-            }
+            "Timestamp" | "Challenge" | "Uptime" | "LastReload" | "Duration" | "AnsweredTime"
+            | "AsteriskVersion" | "CoreStartupDate" | "CoreStartupTime" | "CoreReloadDate"
+            | "CoreReloadTime" | "CoreProcessedCalls" => "~".to_owned(),
             "BridgeUniqueid" | "BridgeId" if !value.is_empty() => {
                 assert_eq!(value.len(), 36, "{line}");
                 "~".to_owned()
@@ -36,15 +35,17 @@ pub(super) fn mask(received: &str) -> String {
     lines.collect::<Vec<_>>().join("\r\n")
 }
 
-/// What happened to each channel, in its order. What Asterisk tells of a channel from elsewhere (the outcome of an
-/// Originate, a request to hang up) comes at any time, so it stands for itself.
+/// What happened to each channel, in its order. What Asterisk tells of a channel from elsewhere
+/// (the outcome of an Originate, a request to hang up) comes at any time, so it stands for itself.
 pub(super) fn by_channel(frames: &[Frame]) -> BTreeMap<String, Vec<String>> {
     let mut channels = BTreeMap::<String, Vec<String>>::new();
     for frame in frames {
         let get = |name: &str| frame.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
         let key = match get("Event") {
             "" => "answers".to_owned(),
-            event @ ("OriginateResponse" | "HangupRequest") => format!("{event} of {}", get("Channel")),
+            event @ ("OriginateResponse" | "HangupRequest") => {
+                format!("{event} of {}", get("Channel"))
+            }
             _ => get("Channel").to_owned(),
         };
         let lines: Vec<_> = frame.iter().map(|(name, value)| format!("{name}: {value}")).collect();

@@ -64,7 +64,9 @@ fn calls_and_records_are_looked_for() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
-    for (number, room) in [("79990960001", "Alpha"), ("79990960002", "beta"), ("79990960486", "alphabet")] {
+    for (number, room) in
+        [("79990960001", "Alpha"), ("79990960002", "beta"), ("79990960486", "alphabet")]
+    {
         daemon.call_ok(number, room);
     }
     wait_row(&page, "+79990960001", "In the room");
@@ -121,8 +123,12 @@ fn the_page_is_used_by_keyboard_alone() {
     wait_row(&page, "+79990970001", "In the room");
     daemon.call_ok("79990970002", "R1");
     wait_row(&page, "+79990970002", "In the room");
-    let focus =
-        || page.run("return document.activeElement.textContent", json!([])).as_str().unwrap_or_default().to_owned();
+    let focus = || {
+        page.run("return document.activeElement.textContent", json!([]))
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
     // The newest is on top.
     page.press("j");
     assert_eq!(focus(), "+79990970002");
@@ -169,7 +175,8 @@ fn masked_numbers_are_looked_for_by_digits_only() {
     }
 }
 
-/// The width of each cell, with what it would need: no text of a list is lost, whatever the window's width.
+/// The width of each cell, with what it would need: no text of a list is lost, whatever the
+/// window's width.
 #[test]
 fn lists_say_who_where_and_when_at_any_width() {
     let simulator = Simulator::start("22", "");
@@ -199,7 +206,8 @@ fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
     const CALLS: usize = 5000;
     let folder = tempfile::tempdir().expect("a folder");
     let line = |seq: usize| {
-        let (number, id) = (79_990_000_000 + seq as u64, format!("od-01m89yz9ajwm2xxqced5v{seq:04}y"));
+        let (number, id) =
+            (79_990_000_000 + seq as u64, format!("od-01m89yz9ajwm2xxqced5v{seq:04}y"));
         let fields = format!(
             "\"number\":\"+{number}\",\"room\":\"R{seq}\",\"caller_id\":\"Bob\",\"lang\":\"ru\",\"key\":\"tester\""
         );
@@ -209,26 +217,44 @@ fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
     };
     let past: String = (1..=CALLS).map(line).collect();
     std::fs::write(folder.path().join("calls.jsonl"), past).expect("writes");
-    // Asterisk does not answer, so the daemon cannot know that they are over. The daemon waits for it all the time, too:
-    // each link that it gives up would be one more record, which this test counts.
+    // Asterisk does not answer, so the daemon cannot know that they are over. The daemon waits for
+    // it all the time, too: each link that it gives up would be one more record, which this test
+    // counts.
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.behave(Manner::Mute);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(
         folder,
         &ami,
-        &[("journal", "file = \"calls.jsonl\""), ("asterisk", "connect_timeout = \"1h\"\nkeepalive = \"1h\"")],
+        &[
+            ("journal", "file = \"calls.jsonl\""),
+            ("asterisk", "connect_timeout = \"1h\"\nkeepalive = \"1h\""),
+        ],
     );
     let page = log_in(daemon.address, KEY, DESKTOP);
     wait_live(&page, CALLS);
-    let rows = |table: &str| (page.count(&format!("{table}-body .row")), page.count(&format!("{table} *")));
+    let rows = |table: &str| {
+        (page.count(&format!("{table}-body .row")), page.count(&format!("{table} *")))
+    };
     let is_few = |table: &str| {
         let (rows, elements) = rows(table);
-        assert!((5..=60).contains(&rows) && elements < 1000, "{table}: {rows} rows, {elements} elements");
+        assert!(
+            (5..=60).contains(&rows) && elements < 1000,
+            "{table}: {rows} rows, {elements} elements"
+        );
     };
     is_few("#calls");
-    assert_eq!(page.run("return document.getElementById('calls').getAttribute('aria-rowcount')", json!([])), "5001");
-    page.run("const box = document.getElementById('calls'); box.scrollTop = box.scrollHeight", json!([]));
+    assert_eq!(
+        page.run(
+            "return document.getElementById('calls').getAttribute('aria-rowcount')",
+            json!([])
+        ),
+        "5001"
+    );
+    page.run(
+        "const box = document.getElementById('calls'); box.scrollTop = box.scrollHeight",
+        json!([]),
+    );
     wait_row(&page, "+79990000001", "R1");
     is_few("#calls");
     page.click("#calls-sort");
@@ -252,12 +278,15 @@ fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
     place(3000);
     let as_of = daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
     let last: u64 = as_of.rsplit('-').next().and_then(|seq| seq.parse().ok()).expect("a number");
-    let newest = || page.run("return document.querySelector('#log-body .time')?.title ?? ''", json!([]));
-    let shows = |seq: u64| newest().as_str().is_some_and(|title| title.ends_with(&format!("record {seq}")));
+    let newest =
+        || page.run("return document.querySelector('#log-body .time')?.title ?? ''", json!([]));
+    let shows =
+        |seq: u64| newest().as_str().is_some_and(|title| title.ends_with(&format!("record {seq}")));
     eventually("the newest record is shown", || shows(last).then_some(()));
     is_few("#log");
     let kept = || -> usize {
-        let count = page.run("return document.getElementById('log').getAttribute('aria-rowcount')", json!([]));
+        let count = page
+            .run("return document.getElementById('log').getAttribute('aria-rowcount')", json!([]));
         count.as_str().and_then(|count| count.parse().ok()).expect("a count")
     };
     assert!((5000..5502).contains(&kept()), "{}", kept());

@@ -1,4 +1,5 @@
-//! What an operator expects of the page: Back, keys that act on what is selected, reasons, and a filter that is seen.
+//! What an operator expects of the page: Back, keys that act on what is selected, reasons, and a
+//! filter that is seen.
 
 use serde_json::json;
 
@@ -17,7 +18,9 @@ fn back_undoes_steps_and_stays_on_the_page() {
     wait_row(&page, "+79990960001", "In the room");
     let back = || page.run("history.back()", json!([]));
     let wait = |what: &str, script: &str| {
-        eventually(what, || (page.run(&format!("return {script}"), json!([])) == true).then_some(()));
+        eventually(what, || {
+            (page.run(&format!("return {script}"), json!([])) == true).then_some(())
+        });
     };
     page.click("#tabs [value=log]");
     page.click("#tabs [value=calls]");
@@ -98,8 +101,9 @@ fn without_a_link_nothing_can_be_hung_up_and_the_page_says_why() {
     daemon.call_ok("79990930001", "R1");
     wait_row(&page, "+79990930001", "In the room");
     open_story(&page, "+79990930001");
-    let is_disabled =
-        |button: &str| page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true;
+    let is_disabled = |button: &str| {
+        page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true
+    };
     assert!(!is_disabled("#story-hang-up") && !is_disabled("#calls-body .hang-up"));
     relay.cut();
     page.wait_text("#story-why", "there is no link to Asterisk");
@@ -128,7 +132,10 @@ fn rare_outcomes_are_in_legend_and_chart() {
     let page = log_in(daemon.address, KEY, (1440, 900));
     page.wait_text("#legend-outcomes .warn", "wrong number 1");
     page.wait_text("#legend-outcomes .quiet", "not reached 60");
-    let height = page.run("return document.querySelector('#chart-outcomes rect.warn').getBBox().height", json!([]));
+    let height = page.run(
+        "return document.querySelector('#chart-outcomes rect.warn').getBBox().height",
+        json!([]),
+    );
     assert!(height.as_f64().is_some_and(|height| height >= 2.0), "{height}");
     page.wait_text("#zone", "UTC");
     // Names of events are whole.

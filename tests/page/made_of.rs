@@ -1,4 +1,5 @@
-//! What the page is made of: our own files, text where others speak, and nothing that keeps anybody out.
+//! What the page is made of: our own files, text where others speak, and nothing that keeps anybody
+//! out.
 
 use std::path::Path;
 
@@ -15,11 +16,13 @@ use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_no_row, 
 fn what_asterisk_and_bots_say_is_shown_as_text() {
     const EVIL: &str = "<img src=x onerror=document.title='pwned'>";
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
     let name = "'-alert(1)-' onclick=alert(1) javascript:alert(1) %3Cb%3E";
     let body = json!({ "api_key": KEY, "phone_number": "79990980001", "room_name": "constructor", "caller_id": name });
-    let id = daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
+    let id =
+        daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
     let leg = [("Uniqueid", &*id), ("Linkedid", &id)];
     asterisk.send(&[&[("Event", "ConfbridgeJoin"), ("Conference", EVIL)], &leg[..]].concat());
     wait_row(&page, "+79990980001", "constructor");
@@ -27,7 +30,8 @@ fn what_asterisk_and_bots_say_is_shown_as_text() {
     page.wait_text("#story-facts", name);
     page.wait_text("#story-facts", EVIL);
     page.wait_text("#log", EVIL);
-    asterisk.send(&[&[("Event", "Hangup"), ("Cause", "21"), ("Cause-txt", EVIL)], &leg[..]].concat());
+    asterisk
+        .send(&[&[("Event", "Hangup"), ("Cause", "21"), ("Cause-txt", EVIL)], &leg[..]].concat());
     daemon.wait_for(&id, "call.ended");
     page.wait_text("#story-facts", &format!("21 {EVIL}"));
     page.click("#story-records li:last-child summary");
@@ -43,7 +47,8 @@ fn what_asterisk_and_bots_say_is_shown_as_text() {
 
 #[test]
 fn axe_finds_nothing_serious() {
-    let axe = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
+    let axe =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
     let axe = std::fs::read_to_string(axe).expect("make setup-tests brings axe");
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
@@ -78,7 +83,8 @@ fn axe_finds_nothing_serious() {
             find(&page, &format!("a question, {scheme} {size:?}"));
             page.click("#confirm-yes");
             wait_no_row(&page, "+79990990001");
-            let beyond = page.run("return document.documentElement.scrollHeight - innerHeight", json!([]));
+            let beyond =
+                page.run("return document.documentElement.scrollHeight - innerHeight", json!([]));
             assert_eq!(beyond, 0, "the page itself does not scroll, {scheme} {size:?}");
             if size == TELEPHONE {
                 page.press(ESCAPE);
@@ -97,21 +103,30 @@ fn axe_finds_nothing_serious() {
 #[test]
 fn the_page_is_made_of_what_the_daemon_serves_and_nothing_else() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
     let get = |path: &str| http::request(daemon.address, "GET", path, &[], b"");
     let page = get("/");
     assert_eq!((page.status, page.header("cache-control")), (200, Some("no-cache")));
     let policy = page.header("content-security-policy").expect("a policy");
-    for directive in
-        ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
-    {
+    for directive in [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    ] {
         assert!(policy.contains(directive), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
     let named = |text: &str, before: &str| -> Vec<String> {
-        text.split(before).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+        text.split(before)
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
+            .collect()
     };
-    let mut paths: Vec<_> = named(&page.body, "=\"page/").into_iter().map(|name| format!("/page/{name}")).collect();
+    let mut paths: Vec<_> =
+        named(&page.body, "=\"page/").into_iter().map(|name| format!("/page/{name}")).collect();
     assert_eq!(paths.len(), 3, "{paths:?}");
     let folder = paths[0].rsplit_once('/').expect("a folder").0.to_owned();
     let mut seen = 0;
@@ -136,14 +151,21 @@ fn the_page_is_made_of_what_the_daemon_serves_and_nothing_else() {
         seen += 1;
     }
     // Every script in the folder is used.
-    let scripts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page")).expect("a folder");
+    let scripts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/page"))
+        .expect("a folder");
     let served = scripts.filter(|entry| {
-        entry.as_ref().is_ok_and(|entry| !["mod.rs", "index.html"].iter().any(|name| entry.file_name() == *name))
+        entry.as_ref().is_ok_and(|entry| {
+            !["mod.rs", "index.html"].iter().any(|name| entry.file_name() == *name)
+        })
     });
     assert_eq!(served.count(), paths.len());
-    for nothing in
-        [&format!("{folder}/"), &format!("{folder}/mod.rs"), "/page/0000000000000000/main.js", "/page", "/index.html"]
-    {
+    for nothing in [
+        &format!("{folder}/"),
+        &format!("{folder}/mod.rs"),
+        "/page/0000000000000000/main.js",
+        "/page",
+        "/index.html",
+    ] {
         assert_eq!(get(nothing).status, 404, "{nothing}");
     }
     let post = http::request(daemon.address, "POST", "/", &[], b"");

@@ -36,7 +36,11 @@ fn log_in(address: impl Display, key: &str, (width, height): (u32, u32)) -> Brow
 
 /// The page's row of the call to this number.
 fn row(browser: &Browser, number: &str) -> Option<String> {
-    browser.texts("#calls-body .row").into_iter().find(|row| row.contains(number)).map(|row| row.replace('\n', " "))
+    browser
+        .texts("#calls-body .row")
+        .into_iter()
+        .find(|row| row.contains(number))
+        .map(|row| row.replace('\n', " "))
 }
 
 /// Waits until the row of this number says this.
@@ -53,7 +57,10 @@ fn wait_no_row(browser: &Browser, number: &str) {
 /// The log's events of this number, oldest first.
 fn told(browser: &Browser, number: &str) -> Vec<String> {
     let rows = browser.texts("#log-body .row").into_iter().rev().filter(|row| row.contains(number));
-    rows.map(|row| row.split('\n').find(|cell| cell.starts_with("call.")).unwrap_or_default().to_owned()).collect()
+    rows.map(|row| {
+        row.split('\n').find(|cell| cell.starts_with("call.")).unwrap_or_default().to_owned()
+    })
+    .collect()
 }
 
 fn wait_live(browser: &Browser, count: usize) {
@@ -65,7 +72,12 @@ fn wait_live(browser: &Browser, count: usize) {
 /// Opens the story of the call whose row of the log or the table is clicked on.
 fn open_story(browser: &Browser, number: &str) {
     let find = "return [...document.querySelectorAll('#calls-body button.link')].findIndex((b) => b.textContent === arguments[0])";
-    let place = eventually("the row", || browser.run(find, json!([number])).as_i64().filter(|place| *place >= 0));
-    browser.run("document.querySelectorAll('#calls-body button.link')[arguments[0]].click()", json!([place]));
+    let place = eventually("the row", || {
+        browser.run(find, json!([number])).as_i64().filter(|place| *place >= 0)
+    });
+    browser.run(
+        "document.querySelectorAll('#calls-body button.link')[arguments[0]].click()",
+        json!([place]),
+    );
     browser.wait_text("#story-number", number);
 }

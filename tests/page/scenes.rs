@@ -1,4 +1,5 @@
-//! Calls from beginning to end, and what goes wrong in between: on the simulator, and on a real Asterisk.
+//! Calls from beginning to end, and what goes wrong in between: on the simulator, and on a real
+//! Asterisk.
 
 use serde_json::json;
 
@@ -7,7 +8,10 @@ use super::support::eventually;
 use super::support::pbx::Pbx;
 use super::support::relay::Relay;
 use super::support::sim::Simulator;
-use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, row, told, wait_live, wait_no_row, wait_row};
+use super::{
+    DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, row, told, wait_live, wait_no_row,
+    wait_row,
+};
 
 /// Makes each of these a test on the simulator and on a real Asterisk.
 macro_rules! on_both {
@@ -33,7 +37,10 @@ fn instance(name: &str) -> String {
 }
 
 fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
-    let daemon = Daemon::start(ami, &[("top", &instance("follow")), ("originate", "ring_timeout = \"20s\"")]);
+    let daemon = Daemon::start(
+        ami,
+        &[("top", &instance("follow")), ("originate", "ring_timeout = \"20s\"")],
+    );
     let page = log_in(daemon.address, KEY, DESKTOP);
     page.wait_text("#link", "Asterisk main: connected");
     page.wait_text("#calls-none", "No call lives right now");
@@ -41,7 +48,9 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
 
     let rings = daemon.call_ok("79990900180", "R1");
     wait_row(&page, "+79990900180", "Ringing");
-    assert!(row(&page, "+79990900180").is_some_and(|row| row.contains("R1") && row.contains("tester")));
+    assert!(
+        row(&page, "+79990900180").is_some_and(|row| row.contains("R1") && row.contains("tester"))
+    );
     daemon.delete(&format!("/api/calls/{rings}"));
     wait_no_row(&page, "+79990900180");
 
@@ -55,8 +64,12 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     let steps: Vec<_> = page.texts("#story-steps .step");
     assert_eq!(steps.first().map(String::as_str), Some("Requested"));
     assert_eq!(steps.last().map(String::as_str), Some("Ended: Completed"));
-    assert!(["Dialling", "Answered", "In the room"].iter().all(|step| steps.iter().any(|s| s == step)), "{steps:?}");
-    // The page tells what the daemon told, in its order. Stdout may come later than the event stream.
+    assert!(
+        ["Dialling", "Answered", "In the room"].iter().all(|step| steps.iter().any(|s| s == step)),
+        "{steps:?}"
+    );
+    // The page tells what the daemon told, in its order. Stdout may come later than the event
+    // stream.
     daemon.wait_for(&id, "call.ended");
     assert_eq!(told(&page, "+79990900200"), daemon.events(&id));
     assert_eq!(page.texts("#story-records summary").len(), daemon.events(&id).len());
@@ -71,7 +84,10 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     page.wait_text("#value-rate", "50 %");
     page.wait_text("#note-calls", "2 calls asked for, 0 refused");
     assert!(page.sees("#chart-outcomes rect.good") && page.sees("#chart-calls rect.quiet"));
-    assert_eq!(page.complaints().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(), [""; 0]);
+    assert_eq!(
+        page.complaints().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(),
+        [""; 0]
+    );
 }
 
 fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
@@ -79,8 +95,10 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
     let page = log_in(daemon.address, KEY, TELEPHONE);
     // What the page asks of the daemon.
     page.run("window.asked = []; const ask = fetch; window.fetch = (path, how) => { asked.push(how?.method); return ask(path, how) }", json!([]));
-    let asks_to_hang_up = || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
-    for (number, by) in [("79990910001", "the row's button"), ("79990910002", "the story's button")] {
+    let asks_to_hang_up =
+        || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
+    for (number, by) in [("79990910001", "the row's button"), ("79990910002", "the story's button")]
+    {
         let id = daemon.call_ok(number, "R1");
         let number = format!("+{number}");
         wait_row(&page, &number, "In the room");
@@ -95,7 +113,11 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
         page.press(ENTER);
         eventually("it is not confirmed", || (!page.sees("#confirm")).then_some(()));
         assert_eq!(asks_to_hang_up(), 0, "{by}");
-        page.click(if by == "the row's button" { "#calls-body .hang-up" } else { "#story-hang-up" });
+        page.click(if by == "the row's button" {
+            "#calls-body .hang-up"
+        } else {
+            "#story-hang-up"
+        });
         page.click("#confirm-yes");
         assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester", "{by}");
         wait_live(&page, 0);
@@ -148,7 +170,10 @@ fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
 fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
     let relay = Relay::start(ami.address);
     let through = Ami { address: &relay.address.to_string(), secret: ami.secret };
-    let daemon = Daemon::start(&through, &[("top", &instance("link")), ("asterisk", "backoff_max = \"300ms\"")]);
+    let daemon = Daemon::start(
+        &through,
+        &[("top", &instance("link")), ("asterisk", "backoff_max = \"300ms\"")],
+    );
     let page = log_in(daemon.address, KEY, DESKTOP);
     let id = daemon.call_ok("79990930001", "R1");
     wait_row(&page, "+79990930001", "In the room");
@@ -169,7 +194,9 @@ fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
 
     relay.mend();
     page.wait_text("#link", "connected");
-    eventually("the call is not stale", || (!is_stale() && row(&page, "+79990930001").is_some()).then_some(()));
+    eventually("the call is not stale", || {
+        (!is_stale() && row(&page, "+79990930001").is_some()).then_some(())
+    });
     assert!(!page.sees("#banner"));
     assert_eq!(page.run("return document.title", json!([])), "1 live · originatord");
     daemon.delete(&format!("/api/calls/{id}"));

@@ -26,7 +26,8 @@ fn lost_calls_count_as_answered_and_show_bounds() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
-    let calls: Vec<_> = (0..30).map(|n| daemon.call_ok(&format!("799900010{n:02}"), "R1")).collect();
+    let calls: Vec<_> =
+        (0..30).map(|n| daemon.call_ok(&format!("799900010{n:02}"), "R1")).collect();
     for id in &calls {
         daemon.wait_for(id, "call.joined");
     }
@@ -40,7 +41,10 @@ fn lost_calls_count_as_answered_and_show_bounds() {
 
     simulator.ask("Action: SimFault\r\nRestart: true", "Faults set");
     let ends: Vec<_> = calls.iter().map(|id| daemon.wait_for(id, "call.ended")).collect();
-    assert!(ends.iter().all(|end| end["outcome"] == "unknown" && end["talk_seconds"].is_null()), "{ends:?}");
+    assert!(
+        ends.iter().all(|end| end["outcome"] == "unknown" && end["talk_seconds"].is_null()),
+        "{ends:?}"
+    );
     page.wait_text("#value-rate", "100 %");
     page.wait_text("#note-rate", "30 of 30 ended calls were answered");
     page.click("#show-ended");
@@ -76,9 +80,17 @@ fn callee_who_never_came_into_the_room_is_no_success() {
     assert_eq!(daemon.wait_for(&never, "call.ended")["outcome"], "not_joined");
     page.click("#show-ended");
     wait_row(&page, "+79990003201", "Not joined");
-    assert!(!row(&page, "+79990003201").is_some_and(|row| row.contains("0:0")), "{:?}", row(&page, "+79990003201"));
+    assert!(
+        !row(&page, "+79990003201").is_some_and(|row| row.contains("0:0")),
+        "{:?}",
+        row(&page, "+79990003201")
+    );
     for (number, tone, says) in [
-        ("+79990002201", "none", "Whether they came into the room is not known. It was answered after "),
+        (
+            "+79990002201",
+            "none",
+            "Whether they came into the room is not known. It was answered after ",
+        ),
         ("+79990003201", "warn", "over before they came into the room. It was answered after "),
     ] {
         open_story(&page, number);
@@ -101,7 +113,8 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
     let id = daemon.call_ok("79990004001", "R1");
     daemon.wait_for(&id, "call.joined");
     wait_live(&page, 1);
-    let connected = || daemon.records().into_iter().rfind(|record| record["event"] == "ami.connected");
+    let connected =
+        || daemon.records().into_iter().rfind(|record| record["event"] == "ami.connected");
     let first = connected().expect("a record");
     page.wait_text("#link-since", &format!("since {}", shown(&page, &first["time"])));
 
@@ -113,14 +126,18 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
     link.cut();
     daemon.wait_for_event("ami.disconnected");
     link.mend();
-    let second = eventually("the link is back", || connected().filter(|record| record["seq"] != first["seq"]));
+    let second = eventually("the link is back", || {
+        connected().filter(|record| record["seq"] != first["seq"])
+    });
     relay.mend();
     page.wait_text("#stream-word", "Live");
     page.wait_text("#link-since", &format!("since {}", shown(&page, &second["time"])));
 
     link.cut();
     page.wait_text("#banner", "The link to Asterisk is down. Whether its calls go on is not known");
-    eventually("what is not known is marked", || row(&page, "+79990004001").filter(|row| row.contains('?')));
+    eventually("what is not known is marked", || {
+        row(&page, "+79990004001").filter(|row| row.contains('?'))
+    });
 }
 
 #[test]
@@ -137,7 +154,10 @@ fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
         page.wait_text("#link-word", "connected, makes no calls");
         page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
         wait_row(&page, "+79990005001", "In the room");
-        assert!(!row(&page, "+79990005001").is_some_and(|row| row.contains('?')), "its events still arrive");
+        assert!(
+            !row(&page, "+79990005001").is_some_and(|row| row.contains('?')),
+            "its events still arrive"
+        );
         pbx.rx("core abort shutdown");
     });
     page.wait_text("#link-word", "connected");

@@ -1,10 +1,11 @@
-//! The promises, under random faults on virtual time: one to three engines, one simulated Asterisk, everything from one
-//! seed. What is asserted is in `world/promises.rs`: at any moment, one call per number, an answer to each bot in time
-//! that is "ok" only of a call that was made, and with the link in order a number that is free within a second; in the
-//! end, nothing left, and one end for each accepted call.
+//! The promises, under random faults on virtual time: one to three engines, one simulated Asterisk,
+//! everything from one seed. What is asserted is in `world/promises.rs`: at any moment, one call
+//! per number, an answer to each bot in time that is "ok" only of a call that was made, and with
+//! the link in order a number that is free within a second; in the end, nothing left, and one end
+//! for each accepted call.
 //!
-//! A failure prints its seed: `SEED=17 cargo test --test simulation -- --nocapture` plays it again and tells what happens.
-//! `STEPS=100000000` plays more.
+//! A failure prints its seed: `SEED=17 cargo test --test simulation -- --nocapture` plays it again
+//! and tells what happens. `STEPS=100000000` plays more.
 
 mod world;
 
@@ -16,7 +17,9 @@ use world::{Tally, World};
 const RUN: u64 = 20_000;
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
 fn play(seed: u64, is_told: bool) -> Tally {
@@ -85,8 +88,8 @@ fn the_promises_hold_whatever_fails() {
     assert!(all.slowest > Duration::ZERO);
 }
 
-/// Daemons are killed with records that are not written yet, their files are rotated every few records, and some keep
-/// no rotated file: what reached a file is complete all the same.
+/// Daemons are killed with records that are not written yet, their files are rotated every few
+/// records, and some keep no rotated file: what reached a file is complete all the same.
 #[test]
 fn calls_in_the_journal_end_once_whoever_is_killed() {
     if let Some(seed) = number("SEED") {

@@ -1,5 +1,5 @@
-//! Some daemons' engines and one simulated Asterisk in one process, on a clock of their own: everything that happens
-//! follows from one number, the seed.
+//! Some daemons' engines and one simulated Asterisk in one process, on a clock of their own:
+//! everything that happens follows from one number, the seed.
 
 mod daemon;
 mod effects;
@@ -84,7 +84,8 @@ pub struct World {
     had_lock: HashSet<CallId>,
     /// Which daemon asked for each call.
     made_by: HashMap<CallId, usize>,
-    /// Whether calls are made with `/n`, so that Asterisk does not optimise their Local channels away.
+    /// Whether calls are made with `/n`, so that Asterisk does not optimise their Local channels
+    /// away.
     keeps_local: bool,
     said_ok: Vec<CallId>,
     writes_journals: bool,
@@ -225,8 +226,15 @@ impl World {
 
     /// Somebody redirects a participant, or a callee's own leg, out of its call.
     fn redirect(&mut self) {
-        let is_redirected = |channel: &&Channel| channel.state == ChannelState::Up && !channel.name.ends_with(";2");
-        let up: Vec<_> = self.asterisk.pbx().channels().filter(is_redirected).map(|up| up.uniqueid.clone()).collect();
+        let is_redirected =
+            |channel: &&Channel| channel.state == ChannelState::Up && !channel.name.ends_with(";2");
+        let up: Vec<_> = self
+            .asterisk
+            .pbx()
+            .channels()
+            .filter(is_redirected)
+            .map(|up| up.uniqueid.clone())
+            .collect();
         if let Some(channel) = self.rng.choice(&up) {
             self.tally.redirects += 1;
             self.tell(|| format!("{channel} is redirected"));
@@ -252,7 +260,9 @@ impl World {
         self.carry_all();
         let deadlines = self.daemons.iter().filter_map(|daemon| daemon.engine.deadline());
         let next = deadlines.chain(self.asterisk.deadline()).min();
-        let next = next.map_or(Duration::from_millis(50), |at| at.saturating_duration_since(self.now().instant));
+        let next = next.map_or(Duration::from_millis(50), |at| {
+            at.saturating_duration_since(self.now().instant)
+        });
         let least = Duration::from_micros(self.rng.u64(..2000));
         self.time += next.clamp(least, MAX_STEP);
         self.read_the_unread();

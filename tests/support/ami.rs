@@ -1,5 +1,5 @@
-//! An Asterisk that does as the test says: it greets, takes any login, lists no channels, and keeps what it was
-//! asked. What it does with an Originate is the test's choice.
+//! An Asterisk that does as the test says: it greets, takes any login, lists no channels, and keeps
+//! what it was asked. What it does with an Originate is the test's choice.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -71,7 +71,10 @@ impl FakeAsterisk {
     /// One that accepts all calls, and a daemon for it with these settings.
     pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
         let asterisk = Self::start(OnOriginate::Accept);
-        let daemon = Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+        let daemon = Daemon::start(
+            &Ami { address: &asterisk.address.to_string(), secret: "secret" },
+            settings,
+        );
         (asterisk, daemon)
     }
 
@@ -93,7 +96,11 @@ impl FakeAsterisk {
                 let shared = accepting.clone();
                 // As Asterisk does: an event is not to wait for the next one.
                 stream.set_nodelay(true).expect("no delay");
-                shared.connections.lock().expect("a lock").push(stream.try_clone().expect("a clone"));
+                shared
+                    .connections
+                    .lock()
+                    .expect("a lock")
+                    .push(stream.try_clone().expect("a clone"));
                 thread::spawn(move || converse(stream, &shared));
             }
         });
@@ -127,7 +134,8 @@ impl FakeAsterisk {
     /// The actions of this name so far, without the call to nowhere.
     pub fn actions(&self, name: &str) -> Vec<Action> {
         let actions = self.shared.actions.lock().expect("a lock");
-        let is_meant = |action: &&Action| action.get("Action") == Some(name) && !is_call_to_nowhere(action);
+        let is_meant =
+            |action: &&Action| action.get("Action") == Some(name) && !is_call_to_nowhere(action);
         actions.iter().filter(is_meant).cloned().collect()
     }
 
@@ -145,7 +153,9 @@ impl FakeAsterisk {
     /// Hangs a call up, before it was answered.
     pub fn hang_up(&self, call: &str) {
         let cause = [("Cause", "17"), ("Cause-txt", "User busy")];
-        self.send(&[&[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call)], &cause[..]].concat());
+        self.send(
+            &[&[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call)], &cause[..]].concat(),
+        );
     }
 
     /// Cuts all connections.
@@ -163,7 +173,8 @@ impl Shared {
 }
 
 fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let lines: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
 }
 
@@ -208,21 +219,31 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     if manner == Manner::Distrustful && name == Some("Login") {
         return reply("Error", &[("Message", "Authentication failed")]);
     }
-    if manner == Manner::Strict && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping")) {
+    if manner == Manner::Strict && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
+    {
         return reply("Error", &[("Message", "Permission denied")]);
     }
     match name {
         Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
         Some("Login") => {
             reply("Success", &[("Message", "Authentication accepted")]);
-            write_frame(stream, &[("Event", "FullyBooted"), ("Privilege", "system,all"), ("Status", "Fully Booted")]);
+            write_frame(
+                stream,
+                &[
+                    ("Event", "FullyBooted"),
+                    ("Privilege", "system,all"),
+                    ("Status", "Fully Booted"),
+                ],
+            );
         }
         Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);
             for frame in shared.list.lock().expect("a lock").iter() {
-                let _ =
-                    stream.write_all(format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n").as_bytes());
+                let _ = stream.write_all(
+                    format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n")
+                        .as_bytes(),
+                );
             }
             write_frame(stream, &[("Event", "CoreShowChannelsComplete"), ("ActionID", id)]);
         }
@@ -241,7 +262,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
         Some("Originate") if is_call_to_nowhere(action) => {
             reply("Success", &[("Message", "Originate successfully queued")]);
             let call = action.get("ChannelId").unwrap_or_default();
-            write_frame(stream, &[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call), ("Cause", "0")]);
+            write_frame(
+                stream,
+                &[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call), ("Cause", "0")],
+            );
         }
         Some("Originate") => {
             let what = *shared.on_originate.lock().expect("a lock");
@@ -253,7 +277,8 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
             let call = action.get("ChannelId").unwrap_or_default();
             let lock = action.get("OtherChannelId").unwrap_or_default();
             let channel = |event: &str, id: &str, more: &[(&str, &str)]| {
-                let headers = [&[("Event", event), ("Uniqueid", id), ("Linkedid", call)], more].concat();
+                let headers =
+                    [&[("Event", event), ("Uniqueid", id), ("Linkedid", call)], more].concat();
                 write_frame(&mut stream.try_clone().expect("a clone"), &headers);
             };
             if matches!(what, OnOriginate::Accept | OnOriginate::LockedOut) {
@@ -263,7 +288,11 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
                 OnOriginate::Accept => channel("Newchannel", lock, &[]),
                 OnOriginate::LockedOut => {
                     channel("Hangup", call, &[("Cause", "0"), ("Cause-txt", "Unknown")]);
-                    let outcome = [("Event", "OriginateResponse"), ("ActionID", call), ("Response", "Failure")];
+                    let outcome = [
+                        ("Event", "OriginateResponse"),
+                        ("ActionID", call),
+                        ("Response", "Failure"),
+                    ];
                     write_frame(stream, &[&outcome[..], &[("Reason", "0")]].concat());
                 }
                 _ => {}

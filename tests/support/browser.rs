@@ -1,4 +1,5 @@
-//! A headless Chromium, driven by ChromeDriver over the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>).
+//! A headless Chromium, driven by ChromeDriver over the WebDriver protocol
+//! (<https://www.w3.org/TR/webdriver2/>).
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -46,9 +47,15 @@ impl Browser {
         let mut args: Vec<_> = ARGS.iter().map(|arg| (*arg).to_owned()).collect();
         args.push(format!("--user-data-dir={}", profile.path().display()));
         let options = json!({ "args": args });
-        let capabilities = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
-        let mut browser = Self { driver, connection, session: String::new(), process: None, _profile: profile };
-        let opened = browser.ask("POST", "/session", &json!({ "capabilities": { "alwaysMatch": capabilities } }));
+        let capabilities =
+            json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+        let mut browser =
+            Self { driver, connection, session: String::new(), process: None, _profile: profile };
+        let opened = browser.ask(
+            "POST",
+            "/session",
+            &json!({ "capabilities": { "alwaysMatch": capabilities } }),
+        );
         let opened = opened.expect("a browser");
         browser.session = format!("/session/{}", opened["sessionId"].as_str().expect("an id"));
         browser.process = opened["capabilities"]["goog:processID"].as_u64();
@@ -61,11 +68,17 @@ impl Browser {
         let body = if method == "POST" { body.to_string() } else { String::new() };
         let path = format!("{}{path}", self.session);
         let mut connection = self.connection.lock().expect("a lock");
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        );
         connection.send(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes());
         let reply = connection.reply();
         let value = reply.json()["value"].take();
-        if reply.status == 200 { Ok(value) } else { Err(value["message"].as_str().unwrap_or_default().to_owned()) }
+        if reply.status == 200 {
+            Ok(value)
+        } else {
+            Err(value["message"].as_str().unwrap_or_default().to_owned())
+        }
     }
 
     fn must(&self, method: &str, path: &str, body: &Value) -> Value {
@@ -111,13 +124,16 @@ impl Browser {
 
     /// The texts that are seen of all elements of this selector.
     pub fn texts(&self, selector: &str) -> Vec<String> {
-        let script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())";
+        let script =
+            "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())";
         serde_json::from_value(self.run(script, json!([selector]))).expect("texts")
     }
 
     /// How many elements of this selector there are.
     pub fn count(&self, selector: &str) -> u64 {
-        self.run("return document.querySelectorAll(arguments[0]).length", json!([selector])).as_u64().expect("a count")
+        self.run("return document.querySelectorAll(arguments[0]).length", json!([selector]))
+            .as_u64()
+            .expect("a count")
     }
 
     /// Whether there is such an element, and it takes up space.
@@ -128,7 +144,9 @@ impl Browser {
 
     /// Waits until it is seen.
     pub fn wait_sees(&self, selector: &str) {
-        eventually(&format!("{selector} is seen: {}", self.body()), || self.sees(selector).then_some(()));
+        eventually(&format!("{selector} is seen: {}", self.body()), || {
+            self.sees(selector).then_some(())
+        });
     }
 
     /// Waits until the text of an element holds this.
@@ -160,18 +178,26 @@ impl Browser {
         });
     }
 
-    /// Presses a key, wherever the focus is. Named ones are in the protocol's table, as `\u{E00C}` for Escape.
+    /// Presses a key, wherever the focus is. Named ones are in the protocol's table, as `\u{E00C}`
+    /// for Escape.
     pub fn press(&self, key: &str) {
-        let actions = json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
-        self.must("POST", "/actions", &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }));
+        let actions =
+            json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
+        self.must(
+            "POST",
+            "/actions",
+            &json!({ "actions": [{ "type": "key", "id": "keys", "actions": actions }] }),
+        );
     }
 
     fn find(&self, selector: &str) -> Result<String, String> {
-        let found = self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }))?;
+        let found =
+            self.ask("POST", "/element", &json!({ "using": "css selector", "value": selector }))?;
         Ok(found[ELEMENT].as_str().expect("an element").to_owned())
     }
 
-    /// What the page has written to the console since this was asked last: errors, and what its policy forbids.
+    /// What the page has written to the console since this was asked last: errors, and what its
+    /// policy forbids.
     pub fn complaints(&self) -> Vec<String> {
         let lines = self.must("POST", "/se/log", &json!({ "type": "browser" }));
         let lines = lines.as_array().expect("lines").iter();
@@ -188,12 +214,18 @@ fn start_driver() -> Option<(Child, u16)> {
         .stderr(Stdio::null())
         .spawn()
         .expect("chromedriver starts: make setup-tests installs it");
-    let mut lines = BufReader::new(driver.stdout.take().expect("stdout")).lines().map_while(Result::ok);
+    let mut lines =
+        BufReader::new(driver.stdout.take().expect("stdout")).lines().map_while(Result::ok);
     let Some(line) = lines.find(|line| line.contains("started successfully on port")) else {
         let _ = driver.wait();
         return None;
     };
-    let port = line.trim_end_matches('.').rsplit(' ').next().and_then(|port| port.parse().ok()).expect("a port");
+    let port = line
+        .trim_end_matches('.')
+        .rsplit(' ')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .expect("a port");
     Some((driver, port))
 }
 

@@ -47,7 +47,10 @@ impl Watcher {
     /// One who looks at the file that stdout goes to.
     pub fn of_file(path: &Path) -> Self {
         let file = std::fs::File::create(path).expect("a file");
-        Self { stdout: file.into(), child: Self::spawn(Command::new("tail").args(["-n", "+1", "-f"]).arg(path)) }
+        Self {
+            stdout: file.into(),
+            child: Self::spawn(Command::new("tail").args(["-n", "+1", "-f"]).arg(path)),
+        }
     }
 
     fn spawn(command: &mut Command) -> Child {
@@ -62,7 +65,8 @@ pub struct Ami<'a> {
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it can make calls. `more` is further configuration, per section.
+    /// Starts a daemon and waits until it can make calls. `more` is further configuration, per
+    /// section.
     pub fn start(ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let daemon = Self::start_unready(ami, more);
         daemon.wait_ready();
@@ -79,8 +83,8 @@ impl Daemon {
         Self::launch(Arc::new(folder), Self::config(ami, more), &[], None)
     }
 
-    /// Starts a daemon with a configuration of its own in this folder, and waits until it can make calls. Its key has to
-    /// be [`KEY`].
+    /// Starts a daemon with a configuration of its own in this folder, and waits until it can make
+    /// calls. Its key has to be [`KEY`].
     pub fn start_as_configured(folder: TempDir, config: String) -> Self {
         let daemon = Self::launch(Arc::new(folder), config, &[], None);
         daemon.wait_ready();
@@ -101,16 +105,25 @@ impl Daemon {
     }
 
     /// Both.
-    pub fn start_watched_under(command: &[&str], watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
+    pub fn start_watched_under(
+        command: &[&str],
+        watcher: Watcher,
+        ami: &Ami<'_>,
+        more: &[(&str, &str)],
+    ) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), command, Some(watcher));
+        let daemon =
+            Self::launch(Arc::new(folder), Self::config(ami, more), command, Some(watcher));
         daemon.wait_ready();
         daemon
     }
 
     fn config(ami: &Ami<'_>, more: &[(&str, &str)]) -> String {
         let section = |name: &str| {
-            more.iter().filter(|(section, _)| *section == name).map(|(_, text)| format!("{text}\n")).collect::<String>()
+            more.iter()
+                .filter(|(section, _)| *section == name)
+                .map(|(_, text)| format!("{text}\n"))
+                .collect::<String>()
         };
         let limits = section("limits");
         let limits = if limits.is_empty() { limits } else { format!("[limits]\n{limits}") };
@@ -133,12 +146,18 @@ impl Daemon {
         )
     }
 
-    fn launch(folder: Arc<TempDir>, config: String, under: &[&str], watcher: Option<Watcher>) -> Self {
+    fn launch(
+        folder: Arc<TempDir>,
+        config: String,
+        under: &[&str],
+        watcher: Option<Watcher>,
+    ) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
-        // The limit that stands for a full disk is an error then, as that is, and not a signal. The process is
-        // the same: env becomes the daemon.
-        let serve = ["env", "--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"];
+        // The limit that stands for a full disk is an error then, as that is, and not a signal. The
+        // process is the same: env becomes the daemon.
+        let serve =
+            ["env", "--ignore-signal=XFSZ", env!("CARGO_BIN_EXE_originatord"), "serve", "--config"];
         let command: Vec<_> = under.iter().chain(&serve).collect();
         let (stdout, mut watcher) =
             watcher.map_or((Stdio::piped(), None), |watcher| (watcher.stdout, Some(watcher.child)));
@@ -200,7 +219,13 @@ impl Daemon {
 
     /// `POST /api/conf` with this body.
     pub fn post(&self, body: &[u8]) -> Reply {
-        http::request(self.address, "POST", "/api/conf", &[("Content-Type", "application/json")], body)
+        http::request(
+            self.address,
+            "POST",
+            "/api/conf",
+            &[("Content-Type", "application/json")],
+            body,
+        )
     }
 
     /// Asks for a call, as a bot does.
@@ -215,7 +240,10 @@ impl Daemon {
         });
         let headers = [("Content-Type", "application/json")];
         let body = body.to_string();
-        http::send(self.address, &http::bytes_of(self.address, "POST", "/api/conf", &headers, body.as_bytes()))
+        http::send(
+            self.address,
+            &http::bytes_of(self.address, "POST", "/api/conf", &headers, body.as_bytes()),
+        )
     }
 
     /// Asks for a call that has to be accepted; returns its id.
@@ -243,12 +271,16 @@ impl Daemon {
         http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")
     }
 
-    /// The records on stdout so far, as they are elsewhere: without the level that a line of the log has.
+    /// The records on stdout so far, as they are elsewhere: without the level that a line of the
+    /// log has.
     pub fn records(&self) -> Vec<Value> {
         let lines = self.lines.lock().expect("a lock");
         let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let mut records: Vec<_> = parsed.filter(|line| line.get("event").is_some()).collect();
-        records.iter_mut().filter_map(Value::as_object_mut).for_each(|record| drop(record.shift_remove("level")));
+        records
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(|record| drop(record.shift_remove("level")));
         records
     }
 
@@ -267,13 +299,17 @@ impl Daemon {
     /// Waits for a record of this call.
     pub fn wait_for(&self, call: &str, event: &str) -> Value {
         eventually(&format!("{event} of {call}; so far: {:?}", self.events(call)), || {
-            self.records().into_iter().find(|record| record["call_id"] == call && record["event"] == event)
+            self.records()
+                .into_iter()
+                .find(|record| record["call_id"] == call && record["event"] == event)
         })
     }
 
     /// Waits for a record of this kind.
     pub fn wait_for_event(&self, event: &str) -> Value {
-        eventually(event, || self.records().into_iter().rev().find(|record| record["event"] == event))
+        eventually(event, || {
+            self.records().into_iter().rev().find(|record| record["event"] == event)
+        })
     }
 
     /// Sends a signal to the daemon.
@@ -296,7 +332,8 @@ impl Daemon {
 
 /// Sends a signal to a child.
 pub fn signal(child: &Child, signal: &str) {
-    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    let sent =
+        Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());
 }
 

@@ -52,16 +52,20 @@ impl EventStream {
 
     /// Opens the stream with these headers and no key but what is in them.
     pub fn with(address: SocketAddr, headers: &[(&str, &str)]) -> Self {
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let mut stream = http::connect(address);
-        stream.write_all(format!("GET /api/events HTTP/1.0\r\n{lines}\r\n").as_bytes()).expect("sends");
+        stream
+            .write_all(format!("GET /api/events HTTP/1.0\r\n{lines}\r\n").as_bytes())
+            .expect("sends");
         Self::over(stream)
     }
 
     /// Reads what comes over this connection from now on.
     pub fn over(stream: std::net::TcpStream) -> Self {
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-        let head = lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+        let head =
+            lines.by_ref().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
         assert!(head.starts_with("HTTP/1.0 200"), "{head}");
         let (events, ended) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (seen, is_over) = (events.clone(), ended.clone());

@@ -27,10 +27,15 @@ impl Reply {
 
     fn parse(raw: &[u8]) -> Self {
         let text = String::from_utf8_lossy(raw);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no reply: {text:?}"));
+        let (head, body) =
+            text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no reply: {text:?}"));
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
-        let split = |line: &str| line.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned()));
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+            .expect("a status line");
+        let split =
+            |line: &str| line.split_once(':').map(|(n, v)| (n.to_owned(), v.trim().to_owned()));
         Self { status, headers: lines.filter_map(split).collect(), body: body.to_owned() }
     }
 }
@@ -77,12 +82,24 @@ impl Sent {
 }
 
 /// A request with these headers and this body, and its reply.
-pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Reply {
     exchange(address, &bytes_of(address, method, path, headers, body))
 }
 
 /// The bytes of a request with these headers and this body.
-pub fn bytes_of(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+pub fn bytes_of(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Vec<u8> {
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -96,7 +113,9 @@ pub fn bytes_of(address: SocketAddr, method: &str, path: &str, headers: &[(&str,
 
 /// A bot's request for a call, to be sent on a connection that is kept alive.
 pub fn post(number: &str) -> Vec<u8> {
-    let body = json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" }).to_string();
+    let body =
+        json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" })
+            .to_string();
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
@@ -120,7 +139,9 @@ impl KeptAlive {
             let count = self.0.read_until(b'\n', &mut raw).expect("a reply");
             assert!(count > 0, "closed instead of a reply: {:?}", String::from_utf8_lossy(&raw));
         }
-        let length = Reply::parse(&raw).header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        let length = Reply::parse(&raw)
+            .header("content-length")
+            .map_or(0, |length| length.parse().expect("a length"));
         let head = raw.len();
         raw.resize(head + length, 0);
         self.0.read_exact(&mut raw[head..]).expect("a body");
@@ -156,7 +177,9 @@ impl KeptAlive {
         let mut rest = Vec::new();
         // A connection that is closed while we send is reset.
         match self.0.read_to_end(&mut rest) {
-            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("not closed: {error}"),
+            Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
+                panic!("not closed: {error}")
+            }
             _ => String::from_utf8_lossy(&rest).into_owned(),
         }
     }

@@ -31,13 +31,15 @@ impl Log {
     #[track_caller]
     pub fn end(&self, call: &str) -> &Value {
         let of_call: Vec<_> = self.0.iter().filter(|record| record["call_id"] == call).collect();
-        let ends: Vec<_> = of_call.iter().filter(|record| record["event"] == "call.ended").collect();
+        let ends: Vec<_> =
+            of_call.iter().filter(|record| record["event"] == "call.ended").collect();
         assert_eq!(ends.len(), 1, "{of_call:?}");
         ends[0]
     }
 
-    /// What holds for the log of any night, once all calls are over: numbered without a hole that no `gap` tells of; for
-    /// each call that was asked for, one refusal or one end, and nothing after it; an end for each that was accepted.
+    /// What holds for the log of any night, once all calls are over: numbered without a hole that
+    /// no `gap` tells of; for each call that was asked for, one refusal or one end, and nothing
+    /// after it; an end for each that was accepted.
     #[track_caller]
     pub fn assert_whole(&self) {
         let mut next = 1;
@@ -54,11 +56,17 @@ impl Log {
             assert!(!settled.contains(call), "it was over before: {record}");
             match name {
                 "call.refused" => {
-                    assert!(open.remove(&(call, false)), "it was accepted, or never asked for: {record}");
+                    assert!(
+                        open.remove(&(call, false)),
+                        "it was accepted, or never asked for: {record}"
+                    );
                     settled.insert(call);
                 }
                 "call.ended" => {
-                    assert!(open.remove(&(call, true)) || open.remove(&(call, false)), "what has ended? {record}");
+                    assert!(
+                        open.remove(&(call, true)) || open.remove(&(call, false)),
+                        "what has ended? {record}"
+                    );
                     settled.insert(call);
                 }
                 "call.requested" => _ = open.insert((call, false)),
@@ -72,7 +80,8 @@ impl Log {
     }
 }
 
-/// Whether this is the end of a call that nobody saw, and the time span it names holds some of the real one.
+/// Whether this is the end of a call that nobody saw, and the time span it names holds some of the
+/// real one.
 pub fn is_unknown_within(end: &Value, (from, to): (SystemTime, SystemTime)) -> bool {
     let time = |name: &str| end[name].as_str().and_then(|text| humantime::parse_rfc3339(text).ok());
     // Times in the log are cut off at milliseconds.

@@ -1,5 +1,5 @@
-//! What the tests have in common: a daemon as a process, an HTTP client that can misbehave, an Asterisk that
-//! can be told what to say, and a real one.
+//! What the tests have in common: a daemon as a process, an HTTP client that can misbehave, an
+//! Asterisk that can be told what to say, and a real one.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::disallowed_methods, reason = "tests have threads of their own to wait on")]
@@ -22,8 +22,8 @@ pub mod tls;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// How long anything may take at most before a test says that it does not happen. Generous: it is only waited
-/// for when something is broken.
+/// How long anything may take at most before a test says that it does not happen. Generous: it is
+/// only waited for when something is broken.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Waits until `look` finds something.
@@ -31,13 +31,16 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     eventually_ok(what, || look().ok_or(""))
 }
 
-/// Waits until `look` succeeds. A failing test prints the last error, which is what was there instead.
+/// Waits until `look` succeeds. A failing test prints the last error, which is what was there
+/// instead.
 pub fn eventually_ok<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
         match look() {
             Ok(found) => return found,
-            Err(instead) => assert!(Instant::now() < give_up, "this does not happen: {what} {instead}"),
+            Err(instead) => {
+                assert!(Instant::now() < give_up, "this does not happen: {what} {instead}")
+            }
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -53,8 +56,8 @@ pub fn rounds(by_default: u64) -> u64 {
     std::env::var("ROUNDS").map_or(by_default, |text| text.parse().expect("ROUNDS is a number"))
 }
 
-/// Notes down, for whoever reads the output, how long something took that may take longer on a slower machine.
-/// `tests/chaos/run` makes a table of it.
+/// Notes down, for whoever reads the output, how long something took that may take longer on a
+/// slower machine. `tests/chaos/run` makes a table of it.
 pub fn measured(what: &str, time: Duration) {
     println!("measured {} ms | {what}", time.as_millis());
 }

@@ -1,4 +1,5 @@
-//! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by its tests.
+//! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by
+//! its tests.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -28,9 +29,12 @@ impl Pbx {
         let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let name = format!("test-{}-{count}", std::process::id());
         let parent = std::process::id().to_string();
-        let output = pbx(&[&["up", "--name", &name, "--wait", "0", "--parent", &parent], args].concat());
-        let settings =
-            output.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let output =
+            pbx(&[&["up", "--name", &name, "--wait", "0", "--parent", &parent], args].concat());
+        let settings = output
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
         Self { name, settings: settings.collect() }
     }
 
@@ -64,7 +68,8 @@ impl Pbx {
         pbx(&["rx", &self.name, command])
     }
 
-    /// Replaces text in one of Asterisk's configuration files, and returns what the file held before.
+    /// Replaces text in one of Asterisk's configuration files, and returns what the file held
+    /// before.
     pub fn replace_in(&self, file: &str, from: &str, to: &str) -> String {
         let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
         assert!(before.contains(from), "{file} has no {from}");
@@ -78,12 +83,17 @@ impl Pbx {
     }
 
     fn path_of(&self, file: &str) -> PathBuf {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(".run").join(&self.name).join("etc").join(file)
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join(".run")
+            .join(&self.name)
+            .join("etc")
+            .join(file)
     }
 
     /// Adds these lines to one of Asterisk's configuration files.
     pub fn add_to(&self, file: &str, text: &str) {
-        let mut file = OpenOptions::new().append(true).open(self.path_of(file)).expect("a configuration file");
+        let mut file =
+            OpenOptions::new().append(true).open(self.path_of(file)).expect("a configuration file");
         writeln!(file, "\n{text}").expect("writes");
     }
 
@@ -110,7 +120,9 @@ impl Pbx {
     /// How many calls to each of these numbers Asterisk has: a call has one half that dials.
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let channels = self.channels();
-        let is_half = |line: &&str, number: &str| line.starts_with(&format!("Local/{number}@")) && line.contains(";2!");
+        let is_half = |line: &&str, number: &str| {
+            line.starts_with(&format!("Local/{number}@")) && line.contains(";2!")
+        };
         let count = |number: &String| channels.lines().filter(|line| is_half(line, number)).count();
         numbers.iter().map(|number| (number.clone(), count(number))).collect()
     }
@@ -123,7 +135,10 @@ impl Pbx {
     /// Has Asterisk end the call to this number, and waits until it has.
     pub fn end_call_to(&self, number: &str) {
         let (half, channels) = (format!("Local/{number}@"), self.channels());
-        let channel = channels.lines().find(|line| line.starts_with(&half)).and_then(|line| line.split('!').next());
+        let channel = channels
+            .lines()
+            .find(|line| line.starts_with(&half))
+            .and_then(|line| line.split('!').next());
         self.rx(&format!("channel request hangup {}", channel.expect("a channel")));
         eventually("the call is over", || (!self.channels().contains(&half)).then_some(()));
     }
@@ -137,6 +152,10 @@ impl Pbx {
 fn pbx(args: &[&str]) -> String {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("asterisk/pbx");
     let output = Command::new(script).args(args).output().expect("asterisk/pbx runs");
-    assert!(output.status.success(), "asterisk/pbx {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "asterisk/pbx {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

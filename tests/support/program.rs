@@ -53,7 +53,9 @@ impl Program {
 
     /// Waits for so many lines on stdout.
     pub fn wait_for_lines(&self, count: usize) -> Vec<String> {
-        eventually(&format!("{count} lines"), || Some(self.stdout()).filter(|lines| lines.len() >= count))
+        eventually(&format!("{count} lines"), || {
+            Some(self.stdout()).filter(|lines| lines.len() >= count)
+        })
     }
 
     /// Waits for the end.

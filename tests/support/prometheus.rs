@@ -1,4 +1,5 @@
-//! A real Prometheus, which scrapes the daemon each second into a folder of its own; and `promtool`.
+//! A real Prometheus, which scrapes the daemon each second into a folder of its own; and
+//! `promtool`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -51,7 +52,8 @@ impl Prometheus {
     /// What it finds for an expression: none while it knows of nothing.
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let query: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let reply = http::request(self.address, "GET", &format!("/api/v1/query?query={query}"), &[], b"");
+        let reply =
+            http::request(self.address, "GET", &format!("/api/v1/query?query={query}"), &[], b"");
         // It starts up still.
         if reply.status == 503 {
             return Vec::new();

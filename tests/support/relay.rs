@@ -1,5 +1,5 @@
-//! A TCP relay that can be cut, or hold back what it is given: the link is taken away from both ends at once, or goes
-//! silent while both ends believe that it is there.
+//! A TCP relay that can be cut, or hold back what it is given: the link is taken away from both
+//! ends at once, or goes silent while both ends believe that it is there.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -72,7 +72,8 @@ impl Relay {
         self.shared.whole.store(true, Ordering::SeqCst);
     }
 
-    /// Holds everything back, both ways: a network that drops packets. Connections are neither cut nor made.
+    /// Holds everything back, both ways: a network that drops packets. Connections are neither cut
+    /// nor made.
     pub fn hold(&self) {
         self.shared.there.close();
         self.shared.back.close();

@@ -31,7 +31,8 @@ pub fn address_space(pid: u32) -> u64 {
 
 fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of this name");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of this name");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 

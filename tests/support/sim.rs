@@ -27,7 +27,16 @@ impl Simulator {
         let file = folder.path().join("scenario.toml");
         std::fs::write(&file, scenario).expect("the scenario is written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_originatord"))
-            .args(["simulate", "--listen", "127.0.0.1:0", "--secret", SECRET, "--asterisk", version, "--scenario"])
+            .args([
+                "simulate",
+                "--listen",
+                "127.0.0.1:0",
+                "--secret",
+                SECRET,
+                "--asterisk",
+                version,
+                "--scenario",
+            ])
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -54,7 +63,9 @@ impl Simulator {
     pub fn ask(&self, action: &str, until: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let login = format!("Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n");
+        let login = format!(
+            "Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n"
+        );
         stream.write_all(format!("{login}{action}\r\n\r\n").as_bytes()).expect("writes");
         let (mut answer, mut buffer) = (String::new(), [0; 4096]);
         while !answer.contains(until) {
@@ -70,15 +81,19 @@ impl Simulator {
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let listed = self.ask("Action: CoreShowChannels", "Event: CoreShowChannelsComplete");
         assert!(listed.contains("CoreShowChannelsComplete"), "{listed}");
-        let is_half =
-            |line: &&str, number: &str| line.starts_with(&format!("Channel: Local/{number}@")) && line.ends_with(";2");
+        let is_half = |line: &&str, number: &str| {
+            line.starts_with(&format!("Channel: Local/{number}@")) && line.ends_with(";2")
+        };
         let count = |number: &String| listed.lines().filter(|line| is_half(line, number)).count();
         numbers.iter().map(|number| (number.clone(), count(number))).collect()
     }
 
     /// Sends a signal, and waits for the end; returns the exit code.
     pub fn end_by(mut self, signal: &str) -> Option<i32> {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill runs");
+        let sent = Command::new("kill")
+            .args([signal, &self.child.id().to_string()])
+            .status()
+            .expect("kill runs");
         assert!(sent.success());
         super::eventually("the simulator ends", || self.child.try_wait().expect("a child")).code()
     }

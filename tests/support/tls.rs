@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -27,7 +29,11 @@ impl Ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         let certificate = params.self_signed(&key).expect("a certificate");
-        Self { certificate, issuer: Issuer::new(params, key), folder: TempDir::new().expect("a folder") }
+        Self {
+            certificate,
+            issuer: Issuer::new(params, key),
+            folder: TempDir::new().expect("a folder"),
+        }
     }
 
     /// A file of its certificate.
@@ -55,7 +61,11 @@ impl Ca {
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
         let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
         let config = ServerConfig::builder().with_no_client_auth();
-        Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).expect("a certificate of this key"))
+        Arc::new(
+            config
+                .with_single_cert(vec![certificate.der().clone()], key)
+                .expect("a certificate of this key"),
+        )
     }
 }
 
@@ -67,8 +77,11 @@ pub struct TlsRelay {
 
 impl TlsRelay {
     pub fn start(server: Arc<ServerConfig>, to: SocketAddr) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("starts");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("starts");
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
         runtime.spawn(async move {

@@ -1,5 +1,5 @@
-//! `peers NAME FILE`: each time a line is read from stdin, what is in the file goes through the parser of that name,
-//! and the CPU time that it took is said in seconds.
+//! `peers NAME FILE`: each time a line is read from stdin, what is in the file goes through the
+//! parser of that name, and the CPU time that it took is said in seconds.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -55,9 +55,13 @@ fn asterisk_ami(transcript: &[u8]) -> Duration {
     std::thread::scope(|threads| {
         threads.spawn(|| {
             let (mut stream, _) = listener.accept().expect("a connection");
-            stream.write_all(BANNER).and_then(|()| stream.write_all(transcript)).expect("it is read");
+            stream
+                .write_all(BANNER)
+                .and_then(|()| stream.write_all(transcript))
+                .expect("it is read");
         });
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(listen(address))
     })
 }

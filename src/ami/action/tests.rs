@@ -32,7 +32,10 @@ fn no_value_can_end_its_line_or_outgrow_it() {
     for bad in ["x\r\nAction: Logoff", "x\n", "\r", "\0", &"x".repeat(MAX_LINE)] {
         let mut out = BytesMut::from(&b"before"[..]);
         let action = Action::Hangup { channel: bad.to_owned() };
-        assert_eq!(action.encode(&ActionId::Counted(1), &mut out), Err(Unsendable { name: "Channel" }));
+        assert_eq!(
+            action.encode(&ActionId::Counted(1), &mut out),
+            Err(Unsendable { name: "Channel" })
+        );
         assert_eq!(&out[..], b"before");
     }
     let fits = "x".repeat(MAX_LINE - "Channel: \r\n".len());

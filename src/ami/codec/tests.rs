@@ -13,7 +13,8 @@ fn decode_in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Recei
     received
 }
 
-const TRANSCRIPT: &[u8] = b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\nActionID: 1\r\n\r\n\
+const TRANSCRIPT: &[u8] =
+    b"Asterisk Call Manager/11.0.0\r\nResponse: Success\r\nActionID: 1\r\n\r\n\
     Event: Bare\nA: b\n\n\r\n\nEvent: Hangup\r\nCause: 16\r\n\r\n";
 
 #[test]
@@ -56,7 +57,9 @@ fn an_endless_frame_takes_no_memory() {
 
 #[test]
 fn who_does_not_greet_as_asterisk_is_not_read_on() {
-    for peer in ["SSH-2.0-OpenSSH_9.2\r\n", "H", "Asterisk Call Managed", "HTTP/1.1 400 Bad Request\r\n"] {
+    for peer in
+        ["SSH-2.0-OpenSSH_9.2\r\n", "H", "Asterisk Call Managed", "HTTP/1.1 400 Bad Request\r\n"]
+    {
         assert!(Codec::default().decode(&mut BytesMut::from(peer)).is_err(), "{peer}");
     }
     let mut endless = BytesMut::from(&b"Asterisk Call Manager/"[..]);

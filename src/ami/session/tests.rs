@@ -36,8 +36,12 @@ fn logged_in() -> (Session<u32>, Instant) {
 fn md5_login() {
     let (mut session, now) = session(Auth::Md5);
     session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
-    assert!(sent(&mut session).starts_with("Action: Challenge\r\nActionID: 1\r\nAuthType: MD5\r\n"));
-    session.receive(now, frame("Response: Success\r\nActionID: 1\r\nChallenge: 840415273")).expect("goes on");
+    assert!(
+        sent(&mut session).starts_with("Action: Challenge\r\nActionID: 1\r\nAuthType: MD5\r\n")
+    );
+    session
+        .receive(now, frame("Response: Success\r\nActionID: 1\r\nChallenge: 840415273"))
+        .expect("goes on");
     // echo -n 840415273s3cr3t | md5sum
     let login = sent(&mut session);
     assert!(login.contains("Key: cc5da49435fc4c44ff1252628d392068\r\n"), "{login}");
@@ -63,7 +67,9 @@ fn each_message_in_each_phase() {
     let in_phase = |phase: Phase| {
         let (mut session, now) = if phase == Phase::Up { logged_in() } else { session(Auth::Md5) };
         if matches!(phase, Phase::Challenged | Phase::LoggingIn) {
-            session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
+            session
+                .receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into()))
+                .expect("greets");
         }
         if phase == Phase::LoggingIn {
             let challenge = frame("Response: Success\r\nActionID: 1\r\nChallenge: 840415273");
@@ -79,7 +85,10 @@ fn each_message_in_each_phase() {
     // What comes of a success, an error, an answer to nobody, an event, and what was too long.
     let table = [
         (Phase::Greeting, ["nothing", "nothing", "nothing", "nothing", "nothing"]),
-        (Phase::Challenged, ["nothing, and sends a Login", "login refused: no", "nothing", "nothing", "nothing"]),
+        (
+            Phase::Challenged,
+            ["nothing, and sends a Login", "login refused: no", "nothing", "nothing", "nothing"],
+        ),
         (Phase::LoggingIn, ["logged in", "login refused: no", "nothing", "nothing", "nothing"]),
         (Phase::Up, ["answer", "answer", "nothing", "event", "nothing"]),
     ];
@@ -123,7 +132,11 @@ fn answers_find_what_asked_in_any_order() {
         let Ok(Heard::Answer(for_what, response)) = session.receive(now, answer) else { panic!() };
         assert_eq!((for_what, response.success, &response.message[..]), (purpose, false, "no"));
     }
-    for stray in ["Response: Success\r\nActionID: 2", "Response: Success", "Response: Success\r\nActionID: x"] {
+    for stray in [
+        "Response: Success\r\nActionID: 2",
+        "Response: Success",
+        "Response: Success\r\nActionID: x",
+    ] {
         assert_eq!(session.receive(now, frame(stray)), Ok(Heard::Nothing), "{stray}");
     }
     assert_eq!((session.pending(), session.deadlines.len()), (0, 0));
@@ -167,7 +180,9 @@ fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
     for (second, id) in (1..20).zip(2..) {
         let now = now + Duration::from_secs(second);
         session.send(now, &Action::Ping, 0).expect("sends");
-        session.receive(now, frame(&format!("Response: Success\r\nActionID: {id}"))).expect("is heard");
+        session
+            .receive(now, frame(&format!("Response: Success\r\nActionID: {id}")))
+            .expect("is heard");
         assert!(session.tick(now).is_ok());
     }
     for second in 20..60 {
@@ -206,7 +221,12 @@ fn refused_ping_counts_once_pings_have_worked() {
     for (second, id, answer, expected) in [
         (3, 2, "Error\r\nMessage: Permission denied", Heard::Pong(Duration::ZERO)),
         (6, 3, "Success\r\nPing: Pong", Heard::Pong(Duration::ZERO)),
-        (9, 4, "Error\r\nMessage: Permission denied", Heard::PingRefused("Permission denied".into())),
+        (
+            9,
+            4,
+            "Error\r\nMessage: Permission denied",
+            Heard::PingRefused("Permission denied".into()),
+        ),
     ] {
         let now = now + Duration::from_secs(second);
         assert_eq!(session.tick(now), Ok(vec![]));

@@ -26,7 +26,12 @@ fn gate(policy: Policy) -> Gate {
 }
 
 /// Asks for a call, and counts it if it is admitted.
-fn admit(gate: &mut Gate, now: Instant, latest: Instant, info: &CallInfo) -> Result<Instant, Refusal> {
+fn admit(
+    gate: &mut Gate,
+    now: Instant,
+    latest: Instant,
+    info: &CallInfo,
+) -> Result<Instant, Refusal> {
     let turn = gate.admit(now, latest, info, NOBODY)?;
     assert_eq!(gate.count(now, info), turn);
     Ok(turn)
@@ -56,17 +61,24 @@ fn a_burst_is_paced_and_what_would_wait_too_long_is_refused() {
     let (mut gate, now) = (gate(Policy { all, ..Policy::default() }), Instant::now());
     let latest = now + SECOND;
     for turn in 0..=10 {
-        assert_eq!(admit(&mut gate, now, latest, &info("7999", "bot")), Ok(now + turn * SECOND / 10));
+        assert_eq!(
+            admit(&mut gate, now, latest, &info("7999", "bot")),
+            Ok(now + turn * SECOND / 10)
+        );
     }
     let refused = limited(admit(&mut gate, now, latest, &info("7999", "bot")));
     assert_eq!(refused, ("calls_per_second", false, SECOND / 10));
     let later = now + SECOND / 2;
-    assert_eq!(admit(&mut gate, later, later + SECOND, &info("7999", "bot")), Ok(now + SECOND * 11 / 10));
+    assert_eq!(
+        admit(&mut gate, later, later + SECOND, &info("7999", "bot")),
+        Ok(now + SECOND * 11 / 10)
+    );
 }
 
 #[test]
 fn key_starts_no_more_calls_within_any_second() {
-    let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(5), ..Limits::default() })]);
+    let keys =
+        HashMap::from([("bot".into(), Limits { calls_per_second: Some(5), ..Limits::default() })]);
     let (mut gate, now) = (gate(Policy { keys, ..Policy::default() }), Instant::now());
     let bot = info("7999", "bot");
     for n in 0..5 {
@@ -95,11 +107,17 @@ fn number_is_called_no_more_often_within_any_minute() {
         assert_eq!(admit(&mut gate, at, at, &one), Ok(at));
     }
     let at = now + 20 * SECOND;
-    assert_eq!(limited(admit(&mut gate, at, at, &one)), ("attempts_per_number", false, 40 * SECOND));
+    assert_eq!(
+        limited(admit(&mut gate, at, at, &one)),
+        ("attempts_per_number", false, 40 * SECOND)
+    );
     assert_eq!(admit(&mut gate, at, at, &other), Ok(at));
     let at = now + MINUTE;
     assert_eq!(admit(&mut gate, at, at, &one), Ok(at));
-    assert_eq!(limited(admit(&mut gate, at, at, &one)), ("attempts_per_number", false, 10 * SECOND));
+    assert_eq!(
+        limited(admit(&mut gate, at, at, &one)),
+        ("attempts_per_number", false, 10 * SECOND)
+    );
     let much_later = at + MINUTE;
     assert_eq!(admit(&mut gate, much_later, much_later, &third), Ok(much_later));
     assert_eq!((gate.numbers.len(), gate.attempts.len()), (1, 1), "what is over takes no room");
@@ -117,23 +135,33 @@ fn limit_that_changes_counts_the_calls_so_far() {
     gate.set_policy(policy(Some(4)));
     assert_eq!(gate.admit(at, at, &call, NOBODY), Ok(at));
     gate.set_policy(policy(Some(1)));
-    assert_eq!(limited(gate.admit(at, at, &call, NOBODY)), ("attempts_per_number", false, MINUTE - SECOND));
+    assert_eq!(
+        limited(gate.admit(at, at, &call, NOBODY)),
+        ("attempts_per_number", false, MINUTE - SECOND)
+    );
     gate.set_policy(policy(None));
     assert_eq!(gate.admit(at, at, &call, NOBODY), Ok(at));
 }
 
 #[test]
 fn large_limit_takes_no_memory_in_advance() {
-    let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(100_000), ..Limits::default() })]);
+    let keys = HashMap::from([(
+        "bot".into(),
+        Limits { calls_per_second: Some(100_000), ..Limits::default() },
+    )]);
     let policy = Policy { keys, attempts_per_number: Some(10_000), ..Policy::default() };
     let (mut gate, now) = (gate(policy), Instant::now());
     admit(&mut gate, now, now, &info("7999", "bot")).unwrap();
-    assert!(gate.keys["bot"].capacity() <= 8 && gate.numbers.values().all(|window| window.capacity() <= 8));
+    assert!(
+        gate.keys["bot"].capacity() <= 8
+            && gate.numbers.values().all(|window| window.capacity() <= 8)
+    );
 }
 
 #[test]
 fn calls_of_the_run_before_count() {
-    let keys = HashMap::from([("bot".into(), Limits { calls_per_second: Some(1), ..Limits::default() })]);
+    let keys =
+        HashMap::from([("bot".into(), Limits { calls_per_second: Some(1), ..Limits::default() })]);
     let policy = Policy { keys, attempts_per_number: Some(2), ..Policy::default() };
     let (mut gate, now) = (gate(policy), Instant::now());
     let number = "7999".parse().unwrap();
@@ -144,8 +172,14 @@ fn calls_of_the_run_before_count() {
     gate.remember(now + 10 * SECOND, number.masked(), &"bot".into());
     let at = now + 10 * SECOND + 500 * MS;
     assert_eq!(limited(gate.admit(at, at, &info("7999", "bot"), NOBODY)).2, 49 * SECOND + 500 * MS);
-    assert_eq!(limited(gate.admit(at, at, &info("7998", "bot"), NOBODY)), ("calls_per_second", true, 500 * MS));
-    assert_eq!(gate.admit(now + MINUTE, now + MINUTE, &info("7999", "bot"), NOBODY), Ok(now + MINUTE));
+    assert_eq!(
+        limited(gate.admit(at, at, &info("7998", "bot"), NOBODY)),
+        ("calls_per_second", true, 500 * MS)
+    );
+    assert_eq!(
+        gate.admit(now + MINUTE, now + MINUTE, &info("7999", "bot"), NOBODY),
+        Ok(now + MINUTE)
+    );
 }
 
 #[test]
@@ -183,7 +217,8 @@ fn numbers_are_allowed_by_prefix_and_denied_all_the_same() {
 }
 
 proptest! {
-    /// However calls come, Asterisk never sees more of them in any stretch of time than the pace allows.
+    /// However calls come, Asterisk never sees more of them in any stretch of time than the pace
+    /// allows.
     #[test]
     fn the_pace_holds_for_any_arrivals(gaps in proptest::collection::vec(0u64..300, 1..200), rate in 1u32..50) {
         let all = Limits { calls_per_second: Some(rate), ..Limits::default() };
@@ -229,8 +264,9 @@ proptest! {
         }
     }
 
-    /// However calls come, and however late we are to send them: no second has more of a key than its limit, and no minute
-    /// more of a number. Who is refused is told when to come again, to the moment.
+    /// However calls come, and however late we are to send them: no second has more of a key than
+    /// its limit, and no minute more of a number. Who is refused is told when to come again, to the
+    /// moment.
     #[test]
     fn windows_hold_when_calls_are_sent(
         steps in proptest::collection::vec((0u64..400, 0usize..6, 0u64..3), 1..80),

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 /// The moments of the last calls, oldest first.
 ///
-/// With `limit` calls in any span, one more fits once the `limit`-th last is that long ago. So no more than `limit` moments
-/// are ever kept, and memory is taken as calls come: a limit of 100 000 a second costs nothing before that many came.
+/// With `limit` calls in any span, one more fits once the `limit`-th last is that long ago. So no
+/// more than `limit` moments are ever kept, and memory is taken as calls come: a limit of 100 000 a
+/// second costs nothing before that many came.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     moments: VecDeque<Instant>,
@@ -40,7 +41,11 @@ impl Window {
 
     /// Moves those from `first` on.
     pub(super) fn postpone(&mut self, first: Instant, by: Duration) {
-        self.moments.iter_mut().rev().take_while(|moment| **moment >= first).for_each(|moment| *moment += by);
+        self.moments
+            .iter_mut()
+            .rev()
+            .take_while(|moment| **moment >= first)
+            .for_each(|moment| *moment += by);
     }
 
     #[cfg(test)]

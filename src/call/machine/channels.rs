@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// Most legs remembered for one call. A dialplan that rings more gateways than that at a time is still called right,
-/// only by the legs that came first.
+/// Most legs remembered for one call. A dialplan that rings more gateways than that at a time is
+/// still called right, only by the legs that came first.
 pub const MAX_LEGS: usize = 8;
 
 /// One channel of a call.
@@ -65,7 +65,8 @@ impl Channels {
         self.legs.push(Leg { uniqueid, seen, is_up });
     }
 
-    /// Notes that a leg is gone. An unknown one is remembered as gone. Returns whether that was news.
+    /// Notes that a leg is gone. An unknown one is remembered as gone. Returns whether that was
+    /// news.
     pub(super) fn remove_leg(&mut self, uniqueid: Box<str>, now: Instant) -> bool {
         match self.legs.iter_mut().find(|leg| leg.uniqueid == uniqueid) {
             Some(leg) => std::mem::replace(&mut leg.is_up, false),
@@ -103,6 +104,9 @@ impl Channels {
         let local1 = (self.local1 == Half::Up).then_some(CallChannel::Local1);
         let local2 = (self.local2 == Half::Up).then_some(CallChannel::Local2);
         let legs = self.legs.iter().filter(move |leg| leg.is_up && leg.seen < before);
-        local1.into_iter().chain(local2).chain(legs.map(|leg| CallChannel::Leg(leg.uniqueid.clone())))
+        local1
+            .into_iter()
+            .chain(local2)
+            .chain(legs.map(|leg| CallChannel::Leg(leg.uniqueid.clone())))
     }
 }

@@ -62,7 +62,8 @@ impl Call {
     }
 
     fn was_never_in_room(&self) -> bool {
-        let no_visit_seen = self.joined.is_none() && self.left().is_none() && self.met_as < State::Joined;
+        let no_visit_seen =
+            self.joined.is_none() && self.left().is_none() && self.met_as < State::Joined;
         no_visit_seen && self.room.is_complete()
     }
 
@@ -75,7 +76,9 @@ impl Call {
             Outcome::Canceled
         } else if ending.tech.as_deref().is_some_and(is_flood_wait) {
             Outcome::FloodWait
-        } else if let Some(outcome) = ending.leg.as_ref().and_then(|cause| Outcome::from_cause(cause.code)) {
+        } else if let Some(outcome) =
+            ending.leg.as_ref().and_then(|cause| Outcome::from_cause(cause.code))
+        {
             outcome
         } else {
             // The leg was not heard of. Of the Local halves' causes only these two are never wrong.

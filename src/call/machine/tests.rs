@@ -11,7 +11,10 @@ use crate::call::outcome::{Bounds, Cause, End, Outcome};
 fn now(millis: u64) -> Now {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let start = *START.get_or_init(Instant::now);
-    Now { instant: start + Duration::from_millis(millis), wall: UNIX_EPOCH + Duration::from_millis(millis) }
+    Now {
+        instant: start + Duration::from_millis(millis),
+        wall: UNIX_EPOCH + Duration::from_millis(millis),
+    }
 }
 
 fn call() -> Call {
@@ -55,7 +58,8 @@ fn outcomes(changes: &[Change]) -> Vec<Outcome> {
 
 /// What Asterisk says of a call whose gateway answers with `leg`, as on the recordings.
 fn unanswered(leg: u8, tech: Option<&str>, ringing: bool) -> Vec<Fact> {
-    let mut facts = vec![Fact::Accepted, Fact::Local1Seen, Fact::Local2Seen, Fact::LegSeen("leg".into())];
+    let mut facts =
+        vec![Fact::Accepted, Fact::Local1Seen, Fact::Local2Seen, Fact::LegSeen("leg".into())];
     facts.extend(ringing.then_some(Fact::Ringing));
     facts.extend(tech.map(|text| Fact::Tech(text.into())));
     facts.extend([
@@ -117,11 +121,20 @@ fn each_fact_in_each_state() {
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Ringing], Ringing),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered], Answered),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
-        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into()), Fact::Left("R".into())], Left),
+        (
+            &[
+                Fact::Local1Seen,
+                Fact::Accepted,
+                Fact::Answered,
+                Fact::Joined("R".into()),
+                Fact::Left("R".into()),
+            ],
+            Left,
+        ),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
-    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended stays so. Until its
-    // outcome is told, a call without channels is as it was.
+    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended
+    // stays so. Until its outcome is told, a call without channels is as it was.
     let table: [(Fact, [State; 6]); 23] = [
         (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined, Left]),
@@ -143,12 +156,18 @@ fn each_fact_in_each_state() {
         (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined, Left]),
-        (Fact::LegGone("x".into(), cause(16)), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (
+            Fact::LegGone("x".into(), cause(16)),
+            [Requested, Queued, Ringing, Answered, Joined, Left],
+        ),
         (Fact::Local2Gone(cause(16)), [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Gone(cause(16)), [Requested, Queued, Ringing, Answered, Left, Left]),
         (Fact::Absent(CallChannel::Local1), [Requested, Queued, Ringing, Answered, Left, Left]),
         (Fact::Absent(CallChannel::Local2), [Requested, Queued, Ringing, Answered, Joined, Left]),
-        (Fact::Absent(CallChannel::Leg("x".into())), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (
+            Fact::Absent(CallChannel::Leg("x".into())),
+            [Requested, Queued, Ringing, Answered, Joined, Left],
+        ),
         (Fact::Response(Ok(())), [Answered, Answered, Answered, Answered, Joined, Left]),
         (Fact::Response(Err(5)), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Vanished(now(50).wall), [Ended, Ended, Ended, Ended, Ended, Ended]),
@@ -170,7 +189,13 @@ fn each_fact_in_each_state() {
 
 #[test]
 fn steps_are_told_once_and_acceptance_first() {
-    let (_, changes) = play(&[Fact::Answered, Fact::Ringing, Fact::Accepted, Fact::Answered, Fact::Response(Ok(()))]);
+    let (_, changes) = play(&[
+        Fact::Answered,
+        Fact::Ringing,
+        Fact::Accepted,
+        Fact::Answered,
+        Fact::Response(Ok(())),
+    ]);
     assert_eq!(changes, [Change::Queued, Change::Answered { after: None }]);
 }
 
@@ -189,7 +214,8 @@ fn the_number_is_free_when_both_halves_are_gone_and_not_before() {
 #[test]
 fn redirected_leg_keeps_number_until_it_is_gone() {
     let (mut call, mut changes) = (call(), Vec::new());
-    let mut apply = |call: &mut Call, time, fact| call.apply(now(time), fact, |change| changes.push(change));
+    let mut apply =
+        |call: &mut Call, time, fact| call.apply(now(time), fact, |change| changes.push(change));
     let halves_gone = [Fact::Local2Gone(cause(16)), Fact::Local1Gone(cause(16))];
     for (time, fact) in (1..).zip(answered().into_iter().take(9).chain(halves_gone)) {
         apply(&mut call, time, fact);
@@ -205,20 +231,26 @@ fn redirected_leg_keeps_number_until_it_is_gone() {
 #[test]
 fn leg_in_doubt_is_looked_up_once() {
     let (mut call, mut changes) = (call(), Vec::new());
-    for fact in [Fact::LegSeen("leg".into()), Fact::Local2Gone(cause(0)), Fact::Local1Gone(cause(0))] {
+    for fact in
+        [Fact::LegSeen("leg".into()), Fact::Local2Gone(cause(0)), Fact::Local1Gone(cause(0))]
+    {
         call.apply(now(1), fact, |change| changes.push(change));
     }
     call.tick(now(600), |change| changes.push(change));
     assert_eq!((&changes[..], call.deadline()), (&[Change::Queued, Change::HeldByLeg][..], None));
-    call.apply(now(2000), Fact::Absent(CallChannel::Leg("leg".into())), |change| changes.push(change));
+    call.apply(now(2000), Fact::Absent(CallChannel::Leg("leg".into())), |change| {
+        changes.push(change)
+    });
     assert_eq!(changes.last(), Some(&Change::Freed));
 }
 
 #[test]
 fn late_news_of_a_leg_that_is_gone_holds_nothing() {
     let leg = || Box::<str>::from("leg");
-    let facts = [Fact::LegGone(leg(), cause(17)), Fact::LegSeen(leg()), Fact::Local2Gone(cause(17))];
-    let (_, changes) = play(&[&facts[..], &[Fact::Local1Gone(cause(17)), Fact::Response(Err(5))]].concat());
+    let facts =
+        [Fact::LegGone(leg(), cause(17)), Fact::LegSeen(leg()), Fact::Local2Gone(cause(17))];
+    let (_, changes) =
+        play(&[&facts[..], &[Fact::Local1Gone(cause(17)), Fact::Response(Err(5))]].concat());
     assert_eq!(outcomes(&changes), [Outcome::Busy]);
 }
 
@@ -236,7 +268,10 @@ fn leg_that_is_gone_makes_room_for_one_that_is_up() {
 #[test]
 fn a_hangup_that_never_comes_holds_the_number_no_longer_than_the_grace() {
     let (_, changes) = play(&[Fact::Local2Seen, Fact::Response(Err(3))]);
-    assert_eq!((&changes[..2], outcomes(&changes)), (&[Change::Queued, Change::Freed][..], vec![Outcome::NoAnswer]));
+    assert_eq!(
+        (&changes[..2], outcomes(&changes)),
+        (&[Change::Queued, Change::Freed][..], vec![Outcome::NoAnswer])
+    );
 }
 
 #[test]
@@ -289,7 +324,8 @@ fn call_among_others() -> Call {
 
 /// A callee who answers and hangs up before the room, each step a millisecond after the one before.
 fn hung_up_before_the_room() -> Vec<(u64, Fact)> {
-    let facts = answered().into_iter().filter(|fact| !matches!(fact, Fact::Joined(_) | Fact::Left(_)));
+    let facts =
+        answered().into_iter().filter(|fact| !matches!(fact, Fact::Joined(_) | Fact::Left(_)));
     (1..).zip(facts).collect()
 }
 
@@ -312,7 +348,11 @@ fn missing_join_proves_nothing_where_joins_may_be_missed() {
     for state in [State::Queued, State::Answered] {
         let mut adopted = call_among_others();
         adopted.adopt(now(0), &Progress::of(state));
-        assert_eq!(outcome(adopted, &facts), Outcome::Completed, "the daemon did not run at {state:?}");
+        assert_eq!(
+            outcome(adopted, &facts),
+            Outcome::Completed,
+            "the daemon did not run at {state:?}"
+        );
     }
     let mut cut_off = call_among_others();
     cut_off.miss_events();
@@ -342,7 +382,8 @@ fn list_after_an_outage_shows_whether_a_join_was_missed() {
 #[test]
 fn end_that_nobody_saw_bounds_ring_and_talk() {
     let seen = |time: u64| Fact::Vanished(now(time).wall);
-    let answered = [(10, Fact::Local2Seen), (20, Fact::Ringing), (50, Fact::Answered), (900, seen(80))];
+    let answered =
+        [(10, Fact::Local2Seen), (20, Fact::Ringing), (50, Fact::Answered), (900, seen(80))];
     let end = end_of(call(), &answered);
     assert_eq!((end.outcome, end.answered), (Outcome::Unknown, true));
     assert_eq!((end.ring, end.talk), (Some(Duration::from_millis(30)), None));
@@ -376,14 +417,21 @@ fn answer_found_in_a_list_bounds_ring_and_talk() {
     ];
     let end = end_of(call(), &facts);
     assert_eq!((end.outcome, end.ring, end.talk), (Outcome::Completed, None, None));
-    assert_eq!((end.ring_bounds(), end.talk_bounds()), (bounds(0, Some(480)), bounds(400, Some(880))));
+    assert_eq!(
+        (end.ring_bounds(), end.talk_bounds()),
+        (bounds(0, Some(480)), bounds(400, Some(880)))
+    );
     let both = [
         (10, Fact::Listed { accepted: true, up: true, synced_until: now(5).wall }),
         facts[3].clone(),
         facts[4].clone(),
     ];
     let end = end_of(call(), &both);
-    assert_eq!((end.ring_bounds(), end.talk_bounds()), (None, bounds(890, None)), "no step before was seen");
+    assert_eq!(
+        (end.ring_bounds(), end.talk_bounds()),
+        (None, bounds(890, None)),
+        "no step before was seen"
+    );
     let mut changes = Vec::new();
     let mut late = call();
     for (time, fact) in [(10, Fact::Local2Seen), (500, listed.clone()), (600, listed)] {
@@ -397,7 +445,9 @@ fn a_call_met_in_the_middle_is_not_told_again_and_its_times_are_not_made_up() {
     let mut call = call();
     call.adopt(now(0), &Progress::of(State::Joined));
     let mut changes = Vec::new();
-    for fact in [Fact::Answered, Fact::Ringing, Fact::Local1Gone(cause(16)), Fact::Local2Gone(cause(16))] {
+    for fact in
+        [Fact::Answered, Fact::Ringing, Fact::Local1Gone(cause(16)), Fact::Local2Gone(cause(16))]
+    {
         call.apply(now(9), fact, |change| changes.push(change));
     }
     call.tick(now(10_000), |change| changes.push(change));

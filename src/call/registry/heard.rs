@@ -28,9 +28,13 @@ impl Registry {
         Some(id)
     }
 
-    /// Remembers that these channels, which Asterisk lists, are legs of the call towards the gateway.
+    /// Remembers that these channels, which Asterisk lists, are legs of the call towards the
+    /// gateway.
     pub fn legs(&mut self, now: Now, id: CallId, listed: Vec<Box<str>>, told: &mut Vec<Told>) {
-        let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg()) else { return };
+        let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg())
+        else {
+            return;
+        };
         for uniqueid in listed {
             if let Some(fact) = self.add_leg(key, uniqueid) {
                 self.apply(now, key, Some(fact), told);
@@ -49,8 +53,8 @@ impl Registry {
                 Some((key, Part::Local1)) => (key, Fact::Local1Seen),
                 Some((key, Part::Local2)) => (key, Fact::Local2Seen),
                 Some((key, Part::Leg)) => (key, Fact::LegSeen(channel.uniqueid.as_ref().into())),
-                // Only at its birth does a channel's Linkedid say for whom it was made; in a conference
-                // the oldest Linkedid spreads to all.
+                // Only at its birth does a channel's Linkedid say for whom it was made; in a
+                // conference the oldest Linkedid spreads to all.
                 None => self.new_leg(channel)?,
             },
             Event::Newstate(channel, state) => match (self.part(channel), state) {
@@ -64,14 +68,16 @@ impl Registry {
                     self.new_leg(channel)?
                 }
             },
-            Event::Hangup(channel, cause) => match self.part(channel).or_else(|| self.unknown_leg(channel))? {
-                (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
-                (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
-                (key, Part::Leg) => {
-                    self.by_leg.remove(channel.uniqueid.as_ref());
-                    (key, Fact::LegGone(channel.uniqueid.as_ref().into(), cause.clone()))
+            Event::Hangup(channel, cause) => {
+                match self.part(channel).or_else(|| self.unknown_leg(channel))? {
+                    (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
+                    (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
+                    (key, Part::Leg) => {
+                        self.by_leg.remove(channel.uniqueid.as_ref());
+                        (key, Fact::LegGone(channel.uniqueid.as_ref().into(), cause.clone()))
+                    }
                 }
-            },
+            }
             Event::ConfbridgeJoin(channel, conference) => match self.part(channel)? {
                 (key, Part::Local1) => (key, Fact::Joined(conference.as_ref().into())),
                 _ => return None,
@@ -113,11 +119,12 @@ impl Registry {
         Some(Fact::LegSeen(uniqueid))
     }
 
-    /// The call that is not answered yet and has this channel as a leg, though its birth was not heard of. Later the
-    /// Linkedid proves nothing.
+    /// The call that is not answered yet and has this channel as a leg, though its birth was not
+    /// heard of. Later the Linkedid proves nothing.
     fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
-        (!is_half(&channel.uniqueid) && !self.calls[key].call.is_answered()).then_some((key, Part::Leg))
+        (!is_half(&channel.uniqueid) && !self.calls[key].call.is_answered())
+            .then_some((key, Part::Leg))
     }
 
     /// The call whose channel this is, and which of its channels.
@@ -128,7 +135,8 @@ impl Registry {
         if let Some(number) = locked_number(&channel.uniqueid) {
             let key = *self.by_number.get(&number)?;
             // The lock of an earlier call, or of another daemon's, is no sign of ours.
-            let of_another = channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
+            let of_another =
+                channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
             return (!of_another).then_some((key, Part::Local2));
         }
         self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, Part::Leg))

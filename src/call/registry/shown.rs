@@ -12,7 +12,8 @@ impl Registry {
     /// The newest `limit` that live and the filter takes, newest first.
     pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
-        let mut calls: Vec<&Call> = self.calls().filter(|call| filter.takes(&call.info, None)).collect();
+        let mut calls: Vec<&Call> =
+            self.calls().filter(|call| filter.takes(&call.info, None)).collect();
         // To sort them all for the sake of a few would hold up everybody else.
         if limit < calls.len() {
             calls.select_nth_unstable_by(limit, newest_first);
@@ -24,7 +25,8 @@ impl Registry {
 
     /// The newest `limit` of those that ended lately and the filter takes, newest first.
     pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
-        let is_taken = |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
+        let is_taken =
+            |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
         let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
         ended.sort_unstable_by_key(|call| Reverse(call.info.id));
         ended.into_iter().take(limit).cloned().collect()
@@ -38,7 +40,8 @@ impl Registry {
         }
     }
 
-    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing is forgotten.
+    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing
+    /// is forgotten.
     pub fn erase(&mut self, number: Number) -> bool {
         let lives = self.calls().any(|call| call.info.number.may_be(number));
         if !lives {

@@ -1,4 +1,5 @@
-//! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is over.
+//! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is
+//! over.
 
 use std::time::UNIX_EPOCH;
 
@@ -15,7 +16,10 @@ use crate::call::progress::Progress;
 fn now(millis: u64) -> Now {
     static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     let start = *START.get_or_init(Instant::now);
-    Now { instant: start + Duration::from_millis(millis), wall: UNIX_EPOCH + Duration::from_millis(millis) }
+    Now {
+        instant: start + Duration::from_millis(millis),
+        wall: UNIX_EPOCH + Duration::from_millis(millis),
+    }
 }
 
 fn info(id: u128, number: &str) -> Arc<CallInfo> {
@@ -77,7 +81,10 @@ fn the_lock_of_an_earlier_call_is_no_sign_of_this_one() {
     let (old, new) = (info(1, "7999"), info(2, "7999"));
     registry.open(now(0), new.clone()).unwrap();
     let lock = lock_id(new.number);
-    assert_eq!(registry.hear(now(1), &Event::Hangup(channel(&lock, old.id), cause(17)), &mut told), None);
+    assert_eq!(
+        registry.hear(now(1), &Event::Hangup(channel(&lock, old.id), cause(17)), &mut told),
+        None
+    );
     let seen = Event::Newchannel(channel(&lock, new.id));
     assert_eq!(registry.hear(now(1), &seen, &mut told), Some(new.id));
 }
@@ -87,7 +94,8 @@ fn channels_of_others_are_not_ours_though_a_conference_gives_them_our_linkedid()
     let (mut registry, mut told) = (Registry::default(), Vec::new());
     let ours = info(1, "7999");
     registry.open(now(0), ours.clone()).unwrap();
-    // While it is not answered, a channel of this Linkedid is a leg of it, though we have not heard of its birth.
+    // While it is not answered, a channel of this Linkedid is a leg of it, though we have not heard
+    // of its birth.
     let hangup = |uniqueid: &'static str| Event::Hangup(channel(uniqueid, ours.id), cause(17));
     assert_eq!(registry.hear(now(1), &hangup("1795.6"), &mut told), Some(ours.id));
     registry.fact(now(1), ours.id, Fact::Answered, &mut told);
@@ -104,7 +112,11 @@ fn legs_without_end_are_not_remembered_without_end() {
     let call = info(1, "7999");
     registry.open(now(0), call.clone()).unwrap();
     for leg in 0..1000 {
-        registry.hear(now(1), &Event::Newchannel(channel(format!("leg-{leg}"), call.id)), &mut told);
+        registry.hear(
+            now(1),
+            &Event::Newchannel(channel(format!("leg-{leg}"), call.id)),
+            &mut told,
+        );
     }
     assert!(registry.by_leg.len() <= 8);
     registry.remove(call.id);
@@ -134,15 +146,21 @@ fn the_newest_come_first_however_few_are_asked_for() {
         registry.open(now(0), info(id, &format!("799{id}"))).unwrap();
     }
     for limit in 0..7 {
-        let ids: Vec<_> = registry.live(&Filter::default(), limit, false).iter().map(|view| view.info.id).collect();
-        let expected: Vec<_> = (1..=5).rev().take(limit).map(|id| CallId::new(UNIX_EPOCH, id)).collect();
+        let ids: Vec<_> = registry
+            .live(&Filter::default(), limit, false)
+            .iter()
+            .map(|view| view.info.id)
+            .collect();
+        let expected: Vec<_> =
+            (1..=5).rev().take(limit).map(|id| CallId::new(UNIX_EPOCH, id)).collect();
         assert_eq!(ids, expected, "{limit}");
     }
 }
 
 proptest! {
-    /// Calls to few numbers, their events in any order among each other and among the calls, some lost: a number that
-    /// is taken stays so until all that holds it is gone, each call ends once, and nothing is left.
+    /// Calls to few numbers, their events in any order among each other and among the calls, some
+    /// lost: a number that is taken stays so until all that holds it is gone, each call ends once,
+    /// and nothing is left.
     #[test]
     fn whatever_comes_there_is_one_call_for_a_number_and_nothing_left(
         numbers in prop::collection::vec(0u8..4, 1..12),

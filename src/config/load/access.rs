@@ -15,7 +15,11 @@ use crate::config::{ApiKey, Role};
 const MIN_KEY: usize = 8;
 
 /// All keys, and the limits of all of them together and of each.
-pub(super) fn keys_and_limits(root: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> (Vec<ApiKey>, Policy) {
+pub(super) fn keys_and_limits(
+    root: &mut Table<'_>,
+    report: &mut Report<'_>,
+    folder: &Path,
+) -> (Vec<ApiKey>, Policy) {
     let tables = root.tables(report, "api_keys");
     if tables.is_empty() {
         report.add(root.span(), "at least one [[api_keys]] with name and key is needed");
@@ -35,7 +39,11 @@ pub(super) fn keys_and_limits(root: &mut Table<'_>, report: &mut Report<'_>, fol
     (keys, limits)
 }
 
-fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<(ApiKey, Limits)> {
+fn api_key(
+    mut table: Table<'_>,
+    report: &mut Report<'_>,
+    folder: &Path,
+) -> Option<(ApiKey, Limits)> {
     let known_name = table.parsed(report, "name", NAME, name);
     let key = secret(&mut table, report, ["key", "key_file", "key_env"], folder);
     if table.get("name").is_none() {
@@ -53,13 +61,17 @@ fn api_key(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opti
     });
     let limits = limits_of(&mut table, report);
     table.end(report);
-    Some((ApiKey { name: known_name?.into(), key: key?.value, role: role.unwrap_or(Role::Call) }, limits))
+    Some((
+        ApiKey { name: known_name?.into(), key: key?.value, role: role.unwrap_or(Role::Call) },
+        limits,
+    ))
 }
 
 /// `[limits]`: those of all keys together.
 fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
     let all = limits_of(&mut table, report);
-    let attempts_per_number = table.limit(report, "attempts_per_number", 10_000).map(|limit| limit as u32);
+    let attempts_per_number =
+        table.limit(report, "attempts_per_number", 10_000).map(|limit| limit as u32);
     table.end(report);
     Policy { all, keys: HashMap::new(), attempts_per_number }
 }
@@ -67,7 +79,9 @@ fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
 /// The limits that all keys together and each of them can have.
 fn limits_of(table: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
     Limits {
-        calls_per_second: table.limit(report, "calls_per_second", 100_000).map(|limit| limit as u32),
+        calls_per_second: table
+            .limit(report, "calls_per_second", 100_000)
+            .map(|limit| limit as u32),
         calls_alive: table.limit(report, "calls_alive", 10_000_000).map(|limit| limit as usize),
         allow: prefixes(table, report, "allow"),
         deny: prefixes(table, report, "deny"),
@@ -86,15 +100,25 @@ fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -
     for prefix in prefixes.iter().filter(|prefix| prefix.starts_with('0')) {
         if let Some(Found { span, .. }) = table.get(key) {
             let name = table.name(key);
-            report
-                .warn(&span, format!("{name}: no number begins with {prefix}: lists are of numbers without + and 00"));
+            report.warn(
+                &span,
+                format!(
+                    "{name}: no number begins with {prefix}: lists are of numbers without + and 00"
+                ),
+            );
         }
     }
     prefixes
 }
 
-/// Two keys of one name could not be told apart in the log; of two equal keys one would never be named.
-fn report_duplicate(earlier: &[ApiKey], key: &ApiKey, span: &Range<usize>, report: &mut Report<'_>) {
+/// Two keys of one name could not be told apart in the log; of two equal keys one would never be
+/// named.
+fn report_duplicate(
+    earlier: &[ApiKey],
+    key: &ApiKey,
+    span: &Range<usize>,
+    report: &mut Report<'_>,
+) {
     if earlier.iter().any(|other| other.name == key.name) {
         report.add(span, "api_keys.name is that of an earlier key; choose another");
     }

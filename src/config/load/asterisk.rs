@@ -12,7 +12,11 @@ use crate::config::{Asterisk, Auth, Originate, Tls};
 use crate::tls::client_config;
 
 /// The one `[[asterisk]]`; a second one is reported.
-pub(super) fn only_asterisk(root: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Asterisk> {
+pub(super) fn only_asterisk(
+    root: &mut Table<'_>,
+    report: &mut Report<'_>,
+    folder: &Path,
+) -> Option<Asterisk> {
     let mut servers = root.tables(report, "asterisk");
     if servers.len() != 1 {
         let span = servers.get(1).map_or(root.span(), |second| second.span()).clone();
@@ -27,7 +31,8 @@ fn asterisk(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opt
     let address = table.parsed(report, "address", what, |text| {
         let (host, port) = text.rsplit_once(':')?;
         let is_host = ServerName::try_from(host.trim_matches(['[', ']'])).is_ok();
-        let is_port = port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+        let is_port = port.bytes().all(|b| b.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port > 0);
         (is_host && is_port).then(|| text.to_owned())
     });
     let username = table.parsed(report, "username", "an AMI user's name", |text| {
@@ -47,8 +52,10 @@ fn asterisk(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opt
     });
     let tls = tls(&mut table, report, folder);
     let keepalive = table.duration(report, "keepalive", 100 * MS..=HOUR, 3 * SECOND).value;
-    let connect_timeout = table.duration(report, "connect_timeout", 100 * MS..=HOUR, 5 * SECOND).value;
-    let action_timeout = table.duration(report, "action_timeout", 100 * MS..=HOUR, 5 * SECOND).value;
+    let connect_timeout =
+        table.duration(report, "connect_timeout", 100 * MS..=HOUR, 5 * SECOND).value;
+    let action_timeout =
+        table.duration(report, "action_timeout", 100 * MS..=HOUR, 5 * SECOND).value;
     let backoff_min = table.duration(report, "backoff_min", MS..=HOUR, 200 * MS);
     let backoff_max = table.duration(report, "backoff_max", MS..=HOUR, 10 * SECOND).value;
     if backoff_min.value > backoff_max {
@@ -97,7 +104,8 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
 const NO_N: &str = "originate.channel does not end in /n: Asterisk removes the call's Local channel as soon as a \
     participant is transferred or parked, and with it the lock that keeps the number from being called twice; add /n";
 
-/// Whether the Local channel has the option `n`, which keeps Asterisk from optimising it away in mid-call.
+/// Whether the Local channel has the option `n`, which keeps Asterisk from optimising it away in
+/// mid-call.
 fn keeps_local(channel: &str) -> bool {
     let options = channel.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/'));
     options.is_some_and(|(_, options)| options.contains('n'))
@@ -107,7 +115,9 @@ pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option
     // Only a Local channel has the second half that holds the number's lock.
     let what = "a Local channel with one {number}, as \"Local/{number}@telegram-out/n\"";
     let channel = table.parsed(report, "channel", what, |text| {
-        let fits = text.starts_with("Local/") && text.matches("{number}").count() == 1 && is_header_value(text);
+        let fits = text.starts_with("Local/")
+            && text.matches("{number}").count() == 1
+            && is_header_value(text);
         fits.then(|| text.to_owned())
     });
     if let Some(span) = table.get("channel").map(|found| found.span)
@@ -118,7 +128,8 @@ pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option
     let context = table.parsed(report, "context", "a context of the dialplan", |text| {
         (!text.is_empty() && is_header_value(text)).then(|| text.to_owned())
     });
-    let lang = table.parsed(report, "default_lang", "a language tag, as \"ru\"", |text| text.parse().ok());
+    let lang =
+        table.parsed(report, "default_lang", "a language tag, as \"ru\"", |text| text.parse().ok());
     let priority = table.number(report, "priority", 1..=10_000, 1) as u32;
     let ring_timeout = table.duration(report, "ring_timeout", SECOND..=HOUR, 30 * SECOND).value;
     let variables = variables(table.table(report, "variables"), report);
@@ -136,7 +147,8 @@ pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option
 fn variables(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
     let mut variables = Vec::new();
     for (Found { value: name, span }, value) in table.entries() {
-        let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
+        let is_name =
+            name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.is_empty();
         if !is_name {
             report.add(&span, "originate.variables: a name is made of letters, digits and _");
         } else if ["LANG", "ORIGINATORD"].contains(&name.trim_start_matches('_')) {
@@ -144,7 +156,10 @@ fn variables(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(String, Stri
         }
         match value.as_str().filter(|text| is_header_value(text) && !text.contains(',')) {
             Some(text) => variables.push((name.to_owned(), text.to_owned())),
-            None => report.add(&span, "originate.variables: a value is a string without line breaks and commas"),
+            None => report.add(
+                &span,
+                "originate.variables: a value is a string without line breaks and commas",
+            ),
         }
     }
     variables

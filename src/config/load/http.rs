@@ -14,7 +14,9 @@ pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path)
     let http = Http {
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         // Bots wait for two seconds.
-        reply_timeout: table.duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS).value,
+        reply_timeout: table
+            .duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS)
+            .value,
         // With one, an event stream would leave bots none.
         max_connections: table.number(report, "max_connections", 2..=1_000_000, 1024) as usize,
         // nginx keeps idle connections for 60 s.

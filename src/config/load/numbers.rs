@@ -4,8 +4,7 @@ use crate::call::numbering::{National, Numbering};
 use crate::config::reader::{Found, Report, Table};
 
 /// The rule for the national form of a number.
-const WHAT: &str =
-    "country_code is 1 to 3 digits, as \"7\", national_prefix 1 to 4, as \"8\", and a number has at most 15";
+const WHAT: &str = "country_code is 1 to 3 digits, as \"7\", national_prefix 1 to 4, as \"8\", and a number has at most 15";
 
 pub(super) fn numbers(mut table: Table<'_>, report: &mut Report<'_>) -> Numbering {
     let country_code = table.string(report, "country_code");
@@ -21,7 +20,10 @@ pub(super) fn numbers(mut table: Table<'_>, report: &mut Report<'_>) -> Numberin
         }
         (None, None) if digits.is_none() => None,
         _ => {
-            report.add(table.span(), "numbers: country_code and national_prefix are needed, or neither of them");
+            report.add(
+                table.span(),
+                "numbers: country_code and national_prefix are needed, or neither of them",
+            );
             None
         }
     };

@@ -1,8 +1,8 @@
-//! Files that the daemon writes must be no other file of the configuration: rotated, erased or opened as a database,
-//! that one would be lost.
+//! Files that the daemon writes must be no other file of the configuration: rotated, erased or
+//! opened as a database, that one would be lost.
 //!
-//! Paths are compared by where they lead, and files that exist by device and inode as well, so that another spelling, a
-//! symbolic link or a hard link makes no difference.
+//! Paths are compared by where they lead, and files that exist by device and inode as well, so that
+//! another spelling, a symbolic link or a hard link makes no difference.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +18,8 @@ use crate::history;
 pub(in crate::config) enum Use {
     /// It reads the file.
     Read,
-    /// It appends to the file, renames it to `.1`, that to `.2` and so on, and keeps this many of them.
+    /// It appends to the file, renames it to `.1`, that to `.2` and so on, and keeps this many of
+    /// them.
     Journal(usize),
     /// The file is an SQLite database.
     History,
@@ -48,15 +49,19 @@ impl NamedFile {
             Use::Journal(keep) => (1..=keep).map(|number| format!(".{number}")).collect(),
             Use::History => history::BESIDE.map(str::to_owned).to_vec(),
         };
-        let all = beside.iter().map(|suffix| files::with_suffix(&path, suffix)).chain([path.clone()]);
+        let all =
+            beside.iter().map(|suffix| files::with_suffix(&path, suffix)).chain([path.clone()]);
         let ids = all.filter_map(|path| FileId::at(&path).ok().flatten()).collect();
         Location { path, ids }
     }
 
     /// Whether the daemon would write to `other` as this file, if this one is at `path`.
     fn takes(&self, path: &Path, other: &Path) -> bool {
-        let suffix = other.as_os_str().as_encoded_bytes().strip_prefix(path.as_os_str().as_encoded_bytes());
-        let Some(suffix) = suffix.and_then(|suffix| std::str::from_utf8(suffix).ok()) else { return false };
+        let suffix =
+            other.as_os_str().as_encoded_bytes().strip_prefix(path.as_os_str().as_encoded_bytes());
+        let Some(suffix) = suffix.and_then(|suffix| std::str::from_utf8(suffix).ok()) else {
+            return false;
+        };
         let is_beside = match self.used {
             Use::Read => return false,
             Use::Journal(_) => suffix.strip_prefix('.').is_some_and(is_number),
@@ -73,18 +78,23 @@ fn is_number(text: &str) -> bool {
 /// The path without links and `..`, as far as its folders exist.
 fn real(path: &Path) -> PathBuf {
     let path = files::resolved(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder)).unwrap_or(folder.to_owned());
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::canonicalize(folder)
+        .or_else(|_| std::path::absolute(folder))
+        .unwrap_or(folder.to_owned());
     folder.join(path.file_name().unwrap_or(OsStr::new("..")))
 }
 
-/// Reports files that are written and cannot be, or are another file of the configuration, too. `config` is where that
-/// itself is, if it comes from a file.
+/// Reports files that are written and cannot be, or are another file of the configuration, too.
+/// `config` is where that itself is, if it comes from a file.
 pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
     let named = report.take_files();
     let locations: Vec<_> = named.iter().map(NamedFile::location).collect();
-    let config =
-        config.map(|path| Location { path: real(path), ids: FileId::at(path).ok().flatten().into_iter().collect() });
+    let config = config.map(|path| Location {
+        path: real(path),
+        ids: FileId::at(path).ok().flatten().into_iter().collect(),
+    });
     for (index, (file, at)) in named.iter().zip(&locations).enumerate() {
         if file.used == Use::Read {
             continue;
@@ -92,21 +102,34 @@ pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
         if let Err(error) = files::require_regular(&file.path) {
             report.add(&file.span, format!("{}: {error}", file.name));
         }
-        let is_same =
-            |other: &Location| file.takes(&at.path, &other.path) || at.ids.iter().any(|id| other.ids.contains(id));
+        let is_same = |other: &Location| {
+            file.takes(&at.path, &other.path) || at.ids.iter().any(|id| other.ids.contains(id))
+        };
         if config.as_ref().is_some_and(is_same) {
-            report.add(&file.span, format!("{} would overwrite the configuration; choose another path", file.name));
+            report.add(
+                &file.span,
+                format!("{} would overwrite the configuration; choose another path", file.name),
+            );
         }
         for (stream, path) in [("stdout", "/dev/stdout"), ("stderr", "/dev/stderr")] {
             if regular_id(path).is_some_and(|id| at.ids.contains(&id)) {
-                report.add(&file.span, format!("{} is the file that {stream} goes to; choose another path", file.name));
+                report.add(
+                    &file.span,
+                    format!("{} is the file that {stream} goes to; choose another path", file.name),
+                );
             }
         }
         for (other_index, (other, other_at)) in named.iter().zip(&locations).enumerate() {
             // Two files that are both written are reported once.
             let is_new = other.used == Use::Read || index < other_index;
-            if is_new && index != other_index && (is_same(other_at) || other.takes(&other_at.path, &at.path)) {
-                let text = format!("{} would overwrite the file of {}; choose another path", file.name, other.name);
+            if is_new
+                && index != other_index
+                && (is_same(other_at) || other.takes(&other_at.path, &at.path))
+            {
+                let text = format!(
+                    "{} would overwrite the file of {}; choose another path",
+                    file.name, other.name
+                );
                 report.add(&file.span, text);
             }
         }
@@ -125,7 +148,8 @@ mod tests {
 
     use crate::config::Config;
 
-    /// Loads a configuration of its own folder, which has these sections more; the lines about its problems.
+    /// Loads a configuration of its own folder, which has these sections more; the lines about its
+    /// problems.
     fn problems(prepare: impl Fn(&std::path::Path), more: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -134,7 +158,8 @@ mod tests {
                     [[api_keys]]\nname = 'bot'\nkey_file = 'key'\n";
         std::fs::write(path("config.toml"), format!("{text}{more}")).unwrap();
         prepare(folder.path());
-        let result = Config::load(&path("config.toml")).map_or_else(|problems| problems.to_string(), |_| "ok".into());
+        let result = Config::load(&path("config.toml"))
+            .map_or_else(|problems| problems.to_string(), |_| "ok".into());
         result.replace(&format!("{}:", path("config.toml").display()), "")
     }
 
@@ -166,26 +191,38 @@ mod tests {
                 symlink("calls.3", folder.join("dangling")).unwrap();
                 std::fs::hard_link(folder.join("config.toml"), folder.join("hard")).unwrap();
             };
-            let more = format!("[journal]\nfile = '{journal}'\n[history]\nfile = '{history_file}'\n");
+            let more =
+                format!("[journal]\nfile = '{journal}'\n[history]\nfile = '{history_file}'\n");
             assert_eq!(problems(prepare, &more).trim_start(), expected, "{journal} {history_file}");
         }
     }
 
     #[test]
     fn rotated_file_that_is_a_key_is_found() {
-        let prepare =
-            |folder: &std::path::Path| std::fs::hard_link(folder.join("key"), folder.join("calls.2")).unwrap();
+        let prepare = |folder: &std::path::Path| {
+            std::fs::hard_link(folder.join("key"), folder.join("calls.2")).unwrap()
+        };
         let found = problems(prepare, "[journal]\nfile = 'calls'\n");
-        assert!(found.contains("journal.file would overwrite the file of api_keys.key_file"), "{found}");
+        assert!(
+            found.contains("journal.file would overwrite the file of api_keys.key_file"),
+            "{found}"
+        );
     }
 
     #[test]
     fn written_file_must_be_a_regular_one() {
         let prepare = |folder: &std::path::Path| {
             std::fs::create_dir(folder.join("folder")).unwrap();
-            assert!(std::process::Command::new("mkfifo").arg(folder.join("fifo")).status().unwrap().success());
+            assert!(
+                std::process::Command::new("mkfifo")
+                    .arg(folder.join("fifo"))
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         };
-        for (path, kind) in [("folder", "a folder"), ("fifo", "a FIFO"), ("/dev/null", "a device")] {
+        for (path, kind) in [("folder", "a folder"), ("fifo", "a FIFO"), ("/dev/null", "a device")]
+        {
             for section in ["journal", "history"] {
                 let found = problems(prepare, &format!("[{section}]\nfile = '{path}'\n"));
                 assert_eq!(found, format!("9: {section}.file: it is {kind}, not a regular file"));

@@ -40,14 +40,18 @@ pub(super) fn secret(
     } else if *key == env {
         std::env::var(value).map_err(|error| match error {
             VarError::NotPresent => format!("{} names a variable that is not set", table.name(key)),
-            VarError::NotUnicode(_) => format!("{} names a variable that is not UTF-8", table.name(key)),
+            VarError::NotUnicode(_) => {
+                format!("{} names a variable that is not UTF-8", table.name(key))
+            }
         })
     } else {
         Ok(value.to_owned())
     };
     let secret = secret.and_then(|secret| match secret {
         empty if empty.is_empty() => Err(format!("{} is empty", table.name(key))),
-        bad if !is_header_value(&bad) => Err(format!("{} holds a line break or NUL, or is too long", table.name(key))),
+        bad if !is_header_value(&bad) => {
+            Err(format!("{} holds a line break or NUL, or is too long", table.name(key)))
+        }
         good => Ok(good),
     });
     match secret {

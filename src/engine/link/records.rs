@@ -1,8 +1,9 @@
 //! How often the link's coming and going is recorded.
 //!
-//! A peer that lets us in and cuts the connection, again and again, would fill the journal: two records a second are 273 MB
-//! in a day. So only so many are recorded at once, and then one every ten seconds. The newest that had to wait is recorded
-//! when its turn comes: what the journal says last of the link is true ten seconds later at most.
+//! A peer that lets us in and cuts the connection, again and again, would fill the journal: two
+//! records a second are 273 MB in a day. So only so many are recorded at once, and then one every
+//! ten seconds. The newest that had to wait is recorded when its turn comes: what the journal says
+//! last of the link is true ten seconds later at most.
 
 use std::time::{Duration, Instant};
 

@@ -67,13 +67,18 @@ fn whatever_asterisk_says_it_breaks_nothing_and_nothing_is_left() {
                 0 => {
                     bench.originate(step, &number);
                     ids.push(
-                        bench.records[bench.records.len() - 1].1.as_ref().map_or(lock("7000"), |i| i.id.to_string()),
+                        bench.records[bench.records.len() - 1]
+                            .1
+                            .as_ref()
+                            .map_or(lock("7000"), |i| i.id.to_string()),
                     );
                 }
                 1 => bench.pass(Duration::from_millis(rng.u64(..700))),
                 2 => {
                     let (call, now) = (pick(&mut rng), bench.now());
-                    call.parse().into_iter().for_each(|call| bench.engine.hang_up(now, call, "k".into(), step));
+                    call.parse()
+                        .into_iter()
+                        .for_each(|call| bench.engine.hang_up(now, call, "k".into(), step));
                 }
                 3..6 => {
                     let answered = if rng.bool() { "Success" } else { "Error" };
@@ -110,7 +115,8 @@ fn whatever_asterisk_says_it_breaks_nothing_and_nothing_is_left() {
         }
         bench.pass(Duration::from_secs(2));
         assert_nothing_left(&bench);
-        let ended: Vec<_> = bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
+        let ended: Vec<_> =
+            bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
         let calls: std::collections::HashSet<_> =
             ended.iter().filter_map(|(_, info)| Some(info.as_ref()?.id)).collect();
         assert_eq!(ended.len(), calls.len(), "seed {seed}");

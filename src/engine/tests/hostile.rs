@@ -27,11 +27,16 @@ fn its_words_are_kept_no_longer_than_words_are() {
     let mut bench = Bench::ready();
     let long = "x".repeat(60_000);
     bench.originate(1, "7999");
-    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: {long}", bench.id_of("Originate")));
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: {long}",
+        bench.id_of("Originate")
+    ));
     let id = bench.call(2, "7998");
     bench.event("Newchannel", "leg", &id, "");
     bench.event("ConfbridgeJoin", &id, &id, &format!("Conference: {long}"));
-    bench.receive(&format!("Event: UserEvent\nUserEvent: OriginatordLeg\nLinkedid: {id}\nTech: {long}"));
+    bench.receive(&format!(
+        "Event: UserEvent\nUserEvent: OriginatordLeg\nLinkedid: {id}\nTech: {long}"
+    ));
     bench.event("Hangup", "leg", &id, &format!("Cause: 17\nCause-txt: {long}"));
     bench.hang_up_halves(&id, "7998", 17);
     bench.pass(Duration::from_secs(1));
@@ -64,11 +69,14 @@ fn a_call_is_listed_with_no_more_legs_than_are_kept() {
     let mut bench = Bench::new();
     bench.log_in();
     let id = CallId::new(UNIX_EPOCH, 1).to_string();
-    let listed = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
+    let listed =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
     let legs = (0..500).map(|n| listed(&format!("leg-{n}")));
     bench.list(&[listed(&id), listed(&lock("7999"))].into_iter().chain(legs).collect::<Vec<_>>());
     let asked = bench.id_of("GetVar");
-    bench.receive(&format!("Response: Success\nActionID: {asked}\nValue: originatord/bot/ru/R1/Bob"));
+    bench.receive(&format!(
+        "Response: Success\nActionID: {asked}\nValue: originatord/bot/ru/R1/Bob"
+    ));
     let call = bench.engine.registry.get(id.parse().unwrap()).unwrap();
     assert_eq!(call.legs().count(), crate::call::machine::MAX_LEGS);
 }
@@ -83,13 +91,17 @@ fn ended_calls_are_forgotten_by_and_by() {
         bench.pass(Duration::from_secs(1));
         bench.receive("Event: Other");
     }
-    assert_eq!(bench.engine.list(&Filter::default(), usize::MAX, usize::MAX).ended.len(), ENDED_KEPT);
+    assert_eq!(
+        bench.engine.list(&Filter::default(), usize::MAX, usize::MAX).ended.len(),
+        ENDED_KEPT
+    );
     assert_nothing_left(&bench);
 }
 
 /// The channels that Asterisk lists for a call in a conference.
 fn invented(id: CallId, number: u64) -> [String; 2] {
-    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
+    let half =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {id}\nChannelStateDesc: Up");
     [half(&id.to_string()), half(&lock(&number.to_string()))]
 }
 
@@ -100,7 +112,9 @@ fn claim_all(bench: &mut Bench) {
         let asked = sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar"));
         for frame in asked {
             let id = frame.lines().find_map(|line| line.strip_prefix("ActionID: ")).unwrap();
-            bench.receive(&format!("Response: Success\nActionID: {id}\nValue: originatord/bot/ru/R1/Bob"));
+            bench.receive(&format!(
+                "Response: Success\nActionID: {id}\nValue: originatord/bot/ru/R1/Bob"
+            ));
         }
     }
 }
@@ -110,7 +124,8 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
     let mut bench = Bench::new();
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let earlier = EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() };
-    // The run before wrote until 50; this one started at 0, by a clock that was set back: nothing can be ours.
+    // The run before wrote until 50; this one started at 0, by a clock that was set back: nothing
+    // can be ours.
     bench.engine.remember(bench.now(), earlier);
     bench.log_in();
     let times = [1, 49, 50, 51, 99, 101, 5000];
@@ -125,10 +140,15 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
 fn call_is_adopted_if_its_records_can_have_been_lost() {
     let mut bench = Bench::with_start(CONFIG, Duration::from_secs(100));
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
-    bench.engine.remember(bench.now(), EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() });
+    bench.engine.remember(
+        bench.now(),
+        EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() },
+    );
     bench.log_in();
-    let ids = [(49, 1), (50, 2), (100, 3), (101, 4)].map(|(seconds, n)| CallId::new(at(seconds), n));
-    let listed: Vec<_> = ids.into_iter().zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
+    let ids =
+        [(49, 1), (50, 2), (100, 3), (101, 4)].map(|(seconds, n)| CallId::new(at(seconds), n));
+    let listed: Vec<_> =
+        ids.into_iter().zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
     bench.list(&listed);
     claim_all(&mut bench);
     let calls = bench.engine.list(&Filter::default(), 9, 9).live;
@@ -157,7 +177,8 @@ fn without_a_journal_adopted_calls_are_bounded() {
     bench.log_in();
     for round in 0..3 {
         let ids = (0..400).map(|n| CallId::new(UNIX_EPOCH, round * 1000 + n));
-        let listed: Vec<_> = ids.zip(7_000_001..).flat_map(|(id, number)| invented(id, number)).collect();
+        let listed: Vec<_> =
+            ids.zip(7_000_001..).flat_map(|(id, number)| invented(id, number)).collect();
         bench.list(&listed);
         claim_all(&mut bench);
         assert_eq!(bench.ready, Ok(()));
@@ -176,7 +197,11 @@ fn link_that_comes_and_goes_is_recorded_every_ten_seconds() {
         bench.list(&[]);
     }
     let most = 100 + bench.time.as_secs() as usize / 10;
-    assert!(bench.time.as_secs() > 100 && bench.records.len() <= most + 1, "{} records", bench.records.len());
+    assert!(
+        bench.time.as_secs() > 100 && bench.records.len() <= most + 1,
+        "{} records",
+        bench.records.len()
+    );
     assert!(bench.records.len() >= most - 1, "{} records", bench.records.len());
     // Once it stays, that is recorded.
     bench.idle(Duration::from_secs(11));

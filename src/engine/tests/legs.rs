@@ -1,10 +1,12 @@
-//! Legs that outlive the Local channel of their call: redirected ones, and ones whose Hangup was lost.
+//! Legs that outlive the Local channel of their call: redirected ones, and ones whose Hangup was
+//! lost.
 
 use super::*;
 use crate::call::outcome::Outcome;
 use crate::call::progress::Progress;
 
-/// A call in its room whose leg was redirected, so that both halves have gone. Returns its id and the leg's.
+/// A call in its room whose leg was redirected, so that both halves have gone. Returns its id and
+/// the leg's.
 fn redirected(bench: &mut Bench, number: &str) -> (String, String) {
     let id = bench.call(1, number);
     let leg = format!("leg-{number}");
@@ -156,7 +158,10 @@ fn hang_up_between_two_hangups_of_halves_is_answered_by_the_leg() {
     bench.event("Hangup", &lock("7001"), &id, "Cause: 16");
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
     bench.pass(Duration::ZERO);
-    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("Hangup")));
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: No such channel",
+        bench.id_of("Hangup")
+    ));
     bench.pass(Duration::ZERO);
     assert_eq!(bench.sent.matches("\r\nChannel: leg\r\n\r\n").count(), 1);
     bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Hangup")));
@@ -180,7 +185,10 @@ fn hang_up_during_a_redirect_reaches_the_leg() {
         assert_eq!(hang_ups.len(), 1);
         bench.receive(&format!("Response: Success\nActionID: {}", hang_ups[0]));
         bench.pass(Duration::ZERO);
-        assert_eq!((bench.hung_up.pop(), bench.count("Hangup")), (Some((5, Ok(()))), if two_is_gone { 2 } else { 1 }));
+        assert_eq!(
+            (bench.hung_up.pop(), bench.count("Hangup")),
+            (Some((5, Ok(()))), if two_is_gone { 2 } else { 1 })
+        );
         bench.hang_up_halves(&id, "7001", 16);
         bench.idle(Duration::from_millis(600));
         assert!(bench.sent.contains("\r\nChannel: leg\r\n\r\n"), "{}", bench.sent);
@@ -194,11 +202,20 @@ fn call_without_channels_has_ended_for_a_hang_up_and_shows_no_end_yet() {
     // The gateway's leg was not seen, so why it failed is waited for.
     bench.hang_up_halves(&id, "7001", 17);
     let shown = live(&bench).pop().unwrap();
-    assert_eq!((shown.state, shown.moments.ended, shown.end.is_some()), (State::Queued, None, false));
+    assert_eq!(
+        (shown.state, shown.moments.ended, shown.end.is_some()),
+        (State::Queued, None, false)
+    );
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
     bench.pass(Duration::from_secs(1));
-    assert_eq!((bench.hung_up.pop(), bench.count("Hangup")), (Some((5, Err(HangUpError::AlreadyEnded))), 0));
-    assert_eq!((last_end(&bench).outcome, last_end(&bench).hung_up_by.clone()), (Outcome::Busy, None));
+    assert_eq!(
+        (bench.hung_up.pop(), bench.count("Hangup")),
+        (Some((5, Err(HangUpError::AlreadyEnded))), 0)
+    );
+    assert_eq!(
+        (last_end(&bench).outcome, last_end(&bench).hung_up_by.clone()),
+        (Outcome::Busy, None)
+    );
     let ended = bench.engine.show(id.parse().unwrap()).unwrap();
     assert!(ended.state == State::Ended && ended.moments.ended.is_some() && ended.end.is_some());
 }

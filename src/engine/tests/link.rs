@@ -15,7 +15,10 @@ fn a_refused_login_is_tried_again_after_longer_and_longer_pauses_and_logged_rare
         bench.engine.connected(bench.now());
         bench.engine.receive(bench.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
         bench.pass(Duration::ZERO);
-        bench.receive(&format!("Response: Error\nActionID: {}\nMessage: Authentication failed", bench.id_of("Login")));
+        bench.receive(&format!(
+            "Response: Error\nActionID: {}\nMessage: Authentication failed",
+            bench.id_of("Login")
+        ));
     }
     // 10 s at the most, and 5 s at the least, once the longest pause is reached.
     assert!((60..=130).contains(&attempts), "{attempts}");
@@ -42,7 +45,9 @@ fn an_asterisk_that_lets_in_before_it_has_started_is_waited_for() {
     bench.log_in_early();
     bench.list(&[]);
     bench.originate(1, "7999");
-    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if &**why == "Asterisk is starting"));
+    assert!(
+        matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if &**why == "Asterisk is starting")
+    );
     bench.idle(Duration::from_secs(20));
     assert!(bench.ready.is_err());
     bench.receive("Event: FullyBooted");
@@ -69,7 +74,10 @@ impl Bench {
     /// Lets one keepalive pass and refuses the Ping.
     fn refuse_ping(&mut self) {
         self.pass(Duration::from_secs(3));
-        self.receive(&format!("Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}", self.id_of("Ping")));
+        self.receive(&format!(
+            "Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}",
+            self.id_of("Ping")
+        ));
     }
 
     fn answer_ping(&mut self) {
@@ -84,11 +92,16 @@ fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
     // Found by a bot's call.
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
-    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}", bench.id_of("Originate")));
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: {SHUTTING_DOWN}",
+        bench.id_of("Originate")
+    ));
     assert!(matches!(bench.refusal(), Some(Refusal::Rejected(words)) if &**words == SHUTTING_DOWN));
     assert_eq!(bench.ready, refusal);
     bench.originate(2, "7999");
-    assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.ends_with(SHUTTING_DOWN)));
+    assert!(
+        matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.ends_with(SHUTTING_DOWN))
+    );
     bench.refuse_ping();
     assert_eq!((&bench.ready, bench.disconnects), (&refusal, 0));
     bench.answer_ping();
@@ -151,18 +164,22 @@ fn asterisk_that_refuses_first_list_becomes_ready_later() {
     assert_eq!(bench.events(), ["ami.connected"]);
 }
 
-/// After SIGSTOP the driver gives the engine everything that waited in the socket, and then the time.
+/// After SIGSTOP the driver gives the engine everything that waited in the socket, and then the
+/// time.
 #[test]
 fn stopped_daemon_reads_before_it_judges() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     let stop = Duration::from_secs(30);
     bench.time += stop;
-    bench
-        .engine
-        .receive(bench.now(), frame(&format!("Event: Hangup\r\nUniqueid: {id}\r\nLinkedid: {id}\r\nCause: 17")));
+    bench.engine.receive(
+        bench.now(),
+        frame(&format!("Event: Hangup\r\nUniqueid: {id}\r\nLinkedid: {id}\r\nCause: 17")),
+    );
     bench.pass(Duration::from_secs(1));
-    let Some((Event::CallEnded(end), _)) = bench.records.last() else { panic!("{:?}", bench.events()) };
+    let Some((Event::CallEnded(end), _)) = bench.records.last() else {
+        panic!("{:?}", bench.events())
+    };
     assert_eq!((end.unseen, bench.disconnects), (None, 0));
     // It had pinged nobody meanwhile, so that nobody was silent. From now on it is as ever.
     bench.pass(Duration::from_secs(1));
@@ -177,8 +194,13 @@ fn stop_in_the_middle_of_list_does_not_drop_link() {
     bench.log_in();
     let id = bench.id_of("CoreShowChannels");
     bench.time += Duration::from_secs(60);
-    bench.engine.receive(bench.now(), frame(&format!("Response: Success\r\nActionID: {id}\r\nEventList: start")));
-    bench.engine.receive(bench.now(), frame(&format!("Event: CoreShowChannelsComplete\r\nActionID: {id}")));
+    bench.engine.receive(
+        bench.now(),
+        frame(&format!("Response: Success\r\nActionID: {id}\r\nEventList: start")),
+    );
+    bench
+        .engine
+        .receive(bench.now(), frame(&format!("Event: CoreShowChannelsComplete\r\nActionID: {id}")));
     bench.pass(Duration::ZERO);
     let pings: Vec<String> = bench.ids_of("Ping");
     for ping in pings {
@@ -209,10 +231,16 @@ fn user_without_call_events_is_found_at_login() {
     for attempt in 1..4 {
         bench.log_in();
         bench.list(&[]);
-        assert_eq!(bench.sent.matches(NOWHERE).count(), attempt, "one call to nowhere for each login");
+        assert_eq!(
+            bench.sent.matches(NOWHERE).count(),
+            attempt,
+            "one call to nowhere for each login"
+        );
         bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Originate")));
         bench.originate(1, "7999");
-        assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.contains("read = call")));
+        assert!(
+            matches!(bench.refusal(), Some(Refusal::LinkDown(why)) if why.contains("read = call"))
+        );
         bench.idle(Duration::from_secs(5));
         assert_eq!(bench.disconnects, attempt);
         assert!(bench.ready.as_ref().is_err_and(|why| why.contains("read = call")));
@@ -221,7 +249,12 @@ fn user_without_call_events_is_found_at_login() {
         }
     }
     // The same trouble is recorded once.
-    assert_eq!(bench.events().iter().filter(|event| event.starts_with("ami.")).count(), 1, "{:?}", bench.events());
+    assert_eq!(
+        bench.events().iter().filter(|event| event.starts_with("ami.")).count(),
+        1,
+        "{:?}",
+        bench.events()
+    );
     // Somebody has corrected manager.conf.
     bench.may_read = "call,system,user";
     bench.log_in();
@@ -266,7 +299,8 @@ fn unknown_rights_are_no_reason_to_doubt() {
     assert_eq!(bench.ready, Ok(()));
 }
 
-/// `manager.conf` was corrected, but Asterisk has not loaded it: the file says more than the user was given.
+/// `manager.conf` was corrected, but Asterisk has not loaded it: the file says more than the user
+/// was given.
 #[test]
 fn call_without_any_event_leads_to_a_new_login() {
     for events_arrive in [false, true] {
@@ -275,7 +309,10 @@ fn call_without_any_event_leads_to_a_new_login() {
         let id = bench.id_of("Originate");
         bench.receipt(&id);
         bench.pass(Duration::from_millis(250));
-        bench.receive(&format!("Response: Success\nActionID: {}\nValue: {id}", bench.id_of("GetVar")));
+        bench.receive(&format!(
+            "Response: Success\nActionID: {}\nValue: {id}",
+            bench.id_of("GetVar")
+        ));
         assert_eq!(bench.sent.matches(NOWHERE).count(), 1);
         // A busy Asterisk may only be late: calls go on until it is certain.
         assert_eq!(bench.ready, Ok(()));
@@ -284,6 +321,9 @@ fn call_without_any_event_leads_to_a_new_login() {
         }
         bench.idle(Duration::from_secs(5));
         assert_eq!(bench.disconnects, usize::from(!events_arrive));
-        assert_eq!(bench.ready.as_ref().is_err_and(|why| why.contains("read = call")), !events_arrive);
+        assert_eq!(
+            bench.ready.as_ref().is_err_and(|why| why.contains("read = call")),
+            !events_arrive
+        );
     }
 }

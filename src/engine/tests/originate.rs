@@ -7,7 +7,11 @@ fn a_call_is_ok_once_asterisk_shows_the_half_that_holds_the_lock() {
     let mut bench = Bench::ready();
     bench.originate(7, "79991234567");
     let id = bench.id_of("Originate");
-    assert!(bench.sent.contains("Variable: ORIGINATORD=originatord/bot/ru/R1/Bob/B\r\n"), "{}", bench.sent);
+    assert!(
+        bench.sent.contains("Variable: ORIGINATORD=originatord/bot/ru/R1/Bob/B\r\n"),
+        "{}",
+        bench.sent
+    );
     bench.receipt(&id);
     bench.event("Newchannel", &id, &id, "");
     assert!(bench.originated.is_empty());
@@ -28,9 +32,17 @@ fn where_no_sign_comes_asterisk_is_asked_who_holds_the_lock() {
     bench.pass(Duration::from_millis(249));
     assert_eq!(bench.count("GetVar"), 0);
     bench.pass(Duration::from_millis(1));
-    assert!(bench.sent.ends_with(&format!("Channel: {}\r\nVariable: CHANNEL(linkedid)\r\n\r\n", lock("7999"))));
+    assert!(
+        bench.sent.ends_with(&format!(
+            "Channel: {}\r\nVariable: CHANNEL(linkedid)\r\n\r\n",
+            lock("7999")
+        ))
+    );
     // Asterisk has yet to begin.
-    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("GetVar")));
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: No such channel",
+        bench.id_of("GetVar")
+    ));
     bench.pass(Duration::from_millis(100));
     assert_eq!(bench.count("GetVar"), 2);
     bench.receive(&format!("Response: Success\nActionID: {}\nValue: {id}", bench.id_of("GetVar")));
@@ -47,7 +59,10 @@ fn a_receipt_is_no_call_and_the_lock_may_be_anothers() {
     for _ in 0..11 {
         bench.pass(Duration::from_millis(250));
         if bench.originated.is_empty() {
-            bench.receive(&format!("Response: Success\nActionID: {}\nValue: od-another", bench.id_of("GetVar")));
+            bench.receive(&format!(
+                "Response: Success\nActionID: {}\nValue: od-another",
+                bench.id_of("GetVar")
+            ));
         }
     }
     assert_eq!(bench.originated, [(7, Err(OriginateError::Unconfirmed(id.parse().unwrap())))]);
@@ -72,7 +87,9 @@ fn a_number_locked_by_another_daemon_is_in_progress_and_leaves_nothing() {
     bench.event("Newchannel", &id, &id, "");
     bench.event("Hangup", &id, &id, "Cause: 0");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: None }));
-    bench.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
+    bench.receive(&format!(
+        "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
+    ));
     bench.pass(Duration::from_secs(5));
     assert_eq!(bench.events(), ["ami.connected", "call.requested", "call.refused"]);
     assert_eq!(bench.count("Originate"), 1);
@@ -90,8 +107,14 @@ fn the_lingering_lock_of_our_own_last_call_is_tried_again() {
         bench.receipt(&id);
         bench.event("Newchannel", &id, &id, "");
         bench.event("Hangup", &id, &id, "Cause: 0");
-        assert_eq!(bench.count("Originate"), attempt + 1, "not before the attempt is certainly over");
-        bench.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
+        assert_eq!(
+            bench.count("Originate"),
+            attempt + 1,
+            "not before the attempt is certainly over"
+        );
+        bench.receive(&format!(
+            "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
+        ));
         bench.pass(Duration::from_millis(50));
         assert_eq!(bench.count("Originate"), attempt + 2);
     }
@@ -135,7 +158,9 @@ fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
     }
     // 0.9 s of the 1.5 s may be spent waiting: ten calls' worth.
     assert_eq!((bench.count("Originate"), bench.originated.len()), (1, 2));
-    assert!(matches!(bench.refusal(), Some(Refusal::Limited(limit)) if limit.name == "calls_per_second"));
+    assert!(
+        matches!(bench.refusal(), Some(Refusal::Limited(limit)) if limit.name == "calls_per_second")
+    );
     for sent in 2..=5 {
         bench.pass(Duration::from_millis(99));
         assert_eq!(bench.count("Originate"), sent - 1);
@@ -143,7 +168,10 @@ fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
         assert_eq!(bench.count("Originate"), sent);
     }
     bench.originate(50, "7009");
-    assert!(matches!(bench.refusal(), Some(Refusal::InProgress { .. })), "who waits for the turn holds the number");
+    assert!(
+        matches!(bench.refusal(), Some(Refusal::InProgress { .. })),
+        "who waits for the turn holds the number"
+    );
     bench.engine.disconnected(bench.now(), "gone");
     bench.pass(Duration::ZERO);
     let unsent = bench
@@ -161,7 +189,10 @@ fn a_number_that_must_not_be_called_is_not() {
     bench.engine.set_policy(Policy { all, ..Policy::default() });
     bench.originate(1, "79001234567");
     assert_eq!(bench.refusal(), Some(&Refusal::NotAllowed { of_key: None }));
-    assert_eq!((bench.count("Originate"), bench.engine.list(&Filter::default(), 0, 0).live_total), (0, 0));
+    assert_eq!(
+        (bench.count("Originate"), bench.engine.list(&Filter::default(), 0, 0).live_total),
+        (0, 0)
+    );
     assert_eq!(bench.events()[1..], ["call.requested", "call.refused"]);
 }
 
@@ -177,11 +208,20 @@ fn hanging_up() {
     assert_eq!(bench.hung_up, [(5, Ok(()))]);
     bench.engine.hang_up(bench.now(), call, "guest".into(), 8);
     bench.pass(Duration::ZERO);
-    bench.receive(&format!("Response: Error\nActionID: {}\nMessage: Permission denied", bench.id_of("Hangup")));
-    assert_eq!(bench.hung_up.pop(), Some((8, Err(HangUpError::Rejected("Permission denied".into())))));
+    bench.receive(&format!(
+        "Response: Error\nActionID: {}\nMessage: Permission denied",
+        bench.id_of("Hangup")
+    ));
+    assert_eq!(
+        bench.hung_up.pop(),
+        Some((8, Err(HangUpError::Rejected("Permission denied".into()))))
+    );
     bench.hang_up_halves(&id, "7999", 16);
     bench.engine.hang_up(bench.now(), call, "operator".into(), 6);
     bench.engine.hang_up(bench.now(), CallId::new(UNIX_EPOCH, 99), "operator".into(), 7);
     bench.pass(Duration::ZERO);
-    assert_eq!(bench.hung_up[1..], [(6, Err(HangUpError::AlreadyEnded)), (7, Err(HangUpError::NoSuchCall))]);
+    assert_eq!(
+        bench.hung_up[1..],
+        [(6, Err(HangUpError::AlreadyEnded)), (7, Err(HangUpError::NoSuchCall))]
+    );
 }

@@ -14,10 +14,14 @@ fn an_unknown_fate_is_said_in_time_keeps_the_number_and_is_settled_later() {
     bench.originate(2, "7999");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(id) }));
     assert_eq!(bench.count("Originate"), 1);
-    // The action's deadline has passed, so the list is asked for; the call is not on it, but may still be on its way.
+    // The action's deadline has passed, so the list is asked for; the call is not on it, but may
+    // still be on its way.
     for lists in [2, 3, 4] {
         bench.idle(Duration::from_millis(3500));
-        assert_eq!((bench.count("CoreShowChannels"), bench.events().last()), (lists, Some(&"call.refused")));
+        assert_eq!(
+            (bench.count("CoreShowChannels"), bench.events().last()),
+            (lists, Some(&"call.refused"))
+        );
         bench.list(&[]);
     }
     assert_eq!(bench.events().last(), Some(&"call.ended"));
@@ -32,7 +36,10 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
     let unsure = bench.id_of("Originate");
     bench.engine.disconnected(bench.now(), "cut");
     bench.pass(Duration::ZERO);
-    assert_eq!(bench.originated.last(), Some(&(3, Err(OriginateError::Unconfirmed(unsure.parse().unwrap())))));
+    assert_eq!(
+        bench.originated.last(),
+        Some(&(3, Err(OriginateError::Unconfirmed(unsure.parse().unwrap()))))
+    );
     bench.originate(4, "7004");
     assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(_))));
     assert!(bench.engine.list(&Filter::default(), 9, 9).live.iter().all(|call| call.stale));
@@ -51,13 +58,16 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
     };
     bench.list(&[listed(&stays, "7001"), listed(&unsure, "7003")].concat());
     assert_eq!(bench.ready, Ok(()));
-    let ended: Vec<_> = bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
+    let ended: Vec<_> =
+        bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
     let [(Event::CallEnded(end), Some(info))] = &ended[..] else { panic!("{ended:?}") };
     assert_eq!((info.id.to_string(), end.outcome), (goes, crate::call::outcome::Outcome::Unknown));
-    // The one of unknown fate turned out to live: it is queued, answered and joined by now, and says so.
+    // The one of unknown fate turned out to live: it is queued, answered and joined by now, and
+    // says so.
     let joined = |id: &str| {
         bench.records.iter().any(|(event, info)| {
-            event.name() == "call.joined" && info.as_ref().is_some_and(|info| info.id.to_string() == id)
+            event.name() == "call.joined"
+                && info.as_ref().is_some_and(|info| info.id.to_string() == id)
         })
     };
     assert!(joined(&stays) && joined(&unsure));
@@ -78,7 +88,8 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
     });
     bench.list(&channels.concat());
     assert!(bench.ready.is_err(), "whose they are is not known yet");
-    let asked: Vec<_> = bench.sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar")).collect();
+    let asked: Vec<_> =
+        bench.sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar")).collect();
     let answers = asked.iter().map(|frame| {
         let of = |name| frame.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         let instance = if of("Channel: ") == ours { "originatord" } else { "another" };
@@ -111,10 +122,15 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
     bench.pass(Duration::from_secs(4));
     bench.remember(calls, None);
     bench.log_in();
-    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    let half =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
     bench.list(&listed);
-    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 2, "the call that lives has its number");
+    assert_eq!(
+        bench.engine.list(&Filter::default(), 9, 9).live_total,
+        2,
+        "the call that lives has its number"
+    );
     bench.originate(1, "7001");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
     // Asterisk has no such call, and in time it is sure that none will come.
@@ -139,7 +155,8 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
     bench.pass(Duration::from_secs(4));
     bench.remember([(&lives, State::Joined), (&over, State::Answered)], Some(last_alive));
     bench.log_in();
-    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
+    let half =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
     assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
     assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live[0].state, State::Joined);
@@ -266,7 +283,10 @@ fn call_that_may_have_joined_during_an_outage_stays_completed() {
             format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock(number)),
         ]
     };
-    reconnect(&mut bench, &[listed(&answered, "7001", "Up"), listed(&ringing, "7002", "Ringing")].concat());
+    reconnect(
+        &mut bench,
+        &[listed(&answered, "7001", "Up"), listed(&ringing, "7002", "Ringing")].concat(),
+    );
     assert_eq!(answered_call(&mut bench, "7003", true), Outcome::Completed);
     assert_eq!(hang_up(&mut bench, &answered, "7001"), Outcome::Completed);
     // This one was seen to be answered after the outage.
@@ -307,7 +327,10 @@ fn answer_found_after_an_outage_says_since_when_it_may_be() {
         _ => None,
     });
     let lost = UNIX_EPOCH + Duration::from_secs(2);
-    assert!(answer.flatten().is_some_and(|after| after >= lost && after < bench.now().wall), "{answer:?}");
+    assert!(
+        answer.flatten().is_some_and(|after| after >= lost && after < bench.now().wall),
+        "{answer:?}"
+    );
 }
 
 #[test]
@@ -324,9 +347,12 @@ fn call_taken_over_has_its_times_from_the_journal() {
     };
     let progress = Progress { moments, ..Progress::of(State::Joined) };
     let calls = vec![OpenCall { info: Arc::new(info.clone()), progress }];
-    bench.engine.remember(bench.now(), EarlierRuns { calls, last_heard: at(50), recorded_until: at(50) });
+    bench
+        .engine
+        .remember(bench.now(), EarlierRuns { calls, last_heard: at(50), recorded_until: at(50) });
     bench.log_in();
-    let half = |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);
+    let half =
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);
     bench.list(&[half(&info.id.to_string()), half(&lock("7001"))]);
     let shown = bench.engine.show(info.id).unwrap();
     assert_eq!((shown.state, shown.moments), (State::Joined, moments));
@@ -334,7 +360,9 @@ fn call_taken_over_has_its_times_from_the_journal() {
     bench.pass(Duration::from_secs(1));
     bench.hang_up_halves(&info.id.to_string(), "7001", 16);
     bench.pass(Duration::from_secs(1));
-    let (Event::CallEnded(end), _) = bench.records.last().unwrap() else { panic!("{:?}", bench.events()) };
+    let (Event::CallEnded(end), _) = bench.records.last().unwrap() else {
+        panic!("{:?}", bench.events())
+    };
     assert_eq!((end.ring, end.talk), (Some(Duration::from_secs(3)), Some(Duration::from_secs(56))));
     assert_eq!((end.moments.answered, end.moments.ended), (at(5), at(61)));
 }

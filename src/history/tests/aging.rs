@@ -80,7 +80,8 @@ fn daemon_that_was_off_for_a_month_cleans_up_in_the_end() {
 fn journal_tells_the_time_where_the_history_is_empty() {
     let mut case = Case::new(30 * DAY, 1 << 30);
     let (now, ahead) = (SystemTime::now(), SystemTime::now() + 3650 * DAY);
-    case.sink = HistorySink::new(case.history.clone(), Journal::new(1, 1, 7, false), Some(now - DAY));
+    case.sink =
+        HistorySink::new(case.history.clone(), Journal::new(1, 1, 7, false), Some(now - DAY));
     case.sink.opened = Some(opened::Opened::open(&case.path()).unwrap());
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     case.write(&[call(10 * DAY, 1)]);

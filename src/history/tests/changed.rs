@@ -17,7 +17,8 @@ impl Case {
     /// Calls in the database of this name.
     fn count(&self, name: &str) -> usize {
         let connection = open_to_read(&self.folder.path().join(name)).unwrap();
-        let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        let check: String =
+            connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(check, "ok");
         connection.query_row("SELECT count(*) FROM calls", [], |row| row.get(0)).unwrap()
     }
@@ -62,7 +63,8 @@ fn database_that_takes_the_place_keeps_its_calls() {
     // With a write-ahead log that is not in the database yet.
     for suffix in ["-wal", ""] {
         let name = format!("history.db{suffix}");
-        fs::copy(other.folder.path().join(&name), case.folder.path().join(format!("new{suffix}"))).unwrap();
+        fs::copy(other.folder.path().join(&name), case.folder.path().join(format!("new{suffix}")))
+            .unwrap();
         case.rename(&format!("new{suffix}"), &name);
     }
     case.look();

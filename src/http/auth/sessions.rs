@@ -1,4 +1,5 @@
-//! Who has logged in: sessions of the operators' page, each opened with a key and no better than it.
+//! Who has logged in: sessions of the operators' page, each opened with a key and no better than
+//! it.
 //!
 //! A session's token is random and known to the browser alone; what is kept of it is its digest.
 
@@ -70,7 +71,8 @@ impl Sessions {
     /// The session of this token.
     pub fn find(&self, now: Instant, token: &[u8]) -> Option<Session> {
         let token = digest(token);
-        let is_it = |session: &&Session| bool::from(session.token.ct_eq(&token)) && session.ends > now;
+        let is_it =
+            |session: &&Session| bool::from(session.token.ct_eq(&token)) && session.ends > now;
         self.0.iter().find(is_it).copied()
     }
 
@@ -96,7 +98,9 @@ mod tests {
     fn a_session_is_found_by_its_whole_token_until_it_ends() {
         let (mut sessions, now) = (Sessions::default(), Instant::now());
         let (one, other) = (sessions.open(now, KEY).unwrap(), sessions.open(now, [2; 32]).unwrap());
-        let key_of = |sessions: &Sessions, at, token: &str| sessions.find(at, token.as_bytes()).map(|found| found.key);
+        let key_of = |sessions: &Sessions, at, token: &str| {
+            sessions.find(at, token.as_bytes()).map(|found| found.key)
+        };
         assert_eq!(key_of(&sessions, now, &one.0), Some(KEY));
         assert_eq!(key_of(&sessions, now, &other.0), Some([2; 32]));
         for wrong in ["", &one.0[1..], &one.0.to_lowercase(), &format!("{one}x")] {

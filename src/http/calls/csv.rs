@@ -6,7 +6,8 @@ use crate::escape;
 use crate::journal::member::{Members, Value};
 use crate::journal::record::rfc3339;
 
-/// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a sum.
+/// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a
+/// sum.
 const COLUMNS: [&str; 28] = [
     "call_id",
     "number",
@@ -102,10 +103,11 @@ impl Members for End {
     }
 }
 
-/// A cell, in quotes where it needs them. What a spreadsheet would run as a formula begins with an apostrophe, as OWASP
-/// advises ("CSV Injection").
+/// A cell, in quotes where it needs them. What a spreadsheet would run as a formula begins with an
+/// apostrophe, as OWASP advises ("CSV Injection").
 fn push_cell(text: &str, table: &mut String) {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let is_formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     if !is_formula && text.chars().all(is_plain) {
         return table.push_str(text);

@@ -37,7 +37,8 @@ pub struct Query {
 /// What of it cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadQuery {
-    /// Nothing of this name can be asked for; to ignore it would show other calls than are asked for.
+    /// Nothing of this name can be asked for; to ignore it would show other calls than are asked
+    /// for.
     #[error("{0:?} cannot be asked for; known are {KNOWN}")]
     Unknown(String),
     /// It has to be something else.
@@ -56,24 +57,40 @@ impl Query {
         headers: &HeaderMap,
         numbering: &Numbering,
     ) -> Result<Self, BadQuery> {
-        let mut query = Self { filter: Filter::default(), live: None, limit: DEFAULT_LIMIT, csv: accepts_csv(headers) };
+        let mut query = Self {
+            filter: Filter::default(),
+            live: None,
+            limit: DEFAULT_LIMIT,
+            csv: accepts_csv(headers),
+        };
         for (name, value) in parameters {
             let filter = &mut query.filter;
             match &**name {
                 "limit" => {
                     let limit = value.parse().ok().filter(|limit| *limit <= MAX_LIMIT);
-                    query.limit = limit.ok_or(BadQuery::Value("limit", "a number from 0 to 1000"))?;
+                    query.limit =
+                        limit.ok_or(BadQuery::Value("limit", "a number from 0 to 1000"))?;
                 }
                 "live" => {
                     let live = value.parse().ok().filter(|live| *live <= MAX_LIVE);
-                    query.live = Some(live.ok_or(BadQuery::Value("live", "a number from 0 to 10000"))?);
+                    query.live =
+                        Some(live.ok_or(BadQuery::Value("live", "a number from 0 to 10000"))?);
                 }
-                "cursor" => filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?),
-                "number" => filter.number = Some(number(value, numbering).ok_or(BadQuery::Value("number", NUMBER))?),
+                "cursor" => {
+                    filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?)
+                }
+                "number" => {
+                    filter.number =
+                        Some(number(value, numbering).ok_or(BadQuery::Value("number", NUMBER))?)
+                }
                 "room" => filter.room = Some(parsed(value, "room", "a room's name")?),
-                "outcome" => filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?),
+                "outcome" => {
+                    filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?)
+                }
                 "key" => filter.key = Some((&**value).into()),
-                "from" => filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?),
+                "from" => {
+                    filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?)
+                }
                 "to" => filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?),
                 "format" => {
                     query.csv = match &**value {
@@ -95,7 +112,8 @@ impl Query {
     }
 }
 
-/// Reads a number that is looked for. In a URL a plus is a space: one that begins the value was a plus.
+/// Reads a number that is looked for. In a URL a plus is a space: one that begins the value was a
+/// plus.
 pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     match value.strip_prefix(' ') {
         Some(rest) => numbering.read_sought(&format!("+{rest}")),
@@ -106,19 +124,24 @@ pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
 
 const NUMBER: &str = "3 to 15 digits, with or without +";
 
-/// The end of the span of time that is asked for. From one day to the same day means that day; any other span that ends
-/// before it begins holds no call, and is a mistake.
-fn end_of_span(from: Option<SystemTime>, to: Option<SystemTime>) -> Result<Option<SystemTime>, BadQuery> {
+/// The end of the span of time that is asked for. From one day to the same day means that day; any
+/// other span that ends before it begins holds no call, and is a mistake.
+fn end_of_span(
+    from: Option<SystemTime>,
+    to: Option<SystemTime>,
+) -> Result<Option<SystemTime>, BadQuery> {
     let (Some(begin), Some(end)) = (from, to) else { return Ok(to) };
-    let is_midnight =
-        |time: SystemTime| time.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0);
+    let is_midnight = |time: SystemTime| {
+        time.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0)
+    };
     if begin == end && is_midnight(begin) {
         return Ok(end.checked_add(DAY));
     }
     if begin >= end { Err(BadQuery::Value("to", "later than from")) } else { Ok(to) }
 }
 
-/// Reads a time. In a query a `+` stands for a space, so a space before the offset from UTC was a `+`.
+/// Reads a time. In a query a `+` stands for a space, so a space before the offset from UTC was a
+/// `+`.
 fn time_in_query(value: &str) -> Option<SystemTime> {
     time(value).or_else(|| {
         let (local, offset) = value.rsplit_once(' ')?;
@@ -130,13 +153,20 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
 
-fn parsed<T: std::str::FromStr>(value: &str, name: &'static str, what: &'static str) -> Result<T, BadQuery> {
+fn parsed<T: std::str::FromStr>(
+    value: &str,
+    name: &'static str,
+    what: &'static str,
+) -> Result<T, BadQuery> {
     value.parse().map_err(|_| BadQuery::Value(name, what))
 }
 
 /// Whether the client would rather have a table.
 fn accepts_csv(headers: &HeaderMap) -> bool {
-    headers.get_all(ACCEPT).iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains("text/csv")))
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .any(|accepted| accepted.to_str().is_ok_and(|text| text.contains("text/csv")))
 }
 
 #[cfg(test)]
@@ -144,8 +174,10 @@ mod tests {
     use super::*;
 
     fn parse(parameters: &[(&str, &str)]) -> Result<Query, String> {
-        let owned: Vec<_> = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Query::parse(&owned, &HeaderMap::new(), &Numbering::default()).map_err(|error| error.to_string())
+        let owned: Vec<_> =
+            parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Query::parse(&owned, &HeaderMap::new(), &Numbering::default())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -154,32 +186,48 @@ mod tests {
         let at = Ok(humantime::parse_rfc3339("2026-11-24T14:00:00Z").ok());
         assert_eq!(from("2026-11-25T00:00:00 10:00"), at);
         assert_eq!(from("2026-11-25T00:00:00+10:00"), at);
-        for wrong in ["2026-11-25T00:00:00 -10:00", "2026-11-25T00:00:00  10:00", "2026-11-25 10:00", " ", "+10:00"] {
+        for wrong in [
+            "2026-11-25T00:00:00 -10:00",
+            "2026-11-25T00:00:00  10:00",
+            "2026-11-25 10:00",
+            " ",
+            "+10:00",
+        ] {
             assert!(from(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn one_day_as_both_ends_means_that_day() {
-        let span = |from: &str, to: &str| parse(&[("to", to), ("from", from)]).map(|query| query.filter.to);
+        let span = |from: &str, to: &str| {
+            parse(&[("to", to), ("from", from)]).map(|query| query.filter.to)
+        };
         let next = Ok(humantime::parse_rfc3339("2026-11-26T00:00:00Z").ok());
         assert_eq!(span("2026-11-25", "2026-11-25"), next);
         assert_eq!(span("2026-11-25T00:00:00.000Z", "2026-11-25T00:00:00.000Z"), next);
         assert_eq!(span("2026-11-25", "2026-11-26"), next);
-        for (from, to) in [("2026-11-26", "2026-11-25"), ("2026-11-25T18:20:00Z", "2026-11-25T18:20:00Z")] {
+        for (from, to) in
+            [("2026-11-26", "2026-11-25"), ("2026-11-25T18:20:00Z", "2026-11-25T18:20:00Z")]
+        {
             assert_eq!(span(from, to), Err("to: must be later than from".to_owned()), "{from}");
         }
     }
 
     #[test]
     fn what_is_asked_for_is_understood_or_refused_by_name() {
-        let query = parse(&[("number", " 7999"), ("from", "2026-11-25"), ("to", "2026-11-25T18:20:00.5Z")]).unwrap();
+        let query =
+            parse(&[("number", " 7999"), ("from", "2026-11-25"), ("to", "2026-11-25T18:20:00.5Z")])
+                .unwrap();
         assert_eq!(query.filter.number, "+7999".parse().ok());
         assert_eq!(query.filter.from, humantime::parse_rfc3339("2026-11-25T00:00:00Z").ok());
         assert_eq!((query.limit, query.csv), (100, false));
         assert!(parse(&[("format", "csv")]).unwrap().csv);
-        let weight = |limit: &str, live: &str| parse(&[("limit", limit), ("live", live)]).unwrap().weight();
-        assert_eq!((query.weight(), weight("1000", "1"), weight("1", "1001"), weight("1", "10000")), (1, 1, 2, 10));
+        let weight =
+            |limit: &str, live: &str| parse(&[("limit", limit), ("live", live)]).unwrap().weight();
+        assert_eq!(
+            (query.weight(), weight("1000", "1"), weight("1", "1001"), weight("1", "10000")),
+            (1, 1, 2, 10)
+        );
         assert_eq!((weight("0", "0"), weight("0", "1001")), (1, 2));
         for (name, value) in [
             ("limit", "-1"),
@@ -201,7 +249,9 @@ mod tests {
             assert!(problem.starts_with(&format!("{name}: must be ")), "{name}={value}: {problem}");
         }
         assert!(
-            parse(&[("nubmer", "7999")]).unwrap_err().starts_with("\"nubmer\" cannot be asked for; known are limit")
+            parse(&[("nubmer", "7999")])
+                .unwrap_err()
+                .starts_with("\"nubmer\" cannot be asked for; known are limit")
         );
     }
 }

@@ -1,7 +1,7 @@
 //! The operators' page: what is in this folder, built in.
 //!
-//! Its files are served below a path that is named after all their contents: a browser keeps them for good, and never
-//! mixes those of two versions.
+//! Its files are served below a path that is named after all their contents: a browser keeps them
+//! for good, and never mixes those of two versions.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::filters::path::FullPath;
-use warp::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
+use warp::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
+};
 use warp::http::{HeaderValue, Method};
 use warp::reply::Response;
 
@@ -59,7 +61,8 @@ static FOLDER: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The page itself, which names them there.
-static PAGE: LazyLock<String> = LazyLock::new(|| INDEX.replace("\"page/", &format!("\"{}/", *FOLDER)));
+static PAGE: LazyLock<String> =
+    LazyLock::new(|| INDEX.replace("\"page/", &format!("\"{}/", *FOLDER)));
 
 /// `GET /`, and what the page is made of.
 pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
@@ -69,7 +72,10 @@ pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
         .map(|method: Method| answer(&method, "text/html; charset=utf-8", &PAGE, "no-cache"));
     let file = warp::path::full()
         .and_then(|full: FullPath| async move {
-            let name = full.as_str().strip_prefix('/').and_then(|path| path.strip_prefix(&**FOLDER)?.strip_prefix('/'));
+            let name = full
+                .as_str()
+                .strip_prefix('/')
+                .and_then(|path| path.strip_prefix(&**FOLDER)?.strip_prefix('/'));
             let file = name.and_then(|name| FILES.iter().find(|(known, ..)| *known == name));
             file.ok_or_else(warp::reject::not_found)
         })
@@ -81,7 +87,12 @@ pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     page.or(file).unify().boxed()
 }
 
-fn answer(method: &Method, kind: &'static str, content: &'static str, cache: &'static str) -> Response {
+fn answer(
+    method: &Method,
+    kind: &'static str,
+    content: &'static str,
+    cache: &'static str,
+) -> Response {
     if method != Method::GET && method != Method::HEAD {
         return reply::other_method(method, "GET, HEAD, OPTIONS");
     }

@@ -4,8 +4,7 @@ use super::*;
 use crate::journal::samples;
 
 /// The members that each record of the samples' call has after `event`.
-const CALL: &str =
-    r#""call_id":"ID","number":"+79991234567","room":"КОМНАТА1","caller_id":"Боб Smith","lang":"ru","key":"bot""#;
+const CALL: &str = r#""call_id":"ID","number":"+79991234567","room":"КОМНАТА1","caller_id":"Боб Smith","lang":"ru","key":"bot""#;
 
 #[test]
 fn each_kind_of_record_has_its_members_in_their_order() {
@@ -47,9 +46,16 @@ fn each_kind_of_record_has_its_members_in_their_order() {
 
 #[test]
 fn a_gap_says_what_is_missing_and_why() {
-    let gap = |from, to, reason| serde_json::to_string(&Entry::Gap(Gap { from, to, reason })).unwrap();
-    assert_eq!(gap(Some(3), Some(7), GapReason::Overrun), r#"{"event":"gap","reason":"overrun","from":3,"to":7}"#);
-    assert_eq!(gap(None, None, GapReason::Restarted), r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
+    let gap =
+        |from, to, reason| serde_json::to_string(&Entry::Gap(Gap { from, to, reason })).unwrap();
+    assert_eq!(
+        gap(Some(3), Some(7), GapReason::Overrun),
+        r#"{"event":"gap","reason":"overrun","from":3,"to":7}"#
+    );
+    assert_eq!(
+        gap(None, None, GapReason::Restarted),
+        r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#
+    );
 }
 
 #[test]
@@ -78,11 +84,17 @@ fn every_outcome_has_its_word() {
 
 #[test]
 fn nothing_in_a_value_breaks_the_line_or_the_object() {
-    for hostile in ["a\nb", "a\r\nb", "\",\"event\":\"call.ended", "\u{1b}[2J", "\u{2028}", "\0", "\\"] {
+    for hostile in
+        ["a\nb", "a\r\nb", "\",\"event\":\"call.ended", "\u{1b}[2J", "\u{2028}", "\0", "\\"]
+    {
         let event = Event::AmiDisconnected { asterisk: "main".into(), reason: hostile.into() };
-        let line = serde_json::to_string(&Record { call: None, ..samples::of_call(1, event) }).unwrap();
+        let line =
+            serde_json::to_string(&Record { call: None, ..samples::of_call(1, event) }).unwrap();
         assert!(!line.contains(['\n', '\r', '\u{1b}', '\0']), "{line}");
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!((&read["event"], &read["reason"]), (&"ami.disconnected".into(), &hostile.into()));
+        assert_eq!(
+            (&read["event"], &read["reason"]),
+            (&"ami.disconnected".into(), &hostile.into())
+        );
     }
 }

@@ -1,9 +1,10 @@
 //! Takes a number out of the journal's files.
 //!
-//! A record of the number becomes an [`Event::Erased`](crate::journal::Event::Erased) of the same length, in its place: the
-//! bytes are overwritten, whoever appends meanwhile is not disturbed, and the numbering has no hole. In a line that is no
-//! record (torn by a crash, or written by somebody else) the number's digits are overwritten. A record of another number
-//! stays as it is, and so do files that the daemon has not rotated itself; if they hold the number, the result says so.
+//! A record of the number becomes an [`Event::Erased`](crate::journal::Event::Erased) of the same
+//! length, in its place: the bytes are overwritten, whoever appends meanwhile is not disturbed, and
+//! the numbering has no hole. In a line that is no record (torn by a crash, or written by somebody
+//! else) the number's digits are overwritten. A record of another number stays as it is, and so do
+//! files that the daemon has not rotated itself; if they hold the number, the result says so.
 
 mod line;
 #[cfg(test)]
@@ -28,8 +29,8 @@ pub struct Erased {
     pub count: usize,
     /// Files of ours that hold the number, or may, and could not be changed; each with the reason.
     pub failed: Vec<String>,
-    /// What erasing leaves alone although it holds the number, or may: copies of our files that somebody else made, and other
-    /// calls' texts.
+    /// What erasing leaves alone although it holds the number, or may: copies of our files that
+    /// somebody else made, and other calls' texts.
     pub kept: Vec<String>,
 }
 
@@ -43,7 +44,10 @@ impl Erased {
 
     /// A file of ours that could not be changed.
     pub fn failure(path: &Path, error: impl std::fmt::Display) -> Self {
-        Self { failed: vec![format!("{} cannot be changed: {error}", path.display())], ..Self::default() }
+        Self {
+            failed: vec![format!("{} cannot be changed: {error}", path.display())],
+            ..Self::default()
+        }
     }
 
     /// Names copies of the file at `path` that hold the number, or may.
@@ -55,7 +59,9 @@ impl Erased {
         };
         match files::copies_with(path, &texts, is_ours) {
             Ok(copies) => self.kept.extend(copies.into_iter().map(told)),
-            Err(error) => self.kept.push(format!("copies of {} cannot be looked for: {error}", path.display())),
+            Err(error) => self
+                .kept
+                .push(format!("copies of {} cannot be looked for: {error}", path.display())),
         }
     }
 }
@@ -65,10 +71,15 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
     let path = files::resolved(&settings.path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let newest_of = |other: &str| rotation(&name, other);
-    let oldest =
-        files::names_beside(&path).unwrap_or_default().iter().filter_map(|other| newest_of(other)).max().unwrap_or(0);
+    let oldest = files::names_beside(&path)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|other| newest_of(other))
+        .max()
+        .unwrap_or(0);
     let mut erased = Erased::default();
-    // From the newest on, as they are renamed: one that is rotated meanwhile is met again, and none is missed.
+    // From the newest on, as they are renamed: one that is rotated meanwhile is met again, and none
+    // is missed.
     for count in 0..=oldest.max(settings.keep) + 1 {
         let path = if count == 0 { path.clone() } else { numbered(&path, count) };
         erased.add(erase_at(&path, number).unwrap_or_else(|error| Erased::failure(&path, error)));
@@ -132,8 +143,12 @@ fn erase_in(path: &Path, file: &File, number: Number, may_write: bool) -> io::Re
     if may_write {
         file.sync_data()?;
     }
-    let kept = (mentions > 0)
-        .then(|| format!("{}: {mentions} records of other calls have the number in their texts", path.display()));
+    let kept = (mentions > 0).then(|| {
+        format!(
+            "{}: {mentions} records of other calls have the number in their texts",
+            path.display()
+        )
+    });
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
 }
 

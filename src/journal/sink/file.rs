@@ -1,12 +1,14 @@
 //! The journal as a file of JSON lines, rotated by size.
 //!
-//! It is written through the page cache and not synced: a crash of the daemon loses what it had no time to write,
-//! some milliseconds' worth, and a power cut takes the PBX's calls with it as well.
+//! It is written through the page cache and not synced: a crash of the daemon loses what it had no
+//! time to write, some milliseconds' worth, and a power cut takes the PBX's calls with it as well.
 //!
-//! Others may have their hands on the file, too: logrotate renames or truncates it, an operator deletes it. The writer
-//! looks before each write and once a second whether the configured path still leads to its file. If it does not, it opens
-//! the path anew and begins there with a `gap` line whose `to` is the last number it has written, so that a restart finds
-//! where the numbering goes on. Every new file has the calls that are still open at its top, see [`open_calls`](super::open_calls).
+//! Others may have their hands on the file, too: logrotate renames or truncates it, an operator
+//! deletes it. The writer looks before each write and once a second whether the configured path
+//! still leads to its file. If it does not, it opens the path anew and begins there with a `gap`
+//! line whose `to` is the last number it has written, so that a restart finds where the numbering
+//! goes on. Every new file has the calls that are still open at its top, see
+//! [`open_calls`](super::open_calls).
 
 mod open;
 #[cfg(test)]
@@ -27,7 +29,8 @@ use crate::files;
 use crate::journal::{Entry, Gap, GapReason, Journal};
 use crate::metrics::ReaderKind;
 
-/// How much is looked at for the end of a file's last line at once, in bytes; a line is far shorter.
+/// How much is looked at for the end of a file's last line at once, in bytes; a line is far
+/// shorter.
 pub(super) const TAIL: u64 = 64 * 1024;
 
 /// How long a file that somebody else has moved may go unnoticed.
@@ -43,9 +46,11 @@ pub struct FileSink {
     known: Option<Known>,
     /// The number of the last record that was written.
     last_seq: Option<u64>,
-    /// The file that holds the records before is no longer at the path, and the one that is does not say so yet.
+    /// The file that holds the records before is no longer at the path, and the one that is does
+    /// not say so yet.
     is_cut: bool,
-    /// Where no rotated file is kept: the last one is still there, as the new one does not hold the open calls yet.
+    /// Where no rotated file is kept: the last one is still there, as the new one does not hold the
+    /// open calls yet.
     has_spare: bool,
     /// How many bytes the lines of open calls take at the top of the file.
     carried: u64,
@@ -87,7 +92,9 @@ impl FileSink {
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.notice_change()?;
         let (max_length, keep) = (self.max_length(), self.settings.keep);
-        let is_full = |file: &mut OpenFile| file.length() > 0 && file.length() + lines.len() as u64 > max_length;
+        let is_full = |file: &mut OpenFile| {
+            file.length() > 0 && file.length() + lines.len() as u64 > max_length
+        };
         if !lines.is_empty()
             && let Some(file) = self.file.take_if(is_full)
         {
@@ -105,7 +112,8 @@ impl FileSink {
             self.open_calls.write_lines(self.last_time, &mut top);
             let written = file.append(&top);
             if self.has_spare && (written.is_ok() || self.settings.keep == 0) {
-                // On a full disk its space is what the next attempt needs; the open calls are in memory.
+                // On a full disk its space is what the next attempt needs; the open calls are in
+                // memory.
                 remove_spare(&file.path)?;
                 self.has_spare = false;
             }
@@ -118,8 +126,9 @@ impl FileSink {
         Ok(())
     }
 
-    /// The length at which the file is rotated. The lines of thousands of open calls alone can be longer than the configured
-    /// size: then as much again is written before they are copied once more.
+    /// The length at which the file is rotated. The lines of thousands of open calls alone can be
+    /// longer than the configured size: then as much again is written before they are copied once
+    /// more.
     fn max_length(&self) -> u64 {
         self.settings.max_size.max(2 * self.carried)
     }
@@ -138,7 +147,9 @@ impl FileSink {
     /// Looks whether the path still leads to the file that was written to last.
     fn notice_change(&mut self) -> io::Result<()> {
         let path = &self.settings.path;
-        let Some(change) = self.known.map(|known| known.change(path)).transpose()?.flatten() else { return Ok(()) };
+        let Some(change) = self.known.map(|known| known.change(path)).transpose()?.flatten() else {
+            return Ok(());
+        };
         let then = match change {
             Change::Gone => "a new one is begun",
             Change::Replaced | Change::Truncated => "records go on behind what is in it now",
@@ -192,8 +203,8 @@ impl Sink for FileSink {
     }
 }
 
-/// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes. Where none is kept, `path` becomes `path.0`
-/// until the open calls are in the new file.
+/// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes. Where none is kept,
+/// `path` becomes `path.0` until the open calls are in the new file.
 fn rotate(path: &Path, keep: usize) -> io::Result<()> {
     // Somebody else may have removed any of them.
     let unless_gone = |result: io::Result<()>| match result {

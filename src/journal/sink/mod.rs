@@ -1,7 +1,7 @@
 //! Those who write the log down: to stdout, and to a file.
 //!
-//! Each runs on a thread of its own and reads the ring like everybody else, so that a full disk or a terminal
-//! that is held up stops nobody but itself, and finds a gap named when it goes on.
+//! Each runs on a thread of its own and reads the ring like everybody else, so that a full disk or
+//! a terminal that is held up stops nobody but itself, and finds a gap named when it goes on.
 
 mod erase;
 mod file;
@@ -37,7 +37,8 @@ pub trait Sink: Send + 'static {
     /// Erases what it has written of this number.
     fn erase(&mut self, number: Number) -> Erased;
 
-    /// How often the sink gets an empty batch while there is nothing to write, so that it can do what time asks for.
+    /// How often the sink gets an empty batch while there is nothing to write, so that it can do
+    /// what time asks for.
     fn look_every(&self) -> Duration {
         IDLE
     }
@@ -81,7 +82,12 @@ impl Eraser {
     pub async fn erase(&self, number: Number) -> io::Result<Erased> {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let (reply, answer) = oneshot::channel();
-        self.0.upgrade().ok_or_else(gone)?.send(Job::Erase(number, reply)).await.map_err(|_| gone())?;
+        self.0
+            .upgrade()
+            .ok_or_else(gone)?
+            .send(Job::Erase(number, reply))
+            .await
+            .map_err(|_| gone())?;
         answer.await.map_err(|_| gone())
     }
 }
@@ -98,11 +104,12 @@ impl Nudge {
     }
 }
 
-/// How often a sink without a file gets an empty batch: hardly ever, so that an idle daemon does not wake.
+/// How often a sink without a file gets an empty batch: hardly ever, so that an idle daemon does
+/// not wake.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// How long a record waits for company, so that a burst is written at once and not line by line, and waking the
-/// thread that writes does not compete with the call it is about.
+/// How long a record waits for company, so that a burst is written at once and not line by line,
+/// and waking the thread that writes does not compete with the call it is about.
 const COMPANY: Duration = Duration::from_millis(5);
 
 /// Pause between attempts to write to a disk that is full or broken.
@@ -149,10 +156,12 @@ async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>, look_every: Duration)
             sleep(COMPANY).await;
         }
         loop {
-            // Read no earlier than it can be written: whatever a sink misses, it misses in the ring, as a gap.
+            // Read no earlier than it can be written: whatever a sink misses, it misses in the
+            // ring, as a gap.
             let Ok(place) = jobs.reserve().await else { return };
             let (batch, closed) = reader.try_batch();
-            // To wait for the next place with nothing to put there would have the sink's thread wake this one.
+            // To wait for the next place with nothing to put there would have the sink's thread
+            // wake this one.
             let is_last = batch.len() < BATCH;
             if !batch.is_empty() || is_idle {
                 place.send(Job::Write(batch));

@@ -1,11 +1,12 @@
 //! The calls that the journal still owes an end.
 //!
-//! A journal file is deleted after some rotations, and a call can outlive it. So the file's writer keeps the calls that
-//! have a line and no end, and writes one `call.carried` line for each at the top of every new file. Whoever reads the
-//! newest file finds all open calls there, whatever has become of the older ones.
+//! A journal file is deleted after some rotations, and a call can outlive it. So the file's writer
+//! keeps the calls that have a line and no end, and writes one `call.carried` line for each at the
+//! top of every new file. Whoever reads the newest file finds all open calls there, whatever has
+//! become of the older ones.
 //!
-//! A carried line has no `seq`, as it repeats what records have said: the numbering of the files' records has neither a
-//! hole nor a duplicate, and the event streams do not have such lines.
+//! A carried line has no `seq`, as it repeats what records have said: the numbering of the files'
+//! records has neither a hole nor a duplicate, and the event streams do not have such lines.
 
 #[cfg(test)]
 mod tests;
@@ -71,7 +72,8 @@ impl OpenCalls {
             return;
         }
         let progress = Progress::of(State::Requested);
-        let call = self.calls.entry(info.id).or_insert_with(|| OpenCall { info: info.clone(), progress });
+        let call =
+            self.calls.entry(info.id).or_insert_with(|| OpenCall { info: info.clone(), progress });
         call.info = info;
         call.progress.reach(state, time);
     }
@@ -105,7 +107,10 @@ impl OpenCalls {
     pub(super) fn write_lines(&self, time: SystemTime, lines: &mut Vec<u8>) {
         for call in self.calls.values() {
             // Writing to memory cannot fail, and every key is text.
-            let _ = serde_json::to_writer(&mut *lines, &CarriedLine { time, heard: self.last_heard, call });
+            let _ = serde_json::to_writer(
+                &mut *lines,
+                &CarriedLine { time, heard: self.last_heard, call },
+            );
             lines.push(b'\n');
         }
     }
@@ -130,10 +135,13 @@ pub(super) fn state_after(event: &str) -> Option<State> {
     })
 }
 
-/// Whether an event is written down at the moment when Asterisk says so. Others are of a time when it may not have been
-/// heard for long: bots ask, and daemons start, without it.
+/// Whether an event is written down at the moment when Asterisk says so. Others are of a time when
+/// it may not have been heard for long: bots ask, and daemons start, without it.
 pub(super) fn is_heard(event: &str) -> bool {
-    matches!(event, "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left")
+    matches!(
+        event,
+        "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left"
+    )
 }
 
 /// How far an open call had come at `time`.

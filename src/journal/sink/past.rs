@@ -1,4 +1,5 @@
-//! What the log file of earlier runs says: where numbering goes on, and which calls are owed their end.
+//! What the log file of earlier runs says: where numbering goes on, and which calls are owed their
+//! end.
 
 mod attempts;
 
@@ -33,18 +34,20 @@ const MAX_SEQ: u64 = u64::MAX / 2;
 pub struct Past {
     /// The number of the last record, written or known to be lost; 0 if there is none.
     pub last_seq: u64,
-    /// Whether the last run came to its end in order, so that nothing it has told is missing from its file.
+    /// Whether the last run came to its end in order, so that nothing it has told is missing from
+    /// its file.
     pub is_whole: bool,
     /// The time of the last record.
     pub last_time: Option<SystemTime>,
     /// When Asterisk was last heard, as far as it was written down: until then, open calls lived.
     pub last_heard: Option<SystemTime>,
-    /// Every call requested before this time has a record; later ones may have lost theirs. `None` if nothing is recorded.
+    /// Every call requested before this time has a record; later ones may have lost theirs. `None`
+    /// if nothing is recorded.
     pub recorded_until: Option<SystemTime>,
     /// The calls that were asked for and neither refused nor ended, and how far each had come.
     pub open: OpenCalls,
-    /// Rotated files that cannot be read, and why. The newest file repeats the open calls of those before it, and its numbers
-    /// are higher, so little is lost by that.
+    /// Rotated files that cannot be read, and why. The newest file repeats the open calls of those
+    /// before it, and its numbers are higher, so little is lost by that.
     pub unreadable: Vec<(PathBuf, io::Error)>,
     /// The last run has not yet adopted the calls that the journal does not know.
     is_adopting: bool,
@@ -120,9 +123,9 @@ impl Past {
         self.take_call(record, time);
     }
 
-    /// A run can lose its last records, and a gap those before it, and with them all that the journal knows of a call. The
-    /// next run adopts such calls, and says that it has done so by `ami.connected`; one that is killed before leaves that to
-    /// its successor.
+    /// A run can lose its last records, and a gap those before it, and with them all that the
+    /// journal knows of a call. The next run adopts such calls, and says that it has done so by
+    /// `ami.connected`; one that is killed before leaves that to its successor.
     fn watch_for_loss(&mut self, record: &Line<'_>) {
         match &*record.event {
             "daemon.stopping" => self.is_whole = true,
@@ -173,7 +176,8 @@ impl Past {
     }
 }
 
-/// The line without NULs before it: an earlier build put them into a file that somebody had truncated.
+/// The line without NULs before it: an earlier build put them into a file that somebody had
+/// truncated.
 pub(super) fn without_nuls(line: &[u8]) -> &[u8] {
     let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
     &line[start..]
@@ -267,7 +271,8 @@ mod tests {
     use crate::call::CallId;
     use crate::call::machine::State;
 
-    const CALL: &str = r#""number":"+7999","room":"R1","caller_id":"Боб B","lang":"ru","key":"bot""#;
+    const CALL: &str =
+        r#""number":"+7999","room":"R1","caller_id":"Боб B","lang":"ru","key":"bot""#;
 
     fn line(seq: u64, event: &str, call: Option<u128>) -> String {
         let call = call.map(|n| format!(r#","call_id":"{}",{CALL}"#, id(n)));
@@ -284,8 +289,13 @@ mod tests {
     #[test]
     fn calls_without_an_end_are_found_across_rotated_files_torn_lines_and_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
-        let older = [line(1, "daemon.started", None), line(2, "call.queued", Some(1)), line(3, "call.queued", Some(2))];
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let older = [
+            line(1, "daemon.started", None),
+            line(2, "call.queued", Some(1)),
+            line(3, "call.queued", Some(2)),
+        ];
         let newer = [
             line(4, "call.joined", Some(1)),
             "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":5,\"to\":5}\n".to_owned(),
@@ -302,15 +312,18 @@ mod tests {
         // What a bot asked for later is no word of Asterisk's.
         assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
         let open = past.open.into_calls();
-        let open: Vec<_> =
-            open.iter().map(|call| (call.info.id, call.info.caller_id.as_str(), call.progress.state)).collect();
+        let open: Vec<_> = open
+            .iter()
+            .map(|call| (call.info.id, call.info.caller_id.as_str(), call.progress.state))
+            .collect();
         assert_eq!(open, [(id(1), "Боб B", State::Joined), (id(3), "Боб B", State::Requested)]);
     }
 
     #[test]
     fn what_was_asked_for_before_a_gap_may_have_been_refused_in_it() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
         let gap = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":5}\n".to_owned();
         let lines = [line(1, "call.queued", Some(1)), line(2, "call.requested", Some(2)), gap];
         fs::write(&settings.path, lines.concat()).expect("writes");
@@ -321,7 +334,8 @@ mod tests {
     #[test]
     fn rotated_file_that_cannot_be_read_does_not_end_the_numbering() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
         fs::create_dir(numbered(&settings.path, 1)).expect("a folder");
         fs::write(numbered(&settings.path, 2), line(1, "call.queued", Some(1))).expect("writes");
         // More NULs than are read at once.
@@ -334,7 +348,8 @@ mod tests {
     #[test]
     fn without_a_file_there_is_no_past() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
         let past = Past::read(&settings).expect("nothing to read");
         assert_eq!((past.last_seq, past.recorded_until), (0, None));
         assert!(past.open.into_calls().is_empty());
@@ -343,11 +358,18 @@ mod tests {
     #[test]
     fn calls_of_the_last_minute_that_were_not_refused_are_attempts() {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
-        let at = |second: u64, n: u128| CallId::new(SystemTime::UNIX_EPOCH + Duration::from_secs(second), n);
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
+        let at = |second: u64, n: u128| {
+            CallId::new(SystemTime::UNIX_EPOCH + Duration::from_secs(second), n)
+        };
         let line = |second: u64, event: &str, id: CallId| {
-            let time = crate::journal::record::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
-            format!("{{\"seq\":1,\"time\":\"{time}\",\"event\":\"{event}\",\"call_id\":\"{id}\",{CALL}}}\n")
+            let time = crate::journal::record::rfc3339(
+                SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+            );
+            format!(
+                "{{\"seq\":1,\"time\":\"{time}\",\"event\":\"{event}\",\"call_id\":\"{id}\",{CALL}}}\n"
+            )
         };
         let lines = [
             line(100, "call.requested", at(100, 1)),
@@ -362,7 +384,14 @@ mod tests {
         fs::write(&settings.path, lines.concat()).expect("writes");
         let attempts = Past::read(&settings).expect("reads").attempts;
         let times: Vec<_> = attempts.iter().map(|attempt| attempt.time).collect();
-        assert_eq!(times, [110, 131].map(|second| SystemTime::UNIX_EPOCH + Duration::from_secs(second)));
-        assert!(attempts.iter().all(|attempt| attempt.number.to_string() == "+7999" && &*attempt.key == "bot"));
+        assert_eq!(
+            times,
+            [110, 131].map(|second| SystemTime::UNIX_EPOCH + Duration::from_secs(second))
+        );
+        assert!(
+            attempts
+                .iter()
+                .all(|attempt| attempt.number.to_string() == "+7999" && &*attempt.key == "bot")
+        );
     }
 }

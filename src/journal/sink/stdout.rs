@@ -41,8 +41,10 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
             match self.format {
                 LogFormat::Text => text_line(entry, &mut lines),
                 LogFormat::Json => {
-                    // What else is logged has a level first, and those who sort lines by it want one in each.
-                    let _ = writeln!(lines, "{{\"level\":\"{}\",{}", entry.level(), &entry.json()[1..]);
+                    // What else is logged has a level first, and those who sort lines by it want
+                    // one in each.
+                    let _ =
+                        writeln!(lines, "{{\"level\":\"{}\",{}", entry.level(), &entry.json()[1..]);
                 }
             }
         }
@@ -58,7 +60,8 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     }
 }
 
-/// Stdout may be a file on a full disk, which will not be full for ever; but a reader that is gone does not come back.
+/// Stdout may be a file on a full disk, which will not be full for ever; but a reader that is gone
+/// does not come back.
 fn until_it_works<T>(mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match write() {

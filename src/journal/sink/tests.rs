@@ -1,4 +1,5 @@
-//! Those who write the log down: how text looks, that nothing forges it, and that nobody waits for a writer.
+//! Those who write the log down: how text looks, that nothing forges it, and that nobody waits for
+//! a writer.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,14 +72,18 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), patience).await.unwrap_or_else(|_| panic!("not so: {what}"));
+    tokio::time::timeout(Duration::from_secs(30), patience)
+        .await
+        .unwrap_or_else(|_| panic!("not so: {what}"));
 }
 
 #[tokio::test]
 async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_on() {
     let journal = Journal::new(4, 1, 7, false);
     let (output, permit, seen) = held();
-    let writer = spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
+    let writer =
+        spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true))
+            .unwrap();
     append(&journal, 1);
     eventually("the writer has one in hand", || seen.begun.load(Ordering::SeqCst) == 1).await;
     append(&journal, 100);
@@ -95,9 +100,13 @@ async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_
 async fn a_writer_whose_reader_is_gone_ends_alone() {
     let journal = Journal::new(4, 1, 7, false);
     let (output, permit, seen) = held();
-    let broken = spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true)).unwrap();
+    let broken =
+        spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true))
+            .unwrap();
     let (output, _, other_seen) = held();
-    let _whole = spawn("whole", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true)).unwrap();
+    let _whole =
+        spawn("whole", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true))
+            .unwrap();
     permit.send(Err(io::ErrorKind::BrokenPipe.into())).unwrap();
     append(&journal, 1);
     eventually("the writer gives up", || broken.thread.is_finished()).await;
@@ -133,7 +142,9 @@ impl Write for Nearly {
 async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
     let (journal, written) = (Journal::new(4, 1, 7, false), Arc::<Mutex<String>>::default());
     let disk = Nearly { is_full: false, written: written.clone() };
-    let writer = spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true)).unwrap();
+    let writer =
+        spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true))
+            .unwrap();
     append(&journal, 2);
     journal.close();
     eventually("all is written", || writer.thread.is_finished()).await;
@@ -165,7 +176,8 @@ fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_s
 #[test]
 fn each_kind_of_record_is_a_line_of_text() {
     let id = samples::call().id.to_string();
-    let call = r#"call_id=ID number=+79991234567 room=КОМНАТА1 caller_id="Боб Smith" lang=ru key=bot"#;
+    let call =
+        r#"call_id=ID number=+79991234567 room=КОМНАТА1 caller_id="Боб Smith" lang=ru key=bot"#;
     let expected = [
         "daemon.started seq=1 version=0.1.0 instance=originatord",
         "ami.connected seq=2 asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=3",
@@ -236,11 +248,13 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
         let record = Record { call: Some(Arc::new(call)), ..samples::of_call(1, event) };
         let line = line(&Entry::Record(record.into()));
         let body = line.strip_suffix('\n').unwrap();
-        // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and blanks.
+        // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and
+        // blanks.
         let printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
         assert!(body.chars().all(printable), "{body:?}");
         // Outside of quotes, each name is there once.
-        let outside: String = body.replace("\\\\", "").replace("\\\"", "").split('"').step_by(2).collect();
+        let outside: String =
+            body.replace("\\\\", "").replace("\\\"", "").split('"').step_by(2).collect();
         for name in [" room=", " conference=", "call.joined", "  INFO "] {
             assert_eq!(outside.matches(name).count(), 1, "{name} in {body}");
         }
@@ -271,7 +285,8 @@ async fn sink_looks_after_its_file_when_idle_and_when_nudged() {
     let (often, seldom) = (Duration::from_millis(5), Duration::from_secs(600));
     for (look_every, is_nudged) in [(often, false), (seldom, true)] {
         let (journal, looks) = (Journal::new(4, 1, 7, false), Arc::<AtomicUsize>::default());
-        let writer = spawn("looking", journal.from_start(), Looking(look_every, looks.clone())).unwrap();
+        let writer =
+            spawn("looking", journal.from_start(), Looking(look_every, looks.clone())).unwrap();
         let nudge = writer.nudge();
         eventually("it looks more than once", || {
             if is_nudged {

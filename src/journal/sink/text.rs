@@ -10,12 +10,12 @@ use humantime::format_rfc3339_millis;
 use crate::journal::Entry;
 use crate::journal::member::{Members, Value};
 
-/// What goes before a level so that it ends where the longest one does, `ERROR` in what else is logged; ours have four
-/// letters.
+/// What goes before a level so that it ends where the longest one does, `ERROR` in what else is
+/// logged; ours have four letters.
 const LEVEL_COLUMN: &str = "  ";
 
-/// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999… room=R1`, ended by
-/// a newline.
+/// Appends the entry as `2026-11-24T12:00:00.123Z  INFO call.queued seq=12 call_id=… number=+7999…
+/// room=R1`, ended by a newline.
 pub fn text_line(entry: &Entry, lines: &mut String) {
     let (time, event) = match entry {
         Entry::Record(record) => (record.time, record.event.name()),
@@ -73,13 +73,15 @@ fn quote_from(start: usize, line: &mut String) -> fmt::Result {
     write!(line, "{text:?}")
 }
 
-/// The text as it is if it is one plain word, else in quotes, with everything escaped that a terminal or a
-/// reader could take for something else: control characters, quotes, directions of writing.
+/// The text as it is if it is one plain word, else in quotes, with everything escaped that a
+/// terminal or a reader could take for something else: control characters, quotes, directions of
+/// writing.
 pub fn quoted(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
 }
 
-/// The text as it is, but for what a terminal could take for more than text: somebody else's words, within a sentence.
+/// The text as it is, but for what a terminal could take for more than text: somebody else's words,
+/// within a sentence.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let is_safe = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
     if text.chars().all(is_safe) {
@@ -92,7 +94,9 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 fn is_plain(text: &str) -> bool {
     // Most of what is logged is ASCII.
     let is_plain_ascii = |b: u8| PLAIN_ASCII[usize::from(b)];
-    let is_plain = |c: char| u8::try_from(c).is_ok_and(is_plain_ascii) || (!c.is_ascii() && c.is_alphanumeric());
+    let is_plain = |c: char| {
+        u8::try_from(c).is_ok_and(is_plain_ascii) || (!c.is_ascii() && c.is_alphanumeric())
+    };
     !text.is_empty() && (text.bytes().all(is_plain_ascii) || text.chars().all(is_plain))
 }
 
@@ -101,7 +105,8 @@ static PLAIN_ASCII: [bool; 256] = {
     let (mut plain, mut byte) = ([false; 256], 0);
     while byte < 128 {
         let b = byte as u8;
-        plain[byte] = b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
+        plain[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
         byte += 1;
     }
     plain
@@ -120,6 +125,9 @@ mod tests {
         assert_eq!(quoted("\u{202e}txt"), r#""\u{202e}txt""#);
         assert_eq!(quoted("\"="), r#""\"=""#);
         assert_eq!(quoted(""), "\"\"");
-        assert_eq!(escaped("a \u{1b}[2J\"b\"\n\u{202e}\u{9b}КОМНАТА"), "a \\u{1b}[2J\"b\"\\n\\u{202e}\\u{9b}КОМНАТА");
+        assert_eq!(
+            escaped("a \u{1b}[2J\"b\"\n\u{202e}\u{9b}КОМНАТА"),
+            "a \\u{1b}[2J\"b\"\\n\\u{202e}\\u{9b}КОМНАТА"
+        );
     }
 }

@@ -80,7 +80,10 @@ fn what_the_log_says_before_the_answer_is_there_counts_all_the_same() {
     assert_eq!(world.see(0, 9, busy()), []);
     assert_eq!(world.see(2, 1, Step::Queued), []);
     assert_eq!(world.see(3, 1, busy()), []);
-    assert_eq!(world.accept(1), [Fact::Channel(MS * 2), Fact::Ended("busy".to_owned()), Fact::Free(7)]);
+    assert_eq!(
+        world.accept(1),
+        [Fact::Channel(MS * 2), Fact::Ended("busy".to_owned()), Fact::Free(7)]
+    );
 }
 
 #[test]
@@ -104,10 +107,16 @@ fn a_call_of_unknown_fate_is_found_in_the_log() {
     // Without an answer, by the number: before and after it is given up.
     let mut world = World::asked();
     world.see(2, 1, Step::Queued);
-    assert_eq!(world.tell(|calls, facts| calls.unconfirmed(7, None, facts)), [Fact::Found, Fact::Channel(MS * 2)]);
+    assert_eq!(
+        world.tell(|calls, facts| calls.unconfirmed(7, None, facts)),
+        [Fact::Found, Fact::Channel(MS * 2)]
+    );
     let mut world = World::asked();
     assert_eq!(world.tell(|calls, facts| calls.unconfirmed(7, None, facts)), []);
-    assert_eq!((world.calls.outstanding(), world.calls.on_their_way(), world.calls.doubtful()), (0, 0, 1));
+    assert_eq!(
+        (world.calls.outstanding(), world.calls.on_their_way(), world.calls.doubtful()),
+        (0, 0, 1)
+    );
     assert_eq!(world.see(2, 1, Step::Queued), [Fact::Found, Fact::Channel(MS * 2)]);
     assert_eq!((world.calls.outstanding(), world.calls.doubtful()), (1, 0));
 

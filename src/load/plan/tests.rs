@@ -25,8 +25,13 @@ fn plan(more: &[&str]) -> Result<Plan, String> {
 
 #[test]
 fn only_this_machine_needs_not_be_named_twice() {
-    for url in ["http://127.0.0.1", "https://localhost:8443", "http://[::1]:80", "http://127.9.9.9", "http://LOCALHOST"]
-    {
+    for url in [
+        "http://127.0.0.1",
+        "https://localhost:8443",
+        "http://[::1]:80",
+        "http://127.9.9.9",
+        "http://LOCALHOST",
+    ] {
         assert!(plan(&["--url", url]).is_ok(), "{url}");
     }
     for host in [
@@ -47,7 +52,12 @@ fn only_this_machine_needs_not_be_named_twice() {
     assert!(plan(&["--url", "http://Pbx.example.org", "--allow-host", "pbx.EXAMPLE.org"]).is_ok());
     assert!(plan(&["--url", "http://[2001:db8::1]:80", "--allow-host", "2001:db8::1"]).is_ok());
     for (url, allowed) in [("http://a.example", "b.example"), ("http://127.0.0.1", "b.example")] {
-        assert!(plan(&["--url", url, "--allow-host", allowed]).expect_err(url).contains("is not the host of"), "{url}");
+        assert!(
+            plan(&["--url", url, "--allow-host", allowed])
+                .expect_err(url)
+                .contains("is not the host of"),
+            "{url}"
+        );
     }
 }
 
@@ -83,7 +93,9 @@ fn more_calls_than_were_said_are_refused() {
 
 #[test]
 fn it_says_what_it_is_about_to_do() {
-    let plan = plan(&["--rate", "20", "--ramp", "10s", "--rooms", "5", "--hold", "2s"]).expect("a plan").to_string();
+    let plan = plan(&["--rate", "20", "--ramp", "10s", "--rooms", "5", "--hold", "2s"])
+        .expect("a plan")
+        .to_string();
     for said in [
         "http://127.0.0.1:8080/api/conf",
         "+1000 to +1999 (1000)",

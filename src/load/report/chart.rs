@@ -35,7 +35,11 @@ pub struct Axis {
 
 impl Axis {
     /// An axis that has room for these values, marked as `label` writes them.
-    pub fn of(scale: Scale, values: impl Iterator<Item = f64>, label: impl Fn(f64) -> String) -> Self {
+    pub fn of(
+        scale: Scale,
+        values: impl Iterator<Item = f64>,
+        label: impl Fn(f64) -> String,
+    ) -> Self {
         let (least, most) = values.fold((f64::INFINITY, 0.0_f64), |(least, most), value| {
             (if value > 0.0 { least.min(value) } else { least }, most.max(value))
         });
@@ -50,22 +54,33 @@ impl Axis {
     fn linear(most: f64, shortest_step: f64, label: impl Fn(f64) -> String) -> Self {
         let rough = most / MARKS;
         let decade = 10f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * decade).into_iter().find(|step| *step >= rough);
+        let step = [1.0, 2.0, 5.0, 10.0]
+            .map(|factor| factor * decade)
+            .into_iter()
+            .find(|step| *step >= rough);
         let step = step.unwrap_or(rough).max(shortest_step);
         let count = (most / step).ceil().max(1.0);
-        let marks = (0..=count as u32).map(|n| f64::from(n) * step).map(|at| (at, label(at))).collect();
+        let marks =
+            (0..=count as u32).map(|n| f64::from(n) * step).map(|at| (at, label(at))).collect();
         Self { scale: Scale::Linear, from: 0.0, to: step * count, marks }
     }
 
     fn log(least: f64, most: f64, label: impl Fn(f64) -> String) -> Self {
         let decades = least.log10().floor() as i32..=most.log10().ceil() as i32 + 1;
-        let grid: Vec<_> =
-            decades.flat_map(|n| [1.0, 2.0, 5.0].map(|factor| (factor, factor * 10f64.powi(n)))).collect();
-        let from = grid.iter().map(|(_, at)| *at).rfind(|at| *at <= least * 1.000_001).unwrap_or(least);
-        let to = grid.iter().map(|(_, at)| *at).find(|at| *at >= most * 0.999_999 && *at > from).unwrap_or(most);
+        let grid: Vec<_> = decades
+            .flat_map(|n| [1.0, 2.0, 5.0].map(|factor| (factor, factor * 10f64.powi(n))))
+            .collect();
+        let from =
+            grid.iter().map(|(_, at)| *at).rfind(|at| *at <= least * 1.000_001).unwrap_or(least);
+        let to = grid
+            .iter()
+            .map(|(_, at)| *at)
+            .find(|at| *at >= most * 0.999_999 && *at > from)
+            .unwrap_or(most);
         // Over many decades, only they are marked.
         let is_marked = |factor: f64| factor == 1.0 || to / from <= 100.0;
-        let inside = grid.into_iter().filter(|(factor, at)| (from..=to).contains(at) && is_marked(*factor));
+        let inside =
+            grid.into_iter().filter(|(factor, at)| (from..=to).contains(at) && is_marked(*factor));
         let marks = inside.map(|(_, at)| (at, label(at))).collect();
         Self { scale: Scale::Log, from, to, marks }
     }
@@ -91,7 +106,9 @@ impl Axis {
     fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Linear | Scale::Counts => (value - self.from) / (self.to - self.from),
-            Scale::Log => (value.max(self.from) / self.from).log10() / (self.to / self.from).log10(),
+            Scale::Log => {
+                (value.max(self.from) / self.from).log10() / (self.to / self.from).log10()
+            }
         };
         place.clamp(0.0, 1.0)
     }
@@ -156,13 +173,21 @@ impl Chart {
         if drawn.is_empty() {
             return String::new();
         }
-        let mut out = format!("<figure>\n<figcaption><h3>{}</h3><p>{}</p></figcaption>\n", self.title, self.caption);
+        let mut out = format!(
+            "<figure>\n<figcaption><h3>{}</h3><p>{}</p></figcaption>\n",
+            self.title, self.caption
+        );
         if drawn.len() > 1 {
-            let legend =
-                drawn.iter().map(|series| format!("<li><i class=\"{}\"></i>{}</li>", series.class, series.name));
+            let legend = drawn.iter().map(|series| {
+                format!("<li><i class=\"{}\"></i>{}</li>", series.class, series.name)
+            });
             let _ = writeln!(out, "<ul class=\"legend\">{}</ul>", legend.collect::<String>());
         }
-        let _ = writeln!(out, "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">", SIZE.0, SIZE.1, self.title);
+        let _ = writeln!(
+            out,
+            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
+            SIZE.0, SIZE.1, self.title
+        );
         self.axes(&mut out);
         for series in drawn {
             self.series(&mut out, series);
@@ -194,12 +219,21 @@ impl Chart {
         for (at, label) in &self.y.marks {
             let (y, label) = (self.up(*at), escaped(label));
             let _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
-            let _ = writeln!(out, "<text class=\"y\" x=\"{}\" y=\"{:.1}\">{label}</text>", left - 8.0, y + 4.0);
+            let _ = writeln!(
+                out,
+                "<text class=\"y\" x=\"{}\" y=\"{:.1}\">{label}</text>",
+                left - 8.0,
+                y + 4.0
+            );
         }
         for (at, label) in &self.x.marks {
             let (x, label) = (self.across(*at), escaped(label));
             let anchor = if x > right - 20.0 { "end" } else { "middle" };
-            let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>", bottom + 20.0);
+            let _ = writeln!(
+                out,
+                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>",
+                bottom + 20.0
+            );
         }
     }
 
@@ -208,7 +242,10 @@ impl Chart {
         if series.dots {
             for (x, y) in series.points.iter().filter_map(|(x, y)| Some((x, (*y)?))) {
                 let (x, y) = (self.across(*x), self.up(y));
-                let _ = writeln!(out, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>");
+                let _ = writeln!(
+                    out,
+                    "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>"
+                );
             }
             return;
         }
@@ -247,9 +284,15 @@ mod tests {
         for scale in [Scale::Linear, Scale::Counts, Scale::Log] {
             for values in [&[][..], &[0.0], &[1.0], &[0.001, 0.002], &[1e-9, 1e9], &[10.0, 10.0]] {
                 let axis = axis(scale, values);
-                assert!(axis.marks.len() >= 2 && axis.marks.len() <= 20, "{scale:?} {values:?}: {axis:?}");
+                assert!(
+                    axis.marks.len() >= 2 && axis.marks.len() <= 20,
+                    "{scale:?} {values:?}: {axis:?}"
+                );
                 let inside = |value: &f64| *value >= axis.from * 0.999 && *value <= axis.to * 1.001;
-                assert!(values.iter().filter(|value| **value > 0.0).all(inside), "{scale:?} {values:?}: {axis:?}");
+                assert!(
+                    values.iter().filter(|value| **value > 0.0).all(inside),
+                    "{scale:?} {values:?}: {axis:?}"
+                );
                 assert!((0.0..=1.0).contains(&axis.place(5.0)));
             }
         }
@@ -270,7 +313,11 @@ mod tests {
             x: axis(Scale::Linear, &[10.0]),
             y: axis(Scale::Linear, &[10.0]),
             series: vec![
-                Series::line("a", "a", vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(5.0)), (3.0, Some(5.0))]),
+                Series::line(
+                    "a",
+                    "a",
+                    vec![(0.0, Some(1.0)), (1.0, None), (2.0, Some(5.0)), (3.0, Some(5.0))],
+                ),
                 Series::line("nothing", "b", vec![(0.0, None)]),
             ],
             notes: vec![Note { from: 0.0, to: 1.0, text: "</title><script>".to_owned() }],

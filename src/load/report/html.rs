@@ -82,17 +82,30 @@ fn short(value: f64) -> String {
         _ => 3,
     };
     let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 fn tiles(out: &mut String, report: &Report, run: &Summary) {
     let tile = |out: &mut String, class: &str, name: &str, value: &str, more: &str| {
-        out!(out, "<div class=\"{class}\"><dt>{name}</dt><dd>{value} <small>{more}</small></dd></div>");
+        out!(
+            out,
+            "<div class=\"{class}\"><dt>{name}</dt><dd>{value} <small>{more}</small></dd></div>"
+        );
     };
     out!(out, "<dl class=\"tiles\">");
     if report.steps.is_some() {
         let limit = report.limit.map_or("none".to_owned(), short);
-        tile(out, "", "Highest rate that holds", &limit, if report.limit.is_some() { "/s" } else { "" });
+        tile(
+            out,
+            "",
+            "Highest rate that holds",
+            &limit,
+            if report.limit.is_some() { "/s" } else { "" },
+        );
     }
     tile(out, "", "Offered", &short(run.rates.offered), "/s");
     tile(out, "", "Accepted", &short(run.rates.accepted), "/s");
@@ -111,28 +124,52 @@ fn tiles(out: &mut String, report: &Report, run: &Summary) {
 fn search(out: &mut String, steps: &[Step]) {
     let dots = |name, class, held: bool, y: &dyn Fn(&Step) -> Option<f64>| {
         let of_kind = steps.iter().filter(|step| step.held == held);
-        Series { dots: true, ..Series::line(name, class, of_kind.map(|step| (step.rate, y(step))).collect()) }
+        Series {
+            dots: true,
+            ..Series::line(name, class, of_kind.map(|step| (step.rate, y(step))).collect())
+        }
     };
-    let chart = |title, caption, scale, unit: &dyn Fn(f64) -> String, y: &dyn Fn(&Step) -> Option<f64>| Chart {
-        title,
-        caption,
-        x: Axis::of(Scale::Log, steps.iter().map(|step| step.rate), |rate| format!("{}/s", short(rate))),
-        y: Axis::of(scale, steps.iter().filter_map(y), unit),
-        series: vec![dots("holds", "a", true, y), dots("breaks", "bad", false, y)],
-        notes: Vec::new(),
-    };
+    let chart =
+        |title, caption, scale, unit: &dyn Fn(f64) -> String, y: &dyn Fn(&Step) -> Option<f64>| {
+            Chart {
+                title,
+                caption,
+                x: Axis::of(Scale::Log, steps.iter().map(|step| step.rate), |rate| {
+                    format!("{}/s", short(rate))
+                }),
+                y: Axis::of(scale, steps.iter().filter_map(y), unit),
+                series: vec![dots("holds", "a", true, y), dots("breaks", "bad", false, y)],
+                notes: Vec::new(),
+            }
+        };
     let per_second = |rate: f64| format!("{}/s", short(rate));
     let charts = [
-        chart("p99 of POST → reply, by rate", "Each dot is a step.", Scale::Log, &time, &|step| step.p99_ms),
-        chart("Accepted, by rate", "A step that breaks is not played to its end.", Scale::Log, &per_second, &|step| {
-            Some(step.accepted_per_second).filter(|rate| *rate > 0.0)
+        chart("p99 of POST → reply, by rate", "Each dot is a step.", Scale::Log, &time, &|step| {
+            step.p99_ms
         }),
+        chart(
+            "Accepted, by rate",
+            "A step that breaks is not played to its end.",
+            Scale::Log,
+            &per_second,
+            &|step| Some(step.accepted_per_second).filter(|rate| *rate > 0.0),
+        ),
     ];
-    out!(out, "<h2>The search</h2>\n<div class=\"charts\">{}</div>", charts.map(|chart| chart.figure()).concat());
+    out!(
+        out,
+        "<h2>The search</h2>\n<div class=\"charts\">{}</div>",
+        charts.map(|chart| chart.figure()).concat()
+    );
     let rows = steps.iter().map(|step| {
         let ms = |ms: Option<f64>| ms.map_or("–".to_owned(), time);
-        let verdict = if step.held { "holds".to_owned() } else { step.why.clone().unwrap_or_default() };
-        let cells = [step.sent.to_string(), short(step.accepted_per_second), ms(step.p50_ms), ms(step.p99_ms)];
+        let verdict =
+            if step.held { "holds".to_owned() } else { step.why.clone().unwrap_or_default() };
+        let cells = [
+            step.sent.to_string(),
+            short(step.accepted_per_second),
+            ms(step.p50_ms),
+            ms(step.p99_ms),
+        ];
         (format!("{}/s", short(step.rate)), cells.to_vec(), Some(verdict))
     });
     table(out, &["Rate", "Sent", "Accepted /s", "p50", "p99", ""], rows);
@@ -140,9 +177,17 @@ fn search(out: &mut String, steps: &[Step]) {
 
 fn over_time(slices: &[Slice]) -> Vec<Chart> {
     let line = |name, class, y: &dyn Fn(&Slice) -> Option<f64>| {
-        Series::line(name, class, slices.iter().map(|slice| (slice.until - slice.seconds / 2.0, y(slice))).collect())
+        Series::line(
+            name,
+            class,
+            slices.iter().map(|slice| (slice.until - slice.seconds / 2.0, y(slice))).collect(),
+        )
     };
-    let x = || Axis::of(Scale::Linear, slices.iter().map(|slice| slice.until), |at| format!("{} s", short(at)));
+    let x = || {
+        Axis::of(Scale::Linear, slices.iter().map(|slice| slice.until), |at| {
+            format!("{} s", short(at))
+        })
+    };
     let notes = |text: &dyn Fn(&Slice) -> String| {
         let note = |slice: &Slice| Note {
             from: slice.until - slice.seconds,
@@ -151,8 +196,11 @@ fn over_time(slices: &[Slice]) -> Vec<Chart> {
         };
         slices.iter().map(note).collect::<Vec<_>>()
     };
-    let rate = |count: u64, slice: &Slice| if slice.seconds > 0.0 { count as f64 / slice.seconds } else { 0.0 };
-    let rates = slices.iter().flat_map(|slice| [rate(slice.sent, slice), rate(slice.accepted, slice)]);
+    let rate = |count: u64, slice: &Slice| {
+        if slice.seconds > 0.0 { count as f64 / slice.seconds } else { 0.0 }
+    };
+    let rates =
+        slices.iter().flat_map(|slice| [rate(slice.sent, slice), rate(slice.accepted, slice)]);
     let failed = slices.iter().any(|slice| slice.failed > 0);
     let ms = |value: Option<f64>| value.map_or("–".to_owned(), time);
     vec![
@@ -167,7 +215,10 @@ fn over_time(slices: &[Slice]) -> Vec<Chart> {
                 line("not accepted", "bad", &|slice| failed.then(|| rate(slice.failed, slice))),
             ],
             notes: notes(&|slice| {
-                format!("{} sent, {} accepted, {} not accepted", slice.sent, slice.accepted, slice.failed)
+                format!(
+                    "{} sent, {} accepted, {} not accepted",
+                    slice.sent, slice.accepted, slice.failed
+                )
             }),
         },
         Chart {
@@ -186,14 +237,23 @@ fn over_time(slices: &[Slice]) -> Vec<Chart> {
             title: "POST → reply",
             caption: "From when the request was to leave.",
             x: x(),
-            y: Axis::of(Scale::Log, slices.iter().flat_map(|slice| [slice.p50_ms, slice.max_ms]).flatten(), time),
+            y: Axis::of(
+                Scale::Log,
+                slices.iter().flat_map(|slice| [slice.p50_ms, slice.max_ms]).flatten(),
+                time,
+            ),
             series: vec![
                 line("longest", "still", &|slice| slice.max_ms),
                 line("p99", "b", &|slice| slice.p99_ms),
                 line("median", "a", &|slice| slice.p50_ms),
             ],
             notes: notes(&|slice| {
-                format!("median {}, p99 {}, longest {}", ms(slice.p50_ms), ms(slice.p99_ms), ms(slice.max_ms))
+                format!(
+                    "median {}, p99 {}, longest {}",
+                    ms(slice.p50_ms),
+                    ms(slice.p99_ms),
+                    ms(slice.max_ms)
+                )
             }),
         },
     ]
@@ -222,8 +282,15 @@ fn by_part(run: &Summary) -> Chart {
         title: "How long most took",
         caption: "This part of all took no longer than that.",
         x: Axis::of_parts(most),
-        y: Axis::of(Scale::Log, kinds.iter().flat_map(|(.., times)| times.curve.iter().map(|(_, ms)| *ms)), time),
-        series: kinds.iter().map(|(name, class, times)| Series::line(name, class, points(times))).collect(),
+        y: Axis::of(
+            Scale::Log,
+            kinds.iter().flat_map(|(.., times)| times.curve.iter().map(|(_, ms)| *ms)),
+            time,
+        ),
+        series: kinds
+            .iter()
+            .map(|(name, class, times)| Series::line(name, class, points(times)))
+            .collect(),
         notes: Vec::new(),
     }
 }
@@ -231,11 +298,14 @@ fn by_part(run: &Summary) -> Chart {
 fn times(out: &mut String, run: &Summary) {
     let (refusal, late) = (&run.latency_ms.refusal, &run.latency_ms.late);
     let more = [("POST → refusal", "", refusal), ("Left late by", "", late)];
-    let rows = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0).map(|(name, _, times)| {
-        let shown = [times.min, times.mean, times.p50, times.p90, times.p99, times.p999, times.max]
-            .map(|ms| ms.map_or("–".to_owned(), time));
-        (name.to_owned(), [vec![times.count.to_string()], shown.to_vec()].concat(), None)
-    });
+    let rows = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0).map(
+        |(name, _, times)| {
+            let shown =
+                [times.min, times.mean, times.p50, times.p90, times.p99, times.p999, times.max]
+                    .map(|ms| ms.map_or("–".to_owned(), time));
+            (name.to_owned(), [vec![times.count.to_string()], shown.to_vec()].concat(), None)
+        },
+    );
     table(out, &["", "Count", "min", "mean", "p50", "p90", "p99", "p99.9", "max"], rows);
 }
 
@@ -245,7 +315,8 @@ fn outcomes(out: &mut String, run: &Summary) {
         let most = rows.iter().map(|(_, count, _)| *count).max().unwrap_or_default().max(1);
         out!(out, "<h2>{title}</h2>\n<div class=\"table\"><table><tbody>");
         for (name, count, is_bad) in rows.into_iter().filter(|(_, count, _)| *count > 0) {
-            let (class, width) = (if is_bad { "bad" } else { "a" }, 100.0 * count as f64 / most as f64);
+            let (class, width) =
+                (if is_bad { "bad" } else { "a" }, 100.0 * count as f64 / most as f64);
             out!(
                 out,
                 "<tr><td class=\"text\">{}</td><td>{count}</td>\
@@ -257,17 +328,24 @@ fn outcomes(out: &mut String, run: &Summary) {
     };
     let reasons = |counts: &crate::load::tally::Counts, what: &str| {
         let reasons = counts.sorted().into_iter();
-        reasons.map(|(reason, count)| (format!("{what}: {reason}"), count, true)).collect::<Vec<_>>()
+        reasons
+            .map(|(reason, count)| (format!("{what}: {reason}"), count, true))
+            .collect::<Vec<_>>()
     };
     let unsent = [
         ("not sent: all numbers were in calls".to_owned(), requests.held_back, true),
         ("not sent: ended before".to_owned(), requests.not_sent, false),
     ];
     let accepted = vec![("accepted".to_owned(), requests.accepted, false)];
-    let answered = [accepted, reasons(&requests.refused, "refused"), reasons(&requests.unanswered, "fate unknown")];
+    let answered = [
+        accepted,
+        reasons(&requests.refused, "refused"),
+        reasons(&requests.unanswered, "fate unknown"),
+    ];
     bars(out, "Requests", [answered.concat(), unsent.to_vec()].concat());
     let ended = calls.outcomes.sorted().into_iter();
-    let ended = ended.map(|(outcome, count)| (outcome.to_owned(), count, FAILED.contains(&outcome)));
+    let ended =
+        ended.map(|(outcome, count)| (outcome.to_owned(), count, FAILED.contains(&outcome)));
     let others = [
         ("over, but the log did not tell how".to_owned(), calls.unseen, true),
         ("alive".to_owned(), calls.alive, false),
@@ -281,18 +359,30 @@ fn plan(out: &mut String, report: &Report) {
     out!(out, "<h2>What was asked for</h2>\n<div class=\"table\"><table><tbody>");
     for line in report.plan.to_string().lines() {
         let (name, text) = line.trim().split_at_checked(8).unwrap_or((line, ""));
-        out!(out, "<tr><th>{}</th><td class=\"text\">{}</td></tr>", escaped(name.trim()), escaped(text.trim()));
+        out!(
+            out,
+            "<tr><th>{}</th><td class=\"text\">{}</td></tr>",
+            escaped(name.trim()),
+            escaped(text.trim())
+        );
     }
     out!(out, "</tbody></table></div>");
 }
 
 /// A table of rows that each have a name, figures, and perhaps words at their end.
-fn table(out: &mut String, head: &[impl Display], rows: impl Iterator<Item = (String, Vec<String>, Option<String>)>) {
+fn table(
+    out: &mut String,
+    head: &[impl Display],
+    rows: impl Iterator<Item = (String, Vec<String>, Option<String>)>,
+) {
     let head: String = head.iter().map(|name| format!("<th>{name}</th>")).collect();
     out!(out, "<div class=\"table\"><table><thead><tr>{head}</tr></thead><tbody>");
     for (name, figures, words) in rows {
-        let figures: String = figures.iter().map(|figure| format!("<td>{}</td>", escaped(figure))).collect();
-        let words = words.map(|words| format!("<td class=\"text\">{}</td>", escaped(&words))).unwrap_or_default();
+        let figures: String =
+            figures.iter().map(|figure| format!("<td>{}</td>", escaped(figure))).collect();
+        let words = words
+            .map(|words| format!("<td class=\"text\">{}</td>", escaped(&words)))
+            .unwrap_or_default();
         out!(out, "<tr><th>{}</th>{figures}{words}</tr>", escaped(&name));
     }
     out!(out, "</tbody></table></div>");

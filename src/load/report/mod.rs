@@ -42,7 +42,11 @@ impl Report {
     /// Of one run.
     pub fn of_run(started: SystemTime, plan: &Plan, finished: Finished) -> Self {
         let found = Found { interrupted: finished.interrupted, ..Found::default() };
-        Self { run: Some(Summary::of(finished)), steps: None, ..Self::of_search(started, plan, found) }
+        Self {
+            run: Some(Summary::of(finished)),
+            steps: None,
+            ..Self::of_search(started, plan, found)
+        }
     }
 
     /// Of a search.
@@ -58,7 +62,8 @@ impl Report {
         }
     }
 
-    /// Whether nothing failed and nothing was left behind against the user's will; of a search, whether some rate held.
+    /// Whether nothing failed and nothing was left behind against the user's will; of a search,
+    /// whether some rate held.
     pub fn is_good(&self) -> bool {
         let leaves_calls = self.plan.course.leaves_calls;
         match (&self.steps, &self.run) {

@@ -36,11 +36,17 @@ impl Step {
         let p99 = tally.reply.quantile(0.99);
         let why = match p99 {
             _ if finished.interrupted => Some("it was interrupted".to_owned()),
-            _ if tally.held_back > 0 => Some("all numbers were in calls; name more of them".to_owned()),
+            _ if tally.held_back > 0 => {
+                Some("all numbers were in calls; name more of them".to_owned())
+            }
             _ if tally.failures() > 0 => Some(first_failure(finished)),
             _ if finished.live > 0 => Some(format!("{} calls could not be hung up", finished.live)),
-            Some(p99) if p99 > p99_limit => Some(format!("p99 is over {}", humantime::format_duration(p99_limit))),
-            _ if tally.sent < course.schedule.count() => Some("over 1 % of the replies came too late".to_owned()),
+            Some(p99) if p99 > p99_limit => {
+                Some(format!("p99 is over {}", humantime::format_duration(p99_limit)))
+            }
+            _ if tally.sent < course.schedule.count() => {
+                Some("over 1 % of the replies came too late".to_owned())
+            }
             _ => None,
         };
         Self {
@@ -59,7 +65,10 @@ impl Step {
 fn first_failure(finished: &Finished) -> String {
     let tally = &finished.tally;
     let counts = [&tally.refused, &tally.unanswered];
-    match counts.iter().find_map(|counts| counts.sorted().first().map(|(text, count)| format!("{count} × {text}"))) {
+    match counts
+        .iter()
+        .find_map(|counts| counts.sorted().first().map(|(text, count)| format!("{count} × {text}")))
+    {
         Some(text) => text,
         None => format!("{} calls failed", tally.failures()),
     }

@@ -31,7 +31,8 @@ pub struct Summary {
     pub timeline: Vec<Slice>,
 }
 
-/// `scheduled` = `sent` + `held_back` + `not_sent`, and `sent` = `accepted` + `refused` + `unanswered`.
+/// `scheduled` = `sent` + `held_back` + `not_sent`, and `sent` = `accepted` + `refused` +
+/// `unanswered`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Requests {
     /// Requests that were to leave.
@@ -135,8 +136,8 @@ impl Quantiles {
 }
 
 impl Finished {
-    /// Requests that were accepted, a second: of the time that they were sent, or until the last one was accepted if that
-    /// took longer.
+    /// Requests that were accepted, a second: of the time that they were sent, or until the last
+    /// one was accepted if that took longer.
     pub fn accepted_per_second(&self) -> f64 {
         per_second(self.tally.accepted, self.sent_for.max(self.tally.last_accepted))
     }
@@ -154,7 +155,10 @@ impl Summary {
         let scheduled = course.schedule.count();
         Self {
             failures: tally.failures(),
-            rates: Rates { offered: per_second(tally.sent, sent_for), accepted: accepted_per_second },
+            rates: Rates {
+                offered: per_second(tally.sent, sent_for),
+                accepted: accepted_per_second,
+            },
             calls: Calls {
                 followed: tally.accepted + tally.found,
                 outcomes: tally.outcomes,

@@ -44,7 +44,13 @@ fn summary(out: &mut String, run: &Summary) {
             line!(out, "  {count:>9}  {:>5.1} %  {name}", part(count, of));
         }
     };
-    line!(out, "\nrequests   {} sent, {:.1}/s offered, {:.1}/s accepted", requests.sent, rates.offered, rates.accepted);
+    line!(
+        out,
+        "\nrequests   {} sent, {:.1}/s offered, {:.1}/s accepted",
+        requests.sent,
+        rates.offered,
+        rates.accepted
+    );
     count(out, "accepted", requests.accepted, requests.sent);
     for (reason, times) in requests.refused.sorted() {
         count(out, &format!("refused: {}", reason.escape_debug()), times, requests.sent);
@@ -52,8 +58,13 @@ fn summary(out: &mut String, run: &Summary) {
     for (reason, times) in requests.unanswered.sorted() {
         count(out, &format!("fate unknown: {}", reason.escape_debug()), times, requests.sent);
     }
-    let statuses: Vec<_> = requests.statuses.iter().map(|(status, count)| format!("{status} × {count}")).collect();
-    line!(out, "  by status  {}", if statuses.is_empty() { "-".to_owned() } else { statuses.join(", ") });
+    let statuses: Vec<_> =
+        requests.statuses.iter().map(|(status, count)| format!("{status} × {count}")).collect();
+    line!(
+        out,
+        "  by status  {}",
+        if statuses.is_empty() { "-".to_owned() } else { statuses.join(", ") }
+    );
     count(out, "not sent: all numbers were in calls", requests.held_back, requests.scheduled);
     count(out, "not sent: ended before", requests.not_sent, requests.scheduled);
 
@@ -67,11 +78,25 @@ fn summary(out: &mut String, run: &Summary) {
         line!(out, "  {:>9}           requests whose fate is still unknown", calls.unknown);
     }
     if calls.gaps > 0 {
-        line!(out, "  {:>9}           gaps in the log: what was in them is missing above and below", calls.gaps);
+        line!(
+            out,
+            "  {:>9}           gaps in the log: what was in them is missing above and below",
+            calls.gaps
+        );
     }
 
     line!(out, "\nms from when the request was to leave");
-    line!(out, "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}", "", "count", "p50", "p90", "p99", "p99.9", "max");
+    line!(
+        out,
+        "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "",
+        "count",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "max"
+    );
     for (name, quantiles) in [
         ("POST → reply", &latency_ms.reply),
         ("POST → refusal", &latency_ms.refusal),

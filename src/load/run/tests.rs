@@ -40,8 +40,9 @@ enum What {
     HungUp(CallId),
 }
 
-/// Plays a run to its end, looking at it every millisecond. `answer` says when the nth request, which leaves at some
-/// time, is answered, and how; the callee of each call that is accepted answers and joins 2 s later, and stays.
+/// Plays a run to its end, looking at it every millisecond. `answer` says when the nth request,
+/// which leaves at some time, is answered, and how; the callee of each call that is accepted
+/// answers and joins 2 s later, and stays.
 fn play(
     mut run: Run<'_>,
     start: Instant,
@@ -65,7 +66,11 @@ fn play(
                     Some(number) => {
                         run.hung_up(id, HungUp::Taken, start + now);
                         let (at, step) = (now + MS, Step::Ended("completed".to_owned()));
-                        plan(&mut agenda, at, What::Step(Seen { at: start + at, id, number: Some(*number), step }));
+                        plan(
+                            &mut agenda,
+                            at,
+                            What::Step(Seen { at: start + at, id, number: Some(*number), step }),
+                        );
                     }
                 },
             }
@@ -78,10 +83,17 @@ fn play(
                     let (at, reply) = answer(n, now);
                     if let Ok(Reply { verdict: Verdict::Accepted(id), .. }) = &reply {
                         callees.insert(*id, number);
-                        for (after, step) in
-                            [(MS, Step::Queued), (SECOND * 2, Step::Answered), (SECOND * 2, Step::Joined)]
-                        {
-                            let seen = Seen { at: start + at + after, id: *id, number: Some(number), step };
+                        for (after, step) in [
+                            (MS, Step::Queued),
+                            (SECOND * 2, Step::Answered),
+                            (SECOND * 2, Step::Joined),
+                        ] {
+                            let seen = Seen {
+                                at: start + at + after,
+                                id: *id,
+                                number: Some(number),
+                                step,
+                            };
                             plan(&mut agenda, at + after, What::Step(seen));
                         }
                     }
@@ -102,7 +114,8 @@ fn requests_leave_on_schedule_whether_or_not_answers_come() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(course(100.0, 2), &mut numbers, start);
     // Nothing is answered for the first 5 s.
-    let (finished, left) = play(run, start, |n, _| (SECOND * 5, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
+    let (finished, left) =
+        play(run, start, |n, _| (SECOND * 5, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     assert_eq!(left, (0..200).map(|n| MS * 10 * n).collect::<Vec<_>>());
     let Finished { tally, sent_for, .. } = finished;
     assert_eq!((tally.sent, tally.accepted, sent_for), (200, 200, SECOND * 2));
@@ -115,7 +128,8 @@ fn requests_leave_on_schedule_whether_or_not_answers_come() {
 
 #[test]
 fn a_stall_counts_for_all_who_waited_through_it() {
-    // One connection and an answer after 1 ms, but for one stall of a whole second: a closed model would count it once.
+    // One connection and an answer after 1 ms, but for one stall of a whole second: a closed model
+    // would count it once.
     let (start, mut numbers) = (Instant::now(), numbers(10_000));
     let run = Run::new(Course { concurrency: 1, ..course(100.0, 10) }, &mut numbers, start);
     let answer = |n, left| {
@@ -124,7 +138,8 @@ fn a_stall_counts_for_all_who_waited_through_it() {
     };
     let (Finished { tally, .. }, left) = play(run, start, answer, |_, _| {});
     assert_eq!((tally.sent, tally.accepted), (1000, 1000));
-    // Requests 301 to 400 were to leave during the stall, and then leave one after the other, 1 ms each.
+    // Requests 301 to 400 were to leave during the stall, and then leave one after the other, 1 ms
+    // each.
     assert_eq!((left[300], left[301]), (SECOND * 3, SECOND * 4));
     let waited = tally.reply.count_above(MS * 100);
     assert!((95..=105).contains(&waited), "{waited}");
@@ -140,7 +155,10 @@ fn numbers_in_calls_are_not_called_and_free_ones_are_again() {
     let (Finished { tally, .. }, left) =
         play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     // Each lives for 3 s: 30 at a time.
-    assert_eq!((left.len(), tally.accepted, tally.outcomes.of("completed"), tally.held_back), (200, 200, 200, 0));
+    assert_eq!(
+        (left.len(), tally.accepted, tally.outcomes.of("completed"), tally.held_back),
+        (200, 200, 200, 0)
+    );
 
     let mut numbers = Numbers::new("1000000-1000019".parse().expect("a range"));
     let run = Run::new(Course { hold: Some(SECOND), ..course(10.0, 20) }, &mut numbers, start);
@@ -167,7 +185,10 @@ fn what_is_refused_or_lost_is_counted_and_does_not_hold_it_up() {
         (left + MS, answer)
     };
     let (Finished { tally, took, .. }, _) = play(run, start, answer, |_, _| {});
-    assert_eq!((tally.sent, tally.accepted, tally.statuses[&429], tally.statuses[&504]), (100, 20, 20, 20));
+    assert_eq!(
+        (tally.sent, tally.accepted, tally.statuses[&429], tally.statuses[&504]),
+        (100, 20, 20, 20)
+    );
     assert_eq!((tally.refused.of("limit"), tally.refused.of("cannot connect")), (20, 20));
     assert_eq!((tally.unanswered.of("closed"), tally.unanswered.of("late")), (20, 20));
     assert_eq!((tally.outcomes.of("completed"), tally.leftover.unknown), (20, 40));
@@ -200,8 +221,12 @@ fn calls_are_left_alive_only_where_that_is_wanted() {
     for leaves_calls in [true, false] {
         let (start, mut numbers) = (Instant::now(), numbers(100));
         let run = Run::new(Course { leaves_calls, ..course(10.0, 1) }, &mut numbers, start);
-        let (Finished { tally, took, live, .. }, _) =
-            play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
+        let (Finished { tally, took, live, .. }, _) = play(
+            run,
+            start,
+            |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))),
+            |_, _| {},
+        );
         // All are followed until they have joined, and no longer.
         assert_eq!((tally.joined.count(), tally.accepted), (10, 10));
         assert!(took >= MS * 2900 && took < MS * 3100, "{took:?}");

@@ -13,7 +13,9 @@ fn event(text: &str) -> Outgoing {
 
 fn written(line: &mut Line, now: Instant) -> String {
     line.tick(now);
-    line.output().map(|output| String::from_utf8_lossy(&output.split()).into_owned()).unwrap_or_default()
+    line.output()
+        .map(|output| String::from_utf8_lossy(&output.split()).into_owned())
+        .unwrap_or_default()
 }
 
 #[test]
@@ -60,7 +62,8 @@ fn a_line_is_cut_after_so_many_bytes_or_before_a_receipt() {
     assert_eq!(written(&mut cut_after, now), "abc");
     assert!(cut_after.is_over(false));
     let (mut before_receipt, now) = line(Faults { cut_before_receipt: true, ..Faults::default() });
-    before_receipt.push(now, Outgoing { is_event: false, is_receipt: true, bytes: b"x"[..].into() });
+    before_receipt
+        .push(now, Outgoing { is_event: false, is_receipt: true, bytes: b"x"[..].into() });
     assert_eq!(written(&mut before_receipt, now), "");
     assert!(before_receipt.is_over(false));
 }
@@ -82,6 +85,7 @@ fn a_flood_has_its_rate() {
     for step in 1..=100 {
         line.flood(now + FLOOD_EVERY * step);
     }
-    let events = written(&mut line, now + Duration::from_secs(2)).matches("Event: Newchannel").count();
+    let events =
+        written(&mut line, now + Duration::from_secs(2)).matches("Event: Newchannel").count();
     assert_eq!(events, 500);
 }

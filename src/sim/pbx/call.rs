@@ -71,7 +71,15 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) fn new(request: Originate) -> Self {
-        Self { request, phase: Phase::Dialling, one: None, two: None, leg: None, other: None, heard: None }
+        Self {
+            request,
+            phase: Phase::Dialling,
+            one: None,
+            two: None,
+            leg: None,
+            other: None,
+            heard: None,
+        }
     }
 }
 
@@ -86,7 +94,13 @@ impl Pbx {
             (Step::Answer, Phase::Dialling) => self.answer(now, key, &mut call),
             (Step::Refuse { sip, words, cause }, Phase::Dialling) => {
                 call.heard = Some(format!("SIP {sip} {words}"));
-                let failure = Failure { halves: cause, leg: cause, tech: Some(sip), reason: 0, by_gateway: true };
+                let failure = Failure {
+                    halves: cause,
+                    leg: cause,
+                    tech: Some(sip),
+                    reason: 0,
+                    by_gateway: true,
+                };
                 self.fail(now, key, &mut call, &failure);
             }
             (Step::Timeout, Phase::Dialling) => {
@@ -94,15 +108,24 @@ impl Pbx {
                     Version::V22 => (19, 19, Some(480)),
                     Version::V16 => (0, 16, None),
                 };
-                self.fail(now, key, &mut call, &Failure { halves, leg, tech, reason: 3, by_gateway: false });
+                self.fail(
+                    now,
+                    key,
+                    &mut call,
+                    &Failure { halves, leg, tech, reason: 3, by_gateway: false },
+                );
             }
             (Step::Beep, Phase::Up) => self.change(call.one, |one| {
                 (one.priority, one.application, one.data) = (4, "Playback", "beep".into());
             }),
             (Step::Enter, Phase::Up) => self.enter(&mut call),
             (Step::CalleeLeaves, Phase::Up) => self.end_up(now, key, &mut call, 16),
-            (Step::CalleeLeaves, Phase::Conference) => self.callee_leaves(now, key, &mut call, true),
-            (Step::HangUp { channel, cause }, phase) => self.obey(now, key, &mut call, phase, channel, cause),
+            (Step::CalleeLeaves, Phase::Conference) => {
+                self.callee_leaves(now, key, &mut call, true)
+            }
+            (Step::HangUp { channel, cause }, phase) => {
+                self.obey(now, key, &mut call, phase, channel, cause)
+            }
             (Step::CalleeLeaves, Phase::Elsewhere) => self.end_elsewhere(now, key, &mut call),
             (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
                 self.redirected(now, key, &mut call, channel);
@@ -125,12 +148,25 @@ impl Pbx {
     }
 
     /// The AMI hangs up one of the call's channels.
-    fn obey(&mut self, now: Now, key: u64, call: &mut Call, phase: Phase, channel: u64, cause: Option<u8>) {
+    fn obey(
+        &mut self,
+        now: Now,
+        key: u64,
+        call: &mut Call,
+        phase: Phase,
+        channel: u64,
+        cause: Option<u8>,
+    ) {
         match phase {
             Phase::Dialling => {
                 let halves = cause.unwrap_or(0);
                 let leg = if self.version == Version::V16 && halves != 0 { halves } else { 16 };
-                self.fail(now, key, call, &Failure { halves, leg, tech: None, reason: 0, by_gateway: false });
+                self.fail(
+                    now,
+                    key,
+                    call,
+                    &Failure { halves, leg, tech: None, reason: 0, by_gateway: false },
+                );
             }
             Phase::Up => self.end_up(now, key, call, cause.unwrap_or(0)),
             Phase::Conference if call.one == Some(channel) => {

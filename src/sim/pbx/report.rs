@@ -20,7 +20,9 @@ impl Pbx {
     pub fn list_channels(&self, now: Now) -> Vec<Headers> {
         self.channels
             .values()
-            .map(|channel| Headers::new().with("Event", "CoreShowChannel").and(channel.listed(now.instant)))
+            .map(|channel| {
+                Headers::new().with("Event", "CoreShowChannel").and(channel.listed(now.instant))
+            })
             .collect()
     }
 
@@ -40,13 +42,22 @@ impl Pbx {
 
     /// The frames of ConfbridgeList, if there is a conference of this name.
     pub fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
-        let (name, conference) = self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
+        let (name, conference) =
+            self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
         let members = conference.members.iter().filter_map(|key| self.channels.get(key));
         let member = |channel: &super::Channel| {
-            let mut headers = Headers::new().with("Event", "ConfbridgeList").with("Conference", name);
-            for flag in
-                ["Admin", "MarkedUser", "WaitMarked", "EndMarked", "EndMarkedAny", "Waiting", "Muted", "Talking"]
-            {
+            let mut headers =
+                Headers::new().with("Event", "ConfbridgeList").with("Conference", name);
+            for flag in [
+                "Admin",
+                "MarkedUser",
+                "WaitMarked",
+                "EndMarked",
+                "EndMarkedAny",
+                "Waiting",
+                "Muted",
+                "Talking",
+            ] {
                 if flag != "EndMarkedAny" || self.version == Version::V22 {
                     headers = headers.with(flag, "No");
                 }
@@ -57,11 +68,13 @@ impl Pbx {
         Some(members.map(member).collect())
     }
 
-    /// The value of a channel's variable, empty if it is not set; nothing if there is no such channel.
+    /// The value of a channel's variable, empty if it is not set; nothing if there is no such
+    /// channel.
     pub fn variable(&self, channel: &str, name: &str) -> Option<String> {
         let (_, channel) = self.find(channel)?;
         let own = channel.variable(name);
-        let set = || self.calls.get(&channel.call).and_then(|call| call::variable(&call.request, name));
+        let set =
+            || self.calls.get(&channel.call).and_then(|call| call::variable(&call.request, name));
         Some(own.or_else(set).map_or_else(|| self.global(name), ToOwned::to_owned))
     }
 

@@ -27,7 +27,9 @@ impl Bench {
 
     fn pass(&mut self, duration: Duration) {
         let until = self.time + duration;
-        while let Some(deadline) = self.pbx.deadline().map(|at| at - self.start).filter(|at| *at <= until) {
+        while let Some(deadline) =
+            self.pbx.deadline().map(|at| at - self.start).filter(|at| *at <= until)
+        {
             self.time = deadline.max(self.time);
             self.pbx.tick(self.now());
         }
@@ -57,7 +59,8 @@ impl Bench {
     fn of(&self, uniqueid: &str) -> Vec<String> {
         let headers = self.seen.iter().filter(|headers| headers.get("Uniqueid") == Some(uniqueid));
         let tell = |headers: &Headers| {
-            let words = ["Event", "ChannelStateDesc", "Cause", "TechCause", "Reason", "Conference", "Tech"];
+            let words =
+                ["Event", "ChannelStateDesc", "Cause", "TechCause", "Reason", "Conference", "Tech"];
             let words = words.iter().filter_map(|name| headers.get(name));
             words.collect::<Vec<_>>().join(" ")
         };
@@ -66,13 +69,19 @@ impl Bench {
 
     /// The leg's unique id.
     fn leg(&self) -> String {
-        let leg = self.seen.iter().find(|headers| headers.get("Channel").is_some_and(|name| name.starts_with("PJSIP")));
+        let leg = self
+            .seen
+            .iter()
+            .find(|headers| headers.get("Channel").is_some_and(|name| name.starts_with("PJSIP")));
         leg.and_then(|leg| leg.get("Uniqueid")).expect("a leg").to_owned()
     }
 
     fn assert_empty(&self) {
         let Pbx { channels, by_uniqueid, calls, agenda: _, conferences, .. } = &self.pbx;
-        assert_eq!((channels.len(), by_uniqueid.len(), calls.len(), conferences.len()), (0, 0, 0, 0));
+        assert_eq!(
+            (channels.len(), by_uniqueid.len(), calls.len(), conferences.len()),
+            (0, 0, 0, 0)
+        );
     }
 }
 
@@ -94,14 +103,20 @@ fn what_the_gateway_refuses() {
             bench.originate("a", &format!("7999{digits}"));
             bench.pass(Duration::from_secs(1));
             let lock = format!("lock-7999{digits}");
-            assert_eq!(without_response(bench.of("a")), ["Newchannel Down", &format!("Hangup Down {cause}")]);
+            assert_eq!(
+                without_response(bench.of("a")),
+                ["Newchannel Down", &format!("Hangup Down {cause}")]
+            );
             let two = [
                 "Newchannel Ring".to_owned(),
                 format!("UserEvent Ring SIP {digits} {words}"),
                 format!("Hangup Ring {cause}"),
             ];
             assert_eq!(bench.of(&lock), two);
-            assert_eq!(bench.of(&bench.leg()), ["Newchannel Down".to_owned(), format!("Hangup Down {cause} {digits}")]);
+            assert_eq!(
+                bench.of(&bench.leg()),
+                ["Newchannel Down".to_owned(), format!("Hangup Down {cause} {digits}")]
+            );
             assert!(bench.of("a").contains(&"OriginateResponse 0".to_owned()));
             bench.assert_empty();
         }
@@ -127,11 +142,19 @@ fn the_ring_timeout() {
             bench.pass(Duration::from_millis(29_999));
             assert_eq!(bench.pbx.channels().count(), 3);
             bench.pass(Duration::from_millis(1));
-            assert!(bench.of("a").contains(&format!("Hangup {state} {halves}")), "{:?}", bench.of("a"));
+            assert!(
+                bench.of("a").contains(&format!("Hangup {state} {halves}")),
+                "{:?}",
+                bench.of("a")
+            );
             assert!(bench.of("a").contains(&"OriginateResponse 3".to_owned()));
             assert_eq!(bench.of(&bench.leg()).last(), Some(&format!("Hangup {state} {leg}")));
             let lock = bench.of(&format!("lock-{number}"));
-            assert_eq!(lock.contains(&"UserEvent Ring SIP 180 Ringing".to_owned()), heard, "{lock:?}");
+            assert_eq!(
+                lock.contains(&"UserEvent Ring SIP 180 Ringing".to_owned()),
+                heard,
+                "{lock:?}"
+            );
             bench.assert_empty();
         }
     }
@@ -148,7 +171,10 @@ fn answered_joined_and_left() {
     assert_eq!(bench.pbx.variable("a", "B").as_deref(), Some(""));
     assert_eq!(bench.pbx.variable("b", "A"), None);
     let list = bench.pbx.list_channels(bench.now());
-    assert_eq!((list.len(), list[0].get("Application"), list[0].get("Duration")), (3, Some("Wait"), Some("00:00:02")));
+    assert_eq!(
+        (list.len(), list[0].get("Application"), list[0].get("Duration")),
+        (3, Some("Wait"), Some("00:00:02"))
+    );
     bench.pass(Duration::from_secs(10));
     // The callee leaves before the wait is over.
     let without_wait = ["Newchannel Down", "Newstate Ringing", "Newstate Up", "Hangup Up 16"];
@@ -203,7 +229,9 @@ fn a_number_that_the_dialplan_does_not_dial() {
 #[test]
 fn hanging_up_at_every_step() {
     for seed in 0..10 {
-        for (after, cause_of_one) in [(1, "0"), (500, "0"), (1_500, "0"), (2_300, "0"), (9_000, "16")] {
+        for (after, cause_of_one) in
+            [(1, "0"), (500, "0"), (1_500, "0"), (2_300, "0"), (9_000, "16")]
+        {
             for channel in ["a", "lock-7999001"] {
                 let mut bench = Bench::new(Version::V22, seed);
                 bench.originate("a", "7999001");
@@ -213,7 +241,10 @@ fn hanging_up_at_every_step() {
                 bench.assert_empty();
                 let one = without_response(bench.of("a"));
                 let end = one.last().expect("an end");
-                assert!(end.starts_with("Hangup ") && end.ends_with(&format!(" {cause_of_one}")), "{after}: {one:?}");
+                assert!(
+                    end.starts_with("Hangup ") && end.ends_with(&format!(" {cause_of_one}")),
+                    "{after}: {one:?}"
+                );
                 let responses = bench.of("a").len() - one.len();
                 assert_eq!(responses, 1, "{after}: {:?}", bench.of("a"));
             }
@@ -275,7 +306,8 @@ fn after_a_restart_nothing_is_left() {
     assert!(bench.seen.is_empty());
 }
 
-/// As seen on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference optimises it away.
+/// As seen on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference
+/// optimises it away.
 #[test]
 fn redirected_participant_loses_its_local_channel_without_n() {
     for (options, halves_live) in [("", false), ("/n", true), ("/nj", true)] {
@@ -285,8 +317,13 @@ fn redirected_participant_loses_its_local_channel_without_n() {
         assert!(bench.pbx.redirect(bench.now(), "a"));
         bench.pass(Duration::from_secs(30));
         assert!(bench.of("a").contains(&"ConfbridgeLeave Up R1".to_owned()));
-        let live: Vec<&str> = bench.pbx.channels().map(|channel| channel.uniqueid.as_str()).collect();
-        assert_eq!((live.contains(&"a"), live.contains(&"lock-7001")), (halves_live, halves_live), "{options}");
+        let live: Vec<&str> =
+            bench.pbx.channels().map(|channel| channel.uniqueid.as_str()).collect();
+        assert_eq!(
+            (live.contains(&"a"), live.contains(&"lock-7001")),
+            (halves_live, halves_live),
+            "{options}"
+        );
         let leg = bench.leg();
         assert!(live.contains(&&*leg), "the callee talks on");
         assert!(bench.pbx.hang_up(bench.now(), &leg, None));
@@ -303,7 +340,8 @@ fn redirected_leg_outlives_the_local_channel() {
     let leg = bench.leg();
     assert!(bench.pbx.redirect(bench.now(), &leg));
     bench.pass(Duration::from_secs(1));
-    let ends = [bench.of("a"), bench.of("lock-7001")].map(|events| events.last().cloned().unwrap_or_default());
+    let ends = [bench.of("a"), bench.of("lock-7001")]
+        .map(|events| events.last().cloned().unwrap_or_default());
     assert_eq!(ends, ["Hangup Up 16", "Hangup Up 16"]);
     assert!(bench.pbx.channels().any(|channel| channel.uniqueid == leg && channel.linkedid == "a"));
     bench.pbx.hang_up(bench.now(), &leg, None);

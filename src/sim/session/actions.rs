@@ -17,8 +17,8 @@ const RING: Duration = Duration::from_secs(30);
 /// What is said of conferences where there is none.
 const NO_CONFERENCES: &str = "No active conferences.";
 
-/// The classes of which an action needs one; none for those that anybody may use who is logged in. Actions that
-/// are in no such list are unknown.
+/// The classes of which an action needs one; none for those that anybody may use who is logged in.
+/// Actions that are in no such list are unknown.
 fn needed(action: &str) -> Option<Class> {
     const CALL_OR_REPORTING: Class = Class::CALL.or(Class::REPORTING);
     Some(match action {
@@ -33,7 +33,8 @@ fn needed(action: &str) -> Option<Class> {
         "command" => Class::COMMAND,
         "agi" => Class::AGI,
         "filter" | "dbput" | "dbdel" | "modulecheck" | "moduleload" => Class::SYSTEM,
-        "updateconfig" | "getconfig" | "getconfigjson" | "createconfig" | "listcategories" | "reload" => Class::CONFIG,
+        "updateconfig" | "getconfig" | "getconfigjson" | "createconfig" | "listcategories"
+        | "reload" => Class::CONFIG,
         _ => return None,
     })
 }
@@ -45,8 +46,18 @@ fn is_for_strangers(action: &str) -> bool {
 
 /// What Asterisk lets nobody originate without the class `system`.
 fn is_forbidden(application: &str, data: &str) -> bool {
-    const APPLICATIONS: [&str; 10] =
-        ["agi", "dbdel", "exec", "execif", "externalivr", "mixmonitor", "originate", "reload", "system", "trysystem"];
+    const APPLICATIONS: [&str; 10] = [
+        "agi",
+        "dbdel",
+        "exec",
+        "execif",
+        "externalivr",
+        "mixmonitor",
+        "originate",
+        "reload",
+        "system",
+        "trysystem",
+    ];
     let application = application.to_ascii_lowercase();
     let is_listed = APPLICATIONS.iter().any(|listed| application.contains(listed));
     is_listed || ["SHELL(", "EVAL("].iter().any(|listed| data.contains(listed))
@@ -78,7 +89,11 @@ impl Session {
             "challenge" => self.challenge(scene, action),
             "login" => self.log_in(scene, action),
             "logoff" => {
-                self.respond(action, "Goodbye", Headers::new().with("Message", "Thanks for all the fish."));
+                self.respond(
+                    action,
+                    "Goodbye",
+                    Headers::new().with("Message", "Thanks for all the fish."),
+                );
                 self.phase = Phase::Closed;
             }
             "ping" => {
@@ -94,7 +109,13 @@ impl Session {
             "getvar" => self.get_var(scene, action),
             "coreshowchannels" => {
                 let channels = scene.pbx.list_channels(scene.now);
-                self.list(action, "Channels will follow", channels, "CoreShowChannelsComplete", Headers::new());
+                self.list(
+                    action,
+                    "Channels will follow",
+                    channels,
+                    "CoreShowChannelsComplete",
+                    Headers::new(),
+                );
             }
             "confbridgelist" => self.confbridge_list(scene, action),
             "confbridgelistrooms" => {
@@ -153,7 +174,10 @@ impl Session {
         if !action.get("AuthType").is_some_and(|kind| kind.eq_ignore_ascii_case("MD5")) {
             return self.error(action, "Must specify AuthType");
         }
-        let challenge = self.challenge.get_or_insert_with(|| scene.rng.u32(..1_000_000_000).to_string()).clone();
+        let challenge = self
+            .challenge
+            .get_or_insert_with(|| scene.rng.u32(..1_000_000_000).to_string())
+            .clone();
         self.success(action, Headers::new().with("Challenge", challenge));
     }
 
@@ -171,7 +195,10 @@ impl Session {
     fn originate(&mut self, scene: &mut Scene<'_>, action: &Headers) {
         match request(action) {
             Ok(request) => {
-                self.success(action, Headers::new().with("Message", "Originate successfully queued"));
+                self.success(
+                    action,
+                    Headers::new().with("Message", "Originate successfully queued"),
+                );
                 scene.pbx.originate(scene.now, request);
             }
             Err(problem) => self.error(action, &problem),
@@ -185,7 +212,10 @@ impl Session {
         let Some(channel) = action.filled("Channel") else {
             return self.error(action, "No channel specified");
         };
-        let cause = action.filled("Cause").and_then(|cause| cause.parse().ok()).filter(|cause| *cause <= 127);
+        let cause = action
+            .filled("Cause")
+            .and_then(|cause| cause.parse().ok())
+            .filter(|cause| *cause <= 127);
         if scene.pbx.hang_up(scene.now, channel, cause) {
             self.success(action, Headers::new().with("Message", "Channel Hungup"));
         } else {
@@ -226,7 +256,9 @@ impl Session {
             None => Some(scene.pbx.global(name)),
         };
         match value {
-            Some(value) => self.success(action, Headers::new().with("Variable", name).with("Value", value)),
+            Some(value) => {
+                self.success(action, Headers::new().with("Variable", name).with("Value", value))
+            }
             None => self.error(action, "No such channel"),
         }
     }
@@ -273,7 +305,13 @@ impl Session {
             .with("ListExtensions", extensions.len())
             .with("ListPriorities", steps.len())
             .with("ListContexts", 1);
-        self.list(action, "DialPlan list will follow", items.collect(), "ShowDialPlanComplete", counts);
+        self.list(
+            action,
+            "DialPlan list will follow",
+            items.collect(),
+            "ShowDialPlanComplete",
+            counts,
+        );
     }
 }
 
@@ -305,7 +343,9 @@ fn request(action: &Headers) -> Result<Originate, String> {
     if application.is_some_and(|application| is_forbidden(application, data)) {
         return Err("Originate Access Forbidden: app or data blacklisted".into());
     }
-    let is_true = |value: &str| ["yes", "true", "y", "t", "1", "on"].contains(&value.to_ascii_lowercase().as_str());
+    let is_true = |value: &str| {
+        ["yes", "true", "y", "t", "1", "on"].contains(&value.to_ascii_lowercase().as_str())
+    };
     let is_async = action.get("Async").is_some_and(is_true);
     let destination = match (application, priority) {
         (Some(name), _) => Destination::Application { name: name.into(), data: data.into() },
@@ -315,14 +355,19 @@ fn request(action: &Headers) -> Result<Originate, String> {
             }
             Destination::Dialplan { context: context.into(), exten: exten.into() }
         }
-        (None, _) if is_async => Destination::Dialplan { context: context.into(), exten: exten.into() },
+        (None, _) if is_async => {
+            Destination::Dialplan { context: context.into(), exten: exten.into() }
+        }
         (None, _) => return Err("Originate with 'Exten' requires 'Context' and 'Priority'".into()),
     };
     if !is_async {
         // The real one lets the whole session stand still until the callee has answered.
         return Err("The simulator originates with Async: true only".into());
     }
-    let variables = action.all("Variable").flat_map(|list| list.split(',')).filter_map(|pair| pair.split_once('='));
+    let variables = action
+        .all("Variable")
+        .flat_map(|list| list.split(','))
+        .filter_map(|pair| pair.split_once('='));
     Ok(Originate {
         action_id: action.filled("ActionID").map(Into::into),
         channel: channel.into(),

@@ -44,7 +44,9 @@ impl Bench {
 
     fn pass(&mut self, duration: Duration) -> String {
         let until = self.time + duration;
-        while let Some(due) = self.simulator.deadline().map(|at| at - self.start).filter(|at| *at <= until) {
+        while let Some(due) =
+            self.simulator.deadline().map(|at| at - self.start).filter(|at| *at <= until)
+        {
             self.time = due.max(self.time);
             self.simulator.tick(self.now());
         }
@@ -86,7 +88,9 @@ fn md5_login() {
     let challenge = challenge.strip_prefix("Response: Success|Challenge: ").expect("a challenge");
     let digest = Md5::digest(format!("{challenge}s3cr3t"));
     let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let login = format!("Action: Login\nAuthType: MD5\nUsername: originatord\nKey: {key}\nEvents: call,system,user");
+    let login = format!(
+        "Action: Login\nAuthType: MD5\nUsername: originatord\nKey: {key}\nEvents: call,system,user"
+    );
     let answer = bench.ask(&login);
     assert_eq!(
         answer,
@@ -126,42 +130,70 @@ fn who_does_not_log_in_is_sent_away() {
 
 #[test]
 fn answers() {
-    let unknown =
-        "Response: Error|Message: Invalid/unknown command: Nope. Use Action: ListCommands to show available commands.";
+    let unknown = "Response: Error|Message: Invalid/unknown command: Nope. Use Action: ListCommands to show available commands.";
     for (action, answer) in [
-        ("Action: ping\nActionID: 9", "Response: Success|ActionID: 9|Ping: Pong|Timestamp: 0.000000".to_owned()),
+        (
+            "Action: ping\nActionID: 9",
+            "Response: Success|ActionID: 9|Ping: Pong|Timestamp: 0.000000".to_owned(),
+        ),
         ("Action: Nope", unknown.to_owned()),
         ("Action: ", "Response: Error|Message: Missing action in request".to_owned()),
         ("Action: Events\nEventMask: on", "Response: Success|Events: On".to_owned()),
         ("Action: Events\nEventMask: off", "Response: Success|Events: Off".to_owned()),
         ("Action: Events", "Response: Error|Message: Invalid event mask".to_owned()),
-        ("Action: Command\nCommand: core show version", "Response: Error|Message: Permission denied".to_owned()),
+        (
+            "Action: Command\nCommand: core show version",
+            "Response: Error|Message: Permission denied".to_owned(),
+        ),
         ("Action: UpdateConfig", "Response: Error|Message: Permission denied".to_owned()),
         ("Action: AGI", "Response: Error|Message: Permission denied".to_owned()),
         ("Action: Filter", "Response: Error|Message: Permission denied".to_owned()),
         ("Action: Hangup", "Response: Error|Message: No channel specified".to_owned()),
         ("Action: Hangup\nChannel: x", "Response: Error|Message: No such channel".to_owned()),
         ("Action: GetVar", "Response: Error|Message: No variable specified".to_owned()),
-        ("Action: GetVar\nVariable: X", "Response: Success|Variable: X|Value: ".trim_end().to_owned()),
-        ("Action: GetVar\nVariable: X\nChannel: x", "Response: Error|Message: No such channel".to_owned()),
+        (
+            "Action: GetVar\nVariable: X",
+            "Response: Success|Variable: X|Value: ".trim_end().to_owned(),
+        ),
+        (
+            "Action: GetVar\nVariable: X\nChannel: x",
+            "Response: Error|Message: No such channel".to_owned(),
+        ),
         (
             "Action: CoreShowChannels\nActionID: 9",
             "Response: Success|ActionID: 9|EventList: start|Message: Channels will follow||\
              Event: CoreShowChannelsComplete|ActionID: 9|EventList: Complete|ListItems: 0"
                 .to_owned(),
         ),
-        ("Action: ConfbridgeListRooms", "Response: Error|Message: No active conferences.".to_owned()),
-        ("Action: ConfbridgeList", "Response: Error|Message: No Conference name provided.".to_owned()),
-        ("Action: ConfbridgeList\nConference: x", "Response: Error|Message: No active conferences.".to_owned()),
-        ("Action: ShowDialPlan\nContext: nowhere", "Response: Error|Message: Did not find context nowhere".to_owned()),
+        (
+            "Action: ConfbridgeListRooms",
+            "Response: Error|Message: No active conferences.".to_owned(),
+        ),
+        (
+            "Action: ConfbridgeList",
+            "Response: Error|Message: No Conference name provided.".to_owned(),
+        ),
+        (
+            "Action: ConfbridgeList\nConference: x",
+            "Response: Error|Message: No active conferences.".to_owned(),
+        ),
+        (
+            "Action: ShowDialPlan\nContext: nowhere",
+            "Response: Error|Message: Did not find context nowhere".to_owned(),
+        ),
     ] {
         assert_eq!(Bench::logged_in().ask(action), answer, "{action}");
     }
     let dialplan = Bench::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
     assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 9);
-    assert!(dialplan.ends_with("ListItems: 9|ListExtensions: 4|ListPriorities: 9|ListContexts: 1"), "{dialplan}");
     assert!(
-        Bench::logged_in().ask("Action: CoreStatus").contains("CoreStartupDate: 1970-01-01|CoreStartupTime: 00:00:00")
+        dialplan.ends_with("ListItems: 9|ListExtensions: 4|ListPriorities: 9|ListContexts: 1"),
+        "{dialplan}"
+    );
+    assert!(
+        Bench::logged_in()
+            .ask("Action: CoreStatus")
+            .contains("CoreStartupDate: 1970-01-01|CoreStartupTime: 00:00:00")
     );
     assert!(Bench::logged_in().ask("Action: CoreSettings").contains("|AMIversion: 11.0.0|"));
 }
@@ -172,7 +204,10 @@ fn what_is_malformed_is_refused_and_the_next_action_read() {
     let long = bench.ask(&format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1100)));
     assert_eq!(long, "Response: Error|ActionID: 9|Message: Failed to parse message: line too long");
     let many = bench.ask(&format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130)));
-    assert_eq!(many, "Response: Error|ActionID: 9|Message: Too many lines in message or allocation failure");
+    assert_eq!(
+        many,
+        "Response: Error|ActionID: 9|Message: Too many lines in message or allocation failure"
+    );
     assert!(bench.ask("Action: Ping").contains("Ping: Pong"));
 }
 
@@ -211,9 +246,9 @@ fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
     let mut bench = Bench::logged_in();
     bench.ask("Action: Events\nEventMask: call");
     let said = bench.ask(ORIGINATE);
-    assert!(
-        said.starts_with("Response: Success|ActionID: a|Message: Originate successfully queued||Event: Newchannel|")
-    );
+    assert!(said.starts_with(
+        "Response: Success|ActionID: a|Message: Originate successfully queued||Event: Newchannel|"
+    ));
     let said = bench.pass(Duration::from_secs(1));
     assert!(said.contains("Event: OriginateResponse\r\n") && !said.contains("UserEvent"), "{said}");
     let silent = bench.simulator.connect(bench.now());
@@ -229,16 +264,27 @@ fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
 #[test]
 fn hanging_up_and_asking_by_id() {
     let mut bench = Bench::logged_in();
-    bench.ask(&ORIGINATE.replace("7999486", "7999001").replace("Async", "Variable: X=1,Y=2\nAsync"));
+    bench
+        .ask(&ORIGINATE.replace("7999486", "7999001").replace("Async", "Variable: X=1,Y=2\nAsync"));
     bench.pass(Duration::from_secs(6));
     let listed = bench.ask("Action: CoreShowChannels");
-    assert!(listed.contains("|Application: ConfBridge|ApplicationData: R1|Duration: 00:00:06|BridgeId: "), "{listed}");
-    assert_eq!(bench.ask("Action: GetVar\nChannel: a\nVariable: Y"), "Response: Success|Variable: Y|Value: 2");
+    assert!(
+        listed
+            .contains("|Application: ConfBridge|ApplicationData: R1|Duration: 00:00:06|BridgeId: "),
+        "{listed}"
+    );
+    assert_eq!(
+        bench.ask("Action: GetVar\nChannel: a\nVariable: Y"),
+        "Response: Success|Variable: Y|Value: 2"
+    );
     assert!(bench.ask("Action: ConfbridgeList\nConference: R1").contains("ListItems: 1"));
     assert!(bench.ask("Action: ConfbridgeListRooms").contains("ListItems: 1"));
     let other = bench.ask("Action: ConfbridgeList\nConference: R2");
     assert_eq!(other, "Response: Error|Message: No Conference by that name found.");
-    assert_eq!(bench.ask("Action: Hangup\nChannel: a"), "Response: Success|Message: Channel Hungup");
+    assert_eq!(
+        bench.ask("Action: Hangup\nChannel: a"),
+        "Response: Success|Message: Channel Hungup"
+    );
     bench.pass(Duration::from_secs(1));
     assert!(bench.ask("Action: CoreShowChannels").ends_with("ListItems: 0"));
 }
@@ -252,7 +298,10 @@ fn faults_by_action() {
         `stop_reading`, `stop_writing`, `delay`, `cut_after`, `cut_before_receipt`, `repeat`, `drop`, `reorder`, \
         `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`, `refuse_all`, `no_call_events`"
     );
-    assert_eq!(bench.ask("Action: SimFault\nCut_Before_Receipt: true"), "Response: Success|Message: Faults set");
+    assert_eq!(
+        bench.ask("Action: SimFault\nCut_Before_Receipt: true"),
+        "Response: Success|Message: Faults set"
+    );
     assert_eq!(bench.ask(ORIGINATE), "");
     assert!(bench.simulator.is_over(bench.id));
     assert_eq!(bench.simulator.pbx().calls(), 1, "the call was made all the same");

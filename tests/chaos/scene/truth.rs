@@ -1,4 +1,5 @@
-//! What has to be true of a scene: of each answer meanwhile and after, of what Asterisk has, and of the log in the end.
+//! What has to be true of a scene: of each answer meanwhile and after, of what Asterisk has, and of
+//! the log in the end.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use crate::support::eventually;
 use crate::support::http::{Reply, Sent};
 use crate::support::log::{Log, is_unknown_within};
 
-/// An answer that takes longer than this did not come. The promise is `reply_timeout`, 1.5 s, and the simulation holds
-/// the engine to the millisecond of it; here a machine may be slow.
+/// An answer that takes longer than this did not come. The promise is `reply_timeout`, 1.5 s, and
+/// the simulation holds the engine to the millisecond of it; here a machine may be slow.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 impl Scene<'_> {
@@ -20,7 +21,12 @@ impl Scene<'_> {
         let asked = Instant::now();
         let reply = self.daemon.call(number, "R1");
         self.slowest_answer = self.slowest_answer.max(asked.elapsed());
-        assert!(asked.elapsed() < ANSWERED, "{}: {reply:?} after {:?}", self.fault, asked.elapsed());
+        assert!(
+            asked.elapsed() < ANSWERED,
+            "{}: {reply:?} after {:?}",
+            self.fault,
+            asked.elapsed()
+        );
         reply
     }
 
@@ -31,7 +37,8 @@ impl Scene<'_> {
         calls == 1
     }
 
-    /// Bots ask for the numbers that are in a call, and for one more, before the daemon has noticed and after.
+    /// Bots ask for the numbers that are in a call, and for one more, before the daemon has noticed
+    /// and after.
     pub(super) fn ask_meanwhile(&mut self, asked: Vec<Sent>) {
         if self.fault == Fault::DaemonKilled {
             return;
@@ -53,7 +60,8 @@ impl Scene<'_> {
             self.calls[index].id = reply.header("x-call-id").map(str::to_owned);
         }
         self.daemon.wait_for_event("ami.disconnected");
-        // That they are in a call is known without Asterisk, unless it has hung up all calls before it went.
+        // That they are in a call is known without Asterisk, unless it has hung up all calls before
+        // it went.
         let has_hung_up = self.fault == Fault::AsteriskRestarted;
         for number in &numbers {
             let reply = self.ask(number);
@@ -62,13 +70,18 @@ impl Scene<'_> {
         }
     }
 
-    /// Asks for every number once more: who is in a call is, and all others are called, at once where anything was
-    /// heard of their last call.
+    /// Asks for every number once more: who is in a call is, and all others are called, at once
+    /// where anything was heard of their last call.
     pub(super) fn ask_when_recovered(&mut self, over: Instant) {
-        let calls: Vec<_> = self.calls.iter().map(|call| (call.phase, call.number.clone(), call.ended)).collect();
+        let calls: Vec<_> =
+            self.calls.iter().map(|call| (call.phase, call.number.clone(), call.ended)).collect();
         let mut replies = Vec::new();
         for (phase, number, _) in &calls {
-            let reply = if *phase == Phase::Asked { self.ask_until_known(number) } else { self.ask(number) };
+            let reply = if *phase == Phase::Asked {
+                self.ask_until_known(number)
+            } else {
+                self.ask(number)
+            };
             let recovered = self.recovered.entry(phase.to_string()).or_default();
             *recovered = (*recovered).max(over.elapsed());
             replies.push(reply);
@@ -78,8 +91,16 @@ impl Scene<'_> {
             if is_in_progress(&reply) {
                 assert_eq!(ended, None, "{}, {phase}: {reply:?}", self.fault);
             } else {
-                assert_eq!(reply.body, "{\"message\":\"ok\"}\n", "{}, {phase}: {reply:?}", self.fault);
-                assert!(ended.is_some() || phase == Phase::Asked, "{}, {phase}: {reply:?}", self.fault);
+                assert_eq!(
+                    reply.body, "{\"message\":\"ok\"}\n",
+                    "{}, {phase}: {reply:?}",
+                    self.fault
+                );
+                assert!(
+                    ended.is_some() || phase == Phase::Asked,
+                    "{}, {phase}: {reply:?}",
+                    self.fault
+                );
                 self.later.push(reply.header("x-call-id").expect("an id").to_owned());
             }
         }
@@ -108,15 +129,24 @@ impl Scene<'_> {
             let end = log.end(id);
             match ended {
                 // Asterisk had the time to say so.
-                Some(_) if self.fault == Fault::AsteriskRestarted && end["outcome"] == phase.cut_short() => {}
-                Some(span) => assert!(is_unknown_within(end, *span), "{}, {phase}, {span:?}: {end}", self.fault),
+                Some(_)
+                    if self.fault == Fault::AsteriskRestarted
+                        && end["outcome"] == phase.cut_short() => {}
+                Some(span) => assert!(
+                    is_unknown_within(end, *span),
+                    "{}, {phase}, {span:?}: {end}",
+                    self.fault
+                ),
                 None if *phase == Phase::Asked && end["outcome"] == "unknown" => {}
-                None => assert_eq!(end["outcome"], phase.hung_up(), "{}, {phase}: {end}", self.fault),
+                None => {
+                    assert_eq!(end["outcome"], phase.hung_up(), "{}, {phase}: {end}", self.fault)
+                }
             }
         }
     }
 }
 
 fn is_in_progress(reply: &Reply) -> bool {
-    reply.status == 200 && reply.json() == json!({ "message": "error", "text": "call already in progress" })
+    reply.status == 200
+        && reply.json() == json!({ "message": "error", "text": "call already in progress" })
 }

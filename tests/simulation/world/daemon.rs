@@ -71,7 +71,13 @@ impl Daemon {
     }
 
     /// Takes a record into its log.
-    pub(super) fn record(&mut self, tally: &mut Tally, time: SystemTime, event: &Event, info: &CallInfo) {
+    pub(super) fn record(
+        &mut self,
+        tally: &mut Tally,
+        time: SystemTime,
+        event: &Event,
+        info: &CallInfo,
+    ) {
         match event {
             Event::CallRequested | Event::CallRefused(_) => {}
             Event::CallEnded(end) => {
@@ -163,7 +169,8 @@ fn engine(name: usize, keeps_local: bool, seed: u64, now: Now) -> Engine<u64, u6
          address = '127.0.0.1:5038'\nusername = 'originatord'\nsecret = 'change-me'\n\
          [originate]\nchannel = 'Local/{{number}}@telegram-out{options}'\n"
     );
-    let config = Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let config =
+        Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
     let settings = EngineSettings::new(&config).expect("the configuration is good");
     Engine::new(settings, Rng::with_seed(seed), now)
 }

@@ -33,7 +33,11 @@ impl World {
                 }
                 Effect::Originated(bot, answer) => {
                     let asked = daemon.asked.remove(&bot).expect("one answer for each bot");
-                    assert!(now.instant - asked <= REPLY_TIMEOUT, "answered after {:?}", now.instant - asked);
+                    assert!(
+                        now.instant - asked <= REPLY_TIMEOUT,
+                        "answered after {:?}",
+                        now.instant - asked
+                    );
                     match answer {
                         Ok(id) => {
                             self.tally.oks += 1;
@@ -46,7 +50,9 @@ impl World {
                             self.tally.unconfirmed += 1;
                             daemon.unconfirmed.insert(id);
                         }
-                        Err(error @ OriginateError::NotAsked(..)) => panic!("{error} is not the engine's answer"),
+                        Err(error @ OriginateError::NotAsked(..)) => {
+                            panic!("{error} is not the engine's answer")
+                        }
                     }
                 }
                 Effect::HungUp(..) | Effect::RoundTrip(_) | Effect::Refusing(_) => {}
@@ -58,9 +64,15 @@ impl World {
                         if matches!(event, Event::CallRequested) {
                             self.made_by.insert(info.id, index);
                         }
-                        if let Some(seen) = self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped) {
+                        if let Some(seen) =
+                            self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped)
+                        {
                             // The log of a daemon that is gone does not say how old its news was.
-                            let slack = if daemon.remembered.contains(&info.id) { MAX_LAG } else { MAX_STEP };
+                            let slack = if daemon.remembered.contains(&info.id) {
+                                MAX_LAG
+                            } else {
+                                MAX_STEP
+                            };
                             check_span(&event, UNIX_EPOCH + *seen, slack);
                         }
                         daemon.record(&mut self.tally, at.wall, &event, &info);

@@ -1,4 +1,5 @@
-//! The journal file of a daemon that is killed: records reach it some time after they happen, and it is rotated often.
+//! The journal file of a daemon that is killed: records reach it some time after they happen, and
+//! it is rotated often.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -34,7 +35,14 @@ impl JournalOnDisk {
         let path = folder.path().join("calls.jsonl");
         let settings = JournalFile { path, max_size: MAX_SIZE, keep: rng.usize(..3) };
         let sink = sink(&settings);
-        Self { _folder: folder, settings, sink, next_seq: 1, unwritten: Vec::new(), written: Told::default() }
+        Self {
+            _folder: folder,
+            settings,
+            sink,
+            next_seq: 1,
+            unwritten: Vec::new(),
+            written: Told::default(),
+        }
     }
 
     pub(super) fn append(&mut self, time: SystemTime, event: &Event, call: Option<Arc<CallInfo>>) {
@@ -46,7 +54,9 @@ impl JournalOnDisk {
     pub(super) fn write(&mut self, count: usize) {
         let count = count.min(self.unwritten.len());
         let batch: Vec<Arc<Record>> = self.unwritten.drain(..count).collect();
-        self.sink.write(&batch.iter().cloned().map(Entry::Record).collect::<Vec<_>>()).expect("it is written");
+        self.sink
+            .write(&batch.iter().cloned().map(Entry::Record).collect::<Vec<_>>())
+            .expect("it is written");
         for record in batch {
             if let Some(info) = &record.call {
                 self.written.record(&record.event, info);
@@ -58,7 +68,8 @@ impl JournalOnDisk {
         self.write(usize::MAX);
     }
 
-    /// The daemon is gone, and the records that it has not written with it. What the next one reads.
+    /// The daemon is gone, and the records that it has not written with it. What the next one
+    /// reads.
     pub(super) fn start_anew(self, now: SystemTime) -> (Self, EarlierRuns) {
         // The lock on the file ends with its writer.
         drop(self.sink);

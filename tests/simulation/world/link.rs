@@ -1,5 +1,5 @@
-//! The connections between the daemons and Asterisk: bytes carried each way, cut anywhere, and what becomes of those
-//! under way when a connection is gone.
+//! The connections between the daemons and Asterisk: bytes carried each way, cut anywhere, and what
+//! becomes of those under way when a connection is gone.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ impl World {
             } else {
                 let connection = self.asterisk.connect(now);
                 let new = &mut self.daemons[daemon];
-                (new.connection, new.codec, new.connected) = (Some(connection), Codec::default(), self.time);
+                (new.connection, new.codec, new.connected) =
+                    (Some(connection), Codec::default(), self.time);
                 new.from_asterisk.clear();
                 new.engine.connected(now);
             }
@@ -61,12 +62,18 @@ impl World {
     pub(super) fn carry_all(&mut self) {
         for _ in 0..1000 {
             let is_idle = |world: &mut World, daemon: usize| {
-                let Daemon { connection, wants_to_connect, to_asterisk, .. } = &world.daemons[daemon];
+                let Daemon { connection, wants_to_connect, to_asterisk, .. } =
+                    &world.daemons[daemon];
                 let Some(connection) = *connection else { return !wants_to_connect };
                 let reads = !to_asterisk.is_empty() && world.asterisk.reads(connection);
-                !reads && world.asterisk.output(connection).is_none_or(|output| !output.has_remaining())
+                !reads
+                    && world
+                        .asterisk
+                        .output(connection)
+                        .is_none_or(|output| !output.has_remaining())
             };
-            let busy: Vec<usize> = (0..self.daemons.len()).filter(|daemon| !is_idle(self, *daemon)).collect();
+            let busy: Vec<usize> =
+                (0..self.daemons.len()).filter(|daemon| !is_idle(self, *daemon)).collect();
             if busy.is_empty() {
                 return;
             }

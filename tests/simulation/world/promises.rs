@@ -36,7 +36,8 @@ impl World {
         let mut called: HashMap<(String, usize), HashSet<CallId>> = HashMap::new();
         let mut live = HashSet::new();
         for channel in self.asterisk.pbx().channels() {
-            if let Some((number, half)) = channel.name.strip_prefix("Local/").and_then(|name| name.split_once('@'))
+            if let Some((number, half)) =
+                channel.name.strip_prefix("Local/").and_then(|name| name.split_once('@'))
                 && half.ends_with(";2")
             {
                 *halves.entry(number.to_owned()).or_default() += 1;
@@ -50,19 +51,22 @@ impl World {
             }
             live.extend(call);
         }
-        // A daemon that no event or list told of a leg cannot know it. Between daemons the lock is Asterisk's, and that
-        // goes with the Local channel.
+        // A daemon that no event or list told of a leg cannot know it. Between daemons the lock is
+        // Asterisk's, and that goes with the Local channel.
         let is_called_once = called.values().all(|calls| calls.len() == 1);
         assert!(is_called_once || self.has_dropped, "somebody is called twice: {called:?}");
         let with_half: HashSet<&String> = halves.keys().collect();
-        self.tally.orphaned += called.keys().filter(|(number, _)| !with_half.contains(number)).count() as u64;
+        self.tally.orphaned +=
+            called.keys().filter(|(number, _)| !with_half.contains(number)).count() as u64;
         assert!(halves.values().all(|count| *count == 1), "two calls to one number: {halves:?}");
         self.known_to_asterisk.extend(live.iter().map(|id| (*id, self.time)));
         if self.faults != Faults::default() {
             self.disturb();
         }
         // Of older calls events may be lost; the next list settles them.
-        let all_was_heard = |id: &CallId| id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start);
+        let all_was_heard = |id: &CallId| {
+            id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start)
+        };
         for id in self.said_ok.drain(..) {
             assert!(self.had_lock.contains(&id), "{id} is ok, and was never made");
         }
@@ -71,14 +75,25 @@ impl World {
             let refuses = self.refuses_since.is_some_and(|since| self.time > since + FOUND_WITHIN);
             assert!(!refuses || daemon.ready.is_none(), "ready, and everything is refused");
             for (bot, asked) in &daemon.asked {
-                assert!(now - *asked <= REPLY_TIMEOUT, "bot {bot} has no answer after {:?}", now - *asked);
+                assert!(
+                    now - *asked <= REPLY_TIMEOUT,
+                    "bot {bot} has no answer after {:?}",
+                    now - *asked
+                );
             }
-            let (listed, counted) =
-                (daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live, daemon.engine.census());
-            let is_live = |call: &CallView| call.state != State::Ended && call.moments.ended.is_none();
+            let (listed, counted) = (
+                daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live,
+                daemon.engine.census(),
+            );
+            let is_live =
+                |call: &CallView| call.state != State::Ended && call.moments.ended.is_none();
             assert!(listed.iter().all(is_live), "a call that has ended is no live one: {listed:?}");
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
-                assert_eq!(listed.iter().filter(|call| call.state == state).count(), count, "calls {state:?}");
+                assert_eq!(
+                    listed.iter().filter(|call| call.state == state).count(),
+                    count,
+                    "calls {state:?}"
+                );
             }
             let Some(ready) = daemon.ready else {
                 daemon.gone.clear();
@@ -86,12 +101,16 @@ impl World {
             };
             let believed: HashSet<CallId> = listed.iter().map(|call| call.info.id).collect();
             daemon.gone.retain(|id, _| believed.contains(id));
-            let over = believed.difference(&live).filter(|id| self.known_to_asterisk.contains_key(id));
+            let over =
+                believed.difference(&live).filter(|id| self.known_to_asterisk.contains_key(id));
             for id in over {
                 // Its first list was without those that were over by then.
                 let seen = self.known_to_asterisk[id] + MAX_STEP;
                 let was_listed = seen >= daemon.connected || !daemon.has_accepted(id);
-                assert!(was_listed || self.time <= ready + FREED_WITHIN, "{id} was not listed at {ready:?}");
+                assert!(
+                    was_listed || self.time <= ready + FREED_WITHIN,
+                    "{id} was not listed at {ready:?}"
+                );
                 if !all_was_heard(id) {
                     continue;
                 }
@@ -102,18 +121,22 @@ impl World {
         }
     }
 
-    /// Everything is in order, all calls are ended: after a while nothing of them is left, and each accepted one has
-    /// had one end.
+    /// Everything is in order, all calls are ended: after a while nothing of them is left, and each
+    /// accepted one has had one end.
     pub fn finish(&mut self) {
         self.behave();
         self.pass(Duration::from_secs(30));
         let now = self.now();
-        let channels: Vec<String> = self.asterisk.pbx().channels().map(|channel| channel.uniqueid.clone()).collect();
+        let channels: Vec<String> =
+            self.asterisk.pbx().channels().map(|channel| channel.uniqueid.clone()).collect();
         for channel in channels {
             self.asterisk.pbx().hang_up(now, &channel, None);
         }
         self.pass(SETTLED_WITHIN);
-        self.daemons.iter_mut().filter_map(|daemon| daemon.journal.as_mut()).for_each(JournalOnDisk::write_all);
+        self.daemons
+            .iter_mut()
+            .filter_map(|daemon| daemon.journal.as_mut())
+            .for_each(JournalOnDisk::write_all);
         for daemon in &self.daemons {
             let left = daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live;
             assert!(left.is_empty(), "{left:?}");

@@ -1,4 +1,5 @@
-//! Which calls are over, and when they ended, where that was not seen, is told late, or is told twice.
+//! Which calls are over, and when they ended, where that was not seen, is told late, or is told
+//! twice.
 
 use std::time::SystemTime;
 
@@ -91,8 +92,9 @@ fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
     bench.idle(Duration::from_secs(60));
     bench.list(&[listed(&id, "7999"), listed(&other, "7001")].concat());
     let asked = bench.id_of("GetVar");
-    bench
-        .receive(&format!("Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: originatord/b/ru/R1/c"));
+    bench.receive(&format!(
+        "Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: originatord/b/ru/R1/c"
+    ));
     bench.hang_up_halves(&id, "7999", 17);
     bench.idle(Duration::from_secs(1));
     assert_eq!(bench.ends().len(), 1);
@@ -138,15 +140,23 @@ fn a_call_that_has_no_channel_yet_is_not_over() {
     let id = bench.id_of("Originate");
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
     bench.pass(Duration::ZERO);
-    let refused = format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("Hangup"));
+    let refused =
+        format!("Response: Error\nActionID: {}\nMessage: No such channel", bench.id_of("Hangup"));
     bench.receive(&refused);
-    assert!(matches!(bench.hung_up[..], [(5, Err(HangUpError::Rejected(_)))]), "{:?}", bench.hung_up);
+    assert!(
+        matches!(bench.hung_up[..], [(5, Err(HangUpError::Rejected(_)))]),
+        "{:?}",
+        bench.hung_up
+    );
     bench.receipt(&id);
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7480"), &id, "");
     bench.hang_up_halves(&id, "7480", 19);
     bench.pass(Duration::from_secs(1));
-    assert_eq!((bench.ends()[0].outcome.as_str(), &bench.ends()[0].hung_up_by), ("no_answer", &None));
+    assert_eq!(
+        (bench.ends()[0].outcome.as_str(), &bench.ends()[0].hung_up_by),
+        ("no_answer", &None)
+    );
 }
 
 #[test]

@@ -19,10 +19,12 @@ fn a_list_without_end_is_not_kept_without_end() {
 #[test]
 fn a_list_may_have_all_calls_that_there_are() {
     let mut bench = Bench::ready();
-    let calls: Vec<_> = (0..MAX_LISTED).map(|who| (bench.call(who as u32, &format!("7{who:04}")), who)).collect();
+    let calls: Vec<_> =
+        (0..MAX_LISTED).map(|who| (bench.call(who as u32, &format!("7{who:04}")), who)).collect();
     bench.reconnect(Duration::from_secs(1));
     let disconnects = bench.disconnects;
-    let all: Vec<_> = calls.iter().flat_map(|(id, who)| listed(id, &format!("7{who:04}"))).collect();
+    let all: Vec<_> =
+        calls.iter().flat_map(|(id, who)| listed(id, &format!("7{who:04}"))).collect();
     bench.list(&all);
     bench.pass(Duration::from_secs(1));
     assert_eq!((bench.disconnects, bench.ready.clone()), (disconnects, Ok(())));
@@ -38,7 +40,9 @@ fn whose_a_call_is_is_asked_once() {
         bench.list(&[listed(&ours, "7999"), listed(&others, "7001")].concat());
         if lists == 1 {
             let asked = bench.id_of("GetVar");
-            bench.receive(&format!("Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: b/b/ru/R1/c"));
+            bench.receive(&format!(
+                "Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: b/b/ru/R1/c"
+            ));
         }
         assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
     }

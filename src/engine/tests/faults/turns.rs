@@ -10,7 +10,9 @@ impl Bench {
         self.receipt(id);
         self.event("Newchannel", id, id, "");
         self.event("Hangup", id, id, "Cause: 0");
-        self.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
+        self.receive(&format!(
+            "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
+        ));
     }
 }
 
@@ -33,7 +35,11 @@ fn what_waits_to_be_tried_again_has_not_ended_meanwhile() {
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7999"), &id, "");
     assert_eq!(bench.originated.last(), Some(&(2, Ok(id.parse().unwrap()))));
-    assert_eq!(bench.events()[log..].iter().filter(|event| **event == "call.ended").count(), 1, "that of the first");
+    assert_eq!(
+        bench.events()[log..].iter().filter(|event| **event == "call.ended").count(),
+        1,
+        "that of the first"
+    );
 }
 
 #[test]
@@ -50,7 +56,9 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
     bench.pass(MS);
     assert_eq!(bench.count("Originate"), 3);
     // What is said twice is no word on the next attempt.
-    bench.receive(&format!("Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"));
+    bench.receive(&format!(
+        "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
+    ));
     bench.pass(10 * MS);
     assert_eq!(bench.count("Originate"), 4, "and comes to its own turn");
     bench.receipt(&id);

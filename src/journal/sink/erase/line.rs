@@ -94,11 +94,12 @@ impl Cleaner {
         let length = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let place = text.len() - length;
         let is_beginning = length >= MIN_TORN && length < self.digits.len();
-        (is_beginning && self.digits.as_bytes().starts_with(&text[place..])).then_some((place, length))
+        (is_beginning && self.digits.as_bytes().starts_with(&text[place..]))
+            .then_some((place, length))
     }
 
-    /// Where the number is in a text, and how long it is there: all of a run of digits, with or without a `00` before it, or
-    /// masked.
+    /// Where the number is in a text, and how long it is there: all of a run of digits, with or
+    /// without a `00` before it, or masked.
     fn places(&self, text: &[u8]) -> Vec<(usize, usize)> {
         let is_digit = |place: Option<&u8>| place.is_some_and(u8::is_ascii_digit);
         let is_whole = |place: usize, length: usize| {
@@ -108,7 +109,9 @@ impl Cleaner {
         };
         let of = |needle: &str| {
             let length = needle.len();
-            memmem::find_iter(text, needle.as_bytes()).map(move |place| (place, length)).collect::<Vec<_>>()
+            memmem::find_iter(text, needle.as_bytes())
+                .map(move |place| (place, length))
+                .collect::<Vec<_>>()
         };
         let mut places = of(&self.digits);
         places.retain(|(place, length)| is_whole(*place, *length));
@@ -128,7 +131,8 @@ fn erased(seq: Option<u64>, time: &str) -> String {
     .to_string()
 }
 
-/// Overwrites all of `place`, with blanks behind the text. Every record of a call is longer than one that is erased.
+/// Overwrites all of `place`, with blanks behind the text. Every record of a call is longer than
+/// one that is erased.
 fn overwrite(place: &mut [u8], text: &[u8]) -> Cleaned {
     place.fill(b' ');
     let length = text.len().min(place.len());

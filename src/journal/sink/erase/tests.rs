@@ -18,7 +18,8 @@ struct Case {
 impl Case {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let settings = JournalFile { path: folder.path().join("calls.jsonl"), max_size: 1 << 20, keep: 2 };
+        let settings =
+            JournalFile { path: folder.path().join("calls.jsonl"), max_size: 1 << 20, keep: 2 };
         Self { folder, settings }
     }
 
@@ -71,18 +72,24 @@ fn torn_line_loses_the_number_or_its_beginning() {
 #[test]
 fn record_behind_nuls_becomes_an_erased_record() {
     let nuls = vec![0; 3 * TAIL as usize + 17];
-    let text = [&nuls[..], record(7, "+79991234567", "x").as_bytes(), record(8, "+7998", "x").as_bytes()].concat();
+    let text =
+        [&nuls[..], record(7, "+79991234567", "x").as_bytes(), record(8, "+7998", "x").as_bytes()]
+            .concat();
     let case = Case::new().file("calls.jsonl", &text);
     assert_eq!(case.erase(), count(1));
     let left = fs::read(case.path("calls.jsonl")).unwrap();
     assert_eq!(left.len(), text.len());
     let left = String::from_utf8(left).unwrap();
-    assert!(!left.contains(NUMBER) && left.contains("{\"seq\":7,\"time\":") && left.contains("+7998"), "{left:?}");
+    assert!(
+        !left.contains(NUMBER) && left.contains("{\"seq\":7,\"time\":") && left.contains("+7998"),
+        "{left:?}"
+    );
 }
 
 #[test]
 fn line_that_is_no_record_loses_the_digits_only() {
-    let lines = "copied by hand: +79991234567, 0079991234567, 7999•••4567\n179991234567 799912345678\n";
+    let lines =
+        "copied by hand: +79991234567, 0079991234567, 7999•••4567\n179991234567 799912345678\n";
     let case = Case::new().file("calls.jsonl.1", lines);
     assert_eq!(case.erase(), count(1));
     let expected = "copied by hand: +xxxxxxxxxxx, 00xxxxxxxxxxx, xxxxxxxxxxxxxxxxx\n179991234567 799912345678\n";
@@ -104,7 +111,10 @@ fn carried_line_without_a_number_of_its_own_is_erased() {
     let case = Case::new().file("calls.jsonl", line);
     assert_eq!(case.erase(), count(1));
     let text = case.text("calls.jsonl");
-    assert!(text.starts_with("{\"time\":\"2026-11-24T12:00:00.000Z\",\"event\":\"erased\"} "), "{text}");
+    assert!(
+        text.starts_with("{\"time\":\"2026-11-24T12:00:00.000Z\",\"event\":\"erased\"} "),
+        "{text}"
+    );
 }
 
 #[test]
@@ -131,8 +141,13 @@ fn every_rotated_file_is_cleaned_and_copies_are_named() {
         .file("calls.jsonl.1.gz", "");
     let erased = case.erase();
     assert_eq!((erased.count, &*erased.failed), (3, &[][..]), "{erased:?}");
-    let named = |name: &str| erased.kept.iter().any(|kept| kept.contains(&format!("/{name} is not the daemon's")));
-    assert!(named("calls.jsonl-20261126") && named("calls.jsonl.1.gz") && erased.kept.len() == 2, "{erased:?}");
+    let named = |name: &str| {
+        erased.kept.iter().any(|kept| kept.contains(&format!("/{name} is not the daemon's")))
+    };
+    assert!(
+        named("calls.jsonl-20261126") && named("calls.jsonl.1.gz") && erased.kept.len() == 2,
+        "{erased:?}"
+    );
     assert_eq!(case.text("calls.jsonl-20261126"), line);
 }
 
@@ -153,7 +168,10 @@ fn one_file_that_cannot_be_changed_does_not_spare_the_others() {
     fs::create_dir(case.path("calls.jsonl.1")).unwrap();
     let erased = case.erase();
     assert_eq!((erased.count, erased.failed.len()), (2, 1), "{erased:?}");
-    assert!(erased.failed[0].contains("calls.jsonl.1 cannot be changed: it is a folder"), "{erased:?}");
+    assert!(
+        erased.failed[0].contains("calls.jsonl.1 cannot be changed: it is a folder"),
+        "{erased:?}"
+    );
 }
 
 #[test]
@@ -170,6 +188,9 @@ fn file_that_cannot_be_written_matters_only_if_it_has_the_number() {
         running.kill().unwrap();
         running.wait().unwrap();
         assert_eq!((erased.count, erased.failed.len()), (1, failed), "{erased:?}");
-        assert!(erased.failed.iter().all(|left| left.contains("calls.jsonl.1 cannot be changed: ")), "{erased:?}");
+        assert!(
+            erased.failed.iter().all(|left| left.contains("calls.jsonl.1 cannot be changed: ")),
+            "{erased:?}"
+        );
     }
 }

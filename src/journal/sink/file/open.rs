@@ -1,4 +1,5 @@
-//! The open journal file: finds its whole lines, and notices that somebody else has moved, replaced or truncated it.
+//! The open journal file: finds its whole lines, and notices that somebody else has moved, replaced
+//! or truncated it.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -72,7 +73,8 @@ impl OpenFile {
         if !metadata.is_file() {
             return Err(files::not_regular(metadata.file_type()));
         }
-        // Two writers would cut off each other's lines. Some file systems have no locks; there nothing prevents it.
+        // Two writers would cut off each other's lines. Some file systems have no locks; there
+        // nothing prevents it.
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes to it"));
         }
@@ -94,21 +96,22 @@ impl OpenFile {
     ///
     /// # Errors
     ///
-    /// They cannot be written, and none of them is left in the file, unless that cannot be shortened either.
+    /// They cannot be written, and none of them is left in the file, unless that cannot be
+    /// shortened either.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let end = self.file.metadata()?.len();
         if end != self.known.length {
-            // A crash or a full disk has left a torn line, or somebody else has appended to the file or truncated it.
-            // The length is looked at before each write: to extend a truncated file to its old length would fill it
-            // with NULs.
+            // A crash or a full disk has left a torn line, or somebody else has appended to the
+            // file or truncated it. The length is looked at before each write: to extend a
+            // truncated file to its old length would fill it with NULs.
             self.known.length = whole_lines(&self.file, end)?;
             if self.known.length < end {
                 self.file.set_len(self.known.length)?;
             }
         }
         if let Err(error) = self.file.write_all(lines) {
-            // Some whole lines may have been written, and the next attempt would write them again. Shrinking takes no
-            // space.
+            // Some whole lines may have been written, and the next attempt would write them again.
+            // Shrinking takes no space.
             let _ = self.file.set_len(self.known.length);
             return Err(error);
         }

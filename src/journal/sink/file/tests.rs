@@ -1,4 +1,5 @@
-//! The log file over rotations, crashes and broken disks. The disk that is full is in `tests/journal.rs`.
+//! The log file over rotations, crashes and broken disks. The disk that is full is in
+//! `tests/journal.rs`.
 
 mod changed;
 
@@ -45,11 +46,18 @@ impl Case {
         }
     }
 
-    /// The numbers in `calls.jsonl` and its older ones, newest file first; all their lines are whole.
+    /// The numbers in `calls.jsonl` and its older ones, newest file first; all their lines are
+    /// whole.
     fn files(&self) -> Vec<Vec<u64>> {
-        let path =
-            |number| if number == 0 { self.settings.path.clone() } else { numbered(&self.settings.path, number) };
-        let files: Vec<_> = (0..).map_while(|number| fs::read_to_string(path(number)).ok()).collect();
+        let path = |number| {
+            if number == 0 {
+                self.settings.path.clone()
+            } else {
+                numbered(&self.settings.path, number)
+            }
+        };
+        let files: Vec<_> =
+            (0..).map_while(|number| fs::read_to_string(path(number)).ok()).collect();
         assert_eq!(fs::read_dir(self.folder.path()).unwrap().count(), files.len());
         files.iter().map(|text| text.lines().map(seq_of).collect()).collect()
     }
@@ -68,7 +76,9 @@ fn line(seq: u64) -> String {
 }
 
 fn seq_of(line: &str) -> u64 {
-    serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"))["seq"].as_u64().unwrap()
+    serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"))["seq"]
+        .as_u64()
+        .unwrap()
 }
 
 const GAP: &str = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":7}\n";
@@ -78,7 +88,10 @@ fn a_batch_is_its_lines_and_a_gap_is_one_of_them() {
     let mut case = Case::new(1 << 20, 8);
     let gap = Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun });
     case.sink.write(&[record(2), gap, record(8)]).unwrap();
-    assert_eq!(fs::read_to_string(&case.settings.path).unwrap(), [line(2), GAP.to_owned(), line(8)].concat());
+    assert_eq!(
+        fs::read_to_string(&case.settings.path).unwrap(),
+        [line(2), GAP.to_owned(), line(8)].concat()
+    );
 }
 
 #[test]
@@ -143,7 +156,8 @@ fn two_daemons_never_write_to_one_file_at_once() {
         other.write(&[record(7)]).unwrap();
         done.send(()).unwrap();
     });
-    // Time enough to write, if it may; whether it has tried by then or not, it comes after the first one.
+    // Time enough to write, if it may; whether it has tried by then or not, it comes after the
+    // first one.
     assert!(is_done.recv_timeout(std::time::Duration::from_millis(100)).is_err());
     case.write([2]);
     case.sink = FileSink::new(case.settings.clone(), journal());
@@ -186,7 +200,8 @@ fn numbers_go_on_after_the_last_one_that_was_written() {
 fn a_file_that_cannot_be_written_yet_gets_everything_once_it_can() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("later/calls.jsonl");
-    let mut sink = FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 }, journal());
+    let mut sink =
+        FileSink::new(JournalFile { path: path.clone(), max_size: 1 << 20, keep: 1 }, journal());
     let writer = std::thread::spawn(move || {
         for seq in 1..=3 {
             sink.write(&[record(seq)]).unwrap();

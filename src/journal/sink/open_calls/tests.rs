@@ -40,7 +40,11 @@ impl Case {
     }
 
     fn text(&self, number: usize) -> String {
-        let path = if number == 0 { self.settings.path.clone() } else { numbered(&self.settings.path, number) };
+        let path = if number == 0 {
+            self.settings.path.clone()
+        } else {
+            numbered(&self.settings.path, number)
+        };
         fs::read_to_string(path).unwrap_or_default()
     }
 
@@ -74,19 +78,26 @@ fn live_call_outlives_the_files_that_had_its_records() {
         case.write(Event::CallQueued, Some(&lives));
         case.write(Event::CallAnswered { after: None }, Some(&lives));
         case.write(Event::CallQueued, Some(&over));
-        case.write(Event::CallEnded(Box::new(samples::end(crate::call::outcome::Outcome::Busy))), Some(&over));
+        case.write(
+            Event::CallEnded(Box::new(samples::end(crate::call::outcome::Outcome::Busy))),
+            Some(&over),
+        );
         case.write(joined(), Some(&lives));
         case.write_others(100);
         assert!(!case.text(0).contains("call.queued"), "its records are gone");
         let open = case.open();
         assert_eq!(open.iter().map(|call| call.info.clone()).collect::<Vec<_>>(), [lives]);
-        let moments =
-            Moments { queued: Some(time(1)), answered: Some(time(2)), joined: Some(time(5)), ..Moments::default() };
+        let moments = Moments {
+            queued: Some(time(1)),
+            answered: Some(time(2)),
+            joined: Some(time(5)),
+            ..Moments::default()
+        };
         assert_eq!(Past::read(&case.settings).unwrap().last_heard, Some(time(5)));
         assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });
         // Nor does the next run forget it.
-        case.sink =
-            FileSink::new(case.settings.clone(), journal(false)).carrying(Past::read(&case.settings).unwrap().open);
+        case.sink = FileSink::new(case.settings.clone(), journal(false))
+            .carrying(Past::read(&case.settings).unwrap().open);
         case.write_others(100);
         assert_eq!(case.open()[0].progress.moments, moments);
         assert_eq!(case.text(keep + 1), "", "no more files than are kept");
@@ -126,14 +137,15 @@ fn crash_during_a_rotation_loses_no_call() {
         let mut case = Case::new(1 << 20, keep);
         case.write(Event::CallQueued, Some(&call(1)));
         case.write(joined(), Some(&call(2)));
-        // Killed after the old file was renamed, and then in the middle of the new one's first lines.
+        // Killed after the old file was renamed, and then in the middle of the new one's first
+        // lines.
         let old = numbered(&case.settings.path, keep.min(1));
         fs::rename(&case.settings.path, &old).unwrap();
         assert_eq!(case.open().len(), 2, "keep = {keep}");
         fs::write(&case.settings.path, "{\"event\":\"call.carried\",\"ti").unwrap();
         assert_eq!(case.open().len(), 2, "keep = {keep}");
-        case.sink =
-            FileSink::new(case.settings.clone(), journal(false)).carrying(Past::read(&case.settings).unwrap().open);
+        case.sink = FileSink::new(case.settings.clone(), journal(false))
+            .carrying(Past::read(&case.settings).unwrap().open);
         case.write_others(1);
         assert_eq!(old.exists(), keep > 0);
         fs::remove_file(old).unwrap_or_default();
@@ -182,9 +194,14 @@ fn erased_number_is_neither_in_carried_lines_nor_carried_again() {
 fn masked_journal_masks_what_an_unmasked_one_had() {
     let mut case = Case::new(1000, 1);
     case.write(Event::CallQueued, Some(&call(1)));
-    case.sink = FileSink::new(case.settings.clone(), journal(true)).carrying(Past::read(&case.settings).unwrap().open);
+    case.sink = FileSink::new(case.settings.clone(), journal(true))
+        .carrying(Past::read(&case.settings).unwrap().open);
     case.write_others(100);
-    assert!(case.text(0).contains("+7999•••0001") && !case.text(0).contains("79990000001"), "{}", case.text(0));
+    assert!(
+        case.text(0).contains("+7999•••0001") && !case.text(0).contains("79990000001"),
+        "{}",
+        case.text(0)
+    );
 }
 
 #[test]

@@ -19,7 +19,9 @@ impl Attempts {
         let Some(time) = time else { return };
         match event {
             "call.requested" => {
-                _ = self.0.insert(call.id, Attempt { time, number: call.number, key: call.key.clone() });
+                _ = self
+                    .0
+                    .insert(call.id, Attempt { time, number: call.number, key: call.key.clone() });
             }
             // It may have waited for its turn.
             "call.queued" => _ = self.0.entry(call.id).and_modify(|attempt| attempt.time = time),

@@ -31,7 +31,12 @@ fn finished(plan: &Plan, words: &str) -> Finished {
         let now = start + Duration::from_millis(ms);
         while let Some(Task::Post { number, n }) = run.next_task(now) {
             let verdict = Verdict::Refused(words.to_owned());
-            run.replied(n, number, now + Duration::from_millis(3), Ok(Reply { status: 502, verdict }));
+            run.replied(
+                n,
+                number,
+                now + Duration::from_millis(3),
+                Ok(Reply { status: 502, verdict }),
+            );
         }
     }
     run.finish(start + Duration::from_secs(1))
@@ -70,7 +75,13 @@ fn a_search_shows_each_step() {
 
 #[test]
 fn figures_have_three_digits_and_a_unit() {
-    for (ms, text) in [(0.001, "0.001 ms"), (0.5, "0.5 ms"), (1.0, "1 ms"), (12.34, "12.3 ms"), (999.9, "1000 ms")] {
+    for (ms, text) in [
+        (0.001, "0.001 ms"),
+        (0.5, "0.5 ms"),
+        (1.0, "1 ms"),
+        (12.34, "12.3 ms"),
+        (999.9, "1000 ms"),
+    ] {
         assert_eq!(time(ms), text);
     }
     assert_eq!(

@@ -15,13 +15,20 @@ impl Pbx {
     pub(super) fn enter(&mut self, call: &mut Call) {
         let Some(one) = call.one else { return };
         call.phase = Phase::Conference;
-        let room = self.channels.get(&one).map(|one| one.exten.split(',').next().unwrap_or_default().to_owned());
+        let room = self
+            .channels
+            .get(&one)
+            .map(|one| one.exten.split(',').next().unwrap_or_default().to_owned());
         let room = room.unwrap_or_default();
         let bridge = self.uuid();
         // Asterisk looks a conference up by its name in any case.
-        let existing = self.conferences.keys().find(|name| name.eq_ignore_ascii_case(&room)).cloned();
+        let existing =
+            self.conferences.keys().find(|name| name.eq_ignore_ascii_case(&room)).cloned();
         let name = existing.unwrap_or_else(|| room.clone());
-        let conference = self.conferences.entry(name.clone()).or_insert(Conference { bridge, members: Vec::new() });
+        let conference = self
+            .conferences
+            .entry(name.clone())
+            .or_insert(Conference { bridge, members: Vec::new() });
         conference.members.push(one);
         let bridge = conference.bridge.clone();
         let about = conference_headers(&name, conference);
@@ -36,13 +43,21 @@ impl Pbx {
     /// Takes `;1` out of its conference; how long until it goes.
     pub(super) fn leave(&mut self, call: &mut Call) -> (Vec<Event>, Duration) {
         call.phase = Phase::Leaving;
-        let of_one = |conference: &Conference| call.one.is_some_and(|one| conference.members.contains(&one));
-        let name = self.conferences.iter().find(|(_, conference)| of_one(conference)).map(|(name, _)| name.clone());
+        let of_one =
+            |conference: &Conference| call.one.is_some_and(|one| conference.members.contains(&one));
+        let name = self
+            .conferences
+            .iter()
+            .find(|(_, conference)| of_one(conference))
+            .map(|(name, _)| name.clone());
         let Some((name, one)) = name.zip(call.one) else { return (Vec::new(), LEAVE_OTHERS) };
-        let Some(conference) = self.conferences.get_mut(&name) else { return (Vec::new(), LEAVE_OTHERS) };
+        let Some(conference) = self.conferences.get_mut(&name) else {
+            return (Vec::new(), LEAVE_OTHERS);
+        };
         let about = conference_headers(&name, conference);
         conference.members.retain(|member| *member != one);
-        let pause = if conference.members.is_empty() { self.scenario.timing.leave } else { LEAVE_OTHERS };
+        let pause =
+            if conference.members.is_empty() { self.scenario.timing.leave } else { LEAVE_OTHERS };
         if conference.members.is_empty() {
             self.conferences.remove(&name);
         }

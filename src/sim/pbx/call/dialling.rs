@@ -1,4 +1,5 @@
-//! How a call comes about: its halves, the leg towards the gateway, and what the callee makes of it.
+//! How a call comes about: its halves, the leg towards the gateway, and what the callee makes of
+//! it.
 
 use super::super::{Destination, MAX_CALLS, Pbx};
 use super::{Call, Phase, Step, variable};
@@ -12,14 +13,17 @@ impl Pbx {
     pub(super) fn begin(&mut self, now: Now, key: u64, call: &mut Call) {
         let request = &call.request;
         let local = request.channel.strip_prefix("Local/").and_then(|rest| rest.rsplit_once('@'));
-        let is_taken = |pbx: &Self, id: &Option<String>| id.as_ref().is_some_and(|id| pbx.by_uniqueid.contains_key(id));
+        let is_taken = |pbx: &Self, id: &Option<String>| {
+            id.as_ref().is_some_and(|id| pbx.by_uniqueid.contains_key(id))
+        };
         let Some((exten, context)) = local.filter(|_| self.calls.len() < MAX_CALLS) else {
             return self.unmade(now, call);
         };
         if is_taken(self, &request.channel_id) {
             return self.unmade(now, call);
         }
-        let (exten, context) = (exten.to_owned(), context.split('/').next().unwrap_or_default().to_owned());
+        let (exten, context) =
+            (exten.to_owned(), context.split('/').next().unwrap_or_default().to_owned());
         let one_id = request.channel_id.clone().unwrap_or_else(|| self.uniqueid(now));
         let name = format!("Local/{exten}@{context}-{:08x}", self.next_local);
         self.next_local = self.next_local.wrapping_add(1);
@@ -50,20 +54,25 @@ impl Pbx {
         }
         // A Local channel that is given one id makes the other of it.
         let derived = request.channel_id.as_ref().map(|id| format!("{id};2"));
-        let two_id = request.other_channel_id.clone().or(derived).unwrap_or_else(|| self.uniqueid(now));
+        let two_id =
+            request.other_channel_id.clone().or(derived).unwrap_or_else(|| self.uniqueid(now));
         call.two = Some(self.add_channel(half(format!("{name};2"), two_id, State::Ring)));
         let two_made = self.channel_event("Newchannel", call.two, Headers::new());
         self.events.extend(two_made);
         let caller = request.caller.clone();
         for half in [call.one, call.two] {
-            self.change(half, |half| (half.caller, half.connected) = (caller.clone(), caller.clone()));
+            self.change(half, |half| {
+                (half.caller, half.connected) = (caller.clone(), caller.clone())
+            });
         }
         if context != dialplan::DIAL || !dialplan::is_dialled(&exten) {
             let halves = [self.hangup(&mut call.two, 0, None), self.hangup(&mut call.one, 0, None)];
             self.events.extend(halves.into_iter().flatten());
             return self.unmade(now, call);
         }
-        self.change(call.one, |one| (one.application, one.data) = ("AppDial2", "(Outgoing Line)".into()));
+        self.change(call.one, |one| {
+            (one.application, one.data) = ("AppDial2", "(Outgoing Line)".into())
+        });
         self.schedule(now.instant + self.scenario.timing.dial, key, Step::Dial);
         self.schedule(now.instant + call.request.timeout, key, Step::Timeout);
     }
@@ -123,7 +132,8 @@ impl Pbx {
     pub(super) fn ring(&mut self, call: &mut Call) {
         call.heard = Some("SIP 180 Ringing".into());
         self.show_callee(call);
-        let ringing = [self.newstate(call.leg, State::Ringing), self.newstate(call.one, State::Ringing)];
+        let ringing =
+            [self.newstate(call.leg, State::Ringing), self.newstate(call.one, State::Ringing)];
         self.events.extend(ringing.into_iter().flatten());
     }
 
@@ -151,10 +161,14 @@ impl Pbx {
             Destination::Dialplan { context, exten }
                 if context == dialplan::ENTER && !["T", "failed", "h"].contains(&&**exten) =>
             {
-                let lang = variable(&call.request, "LANG").filter(|lang| !lang.is_empty()).unwrap_or("ru").to_owned();
+                let lang = variable(&call.request, "LANG")
+                    .filter(|lang| !lang.is_empty())
+                    .unwrap_or("ru")
+                    .to_owned();
                 let (context, exten) = (context.clone(), exten.clone());
                 self.change(call.one, |one| {
-                    (one.context, one.exten, one.priority, one.language) = (context, exten, 3, lang);
+                    (one.context, one.exten, one.priority, one.language) =
+                        (context, exten, 3, lang);
                     (one.application, one.data) = ("Wait", timing.wait.as_secs_f64().to_string());
                 });
                 self.schedule(now.instant + timing.wait, key, Step::Beep);

@@ -31,7 +31,8 @@ impl Pbx {
         let requested = self.hangup_request(call.two, Some(cause));
         let one = self.hangup(&mut call.one, cause, None);
         let two = self.hangup_two(now, key, call, cause, requested);
-        let leg = self.hangup(&mut call.leg, if self.version == Version::V22 { 16 } else { cause }, None);
+        let leg =
+            self.hangup(&mut call.leg, if self.version == Version::V22 { 16 } else { cause }, None);
         self.emit_mixed(vec![one, two, leg]);
     }
 
@@ -79,7 +80,9 @@ impl Pbx {
 
     /// Asterisk sends an originate that failed to the extension `failed` of its context.
     fn ghost(&mut self, now: Now, call: &Call) -> Vec<Event> {
-        let Destination::Dialplan { context, .. } = &call.request.destination else { return Vec::new() };
+        let Destination::Dialplan { context, .. } = &call.request.destination else {
+            return Vec::new();
+        };
         if context != dialplan::ENTER {
             return Vec::new();
         }
@@ -114,11 +117,16 @@ impl Pbx {
             headers = headers.with("ActionID", id);
         }
         let name = one.filter(|_| answered.is_some()).map_or(&request.channel, |one| &one.name);
-        headers =
-            headers.with("Response", if answered.is_some() { "Success" } else { "Failure" }).with("Channel", name);
+        headers = headers
+            .with("Response", if answered.is_some() { "Success" } else { "Failure" })
+            .with("Channel", name);
         headers = match &request.destination {
-            Destination::Dialplan { context, exten } => headers.with("Context", context).with("Exten", exten),
-            Destination::Application { name, data } => headers.with("Application", name).with("Data", data),
+            Destination::Dialplan { context, exten } => {
+                headers.with("Context", context).with("Exten", exten)
+            }
+            Destination::Application { name, data } => {
+                headers.with("Application", name).with("Data", data)
+            }
         };
         let uniqueid = one.filter(|_| answered.is_some()).map(|one| one.uniqueid.as_str());
         let uniqueid = uniqueid.or(request.channel_id.as_deref()).unwrap_or_default();
@@ -130,13 +138,24 @@ impl Pbx {
         call_event("OriginateResponse", headers)
     }
 
-    /// What the hangup handler of the dialplan tells, with nothing but what its FILTER lets through.
+    /// What the hangup handler of the dialplan tells, with nothing but what its FILTER lets
+    /// through.
     pub(super) fn user_event(&self, two: Option<u64>, heard: &str) -> Vec<Event> {
         let Some(two) = two.and_then(|two| self.channels.get(&two)) else { return Vec::new() };
-        let said: String =
-            heard.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '-')).collect();
-        let handler = Channel { context: dialplan::HANGUP.into(), exten: "s".into(), priority: 5, ..two.clone() };
-        let headers = Headers::new().with("Event", "UserEvent").with("Privilege", "user,all").and(handler.headers());
+        let said: String = heard
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '-'))
+            .collect();
+        let handler = Channel {
+            context: dialplan::HANGUP.into(),
+            exten: "s".into(),
+            priority: 5,
+            ..two.clone()
+        };
+        let headers = Headers::new()
+            .with("Event", "UserEvent")
+            .with("Privilege", "user,all")
+            .and(handler.headers());
         let headers = headers.with("UserEvent", "OriginatordLeg").with("Tech", said);
         vec![Event { class: Class::USER, headers }]
     }
@@ -171,8 +190,15 @@ impl Pbx {
     }
 
     /// Takes a channel out of the world.
-    pub(super) fn hangup(&mut self, slot: &mut Option<u64>, cause: u8, tech: Option<u16>) -> Vec<Event> {
-        let Some(channel) = slot.take().and_then(|key| self.channels.remove(&key)) else { return Vec::new() };
+    pub(super) fn hangup(
+        &mut self,
+        slot: &mut Option<u64>,
+        cause: u8,
+        tech: Option<u16>,
+    ) -> Vec<Event> {
+        let Some(channel) = slot.take().and_then(|key| self.channels.remove(&key)) else {
+            return Vec::new();
+        };
         self.by_uniqueid.remove(&channel.uniqueid);
         let mut headers = channel.headers().and(cause_headers(cause));
         if let (Some(status), Version::V22) = (tech, self.version) {

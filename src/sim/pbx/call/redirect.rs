@@ -1,6 +1,8 @@
-//! A participant, or the callee's own leg, is redirected out of the call: by AMI `Redirect`, a transfer or a park.
+//! A participant, or the callee's own leg, is redirected out of the call: by AMI `Redirect`, a
+//! transfer or a park.
 //!
-//! Wherever a channel is redirected to, somebody answers there at once, and there is sound on both sides.
+//! Wherever a channel is redirected to, somebody answers there at once, and there is sound on both
+//! sides.
 
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use crate::sim::wire::Headers;
 const OPTIMISED_AFTER: Duration = Duration::from_millis(500);
 
 impl Pbx {
-    /// Redirects the channel of this unique id or name, if there is one. One that is not answered stays where it is.
+    /// Redirects the channel of this unique id or name, if there is one. One that is not answered
+    /// stays where it is.
     pub fn redirect(&mut self, now: Now, channel: &str) -> bool {
         let Some((key, channel)) = self.find(channel) else { return false };
         let call = channel.call;
@@ -33,7 +36,8 @@ impl Pbx {
     /// The leg lives on elsewhere. The Local channel has nobody at its end, and goes.
     fn redirect_leg(&mut self, now: Now, key: u64, call: &mut Call) {
         let was_in_conference = call.phase == Phase::Conference;
-        let (left, pause) = if was_in_conference { self.leave(call) } else { (Vec::new(), Duration::ZERO) };
+        let (left, pause) =
+            if was_in_conference { self.leave(call) } else { (Vec::new(), Duration::ZERO) };
         call.phase = Phase::Elsewhere;
         let two = self.hangup_two(now, key, call, 16, Vec::new());
         self.dial_elsewhere(now, key, call, call.leg);
@@ -41,7 +45,8 @@ impl Pbx {
         self.schedule(now.instant + pause, key, Step::OneGone);
     }
 
-    /// `;1` runs a Dial elsewhere. Without `/n` both halves are optimised away, and the leg talks on.
+    /// `;1` runs a Dial elsewhere. Without `/n` both halves are optimised away, and the leg talks
+    /// on.
     fn redirect_participant(&mut self, now: Now, key: u64, call: &mut Call) {
         if call.phase == Phase::Conference {
             let (left, _) = self.leave(call);
@@ -57,7 +62,9 @@ impl Pbx {
 
     /// The answering channel is new and has the call's Linkedid.
     fn dial_elsewhere(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
-        let Some(linkedid) = from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone()) else {
+        let Some(linkedid) =
+            from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone())
+        else {
             return;
         };
         self.change(from, |from| {

@@ -1,4 +1,5 @@
-//! The journal file under other hands: moved, deleted, replaced, truncated, a link, or no file at all.
+//! The journal file under other hands: moved, deleted, replaced, truncated, a link, or no file at
+//! all.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -20,8 +21,8 @@ impl Case {
         self.sink.write(&[]).unwrap();
     }
 
-    /// Has it look until it has opened the file again. A child process that another test has just started may keep the
-    /// lock on it for a moment.
+    /// Has it look until it has opened the file again. A child process that another test has just
+    /// started may keep the lock on it for a moment.
     fn look_until_up(&mut self) {
         for _ in 0..30 {
             self.look();
@@ -35,7 +36,8 @@ impl Case {
 
     fn is_up(&self) -> bool {
         let metrics = self.sink.journal.metrics().prometheus();
-        let up = |value| metrics.contains(&format!("journal_writer_up{{writer=\"file\"}} {value}\n"));
+        let up =
+            |value| metrics.contains(&format!("journal_writer_up{{writer=\"file\"}} {value}\n"));
         assert_ne!(up(0), up(1), "{metrics}");
         up(1)
     }
@@ -104,7 +106,12 @@ fn truncated_file_has_no_nuls_and_goes_on_at_its_new_end() {
 fn lines_that_somebody_appends_are_kept() {
     let mut case = Case::new(1 << 20, 2);
     case.write([1]);
-    OpenOptions::new().append(true).open(&case.settings.path).unwrap().write_all(b"note\ntorn").unwrap();
+    OpenOptions::new()
+        .append(true)
+        .open(&case.settings.path)
+        .unwrap()
+        .write_all(b"note\ntorn")
+        .unwrap();
     case.write([2]);
     assert_eq!(case.text("calls.jsonl"), line(1) + "note\n" + &line(2));
 }
