@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problem};
-use crate::connector::Connector;
-use crate::lifecycle::{self, EX_CONFIG};
+use crate::connector::{self, Connector};
+use crate::exit::EX_CONFIG;
 use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
 use report::{Report, Verdict};
 
@@ -59,7 +59,7 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
 /// Logs in and looks at everything that a call needs.
 async fn look(config: &Config, report: &mut Report) {
     let address = &config.asterisk.address;
-    let connector = match lifecycle::connector(&config.asterisk) {
+    let connector = match connector::connector(&config.asterisk) {
         Ok(connector) => connector,
         Err(error) => return report.line(Verdict::Failure, &format!("TLS: {error}")),
     };

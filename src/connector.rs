@@ -11,6 +11,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use crate::config::Asterisk;
+use crate::tls;
+
 /// A connection, whatever it is made of.
 pub type Stream = Box<dyn Duplex>;
 
@@ -73,6 +76,20 @@ impl Connector {
             }
         }
     }
+}
+
+/// Makes connections to the AMI as configured.
+///
+/// # Errors
+///
+/// TLS cannot be set up.
+pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
+    let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
+    let host =
+        asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+    let name = ServerName::try_from(name).map_err(io::Error::other)?;
+    Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
 }
 
 #[cfg(test)]

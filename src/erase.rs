@@ -18,10 +18,10 @@ use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, in_query, request};
 use crate::config::{Config, Problems, Role};
+use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
 use crate::journal::sink::{Erased, erase_in_files, escaped};
-use crate::lifecycle::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::terminal::TerminalError;
 use crate::terminal::connection::Connection;
 

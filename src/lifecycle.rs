@@ -7,16 +7,15 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
-use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::clock::Now;
-use crate::config::{Asterisk, Config, JournalFile, Problem};
-use crate::connector::Connector;
+use crate::config::{Config, JournalFile, Problem};
+use crate::connector;
 use crate::driver::Driver;
 use crate::engine::{EarlierRuns, Engine, EngineSettings};
+use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::history::{History, HistorySink};
 use crate::http::drain::Drain;
 use crate::http::server::{self, Limits};
@@ -27,24 +26,8 @@ use crate::logging::{self, Logging};
 use crate::metrics::ReaderKind;
 use crate::open_files;
 use crate::reload::{Fixed, Reload};
+use crate::signals::{Asked, Signals};
 use crate::tls;
-
-/// `sysexits.h`: the command line is wrong.
-pub const EX_USAGE: u8 = 64;
-/// `sysexits.h`: a file cannot be read.
-pub const EX_NOINPUT: u8 = 66;
-/// `sysexits.h`: something needed is not to be had.
-pub const EX_UNAVAILABLE: u8 = 69;
-/// `sysexits.h`: the operating system refuses.
-pub const EX_OSERR: u8 = 71;
-/// `sysexits.h`: an output file cannot be written.
-pub const EX_CANTCREAT: u8 = 73;
-/// `sysexits.h`: something cannot be written.
-pub const EX_IOERR: u8 = 74;
-/// `sysexits.h`: not allowed.
-pub const EX_NOPERM: u8 = 77;
-/// `sysexits.h`: the configuration is wrong.
-pub const EX_CONFIG: u8 = 78;
 
 /// The end of the help of `serve`.
 pub const HELP: &str = "\
@@ -110,7 +93,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let mut signals = Signals::new()?;
     let listen = config.http.listen;
     let listener = server::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
-    let connector = connector(&config.asterisk).map_err(StartError::Tls)?;
+    let connector = connector::connector(&config.asterisk).map_err(StartError::Tls)?;
     let tls =
         config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
@@ -233,20 +216,6 @@ impl StopTime {
     }
 }
 
-/// Makes connections to the AMI as configured.
-///
-/// # Errors
-///
-/// TLS cannot be set up.
-pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
-    let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
-    let host =
-        asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
-    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name).map_err(io::Error::other)?;
-    Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
-}
-
 /// What earlier runs wrote down. A disk that fails keeps nobody from calling.
 fn past(file: &JournalFile) -> Past {
     const UNREADABLE: &str = "the log of earlier runs cannot be read";
@@ -308,47 +277,6 @@ async fn finish(writers: Vec<Writer>, time: Duration) {
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "the service manager cannot be notified");
-    }
-}
-
-/// What a signal asks for.
-enum Asked {
-    /// By the signal of this name.
-    Stop(&'static str),
-    Reload,
-}
-
-/// The signals that the daemon heeds.
-pub(crate) struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            hangup: signal(SignalKind::hangup())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> Asked {
-        tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
-            _ = self.hangup.recv() => Asked::Reload,
-        }
-    }
-
-    /// The name of the next one that means to stop.
-    pub(crate) async fn stop(&mut self) -> &'static str {
-        loop {
-            if let Asked::Stop(signal) = self.next().await {
-                return signal;
-            }
-        }
     }
 }
 

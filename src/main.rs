@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use originatord::cli::Cli;
-use originatord::lifecycle;
+use originatord::exit;
 
 fn main() -> ExitCode {
     let cli = match Cli::read() {
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
             let _ = asked_or_wrong.print();
             // Help and version are what was asked for.
             return if asked_or_wrong.use_stderr() {
-                lifecycle::EX_USAGE.into()
+                exit::EX_USAGE.into()
             } else {
                 ExitCode::SUCCESS
             };
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("originatord: cannot start: {error}");
-            return ExitCode::from(lifecycle::EX_OSERR);
+            return ExitCode::from(exit::EX_OSERR);
         }
     };
     let code = runtime.block_on(cli.run());

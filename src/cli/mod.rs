@@ -11,7 +11,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::erase::{self, EraseArgs};
-use crate::lifecycle::EX_CANTCREAT;
+use crate::exit::EX_CANTCREAT;
 use crate::load::{self, EXIT_CODES, LoadArgs};
 use crate::sim::server::{self, SimulateArgs};
 use crate::terminal::call::{self, CallArgs};

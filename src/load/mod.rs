@@ -51,7 +51,7 @@ use self::tally::Tally;
 use crate::client::live_log::{LiveLog, Refused};
 use crate::client::pool::Pool;
 use crate::client::{self, Client, ClientError};
-use crate::lifecycle::{EX_CANTCREAT, EX_NOINPUT, EX_NOPERM, EX_OSERR, EX_UNAVAILABLE, EX_USAGE};
+use crate::exit::{EX_CANTCREAT, EX_NOINPUT, EX_NOPERM, EX_OSERR, EX_UNAVAILABLE, EX_USAGE};
 
 /// Some request was not accepted, or some call failed.
 const FAILURES: u8 = 1;

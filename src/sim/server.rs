@@ -19,7 +19,8 @@ use super::scenario::Scenario;
 use super::session::User;
 use super::simulator::{Settings, Simulator};
 use crate::clock::Now;
-use crate::lifecycle::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE, Signals};
+use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
+use crate::signals::Signals;
 
 /// Most connections at once; further ones wait.
 const MAX_CONNECTIONS: usize = 256;

@@ -27,8 +27,8 @@ use serde_json::Value;
 
 use crate::client::ClientError;
 use crate::client::live_log::{Lost, Refused};
+use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 use crate::journal::sink::escaped;
-use crate::lifecycle::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 
 /// The exit code of a program that Ctrl-C has ended, as a shell says it.
 pub const INTERRUPTED: u8 = 130;
