@@ -1,7 +1,7 @@
-//! The operators' page: what is in this folder, built in.
+//! The operators' page: the files in `assets/`, compiled into the daemon.
 //!
-//! Its files are served below a path that is named after all their contents: a browser keeps them
-//! for good, and never mixes those of two versions.
+//! The daemon serves them below a path that is a hash of their contents. So a browser may cache
+//! them for ever and never mixes the files of two versions.
 
 use std::sync::{Arc, LazyLock};
 
@@ -17,32 +17,32 @@ use warp::reply::Response;
 
 use super::{Api, at, noting_keys, reply};
 
-const INDEX: &str = include_str!("index.html");
+const INDEX: &str = include_str!("assets/index.html");
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Names, types and contents.
+/// Name, content type and content of each file that `index.html` loads.
 const FILES: &[(&str, &str, &str)] = &[
-    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
-    ("page.css", "text/css; charset=utf-8", include_str!("page.css")),
-    ("address.js", SCRIPT, include_str!("address.js")),
-    ("api.js", SCRIPT, include_str!("api.js")),
-    ("calls.js", SCRIPT, include_str!("calls.js")),
-    ("charts.js", SCRIPT, include_str!("charts.js")),
-    ("desk.js", SCRIPT, include_str!("desk.js")),
-    ("dom.js", SCRIPT, include_str!("dom.js")),
-    ("filter.js", SCRIPT, include_str!("filter.js")),
-    ("hangup.js", SCRIPT, include_str!("hangup.js")),
-    ("keys.js", SCRIPT, include_str!("keys.js")),
-    ("link.js", SCRIPT, include_str!("link.js")),
-    ("log.js", SCRIPT, include_str!("log.js")),
-    ("main.js", SCRIPT, include_str!("main.js")),
-    ("rows.js", SCRIPT, include_str!("rows.js")),
-    ("search.js", SCRIPT, include_str!("search.js")),
-    ("state.js", SCRIPT, include_str!("state.js")),
-    ("story.js", SCRIPT, include_str!("story.js")),
-    ("stream.js", SCRIPT, include_str!("stream.js")),
-    ("words.js", SCRIPT, include_str!("words.js")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("page.css", "text/css; charset=utf-8", include_str!("assets/page.css")),
+    ("address.js", SCRIPT, include_str!("assets/address.js")),
+    ("api.js", SCRIPT, include_str!("assets/api.js")),
+    ("calls.js", SCRIPT, include_str!("assets/calls.js")),
+    ("charts.js", SCRIPT, include_str!("assets/charts.js")),
+    ("desk.js", SCRIPT, include_str!("assets/desk.js")),
+    ("dom.js", SCRIPT, include_str!("assets/dom.js")),
+    ("filter.js", SCRIPT, include_str!("assets/filter.js")),
+    ("hangup.js", SCRIPT, include_str!("assets/hangup.js")),
+    ("keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("link.js", SCRIPT, include_str!("assets/link.js")),
+    ("log.js", SCRIPT, include_str!("assets/log.js")),
+    ("main.js", SCRIPT, include_str!("assets/main.js")),
+    ("rows.js", SCRIPT, include_str!("assets/rows.js")),
+    ("search.js", SCRIPT, include_str!("assets/search.js")),
+    ("state.js", SCRIPT, include_str!("assets/state.js")),
+    ("story.js", SCRIPT, include_str!("assets/story.js")),
+    ("stream.js", SCRIPT, include_str!("assets/stream.js")),
+    ("words.js", SCRIPT, include_str!("assets/words.js")),
 ];
 
 /// Nothing but our own files runs, is shown or is asked, and nobody shows the page within theirs.
