@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use originatord::cli::Cli;
+use originatord::commands::Cli;
 use originatord::exit;
 
 fn main() -> ExitCode {

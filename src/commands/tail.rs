@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::connection::Connection;
-use super::filter::RecordFilter;
-use super::line::{Entry, Printer};
-use super::moment::{Since, Window};
-use super::zone::ShownTimes;
-use super::{TerminalError, Troubles, finish, note};
+use super::terminal::connection::Connection;
+use super::terminal::filter::RecordFilter;
+use super::terminal::line::{Entry, Printer};
+use super::terminal::moment::{Since, Window};
+use super::terminal::zone::ShownTimes;
+use super::terminal::{TerminalError, Troubles, finish, note};
 use crate::client::live_log::{LiveLog, Told};
 use crate::client::sse::Event;
 

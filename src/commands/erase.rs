@@ -14,6 +14,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::terminal::TerminalError;
+use super::terminal::connection::Connection;
 use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, in_query, request};
@@ -22,8 +24,6 @@ use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
 use crate::journal::sink::{Erased, erase_in_files, escaped};
-use crate::terminal::TerminalError;
-use crate::terminal::connection::Connection;
 
 /// What `erase` can be told.
 #[derive(Debug, clap::Args)]

@@ -9,11 +9,11 @@ use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode, Uri};
 use serde::Deserialize;
 
-use super::connection::Connection;
-use super::moment::Moment;
-use super::table::{self, Call};
-use super::zone::ShownTimes;
-use super::{TerminalError, exit_codes, finish, note};
+use super::terminal::connection::Connection;
+use super::terminal::moment::Moment;
+use super::terminal::table::{self, Call};
+use super::terminal::zone::ShownTimes;
+use super::terminal::{TerminalError, exit_codes, finish, note};
 use crate::call::Room;
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;

@@ -10,11 +10,11 @@ use hyper::{Method, Uri};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::connection::Connection;
-use super::follow::{End, Follower};
-use super::line::Printer;
-use super::zone::ShownTimes;
-use super::{INTERRUPTED, TerminalError, exit_codes, finish, note};
+use super::terminal::connection::Connection;
+use super::terminal::follow::{End, Follower};
+use super::terminal::line::Printer;
+use super::terminal::zone::ShownTimes;
+use super::terminal::{INTERRUPTED, TerminalError, exit_codes, finish, note};
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
 use crate::call::{CallId, CallerId, Lang, Room};

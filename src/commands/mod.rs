@@ -1,7 +1,15 @@
 //! The command line: what can be asked for, from which the help, the completions and the manual
 //! pages are made.
 
+pub mod call;
+pub mod calls;
+pub mod check;
+pub mod erase;
+pub mod hangup;
 mod man;
+pub mod serve;
+pub mod tail;
+pub mod terminal;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -10,15 +18,14 @@ use std::process::ExitCode;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::erase::{self, EraseArgs};
+use self::call::CallArgs;
+use self::calls::CallsArgs;
+use self::erase::EraseArgs;
+use self::hangup::HangupArgs;
+use self::tail::TailArgs;
 use crate::exit::EX_CANTCREAT;
 use crate::load::{self, EXIT_CODES, LoadArgs};
 use crate::sim::server::{self, SimulateArgs};
-use crate::terminal::call::{self, CallArgs};
-use crate::terminal::calls::{self, CallsArgs};
-use crate::terminal::hangup::{self, HangupArgs};
-use crate::terminal::tail::{self, TailArgs};
-use crate::{check, lifecycle};
 
 /// Rings people into Asterisk conference rooms.
 ///
@@ -34,7 +41,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon.
-    #[command(after_help = lifecycle::HELP)]
+    #[command(after_help = serve::HELP)]
     Serve {
         /// The configuration; config.toml.example explains each key.
         #[arg(long, value_name = "FILE", default_value = "config.toml")]
@@ -133,7 +140,7 @@ impl Cli {
     /// Does what is asked for.
     pub async fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve { config } => lifecycle::serve(&config).await,
+            Command::Serve { config } => serve::serve(&config).await,
             Command::Check { config, connect } => check::run(&config, connect).await,
             Command::Tail(args) => tail::run(args).await,
             Command::Call(args) => call::run(args).await,

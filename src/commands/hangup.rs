@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use hyper::{Method, StatusCode, Uri};
 
 use super::calls::listed;
-use super::connection::Connection;
-use super::short_id::CallName;
-use super::{TerminalError, exit_codes, finish, note, said};
+use super::terminal::connection::Connection;
+use super::terminal::short_id::CallName;
+use super::terminal::{TerminalError, exit_codes, finish, note, said};
 use crate::call::CallId;
 use crate::client::{Client, request};
 

@@ -4,17 +4,13 @@
 //! What was asked for goes to stdout, for people or with `--json` for programs; what has to be said
 //! beside it goes to stderr, in lines that begin with `--`.
 
-pub mod call;
-pub mod calls;
 pub mod connection;
 pub mod filter;
 pub mod follow;
-pub mod hangup;
 pub mod line;
 pub mod moment;
 pub mod short_id;
 pub mod table;
-pub mod tail;
 pub mod zone;
 
 use std::io::{self, Write};
@@ -122,13 +118,13 @@ impl From<Refused> for TerminalError {
 }
 
 /// What an answer says that is an error.
-fn said(answer: &Response<Bytes>) -> String {
+pub(crate) fn said(answer: &Response<Bytes>) -> String {
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     escaped(body["error"].as_str().unwrap_or("nothing that could be understood")).into_owned()
 }
 
 /// Says how a command has ended, if that is not as it was meant to.
-fn finish(command: &str, result: Result<u8, TerminalError>) -> ExitCode {
+pub(crate) fn finish(command: &str, result: Result<u8, TerminalError>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
@@ -140,7 +136,7 @@ fn finish(command: &str, result: Result<u8, TerminalError>) -> ExitCode {
 }
 
 /// Says something beside the output. Who no longer listens is not told.
-fn note(text: &str) {
+pub(crate) fn note(text: &str) {
     let dim = Style::new().dimmed();
     let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
@@ -148,10 +144,10 @@ fn note(text: &str) {
 /// Says why the live log was lost. However often it is tried in vain: the same trouble is said
 /// once.
 #[derive(Default)]
-struct Troubles(Vec<String>);
+pub(crate) struct Troubles(Vec<String>);
 
 impl Troubles {
-    fn lost(&mut self, lost: &Lost) {
+    pub(crate) fn lost(&mut self, lost: &Lost) {
         let lost = lost.to_string();
         if !self.0.contains(&lost) {
             note(&format!("{lost}; trying again"));
@@ -159,7 +155,7 @@ impl Troubles {
         }
     }
 
-    fn over(&mut self) {
+    pub(crate) fn over(&mut self) {
         self.0.clear();
     }
 }
