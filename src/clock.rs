@@ -1,6 +1,9 @@
 //! Time as a parameter: nothing but the driver asks the machine what time it is.
 
+use std::fmt;
 use std::time::{Instant, SystemTime};
+
+use serde::Serializer;
 
 /// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records
 /// carry the other.
@@ -28,4 +31,25 @@ impl Now {
         let age = self.wall.duration_since(wall).unwrap_or_default();
         Self { instant: self.instant.checked_sub(age).unwrap_or(self.instant), wall }
     }
+}
+
+/// A time that displays as RFC 3339 in UTC with milliseconds: `2026-11-24T12:00:00.123Z`. Records,
+/// the API and log lines all write times this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Millis(pub SystemTime);
+
+impl fmt::Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_millis(self.0).fmt(f)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    Millis(time).to_string()
+}
+
+/// Serializes a time as [`rfc3339`] writes it.
+pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&Millis(*time))
 }

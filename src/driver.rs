@@ -28,7 +28,8 @@ use crate::clock::Now;
 use crate::connector::{Connector, Stream};
 use crate::engine::{Effect, Engine};
 use crate::handle::{Command, Handle, HangUpError, OriginateError, QUEUE, ReplyTo};
-use crate::journal::{Event, Journal};
+use crate::journal::Journal;
+use crate::record::Event;
 
 /// Output beyond which no further command is taken, in bytes: about a thousand Originates.
 const OUTPUT_LIMIT: usize = 512 * 1024;

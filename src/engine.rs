@@ -31,7 +31,7 @@ use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
 use crate::config::{Config, Originate};
 use crate::handle::{Calls, EraseError, HangUpError, OriginateError, Request};
-use crate::journal::Event;
+use crate::record::Event;
 
 use link::Link;
 use originate::Waiting;

@@ -25,6 +25,7 @@ pub mod load;
 pub mod logging;
 pub mod metrics;
 pub mod open_files;
+pub mod record;
 pub mod reload;
 mod signals;
 pub mod sim;

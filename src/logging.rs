@@ -13,9 +13,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::clock::rfc3339;
 use crate::config::{Log, LogFormat};
 use crate::escape;
-use crate::journal::record::rfc3339;
 
 /// What records are logged as; `[log] filter` can name it.
 pub const RECORDS: &str = "originatord::journal";

@@ -28,7 +28,7 @@ use crate::call::machine::State;
 use crate::call::outcome::Outcome;
 use crate::call::{CallInfo, Refusal};
 use crate::engine::Census;
-use crate::journal::{Event, Gap};
+use crate::record::{Event, Gap};
 use register::{ByName, Register};
 
 /// What a request was answered: each combination is a time series of its own.

@@ -11,8 +11,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::call::outcome::Outcome;
-use crate::journal::record::rfc3339;
-use crate::journal::{Event, Record};
+use crate::clock::rfc3339;
+use crate::record::{Event, Record};
 
 /// How many minutes are kept: six hours.
 pub const KEPT: usize = 360;
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
     use crate::call::outcome::End;
     use crate::call::{CallId, CallInfo, Refusal};
-    use crate::journal::samples;
+    use crate::record::samples;
 
     fn at(seconds: f64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_secs_f64(seconds)

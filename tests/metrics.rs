@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 
 use originatord::call::outcome::Outcome;
-use originatord::journal::Event;
+use originatord::record::Event;
 use serde_json::Value;
 use support::ami::{FakeAsterisk, OnOriginate};
 use support::daemon::{Daemon, KEY};

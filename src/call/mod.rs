@@ -33,7 +33,7 @@ pub use number::Number;
 pub use refusal::Refusal;
 pub use text::{CallerId, Lang, MAX_LANG, MAX_TEXT, Room};
 
-use crate::journal::member::{Members, Value};
+use crate::record::member::{Members, Value};
 
 /// Why a field was refused: the field's name in the API, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

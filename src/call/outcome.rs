@@ -7,12 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use humantime::format_rfc3339_millis;
 use serde::Serialize;
 
 use super::machine::Moments;
 use super::{Number, hide};
-use crate::journal::member::{Members, Value};
+use crate::clock::Millis;
+use crate::record::member::{Members, Value};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -242,8 +242,8 @@ impl End {
             members.put("hung_up_by", Value::Text(key))?;
         }
         if let Some((from, to)) = self.unseen {
-            members.put("ended_after", Value::Shown(&format_rfc3339_millis(from)))?;
-            members.put("ended_before", Value::Shown(&format_rfc3339_millis(to)))?;
+            members.put("ended_after", Value::Shown(&Millis(from)))?;
+            members.put("ended_before", Value::Shown(&Millis(to)))?;
         }
         Ok(())
     }

@@ -4,11 +4,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use humantime::format_rfc3339_millis;
-
 use super::machine::{Moments, State};
 use super::{CallId, CallInfo};
-use crate::journal::member::{Members, Value};
+use crate::clock::Millis;
+use crate::record::member::{Members, Value};
 
 /// State and times of a call that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +54,7 @@ impl Progress {
     /// Puts the state of the call `id`, and the times that are known.
     pub fn members<M: Members>(&self, id: CallId, members: &mut M) -> Result<(), M::Error> {
         members.put("state", Value::Text(self.state.as_str()))?;
-        members.put("requested", Value::Shown(&format_rfc3339_millis(id.time())))?;
+        members.put("requested", Value::Shown(&Millis(id.time())))?;
         let Moments { queued, ringing, answered, joined, left, .. } = self.moments;
         let times = [
             ("queued", queued),
@@ -66,7 +65,7 @@ impl Progress {
         ];
         for (name, time) in times.into_iter().chain([("answered_after", self.answered_after)]) {
             if let Some(time) = time {
-                members.put(name, Value::Shown(&format_rfc3339_millis(time)))?;
+                members.put(name, Value::Shown(&Millis(time)))?;
             }
         }
         Ok(())

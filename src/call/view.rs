@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 use super::CallInfo;
 use super::machine::{Moments, State};
 use super::outcome::End;
-use crate::journal::member::IntoMap;
-use crate::journal::record::rfc3339;
+use crate::clock::rfc3339;
+use crate::record::member::IntoMap;
 
 /// A call at one moment.
 #[derive(Debug, Clone)]

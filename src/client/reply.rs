@@ -5,7 +5,7 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
 use crate::call::CallId;
-use crate::journal::sink::escaped;
+use crate::record::text::escaped;
 
 /// Longest reason that is kept, in characters.
 const MAX_REASON: usize = 160;

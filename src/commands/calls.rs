@@ -18,8 +18,8 @@ use crate::call::Room;
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
 use crate::client::{Client, in_query, request};
+use crate::clock::rfc3339;
 use crate::escape;
-use crate::journal::record::rfc3339;
 
 /// How many calls the daemon gives at once: of those that live, and of those that have ended.
 const AT_ONCE: [u32; 2] = [10_000, 1000];

@@ -23,7 +23,8 @@ use crate::config::{Config, Problems, Role};
 use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
-use crate::journal::sink::{Erased, erase_in_files, escaped};
+use crate::journal::sink::{Erased, erase_in_files};
+use crate::record::text::escaped;
 
 /// What `erase` can be told.
 #[derive(Debug, clap::Args)]

@@ -18,7 +18,7 @@ use crate::ami::message::{Event as AmiEvent, Message, Response};
 use crate::ami::session::{Heard, Session};
 use crate::clock::Now;
 use crate::handle::HangUpError;
-use crate::journal::Event;
+use crate::record::Event;
 
 /// How often the same trouble with the link is recorded again, in attempts.
 const RECORD_EVERY: u32 = 100;

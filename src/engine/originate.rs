@@ -10,7 +10,7 @@ use crate::call::machine::Fact;
 use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;
 use crate::handle::OriginateError;
-use crate::journal::Event;
+use crate::record::Event;
 
 /// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the
 /// number's lock. Where the events that give it are filtered away, every call is answered this much

@@ -16,7 +16,7 @@ use crate::call::machine::{Call, CallChannel, Fact, MAX_LEGS, State};
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, locked_number};
 use crate::clock::Now;
-use crate::journal::Event;
+use crate::record::Event;
 
 /// How often a list is asked for while calls live, in case an event was lost.
 const EVERY: Duration = Duration::from_secs(60);

@@ -11,9 +11,10 @@ use super::opened::{Change, Opened};
 use super::{History, rows};
 use crate::call::outcome::End;
 use crate::call::{CallInfo, Number};
+use crate::journal::Journal;
 use crate::journal::sink::{Erased, Sink, pause};
-use crate::journal::{Entry, Event, Journal};
 use crate::metrics::ReaderKind;
+use crate::record::{Entry, Event};
 
 /// How often calls that are too old are deleted.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);

@@ -14,8 +14,9 @@ use super::*;
 use crate::call::machine::{Moments, State};
 use crate::call::outcome::{Bounds, Cause, End, Outcome};
 use crate::call::{CallInfo, CallerId};
+use crate::journal::Journal;
 use crate::journal::sink::Sink;
-use crate::journal::{Entry, Event, Journal, Record, samples};
+use crate::record::{Entry, Event, Record, samples};
 
 mod aging;
 mod changed;

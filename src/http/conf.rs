@@ -25,7 +25,7 @@ use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
 use crate::handle::{AskError, OriginateError, Request};
-use crate::journal::Event;
+use crate::record::Event;
 
 /// What a call's own path begins with.
 const CALLS: &str = "/api/calls/";
@@ -177,7 +177,8 @@ mod tests {
     use crate::config::Config;
     use crate::handle::{Command, Handle};
     use crate::http::places::Places;
-    use crate::journal::{Entry, Journal};
+    use crate::journal::Journal;
+    use crate::record::Entry;
 
     const CONFIG: &str = "[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n\
                           [[asterisk]]\naddress = '127.0.0.1:5038'\nusername = 'me'\nsecret = 's3cret'\n";

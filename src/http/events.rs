@@ -17,7 +17,8 @@ use warp::{Filter, Reply};
 
 use super::places::Place;
 use super::{Api, Parameters, at, parameters, reply, with};
-use crate::journal::{Entry, Reader};
+use crate::journal::Reader;
+use crate::record::Entry;
 
 /// How long nothing may be said, so that no proxy takes the stream for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -8,7 +8,8 @@ use warp::http::StatusCode;
 use warp::reply::Response;
 
 use super::{Api, looked_at, reply, unasked};
-use crate::journal::{Entry, Reader};
+use crate::journal::Reader;
+use crate::record::Entry;
 use crate::stats::Stats;
 
 /// The route.

@@ -99,7 +99,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::journal::{Entry, Event};
+    use crate::record::{Entry, Event};
 
     fn append(journal: &Journal) {
         journal.append([(SystemTime::UNIX_EPOCH, Event::CallRequested, None)]);

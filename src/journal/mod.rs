@@ -5,10 +5,6 @@
 //! [`Gap`].
 
 pub mod crowd;
-pub mod member;
-pub mod record;
-#[cfg(test)]
-pub(crate) mod samples;
 pub mod sink;
 #[cfg(test)]
 mod tests;
@@ -19,10 +15,9 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-pub use record::{Entry, Event, Gap, GapReason, Record};
-
 use crate::call::{CallInfo, Number};
 use crate::metrics::{Metrics, ReaderKind};
+use crate::record::{Entry, Event, Gap, GapReason, Record};
 
 /// Most entries a reader is given at once, so that one who catches up does not hold the ring for
 /// long.

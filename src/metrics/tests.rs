@@ -3,7 +3,7 @@
 use super::*;
 use crate::call::outcome::End;
 use crate::call::refusal::Limit;
-use crate::journal::samples;
+use crate::record::samples;
 
 fn series(metrics: &Metrics) -> usize {
     metrics.prometheus().lines().filter(|line| !line.starts_with('#')).count()

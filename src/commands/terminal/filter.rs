@@ -9,7 +9,7 @@ use super::short_id::CallName;
 use crate::call::numbering::Numbering;
 use crate::call::outcome::Outcome;
 use crate::call::{Invalid, Number, Refusal, Room};
-use crate::journal::Event;
+use crate::record::Event;
 
 /// A record has to be of one of the values of each option that is given.
 #[derive(Debug, Default, clap::Args)]

@@ -24,7 +24,7 @@ use serde_json::Value;
 use crate::client::ClientError;
 use crate::client::live_log::{Lost, Refused};
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
-use crate::journal::sink::escaped;
+use crate::record::text::escaped;
 
 /// The exit code of a program that Ctrl-C has ended, as a shell says it.
 pub const INTERRUPTED: u8 = 130;

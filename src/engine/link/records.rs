@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::journal::Event;
+use crate::record::Event;
 
 /// Most records at once.
 const BURST: u32 = 100;

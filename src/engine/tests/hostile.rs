@@ -42,7 +42,7 @@ fn its_words_are_kept_no_longer_than_words_are() {
     bench.pass(Duration::from_secs(1));
     let mut told = Vec::new();
     for (event, call) in &bench.records {
-        let record = crate::journal::Record::new(1, UNIX_EPOCH, event.clone(), call.clone());
+        let record = crate::record::Record::new(1, UNIX_EPOCH, event.clone(), call.clone());
         told.push(serde_json::to_string(&record).unwrap());
     }
     let longest = told.iter().map(String::len).max();

@@ -2,9 +2,9 @@
 
 use crate::call::machine::Moments;
 use crate::call::view::CallView;
+use crate::clock::rfc3339;
 use crate::escape;
-use crate::journal::member::{Members, Value};
-use crate::journal::record::rfc3339;
+use crate::record::member::{Members, Value};
 
 /// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a
 /// sum.

@@ -1,6 +1,6 @@
 //! Takes a number out of the journal's files.
 //!
-//! A record of the number becomes an [`Event::Erased`](crate::journal::Event::Erased) of the same
+//! A record of the number becomes an [`Event::Erased`](crate::record::Event::Erased) of the same
 //! length, in its place: the bytes are overwritten, whoever appends meanwhile is not disturbed, and
 //! the numbering has no hole. In a line that is no record (torn by a crash, or written by somebody
 //! else) the number's digits are overwritten. A record of another number stays as it is, and so do

@@ -26,8 +26,9 @@ use super::{OpenCalls, Sink, pause};
 use crate::call::Number;
 use crate::config::JournalFile;
 use crate::files;
-use crate::journal::{Entry, Gap, GapReason, Journal};
+use crate::journal::Journal;
 use crate::metrics::ReaderKind;
+use crate::record::{Entry, Gap, GapReason};
 
 /// How much is looked at for the end of a file's last line at once, in bytes; a line is far
 /// shorter.

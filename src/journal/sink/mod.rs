@@ -10,7 +10,6 @@ mod past;
 mod stdout;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
@@ -24,10 +23,10 @@ pub use file::FileSink;
 pub use open_calls::OpenCalls;
 pub use past::Past;
 pub use stdout::StdoutSink;
-pub use text::{escaped, quoted, text_line};
 
-use super::{BATCH, Entry, Reader};
+use super::{BATCH, Reader};
 use crate::call::Number;
+use crate::record::Entry;
 
 /// Something that entries are written to.
 pub trait Sink: Send + 'static {

@@ -21,9 +21,9 @@ use serde::{Serialize, Serializer};
 use crate::call::machine::State;
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number};
-use crate::journal::member::{IntoMap, Members, Value};
-use crate::journal::record::rfc3339;
-use crate::journal::{Entry, Event, Record};
+use crate::clock::rfc3339;
+use crate::record::member::{IntoMap, Members, Value};
+use crate::record::{Entry, Event, Record};
 
 /// The `event` member of a line that repeats how far an open call has come.
 pub(super) const CARRIED: &str = "call.carried";

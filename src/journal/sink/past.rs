@@ -21,7 +21,7 @@ use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Room};
 use crate::config::JournalFile;
 use crate::files;
-use crate::journal::GapReason;
+use crate::record::GapReason;
 
 /// Longest line taken, in bytes; ours have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
@@ -364,9 +364,7 @@ mod tests {
             CallId::new(SystemTime::UNIX_EPOCH + Duration::from_secs(second), n)
         };
         let line = |second: u64, event: &str, id: CallId| {
-            let time = crate::journal::record::rfc3339(
-                SystemTime::UNIX_EPOCH + Duration::from_secs(second),
-            );
+            let time = crate::clock::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
             format!(
                 "{{\"seq\":1,\"time\":\"{time}\",\"event\":\"{event}\",\"call_id\":\"{id}\",{CALL}}}\n"
             )

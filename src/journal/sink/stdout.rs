@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
-use super::{Erased, Sink, pause, text_line};
+use super::{Erased, Sink, pause};
 use crate::call::Number;
 use crate::config::LogFormat;
-use crate::journal::Entry;
+use crate::record::Entry;
+use crate::record::text::text_line;
 
 /// About how long a line is, in bytes.
 const LINE: usize = 256;

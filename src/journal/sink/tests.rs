@@ -9,8 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::config::LogFormat;
-use crate::journal::record::GapReason;
-use crate::journal::{Event, Gap, Journal, Record, samples};
+use crate::journal::Journal;
+use crate::record::text::text_line;
+use crate::record::{Event, Gap, GapReason, Record, samples};
 
 fn line(entry: &Entry) -> String {
     let mut line = String::new();
@@ -211,7 +212,7 @@ fn each_kind_of_record_is_a_line_of_text() {
     assert_eq!(records.len(), expected.len());
     for (record, expected) in records.into_iter().zip(expected) {
         let expected = expected.replace("CALL", call).replace("ID", &id);
-        let time = crate::journal::record::rfc3339(record.time);
+        let time = crate::clock::rfc3339(record.time);
         let level = if record.event.name() == "ami.disconnected" { "WARN" } else { "INFO" };
         assert_eq!(line(&Entry::Record(record.into())), format!("{time}  {level} {expected}\n"));
     }
@@ -245,7 +246,7 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
             call.caller_id = caller_id;
         }
         let event = Event::CallJoined { conference: text.into() };
-        let record = Record { call: Some(Arc::new(call)), ..samples::of_call(1, event) };
+        let record = Record::new(1, samples::time(), event, Some(Arc::new(call)));
         let line = line(&Entry::Record(record.into()));
         let body = line.strip_suffix('\n').unwrap();
         // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and

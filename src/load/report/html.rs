@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use super::chart::{Axis, Chart, Note, Scale, Series};
 use super::summary::{Quantiles, Summary};
 use super::{Report, Step};
-use crate::journal::record::rfc3339;
+use crate::clock::rfc3339;
 use crate::load::tally::FAILED;
 use crate::load::timeline::Slice;
 

@@ -16,7 +16,7 @@ pub use self::summary::{Calls, Quantiles, Rates, Requests, Summary};
 pub use self::text::text;
 use super::plan::Plan;
 use super::run::Finished;
-use crate::journal::record::serialize_time;
+use crate::clock::serialize_time;
 
 /// A report.
 #[derive(Debug, Serialize)]

@@ -14,7 +14,7 @@ use originatord::call::{CallId, CallInfo};
 use originatord::clock::Now;
 use originatord::config::Config;
 use originatord::engine::{Engine, EngineSettings};
-use originatord::journal::Event;
+use originatord::record::Event;
 use originatord::sim::simulator::ConnectionId;
 
 use super::Tally;

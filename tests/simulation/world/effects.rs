@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use originatord::engine::Effect;
 use originatord::handle::OriginateError;
-use originatord::journal::Event;
+use originatord::record::Event;
 
 use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
 use super::{MAX_STEP, World};

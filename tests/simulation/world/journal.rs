@@ -8,8 +8,9 @@ use fastrand::Rng;
 use originatord::call::CallInfo;
 use originatord::config::JournalFile;
 use originatord::engine::EarlierRuns;
+use originatord::journal::Journal;
 use originatord::journal::sink::{FileSink, Past, Sink};
-use originatord::journal::{Entry, Event, Journal, Record};
+use originatord::record::{Entry, Event, Record};
 use tempfile::TempDir;
 
 use super::daemon::Told;

@@ -7,7 +7,7 @@ use originatord::call::CallId;
 use originatord::call::filter::Filter;
 use originatord::call::machine::State;
 use originatord::call::view::CallView;
-use originatord::journal::Event;
+use originatord::record::Event;
 use originatord::sim::faults::Faults;
 
 use super::journal::JournalOnDisk;

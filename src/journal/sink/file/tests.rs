@@ -9,9 +9,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::journal::record::GapReason;
 use crate::journal::sink::Past;
-use crate::journal::{Event, Gap, Record, samples};
+use crate::record::{Event, Gap, GapReason, samples};
 
 /// A sink of a file in a folder of its own.
 struct Case {
@@ -68,7 +67,7 @@ impl Case {
 }
 
 fn record(seq: u64) -> Entry {
-    Entry::Record(Arc::new(Record { call: None, ..samples::of_call(seq, Event::CallQueued) }))
+    Entry::Record(Arc::new(samples::of_daemon(seq, Event::CallQueued)))
 }
 
 fn line(seq: u64) -> String {

@@ -10,7 +10,8 @@ use super::super::{FileSink, Past, Sink, erase_in_files};
 use super::*;
 use crate::call::machine::Moments;
 use crate::config::JournalFile;
-use crate::journal::{Journal, samples};
+use crate::journal::Journal;
+use crate::record::samples;
 
 struct Case {
     _folder: TempDir,

@@ -1,7 +1,7 @@
 //! What each kind of record looks like as JSON, to the byte: programs read this.
 
 use super::*;
-use crate::journal::samples;
+use crate::record::samples;
 
 /// The members that each record of the samples' call has after `event`.
 const CALL: &str = r#""call_id":"ID","number":"+79991234567","room":"КОМНАТА1","caller_id":"Боб Smith","lang":"ru","key":"bot""#;

@@ -46,9 +46,13 @@ pub(crate) fn of_call(seq: u64, event: Event) -> Record {
     Record::new(seq, time() + Duration::from_secs(seq - 1), event, Some(Arc::new(call())))
 }
 
+/// A record of no call.
+pub(crate) fn of_daemon(seq: u64, event: Event) -> Record {
+    Record { call: None, ..of_call(seq, event) }
+}
+
 /// All kinds, and of those that come in several shapes each shape.
 pub(crate) fn all() -> Vec<Record> {
-    let of_daemon = |seq, event| Record { call: None, ..of_call(seq, event) };
     let cause = |code, text: &str| Some(Cause { code, text: text.into() });
     let conference: Arc<str> = "КОМНАТА1".into();
     let refused = [

@@ -3,8 +3,12 @@
 //! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the
 //! event adds.
 
+pub mod member;
+#[cfg(test)]
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -13,11 +17,12 @@ use std::time::SystemTime;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::member::{IntoMap, Members, Value};
 use crate::call::outcome::End;
 use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Refusal, hide};
+use crate::clock::Millis;
 use crate::escape;
+use member::{IntoMap, Members, Value};
 
 /// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing
 /// else.
@@ -32,7 +37,7 @@ pub struct Record {
     /// To which call, if to one.
     pub call: Option<Arc<CallInfo>>,
     /// All of that as JSON, once somebody has asked for it: thousands may read one record.
-    pub(super) json: OnceLock<Box<str>>,
+    json: OnceLock<Box<str>>,
 }
 
 /// What happened.
@@ -120,7 +125,7 @@ impl Event {
 
     /// The same event, without the middle of the call's number in what the gateway and Asterisk
     /// said.
-    pub(super) fn masked(self, number: Number) -> Self {
+    pub fn masked(self, number: Number) -> Self {
         match self {
             Event::CallRefused(Refusal::Rejected(words)) => {
                 Event::CallRefused(Refusal::Rejected(hide(number, &words).into()))
@@ -202,16 +207,6 @@ pub enum Entry {
     Gap(Gap),
 }
 
-/// RFC 3339 in UTC, with milliseconds.
-pub fn rfc3339(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
-}
-
-/// Serializes a time as [`rfc3339`] does.
-pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
-}
-
 impl Record {
     /// A record of this number.
     pub fn new(seq: u64, time: SystemTime, event: Event, call: Option<Arc<CallInfo>>) -> Self {
@@ -228,7 +223,7 @@ impl Record {
     /// Puts all members, in their order.
     pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
         members.put("seq", Value::Number(self.seq))?;
-        members.put("time", Value::Shown(&humantime::format_rfc3339_millis(self.time)))?;
+        members.put("time", Value::Shown(&Millis(self.time)))?;
         members.put("event", Value::Text(self.event.name()))?;
         if let Some(call) = &self.call {
             call.members(members)?;
@@ -269,8 +264,9 @@ impl Event {
                     _ => Ok(()),
                 }
             }
-            Event::CallAnswered { after: Some(after) } => members
-                .put("answered_after", Value::Shown(&humantime::format_rfc3339_millis(*after))),
+            Event::CallAnswered { after: Some(after) } => {
+                members.put("answered_after", Value::Shown(&Millis(*after)))
+            }
             Event::CallJoined { conference } | Event::CallLeft { conference } => {
                 members.put("conference", Value::Text(conference))
             }

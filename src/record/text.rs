@@ -5,10 +5,9 @@ use std::convert::Infallible;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use humantime::format_rfc3339_millis;
-
-use crate::journal::Entry;
-use crate::journal::member::{Members, Value};
+use super::Entry;
+use super::member::{Members, Value};
+use crate::clock::Millis;
 
 /// What goes before a level so that it ends where the longest one does, `ERROR` in what else is
 /// logged; ours have four letters.
@@ -22,7 +21,7 @@ pub fn text_line(entry: &Entry, lines: &mut String) {
         Entry::Gap(_) => (SystemTime::now(), "gap"),
     };
     // Writing to a string does not fail.
-    let _ = write!(lines, "{}", format_rfc3339_millis(time));
+    let _ = write!(lines, "{}", Millis(time));
     for part in [LEVEL_COLUMN, entry.level(), " ", event] {
         lines.push_str(part);
     }
