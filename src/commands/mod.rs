@@ -6,8 +6,10 @@ pub mod calls;
 pub mod check;
 pub mod erase;
 pub mod hangup;
+pub mod load;
 mod man;
 pub mod serve;
+pub mod simulate;
 pub mod tail;
 pub mod terminal;
 
@@ -22,10 +24,10 @@ use self::call::CallArgs;
 use self::calls::CallsArgs;
 use self::erase::EraseArgs;
 use self::hangup::HangupArgs;
+use self::load::LoadArgs;
+use self::simulate::SimulateArgs;
 use self::tail::TailArgs;
 use crate::exit::EX_CANTCREAT;
-use crate::load::{self, EXIT_CODES, LoadArgs};
-use crate::sim::server::{self, SimulateArgs};
 
 /// Rings people into Asterisk conference rooms.
 ///
@@ -83,13 +85,13 @@ enum Command {
     ///
     /// Calls real people if the daemon does: it is for a range of numbers whose callees are
     /// machines, or have agreed.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = load::HELP)]
     Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
     /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do
     /// what the last three digits of their number say.
-    #[command(after_help = server::HELP)]
+    #[command(after_help = simulate::HELP)]
     Simulate(SimulateArgs),
     /// Print what a shell needs to complete this command line.
     ///
@@ -148,7 +150,7 @@ impl Cli {
             Command::Hangup(args) => hangup::run(args).await,
             Command::Erase(args) => erase::run(args).await,
             Command::Load(args) => load::run(*args).await,
-            Command::Simulate(args) => server::run(args).await,
+            Command::Simulate(args) => simulate::run(args).await,
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Self::command(), "originatord", &mut script);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use hyper::Uri;
 use serde::{Serialize, Serializer};
 
-use super::args::LoadArgs;
 use super::numbers::NumberRange;
 use super::record::Ours;
 use super::run::Course;
@@ -20,7 +19,7 @@ const MOST_RATE: f64 = 100_000.0;
 /// Longest ramp or duration.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// A checked plan.
+/// What a load test does. [`Plan::check`] has to pass before it is used.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The daemon's URL.
@@ -78,54 +77,44 @@ pub enum PlanError {
 }
 
 impl Plan {
-    /// Checks what was asked for.
+    /// Checks every value, and brings the URL and the rooms' prefix into the form that the daemon
+    /// uses. `allowed_host` names the host of the URL once more, if that is not this machine.
     ///
     /// # Errors
     ///
-    /// It cannot be done, or was not asked for clearly enough.
-    pub fn new(args: &LoadArgs) -> Result<Self, PlanError> {
-        check_host(&args.url, args.allow_host.as_deref())?;
+    /// A value is out of its bounds, or the load was not asked for clearly enough.
+    pub fn check(mut self, allowed_host: Option<&str>) -> Result<Self, PlanError> {
+        check_host(&self.url, allowed_host)?;
+        let Course { schedule, concurrency, linger, .. } = self.course;
         let bounds = |holds: bool, name, range: &str| match holds {
             true => Ok(()),
             false => Err(PlanError::Bounds(name, range.to_owned())),
         };
         let is_rate = |rate: f64| rate > 0.0 && rate <= MOST_RATE;
-        bounds(is_rate(args.rate), "--rate", "over 0 and at most 100000")?;
-        bounds(args.max_rate.is_none_or(is_rate), "--max-rate", "over 0 and at most 100000")?;
+        let max_rate = self.search.and_then(|search| search.max_rate);
+        bounds(is_rate(schedule.rate), "--rate", "over 0 and at most 100000")?;
+        bounds(max_rate.is_none_or(is_rate), "--max-rate", "over 0 and at most 100000")?;
         bounds(
-            !args.duration.is_zero() && args.duration <= LONGEST,
+            !schedule.duration.is_zero() && schedule.duration <= LONGEST,
             "--duration",
             "over 0s and at most 24h",
         )?;
-        bounds(args.ramp <= LONGEST, "--ramp", "at most 24h")?;
-        bounds((1..=10_000).contains(&args.concurrency), "--concurrency", "1 to 10000")?;
+        bounds(schedule.ramp <= LONGEST, "--ramp", "at most 24h")?;
+        bounds((1..=10_000).contains(&concurrency), "--concurrency", "1 to 10000")?;
         let timeouts = Duration::from_millis(1)..=Duration::from_secs(25);
-        bounds(timeouts.contains(&args.timeout), "--timeout", "1ms to 25s")?;
-        bounds((1..=1_000_000).contains(&args.rooms), "--rooms", "1 to 1000000")?;
-        bounds(args.linger <= LONGEST, "--linger", "at most 24h")?;
-        // The rooms as the daemon names them: composed, and without white space before them.
-        let last_room: Room = format!("{}{}", args.room_prefix, args.rooms).parse()?;
-        let room_prefix =
-            last_room.as_str().strip_suffix(&args.rooms.to_string()).unwrap_or_default().to_owned();
-        let schedule = Schedule { rate: args.rate, ramp: args.ramp, duration: args.duration };
-        if schedule.count() > args.max_calls {
-            return Err(PlanError::TooMany(schedule.count(), args.max_calls));
+        bounds(timeouts.contains(&self.timeout), "--timeout", "1ms to 25s")?;
+        bounds((1..=1_000_000).contains(&self.rooms), "--rooms", "1 to 1000000")?;
+        bounds(linger <= LONGEST, "--linger", "at most 24h")?;
+        // The daemon composes a room's name and trims white space before it, so the records carry
+        // the prefix in that form.
+        let last_room: Room = format!("{}{}", self.room_prefix, self.rooms).parse()?;
+        self.room_prefix =
+            last_room.as_str().strip_suffix(&self.rooms.to_string()).unwrap_or_default().to_owned();
+        if schedule.count() > self.max_calls {
+            return Err(PlanError::TooMany(schedule.count(), self.max_calls));
         }
-        let LoadArgs { concurrency, hold, linger, leave_calls: leaves_calls, .. } = *args;
-        Ok(Self {
-            url: args.url.trim_end_matches('/').to_owned(),
-            numbers: args.numbers,
-            rooms: args.rooms,
-            room_prefix,
-            caller_id: args.caller_id.clone(),
-            lang: args.lang.clone(),
-            course: Course { schedule, concurrency, hold, linger, leaves_calls },
-            timeout: args.timeout,
-            max_calls: args.max_calls,
-            search: args
-                .find_limit
-                .then_some(SearchPlan { p99: args.p99, max_rate: args.max_rate }),
-        })
+        self.url.truncate(self.url.trim_end_matches('/').len());
+        Ok(self)
     }
 
     /// The room of the nth call.
@@ -274,6 +263,3 @@ impl Serialize for Plan {
         .serialize(serializer)
     }
 }
-
-#[cfg(test)]
-mod tests;

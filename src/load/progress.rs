@@ -1,7 +1,7 @@
 //! How far it has come, live: one line that is rewritten on a terminal, else a line every few
 //! seconds.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
@@ -12,8 +12,9 @@ const REWRITE: Duration = Duration::from_millis(250);
 /// How often there is a line where none can be rewritten.
 const LINE: Duration = Duration::from_secs(5);
 
-/// Writes to stderr. Has no colours, so there are none to leave out.
+/// Shows the progress of a run on `output`, without colours.
 pub struct Progress {
+    output: Box<dyn Write + Send>,
     is_terminal: bool,
     shown: Instant,
     /// How many characters of the line under way are to be overwritten.
@@ -23,14 +24,10 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown yet.
-    pub fn to_stderr() -> Self {
-        Self {
-            is_terminal: io::stderr().is_terminal(),
-            shown: Instant::now(),
-            width: 0,
-            label: String::new(),
-        }
+    /// Nothing is shown yet. On a terminal one line is rewritten.
+    pub fn new(output: impl Write + Send + 'static, is_terminal: bool) -> Self {
+        let output = Box::new(output);
+        Self { output, is_terminal, shown: Instant::now(), width: 0, label: String::new() }
     }
 
     /// A run begins; its lines begin with this.
@@ -48,7 +45,7 @@ impl Progress {
         if self.is_terminal {
             self.show_last(run, now);
         } else {
-            say(&format!("{}{}\n", self.label, line(run, now)));
+            self.write(&format!("{}{}\n", self.label, line(run, now)));
         }
     }
 
@@ -63,22 +60,27 @@ impl Progress {
     pub fn note(&mut self, text: &str) {
         if self.width > 0 {
             self.rewrite("");
-            say("\r");
+            self.write("\r");
         }
-        say(&format!("{text}\n"));
+        self.write(&format!("{text}\n"));
     }
 
     /// The line under way stays as it is.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.width) > 0 {
-            say("\n");
+            self.write("\n");
         }
     }
 
     fn rewrite(&mut self, line: &str) {
         let width = line.chars().count();
-        say(&format!("\r{line}{}", " ".repeat(self.width.saturating_sub(width))));
+        self.write(&format!("\r{line}{}", " ".repeat(self.width.saturating_sub(width))));
         self.width = width;
+    }
+
+    /// Writes `text`; a reader that is gone does not matter.
+    fn write(&mut self, text: &str) {
+        let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
     }
 }
 
@@ -97,10 +99,4 @@ fn line(run: &Run<'_>, now: Instant) -> String {
         tally.outcomes.total(),
         p99.unwrap_or_default(),
     )
-}
-
-/// Writes to stderr, if somebody reads it.
-pub fn say(text: &str) {
-    let mut stderr = io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

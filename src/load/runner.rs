@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::connect::Interrupts;
 use super::numbers::Numbers;
 use super::pacer::Pacer;
 use super::plan::Plan;
@@ -73,60 +73,22 @@ pub fn follow(mut log: LiveLog, ours: Ours) -> mpsc::Receiver<FromLog> {
     from_log
 }
 
-/// The signals that end it.
-pub struct Interrupts(mpsc::Receiver<()>);
-
-impl Interrupts {
-    /// From now on they no longer end the process by themselves.
-    ///
-    /// # Errors
-    ///
-    /// The operating system refuses.
-    pub fn new() -> io::Result<Self> {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = signal(SignalKind::hangup())?;
-        // A task of its own, so that each turn of the runner looks at one channel, and not at three
-        // signals.
-        let (came, interrupts) = mpsc::channel(2);
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-                if came.send(()).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self(interrupts))
-    }
-
-    /// The next one.
-    pub async fn next(&mut self) {
-        // The task lives as long as this.
-        let _ = self.0.recv().await;
-    }
-}
-
 /// All that runs need of the world.
 pub struct Runner {
     /// What is done.
-    pub plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     /// The way to the daemon.
-    pub requests: Requests,
+    pub(super) requests: Requests,
     /// What the log tells.
-    pub from_log: mpsc::Receiver<FromLog>,
+    pub(super) from_log: mpsc::Receiver<FromLog>,
     /// That it tells nothing any longer.
-    pub is_deaf: bool,
+    pub(super) is_deaf: bool,
     /// Ctrl-C.
-    pub interrupts: Interrupts,
+    pub(super) interrupts: Interrupts,
     /// What a person sees meanwhile.
-    pub progress: Progress,
+    pub(super) progress: Progress,
     /// Who can be called.
-    pub numbers: Numbers,
+    pub(super) numbers: Numbers,
 }
 
 /// Why a run has no result.
@@ -195,7 +157,7 @@ impl Runner {
                         run.stop(now);
                     }
                 }
-                () = interrupts.next() => {
+                _ = interrupts.recv() => {
                     if run.is_interrupted() {
                         return Err(Broken::Abandoned(run.live()));
                     }
@@ -207,6 +169,11 @@ impl Runner {
         let now = Instant::now();
         progress.show_last(&run, now);
         Ok(run.finish(now))
+    }
+
+    /// Ends the line that shows the progress.
+    pub fn end_progress(&mut self) {
+        self.progress.end();
     }
 }
 

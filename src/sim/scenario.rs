@@ -1,6 +1,5 @@
 //! The scenario file: which number behaves how, how long things take, and what goes wrong.
 
-use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
@@ -113,27 +112,7 @@ impl TryFrom<CalleeEntry> for Callee {
     }
 }
 
-/// Why a scenario file cannot be played.
-#[derive(Debug, thiserror::Error)]
-pub enum ScenarioError {
-    /// It cannot be read.
-    #[error("cannot read it: {0}")]
-    Io(#[from] std::io::Error),
-    /// What is in it is wrong.
-    #[error(transparent)]
-    Toml(#[from] toml::de::Error),
-}
-
 impl Scenario {
-    /// Reads a file.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, or holds what is not known.
-    pub fn load(path: &Path) -> Result<Self, ScenarioError> {
-        Ok(Self::parse(&std::fs::read_to_string(path)?)?)
-    }
-
     /// Reads a file's text.
     ///
     /// # Errors

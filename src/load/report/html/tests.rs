@@ -2,25 +2,35 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use clap::Parser;
-
 use super::*;
 use crate::client::reply::{Reply, Verdict};
-use crate::load::args::LoadArgs;
 use crate::load::numbers::Numbers;
 use crate::load::plan::Plan;
 use crate::load::report::Found;
-use crate::load::run::{Finished, Run, Task};
-
-#[derive(Parser)]
-struct Cli {
-    #[command(flatten)]
-    args: LoadArgs,
-}
+use crate::load::run::{Course, Finished, Run, Task};
+use crate::load::schedule::Schedule;
 
 fn plan() -> Plan {
-    let cli = Cli::parse_from(["load", "--url", "http://127.0.0.1:8080", "--numbers", "1000-1999"]);
-    Plan::new(&cli.args).expect("a plan")
+    let schedule = Schedule { rate: 10.0, ramp: Duration::ZERO, duration: Duration::from_secs(10) };
+    let course = Course {
+        schedule,
+        concurrency: 256,
+        hold: None,
+        linger: Duration::from_secs(30),
+        leaves_calls: false,
+    };
+    Plan {
+        url: "http://127.0.0.1:8080".to_owned(),
+        numbers: "1000-1999".parse().expect("a range"),
+        rooms: 1,
+        room_prefix: "load-".to_owned(),
+        caller_id: "load".parse().expect("a caller id"),
+        lang: None,
+        course,
+        timeout: Duration::from_secs(10),
+        max_calls: 100_000,
+        search: None,
+    }
 }
 
 /// A second of requests that are refused in these words.

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::numbers::NumberRange;
 use crate::call::{CallerId, Lang};
+use crate::load::numbers::NumberRange;
+use crate::load::plan::{Plan, SearchPlan};
+use crate::load::run::Course;
+use crate::load::schedule::Schedule;
 
 /// The arguments of `originatord load`.
 #[derive(Debug, Args)]
@@ -94,8 +97,34 @@ pub struct LoadArgs {
     pub html: Option<PathBuf>,
 }
 
+impl LoadArgs {
+    /// The plan that these arguments ask for, not checked yet.
+    pub fn plan(&self) -> Plan {
+        let schedule = Schedule { rate: self.rate, ramp: self.ramp, duration: self.duration };
+        let search = SearchPlan { p99: self.p99, max_rate: self.max_rate };
+        Plan {
+            url: self.url.clone(),
+            numbers: self.numbers,
+            rooms: self.rooms,
+            room_prefix: self.room_prefix.clone(),
+            caller_id: self.caller_id.clone(),
+            lang: self.lang.clone(),
+            course: Course {
+                schedule,
+                concurrency: self.concurrency,
+                hold: self.hold,
+                linger: self.linger,
+                leaves_calls: self.leave_calls,
+            },
+            timeout: self.timeout,
+            max_calls: self.max_calls,
+            search: self.find_limit.then_some(search),
+        }
+    }
+}
+
 /// The end of the help of `load`.
-pub const EXIT_CODES: &str = "\
+pub const HELP: &str = "\
 Ctrl-C ends it in order: nothing more is asked for, what was started is hung up, and the summary is \
 printed. A second one leaves at once.
 

@@ -20,7 +20,7 @@ fn plan(more: &[&str]) -> Result<Plan, String> {
         }
     }
     let cli = Cli::try_parse_from(args).map_err(|error| error.to_string())?;
-    Plan::new(&cli.args).map_err(|error| error.to_string())
+    cli.args.plan().check(cli.args.allow_host.as_deref()).map_err(|error| error.to_string())
 }
 
 #[test]

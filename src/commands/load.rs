@@ -1,0 +1,167 @@
+//! `originatord load`: the command around the load generator.
+
+mod args;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+pub use self::args::{HELP, LoadArgs};
+use crate::client::{self, Client, ClientError};
+use crate::exit::{EX_CANTCREAT, EX_NOINPUT, EX_NOPERM, EX_OSERR, EX_UNAVAILABLE, EX_USAGE};
+use crate::load::connect::{Interrupts, StartError};
+use crate::load::plan::{Plan, PlanError};
+use crate::load::progress::Progress;
+use crate::load::report::{self, Report};
+use crate::load::runner::{Broken, Runner};
+
+/// Some request was not accepted, or some call failed.
+const FAILURES: u8 = 1;
+
+/// The status that a shell reports for a program that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+/// Why there is no result.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error("give an API key with --key-file or ORIGINATORD_KEY")]
+    NoKey,
+    #[error("{0}")]
+    Usage(ClientError),
+    #[error("{0}: {1}")]
+    KeyFile(String, io::Error),
+    #[error("{0}: {1}")]
+    Report(String, io::Error),
+    #[error("the daemon does not know this key; give one with --key-file or ORIGINATORD_KEY")]
+    Unauthorized,
+    #[error("{0}")]
+    Unavailable(String),
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl LoadError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Plan(_) | Self::NoKey | Self::Usage(_) => EX_USAGE,
+            Self::KeyFile(..) => EX_NOINPUT,
+            Self::Report(..) => EX_CANTCREAT,
+            Self::Unauthorized => EX_NOPERM,
+            Self::Unavailable(_) | Self::Broken(Broken::Unreachable(_)) => EX_UNAVAILABLE,
+            Self::Broken(Broken::Abandoned(_)) => INTERRUPTED,
+            Self::Broken(Broken::System(_)) => EX_OSERR,
+        }
+    }
+}
+
+impl From<StartError> for LoadError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Client(error) => Self::Usage(error),
+            StartError::Unauthorized => Self::Unauthorized,
+            StartError::Unavailable(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+/// Runs the load test, and prints its summary.
+pub async fn run(args: LoadArgs) -> ExitCode {
+    match load(&args).await {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("originatord load: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
+    let plan = Arc::new(args.plan().check(args.allow_host.as_deref())?);
+    let mut progress = Progress::new(io::stderr(), io::stderr().is_terminal());
+    progress.note(format!("originatord load\n{plan}").trim_end());
+    if args.dry_run {
+        return Ok(0);
+    }
+    let key = client::key(args.key_file.as_deref()).map_err(|error| {
+        let file = args.key_file.as_deref().unwrap_or(Path::new("ORIGINATORD_KEY"));
+        LoadError::KeyFile(file.display().to_string(), error)
+    })?;
+    let key = key.ok_or(LoadError::NoKey)?;
+    // Fail before the load rather than after it.
+    for file in [&args.json, &args.html].into_iter().flatten() {
+        can_be_written(file)
+            .map_err(|error| LoadError::Report(file.display().to_string(), error))?;
+    }
+    let mut runner = runner(args, plan.clone(), key, progress).await?;
+    let started = SystemTime::now();
+    let report = match plan.search {
+        None => Report::of_run(started, &plan, runner.run(plan.course, |_| false).await?),
+        Some(search) => Report::of_search(started, &plan, runner.find_limit(search).await?),
+    };
+    runner.end_progress();
+    let _: io::Result<()> = write!(io::stdout(), "{}", report::text(&report));
+    for (file, write) in
+        [(&args.json, report::json as fn(&Report) -> String), (&args.html, report::html)]
+    {
+        if let Some(file) = file {
+            let written = std::fs::write(file, write(&report));
+            written.map_err(|error| LoadError::Report(file.display().to_string(), error))?;
+        }
+    }
+    Ok(match (report.interrupted, report.is_good()) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => FAILURES,
+    })
+}
+
+fn can_be_written(file: &Path) -> io::Result<()> {
+    std::fs::OpenOptions::new().create(true).append(true).open(file).map(drop)
+}
+
+async fn runner(
+    args: &LoadArgs,
+    plan: Arc<Plan>,
+    key: SecretString,
+    progress: Progress,
+) -> Result<Runner, LoadError> {
+    let client = || Client::new(&args.url, Some(key.clone()), args.ca_file.as_deref());
+    let interrupts = interrupts().map_err(Broken::System)?;
+    Ok(Runner::connect(client, plan, &key, interrupts, progress).await?)
+}
+
+/// Sends a message for each SIGINT, SIGTERM and SIGHUP, which no longer end the process by
+/// themselves.
+///
+/// A task of its own waits for them, so that each turn of the runner polls one channel, and not
+/// three signals.
+fn interrupts() -> io::Result<Interrupts> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (sender, interrupts) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
+            }
+            if sender.send(()).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(interrupts)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! `originatord simulate`: a simulated Asterisk as a process.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+
+use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
+use crate::signals::Signals;
+use crate::sim::Version;
+use crate::sim::scenario::Scenario;
+use crate::sim::server::serve;
+use crate::sim::session::User;
+use crate::sim::simulator::Settings;
+
+/// The arguments of `originatord simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// IP address and port to listen on; port 0 is any that is free.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5038")]
+    listen: SocketAddr,
+    /// Numbers that behave otherwise, other times, and faults; a TOML file.
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// The version that is played.
+    #[arg(long, value_enum, default_value = "22")]
+    asterisk: AsteriskVersion,
+    /// What chance is made of: the same seed gives the same order of events.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The AMI user.
+    #[arg(long, default_value = "originatord")]
+    username: String,
+    /// Its secret; the default is that of the samples.
+    #[arg(long, default_value = "change-me")]
+    secret: String,
+}
+
+/// The Asterisk versions that `--asterisk` accepts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AsteriskVersion {
+    #[value(name = "22")]
+    V22,
+    #[value(name = "16")]
+    V16,
+}
+
+/// The end of the help of `simulate`.
+pub const HELP: &str = "\
+The last three digits of a number choose what the callee does:
+  404     is not on Telegram
+  420     has a number that the gateway does not take
+  480     rings for half a second, and nobody picks up
+  486     is busy
+  500     cannot be called: Telegram rate-limits the gateway for 291 s (FLOOD_WAIT)
+  603     declines
+  180     rings for ever
+  408     is never heard of
+  200     answers after 1 s, and hangs up 3 s later
+  others  answer after 1 s and stay
+
+A scenario file changes that. All of it can be left out:
+  [timing]                # dial, wait (before the conference), beep, leave, lock_lingers
+  wait = \"0s\"
+  [[callee]]              # the first that matches counts
+  number = \"7999*1\"       # digits, ? for any one, * for any others
+  ring_after = \"500ms\"    # without it, it does not ring
+  answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\",
+                          # cause = 34
+  talk = \"10s\"            # without it, the callee stays
+  [faults]                # stop_reading, stop_writing, delay, cut_after, cut_before_receipt,
+  drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood,
+                          # refuse_all (as after `core stop gracefully`), no_call_events
+The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk
+anew.
+
+Exit codes:
+  0    ended by SIGINT or SIGTERM
+  64   the command line is wrong
+  69   the address is taken
+  71   the operating system refuses
+  78   the scenario is wrong";
+
+/// Plays until SIGINT or SIGTERM.
+pub async fn run(args: SimulateArgs) -> ExitCode {
+    let scenario = match args.scenario.as_deref().map(read_scenario).transpose() {
+        Ok(scenario) => scenario.unwrap_or_default(),
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(EX_CONFIG);
+        }
+    };
+    let version = match args.asterisk {
+        AsteriskVersion::V22 => Version::V22,
+        AsteriskVersion::V16 => Version::V16,
+    };
+    let user = User { name: args.username, secret: args.secret };
+    let settings = Settings { version, user, scenario, seed: args.seed };
+    let listener = match TcpListener::bind(args.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            eprintln!("originatord: cannot listen on {}: {error}", args.listen);
+            return ExitCode::from(EX_UNAVAILABLE);
+        }
+    };
+    match play(listener, settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("originatord: {error}");
+            ExitCode::from(EX_OSERR)
+        }
+    }
+}
+
+async fn play(listener: TcpListener, settings: Settings) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let (version, address) = (settings.version.asterisk(), listener.local_addr()?);
+    print_line(&format!("Asterisk {version} is simulated on {address}"));
+    serve(listener, settings, async { _ = signals.stop().await }).await;
+    Ok(())
+}
+
+/// Reads a scenario file; the error names the file.
+fn read_scenario(file: &Path) -> Result<Scenario, String> {
+    let problem = match std::fs::read_to_string(file) {
+        Ok(text) => match Scenario::parse(&text) {
+            Ok(scenario) => return Ok(scenario),
+            Err(error) => error.to_string(),
+        },
+        Err(error) => format!("cannot read it: {error}"),
+    };
+    Err(format!("{}: {}", file.display(), problem.trim_end()))
+}
+
+/// Prints a line and flushes it, so that a script that reads stdout through a pipe sees at once
+/// that calls can be made.
+fn print_line(line: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
