@@ -9,7 +9,6 @@ const PURE: &[&str] = &[
     "ami",
     "call",
     "client/reply.rs",
-    "engine.rs",
     "engine",
     "load/calls.rs",
     "load/latency.rs",

@@ -16,7 +16,6 @@ pub mod numbering;
 pub mod outcome;
 pub mod progress;
 pub mod refusal;
-pub mod registry;
 mod state;
 mod text;
 pub mod unicode;

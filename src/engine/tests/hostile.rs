@@ -3,7 +3,7 @@
 use super::*;
 use crate::ami::message::MAX_TEXT;
 use crate::call::filter::Filter;
-use crate::call::registry::ENDED_KEPT;
+use crate::engine::registry::ENDED_KEPT;
 
 #[test]
 fn the_end_of_a_list_is_heard_once_however_often_it_is_said() {

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use foldhash::HashMap;
 use slab::Slab;
 
-use super::limits::Alive;
-use super::machine::{Call, CallChannel, Change, Fact, State};
-use super::progress::OpenCall;
-use super::view::CallView;
-use super::{CallId, CallInfo, Number};
+use crate::call::limits::Alive;
+use crate::call::machine::{Call, CallChannel, Change, Fact, State};
+use crate::call::progress::OpenCall;
+use crate::call::view::CallView;
+use crate::call::{CallId, CallInfo, Number};
 use crate::clock::Now;
 
 /// How many ended calls are kept for those who ask.

@@ -8,6 +8,7 @@ mod hang_up;
 mod link;
 mod originate;
 mod reconcile;
+mod registry;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,6 @@ use crate::call::filter::Filter;
 use crate::call::limits::{Attempt, Gate, Policy};
 use crate::call::machine::{CallChannel, Change, Fact, State};
 use crate::call::progress::OpenCall;
-use crate::call::registry::{Registry, Told};
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
@@ -36,6 +36,7 @@ use crate::record::Event;
 use link::Link;
 use originate::Waiting;
 use reconcile::Reconcile;
+use registry::{Registry, Told};
 use unknown_calls::UnknownCalls;
 
 /// How much later than its deadline [`Engine::tick`] has to be called for this process to have been
