@@ -26,8 +26,9 @@ use crate::call::limits::Policy;
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::connector::{Connector, Stream};
+use crate::engine::request::{HangUpError, OriginateError};
 use crate::engine::{Effect, Engine};
-use crate::handle::{Command, Handle, HangUpError, OriginateError, QUEUE, ReplyTo};
+use crate::handle::{Command, Handle, QUEUE, ReplyTo};
 use crate::journal::Journal;
 use crate::record::Event;
 

@@ -12,8 +12,8 @@ use originatord::call::filter::Filter;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
 use originatord::config::Config;
+use originatord::engine::request::Request;
 use originatord::engine::{Effect, Engine, EngineSettings};
-use originatord::handle::Request;
 
 const CONFIG: &str = "
     [[api_keys]]

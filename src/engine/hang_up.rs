@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::request::HangUpError;
 use super::{Effect, Engine, Purpose};
 use crate::ami::action::Action;
 use crate::ami::message::Response;
 use crate::call::machine::{Call, CallChannel, Fact};
 use crate::call::{CallId, lock_id};
 use crate::clock::Now;
-use crate::handle::HangUpError;
 
 impl<O, H> Engine<O, H> {
     /// A hang-up that somebody with `key` asks for.

@@ -9,6 +9,7 @@ mod link;
 mod originate;
 mod reconcile;
 mod registry;
+pub mod request;
 mod rights;
 #[cfg(test)]
 mod tests;
@@ -30,13 +31,13 @@ use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
 use crate::config::{Config, Originate};
-use crate::handle::{Calls, EraseError, HangUpError, OriginateError, Request};
 use crate::record::Event;
 
 use link::Link;
 use originate::Waiting;
 use reconcile::Reconcile;
 use registry::{Registry, Told};
+use request::{Calls, EraseError, HangUpError, OriginateError, Request};
 use unknown_calls::UnknownCalls;
 
 /// How much later than its deadline [`Engine::tick`] has to be called for this process to have been

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::request::OriginateError;
 use super::{Effect, Engine, Purpose};
 use crate::ami::action::{Action, ActionId, Originate};
 use crate::ami::message::Response;
 use crate::call::machine::Fact;
 use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;
-use crate::handle::OriginateError;
 use crate::record::Event;
 
 /// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the

@@ -15,7 +15,7 @@ use super::auth::Door;
 use super::reply;
 use crate::call::numbering::Numbering;
 use crate::call::{Invalid, Lang};
-use crate::handle::Request;
+use crate::engine::request::Request;
 
 /// Longest body taken, in bytes.
 const MAX_BODY: usize = 16 * 1024;

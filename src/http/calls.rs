@@ -21,7 +21,7 @@ use super::places::Place;
 use super::{Api, Parameters, at, parameters, raw_query, reply, unasked, with};
 use crate::call::view::CallView;
 use crate::call::{CallId, hide};
-use crate::handle::{Calls, HangUpError};
+use crate::engine::request::{Calls, HangUpError};
 
 /// How many lists of 1000 calls may be on their way to one key at once: each can have most of a
 /// megabyte, and a client that does not take it in. Longer ones count for several.

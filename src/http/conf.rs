@@ -24,7 +24,7 @@ use super::places::Place;
 use super::{Api, at, body, reply, with};
 use crate::call::refusal::Limit;
 use crate::call::{CallId, Refusal};
-use crate::handle::{AskError, OriginateError, Request};
+use crate::engine::request::{AskError, OriginateError, Request};
 use crate::record::Event;
 
 /// What a call's own path begins with.

@@ -14,7 +14,7 @@ use warp::reply::Response;
 use super::places::Place;
 use super::{Api, at, reply, with};
 use crate::call::Number;
-use crate::handle::EraseError;
+use crate::engine::request::EraseError;
 use crate::journal::sink::Erased;
 
 /// How long those who write may take: a history of a GiB is written anew in less.

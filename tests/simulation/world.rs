@@ -16,7 +16,7 @@ use originatord::call::CallId;
 use originatord::call::filter::Filter;
 use originatord::call::limits::Policy;
 use originatord::clock::Now;
-use originatord::handle::Request;
+use originatord::engine::request::Request;
 use originatord::sim::Version;
 use originatord::sim::channel::{Channel, State as ChannelState};
 use originatord::sim::faults::Faults;

@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use records::LinkRecords;
 
 use super::reconcile::Reconcile;
+use super::request::HangUpError;
 use super::rights::{CallEvents, NO_EVENTS};
 use super::{Effect, Engine, Purpose};
 use crate::ami::action::Action;
@@ -17,7 +18,6 @@ use crate::ami::codec::Received;
 use crate::ami::message::{Event as AmiEvent, Message, Response};
 use crate::ami::session::{Heard, Session};
 use crate::clock::Now;
-use crate::handle::HangUpError;
 use crate::record::Event;
 
 /// How often the same trouble with the link is recorded again, in attempts.

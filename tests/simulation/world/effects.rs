@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use originatord::engine::Effect;
-use originatord::handle::OriginateError;
+use originatord::engine::request::OriginateError;
 use originatord::record::Event;
 
 use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
