@@ -12,9 +12,10 @@ use originatord::ami::action::{Action, ActionId, MAX_LINE, Originate};
 use originatord::ami::codec::{Codec, CodecError, MAX_FRAME};
 use originatord::ami::frame::Frame;
 use originatord::ami::message::Message;
-use originatord::ami::session::{Session, Settings};
+use originatord::ami::session::Session;
+use originatord::ami::settings::Auth;
 use originatord::call::numbering::Numbering;
-use originatord::config::{Auth, Config};
+use originatord::config::Config;
 use originatord::http::auth::{Door, Keys};
 use originatord::http::body;
 use tokio_util::codec::Decoder;
@@ -97,7 +98,7 @@ pub fn message(data: &[u8]) {
 pub fn session(data: &[u8]) {
     let (&choice, data) = data.split_first().unwrap_or((&0, &[]));
     let auth = [Auth::Auto, Auth::Md5, Auth::Plain][usize::from(choice % 3)];
-    let mut settings = Settings::of(&sample().asterisk);
+    let mut settings = sample().asterisk.session;
     settings.auth = auth;
     let start = Instant::now();
     let mut session: Session<u8> = Session::new(settings, start);
@@ -125,7 +126,7 @@ pub fn session(data: &[u8]) {
 pub fn body(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
     let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
-    let lang = sample().originate.default_lang;
+    let lang = sample().default_lang;
     match body::parse(door, &lang, &Numbering::default(), data) {
         Err(response) => assert!(response.status().is_client_error(), "{}", response.status()),
         Ok(request) => {

@@ -11,8 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::config::Asterisk;
-use crate::tls;
+use crate::tls::{self, ClientTls};
 
 /// A connection, whatever it is made of.
 pub type Stream = Box<dyn Duplex>;
@@ -40,6 +39,19 @@ impl Connector {
     /// Connects over TLS, and expects the certificate of `name`.
     pub fn tls(address: &str, config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
         Self { address: address.into(), tls: Some((config.into(), name)), skipped: Arc::default() }
+    }
+
+    /// Connects to `address` as the settings say.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub fn new(address: &str, tls: Option<&ClientTls>) -> io::Result<Self> {
+        let Some(tls) = tls else { return Ok(Self::plain(address)) };
+        let host = address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(io::Error::other)?;
+        Ok(Self::tls(address, tls::client_config(tls.ca_file.as_deref())?, name))
     }
 
     /// Where to.
@@ -76,20 +88,6 @@ impl Connector {
             }
         }
     }
-}
-
-/// Makes connections to the AMI as configured.
-///
-/// # Errors
-///
-/// TLS cannot be set up.
-pub fn connector(asterisk: &Asterisk) -> io::Result<Connector> {
-    let Some(tls) = &asterisk.tls else { return Ok(Connector::plain(&asterisk.address)) };
-    let host =
-        asterisk.address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
-    let name = tls.server_name.as_deref().unwrap_or(host).to_owned();
-    let name = ServerName::try_from(name).map_err(io::Error::other)?;
-    Ok(Connector::tls(&asterisk.address, tls::client_config(tls.ca_file.as_deref())?, name))
 }
 
 #[cfg(test)]

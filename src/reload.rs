@@ -77,6 +77,7 @@ impl Fixed {
             http,
             asterisk,
             originate,
+            default_lang,
             numbers,
             log,
             journal,
@@ -84,13 +85,13 @@ impl Fixed {
             privacy,
             ..
         } = config;
-        let secret = asterisk.secret.expose_secret();
+        let secret = asterisk.session.secret.expose_secret();
         // Whether there is TLS is fixed, its files' contents are not.
         Self([
             ("instance", instance.to_string()),
             ("[http]", format!("{http:?}")),
             ("[[asterisk]]", format!("{asterisk:?} {secret}")),
-            ("[originate]", format!("{originate:?}")),
+            ("[originate]", format!("{originate:?} {default_lang}")),
             ("[numbers]", format!("{numbers:?}")),
             ("log.format", format!("{:?}", log.format)),
             ("[journal]", format!("{journal:?}")),

@@ -2,14 +2,30 @@
 
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use crate::config::ServerTls;
+/// TLS towards the AMI.
+#[derive(Debug)]
+pub struct ClientTls {
+    /// The CA that signed Asterisk's certificate; the system's CAs without it.
+    pub ca_file: Option<PathBuf>,
+    /// The name in Asterisk's certificate; the host of its address without it.
+    pub server_name: Option<String>,
+}
+
+/// TLS towards bots and operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Our certificate and what leads to its CA, as PEM.
+    pub cert_file: PathBuf,
+    /// Its private key, as PEM.
+    pub key_file: PathBuf,
+}
 
 /// Trusts the certificates of `ca_file`, or those the system trusts.
 ///

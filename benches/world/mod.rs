@@ -13,7 +13,7 @@ use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
 use originatord::config::Config;
 use originatord::engine::request::Request;
-use originatord::engine::{Effect, Engine, EngineSettings};
+use originatord::engine::{Effect, Engine};
 
 const CONFIG: &str = "
     [[api_keys]]
@@ -45,9 +45,8 @@ impl World {
     pub fn new(live: u64) -> Self {
         let config = Config::parse(CONFIG, Path::new(""))
             .unwrap_or_else(|_| panic!("the configuration is good"));
-        let settings = EngineSettings::new(&config).expect("the configuration is good");
         let now = Now::read();
-        let engine = Engine::new(settings, fastrand::Rng::with_seed(1), now);
+        let engine = Engine::new(config.engine(), fastrand::Rng::with_seed(1), now);
         let mut world = Self { engine, key: "bot".into(), now, next: 100_000_000, answered: 0 };
         world.log_in();
         for _ in 0..live {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// The pause doubles from `min` to `max`; each is drawn from the upper half of its range, so that
 /// several daemons that lost the same Asterisk do not come back in step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
     min: Duration,
     max: Duration,

@@ -10,3 +10,4 @@ pub mod codec;
 pub mod frame;
 pub mod message;
 pub mod session;
+pub mod settings;

@@ -11,41 +11,13 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use foldhash::HashMap;
 use md5::{Digest, Md5};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::action::{Action, ActionId, Secret, Unsendable};
 use super::codec::Received;
 use super::frame::Frame;
 use super::message::{Message, Response};
-use crate::config::{Asterisk, Auth};
-
-/// What a session has to know.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The AMI user.
-    pub username: String,
-    /// Its secret.
-    pub secret: SecretString,
-    /// The way to log in.
-    pub auth: Auth,
-    /// How often Asterisk is pinged; after twice that without an answer the link is dead.
-    pub keepalive: Duration,
-    /// How long an action's response is waited for.
-    pub action_timeout: Duration,
-}
-
-impl Settings {
-    /// Takes what a session needs from the configuration.
-    pub fn of(asterisk: &Asterisk) -> Self {
-        Self {
-            username: asterisk.username.clone(),
-            secret: asterisk.secret.clone(),
-            auth: asterisk.auth,
-            keepalive: asterisk.keepalive,
-            action_timeout: asterisk.action_timeout,
-        }
-    }
-}
+use super::settings::{Auth, SessionSettings};
 
 /// Why a session is at its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +67,7 @@ enum Purpose<P> {
 
 /// The session.
 pub struct Session<P> {
-    settings: Settings,
+    settings: SessionSettings,
     phase: Phase,
     banner: String,
     output: BytesMut,
@@ -116,7 +88,7 @@ pub struct Session<P> {
 
 impl<P> Session<P> {
     /// A session on a connection that was made just now.
-    pub fn new(settings: Settings, now: Instant) -> Self {
+    pub fn new(settings: SessionSettings, now: Instant) -> Self {
         let next_ping = now + settings.keepalive;
         Self {
             settings,

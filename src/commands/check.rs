@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problem};
-use crate::connector::{self, Connector};
+use crate::connector::Connector;
 use crate::exit::EX_CONFIG;
 use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
 use report::{Report, Verdict};
@@ -59,7 +59,7 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
 /// Logs in and looks at everything that a call needs.
 async fn look(config: &Config, report: &mut Report) {
     let address = &config.asterisk.address;
-    let connector = match connector::connector(&config.asterisk) {
+    let connector = match Connector::new(&config.asterisk.address, config.asterisk.tls.as_ref()) {
         Ok(connector) => connector,
         Err(error) => return report.line(Verdict::Failure, &format!("TLS: {error}")),
     };
@@ -68,7 +68,7 @@ async fn look(config: &Config, report: &mut Report) {
         Err(error) => return report.line(Verdict::Failure, &format!("{address}: {error}")),
     };
     report.line(Verdict::Ok, &format!("{address}: reachable, {}", probe.banner()));
-    let user = &config.asterisk.username;
+    let user = &config.asterisk.session.username;
     if let Err(error) = probe.log_in().await {
         // A daemon that runs already has the only login there may be.
         let hint = if error.to_string().contains(IN_USE) { MULTIPLE_LOGIN } else { "" };
@@ -84,7 +84,7 @@ async fn look(config: &Config, report: &mut Report) {
 /// Logs in beside the first login, as a reconnect does while Asterisk still keeps the connection
 /// that was lost.
 async fn look_at_second_login(config: &Config, connector: &Connector, report: &mut Report) {
-    let user = &config.asterisk.username;
+    let user = &config.asterisk.session.username;
     let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
     match second.await {
         Ok(()) => report.line(

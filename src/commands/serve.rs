@@ -12,9 +12,9 @@ use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::clock::Now;
 use crate::config::{Config, JournalFile, Problem};
-use crate::connector;
+use crate::connector::Connector;
 use crate::driver::Driver;
-use crate::engine::{EarlierRuns, Engine, EngineSettings};
+use crate::engine::{EarlierRuns, Engine};
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::history::{History, HistorySink};
 use crate::http::drain::Drain;
@@ -94,7 +94,8 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     let mut signals = Signals::new()?;
     let listen = config.http.listen;
     let listener = server::listen(listen).map_err(|error| StartError::Listen(listen, error))?;
-    let connector = connector::connector(&config.asterisk).map_err(StartError::Tls)?;
+    let connector = Connector::new(&config.asterisk.address, config.asterisk.tls.as_ref())
+        .map_err(StartError::Tls)?;
     let tls =
         config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_taken) = tls.map(watch::channel).unzip();
@@ -107,8 +108,7 @@ async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), Start
     };
     journal.append([(SystemTime::now(), started, None)]);
 
-    let settings = EngineSettings::new(config).map_err(io::Error::other)?;
-    let mut engine = Engine::new(settings, fastrand::Rng::new(), Now::read());
+    let mut engine = Engine::new(config.engine(), fastrand::Rng::new(), Now::read());
     let Past { last_heard, recorded_until, .. } = past;
     engine.remember(
         Now::read(),

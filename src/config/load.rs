@@ -2,6 +2,7 @@
 
 mod access;
 mod asterisk;
+pub(super) mod certificates;
 mod http;
 mod numbers;
 pub(super) mod paths;
@@ -29,7 +30,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Config {
-    /// Reads and checks the file at `path`.
+    /// Reads and checks the file at `path`, and the certificates that it names.
     ///
     /// # Errors
     ///
@@ -44,7 +45,8 @@ impl Config {
         Self::parse_file(&text, folder, Some(path)).map_err(|problems| Problems { file, problems })
     }
 
-    /// Checks `text`; relative paths in it are taken from `folder`.
+    /// Checks `text`, but no certificate that it names; relative paths in it are taken from
+    /// `folder`.
     ///
     /// # Errors
     ///
@@ -65,6 +67,9 @@ impl Config {
         }
         let config = read(Table::root(&document), &mut report, folder);
         paths::check(&mut report, path);
+        if path.is_some() {
+            certificates::check(&mut report);
+        }
         match (config, report.finish()) {
             (Some(config), problems) if problems.is_empty() => Ok(config),
             (_, problems) => Err(problems),
@@ -89,13 +94,14 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     // Somebody who tries it on one machine may start with the samples as they are.
     let placeholders = report.placeholders(!http.listen.ip().is_loopback());
     let warnings = report.warnings();
-    let (instance, asterisk, originate) = (instance.into(), asterisk?, originate?);
+    let (originate, default_lang) = originate?;
     Some(Config {
-        instance,
+        instance: instance.into(),
         http,
         api_keys,
-        asterisk,
+        asterisk: asterisk?,
         originate,
+        default_lang,
         limits,
         numbers,
         log,

@@ -15,9 +15,13 @@ use serde::Serialize;
 
 pub use reader::{Problem, Problems};
 
+use crate::ami::backoff::Backoff;
+use crate::ami::settings::SessionSettings;
 use crate::call::Lang;
 use crate::call::limits::Policy;
 use crate::call::numbering::Numbering;
+use crate::engine::{EngineSettings, OriginateSettings};
+use crate::tls::{ClientTls, ServerTls};
 
 /// Everything the daemon can be told.
 #[derive(Debug)]
@@ -31,8 +35,10 @@ pub struct Config {
     pub api_keys: Vec<ApiKey>,
     /// `[[asterisk]]`, exactly one for now.
     pub asterisk: Asterisk,
-    /// `[originate]`
-    pub originate: Originate,
+    /// `[originate]`, but for its `default_lang`.
+    pub originate: OriginateSettings,
+    /// `originate.default_lang`: the language of a call whose bot gives none.
+    pub default_lang: Lang,
     /// `[limits]`, and those of each of `[[api_keys]]`.
     pub limits: Policy,
     /// `[numbers]`: how numbers are written here.
@@ -52,6 +58,22 @@ pub struct Config {
     pub warnings: Vec<Problem>,
 }
 
+impl Config {
+    /// The engine's part.
+    pub fn engine(&self) -> EngineSettings {
+        EngineSettings {
+            instance: self.instance.clone(),
+            asterisk: self.asterisk.name.clone(),
+            session: self.asterisk.session.clone(),
+            connect_timeout: self.asterisk.connect_timeout,
+            backoff: self.asterisk.backoff.clone(),
+            originate: self.originate.clone(),
+            reply_timeout: self.http.reply_timeout,
+            policy: self.limits.clone(),
+        }
+    }
+}
+
 /// `[http]`
 #[derive(Debug)]
 pub struct Http {
@@ -67,15 +89,6 @@ pub struct Http {
     pub drain_timeout: Duration,
     /// TLS, where asked for.
     pub tls: Option<ServerTls>,
-}
-
-/// TLS towards bots and operators.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerTls {
-    /// Our certificate and what leads to its CA, as PEM.
-    pub cert_file: PathBuf,
-    /// Its private key, as PEM.
-    pub key_file: PathBuf,
 }
 
 /// `[[api_keys]]`
@@ -99,26 +112,6 @@ pub enum Role {
     Watch,
 }
 
-/// How to prove who we are to the AMI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// MD5 challenge; plain if Asterisk offers no challenge.
-    Auto,
-    /// MD5 challenge only.
-    Md5,
-    /// The secret as it is.
-    Plain,
-}
-
-/// TLS towards the AMI.
-#[derive(Debug)]
-pub struct Tls {
-    /// The CA that signed Asterisk's certificate; the system's CAs without it.
-    pub ca_file: Option<PathBuf>,
-    /// The name in Asterisk's certificate; the host of `address` without it.
-    pub server_name: Option<String>,
-}
-
 /// `[[asterisk]]`
 #[derive(Debug)]
 pub struct Asterisk {
@@ -126,41 +119,14 @@ pub struct Asterisk {
     pub name: Arc<str>,
     /// `host:port` of the AMI.
     pub address: String,
-    /// The AMI user.
-    pub username: String,
-    /// Its secret.
-    pub secret: SecretString,
     /// TLS, where asked for.
-    pub tls: Option<Tls>,
-    /// The way to log in.
-    pub auth: Auth,
-    /// How often a Ping is sent; the link is dead after two unanswered.
-    pub keepalive: Duration,
+    pub tls: Option<ClientTls>,
+    /// The login, and how the link is watched.
+    pub session: SessionSettings,
     /// Limit for TCP, TLS and login together.
     pub connect_timeout: Duration,
-    /// How long an action's response is waited for.
-    pub action_timeout: Duration,
-    /// First pause before another attempt to connect.
-    pub backoff_min: Duration,
-    /// Longest pause.
-    pub backoff_max: Duration,
-}
-
-/// `[originate]`
-#[derive(Debug, Clone)]
-pub struct Originate {
-    /// The channel to call, with `{number}` for the bare digits.
-    pub channel: String,
-    /// The context whose extension is the room.
-    pub context: String,
-    /// The priority to start at.
-    pub priority: u32,
-    /// How long the callee may ring.
-    pub ring_timeout: Duration,
-    /// `lang` when the bot gives none.
-    pub default_lang: Lang,
-    /// Further fixed channel variables.
-    pub variables: Vec<(String, String)>,
+    /// The pauses before further attempts to connect.
+    pub backoff: Backoff,
 }
 
 /// How log lines look.

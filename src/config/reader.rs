@@ -12,6 +12,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::load::certificates::{Certificate, NamedCertificate};
 use super::load::paths::{NamedFile, Use};
 
 /// What is wrong with one line of the file.
@@ -55,6 +56,8 @@ pub(super) struct Report<'t> {
     warnings: Vec<Problem>,
     /// The files that keys name.
     files: Vec<NamedFile>,
+    /// The certificates that keys name.
+    certificates: Vec<NamedCertificate>,
 }
 
 impl<'t> Report<'t> {
@@ -64,6 +67,7 @@ impl<'t> Report<'t> {
             problems: Vec::new(),
             placeholders: Vec::new(),
             files: Vec::new(),
+            certificates: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -82,6 +86,16 @@ impl<'t> Report<'t> {
     /// The files that were noted.
     pub(super) fn take_files(&mut self) -> Vec<NamedFile> {
         std::mem::take(&mut self.files)
+    }
+
+    /// Notes that the key at `span` names this certificate.
+    pub(super) fn add_certificate(&mut self, span: &Range<usize>, certificate: Certificate) {
+        self.certificates.push(NamedCertificate { span: span.clone(), certificate });
+    }
+
+    /// The certificates that were noted.
+    pub(super) fn take_certificates(&mut self) -> Vec<NamedCertificate> {
+        std::mem::take(&mut self.certificates)
     }
 
     /// A setting at `span` that can be used, and does not do what it seems to.

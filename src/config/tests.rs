@@ -6,6 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ami::settings::Auth;
 
 /// Nothing but what has to be there: seven lines.
 const LEAST: &str = r#"[[api_keys]]
@@ -34,9 +35,9 @@ fn the_least_file_has_the_defaults() {
     assert_eq!(&*config.instance, "originatord");
     assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
     assert_eq!(config.http.reply_timeout, Duration::from_millis(1500));
-    assert_eq!((&*config.asterisk.name, config.asterisk.auth), ("main", Auth::Auto));
+    assert_eq!((&*config.asterisk.name, config.asterisk.session.auth), ("main", Auth::Auto));
     assert_eq!(config.originate.channel, "Local/{number}@telegram-out/n");
-    assert_eq!(config.originate.default_lang.as_str(), "ru");
+    assert_eq!(config.default_lang.as_str(), "ru");
     assert_eq!(config.journal.ring, 10_000);
 }
 
@@ -50,8 +51,8 @@ fn what_can_be_set_is_set() {
     .unwrap();
     assert_eq!(&*config.instance, "b-2");
     assert_eq!(
-        (config.asterisk.auth, config.asterisk.backoff_max),
-        (Auth::Plain, Duration::from_secs(60))
+        (config.asterisk.session.auth, config.asterisk.backoff),
+        (Auth::Plain, Backoff::new(Duration::from_millis(200), Duration::from_secs(60)).unwrap())
     );
     assert_eq!(config.asterisk.tls.unwrap().server_name.as_deref(), Some("pbx"));
     assert_eq!(config.originate.priority, 2);
@@ -291,7 +292,10 @@ fn secrets_come_from_files_and_the_environment_too() {
     std::fs::write(folder.path().join("ami"), "from-the-file\n").unwrap();
     let text = LEAST.replace("secret = \"hush-hush-secret\"", "secret_file = \"ami\"");
     let config = Config::parse(&text, folder.path()).unwrap();
-    assert_eq!(secrecy::ExposeSecret::expose_secret(&config.asterisk.secret), "from-the-file");
+    assert_eq!(
+        secrecy::ExposeSecret::expose_secret(&config.asterisk.session.secret),
+        "from-the-file"
+    );
     let missing =
         Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
     assert!(missing[0].text.starts_with("asterisk.secret_file cannot be read: "), "{missing:?}");
@@ -299,7 +303,7 @@ fn secrets_come_from_files_and_the_environment_too() {
     let config =
         parse(&text.replace("secret_file = \"ami\"", "secret_env = \"CARGO_PKG_NAME\"")).unwrap();
     assert_eq!(
-        secrecy::ExposeSecret::expose_secret(&config.asterisk.secret),
+        secrecy::ExposeSecret::expose_secret(&config.asterisk.session.secret),
         env!("CARGO_PKG_NAME")
     );
 }

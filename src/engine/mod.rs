@@ -11,6 +11,7 @@ mod reconcile;
 mod registry;
 pub mod request;
 mod rights;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod unknown_calls;
@@ -21,8 +22,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use foldhash::HashMap;
 
-use crate::ami::backoff::{Backoff, InvalidBackoff};
-use crate::ami::session::Settings;
 use crate::call::filter::Filter;
 use crate::call::limits::{Attempt, Gate, Policy};
 use crate::call::machine::{CallChannel, Change, Fact, State};
@@ -30,7 +29,6 @@ use crate::call::progress::OpenCall;
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
-use crate::config::{Config, Originate};
 use crate::record::Event;
 
 use link::Link;
@@ -38,6 +36,7 @@ use originate::Waiting;
 use reconcile::Reconcile;
 use registry::{Registry, Told};
 use request::{Calls, EraseError, HangUpError, OriginateError, Request};
+pub use settings::{EngineSettings, OriginateSettings};
 use unknown_calls::UnknownCalls;
 
 /// How much later than its deadline [`Engine::tick`] has to be called for this process to have been
@@ -99,35 +98,6 @@ enum Purpose<H> {
     /// The end of all that Asterisk had to say when it ended the list.
     Settle,
     Logoff,
-}
-
-/// The engine's part of the settings.
-#[derive(Debug)]
-pub struct EngineSettings {
-    instance: Arc<str>,
-    asterisk: Arc<str>,
-    session: Settings,
-    connect_timeout: Duration,
-    backoff: Backoff,
-    originate: Originate,
-    reply_timeout: Duration,
-    policy: Policy,
-}
-
-impl EngineSettings {
-    /// Takes what the engine needs from the configuration.
-    pub fn new(config: &Config) -> Result<Self, InvalidBackoff> {
-        Ok(Self {
-            instance: config.instance.clone(),
-            asterisk: config.asterisk.name.clone(),
-            session: Settings::of(&config.asterisk),
-            connect_timeout: config.asterisk.connect_timeout,
-            backoff: Backoff::new(config.asterisk.backoff_min, config.asterisk.backoff_max)?,
-            originate: config.originate.clone(),
-            reply_timeout: config.http.reply_timeout,
-            policy: config.limits.clone(),
-        })
-    }
 }
 
 /// The journal's account of earlier runs.

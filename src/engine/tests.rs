@@ -10,8 +10,10 @@ mod reconcile;
 use std::time::UNIX_EPOCH;
 
 use super::*;
+use crate::ami::backoff::Backoff;
 use crate::ami::codec::Received;
 use crate::ami::frame::Frame;
+use crate::ami::settings::{Auth, SessionSettings};
 use crate::call::Number;
 use crate::call::filter::Filter;
 use crate::call::limits::Limits;
@@ -37,34 +39,51 @@ struct Bench {
     set_back: Duration,
 }
 
-const CONFIG: &str = "
-    [[api_keys]]
-    name = 'bot'
-    key = 'k3y-of-the-bot'
-    [[asterisk]]
-    address = '127.0.0.1:5038'
-    username = 'originatord'
-    secret = 'secret'
-    auth = 'plain'
-";
+/// What a configuration without anything optional makes of it.
+fn settings() -> EngineSettings {
+    EngineSettings {
+        instance: "originatord".into(),
+        asterisk: "main".into(),
+        session: SessionSettings {
+            username: "originatord".into(),
+            secret: "secret".into(),
+            auth: Auth::Plain,
+            keepalive: Duration::from_secs(3),
+            action_timeout: Duration::from_secs(5),
+        },
+        connect_timeout: Duration::from_secs(5),
+        backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10)).unwrap(),
+        originate: OriginateSettings {
+            channel: "Local/{number}@telegram-out/n".into(),
+            context: "conf-in".into(),
+            priority: 1,
+            ring_timeout: Duration::from_secs(30),
+            variables: Vec::new(),
+        },
+        reply_timeout: Duration::from_millis(1500),
+        policy: Policy::default(),
+    }
+}
 
 impl Bench {
     /// Not connected yet.
     fn new() -> Self {
-        Self::with(CONFIG)
+        Self::with(settings())
     }
 
-    fn with(config: &str) -> Self {
-        Self::with_start(config, Duration::ZERO)
+    fn with(settings: EngineSettings) -> Self {
+        Self::start(settings, Duration::ZERO)
     }
 
     /// A run that starts at this time.
-    fn with_start(config: &str, time: Duration) -> Self {
-        let config = Config::parse(config, std::path::Path::new("")).unwrap();
+    fn starting_at(time: Duration) -> Self {
+        Self::start(settings(), time)
+    }
+
+    fn start(settings: EngineSettings, time: Duration) -> Self {
         let start = Instant::now();
         let now = Now { instant: start + time, wall: UNIX_EPOCH + time };
-        let engine =
-            Engine::new(EngineSettings::new(&config).unwrap(), fastrand::Rng::with_seed(1), now);
+        let engine = Engine::new(settings, fastrand::Rng::with_seed(1), now);
         let mut bench = Self {
             engine,
             start,

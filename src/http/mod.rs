@@ -87,7 +87,7 @@ impl Api {
     pub fn new(handle: Handle, journal: Journal, config: &Config, max_connections: usize) -> Self {
         let door = Door::new(Keys::new(&config.api_keys), config.http.listen);
         let (reply_timeout, default_lang) =
-            (config.http.reply_timeout, config.originate.default_lang.clone());
+            (config.http.reply_timeout, config.default_lang.clone());
         // An event stream holds its connection for as long as it likes; the bots need some, too.
         let streams = StreamSlots::new(max_connections / 2);
         let crowd = Crowd::new(&journal);

@@ -4,7 +4,7 @@ const KEEPALIVE: Duration = Duration::from_secs(3);
 
 fn session(auth: Auth) -> (Session<u32>, Instant) {
     let now = Instant::now();
-    let settings = Settings {
+    let settings = SessionSettings {
         username: "originatord".into(),
         secret: "s3cr3t".to_owned().into(),
         auth,

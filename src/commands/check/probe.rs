@@ -13,7 +13,7 @@ use crate::ami::action::{Action, Unsendable};
 use crate::ami::codec::{Codec, CodecError, Received};
 use crate::ami::frame::Frame;
 use crate::ami::message::Response;
-use crate::ami::session::{Heard, Session, SessionError, Settings};
+use crate::ami::session::{Heard, Session, SessionError};
 use crate::call::CallId;
 use crate::config::Asterisk;
 use crate::connector::{Connector, Stream};
@@ -87,10 +87,10 @@ impl Probe {
         let stream = timeout_at(give_up.into(), connector.connect())
             .await
             .map_err(|_| ProbeError::Late)??;
-        let settings = Settings::of(asterisk);
-        let session = Session::new(settings, Instant::now());
+        let session = Session::new(asterisk.session.clone(), Instant::now());
         let (codec, input) = (Codec::default(), BytesMut::new());
-        let mut probe = Self { stream, codec, input, session, patience: asterisk.action_timeout };
+        let mut probe =
+            Self { stream, codec, input, session, patience: asterisk.session.action_timeout };
         let banner = probe.receive(give_up).await.map_err(|error| match error {
             ProbeError::Late => ProbeError::Mute,
             other => other,

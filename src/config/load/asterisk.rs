@@ -4,12 +4,17 @@ use std::path::Path;
 
 use tokio_rustls::rustls::pki_types::ServerName;
 
+use super::certificates::Certificate;
 use super::paths::Use;
 use super::values::{NAME, is_header_value, name, secret};
 use super::{HOUR, MS, SECOND};
+use crate::ami::backoff::Backoff;
+use crate::ami::settings::{Auth, SessionSettings};
+use crate::call::Lang;
+use crate::config::Asterisk;
 use crate::config::reader::{Found, Report, Table};
-use crate::config::{Asterisk, Auth, Originate, Tls};
-use crate::tls::client_config;
+use crate::engine::OriginateSettings;
+use crate::tls::ClientTls;
 
 /// The one `[[asterisk]]`; a second one is reported.
 pub(super) fn only_asterisk(
@@ -58,29 +63,31 @@ fn asterisk(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opt
         table.duration(report, "action_timeout", 100 * MS..=HOUR, 5 * SECOND).value;
     let backoff_min = table.duration(report, "backoff_min", MS..=HOUR, 200 * MS);
     let backoff_max = table.duration(report, "backoff_max", MS..=HOUR, 10 * SECOND).value;
-    if backoff_min.value > backoff_max {
+    let backoff = Backoff::new(backoff_min.value, backoff_max);
+    if backoff.is_err() {
         report.add(&backoff_min.span, "asterisk.backoff_min must not be longer than backoff_max");
     }
     table.end(report);
     Some(Asterisk {
         name: known_name.into(),
         address: address?,
-        username: username?,
-        secret: secret?.value,
         tls,
-        auth: auth.unwrap_or(Auth::Auto),
-        keepalive,
+        session: SessionSettings {
+            username: username?,
+            secret: secret?.value,
+            auth: auth.unwrap_or(Auth::Auto),
+            keepalive,
+            action_timeout,
+        },
         connect_timeout,
-        action_timeout,
-        backoff_min: backoff_min.value,
-        backoff_max,
+        backoff: backoff.ok()?,
     })
 }
 
 /// `tls = true`, or a table of its own.
-fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Tls> {
+fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ClientTls> {
     match table.get("tls")?.value.as_bool() {
-        Some(true) => return Some(Tls { ca_file: None, server_name: None }),
+        Some(true) => return Some(ClientTls { ca_file: None, server_name: None }),
         Some(false) => return None,
         None => {}
     }
@@ -88,16 +95,15 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
     let ca_file = tls.string(report, "ca_file").map(|Found { value, span }| {
         let path = folder.join(value);
         report.add_file(&span, tls.name("ca_file"), &path, Use::Read);
-        if let Err(error) = client_config(Some(&path)) {
-            report.add(&span, format!("{} cannot be used: {error}", tls.name("ca_file")));
-        }
+        let name = tls.name("ca_file");
+        report.add_certificate(&span, Certificate::Authority { name, path: path.clone() });
         path
     });
     let server_name = tls.parsed(report, "server_name", "a host name or address", |text| {
         ServerName::try_from(text).is_ok().then(|| text.to_owned())
     });
     tls.end(report);
-    Some(Tls { ca_file, server_name })
+    Some(ClientTls { ca_file, server_name })
 }
 
 /// Said of a channel without the option `n`.
@@ -111,7 +117,11 @@ fn keeps_local(channel: &str) -> bool {
     options.is_some_and(|(_, options)| options.contains('n'))
 }
 
-pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option<Originate> {
+/// `[originate]`: how a call is made, and the language of those whose bot gives none.
+pub(super) fn originate(
+    mut table: Table<'_>,
+    report: &mut Report<'_>,
+) -> Option<(OriginateSettings, Lang)> {
     // Only a Local channel has the second half that holds the number's lock.
     let what = "a Local channel with one {number}, as \"Local/{number}@telegram-out/n\"";
     let channel = table.parsed(report, "channel", what, |text| {
@@ -134,14 +144,14 @@ pub(super) fn originate(mut table: Table<'_>, report: &mut Report<'_>) -> Option
     let ring_timeout = table.duration(report, "ring_timeout", SECOND..=HOUR, 30 * SECOND).value;
     let variables = variables(table.table(report, "variables"), report);
     table.end(report);
-    Some(Originate {
+    let settings = OriginateSettings {
         channel: channel.unwrap_or_else(|| "Local/{number}@telegram-out/n".to_owned()),
         context: context.unwrap_or_else(|| "conf-in".to_owned()),
         priority,
         ring_timeout,
-        default_lang: lang.or_else(|| "ru".parse().ok())?,
         variables,
-    })
+    };
+    Some((settings, lang.or_else(|| "ru".parse().ok())?))
 }
 
 fn variables(mut table: Table<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use super::certificates::Certificate;
 use super::paths::Use;
 use super::{HOUR, MS, SECOND};
+use crate::config::Http;
 use crate::config::reader::{Report, Table};
-use crate::config::{Http, ServerTls};
+use crate::tls::ServerTls;
 
 pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
     let what = "an address and port, as \"127.0.0.1:8080\"";
@@ -38,9 +40,6 @@ fn server_tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> 
     }
     tls.end(report);
     let tls = ServerTls { cert_file: cert_file?, key_file: key_file? };
-    // A certificate that cannot be used must not be found out by who connects.
-    if let Err(error) = crate::tls::server_config(&tls) {
-        report.add(&table.get("tls")?.span, format!("http.tls: {error}"));
-    }
+    report.add_certificate(&table.get("tls")?.span, Certificate::Server(tls.clone()));
     Some(tls)
 }

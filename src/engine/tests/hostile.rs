@@ -138,7 +138,7 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
 
 #[test]
 fn call_is_adopted_if_its_records_can_have_been_lost() {
-    let mut bench = Bench::with_start(CONFIG, Duration::from_secs(100));
+    let mut bench = Bench::starting_at(Duration::from_secs(100));
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     bench.engine.remember(
         bench.now(),

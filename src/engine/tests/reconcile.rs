@@ -335,7 +335,7 @@ fn answer_found_after_an_outage_says_since_when_it_may_be() {
 
 #[test]
 fn call_taken_over_has_its_times_from_the_journal() {
-    let mut bench = Bench::with_start(CONFIG, Duration::from_secs(60));
+    let mut bench = Bench::starting_at(Duration::from_secs(60));
     let info = written(1, "7001");
     let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
     let moments = crate::call::machine::Moments {

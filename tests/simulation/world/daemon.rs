@@ -13,7 +13,7 @@ use originatord::call::progress::{OpenCall, Progress};
 use originatord::call::{CallId, CallInfo};
 use originatord::clock::Now;
 use originatord::config::Config;
-use originatord::engine::{Engine, EngineSettings};
+use originatord::engine::Engine;
 use originatord::record::Event;
 use originatord::sim::simulator::ConnectionId;
 
@@ -171,6 +171,5 @@ fn engine(name: usize, keeps_local: bool, seed: u64, now: Now) -> Engine<u64, u6
     );
     let config =
         Config::parse(&text, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"));
-    let settings = EngineSettings::new(&config).expect("the configuration is good");
-    Engine::new(settings, Rng::with_seed(seed), now)
+    Engine::new(config.engine(), Rng::with_seed(seed), now)
 }

@@ -69,7 +69,8 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
 
 #[test]
 fn what_came_to_its_turn_too_late_is_not_sent() {
-    let mut bench = Bench::with(&format!("{CONFIG}\n[http]\nreply_timeout = '200ms'"));
+    let mut bench =
+        Bench::with(EngineSettings { reply_timeout: Duration::from_millis(200), ..settings() });
     bench.log_in();
     bench.list(&[]);
     bench.pace(9);

@@ -1,0 +1,44 @@
+//! Certificates that keys of the configuration name. Only a file that is loaded is checked for
+//! them: parsing a text opens none.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::config::reader::Report;
+use crate::tls::{self, ServerTls};
+
+/// A certificate, and where the configuration names it.
+pub(in crate::config) struct NamedCertificate {
+    /// Where a problem with it is reported.
+    pub(in crate::config) span: Range<usize>,
+    pub(in crate::config) certificate: Certificate,
+}
+
+/// The purpose of a certificate.
+pub(in crate::config) enum Certificate {
+    /// The daemon shows it to bots and operators.
+    Server(ServerTls),
+    /// It belongs to the CA of Asterisk's certificate.
+    Authority {
+        /// The key, as in messages.
+        name: String,
+        path: PathBuf,
+    },
+}
+
+/// Reports the certificates that cannot be used: nobody should find out by connecting.
+pub(super) fn check(report: &mut Report<'_>) {
+    for NamedCertificate { span, certificate } in report.take_certificates() {
+        let problem = match &certificate {
+            Certificate::Server(tls) => {
+                tls::server_config(tls).err().map(|error| format!("http.tls: {error}"))
+            }
+            Certificate::Authority { name, path } => tls::client_config(Some(path))
+                .err()
+                .map(|error| format!("{name} cannot be used: {error}")),
+        };
+        if let Some(problem) = problem {
+            report.add(&span, problem);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The engine's settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ami::backoff::Backoff;
+use crate::ami::settings::SessionSettings;
+use crate::call::limits::Policy;
+
+/// What the engine has to know.
+#[derive(Debug)]
+pub struct EngineSettings {
+    /// Tells this daemon from others on the same Asterisk; part of each call's `ORIGINATORD`
+    /// variable.
+    pub instance: Arc<str>,
+    /// The name of this Asterisk in records.
+    pub asterisk: Arc<str>,
+    /// How to log in, and when the link counts as dead.
+    pub session: SessionSettings,
+    /// Limit for TCP, TLS and login together.
+    pub connect_timeout: Duration,
+    /// The pauses between attempts to connect.
+    pub backoff: Backoff,
+    /// How a call is made.
+    pub originate: OriginateSettings,
+    /// How long a bot waits for its answer at most.
+    pub reply_timeout: Duration,
+    /// How much may be called, and whom.
+    pub policy: Policy,
+}
+
+/// How a call is made.
+#[derive(Debug, Clone)]
+pub struct OriginateSettings {
+    /// The channel to call, with `{number}` for the bare digits.
+    pub channel: String,
+    /// The context whose extension is the room.
+    pub context: String,
+    /// The priority to start at.
+    pub priority: u32,
+    /// How long the callee may ring.
+    pub ring_timeout: Duration,
+    /// Further fixed channel variables.
+    pub variables: Vec<(String, String)>,
+}
