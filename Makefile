@@ -21,10 +21,10 @@ demo:
 
 test: setup setup-tests
 	cargo fmt --check
-	cargo clippy --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(DENY) --offline --log-level error check licenses bans sources
-	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --quiet
-	cargo test --quiet
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+	cargo test --workspace --quiet
 
 # Thousands follow the event stream in one of them.
 bench: setup $(VENV)-compare/.complete
@@ -42,7 +42,7 @@ deny: setup $(DENY)
 $(DENY):
 	cargo install --quiet --locked --root .cache/cargo-deny cargo-deny@0.20.2
 
-# Looks for input that breaks what fuzz/properties.rs promises: make fuzz SECONDS=600
+# Looks for input that breaks what crates/properties promises: make fuzz SECONDS=600
 fuzz: setup
 	@asterisk/need c++:g++
 	fuzz/run $(or $(SECONDS),60)

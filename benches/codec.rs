@@ -7,7 +7,7 @@
 //! piece of the bytes counts, as a piece takes microseconds, and of the others, who are given the
 //! benefit, the CPU time of their fastest turn.
 
-mod support;
+mod transcript;
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
@@ -21,10 +21,10 @@ use memchr::{memchr, memchr_iter};
 use originatord::ami::codec::{Codec, Received};
 use originatord::ami::frame::Frame;
 use originatord::ami::message::Message;
-use support::transcript::{self, NEEDED};
-use support::{figure, scale, section};
 use tempfile::NamedTempFile;
+use testkit::figures::{self, figure, scale, section};
 use tokio_util::codec::Decoder;
+use transcript::NEEDED;
 
 /// How much a socket gives at once, in bytes, while much is said.
 const CHUNK: usize = 64 * 1024;
@@ -33,7 +33,7 @@ const CHUNK: usize = 64 * 1024;
 const CALLEES: [&str; 8] = ["200", "200", "200", "200", "486", "603", "200", "480"];
 
 fn main() {
-    let (calls, rounds, passes) = if support::is_smoke() { (20, 1, 1) } else { (1_000, 7, 20) };
+    let (calls, rounds, passes) = if figures::is_smoke() { (20, 1, 1) } else { (1_000, 7, 20) };
     let messages = transcript::of_calls(calls, &CALLEES);
     let transcript = Transcript {
         bytes: messages.iter().flat_map(|message| message.bytes.iter().copied()).collect(),
@@ -198,7 +198,7 @@ fn skipping(messages: &[transcript::Message]) {
     let unneeded = messages.iter().find(|message| message.name == "VarSet").expect("an event");
     let short = Frame::new(Bytes::from(unneeded.bytes.clone()));
     let long = Frame::new(unneeded.bytes.repeat(100).into());
-    let (count, rounds) = if support::is_smoke() { (10, 1) } else { (10_000, 100) };
+    let (count, rounds) = if figures::is_smoke() { (10, 1) } else { (10_000, 100) };
     let parse = |frame: &Frame| {
         let began = Instant::now();
         (0..count).for_each(|_| assert_eq!(Message::parse(black_box(frame)), Message::Other));
@@ -234,7 +234,7 @@ impl Peer {
     fn all(transcript: &Transcript) -> Vec<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (manifest, target) = (here.join("benches/peers/Cargo.toml"), here.join("target/peers"));
-        let profile = if support::is_smoke() { "dev" } else { "release" };
+        let profile = if figures::is_smoke() { "dev" } else { "release" };
         let status = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "--profile", profile, "--manifest-path"])
             .arg(manifest)
@@ -243,7 +243,7 @@ impl Peer {
             .status();
         assert!(status.is_ok_and(|status| status.success()), "the other parsers cannot be built");
         let program =
-            target.join(if support::is_smoke() { "debug/peers" } else { "release/peers" });
+            target.join(if figures::is_smoke() { "debug/peers" } else { "release/peers" });
         let crates = ["asterisk-rs-ami", "asterisk-ami"];
         let mut peers: Vec<Self> = crates
             .into_iter()

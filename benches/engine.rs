@@ -4,17 +4,16 @@
 //!
 //! `cargo bench --bench engine`
 
-mod support;
 mod world;
 
 use allocation_counter::measure;
 use cpu_time::ThreadTime;
-use support::{figure, median, scale, section};
+use testkit::figures::{self, figure, median, scale, section};
 use world::World;
 
 fn main() {
     let (many, rounds, calls) =
-        if support::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
+        if figures::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
     let few = 100;
     let (mut among_few, mut among_many) = (World::new(few), World::new(0));
     let weight = grow(&mut among_many, many);

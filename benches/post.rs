@@ -6,16 +6,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::daemon::KEY;
-use support::http;
-use support::pbx::Pbx;
+use testkit::daemon::KEY;
+use testkit::http;
+use testkit::pbx::Pbx;
 
 /// The gateway declines these at once, so that calls do not pile up.
 const DECLINED: u32 = 603;
@@ -108,7 +105,7 @@ impl Ami {
     fn log_in(pbx: &Pbx) -> Self {
         let stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(support::PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(testkit::PATIENCE)).expect("a timeout");
         let mut lines = BufReader::new(stream.try_clone().expect("a clone"));
         lines.read_line(&mut String::new()).expect("a banner");
         let mut ami = Self { stream, lines };

@@ -5,6 +5,8 @@
 //! decided, and every step is a record of the [`journal`]. `ARCHITECTURE.md` shows how it fits
 //! together.
 
+#![warn(missing_docs)]
+
 pub mod ami;
 pub mod call;
 pub mod client;

@@ -12,14 +12,11 @@ mod observer;
 mod pace;
 mod relay;
 mod side;
-#[path = "../../tests/support/mod.rs"]
-mod support;
-
 use std::time::{Duration, Instant};
 
 use observer::Observer;
 use side::Side;
-use support::pbx::Pbx;
+use testkit::pbx::Pbx;
 
 /// How long a burst may take until all of it is over.
 const PATIENCE: Duration = Duration::from_secs(60);

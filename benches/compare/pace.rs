@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::observer::Observer;
 use crate::relay::Relay;
-use crate::support::daemon::{Ami, Daemon, KEY};
-use crate::support::pbx::Pbx;
 use crate::{Numbers, quantile, target};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::pbx::Pbx;
 
 /// How much of Asterisk's limit the pace is set to.
 const PART: f64 = 0.5;

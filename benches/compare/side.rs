@@ -7,9 +7,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::PATIENCE;
-use crate::support::daemon::{Daemon, KEY};
-use crate::support::pbx::Pbx;
+use testkit::PATIENCE;
+use testkit::daemon::{Daemon, KEY};
+use testkit::pbx::Pbx;
 
 /// Connections at once, as of so many bots.
 const CONNECTIONS: usize = 64;
@@ -167,7 +167,7 @@ impl Side {
             .expect("make compare has set Python up");
         let python = Python(child);
         let pid = python.0.id();
-        crate::support::eventually("the Python program listens", || {
+        testkit::eventually("the Python program listens", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
         let way = Http::open(port, Box::new(conf_request), "ok");

@@ -3,10 +3,10 @@
 
 use tempfile::TempDir;
 
-use crate::load::Bots;
-use crate::peer;
-use crate::process::Process;
-use crate::support::{scale, section};
+use super::load::Bots;
+use super::peer;
+use super::process::Process;
+use testkit::figures::{scale, section};
 
 /// Few bots, as all is some fifty times slower while it is counted.
 const BOTS: usize = 4;

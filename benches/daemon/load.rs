@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::peer::{DIGITS, STAYS};
+use super::peer::{DIGITS, STAYS};
 
 /// The key of all bots.
 pub const KEY: &str = "k3y-of-the-bench";

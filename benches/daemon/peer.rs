@@ -8,7 +8,7 @@ use std::thread;
 
 use memchr::memmem;
 
-use crate::support::transcript::{self, NEEDED};
+use crate::transcript::{self, NEEDED};
 
 /// A number of this many digits is called; those that begin with [`STAYS`] stay in their
 /// conference.

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use warp::Filter;
 
-use crate::load::KEY;
+use super::load::KEY;
 
 /// A server. Killed when dropped.
 pub struct Process {

@@ -1,11 +1,11 @@
 //! An Asterisk to develop and test against: an AMI server with scripted callees, and no telephony.
 //!
 //! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, as far as this daemon
-//! speaks to it: `tests/conformance/` plays the same scenes to it and to the real ones. All of it
-//! but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed gives the
-//! same world. What goes on in Asterisk is in [`pbx`], one connection in [`session`], what may go
-//! wrong in [`faults`], the line on which it does in `line.rs`, and [`simulator`] holds them
-//! together.
+//! speaks to it: `tests/asterisk/conformance/` plays the same scenes to it and to the real ones.
+//! All of it but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed
+//! gives the same world. What goes on in Asterisk is in [`pbx`], one connection in [`session`],
+//! what may go wrong in [`faults`], the line on which it does in `line.rs`, and [`simulator`] holds
+//! them together.
 //!
 //! The last three digits of a number choose what the callee does, as they do with sipp in
 //! `asterisk/gateway.xml`:

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::daemon::Daemon;
-use crate::support::pbx::Pbx;
-use crate::support::{eventually, measured, rounds};
+use testkit::daemon::Daemon;
+use testkit::pbx::Pbx;
+use testkit::{eventually, measured, rounds};
 
 /// The promise.
 const FREED_WITHIN: Duration = Duration::from_secs(1);

@@ -9,15 +9,12 @@
 mod faults;
 mod freed;
 mod scene;
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::time::Duration;
 
 use faults::Fault;
 use scene::Scene;
-use support::pbx::Pbx;
-use support::rounds;
+use testkit::pbx::Pbx;
+use testkit::rounds;
 
 /// When a fault strikes, at most, after all calls are where they are to be.
 const LATEST: Duration = Duration::from_millis(500);

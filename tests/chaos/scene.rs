@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::faults::{Fault, Phase, Span};
-use crate::support::daemon::{Ami, Daemon};
-use crate::support::http::Sent;
-use crate::support::log::Log;
-use crate::support::pbx::Pbx;
-use crate::support::relay::Relay;
-use crate::support::{eventually, measured, pause};
+use testkit::daemon::{Ami, Daemon};
+use testkit::http::Sent;
+use testkit::log::Log;
+use testkit::pbx::Pbx;
+use testkit::relay::Relay;
+use testkit::{eventually, measured, pause};
 
 /// A dead link is found after two keepalives, and tried again at least twice a second.
 const LINK: &str =

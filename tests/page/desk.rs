@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::support::ami::{FakeAsterisk, Manner, OnOriginate};
-use super::support::browser::Browser;
-use super::support::daemon::{Ami, Daemon, KEY};
-use super::support::eventually;
-use super::support::http::KeptAlive;
-use super::support::sim::Simulator;
 use super::{DESKTOP, DOWN, ENTER, ESCAPE, TAB, log_in, open_story, row, wait_live, wait_row};
+use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
+use testkit::browser::Browser;
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::http::KeptAlive;
+use testkit::sim::Simulator;
 
 /// A key that only watches.
 const WALL: &str = "[[api_keys]]\nname = \"wall\"\nkey = \"k3y-of-the-wall\"\nrole = \"watch\"";

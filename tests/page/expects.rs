@@ -3,11 +3,11 @@
 
 use serde_json::json;
 
-use super::support::daemon::{Ami, Daemon, KEY};
-use super::support::eventually;
-use super::support::relay::Relay;
-use super::support::sim::Simulator;
 use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_row};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::relay::Relay;
+use testkit::sim::Simulator;
 
 #[test]
 fn back_undoes_steps_and_stays_on_the_page() {

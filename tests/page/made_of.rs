@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::support::ami::{FakeAsterisk, OnOriginate};
-use super::support::browser::Browser;
-use super::support::daemon::{Ami, Daemon, KEY};
-use super::support::http;
-use super::support::sim::Simulator;
 use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_no_row, wait_row};
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::browser::Browser;
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::http;
+use testkit::sim::Simulator;
 
 #[test]
 fn what_asterisk_and_bots_say_is_shown_as_text() {

@@ -4,15 +4,13 @@ mod desk;
 mod expects;
 mod made_of;
 mod scenes;
-#[path = "../support/mod.rs"]
-mod support;
 mod truth;
 
 use std::fmt::Display;
 
 use serde_json::json;
-use support::browser::Browser;
-use support::eventually;
+use testkit::browser::Browser;
+use testkit::eventually;
 
 /// Widths and heights, in pixels.
 const DESKTOP: (u32, u32) = (1280, 800);

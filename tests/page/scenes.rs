@@ -3,15 +3,15 @@
 
 use serde_json::json;
 
-use super::support::daemon::{Ami, Daemon, KEY};
-use super::support::eventually;
-use super::support::pbx::Pbx;
-use super::support::relay::Relay;
-use super::support::sim::Simulator;
 use super::{
     DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, row, told, wait_live, wait_no_row,
     wait_row,
 };
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::pbx::Pbx;
+use testkit::relay::Relay;
+use testkit::sim::Simulator;
 
 /// Makes each of these a test on the simulator and on a real Asterisk.
 macro_rules! on_both {

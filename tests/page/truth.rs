@@ -4,13 +4,13 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::support::browser::Browser;
-use super::support::daemon::{Ami, Daemon, KEY};
-use super::support::eventually;
-use super::support::pbx::Pbx;
-use super::support::relay::Relay;
-use super::support::sim::Simulator;
 use super::{DESKTOP, log_in, open_story, row, wait_live, wait_row};
+use testkit::browser::Browser;
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::pbx::Pbx;
+use testkit::relay::Relay;
+use testkit::sim::Simulator;
 
 /// Callees are in their room as soon as they have answered, after a second.
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::{Call, Scene};
 use crate::faults::{Fault, Phase};
-use crate::support::eventually;
-use crate::support::http::{Reply, Sent};
-use crate::support::log::{Log, is_unknown_within};
+use testkit::eventually;
+use testkit::http::{Reply, Sent};
+use testkit::log::{Log, is_unknown_within};
 
 /// An answer that takes longer than this did not come. The promise is `reply_timeout`, 1.5 s, and
 /// the simulation holds the engine to the millisecond of it; here a machine may be slow.

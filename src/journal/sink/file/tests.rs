@@ -1,5 +1,5 @@
 //! The log file over rotations, crashes and broken disks. The disk that is full is in
-//! `tests/journal.rs`.
+//! `tests/it/journal.rs`.
 
 mod changed;
 

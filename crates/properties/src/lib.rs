@@ -1,0 +1,173 @@
+//! What has to hold for any bytes whatever: the fuzzer looks for those for which it does not, and
+//! the tests replay what it has found worth keeping.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use originatord::ami::action::{Action, ActionId, MAX_LINE, Originate};
+use originatord::ami::codec::{Codec, CodecError, MAX_FRAME};
+use originatord::ami::frame::Frame;
+use originatord::ami::message::Message;
+use originatord::ami::session::Session;
+use originatord::ami::settings::Auth;
+use originatord::call::numbering::Numbering;
+use originatord::config::Config;
+use originatord::http::auth::{Door, Keys};
+use originatord::http::body;
+use tokio_util::codec::Decoder;
+
+const CONFIG: &str = "
+    [[api_keys]]
+    name = 'bot'
+    key = 'k3y-of-the-bot'
+    [[asterisk]]
+    address = '127.0.0.1:5038'
+    username = 'originatord'
+    secret = 's3cret-of-asterisk'
+";
+
+fn sample() -> Config {
+    Config::parse(CONFIG, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+/// A byte stream decodes the same however it is cut, and no more is kept of it than a frame.
+pub fn codec(data: &[u8]) {
+    let decode = |piece: usize| {
+        let (mut codec, mut buffer, mut received) = (Codec::default(), BytesMut::new(), Vec::new());
+        for bytes in data.chunks(piece.max(1)) {
+            buffer.extend_from_slice(bytes);
+            loop {
+                match codec.decode(&mut buffer) {
+                    Ok(Some(item)) => received.push(item),
+                    Ok(None) => break,
+                    Err(error) => {
+                        assert!(matches!(error, CodecError::NotAsterisk));
+                        return (received, true);
+                    }
+                }
+            }
+            assert!(buffer.len() <= MAX_FRAME + piece + 4, "{} bytes are kept", buffer.len());
+        }
+        (received, false)
+    };
+    let whole = decode(data.len());
+    assert_eq!(decode(1), whole);
+    assert_eq!(decode(7), whole);
+}
+
+/// A frame's headers are read without a panic, and what it says can be put into an Originate only
+/// as it is: one line a header, none longer than Asterisk takes, or not at all.
+pub fn message(data: &[u8]) {
+    let frame = Frame::new(Bytes::copy_from_slice(data));
+    let _ = Message::parse(&frame);
+    let text = String::from_utf8_lossy(data).into_owned();
+    // Without a caller id there is no header for it.
+    let headers = 12 - usize::from(text.is_empty());
+    let originate = Action::Originate(Box::new(Originate {
+        channel: format!("Local/{text}@telegram-out"),
+        context: "conf-in".to_owned(),
+        exten: text.clone(),
+        priority: 1,
+        timeout: Duration::from_secs(30),
+        caller_id: text.clone(),
+        variables: vec![("LANG".into(), text)],
+        channel_id: "od-1".to_owned(),
+        other_channel_id: "od-lock-1".to_owned(),
+    }));
+    let mut out = BytesMut::from(&b"before"[..]);
+    if originate.encode(&ActionId::Counted(1), &mut out).is_err() {
+        assert_eq!(&out[..], b"before", "nothing is written of what cannot be sent");
+        return;
+    }
+    let lines: Vec<&[u8]> = out[6..].split_inclusive(|byte| *byte == b'\n').collect();
+    assert_eq!(lines.len(), headers + 1, "one line for each header, and the end");
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.ends_with(b"\r\n") && line.len() <= MAX_LINE && !line.contains(&0))
+    );
+    assert_eq!(lines.iter().filter(|line| line.len() == 2).count(), 1, "one end");
+}
+
+/// Whatever is received, a session neither panics nor grows, and never says its secret where it was
+/// not asked to.
+pub fn session(data: &[u8]) {
+    let (&choice, data) = data.split_first().unwrap_or((&0, &[]));
+    let auth = [Auth::Auto, Auth::Md5, Auth::Plain][usize::from(choice % 3)];
+    let mut settings = sample().asterisk.session;
+    settings.auth = auth;
+    let start = Instant::now();
+    let mut session: Session<u8> = Session::new(settings, start);
+    let (mut codec, mut buffer, mut sent) = (Codec::default(), BytesMut::from(data), Vec::new());
+    let mut now = start;
+    while let Ok(Some(received)) = codec.decode(&mut buffer) {
+        now += Duration::from_millis(u64::from(choice));
+        if session.receive(now, received).is_err() || session.tick(now).is_err() {
+            break;
+        }
+        if session.is_up() && session.pending() < 4 {
+            let _ = session.send(now, &Action::CoreShowChannels, 0);
+        }
+        assert!(session.pending() <= 8, "{} actions are pending", session.pending());
+        assert!(session.deadline() >= start);
+        sent.extend_from_slice(&session.output().split());
+    }
+    if auth == Auth::Md5 {
+        assert!(!String::from_utf8_lossy(&sent).contains("s3cret-of-asterisk"));
+    }
+}
+
+/// A body is refused in words of JSON that hold "error", or it is a request of which nothing can
+/// get out of its header.
+pub fn body(data: &[u8]) {
+    static DOOR: OnceLock<Door> = OnceLock::new();
+    let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
+    let lang = sample().default_lang;
+    match body::parse(door, &lang, &Numbering::default(), data) {
+        Err(response) => assert!(response.status().is_client_error(), "{}", response.status()),
+        Ok(request) => {
+            let texts =
+                [request.room.to_string(), request.caller_id.to_string(), request.lang.to_string()];
+            for text in texts {
+                assert!(text.len() <= 64, "{text:?}");
+                assert!(
+                    !text.contains(|c: char| c.is_control() || ",;&|${}<>\"\\[]".contains(c)),
+                    "{text:?}"
+                );
+                assert!(text.trim() == text && !text.contains("  "), "{text:?}");
+            }
+            assert!(!request.room.as_str().is_empty() && !request.lang.as_str().is_empty());
+            assert!(
+                !request.room.as_str().contains(['@', '/', '(', ')', '=']),
+                "{:?}",
+                request.room
+            );
+            let digits = request.number.digits();
+            assert!((3..=15).contains(&digits.len()) && !digits.starts_with('0'), "{digits}");
+            assert!(digits.bytes().all(|byte| byte.is_ascii_digit()));
+        }
+    }
+}
+
+/// A file is taken or refused, with every problem in one of its lines, and never shows a secret.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Nothing but this text is to be read.
+    if text.contains("_file") || text.contains("_env") {
+        return;
+    }
+    match Config::parse(text, Path::new("")) {
+        Ok(read) => assert!(!format!("{read:?}").contains("s3cret"), "a secret shows"),
+        Err(problems) => {
+            let lines = text.lines().count() + 1;
+            assert!(!problems.is_empty());
+            assert!(
+                problems.iter().all(|problem| (1..=lines).contains(&problem.line)),
+                "{problems:?}"
+            );
+            assert!(problems.iter().all(|problem| !problem.text.contains('\n')), "{problems:?}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! An Asterisk that does as the test says: it greets, takes any login, lists no channels, and keeps
+//! what it was asked. What it does with an Originate is the test's choice.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use crate::daemon::{Ami, Daemon};
+use crate::eventually;
+
+/// An action as it was received: its headers, in their order.
+#[derive(Debug, Clone)]
+pub struct Action(pub Vec<(String, String)>);
+
+impl Action {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| &**value)
+    }
+}
+
+/// What is said to an Originate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum OnOriginate {
+    /// Success, and both channels appear.
+    Accept,
+    /// Success, and no events; but whoever asks is told that the lock is the call's.
+    ReceiptOnly,
+    /// Nothing at all.
+    Silence,
+    /// An error.
+    Refuse,
+    /// Success, but the number's lock is taken.
+    LockedOut,
+}
+
+/// How the stand-in receives whoever comes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Manner {
+    /// Anybody is let in, and may do everything that is asked for.
+    #[default]
+    Kind,
+    /// It takes the connection and says nothing.
+    Mute,
+    /// It is something else.
+    Stranger,
+    /// Nobody's secret is right.
+    Distrustful,
+    /// It lets in, and permits nothing.
+    Strict,
+}
+
+/// The stand-in.
+pub struct FakeAsterisk {
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    on_originate: Mutex<OnOriginate>,
+    manner: Mutex<Manner>,
+    ignores_hang_ups: AtomicBool,
+    actions: Mutex<Vec<Action>>,
+    connections: Mutex<Vec<TcpStream>>,
+    list: Mutex<Vec<String>>,
+    variable: Mutex<Option<String>>,
+}
+
+impl FakeAsterisk {
+    /// One that accepts all calls, and a daemon for it with these settings.
+    pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
+        let asterisk = Self::start(OnOriginate::Accept);
+        let daemon = Daemon::start(
+            &Ami { address: &asterisk.address.to_string(), secret: "secret" },
+            settings,
+        );
+        (asterisk, daemon)
+    }
+
+    pub fn start(on_originate: OnOriginate) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            on_originate: Mutex::new(on_originate),
+            manner: Mutex::default(),
+            ignores_hang_ups: AtomicBool::new(false),
+            actions: Mutex::default(),
+            connections: Mutex::default(),
+            list: Mutex::default(),
+            variable: Mutex::default(),
+        });
+        let accepting = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = accepting.clone();
+                // As Asterisk does: an event is not to wait for the next one.
+                stream.set_nodelay(true).expect("no delay");
+                shared
+                    .connections
+                    .lock()
+                    .expect("a lock")
+                    .push(stream.try_clone().expect("a clone"));
+                thread::spawn(move || converse(stream, &shared));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn on_originate(&self, what: OnOriginate) {
+        *self.shared.on_originate.lock().expect("a lock") = what;
+    }
+
+    /// How it behaves from the next connection on.
+    pub fn behave(&self, manner: Manner) {
+        *self.shared.manner.lock().expect("a lock") = manner;
+    }
+
+    /// Leaves it to the test to answer hang-ups from now on.
+    pub fn ignore_hang_ups(&self) {
+        self.shared.ignores_hang_ups.store(true, Ordering::SeqCst);
+    }
+
+    /// What is listed of channels from now on, as frames.
+    pub fn list(&self, frames: Vec<String>) {
+        *self.shared.list.lock().expect("a lock") = frames;
+    }
+
+    /// The value of the channel variable ORIGINATORD of every channel, from now on.
+    pub fn variable(&self, value: &str) {
+        *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
+    }
+
+    /// The actions of this name so far, without the call to nowhere.
+    pub fn actions(&self, name: &str) -> Vec<Action> {
+        let actions = self.shared.actions.lock().expect("a lock");
+        let is_meant =
+            |action: &&Action| action.get("Action") == Some(name) && !is_call_to_nowhere(action);
+        actions.iter().filter(is_meant).cloned().collect()
+    }
+
+    /// Waits for the `count`th action of this name.
+    pub fn wait_for(&self, name: &str, count: usize) -> Action {
+        eventually(&format!("{count} times {name}"), || self.actions(name).get(count - 1).cloned())
+    }
+
+    /// Sends an event on the newest connection.
+    pub fn send(&self, headers: &[(&str, &str)]) {
+        let mut connections = self.shared.connections.lock().expect("a lock");
+        write_frame(connections.last_mut().expect("a connection"), headers);
+    }
+
+    /// Hangs a call up, before it was answered.
+    pub fn hang_up(&self, call: &str) {
+        let cause = [("Cause", "17"), ("Cause-txt", "User busy")];
+        self.send(
+            &[&[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call)], &cause[..]].concat(),
+        );
+    }
+
+    /// Cuts all connections.
+    pub fn cut(&self) {
+        for connection in self.shared.connections.lock().expect("a lock").drain(..) {
+            let _ = connection.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+impl Shared {
+    fn manner(&self) -> Manner {
+        *self.manner.lock().expect("a lock")
+    }
+}
+
+fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
+    let lines: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
+}
+
+fn converse(mut stream: TcpStream, shared: &Shared) {
+    let greeting: &[u8] = match shared.manner() {
+        Manner::Mute => b"",
+        Manner::Stranger => b"SSH-2.0-OpenSSH_9.2\r\n",
+        _ => b"Asterisk Call Manager/11.0.0\r\n",
+    };
+    let _ = stream.write_all(greeting);
+    let mut lines = BufReader::new(stream.try_clone().expect("a clone")).lines();
+    loop {
+        let mut headers = Vec::new();
+        loop {
+            match lines.next() {
+                Some(Ok(line)) if line.is_empty() => break,
+                Some(Ok(line)) => {
+                    let (name, value) = line.split_once(": ").expect("a header");
+                    headers.push((name.to_owned(), value.to_owned()));
+                }
+                _ => return,
+            }
+        }
+        let action = Action(headers);
+        answer(&mut stream, shared, &action);
+        shared.actions.lock().expect("a lock").push(action);
+    }
+}
+
+/// The call by which the daemon finds out whether any events of calls arrive.
+fn is_call_to_nowhere(action: &Action) -> bool {
+    action.get("ChannelId").is_some_and(|id| id.starts_with("originatord-check-"))
+}
+
+fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
+    let id = action.get("ActionID").unwrap_or_default();
+    let mut reply = |response: &str, more: &[(&str, &str)]| {
+        write_frame(stream, &[&[("Response", response), ("ActionID", id)], more].concat());
+    };
+    let (name, manner) = (action.get("Action"), shared.manner());
+    // What a real one says; main/manager.c has all of it.
+    if manner == Manner::Distrustful && name == Some("Login") {
+        return reply("Error", &[("Message", "Authentication failed")]);
+    }
+    if manner == Manner::Strict && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
+    {
+        return reply("Error", &[("Message", "Permission denied")]);
+    }
+    match name {
+        Some("Challenge") => reply("Success", &[("Challenge", "123456")]),
+        Some("Login") => {
+            reply("Success", &[("Message", "Authentication accepted")]);
+            write_frame(
+                stream,
+                &[
+                    ("Event", "FullyBooted"),
+                    ("Privilege", "system,all"),
+                    ("Status", "Fully Booted"),
+                ],
+            );
+        }
+        Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
+        Some("CoreShowChannels") => {
+            reply("Success", &[("EventList", "start")]);
+            for frame in shared.list.lock().expect("a lock").iter() {
+                let _ = stream.write_all(
+                    format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n")
+                        .as_bytes(),
+                );
+            }
+            write_frame(stream, &[("Event", "CoreShowChannelsComplete"), ("ActionID", id)]);
+        }
+        Some("GetVar") if action.get("Variable") == Some("CHANNEL(linkedid)") => {
+            let actions = shared.actions.lock().expect("a lock");
+            let made = |asked: &&Action| asked.get("OtherChannelId") == action.get("Channel");
+            match actions.iter().rfind(made).and_then(|made| made.get("ChannelId")) {
+                Some(call) => reply("Success", &[("Value", call)]),
+                None => reply("Error", &[("Message", "No such channel")]),
+            }
+        }
+        Some("GetVar") if action.get("Variable") == Some("ORIGINATORD") => {
+            let value = shared.variable.lock().expect("a lock").clone();
+            reply("Success", &[("Value", value.as_deref().unwrap_or_default())]);
+        }
+        Some("Originate") if is_call_to_nowhere(action) => {
+            reply("Success", &[("Message", "Originate successfully queued")]);
+            let call = action.get("ChannelId").unwrap_or_default();
+            write_frame(
+                stream,
+                &[("Event", "Hangup"), ("Uniqueid", call), ("Linkedid", call), ("Cause", "0")],
+            );
+        }
+        Some("Originate") => {
+            let what = *shared.on_originate.lock().expect("a lock");
+            match what {
+                OnOriginate::Silence => {}
+                OnOriginate::Refuse => reply("Error", &[("Message", "Extension does not exist.")]),
+                _ => reply("Success", &[("Message", "Originate successfully queued")]),
+            }
+            let call = action.get("ChannelId").unwrap_or_default();
+            let lock = action.get("OtherChannelId").unwrap_or_default();
+            let channel = |event: &str, id: &str, more: &[(&str, &str)]| {
+                let headers =
+                    [&[("Event", event), ("Uniqueid", id), ("Linkedid", call)], more].concat();
+                write_frame(&mut stream.try_clone().expect("a clone"), &headers);
+            };
+            if matches!(what, OnOriginate::Accept | OnOriginate::LockedOut) {
+                channel("Newchannel", call, &[]);
+            }
+            match what {
+                OnOriginate::Accept => channel("Newchannel", lock, &[]),
+                OnOriginate::LockedOut => {
+                    channel("Hangup", call, &[("Cause", "0"), ("Cause-txt", "Unknown")]);
+                    let outcome = [
+                        ("Event", "OriginateResponse"),
+                        ("ActionID", call),
+                        ("Response", "Failure"),
+                    ];
+                    write_frame(stream, &[&outcome[..], &[("Reason", "0")]].concat());
+                }
+                _ => {}
+            }
+        }
+        _ => reply("Success", &[("Message", "ok")]),
+    }
+}

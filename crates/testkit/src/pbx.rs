@@ -1,0 +1,157 @@
+//! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by
+//! its tests.
+
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::daemon::{Ami, Daemon};
+use crate::eventually;
+
+/// A running instance of `asterisk/pbx`. It ends by itself when the test process has.
+pub struct Pbx {
+    name: String,
+    settings: HashMap<String, String>,
+}
+
+impl Pbx {
+    /// Starts an instance of this version (`22` or `16`).
+    pub fn start(version: &str) -> Self {
+        Self::start_with(&["--version", version])
+    }
+
+    /// Starts an instance with these arguments of `asterisk/pbx up`.
+    pub fn start_with(args: &[&str]) -> Self {
+        static COUNT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("test-{}-{count}", std::process::id());
+        let parent = std::process::id().to_string();
+        let output =
+            pbx(&[&["up", "--name", &name, "--wait", "0", "--parent", &parent], args].concat());
+        let settings = output
+            .lines()
+            .filter_map(|line| line.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Self { name, settings: settings.collect() }
+    }
+
+    /// The instance of this version that this file's tests share.
+    pub fn shared(version: &'static str) -> &'static Self {
+        static SHARED: [OnceLock<Pbx>; 2] = [const { OnceLock::new() }; 2];
+        SHARED[usize::from(version == "16")].get_or_init(|| Self::start(version))
+    }
+
+    pub fn setting(&self, name: &str) -> &str {
+        &self.settings[name]
+    }
+
+    /// How a daemon gets at it.
+    pub fn ami(&self) -> Ami<'_> {
+        Ami { address: self.setting("AMI_ADDRESS"), secret: self.setting("AMI_SECRET") }
+    }
+
+    /// A daemon for it, with a ring timeout that tests can wait for.
+    pub fn daemon(&self) -> Daemon {
+        Daemon::start(&self.ami(), &[("originate", "ring_timeout = \"4s\"")])
+    }
+
+    /// Asterisk's own word on the channels that live.
+    pub fn channels(&self) -> String {
+        self.rx("core show channels concise")
+    }
+
+    /// Runs a command of Asterisk's command line.
+    pub fn rx(&self, command: &str) -> String {
+        pbx(&["rx", &self.name, command])
+    }
+
+    /// Replaces text in one of Asterisk's configuration files, and returns what the file held
+    /// before.
+    pub fn replace_in(&self, file: &str, from: &str, to: &str) -> String {
+        let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
+        assert!(before.contains(from), "{file} has no {from}");
+        self.write(file, &before.replace(from, to));
+        before
+    }
+
+    /// Writes one of Asterisk's configuration files.
+    pub fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.path_of(file), text).expect("writes");
+    }
+
+    fn path_of(&self, file: &str) -> PathBuf {
+        crate::repository().join(".run").join(&self.name).join("etc").join(file)
+    }
+
+    /// Adds these lines to one of Asterisk's configuration files.
+    pub fn add_to(&self, file: &str, text: &str) {
+        let mut file =
+            OpenOptions::new().append(true).open(self.path_of(file)).expect("a configuration file");
+        writeln!(file, "\n{text}").expect("writes");
+    }
+
+    /// Kills Asterisk by SIGKILL.
+    pub fn kill(&self) {
+        pbx(&["kill", &self.name]);
+    }
+
+    /// Starts Asterisk again, on the same ports.
+    pub fn start_again(&self) {
+        pbx(&["start", &self.name]);
+    }
+
+    /// Stops Asterisk by SIGSTOP: it is there, and does nothing.
+    pub fn stop(&self) {
+        pbx(&["stop", &self.name]);
+    }
+
+    /// Lets a stopped Asterisk go on.
+    pub fn go_on(&self) {
+        pbx(&["continue", &self.name]);
+    }
+
+    /// How many calls to each of these numbers Asterisk has: a call has one half that dials.
+    pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
+        let channels = self.channels();
+        let is_half = |line: &&str, number: &str| {
+            line.starts_with(&format!("Local/{number}@")) && line.contains(";2!")
+        };
+        let count = |number: &String| channels.lines().filter(|line| is_half(line, number)).count();
+        numbers.iter().map(|number| (number.clone(), count(number))).collect()
+    }
+
+    /// How many calls to this number Asterisk has.
+    pub fn calls_to(&self, number: &str) -> usize {
+        self.calls(&[number.to_owned()])[number]
+    }
+
+    /// Has Asterisk end the call to this number, and waits until it has.
+    pub fn end_call_to(&self, number: &str) {
+        let (half, channels) = (format!("Local/{number}@"), self.channels());
+        let channel = channels
+            .lines()
+            .find(|line| line.starts_with(&half))
+            .and_then(|line| line.split('!').next());
+        self.rx(&format!("channel request hangup {}", channel.expect("a channel")));
+        eventually("the call is over", || (!self.channels().contains(&half)).then_some(()));
+    }
+
+    /// Ends the instance.
+    pub fn down(self) {
+        pbx(&["down", &self.name]);
+    }
+}
+
+fn pbx(args: &[&str]) -> String {
+    let script = crate::repository().join("asterisk/pbx");
+    let output = Command::new(script).args(args).output().expect("asterisk/pbx runs");
+    assert!(
+        output.status.success(),
+        "asterisk/pbx {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

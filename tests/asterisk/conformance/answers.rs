@@ -1,0 +1,190 @@
+//! What is answered to single actions, and to those who are not logged in.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::{Client, QUIET};
+use super::{SCENARIO, stage};
+use testkit::eventually;
+use testkit::sim::Simulator;
+
+/// Answers that differ: the action, what the real one says, what the simulator says, and why that
+/// is well.
+///
+/// What cannot be shown by one answer: in the simulator a Hangup takes no regular expression for
+/// its channel, only `Local` channels can be called, and whatever an Originate leads to but a
+/// conference is at its end at once.
+const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
+    (
+        "Action: SetVar",
+        "Response: Error|Message: No variable specified",
+        "Response: Error|Message: Invalid/unknown command: SetVar. Use Action: ListCommands to show available commands.",
+        "actions that the daemon never uses are not played",
+    ),
+    (
+        "Action: Originate\nChannel: Local/7999486@telegram-out\nContext: conf-in\nExten: R1\nPriority: 1",
+        "Response: Error|Message: Originate failed",
+        "Response: Error|Message: The simulator originates with Async: true only",
+        "without Async the session stands still until the callee has answered; the daemon never asks for that",
+    ),
+];
+
+/// Answers to actions, one connection for each.
+pub(super) fn answers(version: &'static str) {
+    let long = format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1200));
+    let many = format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130));
+    let denied =
+        ["Command", "Filter", "UpdateConfig", "GetConfig", "AGI", "Reload", "ModuleLoad", "DBPut"];
+    let actions = denied.map(|name| format!("Action: {name}\nActionID: 9")).into_iter().chain(
+        [
+            "Action: Ping\nActionID: 9",
+            "Action: Nope\nActionID: 9",
+            "ActionID: 9",
+            "Action: Events\nEventMask: on",
+            "Action: Events\nEventMask: off",
+            "Action: Events\nEventMask: nope",
+            "Action: Events",
+            "Action: Login\nActionID: 9",
+            "Action: Hangup\nActionID: 9",
+            "Action: Hangup\nChannel: nobody",
+            "Action: GetVar\nChannel: nobody",
+            "Action: GetVar\nChannel: nobody\nVariable: X",
+            "Action: GetVar\nVariable: X",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,originatord,read,-1)",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,nobody,read,-1)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,1)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,7)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,h,2)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(telegram-out,79990001000,1)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(telegram-out,x,1)",
+            "Action: GetVar\nVariable: IFMODULE(app_confbridge.so)",
+            "Action: GetVar\nVariable: IFMODULE(chan_pjsip.so)",
+            "Action: GetVar\nVariable: IFMODULE(nope.so)",
+            "Action: GetVar\nVariable: DEVICE_STATE(PJSIP/telegram)",
+            "Action: GetVar\nVariable: DEVICE_STATE(PJSIP/nope)",
+            "Action: GetVar\nVariable: PJSIP_ENDPOINT(telegram,aors)",
+            "Action: GetVar\nVariable: PJSIP_ENDPOINT(nope,aors)",
+            "Action: GetVar\nVariable: PJSIP_DIAL_CONTACTS(nope)",
+            "Action: GetVar\nVariable: NOSUCHFUNCTION(x)",
+            "Action: CoreShowChannels\nActionID: 9",
+            "Action: ConfbridgeList\nActionID: 9",
+            "Action: ConfbridgeList\nConference: nobody",
+            "Action: ConfbridgeListRooms\nActionID: 9",
+            "Action: ShowDialPlan\nContext: nowhere",
+            "Action: ShowDialPlan\nActionID: 9\nContext: conf-in",
+            "Action: ShowDialPlan\nActionID: 9\nContext: telegram-out",
+            "Action: CoreSettings\nActionID: 9",
+            "Action: CoreStatus\nActionID: 9",
+            "Action: Logoff\nActionID: 9",
+            "Action: Originate\nActionID: 9",
+            "Action: Originate\nChannel: foo\nApplication: NoOp",
+            "Action: Originate\nChannel: Local/1@x",
+            "Action: Originate\nChannel: Local/1@telegram-out\nContext: conf-in\nExten: a\nPriority: x",
+            "Action: Originate\nChannel: Local/1@telegram-out\nContext: conf-in\nExten: a\nPriority: 1\nTimeout: x",
+            "Action: Originate\nChannel: Local/1@telegram-out\nContext: nowhere\nExten: a\nPriority: 1\nAsync: true",
+            "Action: Originate\nChannel: Local/1@telegram-out\nApplication: System\nData: touch x\nAsync: true",
+            &long,
+            &many,
+        ]
+        .map(ToOwned::to_owned),
+    );
+    let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
+    for action in actions {
+        let [real, simulated] =
+            [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(&action));
+        assert_eq!(real, simulated, "{action}");
+    }
+    for (action, of_real, of_simulator, _) in KNOWN_DIFFERENCES {
+        let [real, simulated] =
+            [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(action));
+        assert_eq!((&*real, &*simulated), (of_real, of_simulator), "{action}");
+    }
+}
+
+/// What somebody is told who is not logged in, and how a wrong login ends.
+pub(super) fn strangers(version: &'static str) {
+    let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
+    for action in [
+        "Action: Ping\nActionID: 3",
+        "Action: Nope",
+        "X: y",
+        "Action: Logoff",
+        "Action: Challenge",
+        "Action: Challenge\nAuthType: MD5\nActionID: 3",
+        "Action: Login\nActionID: 3",
+        "Action: Login\nUsername: originatord\nSecret: x\nEvents: on",
+        "Action: Login\nUsername: originatord\nAuthType: MD5\nKey: 00",
+    ] {
+        let [real, simulated] = [real.ami(), simulator.ami()].map(|ami| {
+            let mut client = Client::connect(&ami);
+            let began = Instant::now();
+            let answer = client.ask(action);
+            let is_closed = client.read(QUIET).is_none();
+            (
+                answer,
+                is_closed,
+                began.elapsed() > Duration::from_millis(900) && action.contains("Login"),
+            )
+        });
+        assert_eq!(real, simulated, "{action}");
+    }
+}
+
+/// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort
+/// shutdown`.
+pub(super) fn stopping_gracefully(version: &'static str) {
+    let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
+    let mut sessions =
+        [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));
+    for client in &mut sessions {
+        client.send(
+            "Action: Originate\nActionID: 1\nChannel: Local/7999001@telegram-out\nContext: conf-in\nExten: R-stop\n\
+             Priority: 1\nAsync: true\nChannelId: stop-1\nOtherChannelId: stop-2",
+        );
+        client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
+        client.settle();
+    }
+    thread::scope(|scope| {
+        // The command returns once it is taken back.
+        scope.spawn(|| real.rx("core stop gracefully"));
+        eventually("every action is refused", || {
+            sessions[0].ask("Action: Ping").contains("Error").then_some(())
+        });
+        simulator.ask("Action: SimFault\r\nRefuse_all: true", "Faults set");
+        for action in [
+            "Action: Ping\nActionID: 9",
+            "Action: Nope\nActionID: 9",
+            "ActionID: 9",
+            "Action: GetVar\nVariable: X",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,originatord,read,-1)",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,nobody,read,-1)",
+            "Action: CoreShowChannels",
+            "Action: Hangup\nChannel: stop-1",
+            "Action: Command",
+            "Action: Originate\nActionID: 9\nChannel: Local/7999002@telegram-out\nContext: conf-in\nExten: a\n\
+             Priority: 1\nAsync: true",
+        ] {
+            let [real, simulated] = sessions.each_mut().map(|client| client.ask(action));
+            assert_eq!(real, simulated, "{action}");
+        }
+        for action in
+            ["Action: Login", "Action: Challenge\nAuthType: MD5", "Action: Ping", "Action: Logoff"]
+        {
+            let [real, simulated] =
+                [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
+            assert_eq!(real, simulated, "{action} of a stranger");
+        }
+        // Nobody else is let in now.
+        assert!(sessions[1].ask("Action: SimFault").contains("Faults set"));
+        real.rx("core abort shutdown");
+    });
+    for client in &mut sessions {
+        let ping = "Action: Ping\nActionID: 9";
+        eventually("actions are taken", || {
+            client.ask(ping).starts_with("Response: Success|").then_some(())
+        });
+        client.send("Action: Hangup\nChannel: stop-1");
+        client.wait("the end", |received| received.matches("Event: Hangup\r\n").count() >= 2);
+        client.settle();
+    }
+}

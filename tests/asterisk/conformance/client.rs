@@ -1,0 +1,125 @@
+//! Somebody who speaks to a manager interface, and keeps what comes back.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::frames::{Frame, mask};
+use testkit::PATIENCE;
+use testkit::daemon::Ami;
+
+/// How long nothing has to come before all is taken to have come.
+pub(super) const QUIET: Duration = Duration::from_millis(150);
+
+/// A connection, and what came over it.
+pub(super) struct Client {
+    stream: TcpStream,
+    received: String,
+}
+
+impl Client {
+    pub(super) fn connect(ami: &Ami<'_>) -> Self {
+        let stream = TcpStream::connect(ami.address).expect("connects");
+        let mut client = Self { stream, received: String::new() };
+        client.wait("a banner", |received| received.contains('\n'));
+        client.received.clear();
+        client
+    }
+
+    pub(super) fn logged_in(ami: &Ami<'_>, events: &str) -> Self {
+        let mut client = Self::connect(ami);
+        client.send(&format!(
+            "Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}",
+            ami.secret
+        ));
+        // Only who reads system events is told that all has booted.
+        let last = if events == "off" { "Authentication accepted" } else { "Fully Booted" };
+        client
+            .wait("a login", |received| received.contains(last) && received.ends_with("\r\n\r\n"));
+        client.received.clear();
+        client
+    }
+
+    /// Logs in as a user who may not be told that all has booted.
+    pub(super) fn logged_in_as(user: &str, ami: &Ami<'_>) -> Self {
+        let mut client = Self::connect(ami);
+        let answer =
+            client.ask(&format!("Action: Login\nUsername: {user}\nSecret: {}", ami.secret));
+        assert!(answer.contains("Authentication accepted"), "{answer}");
+        client.received.clear();
+        client
+    }
+
+    pub(super) fn send(&mut self, action: &str) {
+        let bytes = action.replace('\n', "\r\n") + "\r\n\r\n";
+        self.stream.write_all(bytes.as_bytes()).expect("writes");
+    }
+
+    /// Reads for a while at most; whether the connection still lives.
+    pub(super) fn read(&mut self, patience: Duration) -> Option<usize> {
+        self.stream.set_read_timeout(Some(patience)).expect("a timeout");
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => None,
+            Ok(count) => {
+                self.received.push_str(&String::from_utf8_lossy(&buffer[..count]));
+                Some(count)
+            }
+            Err(_) => Some(0),
+        }
+    }
+
+    pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
+        let give_up = Instant::now() + PATIENCE;
+        while !done(&self.received) {
+            assert!(
+                Instant::now() < give_up,
+                "this does not come: {what}; so far:\n{}",
+                self.received
+            );
+            if self.read(Duration::from_millis(100)).is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Reads until nothing more comes.
+    pub(super) fn settle(&mut self) {
+        while self.read(QUIET).is_some_and(|count| count > 0) {}
+    }
+
+    /// Asks, and returns the answer with `|` between its lines.
+    pub(super) fn ask(&mut self, action: &str) -> String {
+        self.received.clear();
+        self.send(action);
+        self.wait(action, |received| {
+            let is_all =
+                !received.contains("EventList: start") || received.contains("EventList: Complete");
+            is_all && received.ends_with("\r\n\r\n")
+        });
+        mask(&self.received).trim_end().replace("\r\n", "|")
+    }
+
+    /// Waits until every channel that came is gone again, and the Originates are answered.
+    pub(super) fn wait_for_the_end(&mut self, originates: usize) {
+        self.wait("the end of the call", |received| {
+            let count = |what: &str| received.matches(what).count();
+            count("Event: OriginateResponse\r\n") == originates
+                && count("Event: Newchannel\r\n") == count("Event: Hangup\r\n")
+                && received.ends_with("\r\n\r\n")
+        });
+        self.settle();
+    }
+
+    pub(super) fn frames(&self) -> Vec<Frame> {
+        let split = |line: &str| {
+            line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        let frames = mask(&self.received);
+        frames
+            .split("\r\n\r\n")
+            .filter(|frame| !frame.is_empty())
+            .map(|frame| frame.split("\r\n").filter_map(split).collect())
+            .collect()
+    }
+}

@@ -1,0 +1,49 @@
+//! The steps that the samples' dialplan really runs, as `Newexten` tells them.
+
+use super::client::Client;
+use super::stage;
+use testkit::daemon::Ami;
+
+/// An AMI user who is told each step of the dialplan.
+const WATCHER: &str = "[watcher]\nsecret = hush\nread = call,dialplan\nwrite = originate,call";
+
+/// The extensions that Asterisk goes to by itself end there, and run nothing of what a room runs.
+pub(super) fn special_extensions_end_at_once(version: &'static str) {
+    let pbx = stage(version);
+    let has_watcher =
+        pbx.replace_in("manager.conf", "[originatord]", &format!("{WATCHER}\n\n[originatord]"));
+    pbx.rx("manager reload");
+    let ami = Ami { address: pbx.setting("AMI_ADDRESS"), secret: "hush" };
+    // The timeout is long enough for a slow machine to have the call answered before. A hung-up
+    // channel goes to h, a failed call to failed, and a call at its absolute timeout to T.
+    for (number, variable, extension) in [
+        ("79990300200", "X=1", "h"),
+        ("79990300486", "X=1", "failed"),
+        ("79990300001", "TIMEOUT(absolute)=6", "T"),
+    ] {
+        let mut watcher = Client::logged_in_as("watcher", &ami);
+        watcher.send(&format!(
+            "Action: Originate\nChannel: Local/{number}@telegram-out/n\nContext: conf-in\nExten: R-steps\nPriority: 1\n\
+             Async: true\nVariable: {variable}"
+        ));
+        watcher.wait_for_the_end(1);
+        let steps: Vec<_> = watcher
+            .frames()
+            .iter()
+            .filter(|frame| {
+                header(frame, "Event") == "Newexten" && header(frame, "Context") == "conf-in"
+            })
+            .map(|frame| {
+                [header(frame, "Extension"), header(frame, "Application")].map(ToOwned::to_owned)
+            })
+            .filter(|[step_extension, _]| step_extension == extension)
+            .collect();
+        assert_eq!(steps, [[extension, "Hangup"]], "{version}: {:#?}", watcher.frames());
+    }
+    pbx.write("manager.conf", &has_watcher);
+    pbx.rx("manager reload");
+}
+
+fn header<'a>(frame: &'a [(String, String)], name: &str) -> &'a str {
+    frame.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+}

@@ -1,0 +1,17 @@
+//! Tests against real Asterisks with the samples of `asterisk/`, of the oldest and the newest
+//! version that is supported. `make setup-tests` builds both. The tests share one instance of each
+//! version; a test that stops it, or changes what others rely on, starts its own.
+
+/// Makes each of these functions a test on both versions.
+macro_rules! on_both_versions {
+    ($($name:ident),* $(,)?) => {
+        mod asterisk_22 { $(#[test] fn $name() { super::$name("22"); })* }
+        mod asterisk_16 { $(#[test] fn $name() { super::$name("16"); })* }
+    };
+}
+
+mod calls;
+mod conformance;
+mod dead_link;
+mod redirect;
+mod replicas;

@@ -1,0 +1,130 @@
+//! Two and three daemons on one Asterisk, asked for the same numbers at the same instant: each
+//! number is called once, by one of them, and the others say that a call is in progress. On the
+//! simulator and on real Asterisks, whether the daemons have one name or several.
+//!
+//! `ROUNDS=100` has them race so many times (default 10).
+
+use std::collections::HashMap;
+use std::sync::Barrier;
+use std::thread;
+
+use testkit::daemon::{Ami, Daemon};
+use testkit::http::Reply;
+use testkit::pbx::Pbx;
+use testkit::sim::Simulator;
+use testkit::{eventually, rounds};
+
+/// Numbers in each round.
+const NUMBERS: usize = 5;
+
+/// The names of replicas that are one to Asterisk, and of others that only share it.
+const SAME: [&str; 3] = ["a", "a", "a"];
+const DIFFERENT: [&str; 3] = ["a", "b", "c"];
+
+fn start(ami: &Ami<'_>, instances: &[&str]) -> Vec<Daemon> {
+    // As patient as they can be: all of them, and Asterisk, share this machine.
+    let patient = ("http", "reply_timeout = \"1900ms\"");
+    let start =
+        |name: &&str| Daemon::start(ami, &[("top", &format!("instance = \"{name}\"")), patient]);
+    instances.iter().map(start).collect()
+}
+
+/// Everybody is asked for every number at once; the replies are in the order of the numbers, then
+/// of the daemons.
+fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
+    let start = Barrier::new(daemons.len() * numbers.len());
+    let ask = |daemon: &Daemon, number: &str| {
+        start.wait();
+        daemon.call(number, "R1")
+    };
+    thread::scope(|scope| {
+        let asked: Vec<Vec<_>> = numbers
+            .iter()
+            .map(|number| {
+                daemons.iter().map(|daemon| scope.spawn(|| ask(daemon, number))).collect()
+            })
+            .collect();
+        let reply = |asked: thread::ScopedJoinHandle<'_, Reply>| asked.join().expect("a reply");
+        asked.into_iter().map(|asked| asked.into_iter().map(reply).collect()).collect()
+    })
+}
+
+/// Races for the same numbers again and again. `calls_to` is Asterisk's word on how many calls to
+/// each number live.
+fn race_again_and_again(
+    daemons: &[Daemon],
+    prefix: &str,
+    calls_to: impl Fn(&[String]) -> HashMap<String, usize>,
+) {
+    let numbers: Vec<String> = (0..NUMBERS).map(|index| format!("{prefix}{index}001")).collect();
+    let once: HashMap<String, usize> = numbers.iter().map(|number| (number.clone(), 1)).collect();
+    for _ in 0..rounds(10) {
+        let replies = race(daemons, &numbers);
+        assert_eq!(calls_to(&numbers), once, "{replies:?}");
+        let mut made = Vec::new();
+        for of_number in &replies {
+            let ok =
+                of_number.iter().filter(|reply| reply.body == "{\"message\":\"ok\"}\n").count();
+            let busy = of_number
+                .iter()
+                .filter(|reply| reply.body.contains("call already in progress"))
+                .count();
+            assert_eq!((ok, busy), (1, daemons.len() - 1), "{of_number:?}");
+            made.extend(
+                daemons
+                    .iter()
+                    .zip(of_number)
+                    .filter_map(|(daemon, reply)| Some((daemon, reply.header("x-call-id")?))),
+            );
+        }
+        for (daemon, id) in &made {
+            assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
+        }
+        for (daemon, id) in &made {
+            daemon.wait_for(id, "call.ended");
+        }
+        eventually("Asterisk has let go of the numbers", || {
+            calls_to(&numbers).values().all(|count| *count == 0).then_some(())
+        });
+    }
+}
+
+fn on_the_real_one(version: &'static str, prefix: &str, instances: &[&str]) {
+    let pbx = Pbx::shared(version);
+    let daemons = start(&pbx.ami(), instances);
+    race_again_and_again(&daemons, prefix, |numbers| pbx.calls(numbers));
+}
+
+#[test]
+fn two_on_asterisk_22() {
+    on_the_real_one("22", "799920", &DIFFERENT[..2]);
+}
+
+#[test]
+fn three_on_asterisk_22() {
+    on_the_real_one("22", "799921", &DIFFERENT);
+}
+
+#[test]
+fn three_of_one_name_on_asterisk_22() {
+    on_the_real_one("22", "799922", &SAME);
+}
+
+#[test]
+fn two_on_asterisk_16() {
+    on_the_real_one("16", "799923", &DIFFERENT[..2]);
+}
+
+#[test]
+fn three_of_one_name_on_asterisk_16() {
+    on_the_real_one("16", "799924", &SAME);
+}
+
+#[test]
+fn three_on_the_simulator() {
+    for (version, instances) in [("22", DIFFERENT), ("22", SAME), ("16", DIFFERENT)] {
+        let simulator = Simulator::start(version, "");
+        let daemons = start(&simulator.ami(), &instances);
+        race_again_and_again(&daemons, "799930", |numbers| simulator.calls(numbers));
+    }
+}

@@ -1,0 +1,221 @@
+//! An Asterisk that means ill, or whoever poses as one: however long it goes on, it costs the
+//! daemon no more memory and no more files, bots are answered meanwhile, and calls are made as soon
+//! as it lets them be made.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use originatord::call::CallId;
+
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon};
+use testkit::http::{KeptAlive, assert_error, post};
+use testkit::resources::{forget_peak, open_files, peak, raise_open_files, resident};
+use testkit::sim::Simulator;
+use testkit::{eventually, pause};
+
+const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
+
+/// By how much the daemon grew at most while this was done, in KiB.
+fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
+    let pid = daemon.child.id();
+    forget_peak(pid);
+    let (before, files) = (resident(pid), open_files(pid));
+    what();
+    assert!(open_files(pid) <= files + 8, "{} files are open, and were {files}", open_files(pid));
+    peak(pid).saturating_sub(before)
+}
+
+/// What may become of a call.
+const STATUSES: [u16; 3] = [200, 503, 504];
+
+/// Calls the next number; whatever comes of it, the bot is told. Returns which of the statuses it
+/// was.
+fn call(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) -> usize {
+    let reply = daemon.call(&numbers.next().expect("a number").to_string(), "R1");
+    STATUSES
+        .iter()
+        .position(|status| *status == reply.status)
+        .unwrap_or_else(|| panic!("{reply:?}"))
+}
+
+/// Calls until a call is made.
+fn call_until_ok(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) {
+    eventually("a call is made", || (call(daemon, numbers) == 0).then_some(()));
+}
+
+#[test]
+fn noise_takes_no_memory_however_long_it_is() {
+    let simulator = Simulator::start("22", QUICK);
+    let daemon = simulator.daemon(&[]);
+    let mut numbers = 79_990_000_000..;
+    // What grows once, and not again, has grown after these.
+    call_until_ok(&daemon, &mut numbers);
+    simulator.ask("Action: SimFault\r\nGarbage: 1000000", "Faults set");
+    call_until_ok(&daemon, &mut numbers);
+    for noise in ["Garbage: 4000000", "Endless_Line: 4000000", "Endless_Headers: 500000"] {
+        let grown = grown(&daemon, || {
+            for _ in 0..3 {
+                simulator.ask(&format!("Action: SimFault\r\n{noise}"), "Faults set");
+                // Once this is answered, the noise before it was heard.
+                call_until_ok(&daemon, &mut numbers);
+            }
+        });
+        println!("{noise}: {grown} KiB");
+        assert!(grown < 2 * 1024, "{noise}: {grown} KiB more");
+    }
+}
+
+#[test]
+fn a_flood_of_others_events_takes_no_memory_however_long_it_lasts() {
+    let simulator = Simulator::start("22", QUICK);
+    let daemon = simulator.daemon(&[]);
+    let (mut numbers, mut answered) = (79_990_000_000.., [0; 3]);
+    let mut flood = |seconds| {
+        grown(&daemon, || {
+            simulator.ask("Action: SimFault\r\nFlood: 100000\r\nRepeat: 1.0", "Faults set");
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(seconds) {
+                answered[call(&daemon, &mut numbers)] += 1;
+                // Calls are kept as well; they are to be few.
+                pause(Duration::from_millis(20));
+            }
+        })
+    };
+    let [first, second] = [flood(2), flood(4)];
+    println!("{first} KiB, then {second} KiB; {answered:?} ok, down, late");
+    assert!(first < 16 * 1024 && second < 4 * 1024, "{first} KiB, then {second} KiB more");
+    simulator.ask("Action: SimFault", "Faults set");
+    call_until_ok(&daemon, &mut numbers);
+}
+
+#[test]
+fn an_asterisk_that_reads_nothing_is_owed_no_more_than_bots_can_be_told() {
+    raise_open_files();
+    let simulator = Simulator::start("22", QUICK);
+    // It is borne with for as long as the test lasts, so that all piles up that can.
+    let daemon = simulator.daemon(&[("asterisk", "keepalive = \"1h\"\naction_timeout = \"1h\"")]);
+    simulator.ask("Action: SimFault\r\nStop_Reading: true", "Faults set");
+    let mut bots: Vec<_> = (0..700).map(|_| KeptAlive::open(daemon.address)).collect();
+    for bot in &mut bots {
+        assert_eq!(bot.get("/healthz").status, 200);
+    }
+    let mut round = |from: u64| {
+        grown(&daemon, || {
+            for (bot, number) in bots.iter_mut().zip(from..) {
+                bot.send(&post(&number.to_string()));
+            }
+            for bot in &mut bots {
+                assert_error(&bot.reply(), 504, "nothing is known of the call");
+            }
+        })
+    };
+    let grown = [
+        round(79_990_000_000),
+        round(79_990_010_000),
+        round(79_990_020_000),
+        round(79_990_030_000),
+    ];
+    println!("{grown:?} KiB");
+    assert!(grown[0] < 16 * 1024 && grown[1..].iter().sum::<u64>() < 8 * 1024, "{grown:?}");
+}
+
+#[test]
+fn what_is_said_of_our_own_calls_is_kept_no_longer_than_words_are() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon = Daemon::start(
+        &Ami { address: &asterisk.address.to_string(), secret: "secret" },
+        &[("asterisk", "keepalive = \"1h\"")],
+    );
+    let id = daemon.call_ok("79990000000", "R1");
+    let long = "x".repeat(60_000);
+    let grown = grown(&daemon, || {
+        for n in 0..200 {
+            let leg = format!("{n}-{long}");
+            asterisk.send(&[("Event", "Newchannel"), ("Uniqueid", &leg), ("Linkedid", &id)]);
+            asterisk.send(&[
+                ("Event", "ConfbridgeJoin"),
+                ("Uniqueid", &id),
+                ("Linkedid", &id),
+                ("Conference", &long),
+            ]);
+            let tech = [("UserEvent", "OriginatordLeg"), ("Linkedid", &id), ("Tech", &long)];
+            asterisk.send(&[&[("Event", "UserEvent")], &tech[..]].concat());
+        }
+        daemon.call_ok("79990000001", "R1");
+    });
+    println!("{grown} KiB");
+    assert!(grown < 2 * 1024, "{grown} KiB more");
+    assert!(daemon.output().len() < 200 * 1024, "{} bytes of log", daemon.output().len());
+}
+
+/// Asterisk lists this many calls in conferences, of each number once. An hour before now and an
+/// hour after it, ids say.
+const INVENTED: u64 = 195_000;
+
+fn invented() -> Vec<String> {
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+    let mut frames = Vec::new();
+    for n in 0..INVENTED {
+        let time = if n % 2 == 0 { now - hour } else { now + hour };
+        let id = CallId::new(time, n.into());
+        let number = 70_000_000_000 + n;
+        frames.push(format!("Uniqueid: {id}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
+        frames
+            .push(format!("Uniqueid: od-lock-{number}\r\nLinkedid: {id}\r\nChannelStateDesc: Up"));
+    }
+    frames
+}
+
+/// Has Asterisk list these channels to the daemon, on a new connection, and waits until that is
+/// settled.
+fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
+    let connected = || daemon.output().matches("\"ami.connected\"").count();
+    let before = connected();
+    asterisk.list(frames);
+    asterisk.cut();
+    eventually("the calls are settled", || (connected() > before).then_some(()));
+}
+
+#[test]
+fn invented_calls_take_no_memory_and_get_no_record() {
+    // Without a journal nothing tells those of before the start from ours: some are adopted, and no
+    // more.
+    for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
+        let settings = [("journal", journal), ("asterisk", "keepalive = \"1h\"")];
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(&settings);
+        daemon.wait_for_event("ami.connected");
+        let daemon = daemon.crash_and_restart();
+        asterisk.variable("originatord/tester/ru/R1/Bob");
+        let frames = invented();
+        let grown = grown(&daemon, || relist(&asterisk, &daemon, frames));
+        relist(&asterisk, &daemon, Vec::new());
+        let output = daemon.output();
+        let count = |event: &str| output.matches(&format!("\"event\":\"{event}\"")).count();
+        println!("{grown} KiB, {} adopted, {} bytes of log", count("call.adopted"), output.len());
+        assert!(
+            count("call.adopted") <= most_adopted && count("call.ended") <= most_adopted,
+            "{most_adopted}"
+        );
+        // 195 000 calls would take some 160 MiB.
+        assert!(grown < 8 * 1024 + 3 * most_adopted as u64, "{grown} KiB more");
+        daemon.call_ok("79990000000", "R1");
+    }
+}
+
+#[test]
+fn link_that_is_cut_as_soon_as_it_is_ready_does_not_fill_the_log() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
+        "asterisk",
+        "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"",
+    )]);
+    let began = Instant::now();
+    for logins in 2..300 {
+        asterisk.wait_for("Ping", logins);
+        asterisk.cut();
+    }
+    let output = daemon.output();
+    let records = output.matches("\"event\":\"ami.").count();
+    // A hundred at once, and one in ten seconds.
+    let most = 101 + began.elapsed().as_secs() / 10;
+    assert!(records as u64 <= most, "{records} records, {most} at most");
+}

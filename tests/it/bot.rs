@@ -1,0 +1,80 @@
+//! The daemon as bots see it: through the library they use, with its timeout, looking at nothing
+//! but the text.
+
+use std::path::Path;
+use std::process::Command;
+
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+
+/// What the bot makes of the daemon's reply.
+fn bot(daemon: &Daemon, key: &str, number: &str) -> String {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = checkout.join(".cache/venv/bin/python");
+    assert!(python.exists(), "the bots' library is missing: run make setup-tests");
+    let output = Command::new(python)
+        .arg(checkout.join("tests/bot/place_call.py"))
+        .arg(format!("http://{}/api/conf", daemon.address))
+        .args([key, number, "КОМНАТА1", "Боб"])
+        .output()
+        .expect("the bot runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn each_answer_means_to_a_bot_what_it_should() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let limits = ("limits", "deny = [\"7900\"]");
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[limits]);
+    let too_long = "7".repeat(20_000);
+    let rows = [
+        (OnOriginate::Accept, KEY, "+79990000001", "success"),
+        (OnOriginate::Accept, KEY, "79990000001", "busy"),
+        (OnOriginate::LockedOut, KEY, "79990000002", "busy"),
+        (OnOriginate::Accept, "wr0ng-key", "79990000003", "failure"),
+        (OnOriginate::Accept, KEY, "79990000003,evil", "failure"),
+        (OnOriginate::Refuse, KEY, "79990000004", "failure"),
+        (OnOriginate::ReceiptOnly, KEY, "79990000005", "success"),
+        // The fate is not known, and said so before the bot's patience ends.
+        (OnOriginate::Silence, KEY, "79990000006", "failure"),
+        (OnOriginate::Silence, KEY, "79990000006", "busy"),
+        (OnOriginate::Accept, KEY, "79000000007", "failure"),
+        (OnOriginate::Accept, KEY, &too_long, "failure"),
+    ];
+    for (what, key, number, expected) in rows {
+        asterisk.on_originate(what);
+        assert_eq!(bot(&daemon, key, number), expected, "{what:?} {number}");
+    }
+    // Each for its own reason.
+    let expected = ["in_progress", "in_progress", "rejected", "in_progress", "not_allowed"];
+    let refused = || {
+        let records = daemon.records();
+        let reasons =
+            records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned));
+        Some(reasons.collect::<Vec<_>>()).filter(|reasons| reasons.len() == expected.len())
+    };
+    assert_eq!(eventually("all is in the log", refused), expected);
+}
+
+#[test]
+fn a_bot_is_told_that_asterisk_is_down() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a port");
+    let daemon =
+        Daemon::start_unready(&Ami { address: &nobody.to_string(), secret: "secret" }, &[]);
+    assert_eq!(bot(&daemon, KEY, "79990000001"), "failure");
+}
+
+#[test]
+fn a_bot_is_told_that_a_limit_is_reached() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start(&ami, &[("limits", "calls_alive = 1")]);
+    assert_eq!(bot(&daemon, KEY, "79990000001"), "success");
+    assert_eq!(bot(&daemon, KEY, "79990000002"), "failure");
+    assert_eq!(daemon.wait_for_event("call.refused")["reason"], "limited");
+}

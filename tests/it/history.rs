@@ -1,0 +1,319 @@
+//! The history as operators see it: filters, pages, tables, over restarts, and when the disk does
+//! not play along.
+
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::http::{self, assert_error};
+
+const HISTORY: &[(&str, &str)] = &[("history", "file = \"history.db\"")];
+
+/// The ids of the ended calls of a page.
+fn ids(page: &Value) -> Vec<&str> {
+    page["ended"]
+        .as_array()
+        .expect("calls")
+        .iter()
+        .map(|call| call["call_id"].as_str().expect("an id"))
+        .collect()
+}
+
+/// The same must hold of what the database and of what the ring of the last calls answers.
+fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
+    for settings in [HISTORY, &[]] {
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
+        test(&asterisk, &daemon);
+    }
+}
+
+#[test]
+fn calls_are_found_by_what_they_are() {
+    both(|asterisk, daemon| {
+        let a = daemon.call_over(asterisk, "79990000001", "R1");
+        let b = daemon.call_over(asterisk, "79990000002", "КОМНАТА1");
+        let live = daemon.call_ok("79990000003", "R1");
+        let (time_of_a, time_of_b) = (
+            daemon.get(&format!("/api/calls/{a}")).json()["requested"]
+                .as_str()
+                .expect("a time")
+                .to_owned(),
+            daemon.get(&format!("/api/calls/{b}")).json()["requested"]
+                .as_str()
+                .expect("a time")
+                .to_owned(),
+        );
+        for (query, expected, lives) in [
+            ("", vec![&*b, &*a], true),
+            ("number=79990000001", vec![&*a], false),
+            ("number=%2B7%20999-000-00-01", vec![&*a], false),
+            ("number=79990000003", vec![], true),
+            ("room=%D0%9A%D0%9E%D0%9C%D0%9D%D0%90%D0%A2%D0%901", vec![&*b], false),
+            ("room=R1", vec![&*a], true),
+            ("outcome=busy", vec![&*b, &*a], false),
+            ("outcome=completed", vec![], false),
+            ("key=tester&limit=1", vec![&*b], true),
+            ("key=another", vec![], false),
+            (&*format!("from={time_of_b}"), vec![&*b], true),
+            (&*format!("to={time_of_b}"), vec![&*a], false),
+            (&*format!("from={time_of_a}&to={time_of_b}&number=79990000002"), vec![], false),
+        ] {
+            let page = daemon.get(&format!("/api/calls?{query}")).json();
+            assert_eq!(ids(&page), expected, "{query}");
+            let shown =
+                page["live"].as_array().expect("calls").iter().any(|call| call["call_id"] == *live);
+            assert_eq!(shown, lives, "{query}: {page}");
+        }
+        for wrong in [
+            "outcome=bsy",
+            "number=x",
+            "nubmer=7999",
+            "from=today",
+            "limit=1001",
+            "cursor=1",
+            "format=xml",
+            "from=2026-11-26&to=2026-11-25",
+        ] {
+            assert_error(&daemon.get(&format!("/api/calls?{wrong}")), 400, wrong);
+        }
+    });
+}
+
+#[test]
+fn times_are_understood_as_people_write_them() {
+    both(|asterisk, daemon| {
+        let id = daemon.call_over(asterisk, "79990000001", "R1");
+        let call = daemon.get(&format!("/api/calls/{id}")).json();
+        let requested = call["requested"].as_str().expect("a time");
+        let (day, clock) = requested.split_once('T').expect("a time");
+        let clock = clock.trim_end_matches('Z');
+        for query in [
+            format!("from={day}&to={day}"),
+            // A `+` in a query is a space.
+            format!("from={day}T{clock}+00:00"),
+            format!("from={day}T{clock}%2B00:00"),
+        ] {
+            assert_eq!(ids(&daemon.get(&format!("/api/calls?{query}")).json()), [&*id], "{query}");
+        }
+    });
+}
+
+#[test]
+fn pages_follow_each_other_while_calls_end() {
+    both(|asterisk, daemon| {
+        daemon.call_ok("79990000007", "R1");
+        let calls: Vec<_> =
+            (0..5).map(|n| daemon.call_over(asterisk, &format!("7999000000{n}"), "R1")).collect();
+        let first = daemon.get("/api/calls?limit=2").json();
+        assert_eq!(ids(&first), [&*calls[4], &*calls[3]]);
+        daemon.call_over(asterisk, "79990000009", "R1");
+        daemon.call_ok("79990000008", "R1");
+        let mut cursor = first["next"].as_str().expect("a cursor").to_owned();
+        let mut rest = Vec::new();
+        loop {
+            let page = daemon.get(&format!("/api/calls?limit=2&cursor={cursor}")).json();
+            assert_eq!(page["live"].as_array().map(Vec::len), Some(0), "{page}");
+            rest.extend(ids(&page).into_iter().map(str::to_owned));
+            match page["next"].as_str() {
+                Some(next) => cursor = next.to_owned(),
+                None => break,
+            }
+        }
+        assert_eq!(rest, [&*calls[2], &*calls[1], &*calls[0]]);
+    });
+}
+
+#[test]
+fn what_a_run_has_written_the_next_one_finds() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let id = daemon.call_over(&asterisk, "79990000001", "КОМНАТА1");
+    let path = format!("/api/calls/{id}");
+    let before = daemon.get(&path).json();
+    assert_eq!((&before["outcome"], &before["cause_text"]), (&"busy".into(), &"User busy".into()));
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is written", || written(&file, &id).then_some(()));
+    let daemon = daemon.crash_and_restart();
+    assert_eq!(daemon.get(&path).json(), before);
+    assert_eq!(daemon.get("/api/calls").json()["ended"][0], before);
+    assert_error(&daemon.delete(&path), 409, "it is over");
+    assert_error(&daemon.get("/api/calls/od-01m89yz9ajwm2xxqced5v9dh3y"), 404, "no such call");
+}
+
+/// Whether the database, as anybody may look into it, has this call.
+fn written(file: &std::path::Path, id: &str) -> bool {
+    let found = rusqlite::Connection::open(file).and_then(|database| {
+        database.query_row("SELECT count(*) FROM calls WHERE id = ?", [id], |row| row.get(0))
+    });
+    found.unwrap_or(0) == 1
+}
+
+#[test]
+fn calls_come_as_a_table_that_no_spreadsheet_runs() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let body = serde_json::json!({
+        "api_key": KEY, "phone_number": "+79990000001", "room_name": "-R1", "caller_id": "=1+1 (work)",
+    });
+    let id =
+        daemon.post(body.to_string().as_bytes()).header("x-call-id").expect("an id").to_owned();
+    asterisk.hang_up(&id);
+    daemon.wait_for(&id, "call.ended");
+    let accepts = [("X-Api-Key", KEY), ("Accept", "text/csv")];
+    let asked = http::request(daemon.address, "GET", "/api/calls?limit=1", &accepts, b"");
+    for reply in [daemon.get("/api/calls?limit=1&format=csv"), asked] {
+        assert_eq!(reply.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+        assert_eq!(reply.header("x-next-cursor"), Some(&*id));
+        let lines: Vec<_> = reply.body.split_terminator("\r\n").collect();
+        let [head, line] = lines[..] else { panic!("{reply:?}") };
+        assert!(
+            head.starts_with("call_id,number,room,caller_id,lang,key,state,requested,"),
+            "{head}"
+        );
+        assert!(
+            line.starts_with(&format!(
+                "{id},79990000001,\"'-R1\",\"'=1+1 (work)\",ru,tester,ended,20"
+            )),
+            "{line}"
+        );
+        assert!(line.contains(",busy,17,\"User busy\","), "{line}");
+    }
+}
+
+#[test]
+fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
+    eventually("the log says so", || {
+        daemon.output().contains("the history cannot be written").then_some(())
+    });
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let page = daemon.get("/api/calls").json();
+    assert_eq!(ids(&page), [&*id]);
+    assert!(
+        page["history"].as_str().is_some_and(|state| state.contains("the history cannot be")),
+        "{page}"
+    );
+    assert!(
+        daemon
+            .get("/metrics")
+            .body
+            .contains("originatord_journal_writer_up{writer=\"history\"} 0\n")
+    );
+    assert_eq!(daemon.get("/readyz").status, 200);
+
+    std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
+    let file = daemon.folder.path().join("later/history.db");
+    eventually("it is written", || written(&file, &id).then_some(()));
+    eventually("the log says so", || {
+        daemon.output().contains("the history can be written again").then_some(())
+    });
+    eventually("the API says so", || {
+        (daemon.get("/api/calls").json()["history"] == "ok").then_some(())
+    });
+    assert!(
+        daemon
+            .get("/metrics")
+            .body
+            .contains("originatord_journal_writer_up{writer=\"history\"} 1\n")
+    );
+}
+
+#[test]
+fn a_disk_that_is_full_loses_no_end_that_the_ring_still_has() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    daemon.call_over(&asterisk, "79990000001", "R1");
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is there", || file.exists().then_some(()));
+    limit_file_size(&daemon, "8192");
+    let calls: Vec<_> =
+        (10..40).map(|n| daemon.call_over(&asterisk, &format!("799900000{n}"), "R1")).collect();
+    eventually("it complains", || {
+        daemon.output().contains("the history cannot be written").then_some(())
+    });
+    limit_file_size(&daemon, "unlimited");
+    eventually("all are written", || calls.iter().all(|id| written(&file, id)).then_some(()));
+}
+
+/// The longest file that the daemon may write, which is to it as a full disk.
+fn limit_file_size(daemon: &Daemon, bytes: &str) {
+    let pid = daemon.child.id().to_string();
+    let limit = Command::new("prlimit")
+        .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(limit.expect("prlimit runs").success());
+}
+
+#[test]
+fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("history.db");
+    std::fs::write(&file, "this is no database, but somebody's notes".repeat(100)).expect("a file");
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start_in(folder, &ami, HISTORY);
+    daemon.wait_ready();
+    eventually("the log says so", || {
+        daemon.output().contains("file is not a database").then_some(())
+    });
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    assert_eq!(ids(&daemon.get("/api/calls").json()), [&*id]);
+    assert!(std::fs::read_to_string(&file).expect("a file").starts_with("this is no database"));
+    std::fs::rename(&file, file.with_extension("old")).expect("it is moved away");
+    eventually("it is written", || written(&file, &id).then_some(()));
+}
+
+#[test]
+fn without_a_history_it_is_said_that_only_the_last_calls_are_known() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
+    daemon.call_over(&asterisk, "79990000001", "R1");
+    assert_eq!(daemon.get("/api/calls").json()["history"], "off");
+}
+
+#[test]
+fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let first = daemon.call_over(&asterisk, "79990000001", "R1");
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is written", || written(&file, &first).then_some(()));
+    let old = file.with_extension("old");
+    std::fs::rename(&file, &old).expect("it is moved");
+    eventually("a new one is begun", || file.exists().then_some(()));
+    eventually("the log says so", || {
+        daemon.output().contains("file was moved or deleted").then_some(())
+    });
+    assert!(written(&old, &first));
+    let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
+    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+
+    // Before its first call is written, the new file may not yet be whole.
+    let second = daemon.call_over(&asterisk, "79990000002", "R1");
+    eventually("it is written", || written(&file, &second).then_some(()));
+    std::fs::write(&file, "no database".repeat(1000)).expect("it is overwritten");
+    eventually("it is down", || daemon.get("/metrics").body.contains(&up(0)).then_some(()));
+    let third = daemon.call_over(&asterisk, "79990000003", "R1");
+    std::fs::remove_file(&file).expect("it is deleted");
+    eventually("it is written", || written(&file, &third).then_some(()));
+    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+    assert_eq!(daemon.output().matches("file was overwritten").count(), 1);
+}
+
+#[test]
+fn start_under_a_clock_years_ahead_deletes_no_call() {
+    let (asterisk, mut daemon) = FakeAsterisk::with_daemon(HISTORY);
+    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let file = daemon.folder.path().join("history.db");
+    eventually("it is written", || written(&file, &id).then_some(()));
+    daemon.crash();
+    // For all that the files tell, the last run was in 2023.
+    let old = format!("od-01h0000000{}", &id[id.len() - 16..]);
+    let database = rusqlite::Connection::open(&file).expect("a database");
+    database.execute("UPDATE calls SET id = ?1", [&old]).expect("the call is older");
+    database.execute("DELETE FROM clean_up", []).expect("the clock is forgotten");
+    let daemon = daemon.restart();
+    let has_run =
+        || database.query_row("SELECT count(*) FROM clean_up", [], |row| row.get::<_, u64>(0));
+    eventually("the clean-up has run", || (has_run().expect("a count") == 1).then_some(()));
+    eventually("it says so", || daemon.output().contains("the clock is far ahead").then_some(()));
+    assert!(written(&file, &old));
+}

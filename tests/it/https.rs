@@ -1,0 +1,139 @@
+//! The HTTP side over TLS, and a certificate that is renewed while the daemon runs.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::program::{Program, command, run};
+use testkit::tls::Ca;
+use testkit::{eventually, http};
+
+/// Puts a certificate of this CA where the daemon looks for it.
+fn renew(folder: &Path, ca: &Ca) {
+    let (certificate, key) = ca.pem("localhost");
+    fs::write(folder.join("http.crt"), certificate).expect("writes");
+    fs::write(folder.join("http.key"), key).expect("writes");
+}
+
+fn start(ca: &Ca) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let folder = tempfile::tempdir().expect("a folder");
+    renew(folder.path(), ca);
+    let tls = "tls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    (asterisk, Daemon::start_in(folder, &ami, &[("http", tls)]))
+}
+
+/// `tail` over HTTPS, trusting this CA.
+fn tail(daemon: &Daemon, ca: &Ca) -> std::process::Command {
+    let (url, ca) = (format!("https://localhost:{}", daemon.address.port()), ca.file());
+    let mut tail = command(&[
+        "tail",
+        "--json",
+        "--since",
+        "0",
+        "--url",
+        &url,
+        "--ca-file",
+        ca.to_str().expect("a path"),
+    ]);
+    tail.env("ORIGINATORD_KEY", KEY);
+    tail
+}
+
+#[test]
+fn the_log_is_followed_over_tls_and_a_renewed_certificate_is_taken_up() {
+    let (old, new) = (Ca::generate(), Ca::generate());
+    let (_asterisk, daemon) = start(&old);
+    let before = Program::start(tail(&daemon, &old));
+    before.wait_for("ami.connected");
+
+    renew(daemon.folder.path(), &new);
+    daemon.signal("-HUP");
+    eventually("the reload", || daemon.output().contains("configuration reloaded").then_some(()));
+    Program::start(tail(&daemon, &new)).wait_for("ami.connected");
+    let stranger = Program::start(tail(&daemon, &old));
+    let said = eventually("it says so", || stranger.stderr().first().cloned());
+    assert!(said.contains("TLS") && stranger.stdout().is_empty(), "{said}");
+
+    // A certificate that is none is refused, and who is connected stays so.
+    fs::write(daemon.folder.path().join("http.crt"), "none").expect("writes");
+    daemon.signal("-HUP");
+    eventually("the refusal", || daemon.output().contains("not reloaded").then_some(()));
+    Program::start(tail(&daemon, &new)).wait_for("ami.connected");
+    assert!(before.stderr().is_empty(), "{:?}", before.stderr());
+}
+
+#[test]
+fn who_speaks_no_tls_gets_nothing_and_holds_nothing_up() {
+    let ca = Ca::generate();
+    let (_asterisk, daemon) = start(&ca);
+    let mut plain = http::connect(daemon.address);
+    std::io::Write::write_all(&mut plain, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("sends");
+    let mut answer = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut plain, &mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    Program::start(tail(&daemon, &ca)).wait_for("ami.connected");
+}
+
+#[test]
+fn stream_closed_over_tls_frees_its_slot_at_once() {
+    let ca = Ca::generate();
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let folder = tempfile::tempdir().expect("a folder");
+    renew(folder.path(), &ca);
+    let http = "max_connections = 2\ntls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start_in(folder, &ami, &[("http", http)]);
+    let (url, ca) = (format!("https://localhost:{}/api/events", daemon.address.port()), ca.file());
+    // curl says that it closes (close_notify) before it does.
+    let watch = || {
+        let mut curl = std::process::Command::new("curl");
+        curl.args([
+            "-sN",
+            "--max-time",
+            "0.3",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--cacert",
+        ]);
+        let output = curl
+            .arg(&ca)
+            .arg("-H")
+            .arg(format!("X-Api-Key: {KEY}"))
+            .arg(&url)
+            .output()
+            .expect("curl runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let began = Instant::now();
+    for _ in 0..10 {
+        eventually("a slot is free", || (watch() == "200").then_some(()));
+    }
+    assert!(began.elapsed() < Duration::from_secs(100), "{:?}", began.elapsed());
+}
+
+#[test]
+fn check_finds_a_certificate_that_cannot_be_used() {
+    let (a, b) = (Ca::generate().pem("localhost"), Ca::generate().pem("localhost"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config.toml");
+    let config = "[http]\ntls = { cert_file = \"c\", key_file = \"k\" }\n[[api_keys]]\nname = \"a\"\nkey = \"s3cret-key\"\n\
+                  [[asterisk]]\naddress = \"a:1\"\nusername = \"u\"\nsecret = \"s\"\n";
+    fs::write(&path, config).expect("writes");
+    for (certificate, key, is_good) in
+        [(&a.0, &a.1, true), (&a.0, &b.1, false), (&a.1, &a.1, false), (&a.0, &a.0, false)]
+    {
+        fs::write(folder.path().join("c"), certificate).expect("writes");
+        fs::write(folder.path().join("k"), key).expect("writes");
+        let ended = run(command(&["check", "--config", path.to_str().expect("a path")]));
+        assert_eq!(ended.code, Some(if is_good { 0 } else { 78 }), "{ended:?}");
+        assert!(is_good || ended.stderr.contains(":2: http.tls: "), "{ended:?}");
+        assert!(!ended.stderr.contains("PRIVATE"), "{ended:?}");
+    }
+}

@@ -1,0 +1,100 @@
+//! What the daemon says of itself on stdout: lines of JSON, the call's id in what is about a call,
+//! and nothing that a peer could fill a disk with.
+
+use std::io::Write;
+
+use serde_json::Value;
+use testkit::ami::FakeAsterisk;
+use testkit::daemon::{Daemon, KEY};
+use testkit::eventually;
+use testkit::http;
+
+/// All lines so far; each is JSON with a time.
+fn lines(daemon: &Daemon) -> Vec<Value> {
+    let output = daemon.output();
+    let lines = output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
+    let lines: Vec<Value> = lines.collect();
+    for line in &lines {
+        let time = line.get("time").or(line.get("timestamp")).and_then(Value::as_str);
+        assert!(time.is_some_and(|time| humantime::parse_rfc3339(time).is_ok()), "{line}");
+    }
+    lines
+}
+
+#[test]
+fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
+    let debug = ("log", "filter = \"info,originatord=debug\"");
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[debug, ("privacy", "mask_numbers = true")]);
+    let id = daemon.call_ok("79991234567", "R1");
+    daemon.get(&format!("/api/calls/{id}"));
+    daemon.get("/api/calls?number=79991234567");
+    asterisk.hang_up(&id);
+    daemon.wait_for(&id, "call.ended");
+    for (span, path, message, more) in [
+        ("request", "/api/conf", "answered", ("status", Value::from(200))),
+        ("request", &*format!("/api/calls/{id}"), "answered", ("key", "tester".into())),
+        ("call", "", "heard", ("ami_response", "Success".into())),
+        ("call", "", "heard", ("ami_event", "Newchannel".into())),
+        ("call", "", "heard", ("ami_event", "Hangup".into())),
+    ] {
+        let fits = |line: &&Value| {
+            line["span"]["name"] == span
+                && line["span"]["call_id"] == *id
+                && (path.is_empty() || line["span"]["path"] == path)
+                && line["message"] == message
+                && line["level"] == "DEBUG"
+                && line[more.0] == more.1
+        };
+        eventually(&format!("{span} {path} {more:?}"), || {
+            lines(&daemon).iter().find(fits).map(|_| ())
+        });
+    }
+    // Masking is for the debug log, too.
+    assert!(!daemon.output().contains("79991234567"), "{}", daemon.output());
+}
+
+#[test]
+fn no_peer_can_make_the_log_grow() {
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
+    let noise = || {
+        for number in 0..100 {
+            let wrong = format!("wrong-key-{number}");
+            http::request(daemon.address, "GET", "/api/calls", &[("X-Api-Key", &wrong)], b"");
+            http::request(daemon.address, "GET", &format!("/nowhere/{number}"), &[], b"");
+            http::request(daemon.address, "PATCH", "/api/conf", &[], b"{}");
+            http::request(daemon.address, "GET", "/api/calls?limit=x", &[("X-Api-Key", KEY)], b"");
+            http::request(daemon.address, "GET", "/api/history", &[("X-Api-Key", KEY)], b"");
+            http::request(daemon.address, "GET", "/metrics", &[], b"");
+            daemon.post(b"no json");
+            drop(http::connect(daemon.address));
+            let _ =
+                http::connect(daemon.address).write_all(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n");
+        }
+    };
+    noise();
+    eventually("one line says so", || {
+        daemon.output().contains("requests with a wrong key").then_some(())
+    });
+    // A call's records come after all that was logged before it.
+    let records = |number: &str| {
+        let id = daemon.call_ok(number, "R1");
+        daemon.wait_for(&id, "call.queued");
+        lines(&daemon)
+    };
+    let unasked = |lines: Vec<Value>| {
+        lines.into_iter().filter(|line| line.get("event").is_none()).collect::<Vec<_>>()
+    };
+    let before = unasked(records("79990000001"));
+    noise();
+    let after = unasked(records("79990000002"));
+    // Wrong keys may be told of once more, if the machine is slow.
+    let new: Vec<_> = after[before.len()..]
+        .iter()
+        .filter(|line| line["message"] != "requests with a wrong key, or none")
+        .collect();
+    assert!(new.is_empty(), "{new:?}");
+    assert!(after.len() <= before.len() + 10, "{after:?}");
+}

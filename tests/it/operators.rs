@@ -1,0 +1,306 @@
+//! What operators ask: who may, which calls there are, hanging up, and whether the daemon is well.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::events::EventStream;
+use testkit::http::{self, assert_error};
+
+/// An attempt to connect again that no test lives to see.
+const NO_RECONNECT: (&str, &str) = ("asterisk", "backoff_min = \"1h\"\nbackoff_max = \"1h\"");
+
+fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    (asterisk, daemon)
+}
+
+#[test]
+fn operators_show_a_key_in_a_header_and_nowhere_else() {
+    let (_asterisk, daemon) = start(&[]);
+    let id = daemon.call_ok("79990000001", "R1");
+    let one = format!("/api/calls/{id}");
+    // base64 of "anybody:k3y-of-the-tests" and of "anybody:wrong"
+    let (basic, wrong_basic) =
+        ("Basic YW55Ym9keTprM3ktb2YtdGhlLXRlc3Rz", "Basic YW55Ym9keTp3cm9uZw==");
+    let bearer = format!("Bearer {KEY}");
+    let in_query = format!("?api_key={KEY}&key={KEY}&x-api-key={KEY}&access_token={KEY}");
+    let right = [("Authorization", &bearer[..]), ("X-Api-Key", KEY), ("Authorization", basic)];
+    let wrong = [
+        vec![],
+        vec![("Authorization", "Bearer wrong")],
+        vec![("Authorization", wrong_basic)],
+        vec![("Authorization", KEY)],
+        vec![("Cookie", &bearer[..])],
+        // A wrong key is wrong, whatever else is shown.
+        vec![("X-Api-Key", "wrong"), ("Authorization", &bearer[..])],
+    ];
+    for (method, path) in
+        [("GET", "/api/calls"), ("GET", &one), ("GET", "/api/events"), ("DELETE", &one)]
+    {
+        for headers in &wrong {
+            for query in ["", &in_query] {
+                let reply =
+                    http::request(daemon.address, method, &format!("{path}{query}"), headers, b"");
+                assert_error(&reply, 401, path);
+                let ways = reply.header("www-authenticate").unwrap_or_default();
+                assert!(ways.contains("Bearer") && ways.contains("Basic realm="), "{reply:?}");
+            }
+        }
+    }
+    for header in right {
+        for path in ["/api/calls", &one] {
+            assert_eq!(
+                http::request(daemon.address, "GET", path, &[header], b"").status,
+                200,
+                "{header:?}"
+            );
+        }
+        EventStream::from(daemon.address, "", &[]);
+    }
+    assert!(!daemon.output().contains(KEY));
+}
+
+#[test]
+fn a_watch_key_looks_and_does_not_touch() {
+    let desk = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
+    let (asterisk, daemon) = start(&[("key", desk)]);
+    let shown = [("X-Api-Key", "k3y-of-the-desk")];
+    let body = r#"{"api_key":"k3y-of-the-desk","phone_number":"79990000002","room_name":"R1","caller_id":"Bob"}"#;
+    let refused = daemon.post(body.as_bytes());
+    assert_error(&refused, 403, "POST");
+    // The fields are looked at first.
+    assert_error(&daemon.post(br#"{"api_key":"k3y-of-the-desk"}"#), 400, "POST");
+
+    let id = daemon.call_ok("79990000001", "R1");
+    let path = format!("/api/calls/{id}");
+    let reply = http::request(daemon.address, "DELETE", &path, &shown, b"");
+    assert_eq!((reply.status, &reply.body), (403, &refused.body));
+    for path in [&path, "/api/calls"] {
+        assert_eq!(http::request(daemon.address, "GET", path, &shown, b"").status, 200, "{path}");
+    }
+    assert_eq!((asterisk.actions("Originate").len(), asterisk.actions("Hangup").len()), (1, 0));
+    assert!(!daemon.records().iter().any(|record| record["key"] == "desk"));
+}
+
+#[test]
+fn calls_are_shown_newest_first_and_as_many_as_wanted() {
+    let (asterisk, daemon) = start(&[]);
+    let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
+        // Ids are sorted by their milliseconds.
+        testkit::pause(Duration::from_millis(2));
+        daemon.call_ok(number, "R1")
+    });
+    for id in &ids[..2] {
+        asterisk.hang_up(id);
+        daemon.wait_for(id, "call.ended");
+    }
+    let listed = |path: &str| {
+        let list = daemon.get(path).json();
+        let ids = |kind: &str| {
+            let calls = list[kind].as_array().expect("a list").iter();
+            calls
+                .map(|call| call["call_id"].as_str().expect("an id").to_owned())
+                .collect::<Vec<_>>()
+        };
+        (ids("live"), ids("ended"), list["live_total"].as_u64())
+    };
+    let [a, b, c, d] = ids.clone();
+    let all = (vec![d.clone(), c.clone()], vec![b.clone(), a], Some(2));
+    let paths = [
+        "/api/calls",
+        "/api/calls?limit=1000",
+        "/api/calls?limit=2",
+        "/api/calls?key=tester&limit=2",
+        "/api/calls?live=10000",
+    ];
+    for path in paths {
+        assert_eq!(listed(path), all, "{path}");
+    }
+    assert_eq!(
+        listed("/api/calls?limit=1&live=2"),
+        (vec![d.clone(), c.clone()], vec![b.clone()], Some(2))
+    );
+    assert_eq!(listed("/api/calls?limit=0&live=2"), (vec![d.clone(), c.clone()], vec![], Some(2)));
+    assert_eq!(listed("/api/calls?live=0&limit=1"), (vec![], vec![b.clone()], Some(2)));
+    assert_eq!(listed("/api/calls?limit=1"), (vec![d], vec![b], Some(2)));
+    for bad in ["1001", "x", "-1", "", "1.0", "99999999999999999999"] {
+        let reply = daemon.get(&format!("/api/calls?limit={bad}"));
+        assert_error(&reply, 400, bad);
+        assert!(reply.body.contains("limit"), "{reply:?}");
+    }
+
+    let live = daemon.get(&format!("/api/calls/{c}")).json();
+    let shown = ["number", "room", "caller_id", "lang", "key"]
+        .map(|member| live[member].as_str().unwrap_or_default());
+    assert_eq!(shown, ["+79990000003", "R1", "tests", "en", "tester"]);
+    assert_eq!(
+        (&live["state"], &live["stale"], &live["ended"]),
+        (&json!("queued"), &json!(false), &Value::Null)
+    );
+    let ended = daemon.get(&format!("/api/calls/{}", ids[0])).json();
+    assert_eq!((&ended["state"], &ended["outcome"]), (&json!("ended"), &json!("busy")));
+    assert!(ended["ended"].is_string(), "{ended}");
+}
+
+#[test]
+fn who_reads_on_from_a_list_misses_nothing() {
+    let (asterisk, daemon) = start(&[]);
+    let as_of = || daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
+    let before = as_of();
+    let id = daemon.call_ok("79990000001", "R1");
+    let (after, stream) =
+        (as_of(), EventStream::from(daemon.address, &format!("?since={before}"), &[]));
+    let told = stream.wait_len(2);
+    assert_eq!(stream.names(), ["call.requested", "call.queued"]);
+    assert_eq!(told[1].id.as_ref(), Some(&after));
+    let rest = EventStream::from(daemon.address, &format!("?since={after}"), &[]);
+    asterisk.hang_up(&id);
+    assert_eq!(rest.wait_len(1)[0].name, "call.ended");
+}
+
+#[test]
+fn the_last_hours_are_counted() {
+    let (asterisk, daemon) = start(&[NO_RECONNECT]);
+    assert_error(&http::request(daemon.address, "GET", "/api/stats", &[], b""), 401, "stats");
+    let id = daemon.call_ok("79990000001", "R1");
+    assert_eq!(daemon.call("79990000001", "R1").json()["message"], "error");
+    asterisk.hang_up(&id);
+    daemon.wait_for(&id, "call.ended");
+    // A minute may pass meanwhile.
+    let stats = || daemon.get("/api/stats").json();
+    let sum = |name: &str| -> u64 {
+        stats()["minutes"]
+            .as_array()
+            .expect("minutes")
+            .iter()
+            .filter_map(|minute| minute.pointer(name)?.as_u64())
+            .sum()
+    };
+    testkit::eventually("the end is counted", || (sum("/ended/busy") == 1).then_some(()));
+    assert_eq!((sum("/requested"), sum("/refused")), (2, 1));
+    assert_eq!(
+        (&stats()["link"]["connected"], &stats()["link"]["asterisk"]),
+        (&json!(true), &json!("main"))
+    );
+    asterisk.cut();
+    let lost = daemon.wait_for_event("ami.disconnected");
+    testkit::eventually("the loss is seen", || {
+        (stats()["link"]["since"] == lost["time"]).then_some(())
+    });
+    assert_eq!(stats()["link"]["connected"], false);
+}
+
+#[test]
+fn a_call_can_be_hung_up_once() {
+    let (asterisk, daemon) = start(&[NO_RECONNECT]);
+    let id = daemon.call_ok("79990000001", "R1");
+    let path = format!("/api/calls/{id}");
+    let reply = daemon.delete(&path);
+    assert_eq!((reply.status, &*reply.body), (200, "{\"message\":\"ok\"}\n"));
+    assert_eq!(asterisk.wait_for("Hangup", 1).get("Channel"), Some(&*id));
+    asterisk.hang_up(&id);
+    assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester");
+    assert_error(&daemon.delete(&path), 409, "ended");
+
+    // It is well formed, and nobody's.
+    let unknown =
+        format!("{}{}", &id[..id.len() - 4], if id.ends_with("0000") { "1111" } else { "0000" });
+    for nobody in [&unknown, "x", "od-", "..", "%2e", "1795000000.12", &id.to_uppercase()] {
+        let path = format!("/api/calls/{nobody}");
+        assert_error(&daemon.get(&path), 404, nobody);
+        assert_error(&daemon.delete(&path), 404, nobody);
+    }
+    assert_eq!(asterisk.actions("Hangup").len(), 1);
+
+    let id = daemon.call_ok("79990000002", "R1");
+    asterisk.cut();
+    daemon.wait_for_event("ami.disconnected");
+    assert_error(&daemon.delete(&format!("/api/calls/{id}")), 503, "link down");
+    // What is known is still shown, and that it may be outdated.
+    assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["stale"], true);
+}
+
+#[test]
+fn each_path_says_which_methods_it_takes() {
+    let (_asterisk, daemon) = start(&[]);
+    let one = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
+    let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    let rows = [
+        ("/api/calls", "GET, HEAD, OPTIONS"),
+        (&one, "DELETE, GET, HEAD, OPTIONS"),
+        ("/api/events", "GET, OPTIONS"),
+        ("/api/stats", "GET, HEAD, OPTIONS"),
+        ("/healthz", "GET, HEAD, OPTIONS"),
+        ("/readyz", "GET, HEAD, OPTIONS"),
+    ];
+    for (path, allowed) in rows {
+        let ask = |method| http::request(daemon.address, method, path, &[("X-Api-Key", KEY)], b"");
+        let options = ask("OPTIONS");
+        assert_eq!(
+            (options.status, &*options.body, options.header("allow")),
+            (200, "", Some(allowed)),
+            "{path}"
+        );
+        for method in all.into_iter().filter(|method| !allowed.contains(method)) {
+            let reply = ask(method);
+            assert_eq!(
+                (reply.status, reply.header("allow")),
+                (405, Some(allowed)),
+                "{method} {path}"
+            );
+            assert!(
+                method == "HEAD" || reply.json()["error"].is_string(),
+                "{method} {path}: {reply:?}"
+            );
+        }
+        if allowed.contains("HEAD") {
+            let (head, get) = (ask("HEAD"), ask("GET"));
+            assert_eq!((head.status, &*head.body), (200, ""), "{path}");
+            assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn readiness_says_what_is_wrong_and_no_secret() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    asterisk.behave(Manner::Distrustful);
+    let secret = "s3cret-of-the-ami";
+    let ami = Ami { address: &asterisk.address.to_string(), secret };
+    for auth in ["md5", "plain"] {
+        let more = [
+            ("asterisk", &*format!("auth = \"{auth}\"\nbackoff_max = \"200ms\"")),
+            ("log", "filter = \"debug\""),
+        ];
+        let daemon = Daemon::start_unready(&ami, &more);
+        let refused = daemon.wait_for_event("ami.disconnected");
+        let reply = daemon.get("/readyz");
+        assert_error(&reply, 503, auth);
+        assert!(reply.body.contains("Authentication failed"), "{auth}: {reply:?}");
+        assert!(
+            refused["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains("Authentication failed")),
+            "{refused}"
+        );
+        // It lives, and is not to be started anew for this.
+        assert_eq!(daemon.get("/healthz").status, 200);
+        assert_error(&daemon.call("79990000001", "R1"), 503, auth);
+        asterisk.behave(Manner::Kind);
+        daemon.wait_ready();
+        assert_eq!(daemon.get("/readyz").json()["status"], "ok");
+        asterisk.behave(Manner::Distrustful);
+        for hidden in [secret, KEY] {
+            assert!(!daemon.output().contains(hidden) && !reply.body.contains(hidden), "{auth}");
+        }
+    }
+    // The stand-in was told it, so that it was there to be kept.
+    assert_eq!(
+        asterisk.actions("Login").last().and_then(|login| login.get("Secret")),
+        Some(secret)
+    );
+}

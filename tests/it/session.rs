@@ -1,0 +1,240 @@
+//! Sessions of the operators' page: opened with a key, no better than it, and of use to nobody but
+//! the page.
+
+use std::io::{BufRead, BufReader, Write};
+
+use serde_json::json;
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::events::EventStream;
+use testkit::http::{self, Reply, assert_error};
+use testkit::tls::Ca;
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+
+const DESK: &str = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
+
+/// What the page sends along.
+const PAGE: (&str, &str) = ("X-Requested-With", "originatord");
+
+fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    (asterisk, daemon)
+}
+
+fn ask(daemon: &Daemon, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+    http::request(daemon.address, method, path, headers, b"")
+}
+
+fn log_in_with(daemon: &Daemon, headers: &[(&str, &str)], key: &str) -> Reply {
+    let headers = [&[("Content-Type", "application/json")], headers].concat();
+    http::request(
+        daemon.address,
+        "POST",
+        "/api/session",
+        &headers,
+        json!({ "key": key }).to_string().as_bytes(),
+    )
+}
+
+/// Logs in; returns the cookie.
+fn log_in(daemon: &Daemon, key: &str) -> String {
+    let reply = log_in_with(daemon, &[PAGE], key);
+    assert_eq!(reply.status, 200, "{reply:?}");
+    let cookie = reply.header("set-cookie").expect("a cookie");
+    cookie.split(';').next().expect("a name and value").to_owned()
+}
+
+#[test]
+fn a_session_does_what_its_key_may_until_it_is_closed() {
+    let (asterisk, daemon) = start(&[("key", DESK)]);
+    let reply = log_in_with(&daemon, &[PAGE], KEY);
+    let shown = json!({ "key": "tester", "role": "call", "instance": "originatord", "version": env!("CARGO_PKG_VERSION") });
+    assert_eq!((reply.status, reply.json()), (200, shown.clone()));
+    let cookie = reply.header("set-cookie").expect("a cookie").to_owned();
+    let (pair, attributes) = cookie.split_once("; ").expect("attributes");
+    assert_eq!(attributes, "Path=/; Max-Age=43200; HttpOnly; SameSite=Strict");
+    let token = pair.split_once('=').expect("a value").1;
+    assert!(token.len() == 43 && !daemon.output().contains(token), "{token}");
+    assert_ne!(log_in(&daemon, KEY), pair);
+
+    let with = [("Cookie", pair)];
+    let id = daemon.call_ok("79990000001", "R1");
+    let path = format!("/api/calls/{id}");
+    for path in ["/api/calls", "/api/stats", &path] {
+        assert_eq!(ask(&daemon, "GET", path, &with).status, 200, "{path}");
+    }
+    assert_eq!(ask(&daemon, "GET", "/api/session", &with).json(), shown);
+    // Among other cookies, in one line or several.
+    for others in [
+        vec![("Cookie", format!("a=b; {pair}; c"))],
+        vec![("Cookie", "a=b".into()), ("Cookie", pair.into())],
+    ] {
+        let others: Vec<_> = others.iter().map(|(name, value)| (*name, &**value)).collect();
+        assert_eq!(ask(&daemon, "GET", "/api/session", &others).status, 200, "{others:?}");
+    }
+    // A key that is shown counts, and a wrong one is wrong.
+    assert_error(
+        &ask(&daemon, "GET", "/api/calls", &[with[0], ("X-Api-Key", "wrong")]),
+        401,
+        "a wrong key",
+    );
+
+    let stream = EventStream::with(daemon.address, &with);
+    let other = EventStream::open(daemon.address);
+    assert_eq!(ask(&daemon, "DELETE", &path, &[with[0], PAGE]).json(), json!({ "message": "ok" }));
+    assert_eq!(asterisk.wait_for("Hangup", 1).get("Channel"), Some(&*id));
+
+    let closed = ask(&daemon, "DELETE", "/api/session", &[with[0], PAGE]);
+    let emptied = closed.header("set-cookie").expect("a cookie");
+    assert!(closed.status == 200 && emptied.contains("=; Path=/; Max-Age=0;"), "{closed:?}");
+    stream.wait_end();
+    for path in ["/api/calls", "/api/session", "/api/stats", "/api/events", &path] {
+        assert_error(&ask(&daemon, "GET", path, &with), 401, path);
+    }
+    // The others' streams go on.
+    daemon.call_ok("79990000002", "R1");
+    other.wait_for("call.queued");
+}
+
+#[test]
+fn a_session_is_opened_with_a_key_and_by_our_page_only() {
+    let (_asterisk, daemon) = start(&[]);
+    for wrong in ["", "wrong", "K3Y-of-the-tests"] {
+        let reply = log_in_with(&daemon, &[PAGE], wrong);
+        assert_error(&reply, 401, wrong);
+        // The page has a form; the browser must not ask by itself.
+        assert!(
+            reply.header("www-authenticate").is_none() && reply.header("set-cookie").is_none(),
+            "{reply:?}"
+        );
+    }
+    let origin = format!("http://{}", daemon.address);
+    for own in [vec![PAGE, ("Sec-Fetch-Site", "same-origin")], vec![PAGE, ("Origin", &origin)]] {
+        assert_eq!(log_in_with(&daemon, &own, KEY).status, 200, "{own:?}");
+    }
+    for foreign in [
+        vec![],
+        vec![("Sec-Fetch-Site", "same-origin")],
+        vec![PAGE, ("Sec-Fetch-Site", "cross-site")],
+        vec![PAGE, ("Sec-Fetch-Site", "same-site")],
+        vec![PAGE, ("Sec-Fetch-Site", "none")],
+        vec![PAGE, ("Origin", "http://127.0.0.1")],
+        vec![PAGE, ("Origin", "null")],
+    ] {
+        let reply = log_in_with(&daemon, &foreign, KEY);
+        assert_error(&reply, 403, "foreign");
+        assert!(reply.header("set-cookie").is_none(), "{foreign:?}");
+    }
+    for (kind, body) in
+        [("text/plain", "{}"), ("application/x-www-form-urlencoded", "key=k3y-of-the-tests")]
+    {
+        let headers = [PAGE, ("Content-Type", kind)];
+        let reply =
+            http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
+        assert_error(&reply, 415, kind);
+    }
+    for body in ["", "{}", "[]", r#"{"key":1}"#, r#"{"key":"x""#] {
+        let headers = [PAGE, ("Content-Type", "application/json")];
+        let reply =
+            http::request(daemon.address, "POST", "/api/session", &headers, body.as_bytes());
+        assert_error(&reply, 400, body);
+    }
+    let options = ask(&daemon, "OPTIONS", "/api/session", &[]);
+    assert_eq!(options.header("allow"), Some("DELETE, GET, HEAD, OPTIONS, POST"));
+    assert!(options.header("access-control-allow-origin").is_none());
+}
+
+#[test]
+fn another_sites_page_cannot_hang_up_with_our_cookie() {
+    let (asterisk, daemon) = start(&[]);
+    let cookie = log_in(&daemon, KEY);
+    let path = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
+    let with = ("Cookie", &*cookie);
+    for foreign in [
+        vec![with],
+        vec![with, ("Sec-Fetch-Site", "same-origin")],
+        vec![with, PAGE, ("Sec-Fetch-Site", "cross-site")],
+        vec![with, PAGE, ("Origin", "https://elsewhere.example")],
+    ] {
+        assert_error(&ask(&daemon, "DELETE", &path, &foreign), 403, "a call");
+        assert_error(&ask(&daemon, "DELETE", "/api/session", &foreign), 403, "the session");
+    }
+    assert_eq!(asterisk.actions("Hangup").len(), 0);
+    assert_eq!(ask(&daemon, "GET", "/api/session", &[with]).status, 200);
+}
+
+#[test]
+fn a_session_of_a_watch_key_watches() {
+    let (asterisk, daemon) = start(&[("key", DESK)]);
+    let cookie = log_in(&daemon, "k3y-of-the-desk");
+    let with = ("Cookie", &*cookie);
+    assert_eq!(ask(&daemon, "GET", "/api/session", &[with]).json()["role"], "watch");
+    let path = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
+    assert_eq!(ask(&daemon, "GET", &path, &[with]).status, 200);
+    assert_error(&ask(&daemon, "DELETE", &path, &[with, PAGE]), 403, "hang up");
+    assert_eq!(asterisk.actions("Hangup").len(), 0);
+}
+
+#[test]
+fn a_session_ends_with_its_key_and_follows_its_role() {
+    let (_asterisk, daemon) = start(&[("key", DESK)]);
+    let (tester, desk) = (log_in(&daemon, KEY), log_in(&daemon, "k3y-of-the-desk"));
+    let stream = EventStream::with(daemon.address, &[("Cookie", &desk)]);
+    let kept = EventStream::with(daemon.address, &[("Cookie", &tester)]);
+    let path = daemon.folder.path().join("config.toml");
+    let config = std::fs::read_to_string(&path).expect("the configuration");
+    // The same name with another key is another key; and who may call may only watch from now on.
+    let changed = config
+        .replace("k3y-of-the-desk", "another-k3y-of-the-desk")
+        .replace(&format!("key = \"{KEY}\""), &format!("key = \"{KEY}\"\nrole = \"watch\""));
+    std::fs::write(&path, changed).expect("writes");
+    daemon.signal("-HUP");
+    stream.wait_end();
+    assert_error(&ask(&daemon, "GET", "/api/session", &[("Cookie", &desk)]), 401, "the old key's");
+    assert_eq!(ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"], "watch");
+    assert_error(
+        &ask(&daemon, "DELETE", "/api/calls/x", &[("Cookie", &tester), PAGE]),
+        403,
+        "hang up",
+    );
+    assert!(!kept.names().contains(&"gap".to_owned()));
+    // It has not come back with the file as it was.
+    std::fs::write(&path, config).expect("writes");
+    daemon.signal("-HUP");
+    testkit::eventually("the role is back", || {
+        (ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"] == "call")
+            .then_some(())
+    });
+    assert_error(&ask(&daemon, "GET", "/api/session", &[("Cookie", &desk)]), 401, "the old key's");
+}
+
+#[test]
+fn over_https_the_cookie_is_never_sent_without() {
+    let (_asterisk, plain) = start(&[]);
+    // Behind a proxy that speaks HTTPS, the browser says so.
+    let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];
+    let cookie =
+        log_in_with(&plain, &proxied, KEY).header("set-cookie").expect("a cookie").to_owned();
+    assert!(cookie.ends_with("; Secure"), "{cookie}");
+
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let (ca, folder) = (Ca::generate(), tempfile::tempdir().expect("a folder"));
+    let (certificate, key) = ca.pem("localhost");
+    std::fs::write(folder.path().join("http.crt"), certificate).expect("writes");
+    std::fs::write(folder.path().join("http.key"), key).expect("writes");
+    let tls = "tls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let daemon = Daemon::start_in(folder, &ami, &[("http", tls)]);
+    let config = originatord::tls::client_config(Some(&ca.file())).expect("a CA");
+    let name = "localhost".try_into().expect("a name");
+    let session = ClientConnection::new(config, name).expect("a client");
+    let mut stream = StreamOwned::new(session, http::connect(daemon.address));
+    let body = json!({ "key": KEY }).to_string();
+    let head = "POST /api/session HTTP/1.1\r\nHost: x\r\nX-Requested-With: x\r\nContent-Type: application/json\r\n";
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("sends");
+    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+    let cookie = lines.find(|line| line.starts_with("set-cookie:")).expect("a cookie");
+    assert!(cookie.ends_with("SameSite=Strict; Secure"), "{cookie}");
+}

@@ -1,0 +1,145 @@
+//! Readers of the live log that stand still: a page, a `tail`, stdout, a log file on a full disk.
+//! They slow nobody down, others miss nothing, and each of them is told what it has missed.
+
+use std::process::Command;
+use std::time::Instant;
+
+use serde_json::Value;
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY, Watcher, signal};
+use testkit::events::{EventStream, request};
+use testkit::http::{KeptAlive, post};
+use testkit::program::{Program, command};
+use testkit::{eventually, measured, stalled};
+
+/// Has so many calls refused for a number in a call, each of which is two records.
+fn refusals(daemon: &Daemon, count: usize) {
+    let mut bot = KeptAlive::open(daemon.address);
+    for _ in 0..count / 100 {
+        bot.send(&post("79990000001").repeat(100));
+        for _ in 0..100 {
+            assert_eq!(bot.reply().json()["text"], "call already in progress");
+        }
+    }
+}
+
+/// Whether these lines, of which some are records and gaps, account for every number from 1 to
+/// `last`. Returns how many gaps there are.
+fn gaps<'l>(lines: impl IntoIterator<Item = &'l str>, last: u64) -> Option<usize> {
+    let (mut next, mut gaps) = (1, 0);
+    for line in lines {
+        let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
+        let (from, to) = match (line["seq"].as_u64(), line["event"] == "gap") {
+            (Some(seq), _) => (seq, seq),
+            (None, true) => (line["from"].as_u64()?, line["to"].as_u64()?),
+            // The daemon's own words, on stdout.
+            (None, false) => continue,
+        };
+        assert_eq!(from, next, "{line}");
+        gaps += usize::from(line["event"] == "gap");
+        next = to + 1;
+    }
+    (next == last + 1).then_some(gaps)
+}
+
+#[test]
+fn whoever_stands_still_slows_nobody_down_and_is_told_what_it_has_missed() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let settings = ("journal", "ring = 500\nfile = \"later/calls.jsonl\"");
+    let daemon = Daemon::start_watched(Watcher::of_pipe(), &ami, &[settings]);
+    let url = format!("http://{}", daemon.address);
+    let mut tail = command(&["tail", "--json", "--since", "0", "--url", &url]);
+    tail.env("ORIGINATORD_KEY", KEY);
+    let tail = Program::start(tail);
+    tail.wait_for("ami.connected");
+    let watcher = daemon.watcher.as_ref().expect("a watcher");
+
+    for reader in [&tail.child, watcher] {
+        signal(reader, "-STOP");
+    }
+    let page = stalled::connect(daemon.address, request("?since=0", &[]).as_bytes());
+    let quick = EventStream::from(daemon.address, "?since=0", &[]);
+    daemon.call_ok("79990000001", "R1");
+    let began = Instant::now();
+    refusals(&daemon, 2000);
+    measured(
+        "2000 requests while stdout, a tail, a page and the log file stand still",
+        began.elapsed(),
+    );
+    let last = 4 + 2 * 2000;
+    let all = quick.wait_len(last as usize);
+    let lines = |events: &[testkit::events::Event]| {
+        events.iter().map(|event| event.data.clone()).collect::<Vec<_>>()
+    };
+    let told = |lines: &[String]| gaps(lines.iter().map(String::as_str), last);
+    assert_eq!(told(&lines(&all)), Some(0), "who reads misses nothing");
+
+    for reader in [&tail.child, watcher] {
+        signal(reader, "-CONT");
+    }
+    std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
+    let file = || {
+        std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).unwrap_or_default()
+    };
+    let readers: [(&str, &dyn Fn() -> Option<usize>); 3] = [
+        ("tail", &|| told(&tail.stdout())),
+        ("stdout", &|| gaps(daemon.output().lines(), last)),
+        ("the file", &|| gaps(file().lines(), last)),
+    ];
+    for (name, told) in readers {
+        let gaps = eventually(name, told);
+        assert!(gaps > 0, "{name} was held up");
+    }
+    drop(page);
+}
+
+#[test]
+fn a_reader_of_stdout_that_stands_still_or_is_gone_does_not_hold_up_the_end() {
+    for reader_ends_by in ["-STOP", "-KILL"] {
+        let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+        let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+        let more = [("journal", "file = \"calls.jsonl\""), ("log", "filter = \"debug\"")];
+        // Stderr goes the same way.
+        let both = ["sh", "-c", "exec \"$@\" 2>&1", "sh"];
+        let mut daemon = Daemon::start_watched_under(&both, Watcher::of_pipe(), &ami, &more);
+        daemon.call_ok("79990000001", "R1");
+        signal(daemon.watcher.as_ref().expect("a watcher"), reader_ends_by);
+        refusals(&daemon, 1000);
+        daemon.signal("-HUP");
+        refusals(&daemon, 1000);
+        daemon.signal("-TERM");
+        assert_eq!(daemon.wait_exit(), Some(0), "{reader_ends_by}");
+        let file = std::fs::read_to_string(daemon.folder.path().join("calls.jsonl"))
+            .expect("the log file");
+        assert_eq!(gaps(file.lines(), 4 + 4000 + 1), Some(0), "{reader_ends_by}");
+    }
+}
+
+#[test]
+fn stdout_on_a_full_disk_goes_on_when_there_is_room_again() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("stdout");
+    let daemon = Daemon::start_watched(Watcher::of_file(&path), &ami, &[]);
+    let limit = |bytes: &str| {
+        let limit =
+            ["--pid", &daemon.child.id().to_string(), &format!("--fsize={bytes}:unlimited")];
+        assert!(Command::new("prlimit").args(limit).status().expect("prlimit runs").success());
+    };
+    // Not a whole number of lines, so that the last one is cut.
+    limit("10000");
+    daemon.call_ok("79990000001", "R1");
+    let quick = EventStream::from(daemon.address, "?since=0", &[]);
+    refusals(&daemon, 200);
+    let last = 4 + 2 * 200;
+    quick.wait_len(last as usize);
+    eventually("the disk is full", || {
+        (std::fs::metadata(&path).ok()?.len() == 10_000).then_some(())
+    });
+    limit("unlimited");
+    eventually("all is written, once", || {
+        gaps(daemon.output().lines(), last).filter(|gaps| *gaps == 0)
+    });
+}

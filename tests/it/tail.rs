@@ -1,0 +1,469 @@
+//! `originatord tail`, as it is run in a terminal and in a pipe.
+
+use std::io::{BufRead, BufReader};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::eventually;
+use testkit::program::{self, Program, nobody, run};
+use testkit::relay::Relay;
+
+fn start() -> (FakeAsterisk, Daemon) {
+    with(&[])
+}
+
+fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+    (asterisk, daemon)
+}
+
+/// `tail` of what is at this address, with the key.
+fn tail(address: impl ToString, args: &[&str]) -> Command {
+    let url = format!("http://{}", address.to_string());
+    let mut command = program::command(&[&["tail", "--url", &url], args].concat());
+    command.env("ORIGINATORD_KEY", KEY).env("TZ", "UTC0");
+    command
+}
+
+/// The records that the daemon has logged itself, once there is one of this event.
+fn records(daemon: &Daemon, event: &str) -> Vec<Value> {
+    daemon.wait_for_event(event);
+    daemon.records()
+}
+
+#[test]
+fn each_record_is_a_line_in_columns() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "КОМНАТА1");
+    daemon.call("79990000001", "R2");
+    let records = records(&daemon, "call.refused");
+    let tail = Program::start(tail(daemon.address, &["--since", "0"]));
+    let lines = tail.wait_for_lines(records.len() + 1);
+    assert_eq!(lines[0], format!("-- {} UTC", &records[0]["time"].as_str().expect("a time")[..10]));
+    for (record, line) in records.iter().zip(&lines[1..]) {
+        let text = |name: &str| record[name].as_str().unwrap_or_default();
+        let mut expected = format!(
+            "{} {:>7} {:<16}",
+            &text("time")[11..23],
+            format!("#{}", record["seq"]),
+            text("event")
+        );
+        if record.get("call_id").is_some() {
+            let id = &text("call_id")[21..];
+            expected +=
+                &format!(" {:<16} {:<16} {:<14} {id}", text("number"), text("room"), text("key"));
+        }
+        expected += &match text("event") {
+            "daemon.started" => {
+                format!(" version={} instance=originatord", env!("CARGO_PKG_VERSION"))
+            }
+            "ami.connected" => {
+                " asterisk=main banner=\"Asterisk Call Manager/11.0.0\" live=0".to_owned()
+            }
+            "call.refused" => {
+                let id = text("in_progress");
+                format!(" reason=in_progress text=\"call already in progress\" in_progress={id}")
+            }
+            _ => String::new(),
+        };
+        assert_eq!(line, expected.trim_end());
+    }
+    assert!(
+        lines.iter().any(|line| line.contains("call.queued      +79990000001     КОМНАТА1 ")),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn lines_show_local_time_and_name_the_zone() {
+    let (_asterisk, daemon) = start();
+    let started = daemon.wait_for_event("daemon.started");
+    let time = started["time"].as_str().expect("a time");
+    let lines = |zone: &str, args: &[&str]| {
+        let mut command = tail(daemon.address, &[&["--since", "0"], args].concat());
+        command.env("TZ", zone);
+        Program::start(command).wait_for_lines(2)
+    };
+    let seconds = |clock: &str| -> i64 {
+        clock.split(':').fold(0, |sum, part| sum * 60 + part[..2].parse::<i64>().expect("a number"))
+    };
+    // A POSIX zone names what has to be added to get UTC.
+    let east = lines("EAST-05:30", &[]);
+    assert!(east[0].starts_with("-- ") && east[0].ends_with(" UTC+05:30"), "{east:?}");
+    let ahead = (seconds(&east[1]) - seconds(&time[11..])).rem_euclid(24 * 3600);
+    assert_eq!(ahead, 5 * 3600 + 30 * 60, "{east:?}");
+    let utc = lines("EAST-05:30", &["--utc"]);
+    assert_eq!(utc[0], format!("-- {} UTC", &time[..10]));
+    assert!(utc[1].starts_with(&time[11..23]), "{utc:?}");
+    // Programs get UTC wherever they run.
+    assert!(lines_of_json(&daemon, "EAST-05:30").contains(&started.to_string()));
+}
+
+fn lines_of_json(daemon: &Daemon, zone: &str) -> Vec<String> {
+    let mut command = tail(daemon.address, &["--since", "0", "--json"]);
+    command.env("TZ", zone);
+    Program::start(command).wait_for_lines(1)
+}
+
+#[test]
+fn end_of_an_id_names_a_call() {
+    let (_asterisk, daemon) = start();
+    let [first, second] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
+    let shown = Program::start(tail(daemon.address, &["--since", "0"]));
+    let line = shown.wait_for("call.queued      +79990000002");
+    let end = line.split_whitespace().last().expect("an id").to_owned();
+    assert!(second.ends_with(&end) && !first.ends_with(&end) && end.len() == 8, "{line}");
+    let one = Program::start(tail(daemon.address, &["--since", "0", "--json", "--call", &end]));
+    one.wait_for("call.queued");
+    assert!(
+        one.stdout().iter().all(|line| line.contains(&second) || line.contains("ami.")),
+        "{:?}",
+        one.stdout()
+    );
+}
+
+#[test]
+fn number_not_reached_yet_is_waited_for() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
+    let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert_eq!(said, format!("-- the newest record is {newest}: waiting for those that come"));
+    // Nor is anything replayed after the connection was lost.
+    let connections = relay.tried();
+    relay.cut();
+    relay.mend();
+    eventually("it is back", || (relay.tried() > connections).then_some(()));
+    let id = daemon.call_ok("79990000001", "R1");
+    let expected = [daemon.wait_for(&id, "call.requested"), daemon.wait_for(&id, "call.queued")];
+    assert_eq!(tail.wait_for_lines(2), expected.map(|record| record.to_string()));
+}
+
+#[test]
+fn json_is_the_records_as_they_are() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "КОМНАТА1");
+    let records = records(&daemon, "call.queued");
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--json"]));
+    // To the byte, in the order of the members: a record is the same wherever it is read.
+    let expected: Vec<_> = records.iter().map(Value::to_string).collect();
+    assert_eq!(tail.wait_for_lines(expected.len())[..expected.len()], expected);
+    daemon.call_ok("79990000002", "R1");
+    tail.wait_for("+79990000002");
+}
+
+#[test]
+fn it_begins_after_the_record_it_is_told_and_else_now() {
+    let (_asterisk, daemon) = start();
+    daemon.call_ok("79990000001", "R1");
+    let before = records(&daemon, "call.queued").len();
+    let since = Program::start(tail(daemon.address, &["--since", "2", "--json"]));
+    let seq = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["seq"].as_u64();
+    assert_eq!(seq(&since.wait_for_lines(1)[0]), Some(3));
+    let now = Program::start(tail(daemon.address, &["--json"]));
+    let first = eventually("a new record", || {
+        daemon.call("79990000001", "R1");
+        now.stdout().first().cloned()
+    });
+    assert!(seq(&first) > Some(before as u64), "{first}");
+}
+
+/// Calls of which one was refused, one has ended and one lives.
+fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
+    let ended = daemon.call_ok("79990000001", "КОМНАТА1");
+    asterisk.hang_up(&ended);
+    daemon.wait_for(&ended, "call.ended");
+    daemon.call_ok("79990000002", "R2");
+    daemon.call("79990000002", "R3");
+    daemon.wait_for_event("call.refused");
+}
+
+/// The number in the record, what happened, and the room.
+fn steps(lines: &[String]) -> Vec<String> {
+    let step = |line: &String| {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        let of_call = [&record["number"], &record["event"], &record["room"]]
+            .map(|text| text.as_str().unwrap_or("-"));
+        of_call.join(" ")
+    };
+    lines.iter().map(step).collect()
+}
+
+#[test]
+fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
+    let (asterisk, daemon) = start();
+    three_calls(&asterisk, &daemon);
+    let link = "- ami.connected -";
+    for (args, expected) in [
+        (
+            &["--number", "+7 999 000-00-01", "--event", "call.ended"][..],
+            &["+79990000001 call.ended КОМНАТА1"][..],
+        ),
+        (
+            &["--room", "R2", "--room", "R3"],
+            &[
+                "+79990000002 call.requested R2",
+                "+79990000002 call.queued R2",
+                "+79990000002 call.requested R3",
+                "+79990000002 call.refused R3",
+            ],
+        ),
+        (
+            &["--outcome", "busy", "--outcome", "in_progress"],
+            &["+79990000001 call.ended КОМНАТА1", "+79990000002 call.refused R3"],
+        ),
+        (
+            &["--event", "daemon.*", "--event", "call.ended"],
+            &["- daemon.started -", "+79990000001 call.ended КОМНАТА1"],
+        ),
+    ] {
+        let tail =
+            Program::start(tail(daemon.address, &[&["--json", "--since", "0"], args].concat()));
+        let mut seen = steps(&tail.wait_for_lines(expected.len() + 1)[..=expected.len()]);
+        assert_eq!(seen.iter().filter(|step| *step == link).count(), 1, "{args:?}: {seen:?}");
+        seen.retain(|step| step != link);
+        assert_eq!(seen, expected, "{args:?}");
+    }
+    for wrong in
+        [["--event", "call.end"], ["--outcome", "bsy"], ["--number", "x"], ["--room", "a  b"]]
+    {
+        assert_eq!(run(tail(daemon.address, &wrong)).code, Some(64), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_gap_is_shown_whatever_is_filtered() {
+    let (asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    three_calls(&asterisk, &daemon);
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--number", "79990000009"]));
+    assert!(tail.wait_for(" gap ").ends_with(" reason=overrun from=1 to=6"), "{:?}", tail.stdout());
+}
+
+#[test]
+fn it_begins_at_a_time_and_what_was_lost_before_that_is_no_gap() {
+    let (_asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    daemon.call_ok("79990000001", "R1");
+    daemon.call("79990000001", "R1");
+    daemon.wait_for_event("call.refused");
+    // Times are told to the millisecond.
+    testkit::pause(std::time::Duration::from_millis(5));
+    let id = daemon.call_ok("79990000002", "R2");
+    let queued = daemon.wait_for(&id, "call.queued");
+    let requested = daemon.wait_for(&id, "call.requested");
+    let begun = |since: &str| {
+        let tail = Program::start(tail(daemon.address, &["--json", "--since", since]));
+        tail.wait_for(&queued.to_string());
+        tail.stdout()
+    };
+    let [both_ago, at] = [begun("1h"), begun(requested["time"].as_str().expect("a time"))];
+    assert_eq!(at, [requested.to_string(), queued.to_string()]);
+    assert_eq!(both_ago[0], r#"{"event":"gap","reason":"overrun","from":1,"to":5}"#);
+    assert_eq!(both_ago.len(), 4, "{both_ago:#?}");
+    let east = requested["time"].as_str().expect("a time").replace('Z', "+00:00");
+    assert_eq!(begun(&east), at);
+}
+
+#[test]
+fn what_was_erased_is_a_line_that_says_so() {
+    let (asterisk, daemon) = start();
+    three_calls(&asterisk, &daemon);
+    assert_eq!(daemon.delete("/api/history?number=79990000001").status, 200);
+    let tail = Program::start(tail(daemon.address, &["--since", "0", "--event", "erased"]));
+    let lines = tail.wait_for_lines(5).split_off(1);
+    let erased = lines.iter().filter(|line| line.ends_with(" erased")).count();
+    assert_eq!((erased, lines.len()), (3, 4), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line.contains(" ami.connected ") || line.contains(" #")),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let json = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    let text = Program::start(tail(relay.address, &["--since", "0"]));
+    daemon.call_ok("79990000001", "R1");
+    json.wait_for("call.queued");
+    text.wait_for("call.queued");
+    let daemon = daemon.crash_and_restart();
+    relay.turn_to(daemon.address);
+    daemon.call_ok("79990000002", "R1");
+    json.wait_for("+79990000002");
+    text.wait_for("+79990000002");
+
+    let lines = json.stdout();
+    let gap = lines.iter().position(|line| line.contains("\"gap\"")).expect("a gap");
+    assert_eq!(lines[gap], r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
+    assert!(
+        lines[gap + 1].contains("daemon.started")
+            && lines[..gap].iter().any(|line| line.contains("call.queued"))
+    );
+    assert!(text.wait_for(" gap ").ends_with(" reason=restarted"));
+    assert!(
+        json.stderr().iter().all(|line| line.ends_with("; trying again")),
+        "{:?}",
+        json.stderr()
+    );
+}
+
+#[test]
+fn after_a_cut_it_reads_on_where_it_was() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let mut tail = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    daemon.call_ok("79990000001", "R1");
+    tail.wait_for("call.queued");
+    relay.cut();
+    let tried = relay.tried();
+    daemon.call_ok("79990000002", "R1");
+    // The same trouble again and again is said once.
+    eventually("it tries again and again", || (relay.tried() >= tried + 3).then_some(()));
+    let said = tail.stderr();
+    assert_eq!(
+        said.last().map(|line| &**line),
+        Some("-- the daemon has closed the connection; trying again")
+    );
+    assert!(said.len() <= 2, "{said:?}");
+    relay.mend();
+    tail.wait_for("+79990000002");
+    let seqs: Vec<_> = tail
+        .stdout()
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone())
+        .collect();
+    assert_eq!(seqs, (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>());
+    assert!(tail.is_running());
+}
+
+#[test]
+fn what_the_daemon_refuses_for_good_is_not_asked_again() {
+    let (_asterisk, daemon) = start();
+    let ended = run(tail(daemon.address, &["--since", "18446744073709551615"]));
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.stderr.contains("400"), "{ended:?}");
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
+    let (_held, address) = nobody();
+    let mut tail = Program::start(tail(address, &[]));
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert!(
+        said.starts_with(&format!("-- cannot connect to {address}: "))
+            && said.ends_with("; trying again"),
+        "{said}"
+    );
+    assert!(tail.is_running() && tail.stdout().is_empty());
+    // Who has seen enough ends it, and that is no failure.
+    testkit::daemon::signal(&tail.child, "-INT");
+    assert_eq!(tail.wait_exit(), Some(0));
+    assert_eq!(tail.stderr().len(), 1, "{:?}", tail.stderr());
+}
+
+#[test]
+fn a_key_comes_from_the_environment_or_a_file_and_has_to_be_known() {
+    let (_asterisk, daemon) = start();
+    let url = format!("http://{}", daemon.address);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key");
+    let file = file.to_str().expect("a path");
+
+    let missing = run(program::command(&["tail", "--url", &url, "--key-file", file]));
+    assert_eq!((missing.code, missing.stdout.as_str()), (Some(66), ""), "{missing:?}");
+    assert!(missing.stderr.contains(file), "{missing:?}");
+
+    std::fs::write(file, "wr0ng-key\n").expect("writes");
+    let mut wrong_in_environment = program::command(&["tail", "--url", &url]);
+    wrong_in_environment.env("ORIGINATORD_KEY", "wr0ng-key");
+    for command in [
+        program::command(&["tail", "--url", &url]),
+        program::command(&["tail", "--url", &url, "--key-file", file]),
+        wrong_in_environment,
+    ] {
+        let ended = run(command);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(77), ""), "{ended:?}");
+        assert!(
+            ended.stderr.contains("does not know this key") && !ended.stderr.contains("wr0ng"),
+            "{ended:?}"
+        );
+    }
+
+    std::fs::write(file, format!("{KEY}\n")).expect("writes");
+    let tail = Program::start(program::command(&[
+        "tail",
+        "--url",
+        &url,
+        "--key-file",
+        file,
+        "--since",
+        "0",
+    ]));
+    tail.wait_for("daemon.started");
+}
+
+#[test]
+fn what_is_no_url_of_a_daemon_is_a_wrong_command_line() {
+    for url in [
+        "",
+        "x",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://127.0.0.1/api",
+        "http://a b/",
+    ] {
+        let ended = run(program::command(&["tail", "--url", url]));
+        assert_eq!(ended.code, Some(64), "{url}: {ended:?}");
+        assert!(
+            ended.stderr.contains("is not a URL like http://127.0.0.1:8080"),
+            "{url}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_and_for_those_who_want_them() {
+    let (_asterisk, daemon) = start();
+    let with = |variables: &[(&str, &str)]| {
+        let mut command = tail(daemon.address, &["--since", "0"]);
+        command.envs(variables.iter().copied());
+        Program::start(command).wait_for("ami.connected")
+    };
+    assert!(with(&[("CLICOLOR_FORCE", "1")]).contains("\u{1b}["));
+    assert!(!with(&[]).contains('\u{1b}'));
+    assert!(!with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'));
+}
+
+#[test]
+fn a_full_disk_behind_it_is_said_so() {
+    let (_asterisk, daemon) = start();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let mut command = tail(daemon.address, &["--since", "0"]);
+    command.stdout(full);
+    let ended = run(command);
+    assert_eq!(ended.code, Some(74), "{ended:?}");
+    assert!(ended.stderr.contains("the output cannot be written: No space left"), "{ended:?}");
+}
+
+#[test]
+fn closing_the_pipe_ends_it_quietly() {
+    let (_asterisk, daemon) = start();
+    let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
+    let mut first = String::new();
+    // As `head -1` does.
+    BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut first).expect("a line");
+    assert!(first.starts_with("-- "), "{first}");
+    let status = eventually("it ends", || {
+        daemon.call("79990000001", "R1");
+        child.try_wait().expect("a child")
+    });
+    let stderr = std::io::read_to_string(child.stderr.take().expect("stderr")).expect("text");
+    assert_eq!((status.code(), stderr.as_str()), (Some(0), ""));
+}
