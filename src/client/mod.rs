@@ -190,19 +190,6 @@ pub fn request(method: Method, uri: Uri) -> Request<Full<Bytes>> {
     request
 }
 
-/// The API key in `key_file`, or without it in the variable `ORIGINATORD_KEY`.
-///
-/// # Errors
-///
-/// The file cannot be read.
-pub fn key(key_file: Option<&Path>) -> io::Result<Option<SecretString>> {
-    let key = match key_file {
-        Some(path) => Some(std::fs::read_to_string(path)?),
-        None => std::env::var("ORIGINATORD_KEY").ok(),
-    };
-    Ok(key.map(|key| key.trim().to_owned().into()))
-}
-
 /// The text as it stands in a query (RFC 3986, 2.1).
 pub fn in_query(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);

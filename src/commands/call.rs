@@ -10,17 +10,18 @@ use hyper::{Method, Uri};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use super::terminal::connection::Connection;
+use super::terminal::connection::ConnectionArgs;
 use super::terminal::follow::{End, Follower};
 use super::terminal::line::Printer;
 use super::terminal::zone::ShownTimes;
-use super::terminal::{INTERRUPTED, TerminalError, exit_codes, finish, note};
+use super::terminal::{CommandError, exit_codes, finish, note};
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
 use crate::call::{CallId, CallerId, Lang, Room};
 use crate::client::live_log::{LiveLog, Told};
 use crate::client::reply::{Reply, Verdict};
 use crate::client::{ClientError, request};
+use crate::exit::INTERRUPTED;
 
 /// What `call` can be told.
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,7 @@ pub struct CallArgs {
     #[command(flatten)]
     times: ShownTimes,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 /// The end of the help of `call`.
@@ -111,7 +112,7 @@ pub async fn run(args: CallArgs) -> ExitCode {
     finish("call", place(&args).await)
 }
 
-async fn place(args: &CallArgs) -> Result<u8, TerminalError> {
+async fn place(args: &CallArgs) -> Result<u8, CommandError> {
     let log = match or_interrupted(subscribe(&args.connection)).await {
         Some(log) => log?,
         None => return Ok(INTERRUPTED),
@@ -126,7 +127,7 @@ async fn place(args: &CallArgs) -> Result<u8, TerminalError> {
     };
     let printer = Printer::new(anstream::stdout(), args.json, args.times.zone());
     let follower = Follower::new(id, log, args.connection.client()?, printer);
-    match or_interrupted(follower.to_end()).await {
+    match or_interrupted(follower.run()).await {
         Some(Ok(end)) => {
             let code = exit_code(&end);
             if code == NOT_JOINED && !end.is_not_joined() {
@@ -155,11 +156,11 @@ async fn or_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// The live log, once it is followed: who asks for a call after that misses nothing of it.
-async fn subscribe(connection: &Connection) -> Result<LiveLog, TerminalError> {
+async fn subscribe(connection: &ConnectionArgs) -> Result<LiveLog, CommandError> {
     let mut log = LiveLog::new(connection.client()?, None);
     match log.next().await? {
         Told::Events(_) => Ok(log),
-        Told::Lost(lost) => Err(TerminalError::Unavailable(lost.to_string())),
+        Told::Lost(lost) => Err(CommandError::Unavailable(lost.to_string())),
     }
 }
 
@@ -171,8 +172,8 @@ enum Answered {
     Code(u8),
 }
 
-async fn ask(args: &CallArgs) -> Result<Answered, TerminalError> {
-    let key = args.connection.key()?.ok_or(TerminalError::Unauthorized)?;
+async fn ask(args: &CallArgs) -> Result<Answered, CommandError> {
+    let key = args.connection.credentials.key()?.ok_or(CommandError::Unauthorized)?;
     let mut body = json!({
         "api_key": key.expose_secret(),
         "phone_number": args.number.to_string(),
@@ -202,11 +203,11 @@ async fn ask(args: &CallArgs) -> Result<Answered, TerminalError> {
             200 => say_refused(&reason, "in_progress"),
             429 => say_refused(&reason, "limited"),
             403 if !reason.starts_with("phone_number") => {
-                return Err(TerminalError::Forbidden(reason));
+                return Err(CommandError::Forbidden(reason));
             }
             403 => say_refused(&reason, "not_allowed"),
             502 | 503 => say_refused(&reason, "rejected"),
-            _ => return Err(TerminalError::of_answer(&answer)),
+            _ => return Err(CommandError::of_answer(&answer)),
         }),
     })
 }
@@ -222,16 +223,26 @@ fn unknown(args: &CallArgs, reason: &str) -> Answered {
 }
 
 fn how_to_find(args: &CallArgs) -> String {
-    format!("look for it: originatord calls --number {}{}", args.number, args.connection.words())
+    format!(
+        "look for it: originatord calls --number {}{}",
+        args.number,
+        args.connection.as_options()
+    )
 }
 
 fn goes_on(args: &CallArgs, id: CallId) -> String {
-    format!("the call goes on; to hang it up: originatord hangup {id}{}", args.connection.words())
+    format!(
+        "the call goes on; to hang it up: originatord hangup {id}{}",
+        args.connection.as_options()
+    )
 }
 
 /// The daemon can no longer be asked.
 fn may_go_on(args: &CallArgs, id: CallId) -> String {
-    format!("the call may go on; to hang it up: originatord hangup {id}{}", args.connection.words())
+    format!(
+        "the call may go on; to hang it up: originatord hangup {id}{}",
+        args.connection.as_options()
+    )
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use hyper::body::Bytes;
 use hyper::{Method, Response, StatusCode, Uri};
 use serde::Deserialize;
 
-use super::terminal::connection::Connection;
+use super::terminal::connection::ConnectionArgs;
 use super::terminal::moment::Moment;
 use super::terminal::table::{self, Call};
 use super::terminal::zone::ShownTimes;
-use super::terminal::{TerminalError, exit_codes, finish, note};
+use super::terminal::{CommandError, exit_codes, finish, note};
 use crate::call::Room;
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
@@ -64,7 +64,7 @@ pub struct CallsArgs {
     #[command(flatten)]
     times: ShownTimes,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 /// The end of the help of `calls`.
@@ -79,7 +79,7 @@ pub async fn run(args: CallsArgs) -> ExitCode {
     finish("calls", list(&args).await.map(|()| 0))
 }
 
-async fn list(args: &CallsArgs) -> Result<(), TerminalError> {
+async fn list(args: &CallsArgs) -> Result<(), CommandError> {
     let client = args.connection.client()?;
     let default = if args.ended { DEFAULT_LIMIT } else { AT_ONCE[0] };
     let (mut left, mut cursor) = (args.limit.unwrap_or(default), None);
@@ -163,13 +163,13 @@ impl Page {
         args: &CallsArgs,
         left: u32,
         cursor: Option<&str>,
-    ) -> Result<Self, TerminalError> {
+    ) -> Result<Self, CommandError> {
         let size = left.min(AT_ONCE[usize::from(args.ended)]);
         let uri = Uri::try_from(query(args, size, cursor))
-            .map_err(|error| TerminalError::Usage(error.to_string()))?;
+            .map_err(|error| CommandError::Usage(error.to_string()))?;
         let answer = client.ask(request(Method::GET, uri)).await?;
         if answer.status() != StatusCode::OK {
-            return Err(TerminalError::of_answer(&answer));
+            return Err(CommandError::of_answer(&answer));
         }
         let next = answer
             .headers()
@@ -194,9 +194,9 @@ impl Page {
 }
 
 /// Reads an answer of `GET /api/calls`.
-pub(super) fn listed(answer: &Response<Bytes>) -> Result<Listed, TerminalError> {
+pub(super) fn listed(answer: &Response<Bytes>) -> Result<Listed, CommandError> {
     serde_json::from_slice(answer.body())
-        .map_err(|_| TerminalError::Unavailable("what comes is no list of calls".into()))
+        .map_err(|_| CommandError::Unavailable("what comes is no list of calls".into()))
 }
 
 /// What is asked for.

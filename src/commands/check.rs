@@ -7,7 +7,7 @@ mod entry;
 mod probe;
 mod report;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problem};
@@ -15,6 +15,17 @@ use crate::connector::Connector;
 use crate::exit::EX_CONFIG;
 use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
 use report::{Report, Verdict};
+
+/// The arguments of `originatord check`.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The configuration to check.
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+    /// Log in to Asterisk as well, and report what the AMI user may do.
+    #[arg(long)]
+    connect: bool,
+}
 
 /// The end of the help of `check`.
 pub const HELP: &str = "\
@@ -29,8 +40,9 @@ const IN_USE: &str = "Login Already In Use";
 /// The advice that goes with it.
 const MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
-/// Checks the file at `path`, and with `connect` the Asterisk that it names. Ends with 0 or 78.
-pub async fn run(path: &Path, connect: bool) -> ExitCode {
+/// Checks the configuration, and with `--connect` the Asterisk that it names. Exits with 0 or 78.
+pub async fn run(args: &CheckArgs) -> ExitCode {
+    let path = &args.config;
     let config = match Config::load(path) {
         Ok(config) => config,
         Err(problems) => {
@@ -50,7 +62,7 @@ pub async fn run(path: &Path, connect: bool) -> ExitCode {
     for Problem { line, text } in &config.warnings {
         report.line(Verdict::Warning, &format!("{}:{line}: {text}", path.display()));
     }
-    if connect {
+    if args.connect {
         look(&config, &mut report).await;
     }
     if report.has_failed() { ExitCode::from(EX_CONFIG) } else { ExitCode::SUCCESS }

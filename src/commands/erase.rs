@@ -14,8 +14,8 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::terminal::TerminalError;
-use super::terminal::connection::Connection;
+use super::terminal::CommandError;
+use super::terminal::connection::ConnectionArgs;
 use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, in_query, request};
@@ -36,7 +36,7 @@ pub struct EraseArgs {
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 /// The end of the help of `erase`.
@@ -68,7 +68,7 @@ enum EraseError {
     #[error("no key of the configuration may erase: one with role = \"call\" is needed")]
     NoKey,
     #[error(transparent)]
-    Daemon(#[from] TerminalError),
+    Daemon(#[from] CommandError),
     #[error(
         "a daemon that does not listen at {0} writes to the journal: say with --url where it is, or stop it"
     )]
@@ -109,11 +109,9 @@ fn report(erased: &Erased) -> ExitCode {
 async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
     // Only the daemon, or its configuration, knows the national form.
     let spelling: Spelling = args.number.parse()?;
-    let Connection { url, ca_file, .. } = &args.connection;
-    let key = args.connection.key()?;
-    let client = |url: &str, key| {
-        Client::new(url, Some(key), ca_file.as_deref()).map_err(TerminalError::from)
-    };
+    let ConnectionArgs { url, credentials } = &args.connection;
+    let key = credentials.key()?;
+    let client = |url: &str, key| credentials.client(url, Some(key));
     if let (Some(url), Some(key)) = (url, &key) {
         return ask(client(url, key.clone())?, spelling).await;
     }
@@ -151,7 +149,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
     let uri = Uri::try_from(format!("/api/history?number={}", in_query(&number.to_string())))
         .unwrap_or_default();
-    let answer = client.ask(request(Method::DELETE, uri)).await.map_err(TerminalError::from)?;
+    let answer = client.ask(request(Method::DELETE, uri)).await.map_err(CommandError::from)?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let kept = body["kept"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let kept = kept.map(|text| escaped(text).into_owned()).collect();
@@ -159,7 +157,7 @@ async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
         Some(count) if answer.status() == StatusCode::OK => {
             Ok(Erased { count: count as usize, failed: Vec::new(), kept })
         }
-        _ => Err(TerminalError::of_answer(&answer).into()),
+        _ => Err(CommandError::of_answer(&answer).into()),
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use hyper::{Method, StatusCode, Uri};
 
 use super::calls::listed;
-use super::terminal::connection::Connection;
+use super::terminal::connection::ConnectionArgs;
 use super::terminal::short_id::CallName;
-use super::terminal::{TerminalError, exit_codes, finish, note, said};
+use super::terminal::{CommandError, exit_codes, finish, note, said};
 use crate::call::CallId;
 use crate::client::{Client, request};
 
@@ -19,7 +19,7 @@ pub struct HangupArgs {
     #[arg(value_name = "ID", required = true)]
     calls: Vec<CallName>,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 /// The end of the help of `hangup`.
@@ -37,7 +37,7 @@ pub async fn run(args: HangupArgs) -> ExitCode {
     finish("hangup", hang_up_all(&args).await)
 }
 
-async fn hang_up_all(args: &HangupArgs) -> Result<u8, TerminalError> {
+async fn hang_up_all(args: &HangupArgs) -> Result<u8, CommandError> {
     let client = args.connection.client()?;
     let mut code = 0;
     for call in &args.calls {
@@ -59,14 +59,14 @@ async fn hang_up_all(args: &HangupArgs) -> Result<u8, TerminalError> {
 }
 
 /// The id of the call of this name, or why there is none.
-async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>, TerminalError> {
+async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>, CommandError> {
     if let Some(id) = name.id() {
         return Ok(Ok(id));
     }
     let answer =
         client.ask(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0"))).await?;
     if answer.status() != StatusCode::OK {
-        return Err(TerminalError::of_answer(&answer));
+        return Err(CommandError::of_answer(&answer));
     }
     let live: Vec<_> = listed(&answer)?
         .live
@@ -84,14 +84,14 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
 }
 
 /// Hangs a call up, or says why it is not.
-async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, TerminalError> {
+async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, CommandError> {
     // An id is letters, digits and "-".
     let uri = Uri::try_from(format!("/api/calls/{id}")).unwrap_or_default();
     let answer = client.ask(request(Method::DELETE, uri)).await?;
     Ok(match answer.status() {
         StatusCode::OK => Ok(()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            return Err(TerminalError::of_answer(&answer));
+            return Err(CommandError::of_answer(&answer));
         }
         _ => Err(said(&answer)),
     })

@@ -13,8 +13,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 pub use self::args::{HELP, LoadArgs};
-use crate::client::{self, Client, ClientError};
-use crate::exit::{EX_CANTCREAT, EX_NOINPUT, EX_NOPERM, EX_OSERR, EX_UNAVAILABLE, EX_USAGE};
+use super::terminal::CommandError;
+use crate::client::Client;
+use crate::exit::{EX_CANTCREAT, EX_OSERR, EX_UNAVAILABLE, EX_USAGE, INTERRUPTED};
 use crate::load::connect::{Interrupts, StartError};
 use crate::load::plan::{Plan, PlanError};
 use crate::load::progress::Progress;
@@ -24,26 +25,15 @@ use crate::load::runner::{Broken, Runner};
 /// Some request was not accepted, or some call failed.
 const FAILURES: u8 = 1;
 
-/// The status that a shell reports for a program that SIGINT ended.
-const INTERRUPTED: u8 = 130;
-
 /// Why there is no result.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error("give an API key with --key-file or ORIGINATORD_KEY")]
-    NoKey,
-    #[error("{0}")]
-    Usage(ClientError),
-    #[error("{0}: {1}")]
-    KeyFile(String, io::Error),
     #[error("{0}: {1}")]
     Report(String, io::Error),
-    #[error("the daemon does not know this key; give one with --key-file or ORIGINATORD_KEY")]
-    Unauthorized,
-    #[error("{0}")]
-    Unavailable(String),
+    #[error(transparent)]
+    Daemon(#[from] CommandError),
     #[error(transparent)]
     Broken(#[from] Broken),
 }
@@ -51,11 +41,10 @@ enum LoadError {
 impl LoadError {
     fn exit_code(&self) -> u8 {
         match self {
-            Self::Plan(_) | Self::NoKey | Self::Usage(_) => EX_USAGE,
-            Self::KeyFile(..) => EX_NOINPUT,
+            Self::Plan(_) => EX_USAGE,
             Self::Report(..) => EX_CANTCREAT,
-            Self::Unauthorized => EX_NOPERM,
-            Self::Unavailable(_) | Self::Broken(Broken::Unreachable(_)) => EX_UNAVAILABLE,
+            Self::Daemon(error) => error.exit_code(),
+            Self::Broken(Broken::Unreachable(_)) => EX_UNAVAILABLE,
             Self::Broken(Broken::Abandoned(_)) => INTERRUPTED,
             Self::Broken(Broken::System(_)) => EX_OSERR,
         }
@@ -64,11 +53,11 @@ impl LoadError {
 
 impl From<StartError> for LoadError {
     fn from(error: StartError) -> Self {
-        match error {
-            StartError::Client(error) => Self::Usage(error),
-            StartError::Unauthorized => Self::Unauthorized,
-            StartError::Unavailable(why) => Self::Unavailable(why),
-        }
+        Self::Daemon(match error {
+            StartError::Client(error) => error.into(),
+            StartError::Unauthorized => CommandError::Unauthorized,
+            StartError::Unavailable(why) => CommandError::Unavailable(why),
+        })
     }
 }
 
@@ -90,11 +79,9 @@ async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
     if args.dry_run {
         return Ok(0);
     }
-    let key = client::key(args.key_file.as_deref()).map_err(|error| {
-        let file = args.key_file.as_deref().unwrap_or(Path::new("ORIGINATORD_KEY"));
-        LoadError::KeyFile(file.display().to_string(), error)
-    })?;
-    let key = key.ok_or(LoadError::NoKey)?;
+    let no_key =
+        || CommandError::Usage("give an API key with --key-file or ORIGINATORD_KEY".into());
+    let key = args.credentials.key()?.ok_or_else(no_key)?;
     // Fail before the load rather than after it.
     for file in [&args.json, &args.html].into_iter().flatten() {
         can_be_written(file)
@@ -133,7 +120,7 @@ async fn runner(
     key: SecretString,
     progress: Progress,
 ) -> Result<Runner, LoadError> {
-    let client = || Client::new(&args.url, Some(key.clone()), args.ca_file.as_deref());
+    let client = || Client::new(&args.url, Some(key.clone()), args.credentials.ca_file.as_deref());
     let interrupts = interrupts().map_err(Broken::System)?;
     Ok(Runner::connect(client, plan, &key, interrupts, progress).await?)
 }

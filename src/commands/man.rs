@@ -1,21 +1,39 @@
-//! The manual pages, made from the definitions of the command line.
+//! `originatord man`: manual pages, made from the definitions of the command line.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Command;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
+use crate::exit::EX_CANTCREAT;
+
+/// The arguments of `originatord man`.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// The folder; it is made if it is not there.
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Writes the manual pages of `command`.
+pub fn run(args: &ManArgs, command: Command) -> ExitCode {
+    match write(command, &args.folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("originatord man: {}: {error}", args.folder.display());
+            EX_CANTCREAT.into()
+        }
+    }
+}
+
 /// Writes the pages of a command and its subcommands into `folder`.
-///
-/// # Errors
-///
-/// The folder, or a file in it, cannot be written.
-pub fn write(command: Command, folder: &Path) -> io::Result<()> {
+fn write(command: Command, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    // It would have a page for the help of each command.
+    // clap would add a subcommand `help` with a page for each command.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     for subcommand in command.get_subcommands() {
@@ -35,7 +53,7 @@ fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    // Only the first page has subcommands; the others would name none.
+    // The other pages have no subcommands to list.
     if man.get_filename() == "originatord.1" {
         man.render_subcommands_section(&mut page)?;
     }
@@ -43,8 +61,8 @@ fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     fs::write(folder.join(man.get_filename()), page)
 }
 
-/// What stands at the end of a command's help: paragraphs, and tables, whose lines begin with two
-/// spaces and stay as they are.
+/// Renders the end of a command's help: paragraphs are filled, the lines of tables, which begin with
+/// two spaces, are not.
 fn end_of_help(help: &str) -> Roff {
     let (notes, codes) = help.split_once("Exit codes:\n").unwrap_or((help, ""));
     let mut roff = Roff::new();

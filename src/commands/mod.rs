@@ -1,33 +1,34 @@
-//! The command line: what can be asked for, from which the help, the completions and the manual
-//! pages are made.
+//! The command line, with a module for each command. Help, completions and manual pages are made
+//! from these definitions.
 
-pub mod call;
-pub mod calls;
-pub mod check;
-pub mod erase;
-pub mod hangup;
-pub mod load;
+mod call;
+mod calls;
+mod check;
+mod completions;
+mod erase;
+mod hangup;
+mod load;
 mod man;
-pub mod serve;
-pub mod simulate;
-pub mod tail;
-pub mod terminal;
+mod serve;
+mod simulate;
+mod tail;
+mod terminal;
 
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
-use clap_complete::Shell;
 
 use self::call::CallArgs;
 use self::calls::CallsArgs;
+use self::check::CheckArgs;
+use self::completions::CompletionsArgs;
 use self::erase::EraseArgs;
 use self::hangup::HangupArgs;
 use self::load::LoadArgs;
+use self::man::ManArgs;
+use self::serve::ServeArgs;
 use self::simulate::SimulateArgs;
 use self::tail::TailArgs;
-use crate::exit::EX_CANTCREAT;
 
 /// Rings people into Asterisk conference rooms.
 ///
@@ -44,23 +45,12 @@ pub struct Cli {
 enum Command {
     /// Run the daemon.
     #[command(after_help = serve::HELP)]
-    Serve {
-        /// The configuration; config.toml.example explains each key.
-        #[arg(long, value_name = "FILE", default_value = "config.toml")]
-        config: PathBuf,
-    },
+    Serve(ServeArgs),
     /// Check the configuration, and with --connect the Asterisk that it names.
     ///
     /// Prints each problem with its line and ends with status 78 if there is one.
     #[command(after_help = check::HELP)]
-    Check {
-        /// The configuration to check.
-        #[arg(long, value_name = "FILE", default_value = "config.toml")]
-        config: PathBuf,
-        /// Log in to Asterisk as well, and report what the AMI user may do.
-        #[arg(long)]
-        connect: bool,
-    },
+    Check(CheckArgs),
     /// Follow the live call log of a running daemon.
     #[command(after_help = tail::HELP)]
     Tail(TailArgs),
@@ -96,18 +86,11 @@ enum Command {
     /// Print what a shell needs to complete this command line.
     ///
     /// For bash: originatord completions bash > /etc/bash_completion.d/originatord
-    Completions {
-        /// The shell.
-        shell: Shell,
-    },
+    Completions(CompletionsArgs),
     /// Write the manual pages, one for each command, into a folder.
     ///
     /// For all users: originatord man /usr/local/share/man/man1
-    Man {
-        /// The folder; it is made if it is not there.
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-    },
+    Man(ManArgs),
 }
 
 impl Cli {
@@ -142,8 +125,8 @@ impl Cli {
     /// Does what is asked for.
     pub async fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve { config } => serve::serve(&config).await,
-            Command::Check { config, connect } => check::run(&config, connect).await,
+            Command::Serve(args) => serve::run(&args).await,
+            Command::Check(args) => check::run(&args).await,
             Command::Tail(args) => tail::run(args).await,
             Command::Call(args) => call::run(args).await,
             Command::Calls(args) => calls::run(args).await,
@@ -151,20 +134,8 @@ impl Cli {
             Command::Erase(args) => erase::run(args).await,
             Command::Load(args) => load::run(*args).await,
             Command::Simulate(args) => simulate::run(args).await,
-            Command::Completions { shell } => {
-                let mut script = Vec::new();
-                clap_complete::generate(shell, &mut Self::command(), "originatord", &mut script);
-                // Who no longer reads has what was wanted.
-                let _ = io::stdout().write_all(&script);
-                ExitCode::SUCCESS
-            }
-            Command::Man { folder } => match man::write(Self::command(), &folder) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("originatord man: {}: {error}", folder.display());
-                    EX_CANTCREAT.into()
-                }
-            },
+            Command::Completions(args) => completions::run(&args, Self::command()),
+            Command::Man(args) => man::run(&args, Self::command()),
         }
     }
 }

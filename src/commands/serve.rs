@@ -1,7 +1,7 @@
 //! From the start of the daemon to its end: who is started in which order, and who is waited for.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,6 +29,14 @@ use crate::record::Event;
 use crate::reload::{Fixed, Reload};
 use crate::signals::{Asked, Signals};
 use crate::tls;
+
+/// The arguments of `originatord serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The configuration; config.toml.example explains each key.
+    #[arg(long, value_name = "FILE", default_value = "config.toml")]
+    config: PathBuf,
+}
 
 /// The end of the help of `serve`.
 pub const HELP: &str = "\
@@ -64,9 +72,9 @@ enum StartError {
     System(#[from] io::Error),
 }
 
-/// Runs the daemon with the configuration at `path` until it is told to stop.
-pub async fn serve(path: &Path) -> ExitCode {
-    let config = match Config::load(path) {
+/// Runs the daemon until a signal stops it.
+pub async fn run(args: &ServeArgs) -> ExitCode {
+    let config = match Config::load(&args.config) {
         Ok(config) => config,
         Err(problems) => {
             eprintln!("{problems}");
@@ -77,7 +85,7 @@ pub async fn serve(path: &Path) -> ExitCode {
     for Problem { line, text } in config.placeholders.iter().chain(&config.warnings) {
         tracing::warn!(line, "{text}");
     }
-    match run(path, &config, logging).await {
+    match serve(&args.config, &config, logging).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("originatord: {error}");
@@ -90,7 +98,7 @@ pub async fn serve(path: &Path) -> ExitCode {
     }
 }
 
-async fn run(path: &Path, config: &Config, logging: Logging) -> Result<(), StartError> {
+async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), StartError> {
     let mut signals = Signals::new()?;
     let listen = config.http.listen;
     let listener = server::listen(listen).map_err(|error| StartError::Listen(listen, error))?;

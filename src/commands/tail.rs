@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use super::terminal::connection::Connection;
+use super::terminal::connection::ConnectionArgs;
 use super::terminal::filter::RecordFilter;
 use super::terminal::line::{Entry, Printer};
 use super::terminal::moment::{Since, Window};
 use super::terminal::zone::ShownTimes;
-use super::terminal::{TerminalError, Troubles, finish, note};
+use super::terminal::{CommandError, Troubles, finish, note};
 use crate::client::live_log::{LiveLog, Told};
 use crate::client::sse::Event;
 
@@ -27,7 +27,7 @@ pub struct TailArgs {
     #[command(flatten)]
     filter: RecordFilter,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArgs,
 }
 
 /// The end of the help of `tail`.
@@ -51,7 +51,7 @@ pub async fn run(args: TailArgs) -> ExitCode {
     finish("tail", result)
 }
 
-async fn follow(args: &TailArgs) -> Result<u8, TerminalError> {
+async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     let zone = args.times.zone();
     // Only the records can tell when they were.
     let (after, from) = match args.since {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::call::{CallerId, Lang};
+use crate::commands::terminal::connection::CredentialArgs;
 use crate::load::numbers::NumberRange;
 use crate::load::plan::{Plan, SearchPlan};
 use crate::load::run::Course;
@@ -28,12 +29,6 @@ pub struct LoadArgs {
     /// Refuse to ask for more calls than this in all.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub max_calls: u64,
-    /// A file that holds an API key; without it the variable ORIGINATORD_KEY.
-    #[arg(long, value_name = "FILE")]
-    pub key_file: Option<PathBuf>,
-    /// With https, the CA that signed the daemon's certificate, if the system does not trust it.
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Option<PathBuf>,
     /// Say what would be done, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -95,6 +90,9 @@ pub struct LoadArgs {
     /// Write a report for people: one page with charts, which asks nobody for anything.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
 }
 
 impl LoadArgs {

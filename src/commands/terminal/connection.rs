@@ -1,22 +1,28 @@
-//! Where the daemon is, and what it is shown: what all commands that talk to a running one can be
-//! told.
+//! The options of every command that talks to a daemon.
 
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::TerminalError;
-use crate::client::{self, Client};
+use super::CommandError;
+use crate::client::Client;
 
-/// Where a daemon is that listens where it does by default.
+/// The URL of a daemon with the default `http.listen` on this machine.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// How to get at a daemon.
+/// The options for the daemon's address and the key.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Connection {
-    /// Where the daemon is; without it, http://127.0.0.1:8080.
+pub struct ConnectionArgs {
+    /// The daemon's URL; without it, http://127.0.0.1:8080.
     #[arg(long, env = "ORIGINATORD_URL", hide_env_values = true, help_heading = "Connection")]
     pub url: Option<String>,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
+}
+
+/// The options for the API key and the daemon's certificate.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CredentialArgs {
     /// A file that holds an API key; without it, the variable ORIGINATORD_KEY holds the key itself.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub key_file: Option<PathBuf>,
@@ -25,43 +31,61 @@ pub struct Connection {
     pub ca_file: Option<PathBuf>,
 }
 
-impl Connection {
-    /// The key, if there is one.
+impl CredentialArgs {
+    /// The API key from the file, or without a file from the variable `ORIGINATORD_KEY`.
     ///
     /// # Errors
     ///
     /// The file cannot be read.
-    pub fn key(&self) -> Result<Option<SecretString>, TerminalError> {
-        client::key(self.key_file.as_deref()).map_err(|error| {
-            let file = self.key_file.as_deref().unwrap_or(Path::new("ORIGINATORD_KEY"));
-            TerminalError::KeyFile(file.display().to_string(), error)
-        })
+    pub fn key(&self) -> Result<Option<SecretString>, CommandError> {
+        let key = match &self.key_file {
+            Some(path) => Some(read_key_file(path)?),
+            None => std::env::var("ORIGINATORD_KEY").ok(),
+        };
+        Ok(key.map(|key| key.trim().to_owned().into()))
     }
 
-    /// A client of the daemon, which shows it the key.
+    /// A client of the daemon at `url` that sends `key`.
     ///
     /// # Errors
     ///
-    /// The key file cannot be read, the URL is none, or TLS cannot be set up.
-    pub fn client(&self) -> Result<Client, TerminalError> {
+    /// The URL is invalid, or TLS cannot be set up.
+    pub fn client(&self, url: &str, key: Option<SecretString>) -> Result<Client, CommandError> {
+        Ok(Client::new(url, key, self.ca_file.as_deref())?)
+    }
+}
+
+fn read_key_file(path: &Path) -> Result<String, CommandError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| CommandError::KeyFile(path.display().to_string(), error))
+}
+
+impl ConnectionArgs {
+    /// A client of the daemon that sends the key.
+    ///
+    /// # Errors
+    ///
+    /// The key file cannot be read, the URL is invalid, or TLS cannot be set up.
+    pub fn client(&self) -> Result<Client, CommandError> {
         let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
-        Ok(Client::new(url, self.key()?, self.ca_file.as_deref())?)
+        self.credentials.client(url, self.credentials.key()?)
     }
 
-    /// What has to be typed to get at the same daemon, each word after a space.
-    pub fn words(&self) -> String {
+    /// The options that reach the same daemon, each word after a space, for a command line that the
+    /// user can paste.
+    pub fn as_options(&self) -> String {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let options = [
             ("--url", self.url.clone()),
-            ("--key-file", path(&self.key_file)),
-            ("--ca-file", path(&self.ca_file)),
+            ("--key-file", path(&self.credentials.key_file)),
+            ("--ca-file", path(&self.credentials.ca_file)),
         ];
         let given = options.into_iter().filter_map(|(name, value)| Some((name, value?)));
         given.map(|(name, value)| format!(" {name} {}", shell_word(&value))).collect()
     }
 }
 
-/// The text as one word of a shell's.
+/// The text as one word of a shell command.
 fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/:._-@%+=".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -75,14 +99,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_to_be_typed_can_be_pasted() {
-        let connection = Connection {
-            url: Some("https://pbx.example.org:8443".to_owned()),
-            key_file: Some("my keys/it's".into()),
-            ca_file: None,
-        };
+    fn options_can_be_pasted_into_a_shell() {
+        let credentials = CredentialArgs { key_file: Some("my keys/it's".into()), ca_file: None };
+        let url = Some("https://pbx.example.org:8443".to_owned());
         assert_eq!(
-            connection.words(),
+            ConnectionArgs { url, credentials }.as_options(),
             r" --url https://pbx.example.org:8443 --key-file 'my keys/it'\''s'"
         );
     }

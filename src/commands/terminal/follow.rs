@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::filter::concerns_all;
 use super::line::{Entry, Printer};
-use super::{TerminalError, Troubles, note};
+use super::{CommandError, Troubles, note};
 use crate::call::CallId;
 use crate::call::outcome::Outcome;
 use crate::client::live_log::{LiveLog, Told};
@@ -65,7 +65,7 @@ impl<W: Write> Follower<W> {
     /// # Errors
     ///
     /// The daemon refuses for good, or there is nowhere to print to.
-    pub async fn to_end(mut self) -> Result<End, TerminalError> {
+    pub async fn run(mut self) -> Result<End, CommandError> {
         loop {
             let end = tokio::select! {
                 told = self.log.next() => self.heard(told?)?,
@@ -77,7 +77,7 @@ impl<W: Write> Follower<W> {
         }
     }
 
-    fn heard(&mut self, told: Told) -> Result<Option<End>, TerminalError> {
+    fn heard(&mut self, told: Told) -> Result<Option<End>, CommandError> {
         let events = match told {
             Told::Events(events) => events,
             Told::Lost(lost) => {
@@ -94,7 +94,7 @@ impl<W: Write> Follower<W> {
         Ok(None)
     }
 
-    fn read(&mut self, entry: &Entry) -> Result<Option<End>, TerminalError> {
+    fn read(&mut self, entry: &Entry) -> Result<Option<End>, CommandError> {
         let is_ours = entry.text("call_id") == self.id.to_string();
         if !is_ours && !concerns_all(entry.event()) {
             return Ok(None);
@@ -115,7 +115,7 @@ impl<W: Write> Follower<W> {
     }
 
     /// Asks what has become of the call.
-    async fn ask(&mut self) -> Result<Option<End>, TerminalError> {
+    async fn ask(&mut self) -> Result<Option<End>, CommandError> {
         self.ask_at = Some(Instant::now() + ASK_AGAIN);
         // A daemon that has just started knows its calls once it is ready, so that is asked first.
         let Ok((ready, _)) = self.get("/readyz").await else { return Ok(None) };
@@ -124,7 +124,7 @@ impl<W: Write> Follower<W> {
         };
         match status {
             StatusCode::OK => {}
-            StatusCode::UNAUTHORIZED => return Err(TerminalError::Unauthorized),
+            StatusCode::UNAUTHORIZED => return Err(CommandError::Unauthorized),
             StatusCode::NOT_FOUND if ready == StatusCode::OK => {
                 note("the daemon knows nothing of the call any more");
                 return Ok(Some(End::Forgotten));

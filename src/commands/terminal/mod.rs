@@ -26,9 +26,6 @@ use crate::client::live_log::{Lost, Refused};
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 use crate::record::text::escaped;
 
-/// The exit code of a program that Ctrl-C has ended, as a shell says it.
-pub const INTERRUPTED: u8 = 130;
-
 /// A table of exit codes for the end of a command's help, with those that all of these commands
 /// have.
 macro_rules! exit_codes {
@@ -49,7 +46,7 @@ pub(crate) use exit_codes;
 
 /// Why a command does not do what it is there for.
 #[derive(Debug, thiserror::Error)]
-pub enum TerminalError {
+pub enum CommandError {
     /// The command line is wrong, as far as the daemon is asked.
     #[error("{0}")]
     Usage(String),
@@ -70,7 +67,7 @@ pub enum TerminalError {
     Output(#[from] io::Error),
 }
 
-impl TerminalError {
+impl CommandError {
     /// Why an answer is not the one that was hoped for.
     pub(crate) fn of_answer(answer: &Response<Bytes>) -> Self {
         let (status, said) = (answer.status(), said(answer));
@@ -99,7 +96,7 @@ impl TerminalError {
     }
 }
 
-impl From<ClientError> for TerminalError {
+impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Url(_) | ClientError::Tls(_) => Self::Usage(error.to_string()),
@@ -108,7 +105,7 @@ impl From<ClientError> for TerminalError {
     }
 }
 
-impl From<Refused> for TerminalError {
+impl From<Refused> for CommandError {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Unauthorized => Self::Unauthorized,
@@ -124,7 +121,7 @@ pub(crate) fn said(answer: &Response<Bytes>) -> String {
 }
 
 /// Says how a command has ended, if that is not as it was meant to.
-pub(crate) fn finish(command: &str, result: Result<u8, TerminalError>) -> ExitCode {
+pub(crate) fn finish(command: &str, result: Result<u8, CommandError>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
         Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
@@ -169,7 +166,7 @@ mod tests {
         let mut answer =
             Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
         *answer.status_mut() = StatusCode::BAD_GATEWAY;
-        let error = TerminalError::of_answer(&answer).to_string();
+        let error = CommandError::of_answer(&answer).to_string();
         assert_eq!(error, r"the daemon says 502 Bad Gateway: no: \u{1b}]0;x\u{7}\nyes");
     }
 }

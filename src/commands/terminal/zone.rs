@@ -17,10 +17,9 @@ pub struct ShownTimes {
 }
 
 impl ShownTimes {
-    /// The zone to show times in: UTC if it is asked for, or if nobody knows the local one.
+    /// The zone to show times in: UTC with `--utc`, or if the system's zone is unknown.
     pub fn zone(self) -> Zone {
-        let local = || TimeZone::try_system().unwrap_or(TimeZone::UTC);
-        Zone(if self.utc { TimeZone::UTC } else { local() })
+        if self.utc { Zone::UTC } else { TimeZone::try_system().map_or(Zone::UTC, Zone) }
     }
 }
 

@@ -1,0 +1,23 @@
+//! `originatord completions`: what a shell needs to complete the command line.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Command;
+use clap_complete::Shell;
+
+/// The arguments of `originatord completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Prints the completions of `command`.
+pub fn run(args: &CompletionsArgs, mut command: Command) -> ExitCode {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut command, "originatord", &mut script);
+    // A reader that closed the pipe has seen enough.
+    let _ = io::stdout().write_all(&script);
+    ExitCode::SUCCESS
+}
