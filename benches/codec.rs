@@ -18,12 +18,11 @@ use std::time::{Duration, Instant};
 use allocation_counter::{AllocationInfo, measure};
 use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memchr_iter};
-use originatord::ami::codec::{Codec, Received};
 use originatord::ami::frame::Frame;
 use originatord::ami::message::Message;
+use originatord::ami::parser::{Parser, Received};
 use tempfile::NamedTempFile;
 use testkit::figures::{self, figure, scale, section};
-use tokio_util::codec::Decoder;
 use transcript::NEEDED;
 
 /// How much a socket gives at once, in bytes, while much is said.
@@ -154,14 +153,14 @@ fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8])
 
 /// Decodes all bytes, as they would come from a socket.
 fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnMut(&Frame)) {
-    let (mut codec, mut input) =
-        (Codec::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
-    assert!(matches!(codec.decode(&mut input), Ok(Some(Received::Banner(_)))));
+    let (mut parser, mut input) =
+        (Parser::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
+    assert!(matches!(parser.parse(&mut input), Ok(Some(Received::Banner(_)))));
     let mut frames = 0;
     for chunk in transcript.bytes.chunks(CHUNK) {
         input.extend_from_slice(chunk);
         let began = Instant::now();
-        while let Some(received) = codec.decode(&mut input).expect("frames") {
+        while let Some(received) = parser.parse(&mut input).expect("frames") {
             if let Received::Frame(frame) = received {
                 frames += 1;
                 hear(black_box(&frame));

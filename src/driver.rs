@@ -5,6 +5,7 @@
 //! output, and never in the way of reading. Commands are taken only while that output is short, so
 //! a stalled Asterisk is seen by the bots as a full queue.
 
+mod decoder;
 mod heard;
 
 use std::future::{self, Future};
@@ -21,7 +22,8 @@ use tokio::task::{unconstrained, yield_now};
 use tokio::time::sleep_until;
 use tokio_util::codec::Decoder;
 
-use crate::ami::codec::{Codec, CodecError, Received};
+use self::decoder::{AmiDecoder, DecodeError};
+use crate::ami::parser::Received;
 use crate::call::limits::Policy;
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
@@ -74,7 +76,7 @@ enum Link {
 struct Connection {
     reader: ReadHalf<Stream>,
     writer: WriteHalf<Stream>,
-    codec: Codec,
+    decoder: AmiDecoder,
     input: BytesMut,
     /// Something was written that may still wait in a TLS layer.
     unflushed: bool,
@@ -205,7 +207,7 @@ impl Driver {
                 self.link = Link::Up(Box::new(Connection {
                     reader,
                     writer,
-                    codec: Codec::default(),
+                    decoder: AmiDecoder::default(),
                     input,
                     unflushed: false,
                 }));
@@ -235,9 +237,9 @@ impl Driver {
     }
 
     /// Gives the engine what was received.
-    fn hear(&mut self, now: Now) -> Result<(), CodecError> {
+    fn hear(&mut self, now: Now) -> Result<(), DecodeError> {
         let Link::Up(connection) = &mut self.link else { return Ok(()) };
-        while let Some(received) = connection.codec.decode(&mut connection.input)? {
+        while let Some(received) = connection.decoder.decode(&mut connection.input)? {
             if let Received::Frame(frame) = &received {
                 heard::note(frame);
                 if let Some(event) = frame.event_name() {

@@ -8,9 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use originatord::ami::codec::{Codec, Received};
 use originatord::ami::frame::Frame;
-use tokio_util::codec::Decoder;
+use originatord::ami::parser::{Parser, Received};
 
 /// What was seen so far.
 #[derive(Default)]
@@ -40,13 +39,13 @@ impl Observer {
         let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
         let told = seen.clone();
         thread::spawn(move || {
-            let (mut codec, mut input, mut buffer) =
-                (Codec::default(), BytesMut::new(), vec![0; 64 * 1024]);
+            let (mut parser, mut input, mut buffer) =
+                (Parser::default(), BytesMut::new(), vec![0; 64 * 1024]);
             while let Ok(read @ 1..) = stream.read(&mut buffer) {
                 let at = Instant::now();
                 input.extend_from_slice(&buffer[..read]);
                 let mut seen = told.0.lock().expect("a lock");
-                while let Some(received) = codec.decode(&mut input).expect("Asterisk's words") {
+                while let Some(received) = parser.parse(&mut input).expect("Asterisk's words") {
                     if let Received::Frame(frame) = received {
                         seen.take(&frame, at);
                     }

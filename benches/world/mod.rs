@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use originatord::ami::codec::Received;
 use originatord::ami::frame::Frame;
+use originatord::ami::parser::Received;
 use originatord::call::filter::Filter;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;

@@ -1,13 +1,13 @@
 //! The part of Asterisk's manager interface (AMI) that is spoken here.
 //!
-//! Bytes become frames in [`codec`], frames become typed messages in [`message`], an [`action`]
+//! Bytes become frames in [`parser`], frames become typed messages in [`message`], an [`action`]
 //! becomes a frame, and [`session`] keeps the conversation: login, action ids, deadlines,
 //! keepalive. None of it touches a socket or a clock.
 
 pub mod action;
 pub mod backoff;
-pub mod codec;
 pub mod frame;
 pub mod message;
+pub mod parser;
 pub mod session;
 pub mod settings;

@@ -14,9 +14,9 @@ use md5::{Digest, Md5};
 use secrecy::ExposeSecret;
 
 use super::action::{Action, ActionId, Secret, Unsendable};
-use super::codec::Received;
 use super::frame::Frame;
 use super::message::{Message, Response};
+use super::parser::Received;
 use super::settings::{Auth, SessionSettings};
 
 /// Why a session is at its end.

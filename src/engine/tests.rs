@@ -11,8 +11,8 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 use crate::ami::backoff::Backoff;
-use crate::ami::codec::Received;
 use crate::ami::frame::Frame;
+use crate::ami::parser::Received;
 use crate::ami::settings::{Auth, SessionSettings};
 use crate::call::Number;
 use crate::call::filter::Filter;

@@ -23,8 +23,7 @@ const PURE: &[&str] = &[
     "stats.rs",
 ];
 
-/// What pure code has no use for. A codec implements tokio-util's traits, which are plain
-/// functions.
+/// What pure code has no use for.
 const IMPURE: &[&str] = &[
     "tokio::",
     "async ",

@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use originatord::ami::action::{Action, ActionId, MAX_LINE, Originate};
-use originatord::ami::codec::{Codec, CodecError, MAX_FRAME};
 use originatord::ami::frame::Frame;
 use originatord::ami::message::Message;
+use originatord::ami::parser::{MAX_FRAME, NotAsterisk, Parser};
 use originatord::ami::session::Session;
 use originatord::ami::settings::Auth;
 use originatord::call::numbering::Numbering;
 use originatord::config::Config;
 use originatord::http::auth::{Door, Keys};
 use originatord::http::body;
-use tokio_util::codec::Decoder;
 
 const CONFIG: &str = "
     [[api_keys]]
@@ -35,17 +34,15 @@ fn sample() -> Config {
 /// A byte stream decodes the same however it is cut, and no more is kept of it than a frame.
 pub fn codec(data: &[u8]) {
     let decode = |piece: usize| {
-        let (mut codec, mut buffer, mut received) = (Codec::default(), BytesMut::new(), Vec::new());
+        let (mut parser, mut buffer, mut received) =
+            (Parser::default(), BytesMut::new(), Vec::new());
         for bytes in data.chunks(piece.max(1)) {
             buffer.extend_from_slice(bytes);
             loop {
-                match codec.decode(&mut buffer) {
+                match parser.parse(&mut buffer) {
                     Ok(Some(item)) => received.push(item),
                     Ok(None) => break,
-                    Err(error) => {
-                        assert!(matches!(error, CodecError::NotAsterisk));
-                        return (received, true);
-                    }
+                    Err(NotAsterisk) => return (received, true),
                 }
             }
             assert!(buffer.len() <= MAX_FRAME + piece + 4, "{} bytes are kept", buffer.len());
@@ -100,9 +97,9 @@ pub fn session(data: &[u8]) {
     settings.auth = auth;
     let start = Instant::now();
     let mut session: Session<u8> = Session::new(settings, start);
-    let (mut codec, mut buffer, mut sent) = (Codec::default(), BytesMut::from(data), Vec::new());
+    let (mut parser, mut buffer, mut sent) = (Parser::default(), BytesMut::from(data), Vec::new());
     let mut now = start;
-    while let Ok(Some(received)) = codec.decode(&mut buffer) {
+    while let Ok(Some(received)) = parser.parse(&mut buffer) {
         now += Duration::from_millis(u64::from(choice));
         if session.receive(now, received).is_err() || session.tick(now).is_err() {
             break;

@@ -6,13 +6,12 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
-use tokio_util::codec::Decoder;
 
 use super::dialplan::{Dialplan, Entry};
 use crate::ami::action::{Action, Unsendable};
-use crate::ami::codec::{Codec, CodecError, Received};
 use crate::ami::frame::Frame;
 use crate::ami::message::Response;
+use crate::ami::parser::{NotAsterisk, Parser, Received};
 use crate::ami::session::{Heard, Session, SessionError};
 use crate::call::CallId;
 use crate::config::Asterisk;
@@ -55,7 +54,7 @@ pub(super) enum ProbeError {
     #[error(transparent)]
     Io(#[from] std::io::Error),
     #[error(transparent)]
-    Codec(#[from] CodecError),
+    NotAsterisk(#[from] NotAsterisk),
     #[error(transparent)]
     Session(#[from] SessionError),
     #[error(transparent)]
@@ -71,7 +70,7 @@ pub(super) enum ProbeError {
 /// The conversation.
 pub(super) struct Probe {
     stream: Stream,
-    codec: Codec,
+    parser: Parser,
     input: BytesMut,
     session: Session<()>,
     patience: Duration,
@@ -88,9 +87,9 @@ impl Probe {
             .await
             .map_err(|_| ProbeError::Late)??;
         let session = Session::new(asterisk.session.clone(), Instant::now());
-        let (codec, input) = (Codec::default(), BytesMut::new());
+        let (parser, input) = (Parser::default(), BytesMut::new());
         let mut probe =
-            Self { stream, codec, input, session, patience: asterisk.session.action_timeout };
+            Self { stream, parser, input, session, patience: asterisk.session.action_timeout };
         let banner = probe.receive(give_up).await.map_err(|error| match error {
             ProbeError::Late => ProbeError::Mute,
             other => other,
@@ -298,7 +297,7 @@ impl Probe {
 
     async fn receive(&mut self, give_up: Instant) -> Result<Received, ProbeError> {
         loop {
-            if let Some(received) = self.codec.decode(&mut self.input)? {
+            if let Some(received) = self.parser.parse(&mut self.input)? {
                 return Ok(received);
             }
             let read = timeout_at(give_up.into(), self.stream.read_buf(&mut self.input));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use originatord::ami::codec::Codec;
+use originatord::ami::parser::Parser;
 use originatord::call::machine::State;
 use originatord::call::progress::{OpenCall, Progress};
 use originatord::call::{CallId, CallInfo};
@@ -25,7 +25,7 @@ pub(super) struct Daemon {
     pub(super) engine: Engine<u64, u64>,
     pub(super) connection: Option<ConnectionId>,
     pub(super) wants_to_connect: bool,
-    pub(super) codec: Codec,
+    pub(super) parser: Parser,
     pub(super) from_asterisk: BytesMut,
     pub(super) to_asterisk: Vec<u8>,
     /// When its connection was made, and since when it is ready.
@@ -54,7 +54,7 @@ impl Daemon {
             engine: engine(name, keeps_local, seed, now),
             connection: None,
             wants_to_connect: false,
-            codec: Codec::default(),
+            parser: Parser::default(),
             from_asterisk: BytesMut::new(),
             to_asterisk: Vec::new(),
             connected: Duration::ZERO,

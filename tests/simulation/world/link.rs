@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use bytes::Buf;
-use originatord::ami::codec::Codec;
-use tokio_util::codec::Decoder;
+use originatord::ami::parser::Parser;
 
 use super::World;
 use super::daemon::Daemon;
@@ -26,8 +25,8 @@ impl World {
             } else {
                 let connection = self.asterisk.connect(now);
                 let new = &mut self.daemons[daemon];
-                (new.connection, new.codec, new.connected) =
-                    (Some(connection), Codec::default(), self.time);
+                (new.connection, new.parser, new.connected) =
+                    (Some(connection), Parser::default(), self.time);
                 new.from_asterisk.clear();
                 new.engine.connected(now);
             }
@@ -84,8 +83,8 @@ impl World {
     fn hear(&mut self, daemon: usize) {
         let now = self.now();
         loop {
-            let Daemon { codec, from_asterisk, engine, .. } = &mut self.daemons[daemon];
-            match codec.decode(from_asterisk) {
+            let Daemon { parser, from_asterisk, engine, .. } = &mut self.daemons[daemon];
+            match parser.parse(from_asterisk) {
                 Ok(Some(received)) => engine.receive(now, received),
                 Ok(None) => return self.settle(daemon),
                 Err(_) => {

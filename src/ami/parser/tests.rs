@@ -2,11 +2,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn decode_in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Received> {
-    let (mut codec, mut buffer, mut received) = (Codec::default(), BytesMut::new(), Vec::new());
+fn parse_in_pieces<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Received> {
+    let (mut parser, mut buffer, mut received) = (Parser::default(), BytesMut::new(), Vec::new());
     for piece in pieces {
         buffer.extend_from_slice(piece);
-        while let Some(item) = codec.decode(&mut buffer).expect("decodes") {
+        while let Some(item) = parser.parse(&mut buffer).expect("parses") {
             received.push(item);
         }
     }
@@ -18,15 +18,15 @@ const TRANSCRIPT: &[u8] =
     Event: Bare\nA: b\n\n\r\n\nEvent: Hangup\r\nCause: 16\r\n\r\n";
 
 #[test]
-fn a_transcript_cut_at_every_byte_decodes_the_same() {
-    let whole = decode_in_pieces([TRANSCRIPT]);
+fn a_transcript_cut_at_every_byte_parses_the_same() {
+    let whole = parse_in_pieces([TRANSCRIPT]);
     assert_eq!(whole.len(), 4);
     assert_eq!(whole[0], Received::Banner("Asterisk Call Manager/11.0.0".into()));
     for cut in 0..TRANSCRIPT.len() {
         let (a, b) = TRANSCRIPT.split_at(cut);
-        assert_eq!(decode_in_pieces([a, b]), whole, "cut at {cut}");
+        assert_eq!(parse_in_pieces([a, b]), whole, "cut at {cut}");
     }
-    assert_eq!(decode_in_pieces(TRANSCRIPT.chunks(1)), whole);
+    assert_eq!(parse_in_pieces(TRANSCRIPT.chunks(1)), whole);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn an_oversized_frame_is_skipped_and_the_next_one_read() {
     wire.extend(std::iter::repeat_n(b'x', 3 * MAX_FRAME));
     wire.extend_from_slice(b"\r\n\r\nEvent: After\r\n\r\n");
     for size in [wire.len(), 1000, 7] {
-        let received = decode_in_pieces(wire.chunks(size));
+        let received = parse_in_pieces(wire.chunks(size));
         let [.., Received::Oversized(length), Received::Frame(after)] = &received[..] else {
             panic!("{received:?}");
         };
@@ -47,10 +47,10 @@ fn an_oversized_frame_is_skipped_and_the_next_one_read() {
 
 #[test]
 fn an_endless_frame_takes_no_memory() {
-    let (mut codec, mut buffer) = (Codec { greeted: true, ..Codec::default() }, BytesMut::new());
+    let (mut parser, mut buffer) = (Parser { greeted: true, ..Parser::default() }, BytesMut::new());
     for _ in 0..1000 {
         buffer.extend_from_slice(&[b'x'; 4096]);
-        assert_eq!(codec.decode(&mut buffer).expect("decodes"), None);
+        assert_eq!(parser.parse(&mut buffer).expect("parses"), None);
         assert!(buffer.len() <= MAX_FRAME + 4096);
     }
 }
@@ -60,11 +60,11 @@ fn who_does_not_greet_as_asterisk_is_not_read_on() {
     for peer in
         ["SSH-2.0-OpenSSH_9.2\r\n", "H", "Asterisk Call Managed", "HTTP/1.1 400 Bad Request\r\n"]
     {
-        assert!(Codec::default().decode(&mut BytesMut::from(peer)).is_err(), "{peer}");
+        assert!(Parser::default().parse(&mut BytesMut::from(peer)).is_err(), "{peer}");
     }
     let mut endless = BytesMut::from(&b"Asterisk Call Manager/"[..]);
     endless.extend_from_slice(&[b'1'; MAX_BANNER]);
-    assert!(Codec::default().decode(&mut endless).is_err());
+    assert!(Parser::default().parse(&mut endless).is_err());
 }
 
 proptest! {
@@ -75,7 +75,7 @@ proptest! {
     ) {
         let mut wire = b"Asterisk Call Manager/5\n".to_vec();
         wire.extend_from_slice(&noise);
-        let whole = decode_in_pieces([&wire[..]]);
+        let whole = parse_in_pieces([&wire[..]]);
         let mut pieces = Vec::new();
         let mut rest = &wire[..];
         for cut in cuts.iter().cycle() {
@@ -84,6 +84,6 @@ proptest! {
             pieces.push(piece);
             rest = tail;
         }
-        prop_assert_eq!(decode_in_pieces(pieces), whole);
+        prop_assert_eq!(parse_in_pieces(pieces), whole);
     }
 }

@@ -1,13 +1,11 @@
-//! Bytes to frames and actions to bytes.
+//! Bytes to frames.
 //!
 //! The wire format is in `main/manager.c`: one banner line, then messages of `Name: value` lines,
 //! each message ended by an empty line. A line ends in CR LF; a bare LF is taken as well.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem::Finder;
-use tokio_util::codec::{Decoder, Encoder};
 
-use super::action::{Action, ActionId, Unsendable};
 use super::frame::Frame;
 
 /// Longest frame taken. Asterisk's longest, a CoreShowChannel, has under 4 KiB.
@@ -34,23 +32,14 @@ pub enum Received {
     Oversized(usize),
 }
 
-/// Why a connection cannot be read on.
-#[derive(Debug, thiserror::Error)]
-pub enum CodecError {
-    /// Whoever is there does not greet as Asterisk does.
-    #[error("not an Asterisk manager: it does not greet with \"Asterisk Call Manager/\"")]
-    NotAsterisk,
-    /// The action cannot be written.
-    #[error(transparent)]
-    Unsendable(#[from] Unsendable),
-    /// The connection itself failed.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
+/// The peer does not greet as Asterisk does, so the connection cannot be read on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an Asterisk manager: it does not greet with \"Asterisk Call Manager/\"")]
+pub struct NotAsterisk;
 
-/// The decoder's state; one for each connection.
+/// Takes one item after the other from the bytes received; one parser for each connection.
 #[derive(Debug)]
-pub struct Codec {
+pub struct Parser {
     /// A line end and an empty line, which ends in CR LF.
     crlf: Finder<'static>,
     /// The same, where it ends in a bare LF.
@@ -62,67 +51,13 @@ pub struct Codec {
     discarded: usize,
 }
 
-impl Codec {
-    fn banner(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, CodecError> {
-        let known = buffer.len().min(BANNER.len());
-        if buffer[..known] != BANNER[..known] {
-            return Err(CodecError::NotAsterisk);
-        }
-        match buffer.iter().take(MAX_BANNER).position(|b| *b == b'\n') {
-            Some(end) => {
-                let line = buffer.split_to(end + 1);
-                self.greeted = true;
-                Ok(Some(Received::Banner(
-                    String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
-                )))
-            }
-            None if buffer.len() >= MAX_BANNER => Err(CodecError::NotAsterisk),
-            None => Ok(None),
-        }
-    }
-
-    /// The first frame's end: where its lines stop, and where the next frame begins.
+impl Parser {
+    /// Takes the next item off the front of `buffer`; `None` if it is not complete yet.
     ///
-    /// Looking for whole frame ends is several times faster than looking at every line end.
-    fn frame_end(&mut self, buffer: &[u8]) -> Option<(usize, usize)> {
-        let mut from = self.scanned;
-        loop {
-            let window = &buffer[from..buffer.len().min(from + WINDOW)];
-            let crlf = self.crlf.find(window);
-            let before = &window[..crlf.map_or(window.len(), |end| end + 1)];
-            if let Some(end) = self.lf.find(before) {
-                return Some((from + end, from + end + 2));
-            }
-            if let Some(end) = crlf {
-                return Some((from + end, from + end + 3));
-            }
-            if from + window.len() == buffer.len() {
-                break;
-            }
-            from += WINDOW - 2;
-        }
-        // The last bytes may be the beginning of an end.
-        self.scanned = match buffer[from..] {
-            [.., b'\n'] => buffer.len() - 1,
-            [.., b'\n', b'\r'] => buffer.len() - 2,
-            _ => buffer.len(),
-        };
-        None
-    }
-}
-
-impl Default for Codec {
-    fn default() -> Self {
-        let (crlf, lf) = (Finder::new(b"\n\r\n"), Finder::new(b"\n\n"));
-        Self { crlf, lf, greeted: false, scanned: 0, discarded: 0 }
-    }
-}
-
-impl Decoder for Codec {
-    type Item = Received;
-    type Error = CodecError;
-
-    fn decode(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, CodecError> {
+    /// # Errors
+    ///
+    /// The banner is not Asterisk's.
+    pub fn parse(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, NotAsterisk> {
         if !self.greeted {
             return self.banner(buffer);
         }
@@ -158,17 +93,59 @@ impl Decoder for Codec {
             }
         }
     }
+
+    fn banner(&mut self, buffer: &mut BytesMut) -> Result<Option<Received>, NotAsterisk> {
+        let known = buffer.len().min(BANNER.len());
+        if buffer[..known] != BANNER[..known] {
+            return Err(NotAsterisk);
+        }
+        match buffer.iter().take(MAX_BANNER).position(|b| *b == b'\n') {
+            Some(end) => {
+                let line = buffer.split_to(end + 1);
+                self.greeted = true;
+                Ok(Some(Received::Banner(
+                    String::from_utf8_lossy(line.trim_ascii_end()).into_owned(),
+                )))
+            }
+            None if buffer.len() >= MAX_BANNER => Err(NotAsterisk),
+            None => Ok(None),
+        }
+    }
+
+    /// The first frame's end: where its lines stop, and where the next frame begins.
+    ///
+    /// Looking for whole frame ends is several times faster than looking at every line end.
+    fn frame_end(&mut self, buffer: &[u8]) -> Option<(usize, usize)> {
+        let mut from = self.scanned;
+        loop {
+            let window = &buffer[from..buffer.len().min(from + WINDOW)];
+            let crlf = self.crlf.find(window);
+            let before = &window[..crlf.map_or(window.len(), |end| end + 1)];
+            if let Some(end) = self.lf.find(before) {
+                return Some((from + end, from + end + 2));
+            }
+            if let Some(end) = crlf {
+                return Some((from + end, from + end + 3));
+            }
+            if from + window.len() == buffer.len() {
+                break;
+            }
+            from += WINDOW - 2;
+        }
+        // The last bytes may be the beginning of an end.
+        self.scanned = match buffer[from..] {
+            [.., b'\n'] => buffer.len() - 1,
+            [.., b'\n', b'\r'] => buffer.len() - 2,
+            _ => buffer.len(),
+        };
+        None
+    }
 }
 
-impl Encoder<(&Action, &ActionId)> for Codec {
-    type Error = CodecError;
-
-    fn encode(
-        &mut self,
-        (action, id): (&Action, &ActionId),
-        buffer: &mut BytesMut,
-    ) -> Result<(), CodecError> {
-        Ok(action.encode(id, buffer)?)
+impl Default for Parser {
+    fn default() -> Self {
+        let (crlf, lf) = (Finder::new(b"\n\r\n"), Finder::new(b"\n\n"));
+        Self { crlf, lf, greeted: false, scanned: 0, discarded: 0 }
     }
 }
 
