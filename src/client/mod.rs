@@ -1,6 +1,6 @@
-//! A small HTTP client, for the commands that talk to a running daemon.
+//! An HTTP/1.1 client for the daemon's API.
 
-pub mod live_log;
+pub mod event_stream;
 pub mod pool;
 pub mod reply;
 pub mod sse;
@@ -23,26 +23,26 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::connector::Connector;
 use crate::tls;
 
-/// Longest answer taken, in bytes: more than ten thousand calls are.
-const MAX_ANSWER: usize = 32 << 20;
+/// The longest accepted body, in bytes; the largest real one is a list of 10 000 calls.
+const MAX_BODY: usize = 32 << 20;
 
-/// How long connecting may take, over all addresses of the daemon's name.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The time limit for connecting, over all addresses of the daemon's name.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an answer may take: longer than the daemon itself takes for anything.
-const ANSWER_TIME: Duration = Duration::from_secs(180);
+/// The time limit for a response. The daemon's own limits are all shorter.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A daemon to ask.
+/// A client of one daemon.
 pub struct Client {
     connector: Connector,
     host: HeaderValue,
     key: Option<SecretString>,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The URL cannot be used.
+    /// The URL is invalid.
     #[error("{0} is not a URL like http://127.0.0.1:8080")]
     Url(String),
     /// TLS cannot be set up.
@@ -51,19 +51,19 @@ pub enum ClientError {
     /// The daemon cannot be reached.
     #[error("cannot connect to {0}: {1}")]
     Connect(String, io::Error),
-    /// The daemon went away before it had said everything.
+    /// The daemon closed the connection before the end of the response.
     #[error("the daemon has closed the connection")]
     Closed,
-    /// The answer is longer than any of the daemon's.
-    #[error("what comes is no answer of the daemon's")]
+    /// The body is longer than any of the daemon's.
+    #[error("the response is too long to be the daemon's")]
     TooLong,
-    /// Nothing comes.
+    /// There is no response in time.
     #[error("the daemon does not answer")]
     Silent,
-    /// The conversation broke off in another way.
+    /// HTTP failed in another way.
     #[error("{error}{}", error.source().map(|cause| format!(": {cause}")).unwrap_or_default())]
     Http {
-        /// How.
+        /// hyper's error.
         error: hyper::Error,
     },
 }
@@ -75,7 +75,7 @@ impl From<hyper::Error> for ClientError {
             error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
         let is_gone =
             cause.is_some_and(|kind| matches!(kind, BrokenPipe | ConnectionReset | UnexpectedEof));
-        // Which of these it is depends on how far both had come.
+        // Which of these errors hyper reports depends on how far the exchange had come.
         if is_gone || error.is_canceled() || error.is_incomplete_message() {
             Self::Closed
         } else {
@@ -85,19 +85,19 @@ impl From<hyper::Error> for ClientError {
 }
 
 impl ClientError {
-    /// Why a body of limited length cannot be read.
+    /// The error for a body that cannot be read up to its limit.
     fn of_body(error: Box<dyn Error + Send + Sync>) -> Self {
         error.downcast::<hyper::Error>().map_or(Self::TooLong, |error| (*error).into())
     }
 }
 
 impl Client {
-    /// A client of the daemon at `url`, which shows `key`. With `https` the certificate has to come
-    /// from a CA of `ca_file`, or without it from one that the system trusts.
+    /// A client of the daemon at `url` that sends `key`. With `https`, the daemon's certificate is
+    /// verified with the CAs in `ca_file`, or without a file with those of the system.
     ///
     /// # Errors
     ///
-    /// The URL is none, or TLS cannot be set up.
+    /// The URL is invalid, or TLS cannot be set up.
     pub fn new(
         url: &str,
         key: Option<SecretString>,
@@ -129,49 +129,53 @@ impl Client {
         Ok(Self { connector, host, key })
     }
 
-    /// Sends a request, with the key, on a connection of its own.
+    /// Sends a request with the key on a new connection.
     ///
     /// # Errors
     ///
-    /// The daemon cannot be reached, or says nothing that is HTTP.
+    /// The daemon cannot be reached, or does not speak HTTP.
     pub async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, ClientError> {
         self.authorize(&mut request);
         request.headers_mut().insert(HOST, self.host.clone());
-        // The connection ends by itself with the response's body.
+        // The connection's task ends after the response's body.
         Ok(self.connect().await?.send_request(request).await?)
     }
 
-    /// Sends a request, and takes in the whole answer.
+    /// Sends a request, and reads the whole response.
     ///
     /// # Errors
     ///
-    /// The daemon cannot be reached, or there is no answer of it. Unless it cannot be reached, the
-    /// request may have been taken.
-    pub async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, ClientError> {
-        let answer = async {
+    /// The daemon cannot be reached, or does not respond. After any error but
+    /// [`ClientError::Connect`], the daemon may have executed the request.
+    pub async fn fetch(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Bytes>, ClientError> {
+        let response = async {
             let (head, body) = self.send(request).await?.into_parts();
             let body =
-                Limited::new(body, MAX_ANSWER).collect().await.map_err(ClientError::of_body)?;
+                Limited::new(body, MAX_BODY).collect().await.map_err(ClientError::of_body)?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        timeout(ANSWER_TIME, answer).await.unwrap_or(Err(ClientError::Silent))
+        timeout(RESPONSE_TIMEOUT, response).await.unwrap_or(Err(ClientError::Silent))
     }
 
-    /// Makes a connection.
+    /// Opens a connection.
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let address = self.connector.address();
         let late = |_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long");
-        let stream = timeout(CONNECT_TIME, self.connector.connect()).await.map_err(late).flatten();
+        let stream =
+            timeout(CONNECT_TIMEOUT, self.connector.connect()).await.map_err(late).flatten();
         let stream = stream.map_err(|error| ClientError::Connect(address.to_owned(), error))?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(sender)
     }
 
-    /// Shows the key in a request.
+    /// Adds the key to a request.
     fn authorize(&self, request: &mut Request<Full<Bytes>>) {
         if let Some(key) = &self.key
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()))
@@ -190,8 +194,8 @@ pub fn request(method: Method, uri: Uri) -> Request<Full<Bytes>> {
     request
 }
 
-/// The text as it stands in a query (RFC 3986, 2.1).
-pub fn in_query(text: &str) -> String {
+/// Percent-encodes the text for a query (RFC 3986, 2.1).
+pub fn percent_encode(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
     text.bytes()
         .map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
@@ -203,8 +207,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_leaves_its_parameter() {
-        assert_eq!(in_query("КОМ&a=b c+#%"), "%D0%9A%D0%9E%D0%9C%26a%3Db%20c%2B%23%25");
-        assert_eq!(in_query("2026-11-25T18:20:00.000Z"), "2026-11-25T18:20:00.000Z");
+    fn special_characters_are_percent_encoded() {
+        assert_eq!(percent_encode("КОМ&a=b c+#%"), "%D0%9A%D0%9E%D0%9C%26a%3Db%20c%2B%23%25");
+        assert_eq!(percent_encode("2026-11-25T18:20:00.000Z"), "2026-11-25T18:20:00.000Z");
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that are kept alive, for those who ask a lot.
+//! A client that keeps connections alive, for many requests in a row.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,17 +11,17 @@ use hyper::{Request, Response};
 
 use super::{Client, ClientError};
 
-/// A connection that has been idle for this long is not used again: the daemon keeps one that has
-/// not shown a key for 10 s, and a request that crosses with the close may have been taken or not.
-const IDLE: Duration = Duration::from_secs(5);
+/// The longest idle time after which a connection is used again. The daemon closes connections without
+/// a key after 10 s, and when a request crosses with the close, nobody knows whether it was executed.
+const MAX_IDLE: Duration = Duration::from_secs(5);
 
-/// Longest body taken, in bytes.
+/// The longest accepted body, in bytes.
 const MAX_BODY: usize = 1 << 20;
 
-/// A client with as many connections as there are requests under way.
+/// A client with as many connections as there are concurrent requests.
 pub struct Pool {
     client: Client,
-    /// The one used last is used first, so that those which are not needed grow old.
+    /// The connection used last is taken first, so that superfluous ones reach [`MAX_IDLE`].
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -31,35 +31,35 @@ struct Idle {
 }
 
 impl Pool {
-    /// A pool without a connection yet.
+    /// A pool that has no connections yet.
     pub fn new(client: Client) -> Self {
         Self { client, idle: Mutex::default() }
     }
 
-    /// Makes connections until `count` are there to be used.
+    /// Connects until `count` connections are idle.
     ///
     /// # Errors
     ///
     /// The daemon cannot be reached.
     pub async fn warm_up(&self, count: usize) -> Result<(), ClientError> {
-        while self.fresh() < count {
+        while self.usable() < count {
             let connection = self.client.connect().await?;
             self.keep(connection);
         }
         Ok(())
     }
 
-    /// Shows the key in a request. The bots' endpoint wants it in the body instead.
+    /// Adds the key to a request. The bots' endpoint expects it in the body instead.
     pub fn authorize(&self, request: &mut Request<Full<Bytes>>) {
         self.client.authorize(request);
     }
 
-    /// Sends a request, and takes in the whole answer.
+    /// Sends a request, and reads the whole response.
     ///
     /// # Errors
     ///
-    /// The daemon cannot be reached, has gone away before it had answered, or says nothing that is
-    /// HTTP. Unless it cannot be reached, the request may have been taken.
+    /// The daemon cannot be reached, closes the connection early, or does not speak HTTP. After any
+    /// error but [`ClientError::Connect`], the daemon may have executed the request.
     pub async fn send(
         &self,
         mut request: Request<Full<Bytes>>,
@@ -73,10 +73,10 @@ impl Pool {
             if connection.ready().await.is_err() && !is_new {
                 continue;
             }
-            let answered = match connection.try_send_request(request).await {
+            let response = match connection.try_send_request(request).await {
                 Ok(response) => response,
                 Err(mut error) => match error.take_message() {
-                    // The connection was closed before anything was sent.
+                    // The idle connection was closed before anything was sent.
                     Some(unsent) if !is_new => {
                         request = unsent;
                         continue;
@@ -84,7 +84,7 @@ impl Pool {
                     _ => return Err(error.into_error().into()),
                 },
             };
-            let (head, body) = answered.into_parts();
+            let (head, body) = response.into_parts();
             let body = Limited::new(body, MAX_BODY)
                 .collect()
                 .await
@@ -95,18 +95,18 @@ impl Pool {
         }
     }
 
-    /// How many connections are there to be used.
-    fn fresh(&self) -> usize {
+    /// The number of idle connections that can be used.
+    fn usable(&self) -> usize {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|idle| idle.since.elapsed() < IDLE);
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
         idle.len()
     }
 
     fn idle_connection(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.pop() {
-            Some(newest) if newest.since.elapsed() < IDLE => Some(newest.connection),
-            // All others are older still.
+            Some(newest) if newest.since.elapsed() < MAX_IDLE => Some(newest.connection),
+            // All others are older.
             _ => {
                 idle.clear();
                 None

@@ -1,4 +1,4 @@
-//! What the answer to a POST means.
+//! The meaning of a response to `POST /api/conf`.
 
 use hyper::header::HeaderMap;
 use hyper::{Response, StatusCode};
@@ -7,26 +7,26 @@ use serde::Deserialize;
 use crate::call::CallId;
 use crate::record::text::escaped;
 
-/// Longest reason that is kept, in characters.
+/// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 160;
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Its status.
+    /// The HTTP status.
     pub status: u16,
-    /// What it says.
+    /// What became of the call.
     pub verdict: Verdict,
 }
 
-/// What an answer says.
+/// What became of a requested call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The call is made, and has this id.
+    /// The call is made under this id.
     Accepted(CallId),
     /// No call is made, for this reason.
     Refused(String),
-    /// The daemon does not know (504), for this reason; the log will tell, under this id.
+    /// The daemon does not know (504), for this reason. Records under the id will tell.
     Unconfirmed(Option<CallId>, String),
 }
 
@@ -38,7 +38,7 @@ struct Body {
 }
 
 impl Reply {
-    /// Reads an answer.
+    /// Reads a response.
     pub fn read(response: &Response<impl AsRef<[u8]>>) -> Self {
         let (status, id) = (response.status(), call_id(response.headers()));
         let body: Option<Body> = serde_json::from_slice(response.body().as_ref()).ok();
@@ -60,9 +60,9 @@ fn call_id(headers: &HeaderMap) -> Option<CallId> {
 
 fn reason(status: StatusCode, body: Option<Body>) -> String {
     let text = body.and_then(|body| body.error.or(body.text));
-    // A daemon may pass on Asterisk's words, and it may be none.
+    // The text may be Asterisk's, and the sender may be no daemon.
     let kept = |text: String| escaped(&text).chars().take(MAX_REASON).collect();
-    text.map_or_else(|| format!("an answer of {status}"), kept)
+    text.map_or_else(|| format!("response status {status}"), kept)
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_answer() {
+    fn each_kind_of_response_is_read() {
         let id: CallId = ID.parse().expect("an id");
         assert_eq!(read(200, Some(ID), "{\"message\":\"ok\"}\n"), Verdict::Accepted(id));
         for by in [None, Some(ID)] {
@@ -100,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_ours_is_a_refusal() {
+    fn unknown_response_is_refusal() {
         for body in ["", "<html>", "[]", "{\"error\":1}", "{}"] {
             assert_eq!(
                 read(502, None, body),
-                Verdict::Refused("an answer of 502 Bad Gateway".into()),
+                Verdict::Refused("response status 502 Bad Gateway".into()),
                 "{body}"
             );
             assert_eq!(
                 read(200, Some("x"), body),
-                Verdict::Refused("an answer of 200 OK".into()),
+                Verdict::Refused("response status 200 OK".into()),
                 "{body}"
             );
         }

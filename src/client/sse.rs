@@ -1,20 +1,24 @@
-//! Reads server-sent events out of bytes, wherever these are cut (HTML standard, 9.2.6).
+//! A parser of server-sent events (HTML standard, 9.2.6) that accepts bytes in pieces of any size.
+//!
+//! eventsource-stream, the crate for this, does not limit the length of an event, so that a hostile
+//! server could fill the memory; and it drops events without data, in which the daemon sends the
+//! position of the stream.
 
 use std::borrow::Cow;
 
 use memchr::memchr2;
 
-/// Longest event taken, in bytes; more than any record has.
+/// The longest accepted event, in bytes; every record is shorter.
 const MAX_EVENT: usize = 256 * 1024;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event {
-    /// Its `id`, if it has one.
+    /// The field `id`, if there is one.
     pub id: Option<String>,
-    /// Its name.
+    /// The field `event`.
     pub event: String,
-    /// Its data.
+    /// The fields `data`, joined by line breaks.
     pub data: String,
 }
 
@@ -27,17 +31,17 @@ pub struct Parser {
     has_data: bool,
 }
 
-/// An event is longer than any of ours.
+/// An event is longer than any record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event of over {MAX_EVENT} bytes")]
 pub struct TooLong;
 
 impl Parser {
-    /// Takes bytes; `event` is given each event that they complete.
+    /// Parses more bytes, and calls `event` with each event that they complete.
     ///
     /// # Errors
     ///
-    /// The stream is none of ours, and cannot be read on.
+    /// An event is too long. The parser cannot be used any more.
     pub fn feed(&mut self, mut bytes: &[u8], mut event: impl FnMut(Event)) -> Result<(), TooLong> {
         let Some(first) = bytes.first() else { return Ok(()) };
         if std::mem::take(&mut self.after_cr) && *first == b'\n' {
@@ -72,11 +76,11 @@ impl Parser {
     fn end_line(&mut self) -> Option<Event> {
         if self.line.is_empty() {
             let event = std::mem::take(&mut self.current);
-            // Without data it is no event, but its id is a position all the same.
+            // The standard drops an event without data, but the daemon sends its position in one.
             let has_data = std::mem::take(&mut self.has_data);
             return (has_data || event.id.is_some()).then_some(event);
         }
-        // What is text, as all of ours is, is checked much faster than it is mended.
+        // The daemon sends valid UTF-8, and checking that is much faster than the lossy conversion.
         let line = std::str::from_utf8(&self.line);
         let line = line.map_or_else(|_| String::from_utf8_lossy(&self.line), Cow::Borrowed);
         let (field, value) = line.split_once(':').unwrap_or((&line, ""));
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_cut_at_every_byte_reads_the_same() {
+    fn stream_can_be_cut_at_any_byte() {
         let stream =
             ": hello\n\nevent:call.queued\r\nid: 7-1\ndata:{\"a\":1}\r\ndata: Я\r\rdata\n\nevent:x\n\nid:7-2\n\n"
                 .as_bytes();
@@ -132,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_event_is_refused() {
+    fn endless_event_is_rejected() {
         let mut parser = Parser::default();
         let endless = (0..1000).try_for_each(|_| parser.feed(&[b'x'; 1024], |_| {}));
         assert_eq!(endless, Err(TooLong));

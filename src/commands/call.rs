@@ -18,7 +18,7 @@ use super::terminal::{CommandError, exit_codes, finish, note};
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
 use crate::call::{CallId, CallerId, Lang, Room};
-use crate::client::live_log::{LiveLog, Told};
+use crate::client::event_stream::{EventStream, Update};
 use crate::client::reply::{Reply, Verdict};
 use crate::client::{ClientError, request};
 use crate::exit::INTERRUPTED;
@@ -156,11 +156,11 @@ async fn or_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
 }
 
 /// The live log, once it is followed: who asks for a call after that misses nothing of it.
-async fn subscribe(connection: &ConnectionArgs) -> Result<LiveLog, CommandError> {
-    let mut log = LiveLog::new(connection.client()?, None);
+async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandError> {
+    let mut log = EventStream::new(connection.client()?, None);
     match log.next().await? {
-        Told::Events(_) => Ok(log),
-        Told::Lost(lost) => Err(CommandError::Unavailable(lost.to_string())),
+        Update::Events(_) => Ok(log),
+        Update::Lost(lost) => Err(CommandError::Unavailable(lost.to_string())),
     }
 }
 
@@ -186,7 +186,7 @@ async fn ask(args: &CallArgs) -> Result<Answered, CommandError> {
     let mut request = request(Method::POST, Uri::from_static("/api/conf"));
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     *request.body_mut() = Full::from(Bytes::from(body.to_string()));
-    let answer = match args.connection.client()?.ask(request).await {
+    let answer = match args.connection.client()?.fetch(request).await {
         Ok(answer) => answer,
         Err(error @ ClientError::Connect(..)) => return Err(error.into()),
         Err(error) => return Ok(unknown(args, &error.to_string())),

@@ -17,7 +17,7 @@ use super::terminal::{CommandError, exit_codes, finish, note};
 use crate::call::Room;
 use crate::call::numbering::Spelling;
 use crate::call::outcome::Outcome;
-use crate::client::{Client, in_query, request};
+use crate::client::{Client, percent_encode, request};
 use crate::clock::rfc3339;
 use crate::escape;
 
@@ -167,7 +167,7 @@ impl Page {
         let size = left.min(AT_ONCE[usize::from(args.ended)]);
         let uri = Uri::try_from(query(args, size, cursor))
             .map_err(|error| CommandError::Usage(error.to_string()))?;
-        let answer = client.ask(request(Method::GET, uri)).await?;
+        let answer = client.fetch(request(Method::GET, uri)).await?;
         if answer.status() != StatusCode::OK {
             return Err(CommandError::of_answer(&answer));
         }
@@ -217,6 +217,6 @@ fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
     ];
     let given = parameters
         .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", in_query(&value?))));
+        .filter_map(|(name, value)| Some(format!("{name}={}", percent_encode(&value?))));
     format!("/api/calls?{}", given.collect::<Vec<_>>().join("&"))
 }

@@ -18,7 +18,7 @@ use super::terminal::CommandError;
 use super::terminal::connection::ConnectionArgs;
 use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
-use crate::client::{Client, in_query, request};
+use crate::client::{Client, percent_encode, request};
 use crate::config::{Config, Problems, Role};
 use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
@@ -147,9 +147,9 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// Has the daemon do it.
 async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
-    let uri = Uri::try_from(format!("/api/history?number={}", in_query(&number.to_string())))
+    let uri = Uri::try_from(format!("/api/history?number={}", percent_encode(&number.to_string())))
         .unwrap_or_default();
-    let answer = client.ask(request(Method::DELETE, uri)).await.map_err(CommandError::from)?;
+    let answer = client.fetch(request(Method::DELETE, uri)).await.map_err(CommandError::from)?;
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
     let kept = body["kept"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let kept = kept.map(|text| escaped(text).into_owned()).collect();

@@ -63,8 +63,9 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
     if let Some(id) = name.id() {
         return Ok(Ok(id));
     }
-    let answer =
-        client.ask(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0"))).await?;
+    let answer = client
+        .fetch(request(Method::GET, Uri::from_static("/api/calls?live=10000&limit=0")))
+        .await?;
     if answer.status() != StatusCode::OK {
         return Err(CommandError::of_answer(&answer));
     }
@@ -87,7 +88,7 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
 async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, CommandError> {
     // An id is letters, digits and "-".
     let uri = Uri::try_from(format!("/api/calls/{id}")).unwrap_or_default();
-    let answer = client.ask(request(Method::DELETE, uri)).await?;
+    let answer = client.fetch(request(Method::DELETE, uri)).await?;
     Ok(match answer.status() {
         StatusCode::OK => Ok(()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {

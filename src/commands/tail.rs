@@ -8,7 +8,7 @@ use super::terminal::line::{Entry, Printer};
 use super::terminal::moment::{Since, Window};
 use super::terminal::zone::ShownTimes;
 use super::terminal::{CommandError, Troubles, finish, note};
-use crate::client::live_log::{LiveLog, Told};
+use crate::client::event_stream::{EventStream, Update};
 use crate::client::sse::Event;
 
 /// What `tail` can be told.
@@ -59,13 +59,13 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
         Some(Since::Record(seq)) => (Some(seq), None),
         Some(Since::Moment(moment)) => (Some(0), Some(moment.from(&zone))),
     };
-    let mut log = LiveLog::new(args.connection.client()?, after);
+    let mut log = EventStream::new(args.connection.client()?, after);
     let mut window = Window::new(from);
     let mut printer = Printer::new(anstream::stdout(), args.json, zone);
     let mut troubles = Troubles::default();
     loop {
         match log.next().await? {
-            Told::Events(events) => {
+            Update::Events(events) => {
                 troubles.over();
                 if let Some(newest) = events.first().and_then(|first| not_reached(first, after)) {
                     note(&format!("the newest record is {newest}: waiting for those that come"));
@@ -79,7 +79,7 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
                     }
                 }
             }
-            Told::Lost(lost) => troubles.lost(&lost),
+            Update::Lost(lost) => troubles.lost(&lost),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::requests::Requests;
 use super::runner::{FromLog, Runner, follow};
-use crate::client::live_log::{LiveLog, Refused};
+use crate::client::event_stream::{EventStream, Refused};
 use crate::client::pool::Pool;
 use crate::client::{Client, ClientError};
 
@@ -53,7 +53,7 @@ impl Runner {
     ) -> Result<Self, StartError> {
         let client = || client().map_err(StartError::Client);
         require_ready(&client()?).await?;
-        let mut from_log = follow(LiveLog::new(client()?, None), plan.ours());
+        let mut from_log = follow(EventStream::new(client()?, None), plan.ours());
         match from_log.recv().await {
             Some(FromLog::Steps(_)) => {}
             Some(FromLog::Refused(Refused::Unauthorized)) => return Err(StartError::Unauthorized),

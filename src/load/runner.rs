@@ -17,7 +17,7 @@ use super::requests::Requests;
 use super::run::{Course, Finished, HungUp, Run, Task, Unanswered};
 use super::tally::Tally;
 use crate::call::CallId;
-use crate::client::live_log::{LiveLog, Refused, Told};
+use crate::client::event_stream::{EventStream, Refused, Update};
 use crate::client::reply::Reply;
 
 /// How often hang-ups that are due, and the end, are looked for.
@@ -43,12 +43,12 @@ pub enum FromLog {
 }
 
 /// Follows the log, on a task of its own, for as long as somebody listens.
-pub fn follow(mut log: LiveLog, ours: Ours) -> mpsc::Receiver<FromLog> {
+pub fn follow(mut log: EventStream, ours: Ours) -> mpsc::Receiver<FromLog> {
     let (to, from_log) = mpsc::channel(BATCHES);
     tokio::spawn(async move {
         loop {
             let (told, is_last) = match log.next().await {
-                Ok(Told::Events(events)) => {
+                Ok(Update::Events(events)) => {
                     let at = Instant::now();
                     if events.iter().any(|event| event.event == "gap")
                         && to.send(FromLog::Gap).await.is_err()
@@ -62,7 +62,7 @@ pub fn follow(mut log: LiveLog, ours: Ours) -> mpsc::Receiver<FromLog> {
                         false,
                     )
                 }
-                Ok(Told::Lost(lost)) => (FromLog::Lost(lost.to_string()), false),
+                Ok(Update::Lost(lost)) => (FromLog::Lost(lost.to_string()), false),
                 Err(refused) => (FromLog::Refused(refused), true),
             };
             if to.send(told).await.is_err() || is_last {

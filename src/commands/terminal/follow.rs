@@ -11,7 +11,7 @@ use super::line::{Entry, Printer};
 use super::{CommandError, Troubles, note};
 use crate::call::CallId;
 use crate::call::outcome::Outcome;
-use crate::client::live_log::{LiveLog, Told};
+use crate::client::event_stream::{EventStream, Update};
 use crate::client::{Client, ClientError, request};
 
 /// How long after a question that brought no certainty the next one is asked.
@@ -43,7 +43,7 @@ impl End {
 /// Follows a call.
 pub struct Follower<W> {
     id: CallId,
-    log: LiveLog,
+    log: EventStream,
     client: Client,
     /// None once nobody reads on.
     printer: Option<Printer<W>>,
@@ -55,7 +55,7 @@ pub struct Follower<W> {
 
 impl<W: Write> Follower<W> {
     /// Follows the call `id` in a log that was followed before it was asked for.
-    pub fn new(id: CallId, log: LiveLog, client: Client, printer: Printer<W>) -> Self {
+    pub fn new(id: CallId, log: EventStream, client: Client, printer: Printer<W>) -> Self {
         let (printer, troubles) = (Some(printer), Troubles::default());
         Self { id, log, client, printer, troubles, joined: false, ask_at: None }
     }
@@ -77,10 +77,10 @@ impl<W: Write> Follower<W> {
         }
     }
 
-    fn heard(&mut self, told: Told) -> Result<Option<End>, CommandError> {
+    fn heard(&mut self, told: Update) -> Result<Option<End>, CommandError> {
         let events = match told {
-            Told::Events(events) => events,
-            Told::Lost(lost) => {
+            Update::Events(events) => events,
+            Update::Lost(lost) => {
                 self.troubles.lost(&lost);
                 return Ok(None);
             }
@@ -146,7 +146,7 @@ impl<W: Write> Follower<W> {
 
     async fn get(&self, path: &str) -> Result<(StatusCode, String), ClientError> {
         let uri = Uri::try_from(path).unwrap_or_default();
-        let answer = self.client.ask(request(Method::GET, uri)).await?;
+        let answer = self.client.fetch(request(Method::GET, uri)).await?;
         Ok((answer.status(), String::from_utf8_lossy(answer.body()).trim_end().to_owned()))
     }
 

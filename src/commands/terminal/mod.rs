@@ -22,7 +22,7 @@ use hyper::{Response, StatusCode};
 use serde_json::Value;
 
 use crate::client::ClientError;
-use crate::client::live_log::{Lost, Refused};
+use crate::client::event_stream::{Refused, StreamError};
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 use crate::record::text::escaped;
 
@@ -144,7 +144,7 @@ pub(crate) fn note(text: &str) {
 pub(crate) struct Troubles(Vec<String>);
 
 impl Troubles {
-    pub(crate) fn lost(&mut self, lost: &Lost) {
+    pub(crate) fn lost(&mut self, lost: &StreamError) {
         let lost = lost.to_string();
         if !self.0.contains(&lost) {
             note(&format!("{lost}; trying again"));

@@ -1,4 +1,4 @@
-//! The daemon's live log, followed over one connection after the other.
+//! Follows the daemon's event stream, and reconnects whenever the connection is lost.
 
 use std::time::Duration;
 
@@ -13,60 +13,60 @@ use super::sse::{Event, Parser};
 use super::{Client, ClientError, request};
 use crate::ami::backoff::Backoff;
 
-/// The daemon sends a sign of life every 15 s; after this long without one the connection is dead.
+/// The daemon sends a comment every 15 s; without one for this long, the connection is dead.
 const SILENCE: Duration = Duration::from_secs(40);
 
-/// How many events are handed on together, about.
+/// About how many events are returned together.
 const BATCH: usize = 256;
 
-/// What there is to tell.
+/// What [`EventStream::next`] returns.
 #[derive(Debug)]
-pub enum Told {
-    /// The next events. The first one of a connection may have no data: it only says where the
-    /// stream begins.
+pub enum Update {
+    /// The next events. The first event of a connection may have no data: its id is the position at
+    /// which the stream begins.
     Events(Vec<Event>),
-    /// The connection is lost; it will be made again, and go on where it was.
-    Lost(Lost),
+    /// The connection is lost. The next call reconnects, and continues after the last event.
+    Lost(StreamError),
 }
 
-/// Why the connection ended.
+/// Why a connection ended; a new one may work.
 #[derive(Debug, thiserror::Error)]
-pub enum Lost {
-    /// As the client says.
+pub enum StreamError {
+    /// The request failed, or the body broke off.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The daemon cannot serve it now.
+    /// The daemon cannot serve the stream now.
     #[error("the daemon says {0}")]
     Status(StatusCode),
-    /// The stream was ended in order.
+    /// The daemon ended the stream in order.
     #[error("the daemon has closed the stream")]
     Closed,
-    /// Not even a sign of life comes.
+    /// Nothing was received for [`SILENCE`].
     #[error("the connection is dead")]
     Silent,
-    /// This is somebody else.
-    #[error("what comes is no event stream")]
+    /// The body is no event stream of a daemon.
+    #[error("the response is not an event stream")]
     Garbled,
 }
 
-/// Asking again would change nothing.
+/// Why the daemon refuses the stream; asking again would not help.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The key is wrong, or missing.
     #[error("the daemon does not know this key")]
     Unauthorized,
-    /// The request is wrong in another way.
+    /// The daemon rejects the request.
     #[error("the daemon says {0}")]
     Status(StatusCode),
 }
 
-/// A reader of the log.
-pub struct LiveLog {
+/// A reader of the event stream.
+pub struct EventStream {
     client: Client,
-    /// The id of the last event, or the number of the record to begin after.
+    /// The id of the last event, or the `seq` of the record to begin after.
     position: Option<String>,
     stream: Option<Stream>,
-    /// When the next connection may be made.
+    /// The earliest time for the next connection.
     connect_at: Instant,
     backoff: Backoff,
     rng: fastrand::Rng,
@@ -76,41 +76,41 @@ pub struct LiveLog {
 struct Stream {
     body: Incoming,
     parser: Parser,
-    /// Why nothing more will come.
-    lost: Option<Lost>,
+    /// Why the connection ended, once it has; returned after the events before the end.
+    lost: Option<StreamError>,
 }
 
-impl LiveLog {
-    /// Reads from now on, or after the record of number `since`.
+impl EventStream {
+    /// Begins with the next event, or after the record with `seq` `since`.
     pub fn new(client: Client, since: Option<u64>) -> Self {
         let position = since.map(|seq| seq.to_string());
         let (connect_at, backoff, rng) = (Instant::now(), Backoff::default(), fastrand::Rng::new());
         Self { client, position, stream: None, connect_at, backoff, rng }
     }
 
-    /// The next events, or that the connection is lost: then the next call waits a little, and
-    /// connects anew. May be dropped while waiting without losing anything.
+    /// Waits for the next events. If the connection is lost, the next call waits for the back-off and
+    /// reconnects. The future can be dropped while it waits; no event is lost by that.
     ///
     /// # Errors
     ///
-    /// The daemon refuses for good.
-    pub async fn next(&mut self) -> Result<Told, Refused> {
+    /// The daemon refuses the stream.
+    pub async fn next(&mut self) -> Result<Update, Refused> {
         let lost = match self.read().await? {
             Ok(events) => {
                 if let Some(id) = events.iter().rev().find_map(|event| event.id.clone()) {
                     self.position = Some(id);
                     self.backoff.reset();
                 }
-                return Ok(Told::Events(events));
+                return Ok(Update::Events(events));
             }
             Err(lost) => lost,
         };
         self.stream = None;
         self.connect_at = Instant::now() + self.backoff.next(&mut self.rng);
-        Ok(Told::Lost(lost))
+        Ok(Update::Lost(lost))
     }
 
-    async fn read(&mut self) -> Result<Result<Vec<Event>, Lost>, Refused> {
+    async fn read(&mut self) -> Result<Result<Vec<Event>, StreamError>, Refused> {
         if let Some(stream) = &mut self.stream {
             return Ok(stream.next().await);
         }
@@ -123,17 +123,17 @@ impl LiveLog {
         }
     }
 
-    async fn connect(&self) -> Result<Result<Incoming, Lost>, Refused> {
+    async fn connect(&self) -> Result<Result<Incoming, StreamError>, Refused> {
         sleep_until(self.connect_at).await;
         let mut request = request(Method::GET, Uri::from_static("/api/events"));
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
-        // A position that can be no header is none that the daemon has given.
+        // Every id that a daemon sends is a valid header value.
         if let Some(position) = self.position.as_deref().and_then(|position| position.parse().ok())
         {
             request.headers_mut().insert("last-event-id", position);
         }
         let response = match timeout(SILENCE, self.client.send(request)).await {
-            Err(_) => return Ok(Err(Lost::Silent)),
+            Err(_) => return Ok(Err(StreamError::Silent)),
             Ok(Err(error)) => return Ok(Err(error.into())),
             Ok(Ok(response)) => response,
         };
@@ -141,18 +141,18 @@ impl LiveLog {
             StatusCode::OK => Ok(Ok(response.into_body())),
             StatusCode::UNAUTHORIZED => Err(Refused::Unauthorized),
             status if status.is_client_error() => Err(Refused::Status(status)),
-            status => Ok(Err(Lost::Status(status))),
+            status => Ok(Err(StreamError::Status(status))),
         }
     }
 }
 
 impl Stream {
-    /// The next events: as many as are there, and at least one.
-    async fn next(&mut self) -> Result<Vec<Event>, Lost> {
+    /// Waits for at least one event, and returns it with all others that have already arrived.
+    async fn next(&mut self) -> Result<Vec<Event>, StreamError> {
         let mut events = Vec::new();
         while self.lost.is_none() && events.len() < BATCH {
             let read = match events.is_empty() {
-                true => timeout(SILENCE, self.body.frame()).await.map_err(|_| Lost::Silent),
+                true => timeout(SILENCE, self.body.frame()).await.map_err(|_| StreamError::Silent),
                 false => match self.body.frame().now_or_never() {
                     Some(read) => Ok(read),
                     None => break,
@@ -175,9 +175,9 @@ impl Stream {
         &mut self,
         read: Option<hyper::Result<Frame<Bytes>>>,
         events: &mut Vec<Event>,
-    ) -> Result<(), Lost> {
-        let frame = read.ok_or(Lost::Closed)?.map_err(ClientError::from)?;
+    ) -> Result<(), StreamError> {
+        let frame = read.ok_or(StreamError::Closed)?.map_err(ClientError::from)?;
         let Some(bytes) = frame.data_ref() else { return Ok(()) };
-        self.parser.feed(bytes, |event| events.push(event)).map_err(|_| Lost::Garbled)
+        self.parser.feed(bytes, |event| events.push(event)).map_err(|_| StreamError::Garbled)
     }
 }
