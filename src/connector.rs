@@ -1,4 +1,4 @@
-//! Makes connections to Asterisk's manager: TCP, and TLS where asked.
+//! Connects to the AMI, or to a daemon, over TCP and optionally TLS.
 
 mod race;
 
@@ -13,20 +13,20 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::tls::{self, ClientTls};
 
-/// A connection, whatever it is made of.
+/// A connection over plain TCP or TLS.
 pub type Stream = Box<dyn Duplex>;
 
-/// Can be read and written.
+/// A stream that can be read and written.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Where to connect to, and how.
+/// Connects to one address. Clones share what they have learnt about the name's addresses.
 #[derive(Clone)]
 pub struct Connector {
     address: Arc<str>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// How many of the name's addresses are tried last, as nothing good came of them.
+    /// How many of the name's first addresses are tried last, because their connections were useless.
     skipped: Arc<AtomicUsize>,
 }
 
@@ -36,16 +36,16 @@ impl Connector {
         Self { address: address.into(), tls: None, skipped: Arc::default() }
     }
 
-    /// Connects over TLS, and expects the certificate of `name`.
+    /// Connects to `address` over TLS, and expects a certificate for `name`.
     pub fn tls(address: &str, config: Arc<ClientConfig>, name: ServerName<'static>) -> Self {
         Self { address: address.into(), tls: Some((config.into(), name)), skipped: Arc::default() }
     }
 
-    /// Connects to `address` as the settings say.
+    /// Connects to `address`, over TLS if there are settings for it.
     ///
     /// # Errors
     ///
-    /// TLS cannot be set up.
+    /// The CA file cannot be used, or the address names no host.
     pub fn new(address: &str, tls: Option<&ClientTls>) -> io::Result<Self> {
         let Some(tls) = tls else { return Ok(Self::plain(address)) };
         let host = address.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
@@ -54,35 +54,35 @@ impl Connector {
         Ok(Self::tls(address, tls::client_config(tls.ca_file.as_deref())?, name))
     }
 
-    /// Where to.
+    /// The address, as `host:port`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Notes that the last connection is over. If it `was_useful` the next one begins with the same
-    /// address, else with another one of the name: a process that hangs accepts connections, too.
-    pub fn left(&self, was_useful: bool) {
+    /// Reports the end of the last connection. Unless it `was_useful`, the next one begins with
+    /// another address of the name: a hanging process still accepts connections, so that connecting
+    /// alone does not tell whether an address is good.
+    pub fn report_end(&self, was_useful: bool) {
         if !was_useful {
             self.skipped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Makes one connection, to any of the name's addresses. Takes as long as it takes; the caller
-    /// has a deadline.
+    /// Connects to one of the name's addresses. There is no time limit; the caller sets one.
     pub fn connect(&self) -> impl Future<Output = io::Result<Stream>> + Send + use<> {
         let Self { address, tls, skipped } = self.clone();
         async move {
             let tcp = race::connect(&address, skipped.load(Ordering::Relaxed)).await?;
-            // Actions are small and wait for their answers.
+            // Requests are small, and the next step waits for each answer.
             tcp.set_nodelay(true)?;
-            // Whatever we give up on must not arrive later: a kernel would send an Originate again
-            // for minutes, on a connection that was closed long ago.
+            // Closing discards unsent data. Otherwise the kernel would retransmit an Originate for
+            // minutes after we gave up the connection.
             tcp.set_zero_linger()?;
             match tls {
                 Some((connector, name)) => {
-                    let told =
+                    let name_tls =
                         |error: io::Error| io::Error::new(error.kind(), format!("TLS: {error}"));
-                    Ok(Box::new(connector.connect(name, tcp).await.map_err(told)?) as Stream)
+                    Ok(Box::new(connector.connect(name, tcp).await.map_err(name_tls)?) as Stream)
                 }
                 None => Ok(Box::new(tcp) as Stream),
             }
@@ -98,23 +98,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_address_is_tried_after_connection_that_led_to_nothing() {
+    fn useless_connection_moves_on_to_next_address() {
         let connector = Connector::plain("asterisk.example:5038");
         for (was_useful, expected) in [(true, 0), (false, 1), (true, 1), (false, 2)] {
-            connector.clone().left(was_useful);
+            connector.clone().report_end(was_useful);
             assert_eq!(connector.skipped.load(Ordering::Relaxed), expected);
         }
     }
 
     #[tokio::test]
-    async fn what_was_not_sent_when_a_connection_is_given_up_is_never_sent() {
+    async fn dropped_connection_never_sends_the_rest() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let mut stream = Connector::plain(&address).connect().await.unwrap();
         let (mut peer, _) = listener.accept().await.unwrap();
         stream.write_all(b"Action: Originate").await.unwrap();
         drop(stream);
-        // An orderly close would be an end of file, after everything that was written.
+        // An orderly close would deliver the data and then an end of file.
         let mut received = Vec::new();
         let error = peer.read_to_end(&mut received).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);

@@ -253,7 +253,7 @@ impl Driver {
 
     fn lose(&mut self, now: Now, reason: &str) {
         self.link = Link::Down;
-        self.connector.left(std::mem::take(&mut self.was_ready));
+        self.connector.report_end(std::mem::take(&mut self.was_ready));
         self.engine.disconnected(now, reason);
     }
 
@@ -295,7 +295,7 @@ impl Driver {
                 }
                 Effect::Disconnect => {
                     self.link = Link::Down;
-                    self.connector.left(std::mem::take(&mut self.was_ready));
+                    self.connector.report_end(std::mem::take(&mut self.was_ready));
                 }
                 Effect::Originated(reply, answer) => send(reply, answer),
                 Effect::HungUp(reply, answer) => send(reply, answer),

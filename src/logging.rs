@@ -1,9 +1,9 @@
-//! What the daemon says of itself on stdout, beside the records of the live log.
+//! The daemon's own log on stdout, beside the records of the journal.
 //!
-//! `error` is for what an operator has to mend, `warn` for what is odd, `info` for the daemon's own
-//! life. Nothing that a peer can do at will is said at these levels, or at most once in a while.
-//! With `debug` each request and each of Asterisk's messages is a line, within a span that has the
-//! call's id.
+//! `error` is for faults that an operator has to fix, `warn` for unusual events, `info` for the
+//! daemon's start, reload and stop. Actions that a peer can repeat at will are not logged at these
+//! levels, or are rate-limited. With `debug`, each request and each message of Asterisk is a line, in
+//! a span with the call's id.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,10 +17,10 @@ use crate::clock::rfc3339;
 use crate::config::{Log, LogFormat};
 use crate::escape;
 
-/// What records are logged as; `[log] filter` can name it.
+/// The target under which records are logged; `[log] filter` can name it.
 pub const RECORDS: &str = "originatord::journal";
 
-/// Timestamps as the records have them.
+/// Timestamps in the format of the records.
 struct Timestamp;
 
 impl FormatTime for Timestamp {
@@ -29,15 +29,15 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Writes lines without what a terminal or an editor takes for more than text: errors may hold a
-/// peer's words.
+/// Escapes control characters and the like in the log's lines, because an error may contain a peer's
+/// text.
 struct Escaping<W> {
     output: W,
     format: LogFormat,
 }
 
 impl<W: Write> Write for Escaping<W> {
-    /// Takes whole lines, as tracing writes them.
+    /// Expects whole lines, which is how tracing writes.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(lines);
         let escaped = match self.format {
@@ -53,8 +53,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// Logging under way. What is logged while nobody reads stdout is dropped rather than waited for;
-/// the rest is written when this is dropped.
+/// The running log. If nobody reads stdout, lines are dropped, so that no task blocks. Dropping this
+/// writes the rest.
 pub struct Logging {
     filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
     _writer: WorkerGuard,
@@ -70,7 +70,7 @@ impl Logging {
             .with_env_filter(filter(log))
             .with_timer(Timestamp)
             .with_writer(writer);
-        // The filter can only fail to be replaced once nothing is logged any longer.
+        // Replacing the filter fails only after the subscriber is gone.
         let filter: Box<dyn Fn(EnvFilter) + Send + Sync> = match log.format {
             LogFormat::Text => {
                 let builder = builder.with_ansi(false).with_filter_reloading();
@@ -92,18 +92,18 @@ impl Logging {
         Self { filter, _writer: guard }
     }
 
-    /// Filters as configured anew.
+    /// Applies the filter of a reloaded configuration.
     pub fn reload(&self, log: &Log) {
         (self.filter)(filter(log));
     }
 }
 
-/// The configuration was checked, so this is what it says.
+/// Parses the filter. `Config` has checked it, so no directive is lost.
 fn filter(log: &Log) -> EnvFilter {
     EnvFilter::builder().parse_lossy(&log.filter)
 }
 
-/// Whether the filter lets the live log's records onto stdout.
+/// Whether the filter shows records on stdout.
 pub fn shows_records() -> bool {
     tracing::enabled!(target: RECORDS, tracing::Level::INFO)
 }
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peers_words_cannot_steer_a_terminal() {
+    fn control_characters_of_peers_are_escaped() {
         for (format, written) in
             [(LogFormat::Text, "a\\u{9b}2J\\u{202e}\n"), (LogFormat::Json, "a\\u009b2J\\u202e\n")]
         {

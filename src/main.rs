@@ -1,4 +1,4 @@
-//! Reads the command line, and has it done.
+//! Parses the command line, runs the command, and exits with its code.
 
 use std::process::ExitCode;
 
@@ -8,19 +8,15 @@ use originatord::exit;
 fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(asked_or_wrong) => {
-            // Who no longer reads still gets the exit code.
-            let _ = asked_or_wrong.print();
-            // Help and version are what was asked for.
-            return if asked_or_wrong.use_stderr() {
-                exit::EX_USAGE.into()
-            } else {
-                ExitCode::SUCCESS
-            };
+        Err(message) => {
+            // If nobody reads the output, the exit code still counts.
+            let _ = message.print();
+            // Help and version, which are successes, go to stdout.
+            return if message.use_stderr() { exit::EX_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    // One thread: a request goes through HTTP, engine and AMI without waking another, which costs
-    // more than all that is done on the way.
+    // One thread: waking another thread costs more than all of the work for a request in HTTP, engine
+    // and AMI.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -29,8 +25,8 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(cli.run());
-    // Threads that write the log may be held up by whoever reads it; what they had to write, they
-    // had time for.
+    // A thread that writes the journal may be blocked by a full pipe. `serve` has already given the
+    // writers their time, so nothing waits for them here.
     runtime.shutdown_background();
     code
 }

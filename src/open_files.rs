@@ -1,16 +1,16 @@
-//! How many files may be open: each connection is one, and the log and the link to Asterisk must
-//! always find some left.
+//! The limit on open files. Each connection needs one, and some must be left for the journal and for
+//! the link to Asterisk.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files kept for all else than connections of bots and operators, where there are enough.
+/// The number of files reserved for everything but HTTP connections.
 const RESERVE: u64 = 64;
 
-/// Raises the limit on open files as far as so many connections need it, and the system lets us.
-/// Returns how many connections there may be then.
+/// Raises the limit on open files to what `connections` need, as far as the system allows it. Returns
+/// how many connections fit into the limit.
 pub fn make_room(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // Where no limit is said, there is none.
+    // `None` is no limit.
     let Some(current) = current else { return connections };
     let wanted = RESERVE.saturating_add(connections as u64).min(maximum.unwrap_or(u64::MAX));
     let raised = current < wanted
@@ -18,7 +18,8 @@ pub fn make_room(connections: usize) -> usize {
     fit(connections, if raised { wanted } else { current })
 }
 
-/// How many of these connections so many files are enough for.
+/// How many of the connections fit into so many open files. If there are few, half of them are
+/// reserved.
 fn fit(connections: usize, files: u64) -> usize {
     let rest = files - RESERVE.min(files / 2);
     connections.min(usize::try_from(rest).unwrap_or(usize::MAX))
@@ -29,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn some_files_are_kept_however_few_there_are() {
+    fn some_files_are_always_reserved() {
         let rows = [
             (1024, 4096, 1024),
             (1024, 1088, 1024),

@@ -1,6 +1,6 @@
-//! What SIGHUP does: the journal and the history look after their files, and keys, limits, lists,
-//! the log's filter and certificates are taken anew from the file, without dropping a call or a
-//! connection. A file with a problem is refused whole, and the old settings stay.
+//! What SIGHUP does, without dropping a call or a connection: the journal and the history check
+//! whether their files were moved, and keys, limits, lists, the log filter and certificates are read
+//! again. If the configuration has a problem, all of the old settings stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::config::Config;
 use crate::http::Api;
 use crate::http::auth::Keys;
+use crate::http::tls;
 use crate::journal::sink::Nudge;
 use crate::logging::Logging;
-use crate::tls;
 
-/// What can be set anew while the daemon runs.
+/// The parts of a running daemon that can be reconfigured.
 pub struct Reload {
-    /// The configuration.
+    /// The configuration file.
     pub path: PathBuf,
-    /// Where keys and limits go.
+    /// Receives keys and limits.
     pub api: Arc<Api>,
-    /// Where the certificate goes, with TLS.
+    /// Receives the certificate, if TLS is on.
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
-    /// Where the log's filter goes.
+    /// Receives the log filter.
     pub logging: Logging,
-    /// Those who write files, which somebody may have moved just before.
+    /// Wake the writers of files, which log rotation may have moved just before.
     pub nudges: Vec<Nudge>,
-    /// What the daemon was started with.
-    pub started_with: Fixed,
+    /// The settings at the start that a reload cannot change.
+    pub started_with: RestartOnly,
 }
 
 impl Reload {
@@ -45,32 +45,31 @@ impl Reload {
                 return;
             }
         };
-        // Loading has tried the certificate, so only one that is replaced this very moment fails
-        // here.
+        // `Config::load` has checked the certificate; this fails only if the file is replaced right now.
         let tls = match config.http.tls.as_ref().map(tls::server_config).transpose() {
             Ok(tls) => tls,
             Err(error) => return tracing::error!("not reloaded: http.tls: {error}"),
         };
         self.logging.reload(&config.log);
-        let later = self.started_with.differs(&Fixed::of(&config));
-        // First, so that no key is let in before its limits are.
+        let ignored = self.started_with.differences(&RestartOnly::of(&config));
+        // Limits before keys, so that no new key is ever used without its limits.
         self.api.handle.set_policy(config.limits);
         self.api.door.replace(Keys::new(&config.api_keys));
         if let (Some(sender), Some(tls)) = (&self.tls, tls) {
             sender.send_replace(tls);
         }
         tracing::info!(path = %self.path.display(), "configuration reloaded");
-        if !later.is_empty() {
-            tracing::warn!("changed, and taken up only by a restart: {}", later.join(", "));
+        if !ignored.is_empty() {
+            tracing::warn!("changed, but these settings need a restart: {}", ignored.join(", "));
         }
     }
 }
 
-/// The settings that only a start takes up, in a form to be compared and never printed.
-pub struct Fixed([(&'static str, String); 9]);
+/// The settings that take effect only at a start. They are compared and never printed.
+pub struct RestartOnly([(&'static str, String); 9]);
 
-impl Fixed {
-    /// Those of this configuration.
+impl RestartOnly {
+    /// Takes them from a configuration.
     pub fn of(config: &Config) -> Self {
         let Config {
             instance,
@@ -86,7 +85,7 @@ impl Fixed {
             ..
         } = config;
         let secret = asterisk.session.secret.expose_secret();
-        // Whether there is TLS is fixed, its files' contents are not.
+        // Whether there is TLS, and which files it uses, is fixed; their contents are reloaded.
         Self([
             ("instance", instance.to_string()),
             ("[http]", format!("{http:?}")),
@@ -100,7 +99,8 @@ impl Fixed {
         ])
     }
 
-    fn differs(&self, other: &Self) -> Vec<&'static str> {
+    /// The names of the settings that differ.
+    fn differences(&self, other: &Self) -> Vec<&'static str> {
         let pairs = self.0.iter().zip(&other.0);
         pairs.filter(|(a, b)| a != b).map(|(a, _)| a.0).collect()
     }

@@ -1,17 +1,18 @@
-//! The signals that the daemon heeds.
+//! The signals that stop the process or have it reload.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
-pub(crate) enum Asked {
-    /// By the signal of this name.
+pub(crate) enum SignalAction {
+    /// Stop; with the name of the signal.
     Stop(&'static str),
+    /// Read the configuration again.
     Reload,
 }
 
-/// The signals that the daemon heeds.
+/// Receives SIGHUP, SIGTERM and SIGINT, which no longer end the process by themselves.
 pub(crate) struct Signals {
     hangup: Signal,
     terminate: Signal,
@@ -27,18 +28,18 @@ impl Signals {
         })
     }
 
-    pub(crate) async fn next(&mut self) -> Asked {
+    pub(crate) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Asked::Stop("SIGTERM"),
-            _ = self.interrupt.recv() => Asked::Stop("SIGINT"),
-            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => SignalAction::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => SignalAction::Stop("SIGINT"),
+            _ = self.hangup.recv() => SignalAction::Reload,
         }
     }
 
-    /// The name of the next one that means to stop.
+    /// Waits for SIGTERM or SIGINT, and returns its name. SIGHUP is ignored meanwhile.
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
-            if let Asked::Stop(signal) = self.next().await {
+            if let SignalAction::Stop(signal) = self.next().await {
                 return signal;
             }
         }

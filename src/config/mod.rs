@@ -21,7 +21,8 @@ use crate::call::Lang;
 use crate::call::limits::Policy;
 use crate::call::numbering::Numbering;
 use crate::engine::{EngineSettings, OriginateSettings};
-use crate::tls::{ClientTls, ServerTls};
+use crate::http::tls::ServerTls;
+use crate::tls::ClientTls;
 
 /// Everything the daemon can be told.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! A TCP connection to whichever of a name's addresses answers first ("Happy Eyeballs", RFC 8305).
+//! Connects to the first of a name's addresses that answers ("Happy Eyeballs", RFC 8305).
 //!
 //! A host name often has several addresses, and some of them may be silent: IPv6 without a route, a
 //! machine that is switched off, a firewall that drops packets. Trying them one after the other
@@ -6,8 +6,8 @@
 //! a head start of 250 ms; then, or as soon as it has failed, the next one is tried beside it. The
 //! first connection that is made is used and the other attempts are dropped.
 //!
-//! hyper-util has the same for its own HTTP connector only, which is not used here, and the crates
-//! of that name are hardly maintained.
+//! hyper-util implements this for its own HTTP connector only, and the crates that are named after it
+//! are hardly maintained.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,25 +17,24 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How long an address is tried before the next one is, too: the "Connection Attempt Delay" of RFC
-/// 8305.
+/// The delay before the next address is tried beside the last one: the "Connection Attempt Delay" of
+/// RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Most addresses of a name that are tried.
+/// The most addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// Connects to one of the addresses of `host_and_port`. Skips the first `skipped` of them, which
-/// are tried last.
+/// Connects to one of the addresses of `host_and_port`. The first `skipped` of them are tried last.
 ///
 /// # Errors
 ///
-/// The name has no address, or all of its addresses refuse: then the error names each.
+/// The name has no address, or all of its addresses refuse. In the latter case the error names each.
 pub(super) async fn connect(host_and_port: &str, skipped: usize) -> io::Result<TcpStream> {
     let addresses = in_order(lookup_host(host_and_port).await?, skipped);
     race(&addresses).await
 }
 
-/// The addresses in the order in which they are tried.
+/// Returns the addresses in the order in which they are tried, each once.
 fn in_order(resolved: impl Iterator<Item = SocketAddr>, skipped: usize) -> Vec<SocketAddr> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in resolved {
@@ -50,7 +49,7 @@ fn in_order(resolved: impl Iterator<Item = SocketAddr>, skipped: usize) -> Vec<S
     addresses
 }
 
-/// Connects to whichever of `addresses` answers first; those that stand first have a head start.
+/// Connects to the first of `addresses` that answers. Each has a head start over the next.
 async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut attempts = JoinSet::new();
     let mut waiting = addresses.iter();
@@ -73,8 +72,8 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     }
 }
 
-/// The addresses with both families by turns, beginning with that of the first, and else in their
-/// order. One family may have no route at all.
+/// Alternates IPv6 and IPv4 addresses, beginning with the family of the first one, because one family
+/// may have no route at all. The order within a family stays.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return addresses };
     let is_v6 = first.is_ipv6();
@@ -91,7 +90,7 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// One error for all addresses. A single one is the caller's to name.
+/// Combines the errors of all addresses. If there is one address, the caller names it.
 fn all_failed(mut failures: Vec<(SocketAddr, io::Error)>) -> io::Error {
     match failures.len() {
         0 => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
@@ -111,22 +110,23 @@ mod tests {
 
     use super::*;
 
-    /// Longer than any machine needs, and shorter than the kernel lets an attempt take.
-    const PATIENCE: Duration = Duration::from_secs(20);
+    /// Longer than any machine needs, and shorter than the kernel's limit for an attempt.
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
-    /// An address that drops every packet: a listener whose queue is full, and those who fill it.
+    /// An address that drops every packet: a listener whose queue is full, and the connections that fill
+    /// it.
     async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let listener = socket.listen(1).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut crowd = Vec::new();
+        let mut queued = Vec::new();
         while let Ok(Ok(stream)) =
             timeout(Duration::from_millis(200), TcpStream::connect(address)).await
         {
-            crowd.push(stream);
+            queued.push(stream);
         }
-        (address, listener, crowd)
+        (address, listener, queued)
     }
 
     async fn refusing() -> SocketAddr {
@@ -138,12 +138,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silent_address_does_not_keep_the_next_from_being_tried() {
-        let (first, _listener, _crowd) = silent().await;
+    async fn silent_address_does_not_block_the_next() {
+        let (first, _listener, _queued) = silent().await;
         let second = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addresses = [first, second.local_addr().unwrap()];
         let stream =
-            timeout(PATIENCE, race(&addresses)).await.expect("the second is tried").unwrap();
+            timeout(TIMEOUT, race(&addresses)).await.expect("the second is tried").unwrap();
         assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
     }
 
@@ -168,7 +168,7 @@ mod tests {
                 "{error}"
             );
         }
-        // The caller names the only one.
+        // A single address is named by the caller.
         assert!(race(&[first]).await.unwrap_err().to_string().starts_with("Connection refused"));
         assert_eq!(race(&[]).await.unwrap_err().to_string(), "the name has no address");
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn families_are_tried_by_turns() {
+    fn address_families_alternate() {
         let listed = addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"]);
         assert_eq!(alternate(listed), addresses(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"]));
         let one_family = addresses(&["127.0.0.2:1", "127.0.0.1:1"]);

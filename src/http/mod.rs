@@ -21,6 +21,7 @@ mod session;
 mod shares;
 mod socket;
 pub mod stats;
+pub mod tls;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

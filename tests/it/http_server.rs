@@ -401,7 +401,7 @@ fn a_second_signal_ends_it_at_once() {
     assert_eq!(daemon.wait_exit(), Some(0));
     assert_eq!(waiting.wait_close(), "");
     testkit::eventually("it says so", || {
-        daemon.output().contains("told to stop again").then_some(())
+        daemon.output().contains("second stop signal").then_some(())
     });
 }
 

@@ -145,7 +145,7 @@ fn keys_and_limits_are_taken_up_on_sighup_and_a_bad_file_is_refused_whole() {
 
     reload(
         &new.replace("username = \"originatord\"", "username = \"other\""),
-        "taken up only by a restart: [[asterisk]]",
+        "these settings need a restart: [[asterisk]]",
     );
 }
 

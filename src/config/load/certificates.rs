@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::config::reader::Report;
-use crate::tls::{self, ServerTls};
+use crate::http::tls::{ServerTls, server_config};
+use crate::tls::client_config;
 
 /// A certificate, and where the configuration names it.
 pub(in crate::config) struct NamedCertificate {
@@ -31,9 +32,9 @@ pub(super) fn check(report: &mut Report<'_>) {
     for NamedCertificate { span, certificate } in report.take_certificates() {
         let problem = match &certificate {
             Certificate::Server(tls) => {
-                tls::server_config(tls).err().map(|error| format!("http.tls: {error}"))
+                server_config(tls).err().map(|error| format!("http.tls: {error}"))
             }
-            Certificate::Authority { name, path } => tls::client_config(Some(path))
+            Certificate::Authority { name, path } => client_config(Some(path))
                 .err()
                 .map(|error| format!("{name} cannot be used: {error}")),
         };

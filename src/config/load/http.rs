@@ -8,7 +8,7 @@ use super::paths::Use;
 use super::{HOUR, MS, SECOND};
 use crate::config::Http;
 use crate::config::reader::{Report, Table};
-use crate::tls::ServerTls;
+use crate::http::tls::ServerTls;
 
 pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
     let what = "an address and port, as \"127.0.0.1:8080\"";

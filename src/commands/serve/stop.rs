@@ -1,0 +1,94 @@
+//! The end of the daemon, in order and within `http.drain_timeout`.
+
+use std::time::SystemTime;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+
+use crate::handle::Handle;
+use crate::http::drain::Drain;
+use crate::journal::Journal;
+use crate::journal::sink::Writer;
+use crate::record::Event;
+
+/// The longest time that clients get to send and receive the rest, once the engine has answered
+/// everything. Bots do not wait longer, and a page that an operator has stopped reading must not
+/// delay a restart.
+const CLIENT_DRAIN: Duration = Duration::from_secs(2);
+
+/// The longest time that the writers of the journal get for the last records.
+const WRITER_DRAIN: Duration = Duration::from_secs(1);
+
+/// How `http.drain_timeout` is divided among the steps of a stop, which follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StopTimes {
+    /// For the engine's answers to the requests in progress.
+    answers: Duration,
+    /// For clients to receive them.
+    pub(super) clients: Duration,
+    /// For the writers of the journal.
+    writers: Duration,
+}
+
+impl StopTimes {
+    pub(super) fn within(drain_timeout: Duration) -> Self {
+        let clients = CLIENT_DRAIN.min(drain_timeout / 4);
+        let writers = WRITER_DRAIN.min(drain_timeout / 4);
+        Self { answers: drain_timeout - clients - writers, clients, writers }
+    }
+}
+
+/// The parts of a running daemon that have to be stopped.
+pub(super) struct Running {
+    pub(super) handle: Handle,
+    pub(super) driver: JoinHandle<()>,
+    pub(super) server: JoinHandle<usize>,
+    pub(super) requests: Drain,
+    pub(super) journal: Journal,
+    pub(super) writers: Vec<Writer>,
+}
+
+impl Running {
+    /// Refuses new calls, and answers the requests in progress; then ends the event streams, and
+    /// with them the connections. The journal stays open until then, because an erasure waits for
+    /// the journal's writers.
+    pub(super) async fn stop(mut self, signal: &str, times: StopTimes) {
+        let deadline = Instant::now() + times.answers;
+        let stopping = Event::DaemonStopping { reason: signal.into() };
+        self.journal.append([(SystemTime::now(), stopping, None)]);
+        let _ = timeout_at(deadline, self.handle.stop()).await;
+        let _ = timeout_at(deadline, &mut self.driver).await;
+        let _ = timeout_at(deadline, self.requests.answered()).await;
+        self.requests.give_up();
+        self.journal.close();
+        self.requests.end_connections();
+        if let Ok(cut @ 1..) = self.server.await {
+            tracing::warn!(cut, "connections were cut at the deadline");
+        }
+        wait_for(self.writers, times.writers).await;
+    }
+}
+
+/// Waits until every writer has written its last record, or time is up: a writer can be blocked, by
+/// a pipe that nobody reads.
+async fn wait_for(writers: Vec<Writer>, time: Duration) {
+    let deadline = Instant::now() + time;
+    while Instant::now() < deadline && !writers.iter().all(|writer| writer.thread.is_finished()) {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_of_stop_fit_into_drain_timeout() {
+        for drain_timeout in [100, 1_000, 4_000, 10_000, 3_600_000].map(Duration::from_millis) {
+            let StopTimes { answers, clients, writers } = StopTimes::within(drain_timeout);
+            assert_eq!(answers + clients + writers, drain_timeout);
+            assert!(answers >= drain_timeout / 2);
+            assert!(clients <= CLIENT_DRAIN && writers <= WRITER_DRAIN);
+        }
+    }
+}
