@@ -7,29 +7,23 @@
 
 #![warn(missing_docs)]
 
-pub mod ami;
-pub mod call;
-pub mod client;
-pub mod clock;
+pub use originatord_core::{ami, call, clock, engine, escape, record};
+pub use originatord_load as load;
+pub use originatord_net::{client, connector, tls};
+pub use originatord_sim as sim;
+
 pub mod commands;
 pub mod config;
-pub mod connector;
 pub mod driver;
-pub mod engine;
-mod escape;
 pub mod exit;
 pub mod files;
 pub mod handle;
 pub mod history;
 pub mod http;
 pub mod journal;
-pub mod load;
 pub mod logging;
 pub mod metrics;
 pub mod open_files;
-pub mod record;
 pub mod reload;
 mod signals;
-pub mod sim;
 pub mod stats;
-pub mod tls;

@@ -30,7 +30,6 @@ mod operators;
 mod panics;
 mod privacy;
 mod proxy;
-mod purity;
 mod service;
 mod session;
 mod simulate;

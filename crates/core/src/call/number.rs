@@ -1,0 +1,245 @@
+//! The number of a callee.
+
+use std::fmt::{self, Write};
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use super::Invalid;
+use super::numbering::{Numbering, Spelling};
+
+/// Fewest digits of a number.
+pub(super) const MIN_DIGITS: usize = 3;
+
+/// Most digits of a number, in E.164.
+pub(super) const MAX_DIGITS: usize = 15;
+
+/// A callee's number in E.164: 3 to 15 digits, the first not 0, no `+`.
+///
+/// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length
+/// survive and a map of a million numbers costs eight bytes a key. Only a number that an earlier
+/// build recorded can begin with 0.
+///
+/// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what
+/// was written down; nobody can ask for a call to one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(u64);
+
+/// Set in a masked number, whose hidden digits are 0.
+const MASKED: u64 = 1 << 63;
+
+/// What stands for a digit that is hidden.
+pub const HIDDEN: char = '•';
+
+impl Number {
+    /// The bare digits, as they go into `Local/<digits>@…`.
+    pub fn digits(self) -> String {
+        self.text(&mut [0; MAX_DIGITS]).to_owned()
+    }
+
+    /// The bare digits, in `buffer`.
+    pub(super) fn text(self, buffer: &mut [u8; MAX_DIGITS]) -> &str {
+        let (mut guarded, mut start) = (self.0 & !MASKED, MAX_DIGITS);
+        while guarded > 1 && start > 0 {
+            start -= 1;
+            buffer[start] = b'0' + (guarded % 10) as u8;
+            guarded /= 10;
+        }
+        // Digits are text.
+        std::str::from_utf8(&buffer[start..]).unwrap_or_default()
+    }
+
+    /// Whether its middle is hidden.
+    pub fn is_masked(self) -> bool {
+        self.0 & MASKED != 0
+    }
+
+    /// The number with its middle hidden, for those who need not know it: at least three digits,
+    /// and at most four at each end are left.
+    pub fn masked(self) -> Self {
+        let digits = self.digits();
+        let hidden = hidden(digits.len());
+        let kept = digits
+            .char_indices()
+            .map(|(place, digit)| if hidden.contains(&place) { '0' } else { digit });
+        let guarded =
+            kept.fold(1, |number, digit| number * 10 + u64::from(digit.to_digit(10).unwrap_or(0)));
+        Self(guarded | MASKED)
+    }
+
+    /// Whether both can be one number: where one is masked, what is left of it has to be alike.
+    pub fn may_be(self, other: Self) -> bool {
+        if self.is_masked() == other.is_masked() {
+            return self == other;
+        }
+        let (whole, masked) = if self.is_masked() { (other, self) } else { (self, other) };
+        whole.masked() == masked || whole.with_zeros().is_some_and(|old| old.masked() == masked)
+    }
+
+    /// All that this number can be in what this build and earlier ones wrote down: whole and
+    /// masked, and both behind `00`.
+    pub fn recorded_forms(self) -> Vec<String> {
+        let whole = [Some(self), self.with_zeros()].into_iter().flatten();
+        whole.flat_map(|number| [number.to_string(), number.masked().to_string()]).collect()
+    }
+
+    /// Reads a number as it was written down, masked or not.
+    ///
+    /// # Errors
+    ///
+    /// The text is no number.
+    pub fn from_record(text: &str) -> Result<Self, Invalid> {
+        let spelling: Spelling = text.replace(HIDDEN, "0").parse()?;
+        let number = if text.contains(HIDDEN) {
+            Self::guarded(spelling.digits()).map(Self::masked)
+        } else {
+            Self::recorded(spelling.digits())
+        };
+        number.ok_or(NOT_RECORDED)
+    }
+
+    /// The number of these digits; none if they cannot be one.
+    pub(super) fn from_digits(digits: impl IntoIterator<Item = u8>) -> Option<Self> {
+        let mut digits = digits.into_iter().peekable();
+        if digits.peek() == Some(&b'0') { None } else { Self::guarded_from(digits) }
+    }
+
+    /// The number that a record of these digits is of. An earlier build took `007999…` and `7999…`
+    /// for two numbers, and `0999…` for a third.
+    pub(super) fn recorded(digits: &[u8]) -> Option<Self> {
+        let behind_zeros =
+            digits.strip_prefix(b"00").and_then(|rest| Self::from_digits(rest.iter().copied()));
+        behind_zeros.or_else(|| Self::guarded(digits))
+    }
+
+    fn guarded(digits: &[u8]) -> Option<Self> {
+        Self::guarded_from(digits.iter().copied())
+    }
+
+    fn guarded_from(digits: impl Iterator<Item = u8>) -> Option<Self> {
+        let (mut guarded, mut count) = (1_u64, 0);
+        for digit in digits {
+            count += 1;
+            if count > MAX_DIGITS {
+                return None;
+            }
+            guarded = guarded * 10 + u64::from(digit.wrapping_sub(b'0'));
+        }
+        (count >= MIN_DIGITS).then_some(Self(guarded))
+    }
+
+    /// The same number as an earlier build recorded it if it was asked for with `00`; none if it
+    /// was too long for that.
+    fn with_zeros(self) -> Option<Self> {
+        let digits = self.digits();
+        let is_ours = !self.is_masked() && !digits.starts_with('0');
+        is_ours.then(|| Self::guarded_from("00".bytes().chain(digits.bytes()))).flatten()
+    }
+}
+
+/// Why a record's number is none.
+const NOT_RECORDED: Invalid = Invalid { field: "phone_number", rule: "must be 3 to 15 digits" };
+
+/// The places of the digits that are hidden in a masked number of this length.
+pub(super) fn hidden(length: usize) -> std::ops::Range<usize> {
+    let left = length - length.saturating_sub(8).max(3).min(length);
+    let at_end = left.div_ceil(2).min(4);
+    left - at_end..length - at_end
+}
+
+/// A number as anybody may write it where no national form is configured.
+impl FromStr for Number {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        Numbering::default().read(text)
+    }
+}
+
+/// As a person reads it, with the `+`.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0; MAX_DIGITS];
+        let digits = self.text(&mut buffer);
+        f.write_str("+")?;
+        if !self.is_masked() {
+            return f.write_str(digits);
+        }
+        let hidden = hidden(digits.len());
+        let shown = |(place, digit)| if hidden.contains(&place) { HIDDEN } else { digit };
+        digits.char_indices().map(shown).try_for_each(|c| f.write_char(c))
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Number({self})")
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_masked_number_shows_its_ends_and_can_be_compared_with_what_it_may_be() {
+        for (number, masked) in [
+            ("79991234567", "+7999•••4567"),
+            ("123", "+•••"),
+            ("1234", "+•••4"),
+            ("1234567", "+12•••67"),
+            ("123456789012345", "+1234•••••••2345"),
+        ] {
+            let number: Number = number.parse().unwrap();
+            assert_eq!(number.masked().to_string(), masked);
+            assert_eq!(number.masked().masked(), number.masked());
+            assert_eq!(Number::from_record(masked), Ok(number.masked()));
+            assert_eq!(Number::from_record(&number.to_string()), Ok(number));
+            assert!(masked.parse::<Number>().is_err(), "nobody can be called at {masked}");
+            assert!(
+                number.may_be(number)
+                    && number.may_be(number.masked())
+                    && number.masked().may_be(number)
+            );
+        }
+        let [a, b, c] =
+            ["79991234567", "79997654567", "79991234568"].map(|n| n.parse::<Number>().unwrap());
+        assert!(!a.may_be(b) && a.masked().may_be(b) && !a.masked().may_be(c));
+    }
+
+    #[test]
+    fn record_of_an_earlier_build_is_of_the_number_without_zeros() {
+        let number: Number = "799912301".parse().unwrap();
+        assert_eq!(Number::from_record("+00799912301"), Ok(number));
+        let masked = Number::from_record("+0079•••2301").unwrap();
+        assert_eq!(masked.to_string(), "+0079•••2301");
+        assert!(
+            number.may_be(masked)
+                && masked.may_be(number)
+                && !masked.may_be("799912302".parse().unwrap())
+        );
+        let forms = ["+799912301", "+799•••301", "+00799912301", "+0079•••2301"];
+        assert_eq!(number.recorded_forms(), forms);
+        // A number of 15 digits had no room for zeros before it.
+        let long: Number = "123456789012345".parse().unwrap();
+        assert_eq!(long.recorded_forms(), ["+123456789012345", "+1234•••••••2345"]);
+        // One 0 was, and stays, a digit of another number.
+        let national = Number::from_record("+0799912301").unwrap();
+        assert_eq!(national.to_string(), "+0799912301");
+        assert_ne!(national, number);
+    }
+
+    #[test]
+    fn length_tells_numbers_apart() {
+        let [a, b] = ["799900", "7999000"].map(|n| n.parse::<Number>().unwrap());
+        assert_ne!(a, b);
+        assert_eq!([a.digits(), b.digits()], ["799900", "7999000"]);
+        assert_eq!("999999999999999".parse::<Number>().unwrap().digits(), "999999999999999");
+    }
+}

@@ -1,0 +1,123 @@
+//! One record of each kind, for tests: what a whole log can hold.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::{Event, Record};
+use crate::call::machine::{Moments, State};
+use crate::call::outcome::{Cause, End, Outcome};
+use crate::call::progress::Progress;
+use crate::call::{CallId, CallInfo, Refusal};
+
+/// The time of the first of them; each is a second later than the last.
+pub fn time() -> SystemTime {
+    humantime::parse_rfc3339("2026-11-24T12:00:00.123Z").expect("a time")
+}
+
+/// The call they are of.
+pub fn call() -> CallInfo {
+    CallInfo {
+        id: CallId::new(time(), 1),
+        number: "79991234567".parse().expect("a number"),
+        room: "КОМНАТА1".parse().expect("a room"),
+        caller_id: "Боб Smith".parse().expect("a caller id"),
+        lang: "ru".parse().expect("a language"),
+        key: "bot".into(),
+    }
+}
+
+/// An end of which nothing is known but the outcome.
+pub fn end(outcome: Outcome) -> End {
+    End {
+        outcome,
+        answered: matches!(outcome, Outcome::Completed | Outcome::NotJoined),
+        cause: None,
+        tech: None,
+        ring: None,
+        talk: None,
+        hung_up_by: None,
+        unseen: None,
+        moments: Moments::default(),
+    }
+}
+
+/// A record of `call()`.
+pub fn of_call(seq: u64, event: Event) -> Record {
+    Record::new(seq, time() + Duration::from_secs(seq - 1), event, Some(Arc::new(call())))
+}
+
+/// A record of no call.
+pub fn of_daemon(seq: u64, event: Event) -> Record {
+    Record { call: None, ..of_call(seq, event) }
+}
+
+/// All kinds, and of those that come in several shapes each shape.
+pub fn all() -> Vec<Record> {
+    let cause = |code, text: &str| Some(Cause { code, text: text.into() });
+    let conference: Arc<str> = "КОМНАТА1".into();
+    let refused = [
+        Refusal::InProgress { by: Some(call().id) },
+        Refusal::InProgress { by: None },
+        Refusal::LinkDown("login refused: Authentication failed".into()),
+        Refusal::Overloaded,
+        Refusal::Stopping,
+        Refusal::Rejected("Extension does not exist.".into()),
+    ];
+    let ended = [
+        End {
+            cause: cause(16, "Normal Clearing"),
+            ring: Some(Duration::from_millis(2500)),
+            talk: Some(Duration::from_micros(61_000_999)),
+            hung_up_by: Some("bot".into()),
+            ..end(Outcome::Completed)
+        },
+        End {
+            cause: cause(38, "Network out of order"),
+            tech: Some("SIP 500 FLOOD_WAIT 291".into()),
+            ring: Some(Duration::ZERO),
+            ..end(Outcome::FloodWait)
+        },
+        End { unseen: Some((time(), time() + Duration::from_secs(5))), ..end(Outcome::Unknown) },
+    ];
+    let mut all = vec![
+        of_daemon(1, Event::DaemonStarted { version: "0.1.0", instance: "originatord".into() }),
+        of_daemon(
+            2,
+            Event::AmiConnected {
+                asterisk: "main".into(),
+                banner: "Asterisk Call Manager/11.0.0".into(),
+                live: 3,
+            },
+        ),
+        of_daemon(
+            3,
+            Event::AmiDisconnected {
+                asterisk: "main".into(),
+                reason: "Asterisk closed the connection".into(),
+            },
+        ),
+        of_call(4, Event::CallRequested),
+        of_call(5, Event::CallQueued),
+        of_call(6, Event::CallRinging),
+        of_call(7, Event::CallAnswered { after: None }),
+        of_call(8, Event::CallJoined { conference: conference.clone() }),
+        of_call(9, Event::CallLeft { conference }),
+    ];
+    let moments = Moments {
+        queued: Some(time()),
+        answered: Some(time() + Duration::from_secs(2)),
+        ..Moments::default()
+    };
+    for progress in
+        [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }]
+    {
+        all.push(of_call(all.len() as u64 + 1, Event::CallAdopted(Box::new(progress))));
+    }
+    let endings = ended.map(|end| Event::CallEnded(Box::new(end)));
+    for event in refused.map(Event::CallRefused).into_iter().chain(endings) {
+        all.push(of_call(all.len() as u64 + 1, event));
+    }
+    all.push(of_daemon(all.len() as u64 + 1, Event::Erased));
+    all.push(of_daemon(all.len() as u64 + 1, Event::DaemonStopping { reason: "SIGTERM".into() }));
+    all
+}

@@ -1,0 +1,89 @@
+//! The start of a load test: the daemon is ready for calls, and its event stream is followed.
+
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use super::numbers::Numbers;
+use super::plan::Plan;
+use super::progress::Progress;
+use super::requests::Requests;
+use super::runner::{FromLog, Runner, follow};
+use originatord_net::client::event_stream::{EventStream, Refused};
+use originatord_net::client::pool::Pool;
+use originatord_net::client::{Client, ClientError};
+
+/// Longest reason for not being ready that is read, in bytes.
+const MAX_REASON: usize = 16 * 1024;
+
+/// One message for each signal that asks the load test to stop; never closed.
+pub type Interrupts = mpsc::Receiver<()>;
+
+/// Why no load test can begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The URL or the CA file cannot be used.
+    #[error(transparent)]
+    Client(ClientError),
+    /// The daemon does not know the API key.
+    #[error("the daemon does not know this key")]
+    Unauthorized,
+    /// The daemon cannot be reached, or cannot make calls.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Runner {
+    /// Connects to the daemon; returns once the daemon is ready and its event stream is followed,
+    /// so that no step of a call is missed.
+    ///
+    /// # Errors
+    ///
+    /// The daemon cannot be reached, is not ready, or does not know `key`.
+    pub async fn connect(
+        client: impl Fn() -> Result<Client, ClientError>,
+        plan: Arc<Plan>,
+        key: &SecretString,
+        interrupts: Interrupts,
+        progress: Progress,
+    ) -> Result<Self, StartError> {
+        let client = || client().map_err(StartError::Client);
+        require_ready(&client()?).await?;
+        let mut from_log = follow(EventStream::new(client()?, None), plan.ours());
+        match from_log.recv().await {
+            Some(FromLog::Steps(_)) => {}
+            Some(FromLog::Refused(Refused::Unauthorized)) => return Err(StartError::Unauthorized),
+            Some(FromLog::Refused(refused)) => {
+                return Err(StartError::Unavailable(refused.to_string()));
+            }
+            Some(FromLog::Lost(lost)) => return Err(StartError::Unavailable(lost)),
+            Some(FromLog::Gap) | None => {
+                return Err(StartError::Unavailable("the log is not to be had".to_owned()));
+            }
+        }
+        let requests = Requests::new(&plan, Pool::new(client()?), key);
+        let numbers = Numbers::new(plan.numbers);
+        Ok(Self { plan, requests, from_log, is_deaf: false, interrupts, progress, numbers })
+    }
+}
+
+/// Asks the daemon whether it can make calls.
+async fn require_ready(client: &Client) -> Result<(), StartError> {
+    let unavailable = |error: ClientError| StartError::Unavailable(error.to_string());
+    let mut request = Request::new(Full::from(Bytes::new()));
+    *request.uri_mut() = "/readyz".parse().unwrap_or_default();
+    let response = client.send(request).await.map_err(unavailable)?;
+    if response.status() == StatusCode::OK {
+        return Ok(());
+    }
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_REASON).collect().await;
+    let body = body
+        .map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned())
+        .unwrap_or_default();
+    Err(StartError::Unavailable(format!("the daemon is not ready: {status} {body}")))
+}

@@ -1,0 +1,160 @@
+//! The numbers that may be called, and which of them are free.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::str::FromStr;
+
+use originatord_core::call::Number;
+
+/// Most numbers in a range: nobody names more of them on purpose.
+const MOST: u64 = 1_000_000;
+
+/// Numbers of one length, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberRange {
+    first: u64,
+    count: u32,
+    digits: usize,
+}
+
+/// Why a text is no range.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidRange {
+    /// There are not two numbers in it.
+    #[error("must be two numbers as FROM-TO, for example 79990000000-79990000999")]
+    Shape,
+    /// They cannot be the ends of a range.
+    #[error("FROM and TO must have the same number of digits, and TO must not be below FROM")]
+    Order,
+    /// There are too many between them.
+    #[error("a range has at most {MOST} numbers; this one has {0}")]
+    TooLong(u64),
+}
+
+impl FromStr for NumberRange {
+    type Err = InvalidRange;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRange> {
+        let end = |text: &str| {
+            text.parse::<Number>().map(Number::digits).map_err(|_| InvalidRange::Shape)
+        };
+        let (from, to) = text.split_once('-').ok_or(InvalidRange::Shape)?;
+        let (from, to) = (end(from)?, end(to)?);
+        let value = |digits: &str| digits.parse::<u64>().map_err(|_| InvalidRange::Shape);
+        let (first, last) = (value(&from)?, value(&to)?);
+        if from.len() != to.len() || last < first {
+            return Err(InvalidRange::Order);
+        }
+        let count = last - first + 1;
+        let short = u32::try_from(count).ok().filter(|_| count <= MOST);
+        Ok(Self { first, count: short.ok_or(InvalidRange::TooLong(count))?, digits: from.len() })
+    }
+}
+
+impl NumberRange {
+    /// How many there are.
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
+    /// The digits of the number at this place.
+    pub fn digits(self, place: u32) -> String {
+        format!("{:0width$}", self.first + u64::from(place), width = self.digits)
+    }
+
+    /// The place of a number as records write it, with its `+`; none if it is not in the range.
+    pub fn place(self, number: &str) -> Option<u32> {
+        let digits = number.strip_prefix('+').filter(|digits| digits.len() == self.digits)?;
+        let place = digits.parse::<u64>().ok()?.checked_sub(self.first)?;
+        u32::try_from(place).ok().filter(|place| *place < self.count)
+    }
+}
+
+impl fmt::Display for NumberRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{} to +{}", self.digits(0), self.digits(self.count - 1))
+    }
+}
+
+/// Which numbers of a range are free, by their places.
+#[derive(Debug)]
+pub struct Numbers {
+    range: NumberRange,
+    untouched: u32,
+    freed: VecDeque<u32>,
+}
+
+impl Numbers {
+    /// All of them.
+    pub fn new(range: NumberRange) -> Self {
+        Self { range, untouched: 0, freed: VecDeque::new() }
+    }
+
+    /// A number that is in no call of ours: one never called, else the one whose call is over for
+    /// longest.
+    pub fn take(&mut self) -> Option<u32> {
+        if self.untouched < self.range.count {
+            self.untouched += 1;
+            return Some(self.untouched - 1);
+        }
+        self.freed.pop_front()
+    }
+
+    /// The number's call is over.
+    pub fn free(&mut self, place: u32) {
+        self.freed.push_back(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_two_numbers_of_one_length() {
+        let range: NumberRange = "+79990-0079993".parse().unwrap();
+        assert_eq!(
+            (range.count(), range.digits(0), range.digits(3)),
+            (4, "79990".into(), "79993".into())
+        );
+        assert_eq!(range.to_string(), "+79990 to +79993");
+        assert_eq!("7999-7999".parse::<NumberRange>().unwrap().count(), 1);
+        for shape in
+            ["", "7999", "7999-", "-7999", "7999-8xyz", "12-13", "0999-1000", "1234567890123456-9"]
+        {
+            assert_eq!(shape.parse::<NumberRange>(), Err(InvalidRange::Shape), "{shape}");
+        }
+        for order in ["7999-7998", "999-1000"] {
+            assert_eq!(order.parse::<NumberRange>(), Err(InvalidRange::Order), "{order}");
+        }
+        assert!("7000000-7999999".parse::<NumberRange>().is_ok());
+        for long in ["7000000-8000000", "100000000000000-999999999999999"] {
+            assert!(matches!(long.parse::<NumberRange>(), Err(InvalidRange::TooLong(_))), "{long}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_one_place_and_others_have_none() {
+        let range: NumberRange = "79990-80010".parse().unwrap();
+        for place in 0..range.count() {
+            assert_eq!(range.place(&format!("+{}", range.digits(place))), Some(place));
+        }
+        for other in ["+79989", "+80011", "+079990", "79990", "+7999x", "+", "", "+799900"] {
+            assert_eq!(range.place(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn no_number_is_taken_twice_and_the_one_free_for_longest_comes_first() {
+        let mut numbers = Numbers::new("1000-1002".parse().unwrap());
+        assert_eq!([numbers.take(), numbers.take()], [Some(0), Some(1)]);
+        numbers.free(1);
+        numbers.free(0);
+        assert_eq!(
+            [numbers.take(), numbers.take(), numbers.take(), numbers.take()],
+            [Some(2), Some(1), Some(0), None]
+        );
+        numbers.free(2);
+        assert_eq!([numbers.take(), numbers.take()], [Some(2), None]);
+    }
+}

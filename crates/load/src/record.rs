@@ -1,0 +1,133 @@
+//! The records of the event stream, as far as they matter here.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use super::numbers::NumberRange;
+use originatord_core::call::{CallId, HIDDEN};
+use originatord_net::client::sse::Event;
+
+/// A step of a call that was seen in the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// When its record arrived. Records carry the daemon's time of day, to the millisecond; that
+    /// may be another machine's, and would be compared to ours.
+    pub at: Instant,
+    /// Which call.
+    pub id: CallId,
+    /// The place of its number; none if the daemon masks numbers.
+    pub number: Option<u32>,
+    /// Which step.
+    pub step: Step,
+}
+
+/// The steps that matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Asterisk has made the channel.
+    Queued,
+    /// The callee has answered.
+    Answered,
+    /// The callee is in the room.
+    Joined,
+    /// It is over, with this outcome.
+    Ended(String),
+    /// There is no call.
+    Refused,
+}
+
+/// What makes a call ours: that nobody else asked for its number, room and caller id is the user's
+/// promise.
+#[derive(Debug, Clone)]
+pub struct Ours {
+    /// Its number is one of these.
+    pub numbers: NumberRange,
+    /// Its room begins like this.
+    pub room_prefix: String,
+    /// Its caller id.
+    pub caller_id: String,
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    call_id: Cow<'a, str>,
+    #[serde(borrow)]
+    number: Cow<'a, str>,
+    #[serde(borrow)]
+    room: Cow<'a, str>,
+    #[serde(borrow)]
+    caller_id: Cow<'a, str>,
+    outcome: Option<String>,
+}
+
+impl Ours {
+    /// The step that an event tells of, if it is one of a call of ours.
+    pub fn read(&self, at: Instant, event: &Event) -> Option<Seen> {
+        let mut step = match &*event.event {
+            "call.queued" => Step::Queued,
+            "call.answered" => Step::Answered,
+            "call.joined" => Step::Joined,
+            "call.ended" => Step::Ended(String::new()),
+            "call.refused" => Step::Refused,
+            _ => return None,
+        };
+        let line: Line<'_> = serde_json::from_str(&event.data).ok()?;
+        if line.caller_id != self.caller_id || !line.room.starts_with(&self.room_prefix) {
+            return None;
+        }
+        if let Step::Ended(outcome) = &mut step {
+            *outcome = line.outcome?;
+        }
+        let number = match line.number.contains(HIDDEN) {
+            true => None,
+            false => Some(self.numbers.place(&line.number)?),
+        };
+        Some(Seen { at, id: line.call_id.parse().ok()?, number, step })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "od-01m86xdxhfb48v1e7mge9r1r7g";
+
+    fn read(event: &str, data: &str) -> Option<(Step, Option<u32>)> {
+        let ours = Ours {
+            numbers: "1000-1999".parse().expect("a range"),
+            room_prefix: "load-".to_owned(),
+            caller_id: "Боб \\ B".to_owned(),
+        };
+        let event = Event { id: None, event: event.to_owned(), data: data.replace("ID", ID) };
+        let seen = ours.read(Instant::now(), &event)?;
+        assert_eq!(seen.id, ID.parse().expect("an id"));
+        Some((seen.step, seen.number))
+    }
+
+    #[test]
+    fn steps_of_our_calls_are_read() {
+        let data = r#"{"seq":1,"time":"x","event":"call.queued","call_id":"ID","number":"+1007","room":"load-3",
+            "caller_id":"Боб \\ B","lang":"ru","key":"bot","outcome":"no_answer","cause":null}"#;
+        for (event, step) in [
+            ("call.queued", Step::Queued),
+            ("call.answered", Step::Answered),
+            ("call.joined", Step::Joined),
+            ("call.refused", Step::Refused),
+            ("call.ended", Step::Ended("no_answer".to_owned())),
+        ] {
+            assert_eq!(read(event, data), Some((step.clone(), Some(7))), "{event}");
+            assert_eq!(read(event, &data.replace("+1007", "+1••7")), Some((step, None)), "{event}");
+        }
+        for event in ["call.requested", "call.left", "gap", "ami.connected", ""] {
+            assert_eq!(read(event, data), None, "{event}");
+        }
+        for (ours, foreign) in
+            [("+1007", "+2007"), ("load-3", "R1"), ("Боб", "Bob"), ("ID", "od-x"), ("{", "[")]
+        {
+            assert_eq!(read("call.queued", &data.replace(ours, foreign)), None, "{foreign}");
+        }
+    }
+}

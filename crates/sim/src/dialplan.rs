@@ -1,0 +1,171 @@
+//! The dialplan that the simulator plays: `asterisk/extensions.conf`.
+
+/// The context that dials the gateway.
+pub const DIAL: &str = "telegram-out";
+
+/// The context that enters the conference.
+pub const ENTER: &str = "conf-in";
+
+/// The context of the hangup handler.
+pub const HANGUP: &str = "telegram-hangup";
+
+/// Each context with its steps, as ShowDialPlan lists them: extension, priority, application, its
+/// arguments.
+type Step = (&'static str, u8, &'static str, &'static str);
+
+const ENTER_STEPS: &[Step] = &[
+    ("T", 1, "Hangup", ""),
+    ("failed", 1, "Hangup", ""),
+    ("h", 1, "Hangup", ""),
+    ("_.!", 1, "Set", "CHANNEL(language)=${IF($[\"${LANG}\" = \"\"]?ru:${LANG})}"),
+    ("_.!", 2, "Answer", ""),
+    ("_.!", 3, "Wait", "${CONF_WAIT}"),
+    ("_.!", 4, "Playback", "beep"),
+    ("_.!", 5, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
+    ("_.!", 6, "Hangup", ""),
+];
+
+const DIAL_STEPS: &[Step] = &[
+    ("_X.", 1, "Set", "CHANNEL(hangup_handler_push)=telegram-hangup,s,1"),
+    ("_X.", 2, "Dial", "PJSIP/+${EXTEN}@telegram"),
+    ("_X.", 3, "Hangup", ""),
+];
+
+const HANGUP_STEPS: &[Step] = &[
+    ("s", 1, "GotoIf", "$[\"${DIALSTATUS}\" = \"ANSWER\"]?done"),
+    ("s", 2, "Set", "LEG=${CUT(HANGUPCAUSE_KEYS(),\\,,1)}"),
+    ("s", 3, "GotoIf", "$[\"${LEG}\" = \"\"]?done"),
+    ("s", 4, "Set", "SAID=${FILTER(A-Za-z0-9\\x20_.\\x2d,${HANGUPCAUSE(${LEG},tech)})}"),
+    ("s", 5, "UserEvent", "OriginatordLeg,Tech: ${SAID}"),
+    ("s", 6, "Return", ""),
+];
+
+/// The modules that the sample needs.
+const MODULES: [&str; 11] = [
+    "app_confbridge.so",
+    "app_dial.so",
+    "app_playback.so",
+    "app_stack.so",
+    "app_userevent.so",
+    "chan_pjsip.so",
+    "func_channel.so",
+    "func_cut.so",
+    "func_hangupcause.so",
+    "func_logic.so",
+    "func_strings.so",
+];
+
+/// The steps of a context, if there is one of this name.
+pub fn steps(context: &str) -> Option<&'static [Step]> {
+    Some(match context {
+        ENTER => ENTER_STEPS,
+        DIAL => DIAL_STEPS,
+        HANGUP => HANGUP_STEPS,
+        _ => return None,
+    })
+}
+
+/// The value of a dialplan function, for those that tell how the sample is set up; empty for any
+/// other.
+pub fn function(expression: &str) -> &'static str {
+    let Some((name, arguments)) =
+        expression.strip_suffix(')').and_then(|text| text.split_once('('))
+    else {
+        return "";
+    };
+    let is = |holds| if holds { "1" } else { "0" };
+    match (name, arguments) {
+        ("DIALPLAN_EXISTS", arguments) => {
+            let parts: Vec<_> = arguments.split(',').collect();
+            match parts[..] {
+                [context, extension, priority] => {
+                    is(priority.parse().is_ok_and(|step| has(context, extension, step)))
+                }
+                _ => "",
+            }
+        }
+        ("IFMODULE", module) => is(MODULES.contains(&module)),
+        ("DEVICE_STATE", "PJSIP/telegram") => "NOT_INUSE",
+        ("DEVICE_STATE", _) => "INVALID",
+        ("PJSIP_DIAL_CONTACTS", "telegram") => "PJSIP/telegram/sip:127.0.0.1:5062",
+        ("PJSIP_ENDPOINT", "telegram,aors") => "telegram",
+        _ => "",
+    }
+}
+
+/// Whether `context` has a step `priority` for `extension`.
+pub fn has(context: &str, extension: &str, priority: u32) -> bool {
+    let Some(steps) = steps(context) else { return false };
+    let matches = |pattern: &str| match pattern {
+        "_.!" => !extension.is_empty(),
+        "_X." => is_dialled(extension),
+        literal => literal == extension,
+    };
+    steps.iter().any(|(pattern, at, ..)| u32::from(*at) == priority && matches(pattern))
+}
+
+/// Whether `extension` is one that [`DIAL`] dials: `_X.`, a digit and something after it.
+pub fn is_dialled(extension: &str) -> bool {
+    let mut letters = extension.chars();
+    letters.next().is_some_and(|first| first.is_ascii_digit()) && letters.next().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_those_of_the_sample() {
+        for (context, extension, priority, found) in [
+            (ENTER, "R1", 1, true),
+            (ENTER, "КОМНАТА", 6, true),
+            (ENTER, "R1", 7, false),
+            (ENTER, "h", 1, true),
+            (ENTER, "h", 2, true),
+            (ENTER, "T", 1, true),
+            (DIAL, "79991234567", 1, true),
+            (DIAL, "+79991234567", 1, false),
+            (DIAL, "7", 1, false),
+            ("nowhere", "R1", 1, false),
+        ] {
+            assert_eq!(
+                has(context, extension, priority),
+                found,
+                "{context} {extension} {priority}"
+            );
+        }
+    }
+
+    #[test]
+    fn functions_tell_how_the_sample_is_set_up() {
+        for (expression, value) in [
+            ("DIALPLAN_EXISTS(conf-in,R1,1)", "1"),
+            ("DIALPLAN_EXISTS(conf-in,R1,7)", "0"),
+            ("DIALPLAN_EXISTS(conf-in)", ""),
+            ("IFMODULE(app_confbridge.so)", "1"),
+            ("IFMODULE(nope.so)", "0"),
+            ("DEVICE_STATE(PJSIP/nope)", "INVALID"),
+            ("PJSIP_DIAL_CONTACTS(nope)", ""),
+            ("X", ""),
+            ("X(", ""),
+        ] {
+            assert_eq!(function(expression), value, "{expression}");
+        }
+    }
+
+    /// The sample itself is what is played.
+    #[test]
+    fn the_steps_are_those_of_the_sample() {
+        let sample = include_str!("../../../asterisk/extensions.conf");
+        for context in [DIAL, ENTER, HANGUP] {
+            assert!(sample.contains(&format!("[{context}]")));
+            for (extension, _, application, arguments) in steps(context).expect("a context") {
+                assert!(
+                    sample.contains(&format!("{application}({arguments})")),
+                    "{application}({arguments})"
+                );
+                assert!(sample.contains(&format!("exten => {extension},1,")));
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One call, step by step.
+
+mod conference;
+mod dialling;
+mod ending;
+mod redirect;
+
+use self::ending::Failure;
+use super::super::Version;
+use super::{Originate, Pbx};
+use originatord_core::clock::Now;
+
+/// What is to happen to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    Begin,
+    Dial,
+    Ring,
+    Answer,
+    Refuse {
+        sip: u16,
+        words: String,
+        cause: u8,
+    },
+    Timeout,
+    Beep,
+    Enter,
+    CalleeLeaves,
+    HangUp {
+        channel: u64,
+        cause: Option<u8>,
+    },
+    Redirect {
+        channel: u64,
+    },
+    /// The Local channel is optimised away.
+    Optimise,
+    /// `;1` goes, and nothing with it.
+    OneGone,
+    /// `;1` goes, after the conference's last sound, and what is left with it.
+    Gone {
+        cause: u8,
+    },
+    /// `;2` goes, a little after the rest.
+    LockGone {
+        cause: u8,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Dialling,
+    Up,
+    Conference,
+    Leaving,
+    /// Redirected out of the dialplan.
+    Elsewhere,
+}
+
+pub(super) struct Call {
+    pub(super) request: Originate,
+    phase: Phase,
+    one: Option<u64>,
+    two: Option<u64>,
+    leg: Option<u64>,
+    /// The channel that answers where a channel was redirected to.
+    other: Option<u64>,
+    /// The last that the gateway said.
+    heard: Option<String>,
+}
+
+impl Call {
+    pub(super) fn new(request: Originate) -> Self {
+        Self {
+            request,
+            phase: Phase::Dialling,
+            one: None,
+            two: None,
+            leg: None,
+            other: None,
+            heard: None,
+        }
+    }
+}
+
+impl Pbx {
+    pub(super) fn step(&mut self, now: Now, key: u64, step: Step) {
+        // An appointment of a call that is over by now.
+        let Some(mut call) = self.calls.remove(&key) else { return };
+        match (step, call.phase) {
+            (Step::Begin, _) => self.begin(now, key, &mut call),
+            (Step::Dial, Phase::Dialling) => self.dial(now, key, &mut call),
+            (Step::Ring, Phase::Dialling) => self.ring(&mut call),
+            (Step::Answer, Phase::Dialling) => self.answer(now, key, &mut call),
+            (Step::Refuse { sip, words, cause }, Phase::Dialling) => {
+                call.heard = Some(format!("SIP {sip} {words}"));
+                let failure = Failure {
+                    halves: cause,
+                    leg: cause,
+                    tech: Some(sip),
+                    reason: 0,
+                    by_gateway: true,
+                };
+                self.fail(now, key, &mut call, &failure);
+            }
+            (Step::Timeout, Phase::Dialling) => {
+                let (halves, leg, tech) = match self.version {
+                    Version::V22 => (19, 19, Some(480)),
+                    Version::V16 => (0, 16, None),
+                };
+                self.fail(
+                    now,
+                    key,
+                    &mut call,
+                    &Failure { halves, leg, tech, reason: 3, by_gateway: false },
+                );
+            }
+            (Step::Beep, Phase::Up) => self.change(call.one, |one| {
+                (one.priority, one.application, one.data) = (4, "Playback", "beep".into());
+            }),
+            (Step::Enter, Phase::Up) => self.enter(&mut call),
+            (Step::CalleeLeaves, Phase::Up) => self.end_up(now, key, &mut call, 16),
+            (Step::CalleeLeaves, Phase::Conference) => {
+                self.callee_leaves(now, key, &mut call, true)
+            }
+            (Step::HangUp { channel, cause }, phase) => {
+                self.obey(now, key, &mut call, phase, channel, cause)
+            }
+            (Step::CalleeLeaves, Phase::Elsewhere) => self.end_elsewhere(now, key, &mut call),
+            (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
+                self.redirected(now, key, &mut call, channel);
+            }
+            (Step::Optimise, Phase::Elsewhere) => self.optimise(now, key, &mut call),
+            (Step::OneGone, _) => {
+                let gone = self.hangup(&mut call.one, 16, None);
+                self.events.extend(gone);
+            }
+            (Step::Gone { cause }, _) => self.gone(now, key, &mut call, cause),
+            (Step::LockGone { cause }, _) => {
+                let gone = self.hangup(&mut call.two, cause, None);
+                self.events.extend(gone);
+            }
+            _ => {}
+        }
+        if [call.one, call.two, call.leg, call.other].iter().any(Option::is_some) {
+            self.calls.insert(key, call);
+        }
+    }
+
+    /// The AMI hangs up one of the call's channels.
+    fn obey(
+        &mut self,
+        now: Now,
+        key: u64,
+        call: &mut Call,
+        phase: Phase,
+        channel: u64,
+        cause: Option<u8>,
+    ) {
+        match phase {
+            Phase::Dialling => {
+                let halves = cause.unwrap_or(0);
+                let leg = if self.version == Version::V16 && halves != 0 { halves } else { 16 };
+                self.fail(
+                    now,
+                    key,
+                    call,
+                    &Failure { halves, leg, tech: None, reason: 0, by_gateway: false },
+                );
+            }
+            Phase::Up => self.end_up(now, key, call, cause.unwrap_or(0)),
+            Phase::Conference if call.one == Some(channel) => {
+                let (left, pause) = self.leave(call);
+                self.events.extend(left);
+                self.schedule(now.instant + pause, key, Step::Gone { cause: cause.unwrap_or(16) });
+            }
+            Phase::Conference => self.callee_leaves(now, key, call, false),
+            Phase::Elsewhere => self.end_elsewhere(now, key, call),
+            Phase::Leaving => {}
+        }
+    }
+}
+
+/// A channel variable. The underscores that make it inherited are not part of its name.
+pub(super) fn variable<'r>(request: &'r Originate, name: &str) -> Option<&'r str> {
+    let of_name = |(n, _): &&(String, String)| n.trim_start_matches('_') == name;
+    request.variables.iter().rev().find(of_name).map(|(_, value)| value.as_str())
+}

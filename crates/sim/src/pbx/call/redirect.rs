@@ -1,0 +1,113 @@
+//! A participant, or the callee's own leg, is redirected out of the call: by AMI `Redirect`, a
+//! transfer or a park.
+//!
+//! Wherever a channel is redirected to, somebody answers there at once, and there is sound on both
+//! sides.
+
+use std::time::Duration;
+
+use super::super::{Event, Pbx};
+use super::{Call, Phase, Step};
+use crate::channel::{Channel, Party, State};
+use crate::wire::Headers;
+use originatord_core::clock::Now;
+
+/// How long after the redirect Asterisk has optimised a Local channel away.
+const OPTIMISED_AFTER: Duration = Duration::from_millis(500);
+
+impl Pbx {
+    /// Redirects the channel of this unique id or name, if there is one. One that is not answered
+    /// stays where it is.
+    pub fn redirect(&mut self, now: Now, channel: &str) -> bool {
+        let Some((key, channel)) = self.find(channel) else { return false };
+        let call = channel.call;
+        self.schedule(now.instant, call, Step::Redirect { channel: key });
+        true
+    }
+
+    pub(super) fn redirected(&mut self, now: Now, key: u64, call: &mut Call, channel: u64) {
+        if call.leg == Some(channel) {
+            self.redirect_leg(now, key, call);
+        } else if call.one == Some(channel) {
+            self.redirect_participant(now, key, call);
+        }
+    }
+
+    /// The leg lives on elsewhere. The Local channel has nobody at its end, and goes.
+    fn redirect_leg(&mut self, now: Now, key: u64, call: &mut Call) {
+        let was_in_conference = call.phase == Phase::Conference;
+        let (left, pause) =
+            if was_in_conference { self.leave(call) } else { (Vec::new(), Duration::ZERO) };
+        call.phase = Phase::Elsewhere;
+        let two = self.hangup_two(now, key, call, 16, Vec::new());
+        self.dial_elsewhere(now, key, call, call.leg);
+        self.emit_mixed(vec![left, two]);
+        self.schedule(now.instant + pause, key, Step::OneGone);
+    }
+
+    /// `;1` runs a Dial elsewhere. Without `/n` both halves are optimised away, and the leg talks
+    /// on.
+    fn redirect_participant(&mut self, now: Now, key: u64, call: &mut Call) {
+        if call.phase == Phase::Conference {
+            let (left, _) = self.leave(call);
+            self.events.extend(left);
+        }
+        call.phase = Phase::Elsewhere;
+        self.dial_elsewhere(now, key, call, call.one);
+        let options = call.request.channel.rsplit_once('/').map_or("", |(_, options)| options);
+        if !options.starts_with('n') {
+            self.schedule(now.instant + OPTIMISED_AFTER, key, Step::Optimise);
+        }
+    }
+
+    /// The answering channel is new and has the call's Linkedid.
+    fn dial_elsewhere(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
+        let Some(linkedid) =
+            from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone())
+        else {
+            return;
+        };
+        self.change(from, |from| {
+            (from.context, from.exten, from.priority) = ("elsewhere".into(), "s".into(), 1);
+            (from.application, from.data) = ("Dial", "PJSIP/elsewhere".into());
+            from.bridge.clear();
+        });
+        let uniqueid = self.uniqueid(now);
+        self.next_leg = self.next_leg.wrapping_add(1);
+        call.other = Some(self.add_channel(Channel {
+            call: key,
+            name: format!("PJSIP/elsewhere-{:08x}", self.next_leg),
+            uniqueid,
+            linkedid,
+            state: State::Down,
+            caller: Party::default(),
+            connected: Party::default(),
+            language: "en".into(),
+            context: "elsewhere".into(),
+            exten: "s".into(),
+            priority: 1,
+            application: "AppDial",
+            data: "(Outgoing Line)".into(),
+            bridge: String::new(),
+            created: now.instant,
+        }));
+        let made = self.channel_event("Newchannel", call.other, Headers::new());
+        let up = self.newstate(call.other, State::Up);
+        self.events.extend(made.into_iter().chain(up));
+    }
+
+    pub(super) fn optimise(&mut self, now: Now, key: u64, call: &mut Call) {
+        let one = self.hangup(&mut call.one, 16, None);
+        let two = self.hangup_two(now, key, call, 16, Vec::new());
+        self.emit_mixed(vec![one, two]);
+    }
+
+    /// Whoever hangs up, the others go, too.
+    pub(super) fn end_elsewhere(&mut self, now: Now, key: u64, call: &mut Call) {
+        let one = self.hangup(&mut call.one, 16, None);
+        let two: Vec<Event> = self.hangup_two(now, key, call, 16, Vec::new());
+        let leg = self.hangup(&mut call.leg, 16, None);
+        let other = self.hangup(&mut call.other, 16, None);
+        self.emit_mixed(vec![one, two, leg, other]);
+    }
+}

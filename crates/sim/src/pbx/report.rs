@@ -1,0 +1,88 @@
+//! What the simulated Asterisk tells of itself when it is asked.
+
+use super::super::wire::Headers;
+use super::super::{Version, dialplan};
+use super::{Pbx, call};
+use originatord_core::clock::Now;
+
+impl Pbx {
+    /// How many calls there are.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many there have been.
+    pub fn calls_so_far(&self) -> u64 {
+        self.calls_so_far
+    }
+
+    /// The frames of CoreShowChannels.
+    pub fn list_channels(&self, now: Now) -> Vec<Headers> {
+        self.channels
+            .values()
+            .map(|channel| {
+                Headers::new().with("Event", "CoreShowChannel").and(channel.listed(now.instant))
+            })
+            .collect()
+    }
+
+    /// The frames of ConfbridgeListRooms.
+    pub fn list_rooms(&self) -> Vec<Headers> {
+        let room = |(name, conference): (&String, &super::Conference)| {
+            Headers::new()
+                .with("Event", "ConfbridgeListRooms")
+                .with("Conference", name)
+                .with("Parties", conference.members.len())
+                .with("Marked", 0)
+                .with("Locked", "No")
+                .with("Muted", "No")
+        };
+        self.conferences.iter().map(room).collect()
+    }
+
+    /// The frames of ConfbridgeList, if there is a conference of this name.
+    pub fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
+        let (name, conference) =
+            self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
+        let members = conference.members.iter().filter_map(|key| self.channels.get(key));
+        let member = |channel: &super::Channel| {
+            let mut headers =
+                Headers::new().with("Event", "ConfbridgeList").with("Conference", name);
+            for flag in [
+                "Admin",
+                "MarkedUser",
+                "WaitMarked",
+                "EndMarked",
+                "EndMarkedAny",
+                "Waiting",
+                "Muted",
+                "Talking",
+            ] {
+                if flag != "EndMarkedAny" || self.version == Version::V22 {
+                    headers = headers.with(flag, "No");
+                }
+            }
+            let seconds = now.instant.saturating_duration_since(channel.created).as_secs();
+            headers.with("AnsweredTime", seconds).and(channel.headers())
+        };
+        Some(members.map(member).collect())
+    }
+
+    /// The value of a channel's variable, empty if it is not set; nothing if there is no such
+    /// channel.
+    pub fn variable(&self, channel: &str, name: &str) -> Option<String> {
+        let (_, channel) = self.find(channel)?;
+        let own = channel.variable(name);
+        let set =
+            || self.calls.get(&channel.call).and_then(|call| call::variable(&call.request, name));
+        Some(own.or_else(set).map_or_else(|| self.global(name), ToOwned::to_owned))
+    }
+
+    /// The value of a global variable or a dialplan function, empty if it is not set.
+    pub fn global(&self, name: &str) -> String {
+        match name {
+            "CONF_WAIT" => self.scenario.timing.wait.as_secs_f64().to_string(),
+            name => dialplan::function(name).to_owned(),
+        }
+    }
+}

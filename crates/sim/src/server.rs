@@ -1,0 +1,122 @@
+//! The simulator behind a TCP listener, in real time: the only part of `sim` that knows tokio.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep_until;
+
+use super::simulator::{Settings, Simulator};
+use originatord_core::clock::Now;
+
+/// Most connections at once; further ones wait.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Size of the read buffer of a connection, in bytes.
+const READ_BUFFER: usize = 16 * 1024;
+
+/// Accepts AMI connections and plays the simulator to them until `shutdown` resolves.
+pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Future<Output = ()>) {
+    let world = World::new(Simulator::new(settings, Now::read()));
+    let clock = tokio::spawn(keep_time(world.clone()));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let accept = async {
+        while let Ok(slot) = slots.clone().acquire_owned().await {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let world = world.clone();
+                    tokio::spawn(async move {
+                        converse(world, stream).await;
+                        drop(slot);
+                    });
+                }
+                // Out of descriptors, most likely; some come back.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    tokio::select! {
+        () = accept => {}
+        () = shutdown => {}
+    }
+    clock.abort();
+}
+
+/// The simulator, shared by all connections, and a sign for them when something has changed.
+#[derive(Clone)]
+struct World {
+    simulator: Arc<Mutex<Simulator>>,
+    changed: watch::Sender<()>,
+}
+
+impl World {
+    fn new(simulator: Simulator) -> Self {
+        Self { simulator: Arc::new(Mutex::new(simulator)), changed: watch::Sender::new(()) }
+    }
+
+    /// Never held while anything is waited for.
+    fn lock(&self) -> MutexGuard<'_, Simulator> {
+        self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Simulator) -> T) -> T {
+        let changed = change(&mut self.lock());
+        self.changed.send_replace(());
+        changed
+    }
+}
+
+async fn keep_time(world: World) {
+    let mut changed = world.changed.subscribe();
+    loop {
+        let deadline = world.lock().deadline();
+        let due = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = due => world.change(|simulator| simulator.tick(Now::read())),
+            _ = changed.changed() => {}
+        }
+    }
+}
+
+async fn converse(world: World, mut stream: TcpStream) {
+    // Asterisk does so as well: an event is not to wait for the next one.
+    let _ = stream.set_nodelay(true);
+    let mut changed = world.changed.subscribe();
+    let id = world.change(|simulator| simulator.connect(Now::read()));
+    let (mut reader, mut writer) = stream.split();
+    let (mut input, mut output) = (vec![0; READ_BUFFER], BytesMut::new());
+    loop {
+        let (reads, is_over) = {
+            let mut simulator = world.lock();
+            if output.is_empty()
+                && let Some(more) = simulator.output(id)
+            {
+                output = more.split();
+            }
+            (simulator.reads(id), simulator.is_over(id))
+        };
+        if is_over && output.is_empty() {
+            break;
+        }
+        tokio::select! {
+            read = reader.read(&mut input), if reads => match read {
+                Ok(0) | Err(_) => break,
+                Ok(count) => world.change(|simulator| simulator.receive(Now::read(), id, &input[..count])),
+            },
+            written = writer.write(&output), if !output.is_empty() => match written {
+                Ok(0) | Err(_) => break,
+                Ok(count) => output.advance(count),
+            },
+            _ = changed.changed() => {}
+        }
+    }
+    world.change(|simulator| simulator.disconnect(id));
+}
