@@ -1,10 +1,10 @@
 //! The operators' page, in a browser.
 
-mod desk;
-mod expects;
-mod made_of;
-mod scenes;
-mod truth;
+mod accuracy;
+mod assets;
+mod call_flow;
+mod dashboard;
+mod operator;
 
 use std::fmt::Display;
 

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { $, draw, el, setText, svg } from "./dom.js";
-import { counted, dayMinute as clock, OUTCOMES } from "./words.js";
+import { counted, dayMinute as clock, OUTCOMES } from "./labels.js";
 
 const MINUTE = 60_000;
 

@@ -1,8 +1,8 @@
 // What is looked for: one filter for calls and log. It stands in the page's address.
 
-import { fields, leave, onChange, write } from "./address.js";
+import { fields, leave, onChange, write } from "./navigation.js";
 import { $, el, setText } from "./dom.js";
-import { EVENTS, outcome, OUTCOMES } from "./words.js";
+import { EVENTS, outcome, OUTCOMES } from "./labels.js";
 
 const FIELDS = ["number", "room", "outcome", "event"];
 

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { $, el, say } from "./dom.js";
-import { duration, state } from "./words.js";
+import { duration, state } from "./labels.js";
 
 /** Asks whether the call is to be hung up, and does it. */
 export function confirmHangUp(call) {

@@ -1,7 +1,7 @@
 // Who has a session gets the desk; who has none, the form to log in.
 
 import { ask } from "./api.js";
-import { open } from "./desk.js";
+import { open } from "./dashboard.js";
 import { $, setText } from "./dom.js";
 
 /** The desk, once it is open, and whose it is. */

@@ -1,11 +1,11 @@
 // The table of calls: those that live, or those that ended lately.
 
-import { fields, onChange, write } from "./address.js";
+import { fields, onChange, write } from "./navigation.js";
 import { ask, Failure } from "./api.js";
 import { $, draw, el, setAttribute, setText } from "./dom.js";
-import { Rows } from "./rows.js";
-import { Search } from "./search.js";
-import { clockOrDay, counted, duration, ended, moment, state, talked } from "./words.js";
+import { Rows } from "./virtual-table.js";
+import { Search } from "./history-search.js";
+import { clockOrDay, counted, duration, ended, moment, state, talked } from "./labels.js";
 
 const HEADS = {
   live: ["State", "Number", "Room", "For", "Key"],

@@ -1,18 +1,18 @@
 // The desk: what the daemon tells goes into the state, and the views show it.
 
-import { fields, onChange, write } from "./address.js";
+import { fields, onChange, write } from "./navigation.js";
 import { ask } from "./api.js";
-import { CallsView } from "./calls.js";
+import { CallsView } from "./calls-table.js";
 import { Charts } from "./charts.js";
 import { $, draw, setText } from "./dom.js";
 import { Filter } from "./filter.js";
 import { confirmHangUp, notify } from "./hangup.js";
-import { shortcuts } from "./keys.js";
-import { LinkView } from "./link.js";
-import { LogView } from "./log.js";
-import { Calls, Link, Records } from "./state.js";
-import { Story } from "./story.js";
-import { Stream } from "./stream.js";
+import { shortcuts } from "./shortcuts.js";
+import { LinkView } from "./status-bar.js";
+import { LogView } from "./journal-table.js";
+import { Calls, Link, Records } from "./model.js";
+import { Story } from "./call-detail.js";
+import { Stream } from "./event-stream.js";
 
 /** What a small screen shows one of. */
 const TABS = ["calls", "log", "trends"];

@@ -2,7 +2,7 @@
 // breaks off. What was missed is told by the daemon as a gap.
 
 import { ask, Failure, request } from "./api.js";
-import { parsed } from "./state.js";
+import { parsed } from "./model.js";
 
 /** Records from before the page was opened that are asked for. */
 const LOOK_BACK = 1000;

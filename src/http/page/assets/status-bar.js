@@ -1,7 +1,7 @@
 // The bar on top: whether the daemon has Asterisk, whether this page has the daemon, and since when.
 
 import { $, draw, say, setAttribute, setText } from "./dom.js";
-import { duration, moment, zone } from "./words.js";
+import { duration, moment, zone } from "./labels.js";
 
 export class LinkView {
   #link;

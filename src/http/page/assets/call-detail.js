@@ -1,10 +1,10 @@
 // One call's whole story: how it went, step by step, with the time that each step took.
 
-import { fields, leave, onChange, write } from "./address.js";
+import { fields, leave, onChange, write } from "./navigation.js";
 import { $, draw, el, setText } from "./dom.js";
-import { MOMENTS, adopted } from "./state.js";
-import { call as fetchCall } from "./stream.js";
-import { date, detail, duration, ended, instant, moment, outcome, state, talked, took } from "./words.js";
+import { MOMENTS, adopted } from "./model.js";
+import { call as fetchCall } from "./event-stream.js";
+import { date, detail, duration, ended, instant, moment, outcome, state, talked, took } from "./labels.js";
 
 /** What a call does from one moment to the next. */
 const PHASES = {

@@ -1,8 +1,8 @@
 // The live log, newest record on top. Who scrolls down, or pauses it, is not moved by what comes.
 
 import { $, draw, el, setAttribute, setText } from "./dom.js";
-import { Rows } from "./rows.js";
-import { counted, detail, EVENTS, gap, instantOrDay, moment, outcome } from "./words.js";
+import { Rows } from "./virtual-table.js";
+import { counted, detail, EVENTS, gap, instantOrDay, moment, outcome } from "./labels.js";
 
 export class LogView {
   #records;

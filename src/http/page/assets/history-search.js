@@ -1,7 +1,7 @@
 // Looks for ended calls beyond those that the page has: in the daemon's history.
 
 import { ask, Failure } from "./api.js";
-import { parsed } from "./state.js";
+import { parsed } from "./model.js";
 
 /** How long nothing is typed until the daemon is asked, in ms. */
 const PAUSE = 300;
