@@ -4,7 +4,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::{DESKTOP, log_in, open_story, row, wait_live, wait_row};
+use super::{DESKTOP, log_in, open_detail, row, wait_live, wait_row};
 use testkit::browser::Browser;
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
@@ -46,15 +46,15 @@ fn lost_calls_count_as_answered_and_show_bounds() {
         "{ends:?}"
     );
     page.wait_text("#value-rate", "100 %");
-    page.wait_text("#note-rate", "30 of 30 ended calls were answered");
+    page.wait_text("#note-rate", "30 of 30 ended calls answered");
     page.click("#show-ended");
     wait_row(&page, "+79990001007", "Unknown");
     let told = row(&page, "+79990001007").expect("a row");
     assert!(told.contains('–') && told.contains("by "), "{told}");
-    open_story(&page, "+79990001007");
-    page.wait_text("#story-says", "They talked for 0:0");
-    assert!(page.text("#story-says").contains(" to 0:"), "{}", page.text("#story-says"));
-    assert!(page.text("#story-whole").contains(" to "), "{}", page.text("#story-whole"));
+    open_detail(&page, "+79990001007");
+    page.wait_text("#detail-summary", "Talk time: 0:0");
+    assert!(page.text("#detail-summary").contains(" to 0:"), "{}", page.text("#detail-summary"));
+    assert!(page.text("#detail-total").contains(" to "), "{}", page.text("#detail-total"));
 }
 
 /// How long after its request a call was answered, in seconds.
@@ -86,17 +86,17 @@ fn callee_who_never_came_into_the_room_is_no_success() {
         row(&page, "+79990003201")
     );
     for (number, tone, says) in [
-        (
-            "+79990002201",
-            "none",
-            "Whether they came into the room is not known. It was answered after ",
-        ),
-        ("+79990003201", "warn", "over before they came into the room. It was answered after "),
+        ("+79990002201", "none", "Whether they entered the room is not known. Answered after "),
+        ("+79990003201", "warn", "ended before they entered the room. Answered after "),
     ] {
-        open_story(&page, number);
-        page.wait_text("#story-says", says);
-        assert_eq!(page.count(&format!("#story-tone.tone.{tone}")), 1, "{number}");
-        assert!(!page.text("#story-says").contains("talked"), "{}", page.text("#story-says"));
+        open_detail(&page, number);
+        page.wait_text("#detail-summary", says);
+        assert_eq!(page.count(&format!("#detail-tone.tone.{tone}")), 1, "{number}");
+        assert!(
+            !page.text("#detail-summary").contains("Talk time"),
+            "{}",
+            page.text("#detail-summary")
+        );
     }
     page.type_into("#filter-outcome", "Not joined");
     assert_eq!(page.count("#calls-body .row"), 1);
@@ -120,7 +120,7 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
 
     // The page hears nothing of it.
     relay.cut();
-    page.wait_text("#stream-word", "Reconnecting");
+    page.wait_text("#stream-status", "Reconnecting");
     // So that the two moments look different.
     eventually("another second", || later(&page, &first["time"]).then_some(()));
     link.cut();
@@ -130,11 +130,11 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
         connected().filter(|record| record["seq"] != first["seq"])
     });
     relay.mend();
-    page.wait_text("#stream-word", "Live");
+    page.wait_text("#stream-status", "Live");
     page.wait_text("#link-since", &format!("since {}", shown(&page, &second["time"])));
 
     link.cut();
-    page.wait_text("#banner", "The link to Asterisk is down. Whether its calls go on is not known");
+    page.wait_text("#banner", "No link to Asterisk. Its calls may go on");
     eventually("what is not known is marked", || {
         row(&page, "+79990004001").filter(|row| row.contains('?'))
     });
@@ -151,7 +151,7 @@ fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
         // The command returns once it is taken back.
         scope.spawn(|| pbx.rx("core stop gracefully"));
         // No record tells of it.
-        page.wait_text("#link-word", "connected, makes no calls");
+        page.wait_text("#link-status", "connected, makes no calls");
         page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
         wait_row(&page, "+79990005001", "In the room");
         assert!(
@@ -160,7 +160,7 @@ fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
         );
         pbx.rx("core abort shutdown");
     });
-    page.wait_text("#link-word", "connected");
+    page.wait_text("#link-status", "connected");
     eventually("the banner is gone", || (!page.sees("#banner")).then_some(()));
     pbx.down();
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_no_row, wait_row};
+use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_detail, wait_no_row, wait_row};
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::browser::Browser;
 use testkit::daemon::{Ami, Daemon, KEY};
@@ -26,16 +26,16 @@ fn what_asterisk_and_bots_say_is_shown_as_text() {
     let leg = [("Uniqueid", &*id), ("Linkedid", &id)];
     asterisk.send(&[&[("Event", "ConfbridgeJoin"), ("Conference", EVIL)], &leg[..]].concat());
     wait_row(&page, "+79990980001", "constructor");
-    open_story(&page, "+79990980001");
-    page.wait_text("#story-facts", name);
-    page.wait_text("#story-facts", EVIL);
-    page.wait_text("#log", EVIL);
+    open_detail(&page, "+79990980001");
+    page.wait_text("#detail-properties", name);
+    page.wait_text("#detail-properties", EVIL);
+    page.wait_text("#journal", EVIL);
     asterisk
         .send(&[&[("Event", "Hangup"), ("Cause", "21"), ("Cause-txt", EVIL)], &leg[..]].concat());
     daemon.wait_for(&id, "call.ended");
-    page.wait_text("#story-facts", &format!("21 {EVIL}"));
-    page.click("#story-records li:last-child summary");
-    page.wait_text("#story-records li:last-child pre", EVIL);
+    page.wait_text("#detail-properties", &format!("21 {EVIL}"));
+    page.click("#detail-records li:last-child summary");
+    page.wait_text("#detail-records li:last-child pre", EVIL);
     assert_eq!(page.count("img"), 0);
     let title = page.run("return document.title", json!([]));
     assert!(!title.as_str().expect("a title").contains("pwned"), "{title}");
@@ -68,17 +68,17 @@ fn axe_finds_nothing_serious() {
             find(&page, &format!("log-in, {scheme} {size:?}"));
             page.type_into("#login-key", KEY);
             page.press(ENTER);
-            page.wait_text("#stream-word", "Live");
+            page.wait_text("#stream-status", "Live");
             find(&page, &format!("without a call, {scheme} {size:?}"));
             let busy = daemon.call_ok("79990990486", "R1");
             daemon.wait_for(&busy, "call.ended");
             let id = daemon.call_ok("79990990001", "R1");
             wait_row(&page, "+79990990001", "In the room");
             find(&page, &format!("calls, {scheme} {size:?}"));
-            open_story(&page, "+79990990001");
-            page.wait_text("#story-facts", &id);
+            open_detail(&page, "+79990990001");
+            page.wait_text("#detail-properties", &id);
             find(&page, &format!("a story, {scheme} {size:?}"));
-            page.click("#story-hang-up");
+            page.click("#detail-hang-up");
             page.wait_sees("#confirm");
             find(&page, &format!("a question, {scheme} {size:?}"));
             page.click("#confirm-yes");
@@ -88,7 +88,7 @@ fn axe_finds_nothing_serious() {
             assert_eq!(beyond, 0, "the page itself does not scroll, {scheme} {size:?}");
             if size == TELEPHONE {
                 page.press(ESCAPE);
-                for tab in ["log", "trends"] {
+                for tab in ["journal", "trends"] {
                     page.click(&format!("#tabs [value={tab}]"));
                     find(&page, &format!("{tab}, {scheme}"));
                 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{
-    DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, row, told, wait_live, wait_no_row,
+    DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_detail, row, told, wait_live, wait_no_row,
     wait_row,
 };
 use testkit::daemon::{Ami, Daemon, KEY};
@@ -43,7 +43,7 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     );
     let page = log_in(daemon.address, KEY, DESKTOP);
     page.wait_text("#link", "Asterisk main: connected");
-    page.wait_text("#calls-none", "No call lives right now");
+    page.wait_text("#calls-empty", "No live calls");
     page.wait_text("#link-since", "since ");
 
     let rings = daemon.call_ok("79990900180", "R1");
@@ -57,11 +57,11 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     // It stays for three seconds, and hangs up.
     let id = daemon.call_ok("79990900200", "КОМНАТА1");
     wait_row(&page, "+79990900200", "In the room");
-    open_story(&page, "+79990900200");
-    page.wait_text("#story-word", "In the room");
+    open_detail(&page, "+79990900200");
+    page.wait_text("#detail-status", "In the room");
     wait_no_row(&page, "+79990900200");
-    page.wait_text("#story-word", "Completed");
-    let steps: Vec<_> = page.texts("#story-steps .step");
+    page.wait_text("#detail-status", "Completed");
+    let steps: Vec<_> = page.texts("#detail-steps .step");
     assert_eq!(steps.first().map(String::as_str), Some("Requested"));
     assert_eq!(steps.last().map(String::as_str), Some("Ended: Completed"));
     assert!(
@@ -72,9 +72,9 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     // stream.
     daemon.wait_for(&id, "call.ended");
     assert_eq!(told(&page, "+79990900200"), daemon.events(&id));
-    assert_eq!(page.texts("#story-records summary").len(), daemon.events(&id).len());
-    page.wait_text("#story-facts", &id);
-    assert!(!page.sees("#story-hang-up") && !page.sees("#story-missing"));
+    assert_eq!(page.texts("#detail-records summary").len(), daemon.events(&id).len());
+    page.wait_text("#detail-properties", &id);
+    assert!(!page.sees("#detail-hang-up") && !page.sees("#detail-records-note"));
 
     page.click("#show-ended");
     wait_row(&page, "+79990900200", "Completed");
@@ -82,7 +82,7 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     assert_eq!((page.text("#live-count"), page.text("#ended-count")), ("0".into(), "2".into()));
     page.wait_text("#value-outcomes", "2 ended");
     page.wait_text("#value-rate", "50 %");
-    page.wait_text("#note-calls", "2 calls asked for, 0 refused");
+    page.wait_text("#note-calls", "2 calls requested, 0 refused");
     assert!(page.sees("#chart-outcomes rect.good") && page.sees("#chart-calls rect.quiet"));
     assert_eq!(
         page.complaints().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(),
@@ -105,8 +105,8 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
         if by == "the row's button" {
             page.click("#calls-body .hang-up");
         } else {
-            open_story(&page, &number);
-            page.click("#story-hang-up");
+            open_detail(&page, &number);
+            page.click("#detail-hang-up");
         }
         // Not before it is confirmed.
         page.wait_text("#confirm", &number);
@@ -116,7 +116,7 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
         page.click(if by == "the row's button" {
             "#calls-body .hang-up"
         } else {
-            "#story-hang-up"
+            "#detail-hang-up"
         });
         page.click("#confirm-yes");
         assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester", "{by}");
@@ -124,10 +124,10 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
         assert_eq!(asks_to_hang_up(), 1, "{by}");
         page.run("asked = []", json!([]));
     }
-    page.wait_text("#story-facts", "tester");
-    page.wait_text("#story-word", "Completed");
+    page.wait_text("#detail-properties", "tester");
+    page.wait_text("#detail-status", "Completed");
     page.press(ESCAPE);
-    assert!(!page.sees("#story"));
+    assert!(!page.sees("#detail"));
 }
 
 fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
@@ -140,18 +140,18 @@ fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
 
     let mut daemon = daemon;
     daemon.crash();
-    page.wait_text("#stream-word", "Reconnecting");
-    page.wait_text("#banner", "The daemon is not reached");
+    page.wait_text("#stream-status", "Reconnecting");
+    page.wait_text("#banner", "Lost contact with originatord. Showing data as of");
     assert!(row(&page, "+79990920001").is_some(), "what was seen stays");
     let daemon = daemon.restart();
     relay.turn_to(daemon.address);
     // Sessions are the last run's.
-    page.wait_text("#login-error", "The session has ended");
-    assert!(!page.sees("#desk") && !page.body().contains("79990920001"));
+    page.wait_text("#login-error", "Your session has ended");
+    assert!(!page.sees("#dashboard") && !page.body().contains("79990920001"));
     page.type_into("#login-key", KEY);
-    page.click("#login-go");
-    page.wait_text("#stream-word", "Live");
-    page.wait_text("#log .gap", "are missing here: they were the last run's");
+    page.click("#login-submit");
+    page.wait_text("#stream-status", "Live");
+    page.wait_text("#journal .gap", "are missing: they belong to an earlier run");
     wait_row(&page, "+79990920001", "R1");
     assert_eq!(page.text("#live-count"), "1");
     assert!(!page.sees("#banner"));
@@ -161,7 +161,7 @@ fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
 
     // Loaded anew, it shows what it showed.
     page.reload();
-    page.wait_text("#stream-word", "Live");
+    page.wait_text("#stream-status", "Live");
     assert_eq!(page.run("return document.getElementById('filter-room').value", json!([])), "r1");
     page.click("#show-ended");
     wait_row(&page, "+79990920001", "Completed");
@@ -182,13 +182,13 @@ fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
 
     relay.cut();
     page.wait_text("#link", "no link");
-    page.wait_text("#banner", "The link to Asterisk is down");
+    page.wait_text("#banner", "No link to Asterisk");
     eventually("the call is shown as stale", || is_stale().then_some(()));
     assert_eq!(page.run("return document.title", json!([])), "No link · originatord");
-    page.wait_text("#log", "ami.disconnected");
+    page.wait_text("#journal", "ami.disconnected");
     // Whoever comes now sees the same.
     page.reload();
-    page.wait_text("#banner", "The link to Asterisk is down");
+    page.wait_text("#banner", "No link to Asterisk");
     eventually("the call is shown as stale", || is_stale().then_some(()));
     page.wait_text("#link-since", "since ");
 

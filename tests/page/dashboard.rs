@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DESKTOP, DOWN, ENTER, ESCAPE, TAB, log_in, open_story, row, wait_live, wait_row};
+use super::{DESKTOP, DOWN, ENTER, ESCAPE, TAB, log_in, open_detail, row, wait_live, wait_row};
 use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
 use testkit::browser::Browser;
 use testkit::daemon::{Ami, Daemon, KEY};
@@ -22,8 +22,8 @@ fn who_has_no_key_sees_nothing_and_who_logs_out_neither() {
     page.open(&format!("http://{}/", daemon.address));
     page.type_into("#login-key", "a-wrong-key");
     page.press(ENTER);
-    page.wait_text("#login-error", "This key is not known");
-    assert!(!page.sees("#desk") && !page.body().contains("7999"));
+    page.wait_text("#login-error", "Unknown API key");
+    assert!(!page.sees("#dashboard") && !page.body().contains("7999"));
     assert_eq!(page.run("return document.getElementById('login-key').value", json!([])), "");
 
     page.type_into("#login-key", KEY);
@@ -35,7 +35,7 @@ fn who_has_no_key_sees_nothing_and_who_logs_out_neither() {
     wait_row(&page, "+79990940001", "In the room");
     page.click("#log-out");
     page.wait_sees("#login-key");
-    assert!(!page.sees("#desk") && !page.body().contains("7999"));
+    assert!(!page.sees("#dashboard") && !page.body().contains("7999"));
     page.reload();
     page.wait_sees("#login-key");
 }
@@ -45,13 +45,13 @@ fn who_watches_has_no_button_to_hang_up() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[("key", WALL)]);
     let page = log_in(daemon.address, "k3y-of-the-wall", DESKTOP);
-    page.wait_text("#role", "watches only");
+    page.wait_text("#role", "watch only");
     let id = daemon.call_ok("79990950001", "R1");
     wait_row(&page, "+79990950001", "In the room");
-    open_story(&page, "+79990950001");
-    page.wait_text("#story-word", "In the room");
+    open_detail(&page, "+79990950001");
+    page.wait_text("#detail-status", "In the room");
     page.press("x");
-    assert!(!page.sees(".hang-up") && !page.sees("#story-hang-up") && !page.sees("#confirm"));
+    assert!(!page.sees(".hang-up") && !page.sees("#detail-hang-up") && !page.sees("#confirm"));
     // Nor does it help to ask past the page.
     let script = "const done = arguments[0]; fetch('api/calls/ID', { method: 'DELETE', headers: { 'x-requested-with': 'x' } })\
                   .then((response) => done(response.status))";
@@ -85,33 +85,33 @@ fn calls_and_records_are_looked_for() {
     };
     page.type_into("#filter-room", "ALPHA");
     wait_numbers("#calls-body", &["+79990960001"]);
-    wait_numbers("#log-body", &["+79990960001", "+79990960486"]);
+    wait_numbers("#journal-body", &["+79990960001", "+79990960486"]);
     page.press(ESCAPE);
-    wait_numbers("#log-body", &["+79990960001", "+79990960002", "+79990960486"]);
+    wait_numbers("#journal-body", &["+79990960001", "+79990960002", "+79990960486"]);
     page.type_into("#filter-number", "+7 (999) 096-00-02");
     wait_numbers("#calls-body", &["+79990960002"]);
-    wait_numbers("#log-body", &["+79990960002"]);
+    wait_numbers("#journal-body", &["+79990960002"]);
     page.click("#filter-clear");
     page.type_into("#filter-number", "abc");
     wait_numbers("#calls-body", &[]);
     page.click("#filter-clear");
     page.type_into("#filter-outcome", "Busy");
-    wait_numbers("#log-body", &["+79990960486"]);
+    wait_numbers("#journal-body", &["+79990960486"]);
     page.click("#show-ended");
     wait_numbers("#calls-body", &["+79990960486"]);
     page.type_into("#filter-outcome", "Declined");
-    page.wait_text("#calls-none", "No match in all ended calls that are kept");
+    page.wait_text("#calls-empty", "No match in all history");
     page.click("#filter-clear");
     page.type_into("#filter-event", "call.joined");
-    wait_numbers("#log-body", &["+79990960001", "+79990960002"]);
-    assert!(page.texts("#log-body .event").iter().all(|event| event == "call.joined"));
+    wait_numbers("#journal-body", &["+79990960001", "+79990960002"]);
+    assert!(page.texts("#journal-body .event").iter().all(|event| event == "call.joined"));
     // From a story to all of its room.
     page.click("#filter-clear");
     page.click("#show-live");
-    open_story(&page, "+79990960002");
-    page.click("#story-same-room");
+    open_detail(&page, "+79990960002");
+    page.click("#detail-same-room");
     wait_numbers("#calls-body", &["+79990960002"]);
-    assert!(!page.sees("#story"));
+    assert!(!page.sees("#detail"));
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn the_page_is_used_by_keyboard_alone() {
     page.press(DOWN);
     assert_eq!(focus(), "+79990970001");
     page.press(ENTER);
-    page.wait_text("#story-number", "+79990970001");
+    page.wait_text("#detail-number", "+79990970001");
     page.press(ESCAPE);
-    assert!(!page.sees("#story"));
+    assert!(!page.sees("#detail"));
     assert_eq!(focus(), "+79990970001");
     // A call that comes does not take the focus away.
     daemon.call_ok("79990970003", "R1");
@@ -171,7 +171,7 @@ fn masked_numbers_are_looked_for_by_digits_only() {
     for not_there in ["abc", "981234"] {
         page.click("#filter-clear");
         page.type_into("#filter-number", not_there);
-        page.wait_text("#calls-none", "No match in 1 live call");
+        page.wait_text("#calls-empty", "No match in 1 live call");
     }
 }
 
@@ -279,31 +279,33 @@ fn thousands_of_calls_and_records_make_no_more_rows_than_are_seen() {
     let as_of = daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
     let last: u64 = as_of.rsplit('-').next().and_then(|seq| seq.parse().ok()).expect("a number");
     let newest =
-        || page.run("return document.querySelector('#log-body .time')?.title ?? ''", json!([]));
+        || page.run("return document.querySelector('#journal-body .time')?.title ?? ''", json!([]));
     let shows =
         |seq: u64| newest().as_str().is_some_and(|title| title.ends_with(&format!("record {seq}")));
     eventually("the newest record is shown", || shows(last).then_some(()));
-    is_few("#log");
+    is_few("#journal");
     let kept = || -> usize {
-        let count = page
-            .run("return document.getElementById('log').getAttribute('aria-rowcount')", json!([]));
+        let count = page.run(
+            "return document.getElementById('journal').getAttribute('aria-rowcount')",
+            json!([]),
+        );
         count.as_str().and_then(|count| count.parse().ok()).expect("a count")
     };
     assert!((5000..5502).contains(&kept()), "{}", kept());
 
     // Who reads on further down is not moved by what comes.
-    page.run("document.getElementById('log').scrollTop = 700", json!([]));
-    let seen = || page.texts("#log-body .row");
+    page.run("document.getElementById('journal').scrollTop = 700", json!([]));
+    let seen = || page.texts("#journal-body .row");
     eventually("it has scrolled", || (!shows(last)).then_some(()));
     let before = seen();
     place(100);
-    page.wait_text("#log-news", "200 new records");
+    page.wait_text("#journal-new", "200 new records");
     assert_eq!(seen(), before);
-    page.click("#log-news");
+    page.click("#journal-new");
     eventually("the newest record is shown", || shows(last + 200).then_some(()));
-    page.click("#log-pause");
+    page.click("#journal-pause");
     place(1);
-    page.wait_text("#log-news", "2 new records");
+    page.wait_text("#journal-new", "2 new records");
     assert!(shows(last + 200));
 }
 
@@ -330,11 +332,11 @@ fn what_ended_long_ago_is_found_in_the_history() {
     wait_row(&page, LONG_AGO, "Busy");
     page.click("#filter-clear");
     page.type_into("#filter-number", "5550486");
-    page.wait_text("#calls-none", "No match in the 1000 newest calls");
-    page.click("#look-back");
+    page.wait_text("#calls-empty", "No match in the 1000 newest calls");
+    page.click("#load-older");
     wait_row(&page, LONG_AGO, "Busy");
-    page.wait_text("#looked-back", "1 match in all ended calls that are kept");
-    assert!(!page.sees("#look-back"));
-    open_story(&page, &format!("+{LONG_AGO}"));
-    page.wait_text("#story-word", "Busy");
+    page.wait_text("#older-status", "1 match in all history");
+    assert!(!page.sees("#load-older"));
+    open_detail(&page, &format!("+{LONG_AGO}"));
+    page.wait_text("#detail-status", "Busy");
 }

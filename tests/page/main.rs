@@ -27,8 +27,8 @@ fn log_in(address: impl Display, key: &str, (width, height): (u32, u32)) -> Brow
     let browser = Browser::start(width, height);
     browser.open(&format!("http://{address}/"));
     browser.type_into("#login-key", key);
-    browser.click("#login-go");
-    browser.wait_text("#stream-word", "Live");
+    browser.click("#login-submit");
+    browser.wait_text("#stream-status", "Live");
     browser
 }
 
@@ -54,7 +54,8 @@ fn wait_no_row(browser: &Browser, number: &str) {
 
 /// The log's events of this number, oldest first.
 fn told(browser: &Browser, number: &str) -> Vec<String> {
-    let rows = browser.texts("#log-body .row").into_iter().rev().filter(|row| row.contains(number));
+    let rows =
+        browser.texts("#journal-body .row").into_iter().rev().filter(|row| row.contains(number));
     rows.map(|row| {
         row.split('\n').find(|cell| cell.starts_with("call.")).unwrap_or_default().to_owned()
     })
@@ -68,7 +69,7 @@ fn wait_live(browser: &Browser, count: usize) {
 }
 
 /// Opens the story of the call whose row of the log or the table is clicked on.
-fn open_story(browser: &Browser, number: &str) {
+fn open_detail(browser: &Browser, number: &str) {
     let find = "return [...document.querySelectorAll('#calls-body button.link')].findIndex((b) => b.textContent === arguments[0])";
     let place = eventually("the row", || {
         browser.run(find, json!([number])).as_i64().filter(|place| *place >= 0)
@@ -77,5 +78,5 @@ fn open_story(browser: &Browser, number: &str) {
         "document.querySelectorAll('#calls-body button.link')[arguments[0]].click()",
         json!([place]),
     );
-    browser.wait_text("#story-number", number);
+    browser.wait_text("#detail-number", number);
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_story, wait_row};
+use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_detail, wait_row};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
 use testkit::relay::Relay;
@@ -22,28 +22,28 @@ fn back_undoes_steps_and_stays_on_the_page() {
             (page.run(&format!("return {script}"), json!([])) == true).then_some(())
         });
     };
-    page.click("#tabs [value=log]");
+    page.click("#tabs [value=journal]");
     page.click("#tabs [value=calls]");
     page.click("#show-ended");
     page.click("#show-live");
     wait_row(&page, "+79990960001", "In the room");
-    open_story(&page, "+79990960001");
+    open_detail(&page, "+79990960001");
     back();
-    wait("the story is closed", "document.getElementById('story').hidden && location.hash === ''");
+    wait("the story is closed", "document.getElementById('detail').hidden && location.hash === ''");
     back();
     wait("ended calls are shown", "document.getElementById('calls').dataset.shown === 'ended'");
     back();
     back();
-    wait("the log is shown", "document.getElementById('desk').dataset.tab === 'log'");
+    wait("the log is shown", "document.getElementById('dashboard').dataset.tab === 'log'");
     // A story that was closed is not opened by Back: to close it was to go back.
     page.click("#tabs [value=calls]");
     wait_row(&page, "+79990960001", "In the room");
-    open_story(&page, "+79990960001");
+    open_detail(&page, "+79990960001");
     page.press(ESCAPE);
     wait("the address is without the call", "!location.hash.includes('call=')");
     back();
-    wait("the log is shown again", "document.getElementById('desk').dataset.tab === 'log'");
-    assert!(!page.sees("#story"));
+    wait("the log is shown again", "document.getElementById('dashboard').dataset.tab === 'log'");
+    assert!(!page.sees("#detail"));
 }
 
 #[test]
@@ -53,15 +53,15 @@ fn filter_is_seen_and_cleared_on_a_telephone() {
     let page = log_in(daemon.address, KEY, TELEPHONE);
     daemon.call_ok("79990960001", "Alpha");
     wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filtered"));
+    assert!(!page.sees("#filter-summary"));
     page.click("#filter-open");
     page.type_into("#filter-room", "beta");
-    page.wait_text("#calls-none", "No match in 1 live call");
+    page.wait_text("#calls-empty", "No match in 1 live call");
     page.click("#filter-open");
-    page.wait_text("#filter-words", "room beta");
-    page.click("#filter-drop");
+    page.wait_text("#filter-summary-text", "room beta");
+    page.click("#filter-summary-clear");
     wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filtered"));
+    assert!(!page.sees("#filter-summary"));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn x_acts_on_the_selected_row_not_on_the_story() {
     // The newest is on top.
     page.press("j");
     page.press(ENTER);
-    page.wait_text("#story-number", "+79990970002");
+    page.wait_text("#detail-number", "+79990970002");
     page.press("j");
     page.press("j");
     page.press("x");
@@ -100,22 +100,22 @@ fn without_a_link_nothing_can_be_hung_up_and_the_page_says_why() {
     let page = log_in(daemon.address, KEY, DESKTOP);
     daemon.call_ok("79990930001", "R1");
     wait_row(&page, "+79990930001", "In the room");
-    open_story(&page, "+79990930001");
+    open_detail(&page, "+79990930001");
     let is_disabled = |button: &str| {
         page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true
     };
-    assert!(!is_disabled("#story-hang-up") && !is_disabled("#calls-body .hang-up"));
+    assert!(!is_disabled("#detail-hang-up") && !is_disabled("#calls-body .hang-up"));
     relay.cut();
-    page.wait_text("#story-why", "there is no link to Asterisk");
+    page.wait_text("#detail-hang-up-note", "there is no link to Asterisk");
     eventually("both are disabled", || {
-        (is_disabled("#story-hang-up") && is_disabled("#calls-body .hang-up")).then_some(())
+        (is_disabled("#detail-hang-up") && is_disabled("#calls-body .hang-up")).then_some(())
     });
     page.press("x");
-    page.wait_text("#notes", "cannot be hung up: there is no link to Asterisk");
+    page.wait_text("#alerts", "cannot be hung up: there is no link to Asterisk");
     assert!(!page.sees("#confirm"));
     relay.mend();
     eventually("both can be used", || {
-        (!is_disabled("#story-hang-up") && !is_disabled("#calls-body .hang-up")).then_some(())
+        (!is_disabled("#detail-hang-up") && !is_disabled("#calls-body .hang-up")).then_some(())
     });
 }
 
@@ -139,9 +139,9 @@ fn rare_outcomes_are_in_legend_and_chart() {
     assert!(height.as_f64().is_some_and(|height| height >= 2.0), "{height}");
     page.wait_text("#zone", "UTC");
     // Names of events are whole.
-    let clipped = "return [...document.querySelectorAll('#log-body .event span')].filter((e) => e.parentElement.scrollWidth > e.parentElement.clientWidth).length";
+    let clipped = "return [...document.querySelectorAll('#journal-body .event span')].filter((e) => e.parentElement.scrollWidth > e.parentElement.clientWidth).length";
     page.run(
-        "const word = document.querySelector('#log-body .event span'); word.textContent = 'ami.disconnected'",
+        "const word = document.querySelector('#journal-body .event span'); word.textContent = 'ami.disconnected'",
         json!([]),
     );
     assert_eq!(page.run(clipped, json!([])), 0);

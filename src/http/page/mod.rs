@@ -28,6 +28,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("api.js", SCRIPT, include_str!("assets/api.js")),
     ("call-detail.js", SCRIPT, include_str!("assets/call-detail.js")),
     ("calls-table.js", SCRIPT, include_str!("assets/calls-table.js")),
+    ("chart-data.js", SCRIPT, include_str!("assets/chart-data.js")),
     ("charts.js", SCRIPT, include_str!("assets/charts.js")),
     ("dashboard.js", SCRIPT, include_str!("assets/dashboard.js")),
     ("dom.js", SCRIPT, include_str!("assets/dom.js")),
@@ -42,14 +43,17 @@ const FILES: &[(&str, &str, &str)] = &[
     ("navigation.js", SCRIPT, include_str!("assets/navigation.js")),
     ("shortcuts.js", SCRIPT, include_str!("assets/shortcuts.js")),
     ("status-bar.js", SCRIPT, include_str!("assets/status-bar.js")),
+    ("time.js", SCRIPT, include_str!("assets/time.js")),
     ("virtual-table.js", SCRIPT, include_str!("assets/virtual-table.js")),
 ];
 
-/// Nothing but our own files runs, is shown or is asked, and nobody shows the page within theirs.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-                      frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+/// The page loads and runs the daemon's files only, sends requests to the daemon only, and no other
+/// site can show it in a frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+                      form-action 'self'";
 
-/// The folder that the files are in, as `page/3f2a…`.
+/// Path of the folder that has the files, as `page/3f2a…`.
 static FOLDER: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     for (name, _, content) in FILES {
@@ -60,11 +64,19 @@ static FOLDER: LazyLock<String> = LazyLock::new(|| {
     format!("page/{name}")
 });
 
-/// The page itself, which names them there.
-static PAGE: LazyLock<String> =
-    LazyLock::new(|| INDEX.replace("\"page/", &format!("\"{}/", *FOLDER)));
+/// `index.html` with the paths below that folder. It names all scripts, because a browser that had to
+/// find them import by import would need a round trip for each level of imports.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let scripts = FILES.iter().filter(|(name, ..)| name.ends_with(".js") && *name != "main.js");
+    let preloads: String = scripts
+        .map(|(name, ..)| format!("  <link rel=\"modulepreload\" href=\"page/{name}\">\n"))
+        .collect();
+    INDEX
+        .replace("</head>", &format!("{preloads}</head>"))
+        .replace("\"page/", &format!("\"{}/", *FOLDER))
+});
 
-/// `GET /`, and what the page is made of.
+/// `GET /` and the page's files.
 pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
     let page = at("/")
         .and(noting_keys(api.clone()))

@@ -1,37 +1,40 @@
-// Asking the daemon.
+// Requests to the daemon.
 
-/** An answer that is none: what the daemon says is wrong, or that it could not be asked (`status` 0). */
-export class Failure extends Error {
+import { syncClock } from "./time.js";
+
+/** The daemon refused a request, or (status 0) could not be reached. */
+export class ApiError extends Error {
   constructor(status, text) {
     super(text);
     this.status = status;
   }
 }
 
-/** Without it, a session may do nothing but look; no other site's page can send it. */
-const OF_THE_PAGE = { "x-requested-with": "originatord" };
+/** The daemon requires this header of a session that changes something; pages of other sites cannot send it. */
+const OWN_PAGE = { "x-requested-with": "originatord" };
 
-/** The answer to a request, once its head is there and good. */
-export async function request(path, { method = "GET", body, headers = {}, signal } = {}) {
-  if (body !== undefined) headers = { ...headers, "content-type": "application/json" };
-  headers = { ...headers, ...OF_THE_PAGE };
+/** Sends a request and resolves with the response as soon as its head has arrived with a status of 2xx. */
+export async function request(path, { method = "GET", body, signal } = {}) {
+  const headers = body === undefined ? OWN_PAGE : { ...OWN_PAGE, "content-type": "application/json" };
+  const sent = Date.now();
   let response;
   try {
     response = await fetch(path, { method, body: body && JSON.stringify(body), headers, signal, cache: "no-store" });
   } catch (error) {
-    throw new Failure(0, error.name === "AbortError" ? "broken off" : "the daemon cannot be reached");
+    throw new ApiError(0, error.name === "AbortError" ? "the request was aborted" : "originatord cannot be reached");
   }
+  syncClock(response.headers.get("date"), sent, Date.now());
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  throw new Failure(response.status, answer.error ?? `the daemon says ${response.status}`);
+  throw new ApiError(response.status, answer.error ?? `originatord answered ${response.status}`);
 }
 
-/** The JSON that is answered. */
-export async function ask(path, options) {
+/** Sends a request and resolves with the JSON of its response. */
+export async function fetchJson(path, options) {
   const response = await request(path, options);
   try {
     return await response.json();
   } catch {
-    throw new Failure(0, "the answer broke off");
+    throw new ApiError(0, "the answer was cut off");
   }
 }

@@ -1,85 +1,95 @@
-// One call's whole story: how it went, step by step, with the time that each step took.
+// The details of one call: its outcome, a timeline with the time that each step took, its properties and its records.
 
-import { fields, leave, onChange, write } from "./navigation.js";
-import { $, draw, el, setText } from "./dom.js";
-import { MOMENTS, adopted } from "./model.js";
-import { call as fetchCall } from "./event-stream.js";
-import { date, detail, duration, ended, instant, moment, outcome, state, talked, took } from "./labels.js";
+import { $, draw, el, setAttribute, setText, visibleJson } from "./dom.js";
+import { fetchCall } from "./event-stream.js";
+import { isHangingUp } from "./hangup.js";
+import { endOf, outcomeOf, recordDetail, stateOf, talkTime } from "./labels.js";
+import { adoptedCall, TIMESTAMPS } from "./model.js";
+import { onNavigate, params, removeParams, setParams } from "./navigation.js";
+import { dateTime, dateUnlessToday, duration, now, shortDuration, timeWithMs } from "./time.js";
 
-/** What a call does from one moment to the next. */
+/** What happens between reaching a state and the next one. */
 const PHASES = {
-  requested: "Asking Asterisk",
+  requested: "Waiting for Asterisk",
   queued: "Dialling",
   ringing: "Ringing",
-  answered: "On the way to the room",
+  answered: "Entering the room",
   joined: "In the room",
   left: "Leaving",
 };
 
-/** What is told of a call beside its timeline. */
-const FACTS = [
-  ["Asked for by", ({ key }) => key],
-  ["Shown as", ({ caller_id: id }) => id],
+/** The narrowest phase that is drawn, as a part of the whole: narrower ones cannot be seen. */
+const MIN_PHASE = 0.004;
+
+/** Properties below the timeline: a label, and the value in a call. */
+const PROPERTIES = [
+  ["Requested by", ({ key }) => key],
+  ["Caller id", ({ caller_id: id }) => id],
   ["Language", ({ lang }) => lang],
   ["Conference", ({ conference, room }) => (conference === room ? undefined : conference)],
   ["Refused", ({ text }) => text],
   ["Hung up by", ({ hung_up_by: by }) => by],
-  ["Hangup cause", ({ cause, cause_text: text }) => (cause == null ? undefined : `${cause} ${text}`)],
-  ["Gateway said", ({ gateway_reply: reply }) => reply],
-  ["Must wait", ({ flood_wait_seconds: seconds }) => (seconds ? `${seconds} s` : undefined)],
-  ["Ended after", ({ ended_after: time }) => (time ? moment(Date.parse(time)) : undefined)],
-  ["Ended before", ({ ended_before: time }) => (time ? moment(Date.parse(time)) : undefined)],
-  ["Id", ({ call_id: id }) => id],
+  ["Hangup cause", ({ cause, cause_text: text }) => (cause == null ? undefined : `${cause} ${text ?? ""}`)],
+  ["Gateway reply", ({ gateway_reply: reply }) => reply],
+  ["Flood wait", ({ flood_wait_seconds: seconds }) => (seconds ? `${seconds} s` : undefined)],
+  ["Ended after", ({ ended_after: time }) => (time ? dateTime(Date.parse(time)) : undefined)],
+  ["Ended before", ({ ended_before: time }) => (time ? dateTime(Date.parse(time)) : undefined)],
+  ["Call id", ({ call_id: id }) => id],
 ];
 
-export class Story {
+export class CallDetail {
   /** The id of the call that is shown. */
   id;
   #calls;
   #records;
   #actions;
+  /** The call as the daemon had it when the details were opened. */
   #fetched;
+  /** Whether the daemon no longer has the call. */
   #isGone = false;
+  #fetchError = "";
+  /** The element that gets the focus back when the details are closed. */
   #opener;
 
   constructor(calls, records, actions) {
     [this.#calls, this.#records, this.#actions] = [calls, records, actions];
-    $("story-close").addEventListener("click", () => this.close());
-    $("story-hang-up").addEventListener("click", () => actions.hangUp?.(this.id));
-    $("story-same-number").addEventListener("click", () => actions.look("number", this.#call().number));
-    $("story-same-room").addEventListener("click", () => actions.look("room", this.#call().room));
+    $("detail-close").addEventListener("click", () => this.close());
+    $("detail-hang-up").addEventListener("click", () => actions.hangUp?.(this.id));
+    $("detail-same-number").addEventListener("click", () => actions.filterBy("number", this.#call().number));
+    $("detail-same-room").addEventListener("click", () => actions.filterBy("room", this.#call().room));
     setInterval(() => { if (this.id && !document.hidden && this.#call()?.state !== "ended") draw(this); }, 1000);
-    onChange((address) => this.#take(address));
-    this.#take(fields());
+    onNavigate((given) => this.#readParams(given));
+    this.#readParams(params());
   }
 
-  /** Shows the call that the address names, or none. */
-  #take(address) {
-    const id = address.get("call");
+  #readParams(given) {
+    const id = given.get("call");
     if (id && id !== this.id) this.#show(id);
     if (!id) this.#hide();
   }
 
   open(id) {
-    // One story after another is one step: Back leads to where the first was opened.
-    write({ call: id }, ["call"], !this.id);
+    // Going from one call's details to another's is no step: Back leads to the view without details.
+    setParams({ call: id }, ["call"], { isStep: !this.id });
     return this.#show(id);
   }
 
   async #show(id) {
     this.#opener = this.id ? this.#opener : document.activeElement;
-    [this.id, this.#fetched, this.#isGone] = [id, undefined, false];
-    $("story").hidden = false;
-    $("desk").classList.add("has-story");
-    $("story-number").focus();
+    [this.id, this.#fetched, this.#isGone, this.#fetchError] = [id, undefined, false, ""];
+    $("detail").hidden = false;
+    $("dashboard").classList.add("has-detail");
+    $("detail-number").focus();
     draw(this);
-    this.#actions.changed();
+    this.#actions.selectionChanged();
     try {
       const call = await fetchCall(id);
       if (this.id !== id) return;
       [this.#fetched, this.#isGone] = [call, call === undefined];
+      if (!call) this.#actions.forget(id);
     } catch (error) {
-      if (this.id === id) setText($("story-says"), error.message);
+      if (error.status === undefined) throw error;
+      if (this.id === id) this.#fetchError = `Could not load the call: ${error.message}.`;
     }
     draw(this);
   }
@@ -87,30 +97,30 @@ export class Story {
   close() {
     if (!this.id) return;
     this.#hide();
-    leave(["call"]);
+    removeParams(["call"]);
   }
 
   #hide() {
     if (!this.id) return;
     this.id = undefined;
-    $("story").hidden = true;
-    $("desk").classList.remove("has-story");
+    $("detail").hidden = true;
+    $("dashboard").classList.remove("has-detail");
     if (this.#opener?.isConnected) this.#opener.focus({ preventScroll: true });
-    this.#actions.changed();
+    this.#actions.selectionChanged();
   }
 
-  /** What is known of the call, from wherever: as it is now, as the daemon had it, or as far as the records tell. */
+  /** The call from the best source that has it: the live state, the daemon's answer, the records. */
   #call() {
     const known = this.#calls.find(this.id) ?? this.#fetched;
     if (known) return known;
     const call = {};
     for (const record of this.#records.of(this.id)) {
       if (record.event === "call.adopted") {
-        Object.assign(call, adopted(record));
+        Object.assign(call, adoptedCall(record));
         continue;
       }
-      const step = record.event.slice("call.".length);
-      Object.assign(call, record, { state: step === "refused" ? "ended" : step, [step]: record.time });
+      const state = record.event.slice("call.".length);
+      Object.assign(call, record, { state: state === "refused" ? "ended" : state, [state]: record.time });
     }
     return call.call_id ? call : undefined;
   }
@@ -118,111 +128,126 @@ export class Story {
   draw() {
     if (!this.id) return;
     const call = this.#call();
-    const records = this.#records.of(this.id);
-    $("story-hang-up").hidden = !this.#actions.hangUp || !call || call.state === "ended";
-    const why = this.#actions.whyNot();
-    $("story-hang-up").disabled = Boolean(why);
-    setText($("story-why"), why ? `It cannot be hung up: ${why}.` : "");
-    $("story-why").hidden = !why || $("story-hang-up").hidden;
-    for (const part of ["story-facts", "story-steps", "story-phases"]) $(part).replaceChildren();
-    setText($("story-number"), call?.number ?? "Call");
-    setText($("story-room"), call ? `room ${call.room}` : "");
-    $("story-more").hidden = !call;
+    this.#drawHangUp(call);
+    for (const part of ["detail-properties", "detail-steps", "detail-phases"]) $(part).replaceChildren();
+    setText($("detail-number"), call?.number ?? "Call");
+    setText($("detail-room"), call ? `room ${call.room}` : "");
+    $("detail-body").hidden = !call;
+    $("detail-verdict").hidden = !call;
     if (!call) {
-      setText($("story-says"), this.#isGone ? `The daemon does not know the call ${this.id}, or no longer.` : "…");
+      setText($("detail-summary"), this.#isGone ? `originatord has no call ${this.id}.` : this.#fetchError || "Loading …");
       return;
     }
-    this.#drawHead(call);
-    for (const [name, of] of FACTS) {
-      const value = of(call);
-      if (value) $("story-facts").append(el("dt", {}, name), el("dd", {}, value));
+    this.#drawSummary(call);
+    for (const [label, valueOf] of PROPERTIES) {
+      const value = valueOf(call);
+      if (value) $("detail-properties").append(el("dt", {}, label), el("dd", {}, value));
     }
-    this.#drawSteps(call);
-    this.#drawRecords(records);
+    this.#drawTimeline(call);
+    this.#drawRecords(this.#records.of(this.id));
   }
 
-  #drawHead(call) {
-    const refused = call.event === "call.refused";
-    const { word, tone, says } = call.outcome ? ended(call) : state(call.state);
-    setText($("story-word"), refused ? "Refused" : word);
-    $("story-tone").className = `tone ${refused ? "warn" : tone}`;
-    const parts = [refused ? "No call was made." : says ?? `Asked for ${duration(Date.now() - call.requested)} ago.`];
-    if (call.answered && call.requested) parts.push(`It was answered ${answeredAfter(call)}.`);
-    if (call.outcome && call.outcome !== "not_joined") parts.push(talk(call));
-    if (call.stale) parts.push("The link to Asterisk is down: it may have come further, or be over.");
-    if (this.#isGone && !this.#calls.find(this.id)) parts.push("The daemon has this call no longer; this is what the log here tells.");
-    setText($("story-says"), parts.filter(Boolean).join(" "));
+  #drawHangUp(call) {
+    const button = $("detail-hang-up");
+    const isPending = isHangingUp(this.id);
+    const disabledReason = this.#actions.hangUpDisabledReason();
+    button.hidden = !this.#actions.hangUp || !call || call.state === "ended";
+    button.disabled = isPending || Boolean(disabledReason);
+    setText(button, isPending ? "Ending …" : "Hang up");
+    setText($("detail-hang-up-note"), disabledReason ? `The call cannot be hung up: ${disabledReason}.` : "");
+    $("detail-hang-up-note").hidden = !disabledReason || button.hidden;
   }
 
-  #drawSteps(call) {
-    const steps = MOMENTS.filter((name) => call[name]).map((name) => ({ name, time: call[name] }));
-    steps.sort((a, b) => a.time - b.time || MOMENTS.indexOf(a.name) - MOMENTS.indexOf(b.name));
+  #drawSummary(call) {
+    const isRefused = call.event === "call.refused";
+    const { label, tone, text } = call.outcome ? endOf(call) : stateOf(call.state);
+    setText($("detail-status"), isRefused ? "Refused" : label);
+    setAttribute($("detail-tone"), "class", `tone ${isRefused ? "warn" : tone}`);
+    const sentences = [isRefused ? "No call was made." : text ?? `Requested ${duration(now() - call.requested)} ago.`];
+    if (call.answered && call.requested) sentences.push(`Answered ${answeredAfter(call)}.`);
+    if (call.outcome && call.outcome !== "not_joined") sentences.push(talkText(call));
+    if (call.stale) sentences.push("There is no link to Asterisk: the call may have gone further, or have ended.");
+    // The daemon never has a refused call.
+    if (this.#isGone && !isRefused) sentences.push("originatord no longer has this call, because its number was erased or it is too old.");
+    setText($("detail-summary"), sentences.filter(Boolean).join(" "));
+  }
+
+  #drawTimeline(call) {
+    const steps = TIMESTAMPS.filter((name) => call[name]).map((name) => ({ name, time: call[name] }));
+    steps.sort((a, b) => a.time - b.time || TIMESTAMPS.indexOf(a.name) - TIMESTAMPS.indexOf(b.name));
+    if (!steps.length) return setText($("detail-total"), "");
     const isOver = call.state === "ended";
-    const end = isOver ? steps.at(-1)?.time : Date.now();
+    const end = isOver ? steps.at(-1).time : now();
+    const total = end - steps[0].time;
     steps.forEach(({ name, time }, n) => {
+      $("detail-steps").append(stepItem(call, name, time, steps[n - 1]));
       const until = steps[n + 1]?.time ?? end;
-      const since = n ? `+${between(call, name, steps[n - 1].time, time)}` : "";
-      const word = name === "ended" && call.outcome ? `Ended: ${outcome(call.outcome).word}` : state(name).word;
-      const title = n === 0 ? "Requested" : word;
-      $("story-steps").append(el("li", { className: `step-${name}` },
-        el("span", { className: "step" }, title),
-        el("time", { dateTime: new Date(time).toISOString() }, isUnseen(call, name) ? `by ${instant(time)}` : instant(time)),
-        el("span", { className: "since" }, since)));
-      if (!PHASES[name] || until - time <= 0) return;
-      const phase = el("span", { className: `phase-${name}`, title: `${PHASES[name]}: ${between(call, steps[n + 1]?.name, time, until)}` });
+      if (!PHASES[name] || until - time <= total * MIN_PHASE) return;
+      const title = `${PHASES[name]}: ${elapsed(call, steps[n + 1]?.name, time, until)}`;
+      const phase = el("span", { className: `phase-${name}`, title });
       phase.style.flexGrow = until - time;
-      $("story-phases").append(phase);
+      $("detail-phases").append(phase);
     });
-    const whole = steps.length ? end - steps[0].time : 0;
-    const inAll = steps.length ? between(call, isOver ? "ended" : "", steps[0].time, end) : "";
-    const day = steps.length ? date(steps[0].time) : "";
-    const length = whole > 0 ? `${inAll} ${isOver ? "in all" : call.stale ? "if it goes on" : "so far"}` : "";
-    setText($("story-whole"), [day, length].filter(Boolean).join(", "));
+    const suffix = isOver ? "in all" : call.stale ? "if it is still alive" : "so far";
+    const length = total > 0 ? `${elapsed(call, isOver ? "ended" : "", steps[0].time, end)} ${suffix}` : "";
+    setText($("detail-total"), [dateUnlessToday(steps[0].time), length].filter(Boolean).join(", "));
   }
 
-  /** Adds those that came since: what is unfolded stays so. */
+  /** Appends the records that have arrived since: those that the user has expanded stay so. */
   #drawRecords(records) {
-    const list = $("story-records");
+    const list = $("detail-records");
     if (list.dataset.of !== this.id) list.replaceChildren();
     list.dataset.of = this.id;
-    for (const record of records.slice(list.childElementCount)) {
-      list.append(el("li", {},
-        el("details", {},
-          el("summary", {}, el("time", {}, instant(record.time)), ` ${record.event} `, el("span", {}, detail(record))),
-          el("pre", {}, JSON.stringify(record, asWritten, 1)))));
-    }
-    const isWhole = records[0]?.event === "call.requested";
-    $("story-missing").hidden = isWhole;
+    for (const record of records.slice(list.childElementCount)) list.append(recordItem(record));
+    $("detail-records-note").hidden = records[0]?.event === "call.requested";
     const text = records.length
-      ? "Earlier records of this call are no longer kept here; the times above are the daemon's."
-      : "The log here no longer has this call's records; the times above are the daemon's.";
-    setText($("story-missing"), text);
+      ? "This page does not have the earlier records of this call. The times above are complete."
+      : "This page does not have the records of this call. The times above are complete.";
+    setText($("detail-records-note"), text);
   }
 }
 
-/** Whether this step was not seen when it happened, only found to have happened. */
-const isUnseen = (call, step) => step === "ended" && Boolean(call.ended_after);
-
-/** How long it took from a moment to that of a step: where nobody saw the end, at least and at most. */
-function between(call, step, from, to) {
-  if (!isUnseen(call, step)) return took(to - from);
-  return `${took(Math.max(0, Date.parse(call.ended_after) - from))} to ${took(to - from)}`;
+function stepItem(call, name, time, previous) {
+  const label = name === "ended" && call.outcome ? `Ended: ${outcomeOf(call.outcome).label}` : stateOf(name).label;
+  const shown = isUnseenEnd(call, name) ? `by ${timeWithMs(time)}` : timeWithMs(time);
+  return el("li", { className: `step-${name}` },
+    el("span", { className: "step" }, label),
+    el("time", { dateTime: new Date(time).toISOString() }, shown),
+    el("span", { className: "since" }, previous ? `+${elapsed(call, name, previous.time, time)}` : ""));
 }
 
-/** How long it took until the answer, as far as it was seen. */
-function answeredAfter({ requested, answered, ring_seconds: ring, ring_seconds_max: max }) {
-  return ring == null && max != null ? `within ${took(answered - requested)}` : `after ${took(answered - requested)}`;
+function recordItem(record) {
+  const json = visibleJson(JSON.stringify(record, asReceived, 1));
+  return el("li", {},
+    el("details", {},
+      el("summary", {}, el("time", {}, timeWithMs(record.time)), ` ${record.event} `, el("span", {}, recordDetail(record))),
+      el("pre", {}, document.createTextNode(json))));
 }
 
-/** How long they talked, as far as it is known. */
-function talk(call) {
-  const length = call.talk_seconds == null ? talked(call) : took(call.talk_seconds * 1000);
-  if (!length) return call.answered ? "How long they talked is not known." : call.outcome === "unknown" ? "Whether it was answered is not known." : "";
-  return call.joined || call.left ? `They talked for ${length}.` : `The line was open for ${length}.`;
-}
-
-/** A record's members as the daemon wrote them, without those of this page. */
-function asWritten(name, value) {
-  if (name === "boot" || name === "place") return undefined;
+/** For JSON.stringify: a record as the daemon sent it, without the members that this page added. */
+function asReceived(name, value) {
+  if (name === "run" || name === "place") return undefined;
   return name === "time" ? new Date(value).toISOString() : value;
+}
+
+/** Whether this is the end of a call that ended while the daemon could not see it. */
+const isUnseenEnd = (call, state) => state === "ended" && Boolean(call.ended_after);
+
+/** Time from a moment to reaching a state; two bounds for an end that nobody saw. */
+function elapsed(call, state, from, to) {
+  if (!isUnseenEnd(call, state)) return shortDuration(to - from);
+  return `${shortDuration(Math.max(0, Date.parse(call.ended_after) - from))} to ${shortDuration(to - from)}`;
+}
+
+/** `after 4.2 s`; `within 4.2 s` if the daemon did not see the answer when it happened. */
+function answeredAfter({ requested, answered, ring_seconds: ring, ring_seconds_max: max }) {
+  return `${ring == null && max != null ? "within" : "after"} ${shortDuration(answered - requested)}`;
+}
+
+/** How long callee and room talked, as far as it is known. */
+function talkText(call) {
+  const length = call.talk_seconds == null ? talkTime(call) : shortDuration(call.talk_seconds * 1000);
+  if (length) return `${call.joined || call.left ? "Talk time" : "Time on the line"}: ${length}.`;
+  if (call.answered) return "The talk time is not known.";
+  return call.outcome === "unknown" ? "Whether the callee answered is not known." : "";
 }

@@ -1,81 +1,81 @@
-// The desk: what the daemon tells goes into the state, and the views show it.
+// What a user sees after logging in: connects the event stream, the data and the views.
 
-import { fields, onChange, write } from "./navigation.js";
-import { ask } from "./api.js";
-import { CallsView } from "./calls-table.js";
+import { ApiError, fetchJson } from "./api.js";
+import { CallDetail } from "./call-detail.js";
+import { CallsTable } from "./calls-table.js";
 import { Charts } from "./charts.js";
 import { $, draw, setText } from "./dom.js";
+import { EventStream } from "./event-stream.js";
 import { Filter } from "./filter.js";
-import { confirmHangUp, notify } from "./hangup.js";
-import { shortcuts } from "./shortcuts.js";
-import { LinkView } from "./status-bar.js";
-import { LogView } from "./journal-table.js";
-import { Calls, Link, Records } from "./model.js";
-import { Story } from "./call-detail.js";
-import { Stream } from "./event-stream.js";
+import { confirmHangUp, isHangingUp, showAlert } from "./hangup.js";
+import { JournalTable } from "./journal-table.js";
+import { CallStore, LinkStatus, RecordStore } from "./model.js";
+import { onNavigate, params, setParams } from "./navigation.js";
+import { initShortcuts } from "./shortcuts.js";
+import { StatusBar } from "./status-bar.js";
 
-/** What a small screen shows one of. */
-const TABS = ["calls", "log", "trends"];
+/** Small screens show one of these at a time. */
+const TABS = ["calls", "journal", "trends"];
 
-/** Opens the desk for whoever has this session; `ends` is called when it is over, and the desk can go on by `resume`. */
-export function open(session, ends) {
-  const [calls, records, link] = [new Calls(), new Records(), new Link()];
-  const hangUp = (id) => {
-    const call = calls.live.get(id);
-    if (!call) return;
-    const why = actions.whyNot();
-    if (why) notify(`${call.number} cannot be hung up: ${why}.`);
-    else confirmHangUp(call);
-  };
-  let [filter, callsView, logView, story, charts, linkView] = [];
+/** Opens the dashboard of a session. `ended` is called when the session is over; `resume()` of the result continues then. */
+export function openDashboard(session, ended) {
+  const [calls, records, link] = [new CallStore(), new RecordStore(), new LinkStatus()];
+  let [filter, callsTable, journalTable, detail, charts, statusBar] = [];
   const actions = {
-    // Who may only watch is shown nothing that would be refused.
-    hangUp: session.role === "watch" ? undefined : hangUp,
-    /** Why no call can be hung up now; nothing if one can. */
-    whyNot: () => linkView?.whyNot ?? "",
-    open: (id) => story.open(id),
-    isOpen: (id) => story?.id === id,
-    changed: () => draw(callsView, logView),
-    look: (name, value) => { story.close(); filter.set(name, value); },
+    // The daemon refuses a watch key's hang-ups, so the page does not offer them.
+    hangUp: session.role === "watch" ? undefined : (id) => requestHangUp(calls.live.get(id), actions),
+    hangUpDisabledReason: () => statusBar?.hangUpDisabledReason ?? "",
+    open: (id) => detail.open(id),
+    isOpen: (id) => detail?.id === id,
+    forget: (id) => callsTable.forget(id),
+    selectionChanged: () => draw(callsTable, journalTable),
+    hangUpChanged: () => draw(callsTable, detail),
+    filterBy: (name, value) => { detail.close(); filter.set(name, value); },
   };
   filter = new Filter(() => {
-    logView?.filter();
-    callsView?.filter();
+    journalTable?.applyFilter();
+    callsTable?.applyFilter();
   });
-  callsView = new CallsView(calls, filter, actions);
-  logView = new LogView(records, filter, actions);
-  const stream = new Stream({
-    record: (record) => { records.add(record); draw(logView); },
-    gap: (gap, isFirst) => {
-      if (isFirst) gap.text = "The log begins here: earlier records are no longer kept in the daemon's memory";
-      records.add(gap);
-      draw(logView);
-    },
+  callsTable = new CallsTable(calls, filter, actions);
+  journalTable = new JournalTable(records, filter, actions);
+  const addRecord = (record) => { records.add(record); draw(journalTable); };
+  const stream = new EventStream({
+    record: addRecord,
+    gap: addRecord,
     list: (list) => { calls.replace(list); draw(...views); },
     change: (record) => {
       calls.apply(record);
       link.apply(record);
-      // Calls that live on are taken over without a record, and those that are stale no longer are.
+      // Adopting a call that the journal knows makes no record, and neither does the end of `stale`.
       if (record.event === "ami.connected") stream.refresh();
       if (record.event === "ami.disconnected") for (const call of calls.live.values()) call.stale = true;
       draw(...views);
       charts?.refreshSoon();
     },
-    // The records here may not reach back to when that came to be so; the daemon knows.
-    ready: (reason) => { link.report(reason); draw(...views); charts?.refresh(); },
-    state: () => draw(...views),
-    ends,
+    ready: (reason) => { link.setReady(reason); draw(...views); charts?.refresh(); },
+    state: () => {
+      records.isLoaded ||= stream.state === "live";
+      draw(journalTable, ...views);
+    },
+    ended,
   });
-  linkView = new LinkView(link, stream, calls);
-  story = new Story(calls, records, actions);
-  const views = [callsView, linkView, story];
-  charts = new Charts({ ends, stats: (stats) => { link.report(stats.unready ?? undefined); link.recall(stats.link); draw(...views); } });
-  header(session);
-  tabs();
-  keys({ callsView, logView, story, filter, actions });
+  statusBar = new StatusBar(link, stream, calls);
+  detail = new CallDetail(calls, records, actions);
+  const views = [callsTable, statusBar, detail];
+  charts = new Charts({
+    ended,
+    stats: (stats) => {
+      link.setReady(stats.unready ?? undefined);
+      link.setLink(stats.link);
+      draw(...views);
+    },
+  });
+  initHeader(session);
+  initTabs(detail);
+  initKeys({ callsTable, journalTable, detail, filter, actions });
   const resume = () => {
-    $("desk").hidden = false;
-    draw(logView, ...views);
+    $("dashboard").hidden = false;
+    draw(journalTable, ...views);
     stream.run();
     charts.run();
   };
@@ -83,54 +83,70 @@ export function open(session, ends) {
   return { resume };
 }
 
-function header(session) {
+function requestHangUp(call, actions) {
+  if (!call || isHangingUp(call.call_id)) return;
+  const disabledReason = actions.hangUpDisabledReason();
+  if (disabledReason) showAlert(`${call.number} cannot be hung up: ${disabledReason}.`);
+  else confirmHangUp(call, actions.hangUpChanged);
+}
+
+function initHeader(session) {
   setText($("instance"), session.instance === "originatord" ? "" : session.instance);
   setText($("key"), session.key);
-  setText($("role"), session.role === "watch" ? "watches only" : "");
+  setText($("role"), session.role === "watch" ? "watch only" : "");
   $("log-out").addEventListener("click", async () => {
-    await ask("api/session", { method: "DELETE" }).catch(() => {});
+    try {
+      await fetchJson("api/session", { method: "DELETE" });
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // A reload would look like a log-out, but the session would live on.
+      if (error.status !== 401) return showAlert(`Could not log out: ${error.message}.`);
+    }
     location.reload();
   });
 }
 
-/** On a small screen one thing is shown at a time. */
-function tabs() {
+function initTabs(detail) {
   const show = (name) => {
-    $("desk").dataset.tab = name;
+    $("dashboard").dataset.tab = name;
     for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.value === name));
-    dispatchEvent(new Event("resize"));
   };
-  const take = (address) => show(TABS.includes(address.get("tab")) ? address.get("tab") : "calls");
+  const readParams = (given) => show(TABS.includes(given.get("tab")) ? given.get("tab") : "calls");
   for (const button of $("tabs").children) {
     button.addEventListener("click", () => {
-      write(button.value === "calls" ? {} : { tab: button.value }, ["tab"], true);
+      // The details cover all tabs of a small screen.
+      detail.close();
+      setParams(button.value === "calls" ? {} : { tab: button.value }, ["tab"], { isStep: true });
       show(button.value);
     });
   }
-  onChange(take);
-  $("filter-open").addEventListener("click", () => {
-    const isOpen = $("desk").classList.toggle("filters");
-    $("filter-open").setAttribute("aria-expanded", String(isOpen));
-  });
-  take(fields());
+  onNavigate(readParams);
+  $("filter-open").addEventListener("click", () => showFilterFields(!$("dashboard").classList.contains("filters")));
+  readParams(params());
 }
 
-function keys({ callsView, logView, story, filter, actions }) {
-  const step = (by) => (logView.rows.focused() === undefined ? callsView : logView).rows.step(by);
-  shortcuts({
-    Escape: () => (story.id ? story.close() : filter.clear()),
-    "/": () => { $("desk").classList.add("filters"); $("filter-number").focus(); },
-    l: () => callsView.show("live"),
-    e: () => callsView.show("ended"),
-    p: () => logView.pause(),
-    j: () => step(1),
-    k: () => step(-1),
-    x: () => actions.hangUp?.(selected({ callsView, logView, story })),
+/** Small screens hide the filter's fields until the user asks for them. */
+function showFilterFields(isShown) {
+  $("dashboard").classList.toggle("filters", isShown);
+  $("filter-open").setAttribute("aria-expanded", String(isShown));
+}
+
+function initKeys({ callsTable, journalTable, detail, filter, actions }) {
+  const move = (by) => (journalTable.table.selectedKey() === undefined ? callsTable : journalTable).table.moveSelection(by);
+  initShortcuts({
+    Escape: () => (detail.id ? detail.close() : filter.clear()),
+    "/": () => { showFilterFields(true); $("filter-number").focus(); },
+    l: () => callsTable.show("live"),
+    e: () => callsTable.show("ended"),
+    p: () => journalTable.togglePause(),
+    j: () => move(1),
+    k: () => move(-1),
+    x: () => actions.hangUp?.(selectedCall({ callsTable, journalTable, detail })),
   });
 }
 
-/** The call that a key is for: the row's with the focus. The story's only if no table has it, as then no row is meant. */
-function selected({ callsView, logView, story }) {
+/** The call that a key acts on: the selected row's, or without a selected row the one whose details are shown. */
+function selectedCall({ callsTable, journalTable, detail }) {
   const isInTable = document.activeElement.closest(".table");
-  return isInTable ? callsView.rows.focused() ?? logView.focusedCall() : story.id;
+  return isInTable ? callsTable.table.selectedKey() ?? journalTable.selectedCall() : detail.id;
 }

@@ -1,52 +1,77 @@
-// Elements. Whatever a peer has said gets onto the page as text, and as nothing else: nothing here takes HTML.
+// Helpers for elements. Texts of bots, callees and Asterisk reach the page as text only: nothing here takes HTML.
 
 export const $ = (id) => document.getElementById(id);
 
-/** An element with these properties (attributes where the name has a dash, or is `role`) and children. */
+/**
+ * Control characters, line separators, bidi controls and characters that show nothing, but for line breaks in
+ * preformatted text. The same set as `escape.rs` has: a text cannot pretend to be another one.
+ */
+const RISKY = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** The text with such characters as `\u{202e}`. */
+export const visible = (text) => text.replace(RISKY, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
+/** JSON with such characters as `\u202e`, which JSON readers understand. Its line breaks stay. */
+export const visibleJson = (json) => json.replace(RISKY, (c) => (c === "\n" ? c : jsonEscape(c)));
+
+const jsonEscape = (c) => c.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Attributes and properties that a user sees or hears. */
+const TEXT_PROPERTIES = new Set(["title", "aria-label", "textContent"]);
+
+/** An element. Names with a dash and `role` are set as attributes, others as properties. Strings become visible text. */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
+  for (const [name, given] of Object.entries(properties)) {
+    const value = TEXT_PROPERTIES.has(name) ? visible(given) : given;
     if (name.includes("-") || name === "role") element.setAttribute(name, value);
     else element[name] = value;
   }
-  element.append(...children);
+  element.append(...children.map((child) => (typeof child === "string" ? visible(child) : child)));
   return element;
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
-/** An SVG element with these attributes and children. */
-export function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
+/** An SVG element with these attributes. */
+export function svg(tag, attributes = {}) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
   return element;
 }
 
-/** Sets a text, if it is another: an unchanged page is not laid out anew. */
+/** Sets a text if it changed: the browser then lays out nothing anew for an unchanged one. */
 export function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = visible(text);
+  if (element.textContent !== shown) element.textContent = shown;
 }
 
-/** Sets an attribute, if it is another. */
-export function setAttribute(element, name, value) {
+/** Sets an attribute if it changed. */
+export function setAttribute(element, name, given) {
+  const value = TEXT_PROPERTIES.has(name) ? visible(given) : given;
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
-/** Has each of `views` drawn at the next frame, once, however often it is asked for until then. */
+/** Views that wait to be drawn. */
 const due = new Set();
+
+/** Draws each of these views once at the next frame, however often this is called before. */
 export function draw(...views) {
-  if (due.size === 0) {
-    requestAnimationFrame(() => {
-      const now = [...due];
-      due.clear();
-      for (const view of now) view.draw();
-    });
-  }
+  if (due.size === 0) nextFrame(drawDue);
   for (const view of views) due.add(view);
 }
 
-/** Tells a screen reader, when it has time. */
-export function say(text) {
-  $("said").textContent = text;
+function drawDue() {
+  const views = [...due];
+  due.clear();
+  for (const view of views) view.draw();
+}
+
+/** Hidden tabs get no animation frames, but their titles show the number of live calls, too. */
+const nextFrame = (callback) => (document.hidden ? setTimeout(callback, 200) : requestAnimationFrame(callback));
+
+// A frame that was requested before the tab was hidden comes only when it is shown again.
+addEventListener("visibilitychange", () => { if (due.size > 0) drawDue(); });
+
+/** Has screen readers read this text when they are idle. */
+export function announce(text) {
+  setText($("announcer"), text);
 }

@@ -1,166 +1,167 @@
-// The live log as it comes: a list of all calls first, then every record since, and so again whenever the stream
-// breaks off. What was missed is told by the daemon as a gap.
+// Follows the daemon: first the list of all calls, then the event stream from there on. When the stream breaks off, or
+// has a gap that is newer than the list, the list is fetched again.
 
-import { ask, Failure, request } from "./api.js";
-import { parsed } from "./model.js";
+import { ApiError, fetchJson, request } from "./api.js";
+import { parseCall } from "./model.js";
+import { now } from "./time.js";
 
-/** Records from before the page was opened that are asked for. */
-const LOOK_BACK = 1000;
+/** Records from before the page was opened that are requested. */
+const PAST_RECORDS = 1000;
 
 /** As many calls as the daemon lists at most. */
 const LIST = "api/calls?limit=1000&live=10000";
 
-/** The daemon gives a sign of life every 15 s. */
+/** The daemon sends something at least every 15 s. After this long without anything the connection counts as lost, in ms. */
 const SILENCE = 40_000;
 
-/** Pauses between attempts, in ms. */
+/** Pauses between attempts to connect, in ms. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [300, 10_000];
 
-/** An event's id: which run of the daemon, and the record's number in it. */
-function position(id) {
-  const [boot, seq] = id.split("-");
-  return { boot, seq: Number(seq) };
+/** An event's id is `<run>-<seq>`: one start of the daemon, and the number of the record. */
+function parseId(id) {
+  const [run, seq] = id.split("-");
+  return { run, seq: Number(seq) };
 }
 
-export class Stream {
+export class EventStream {
   /** `connecting`, `live` or `lost`. */
   state = "connecting";
-  /** When something was heard last. */
-  heard = 0;
-  #on;
+  /** When something was received last, in ms of Unix time; 0 if nothing was. */
+  lastReceived = 0;
+  #handlers;
   /** The id of the last event. */
-  #last;
-  /** What the last list of calls was made after. */
-  #known;
-  /** Records that come while a list is on its way. */
-  #meanwhile = new Set();
-  #isBegun = false;
-  #runs = false;
+  #lastId;
+  /** The position in the stream that the last list of calls was made at. */
+  #listPosition;
+  /** Records that arrive while a list is on its way: one array for each list. */
+  #duringList = new Set();
+  #hasBegun = false;
+  #isRunning = false;
   #abort;
   #wake = () => {};
 
   /**
-   * `on` has what is called: `record` for each record and `gap` for each gap, in the log's order; `list` for a list of
-   * calls, and `change` for each record that it does not know of; `ready` for what the daemon says of itself; `state`
-   * when ours changes; `ends` when the session is over.
+   * `handlers` are: `record` for each record and `gap` for each gap, in order; `list` for a list of calls, and `change`
+   * for each record that is newer than it; `ready` with the answer of `/readyz`; `state` when `state` changes; `ended`
+   * when the session is over.
    */
-  constructor(on) {
-    this.#on = on;
+  constructor(handlers) {
+    this.#handlers = handlers;
     for (const event of ["online", "pageshow"]) addEventListener(event, () => this.#wake());
   }
 
-  /** Follows until the session is over. */
+  /** Follows the daemon until the session is over. */
   async run() {
-    if (this.#runs) return;
-    this.#runs = true;
+    if (this.#isRunning) return;
+    this.#isRunning = true;
     let pause = FIRST_PAUSE;
     for (;;) {
       try {
         await this.#list();
         await this.#follow(() => { pause = FIRST_PAUSE; });
       } catch (error) {
-        if (!(error instanceof Failure)) throw error;
+        if (!(error instanceof ApiError)) throw error;
         if (error.status === 401) {
-          this.#runs = false;
-          return this.#on.ends();
+          this.#isRunning = false;
+          return this.#handlers.ended();
         }
       }
-      this.#become("lost");
-      await this.#wait(pause * (0.75 + Math.random() / 2));
+      this.#setState("lost");
+      // Jitter, so that the pages of many operators do not come back all at once.
+      await this.#sleep(pause * (0.75 + Math.random() / 2));
       pause = Math.min(pause * 2, LONGEST_PAUSE);
     }
   }
 
-  /** Lists the calls anew, without a break in the stream. */
+  /** Fetches the list again while the stream goes on. */
   async refresh() {
     await this.#list().catch(() => this.#abort?.abort());
   }
 
-  /** Takes the list of all calls, then what happened while it was on its way. */
   async #list() {
-    const meanwhile = [];
-    this.#meanwhile.add(meanwhile);
+    const duringList = [];
+    this.#duringList.add(duringList);
     try {
-      const list = await ask(LIST);
-      this.#known = position(list.as_of);
-      this.#on.list(list);
-      for (const record of meanwhile) if (this.#isNews(record)) this.#on.change(record);
+      const list = await fetchJson(LIST);
+      this.#listPosition = parseId(list.as_of);
+      this.#handlers.list(list);
+      for (const record of duringList) if (this.#isNewerThanList(record)) this.#handlers.change(record);
     } finally {
-      this.#meanwhile.delete(meanwhile);
+      this.#duringList.delete(duringList);
     }
-    this.#on.ready(await ready());
+    this.#handlers.ready(await notReadyReason());
   }
 
-  async #follow(began) {
-    const { boot, seq } = this.#known;
-    const since = this.#last ?? `${boot}-${Math.max(0, seq - LOOK_BACK)}`;
+  async #follow(connected) {
+    const { run, seq } = this.#listPosition;
+    const since = this.#lastId ?? `${run}-${Math.max(0, seq - PAST_RECORDS)}`;
     this.#abort = new AbortController();
     let watchdog;
-    const hear = () => {
-      this.heard = Date.now();
+    const received = () => {
+      this.lastReceived = now();
       clearTimeout(watchdog);
       watchdog = setTimeout(() => this.#abort.abort(), SILENCE);
     };
     try {
       const response = await request(`api/events?since=${since}`, { signal: this.#abort.signal });
-      this.#become("live");
-      began();
-      hear();
+      this.#setState("live");
+      connected();
+      received();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;
-        hear();
+        received();
         const events = (rest + value).split("\n\n");
         rest = events.pop();
-        for (const event of events) this.#take(event);
+        for (const event of events) this.#handleEvent(event);
       }
     } catch (error) {
-      throw error instanceof Failure ? error : new Failure(0, "the stream broke off");
+      throw error instanceof ApiError ? error : new ApiError(0, "the stream was cut off");
     } finally {
       clearTimeout(watchdog);
       this.#abort.abort();
     }
   }
 
-  /** One event of the stream: lines `name:value`. */
-  #take(event) {
+  /** Handles one server-sent event: lines `name:value`. */
+  #handleEvent(event) {
     let data = "";
     let id;
     for (const line of event.split("\n")) {
       if (line.startsWith("data:")) data += line.slice(5);
       if (line.startsWith("id:")) id = line.slice(3);
     }
-    if (id) this.#last = id;
+    if (id) this.#lastId = id;
     if (!data) return;
     const record = JSON.parse(data);
-    const isFirst = !this.#isBegun;
-    this.#isBegun = true;
+    const isFirst = !this.#hasBegun;
+    this.#hasBegun = true;
     if (record.event === "gap") {
-      this.#on.gap(record, isFirst);
-      // The list that the stream began with knows of what is missing, unless it went missing since.
-      if (record.to === null || record.to > this.#known.seq) this.refresh();
+      this.#handlers.gap({ ...record, isFirst });
+      // The list has the state after every record that is older than it.
+      if (record.to === null || record.to > this.#listPosition.seq) this.refresh();
       return;
     }
-    Object.assign(record, { time: Date.parse(record.time), boot: position(id).boot });
-    for (const records of this.#meanwhile) records.push(record);
-    this.#on.record(record);
-    if (this.#isNews(record)) this.#on.change(record);
+    Object.assign(record, { time: Date.parse(record.time), run: parseId(id).run });
+    for (const records of this.#duringList) records.push(record);
+    this.#handlers.record(record);
+    if (this.#isNewerThanList(record)) this.#handlers.change(record);
   }
 
-  /** Whether the list of calls was made before it. */
-  #isNews({ boot, seq }) {
-    return boot !== this.#known.boot || seq > this.#known.seq;
+  #isNewerThanList({ run, seq }) {
+    return run !== this.#listPosition.run || seq > this.#listPosition.seq;
   }
 
-  #become(state) {
+  #setState(state) {
     if (this.state === state) return;
     this.state = state;
-    this.#on.state();
+    this.#handlers.state();
   }
 
-  #wait(ms) {
+  /** Sleeps; ends early when the network is back or the page is shown again. */
+  #sleep(ms) {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wake = () => { clearTimeout(timer); resolve(); };
@@ -169,9 +170,9 @@ export class Stream {
 }
 
 /** Why calls cannot be made; `undefined` if they can. */
-async function ready() {
+async function notReadyReason() {
   try {
-    await ask("readyz");
+    await fetchJson("readyz");
     return undefined;
   } catch (error) {
     if (error.status === 503) return error.message;
@@ -179,10 +180,10 @@ async function ready() {
   }
 }
 
-/** One call, as the daemon has it; `undefined` if it has it no longer. */
-export async function call(id) {
+/** Fetches one call; `undefined` if the daemon does not have it. */
+export async function fetchCall(id) {
   try {
-    return parsed(await ask(`api/calls/${encodeURIComponent(id)}`));
+    return parseCall(await fetchJson(`api/calls/${encodeURIComponent(id)}`));
   } catch (error) {
     if (error.status === 404) return undefined;
     throw error;

@@ -1,12 +1,13 @@
-// What is looked for: one filter for calls and log. It stands in the page's address.
+// One filter for calls and journal. The URL has its fields, so that a reload keeps them.
 
-import { fields, leave, onChange, write } from "./navigation.js";
 import { $, el, setText } from "./dom.js";
-import { EVENTS, outcome, OUTCOMES } from "./labels.js";
+import { EVENTS, outcomeOf, OUTCOMES } from "./labels.js";
+import { onNavigate, params, removeParams, setParams } from "./navigation.js";
 
 const FIELDS = ["number", "room", "outcome", "event"];
 
 export class Filter {
+  /** What to look for; empty fields match everything. */
   number = "";
   room = "";
   outcome = "";
@@ -14,55 +15,55 @@ export class Filter {
   #form = $("filter");
   #changed;
 
-  /** `changed` is called when something else is looked for. */
+  /** `changed` is called when the filter changes. */
   constructor(changed) {
     this.#changed = changed;
-    for (const [name, { word }] of Object.entries(OUTCOMES)) $("filter-outcome").append(el("option", { value: name }, word));
+    for (const [name, { label }] of Object.entries(OUTCOMES)) $("filter-outcome").append(el("option", { value: name }, label));
     for (const name of Object.keys(EVENTS)) $("filter-event").append(el("option", { value: name }, name));
-    this.#form.addEventListener("input", () => this.#input());
+    this.#form.addEventListener("input", () => this.#handleInput());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
-    this.#form.addEventListener("reset", () => setTimeout(() => this.#input()));
-    $("filter-drop").addEventListener("click", () => this.clear());
-    onChange((address) => this.#take(address));
-    this.#take(fields());
+    // The fields are empty only after the event.
+    this.#form.addEventListener("reset", () => setTimeout(() => this.#handleInput()));
+    $("filter-summary-clear").addEventListener("click", () => this.clear());
+    onNavigate((given) => this.#readParams(given));
+    this.#readParams(params());
   }
 
-  /** What is typed into this field. */
+  /** What the user typed into a field. */
   typed(name) {
     return this.#form.elements[name].value.trim();
   }
 
-  /** Takes what the address says. */
-  #take(address) {
-    for (const name of FIELDS) this.#form.elements[name].value = address.get(name) ?? "";
-    this.#read();
+  #readParams(given) {
+    for (const name of FIELDS) this.#form.elements[name].value = given.get(name) ?? "";
+    this.#readForm();
   }
 
-  /** Takes what is typed, and writes it into the address: the first letter is a step, and so is to clear it. */
-  #input() {
+  /** The first letter typed is a step that Back undoes; clearing the filter goes back. */
+  #handleInput() {
     const isStep = !this.isSet;
-    this.#read();
-    const set = FIELDS.filter((name) => this[name]).map((name) => [name, this.typed(name)]);
-    if (this.isSet) write(Object.fromEntries(set), FIELDS, isStep);
-    else leave(FIELDS);
+    this.#readForm();
+    const filled = FIELDS.filter((name) => this[name]).map((name) => [name, this.typed(name)]);
+    if (this.isSet) setParams(Object.fromEntries(filled), FIELDS, { isStep });
+    else removeParams(FIELDS);
   }
 
-  #read() {
+  #readForm() {
     for (const name of FIELDS) this[name] = this.typed(name);
-    // What has no digit is in no number.
+    // Numbers are shown as + and digits, however they are typed. A text without a digit matches no number.
     this.number = this.number.replace(/[^\d]/g, "") || this.number;
     this.room = this.room.toLowerCase();
     $("filter-clear").hidden = !this.isSet;
-    $("filtered").hidden = !this.isSet;
-    setText($("filter-words"), this.#words());
+    $("filter-summary").hidden = !this.isSet;
+    setText($("filter-summary-text"), this.#summary());
     $("filter-open").classList.toggle("set", this.isSet);
     this.#changed();
   }
 
-  /** Looks for this room, or number, or whatever. */
+  /** Sets one field. */
   set(name, value) {
     this.#form.elements[name].value = value;
-    this.#input();
+    this.#handleInput();
   }
 
   clear() {
@@ -73,38 +74,38 @@ export class Filter {
     return FIELDS.some((name) => this[name]);
   }
 
-  /** Whether it leaves any call out: an event is of the log only. */
-  get looksForCalls() {
+  /** Whether the filter hides any call; an event selects records only. */
+  get selectsCalls() {
     return Boolean(this.number || this.room || this.outcome);
   }
 
-  /** What is looked for, in words, for where the fields are not seen. */
-  #words() {
-    const words = FIELDS.filter((name) => this[name]).map((name) => (name === "outcome" ? outcome(this.outcome).word : `${name} ${this.typed(name)}`));
-    return words.join(", ");
+  /** For small screens, where the fields are hidden. */
+  #summary() {
+    const describe = (name) => (name === "outcome" ? outcomeOf(this.outcome).label : `${name} ${this.typed(name)}`);
+    return FIELDS.filter((name) => this[name]).map(describe).join(", ");
   }
 
-  /** Whether a call is looked for. Live ones have no outcome yet. */
-  takesCall(call) {
-    return this.#takesWho(call) && (!this.outcome || call.state !== "ended" || call.outcome === this.outcome);
+  /** Whether a call matches. Live calls have no outcome yet, so all outcomes match them. */
+  matchesCall(call) {
+    return this.#matchesCallee(call) && (!this.outcome || call.state !== "ended" || call.outcome === this.outcome);
   }
 
-  /** Whether a record is looked for. Gaps always are: there may be something of interest in them. */
-  takesRecord(record) {
+  /** Whether a record matches. Gaps always do: matching records may be among the missing ones. */
+  matchesRecord(record) {
     if (record.event === "gap") return true;
     if (this.event && record.event !== this.event) return false;
     if (this.outcome && record.outcome !== this.outcome) return false;
-    return this.#takesWho(record);
+    return this.#matchesCallee(record);
   }
 
-  #takesWho({ number = "", room = "" }) {
-    return matches(number, this.number) && (!this.room || room.toLowerCase().includes(this.room));
+  #matchesCallee({ number = "", room = "" }) {
+    return containsDigits(number, this.number) && (!this.room || room.toLowerCase().includes(this.room));
   }
 }
 
-/** Whether these digits are in a number. Of one that is shown masked, as `+7999•••4567`, each • may be any digit. */
-function matches(number, digits) {
+/** Whether a number contains these digits. Each `•` of a masked number, as `+7999•••4567`, stands for any digit. */
+function containsDigits(number, digits) {
   if (!number.includes("•") || /\D/.test(digits)) return number.includes(digits);
-  const isHere = (place) => [...digits].every((digit, n) => [digit, "•"].includes(number[place + n]));
-  return [...number].some((_, place) => isHere(place));
+  const startsAt = (place) => [...digits].every((digit, n) => [digit, "•"].includes(number[place + n]));
+  return [...number].some((_, place) => startsAt(place));
 }

@@ -1,38 +1,52 @@
-// Hanging up: asked for, confirmed, and told how it went.
+// Hanging up a call: asks the user, sends the request, and says how it went.
 
-import { ask } from "./api.js";
-import { $, el, say } from "./dom.js";
-import { duration, state } from "./labels.js";
+import { fetchJson } from "./api.js";
+import { $, announce, el } from "./dom.js";
+import { stateOf } from "./labels.js";
+import { duration, now } from "./time.js";
 
-/** Asks whether the call is to be hung up, and does it. */
-export function confirmHangUp(call) {
+/** Ids of the calls whose hang-up is under way. */
+const pending = new Set();
+
+/** Whether the daemon has not answered the request to hang up this call yet. */
+export const isHangingUp = (id) => pending.has(id);
+
+/** Asks the user, then hangs up. `changed` is called when the request is sent and when it is answered. */
+export function confirmHangUp(call, changed) {
   const dialog = $("confirm");
-  const where = `${state(call.state).word} · room ${call.room} · ${duration(Date.now() - call.requested)}`;
   $("confirm-number").textContent = call.number;
-  $("confirm-where").textContent = where;
+  $("confirm-call").textContent = `${stateOf(call.state).label} · room ${call.room} · ${duration(now() - call.requested)}`;
   dialog.returnValue = "";
-  dialog.onclose = () => { if (dialog.returnValue === "yes") hangUp(call); };
+  dialog.onclose = () => { if (dialog.returnValue === "yes") hangUp(call, changed); };
   dialog.showModal();
 }
 
-async function hangUp(call) {
+async function hangUp(call, changed) {
+  pending.add(call.call_id);
+  changed();
   try {
-    await ask(`api/calls/${encodeURIComponent(call.call_id)}`, { method: "DELETE" });
-    say(`${call.number} is hung up.`);
+    await fetchJson(`api/calls/${encodeURIComponent(call.call_id)}`, { method: "DELETE" });
+    announce(`Hung up ${call.number}.`);
   } catch (error) {
-    // It ended by itself meanwhile, which is what was wanted.
-    if (error.status === 409) return;
-    notify(`${call.number} is not hung up: ${error.message}`);
+    if (error.status === undefined) throw error;
+    // The call ended by itself, which is what the user wanted.
+    if (error.status === 409) announce(`The call to ${call.number} had already ended.`);
+    else showAlert(`Could not hang up ${call.number}: ${error.message}.`);
   }
+  pending.delete(call.call_id);
+  changed();
 }
 
-/** Shows a trouble until it is dismissed, or for a while. */
-export function notify(text) {
-  const note = el("li", {}, el("span", {}, text));
-  const close = el("button", { textContent: "Dismiss" });
-  close.addEventListener("click", () => note.remove());
-  note.append(close);
-  $("notes").append(note);
-  while ($("notes").childElementCount > 4) $("notes").firstElementChild.remove();
-  setTimeout(() => note.remove(), 20_000);
+/** How long an alert stays, in ms, and how many are shown at once. */
+const ALERT_TIME = 20_000;
+const MAX_ALERTS = 4;
+
+/** Shows an error until the user dismisses it, or for a while. */
+export function showAlert(text) {
+  const dismiss = el("button", { textContent: "Dismiss" });
+  const alert = el("li", {}, el("span", {}, text), dismiss);
+  dismiss.addEventListener("click", () => alert.remove());
+  $("alerts").append(alert);
+  while ($("alerts").childElementCount > MAX_ALERTS) $("alerts").firstElementChild.remove();
+  setTimeout(() => alert.remove(), ALERT_TIME);
 }

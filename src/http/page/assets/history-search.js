@@ -1,111 +1,119 @@
-// Looks for ended calls beyond those that the page has: in the daemon's history.
+// Searches the daemon's history for ended calls that the page has not loaded.
 
-import { ask, Failure } from "./api.js";
-import { parsed } from "./model.js";
+import { ApiError, fetchJson } from "./api.js";
+import { parseCall } from "./model.js";
 
-/** How long nothing is typed until the daemon is asked, in ms. */
-const PAUSE = 300;
+/** Pause in typing after which the daemon is asked, in ms. */
+const TYPING_PAUSE = 300;
 
-/** Calls that are kept, newest first found. */
-const MAX_FOUND = 1000;
+/** Matches kept. */
+const MAX_MATCHES = 1000;
 
 /** Digits that can be a whole number. */
-const NUMBER = /^\d{3,15}$/;
+const WHOLE_NUMBER = /^\d{3,15}$/;
 
-export class Search {
-  /** Calls that the filter takes, and whether all of the history was searched. */
-  found = [];
-  isWhole = false;
-  /** `false`, or whether the daemon was asked for exactly this filter. */
+export class HistorySearch {
+  /** Calls that match the filter. */
+  matches = [];
+  /** Whether the whole history has been searched. */
+  isComplete = false;
+  /** Whether the daemon was asked for exactly what the filter says: this number, this room. */
   isExact = false;
-  /** How far back the search has come, in ms of Unix time. */
-  until;
+  /** Request time of the oldest call that was searched, in ms of Unix time. */
+  searchedTo;
   isRunning = false;
-  trouble;
+  /** Why the search failed. */
+  error;
   #filter;
   #changed;
   #timer;
-  /** The search that counts; one that finds another here ends. */
-  #turn = 0;
+  /** Counts the searches; one that has been replaced by a newer one stops. */
+  #generation = 0;
 
+  /** `changed` is called whenever one of the properties changes. */
   constructor(filter, changed) {
     [this.#filter, this.#changed] = [filter, changed];
   }
 
-  /** Begins anew with what the filter looks for now: what can be asked for exactly is asked at once. */
+  /** Starts again with the present filter. The daemon has indexes for whole numbers and rooms, so it is asked at once. */
   restart() {
     clearTimeout(this.#timer);
-    this.#turn += 1;
-    Object.assign(this, { found: [], isWhole: false, isExact: false, until: undefined, isRunning: false, trouble: undefined });
-    if (this.#filter.looksForCalls) this.#timer = setTimeout(() => this.#exactly(), PAUSE);
+    this.#generation += 1;
+    const initial = { matches: [], isComplete: false, isExact: false, searchedTo: undefined, isRunning: false, error: undefined };
+    Object.assign(this, initial);
+    if (this.#filter.selectsCalls) this.#timer = setTimeout(() => this.#searchExact(), TYPING_PAUSE);
   }
 
-  /** Reads the history page by page, and keeps what the filter takes. */
-  async everywhere() {
-    const turn = this.#begin();
+  /** Reads the whole history page by page, and keeps the calls that match the filter. */
+  async searchAll() {
+    const generation = this.#begin();
     const outcome = this.#filter.outcome ? { outcome: this.#filter.outcome } : {};
     try {
       for (let cursor = {}; cursor; ) {
-        const { ended, next } = await page({ ...outcome, ...cursor });
-        if (turn !== this.#turn) return;
-        this.#keep(ended.filter((call) => this.#filter.takesCall(call)));
-        this.until = ended.at(-1)?.requested ?? this.until;
+        const { ended, next } = await fetchPage({ ...outcome, ...cursor });
+        if (generation !== this.#generation) return;
+        this.#keep(ended.filter((call) => this.#filter.matchesCall(call)));
+        this.searchedTo = ended.at(-1)?.requested ?? this.searchedTo;
         cursor = next && { cursor: next };
-        this.isWhole = !next;
+        this.isComplete = !next;
         this.#changed();
-        if (this.found.length >= MAX_FOUND) break;
+        if (this.matches.length >= MAX_MATCHES) break;
       }
     } catch (error) {
-      this.#failed(error, turn);
+      this.#fail(error, generation);
     }
-    this.#end(turn);
+    this.#finish(generation);
   }
 
-  /** Asks for calls to exactly this number, with exactly this room. */
-  async #exactly() {
+  async #searchExact() {
     const { number, outcome } = this.#filter;
     const room = this.#filter.typed("room");
-    if (number && !NUMBER.test(number)) return;
-    const turn = this.#begin();
+    if (number && !WHOLE_NUMBER.test(number)) return;
+    const generation = this.#begin();
     try {
-      const given = Object.entries({ number, room, outcome }).filter(([, value]) => value);
-      const { ended } = await page(Object.fromEntries(given));
-      if (turn !== this.#turn) return;
+      const criteria = Object.entries({ number, room, outcome }).filter(([, value]) => value);
+      const { ended } = await fetchPage(Object.fromEntries(criteria));
+      if (generation !== this.#generation) return;
       this.#keep(ended);
       this.isExact = true;
     } catch (error) {
-      // Part of a room's name need not be one.
-      if (error.status !== 400) this.#failed(error, turn);
+      // A part of a room's name is not always a valid name.
+      if (error.status !== 400) this.#fail(error, generation);
     }
-    this.#end(turn);
+    this.#finish(generation);
+  }
+
+  /** Removes a match that the daemon no longer has. */
+  forget(id) {
+    this.matches = this.matches.filter((call) => call.call_id !== id);
   }
 
   #begin() {
-    [this.isRunning, this.trouble] = [true, undefined];
+    [this.isRunning, this.error] = [true, undefined];
     this.#changed();
-    return this.#turn;
+    return this.#generation;
   }
 
-  #end(turn) {
-    if (turn !== this.#turn) return;
+  #finish(generation) {
+    if (generation !== this.#generation) return;
     this.isRunning = false;
     this.#changed();
   }
 
   #keep(calls) {
-    const known = new Set(this.found.map((call) => call.call_id));
-    this.found.push(...calls.filter((call) => !known.has(call.call_id)));
-    this.found.length = Math.min(this.found.length, MAX_FOUND);
+    const known = new Set(this.matches.map((call) => call.call_id));
+    this.matches.push(...calls.filter((call) => !known.has(call.call_id)));
+    this.matches.length = Math.min(this.matches.length, MAX_MATCHES);
   }
 
-  #failed(error, turn) {
-    if (!(error instanceof Failure)) throw error;
-    if (turn === this.#turn) this.trouble = `The history was not searched: ${error.message}.`;
+  #fail(error, generation) {
+    if (!(error instanceof ApiError)) throw error;
+    if (generation === this.#generation) this.error = `The search failed: ${error.message}.`;
   }
 }
 
-/** A page of ended calls, with their times as milliseconds. */
-async function page(given) {
-  const { ended, next } = await ask(`api/calls?${new URLSearchParams({ live: 0, limit: 1000, ...given })}`);
-  return { ended: ended.map(parsed), next };
+/** A page of ended calls. */
+async function fetchPage(criteria) {
+  const { ended, next } = await fetchJson(`api/calls?${new URLSearchParams({ live: 0, limit: 1000, ...criteria })}`);
+  return { ended: ended.map(parseCall), next };
 }

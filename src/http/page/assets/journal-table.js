@@ -1,96 +1,104 @@
-// The live log, newest record on top. Who scrolls down, or pauses it, is not moved by what comes.
+// The live journal, newest record at the top. New records do not move the rows while the user has scrolled or paused.
 
 import { $, draw, el, setAttribute, setText } from "./dom.js";
-import { Rows } from "./virtual-table.js";
-import { counted, detail, EVENTS, gap, instantOrDay, moment, outcome } from "./labels.js";
+import { EVENTS, outcomeOf, plural, recordDetail } from "./labels.js";
+import { columnTimeMs, dateTime } from "./time.js";
+import { VirtualTable } from "./virtual-table.js";
 
-export class LogView {
+export class JournalTable {
   #records;
   #filter;
   #actions;
-  /** Records that the filter takes, oldest first, and how many of all are looked through. */
-  #taken = [];
-  #seen = 0;
-  /** How many of all were there when the log was held. */
-  #held;
+  /** Records that match the filter, oldest first. */
+  #matches = [];
+  /** Number of records that have been filtered, dropped ones included. */
+  #filtered = 0;
+  /** Number of records that had arrived when the user scrolled or paused; later ones are not shown. */
+  #heldAt;
   #isPaused = false;
 
   constructor(records, filter, actions) {
     [this.#records, this.#filter, this.#actions] = [records, filter, actions];
-    this.rows = new Rows($("log"), $("log-body"), {
+    this.table = new VirtualTable($("journal"), $("journal-body"), {
       key: (record) => record.place,
-      create: (row) => this.#create(row),
-      fill: (cells, record, row) => this.#fill(cells, record, row),
+      create: (row) => this.#createRow(row),
+      fill: (cells, record, row) => this.#fillRow(cells, record, row),
     });
-    $("log").addEventListener("scroll", () => {
-      if ($("log").scrollTop > 0) this.#held ??= this.#seen;
+    $("journal").addEventListener("scroll", () => {
+      if ($("journal").scrollTop > 0) this.#heldAt ??= this.#filtered;
       draw(this);
     }, { passive: true });
-    $("log-pause").addEventListener("click", () => this.pause());
-    $("log-news").addEventListener("click", () => this.#goOn());
+    $("journal-pause").addEventListener("click", () => this.togglePause());
+    $("journal-new").addEventListener("click", () => this.#resume());
   }
 
-  /** The id of the call in the row with the focus. */
-  focusedCall() {
-    const place = this.rows.focused();
-    return place === undefined ? undefined : this.#taken.find((record) => record.place === place)?.call_id;
+  /** The id of the selected row's call. */
+  selectedCall() {
+    const place = this.table.selectedKey();
+    return place === undefined ? undefined : this.#matches.find((record) => record.place === place)?.call_id;
   }
 
-  /** Looks through all records again. */
-  filter() {
-    [this.#taken, this.#seen, this.#held] = [[], this.#records.dropped, undefined];
-    $("log").scrollTop = 0;
+  applyFilter() {
+    [this.#matches, this.#filtered, this.#heldAt] = [[], this.#records.dropped, undefined];
+    $("journal").scrollTop = 0;
     draw(this);
   }
 
-  pause() {
-    this.#isPaused = !this.#isPaused;
-    if (this.#isPaused) draw(this);
-    else this.#goOn();
+  togglePause() {
+    if (this.#isPaused) return this.#resume();
+    this.#isPaused = true;
+    draw(this);
   }
 
-  #goOn() {
-    [this.#isPaused, this.#held] = [false, undefined];
-    $("log").scrollTop = 0;
+  #resume() {
+    [this.#isPaused, this.#heldAt] = [false, undefined];
+    $("journal").scrollTop = 0;
     draw(this);
   }
 
   draw() {
-    this.#look();
-    const isHeld = this.#isPaused || $("log").scrollTop > 0;
-    this.#held = isHeld ? (this.#held ?? this.#seen) : undefined;
-    let { length } = this.#taken;
-    while (isHeld && length > 0 && this.#taken[length - 1].place >= this.#held) length -= 1;
-    const news = this.#taken.length - length;
-    setText($("log-news"), `${counted(news, "new record")}, go on`);
-    $("log-news").hidden = news === 0;
-    setAttribute($("log-pause"), "aria-pressed", String(this.#isPaused));
-    setText($("log-pause"), this.#isPaused ? "Go on" : "Pause");
-    setText($("log-none"), this.#records.all.length ? "No record matches the filter." : "Nothing has been recorded yet.");
-    $("log-none").hidden = length > 0;
-    this.rows.show({ length, at: (place) => this.#taken[length - 1 - place] });
+    this.#filterNew();
+    const isHeld = this.#isPaused || $("journal").scrollTop > 0;
+    this.#heldAt = isHeld ? (this.#heldAt ?? this.#filtered) : undefined;
+    let { length } = this.#matches;
+    while (isHeld && length > 0 && this.#matches[length - 1].place >= this.#heldAt) length -= 1;
+    const held = this.#matches.length - length;
+    setText($("journal-new"), `Show ${plural(held, "new record")}`);
+    $("journal-new").hidden = held === 0;
+    setAttribute($("journal-pause"), "aria-pressed", String(this.#isPaused));
+    setText($("journal-pause"), this.#isPaused ? "Resume" : "Pause");
+    setText($("journal-empty"), this.#emptyText());
+    $("journal-empty").hidden = length > 0;
+    // The table may draw again, as it scrolls, before this view does: it needs the records of now, not of a later filter.
+    const matches = this.#matches;
+    this.table.show({ length, at: (place) => matches[length - 1 - place] });
   }
 
-  /** Takes what is looked for of the records that came since. */
-  #look() {
+  #emptyText() {
+    const { all, isLoaded } = this.#records;
+    if (!isLoaded) return "Loading …";
+    return all.length ? `No match in ${plural(all.length, "record")}.` : "No records yet.";
+  }
+
+  /** Filters the records that have arrived since. */
+  #filterNew() {
     const { all, dropped } = this.#records;
-    for (let n = Math.max(0, this.#seen - dropped); n < all.length; n += 1) {
+    for (let n = Math.max(0, this.#filtered - dropped); n < all.length; n += 1) {
       all[n].place = dropped + n;
-      if (this.#filter.takesRecord(all[n])) this.#taken.push(all[n]);
+      if (this.#filter.matchesRecord(all[n])) this.#matches.push(all[n]);
     }
-    this.#seen = dropped + all.length;
-    const gone = this.#taken.findIndex((record) => record.place >= dropped);
-    if (gone > 0) this.#taken.splice(0, gone);
-    if (gone < 0) this.#taken = [];
+    this.#filtered = dropped + all.length;
+    const kept = this.#matches.findIndex((record) => record.place >= dropped);
+    if (kept !== 0) this.#matches = kept < 0 ? [] : this.#matches.slice(kept);
   }
 
-  #create(row) {
+  #createRow(row) {
     const cell = (name, ...children) => row.appendChild(el("span", { role: "cell", className: name }, ...children));
     const number = el("button", { className: "link" });
     const tone = el("i");
-    const word = el("span");
-    const cells = { number, tone, word, time: cell("time") };
-    cells.event = cell("event", tone, word);
+    const label = el("span");
+    const cells = { number, tone, label, time: cell("time") };
+    cells.event = cell("event", tone, label);
     cell("number", number);
     for (const name of ["room", "detail"]) cells[name] = cell(name);
     row.addEventListener("click", (event) => {
@@ -100,21 +108,22 @@ export class LogView {
     return cells;
   }
 
-  #fill(cells, record, row) {
-    const isGap = record.event === "gap";
+  #fillRow(cells, record, row) {
     row.dataset.id = record.call_id ?? "";
-    const tone = record.outcome ? outcome(record.outcome).tone : EVENTS[record.event] ?? "warn";
+    const tone = record.outcome ? outcomeOf(record.outcome).tone : EVENTS[record.event] ?? "warn";
     setAttribute(cells.tone, "class", `tone ${tone}`);
-    setText(cells.time, record.time ? instantOrDay(record.time) : "");
-    setAttribute(cells.time, "title", record.time ? `${moment(record.time)}, record ${record.seq}` : "");
-    setText(cells.word, record.event);
+    setText(cells.time, record.time ? columnTimeMs(record.time) : "");
+    setAttribute(cells.time, "title", record.time ? `${dateTime(record.time)}, record ${record.seq}` : "");
+    setText(cells.label, record.event);
     setText(cells.number, record.number ?? "");
     cells.number.hidden = !record.number;
     setText(cells.room, record.room ?? "");
-    const text = isGap ? record.text ?? gap(record) : detail(record);
-    setText(cells.detail, text);
-    setAttribute(cells.detail, "title", text);
+    setAttribute(cells.room, "title", record.room ?? "");
+    const detail = recordDetail(record);
+    setText(cells.detail, detail);
+    setAttribute(cells.detail, "title", detail);
+    const kind = record.event === "gap" ? " gap" : record.call_id ? "" : " of-daemon";
     const isOpen = record.call_id && this.#actions.isOpen(record.call_id);
-    setAttribute(row, "class", `row${isGap ? " gap" : record.call_id ? "" : " of-daemon"}${isOpen ? " open" : ""}`);
+    setAttribute(row, "class", `row${kind}${isOpen ? " open" : ""}`);
   }
 }

@@ -1,29 +1,29 @@
-// Who has a session gets the desk; who has none, the form to log in.
+// Shows the dashboard to a user with a session, and the login form to everybody else.
 
-import { ask } from "./api.js";
-import { open } from "./dashboard.js";
+import { fetchJson } from "./api.js";
+import { openDashboard } from "./dashboard.js";
 import { $, setText } from "./dom.js";
 
-/** The desk, once it is open, and whose it is. */
-let desk;
+let dashboard;
+/** Key and role of the dashboard's session. */
 let holder;
 
-/** Hides what was shown. Whoever logs in with the same key goes on where it broke off, as after a restart. */
-function end() {
+/** Hides the dashboard when the session ended, as after a restart. Logging in with the same key continues it. */
+function endSession() {
   if (!$("login").hidden) return;
-  $("desk").hidden = true;
+  $("dashboard").hidden = true;
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
   document.title = "originatord";
-  showLogin("The session has ended.");
+  showLogin("Your session has ended. Log in again.");
 }
 
-function begin(session) {
-  const who = `${session.key} ${session.role}`;
-  // A page that is loaded anew holds nothing of what another key was shown.
-  if (desk && who !== holder) return location.reload();
+function beginSession(session) {
+  const user = `${session.key} ${session.role}`;
+  // Reload for another key, so that nothing of what the first was shown stays in the page.
+  if (dashboard && user !== holder) return location.reload();
   $("login").hidden = true;
-  if (desk) return desk.resume();
-  [desk, holder] = [open(session, end), who];
+  if (dashboard) return dashboard.resume();
+  [dashboard, holder] = [openDashboard(session, endSession), user];
 }
 
 function showLogin(text) {
@@ -35,25 +35,28 @@ function showLogin(text) {
 async function logIn(event) {
   event.preventDefault();
   const field = $("login-key");
-  $("login-go").disabled = true;
+  setText($("login-error"), "");
+  $("login-submit").disabled = true;
   try {
-    begin(await ask("api/session", { method: "POST", body: { key: field.value } }));
+    beginSession(await fetchJson("api/session", { method: "POST", body: { key: field.value } }));
   } catch (error) {
     if (error.status === undefined) throw error;
-    showLogin(error.status === 401 ? "This key is not known." : `That did not work: ${error.message}.`);
+    showLogin(error.status === 401 ? "Unknown API key." : `Could not log in: ${error.message}.`);
+    // Without an answer the user tries again with the same key.
+    if (error.status === 0) return;
   } finally {
-    field.value = "";
-    $("login-go").disabled = false;
+    $("login-submit").disabled = false;
   }
+  field.value = "";
 }
 
 async function start() {
   $("login-form").addEventListener("submit", logIn);
   try {
-    begin(await ask("api/session"));
+    beginSession(await fetchJson("api/session"));
   } catch (error) {
     if (error.status === undefined) throw error;
-    showLogin(error.status === 401 ? "" : `That did not work: ${error.message}.`);
+    showLogin(error.status === 401 ? "" : `Could not log in: ${error.message}.`);
   }
 }
 

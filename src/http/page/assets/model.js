@@ -1,16 +1,17 @@
-// What is going on, as far as this page knows: calls, records, the link to Asterisk. Data only; views look at it.
+// What this page knows about calls, records and the link to Asterisk. Data only: the views read it.
 
-/** Ended calls that are kept; the daemon keeps as many. */
+/** Ended calls kept of the list and the event stream; the daemon without a history keeps as many. */
 const MAX_ENDED = 1000;
 
-/** Older ones, out of the daemon's history, that there is room for. */
+/** Older ended calls kept of the history. */
 const MAX_OLDER = 50_000;
 
-/** Records that are kept. */
-export const MAX_RECORDS = 5000;
+/** Records kept; up to `TRIM` more until the oldest are dropped at once, as moving the array for each would cost more. */
+const MAX_RECORDS = 5000;
+const TRIM = 500;
 
-/** The state that a record brings its call to; the moment has the state's name. */
-const STEPS = {
+/** The state that each event brings its call to. A call's timestamps have the names of the states. */
+const STATE_AFTER = {
   "call.requested": "requested",
   "call.queued": "queued",
   "call.ringing": "ringing",
@@ -20,143 +21,172 @@ const STEPS = {
   "call.ended": "ended",
 };
 
-export const MOMENTS = Object.values(STEPS);
+/** A call's timestamps, in their usual order. */
+export const TIMESTAMPS = Object.values(STATE_AFTER);
 
-/** Members of a record that are not its call's. */
-const OF_THE_RECORD = new Set(["seq", "time", "event"]);
+/** Members of a record that do not belong to its call. */
+const RECORD_MEMBERS = new Set(["seq", "time", "event", "run"]);
 
-/** The calls: live ones by id, in the order of their requests, and those that ended lately, newest last. */
-export class Calls {
+/** Live calls, and those that have ended. */
+export class CallStore {
+  /** By id, in the order of their requests. */
   live = new Map();
+  /** Calls that ended lately, newest last. */
   ended = [];
-  /** Those that ended before them, as far as was looked back; newest last, too. */
+  /** Calls of the history that ended before those, as far as the user has loaded them; newest last. */
   older = [];
-  /** The cursor of the next page to look back at; `null` if there is none. */
-  next;
-  /** Live calls that the daemon has, and did not list for want of room. */
+  /** The daemon's cursor of the next page of older calls; `null` if there is none, `undefined` for the first page. */
+  nextPage;
+  /** Number of live calls that the daemon did not list because there are too many. */
   unlisted = 0;
+  /** `ok`, `off`, or what is wrong with the daemon's history. */
+  history = "off";
+  /** Whether a list has arrived. Until then, an empty store says nothing. */
+  isLoaded = false;
 
-  /** Takes the daemon's list in place of what was known. */
-  replace({ live, ended, next, live_total: total }) {
-    this.live = new Map(live.reverse().map((call) => [call.call_id, parsed(call)]));
-    this.ended = ended.map(parsed).sort((a, b) => a.ended - b.ended);
+  /** Replaces everything by the daemon's list. */
+  replace({ live, ended, next, live_total: total, history }) {
+    this.live = new Map(live.reverse().map((call) => [call.call_id, parseCall(call)]));
+    this.ended = ended.map(parseCall).sort((a, b) => a.ended - b.ended);
     this.unlisted = total - live.length;
-    this.#forget(next);
+    this.history = history;
+    this.isLoaded = true;
+    this.#dropOlder(next !== null);
   }
 
-  /** Whether one can look further back. */
-  get goesOn() {
-    return this.next !== null && this.older.length < MAX_OLDER;
+  get liveCount() {
+    return this.live.size + this.unlisted;
   }
 
-  /** Takes a page of the history, and returns its calls that were not known. */
-  lookBack({ ended, next }) {
+  /** Whether older calls can be loaded. */
+  get hasMore() {
+    return this.nextPage !== null && this.older.length < MAX_OLDER;
+  }
+
+  /** Adds a page of the history. */
+  addOlder({ ended, next }) {
     const known = new Set([...this.ended, ...this.older].map((call) => call.call_id));
-    const found = ended.filter((call) => !known.has(call.call_id)).map(parsed);
-    this.older = [...found, ...this.older].sort((a, b) => a.ended - b.ended);
-    this.next = next;
-    return found;
+    const added = ended.filter((call) => !known.has(call.call_id)).map(parseCall);
+    this.older = [...added, ...this.older].sort((a, b) => a.ended - b.ended);
+    this.nextPage = next;
   }
 
-  /** Begins to look back anew, from the newest page on, unless there is but that one. */
-  #forget(next) {
-    [this.older, this.next] = [[], next && undefined];
+  /** Forgets the older calls. Loading them begins with the first page again, if the daemon has more than one. */
+  #dropOlder(hasMore) {
+    this.older = [];
+    this.nextPage = hasMore ? undefined : null;
   }
 
-  /** Does what a record says. */
+  /** Applies a record to its call. */
   apply(record) {
     const id = record.call_id;
-    const step = STEPS[record.event];
     if (record.event === "call.refused") this.live.delete(id);
-    if (record.event === "call.adopted" && !this.find(id)) this.live.set(id, adopted(record));
-    if (!step) return;
+    if (record.event === "call.adopted" && !this.find(id)) this.live.set(id, adoptedCall(record));
+    const state = STATE_AFTER[record.event];
+    if (!state) return;
     let call = this.live.get(id);
     if (!call) {
-      // Of a call that is not known, a later record says too little.
-      if (step !== "requested") return;
-      call = { state: step, stale: false };
+      // A later record alone does not have all times of a call.
+      if (state !== "requested") return;
+      call = { stale: false };
       this.live.set(id, call);
     }
-    for (const [name, value] of Object.entries(record)) if (!OF_THE_RECORD.has(name)) call[name] = value;
-    call.state = step;
-    call[step] ??= record.time;
-    if (step !== "ended") return;
-    this.live.delete(id);
+    for (const [name, value] of Object.entries(record)) if (!RECORD_MEMBERS.has(name)) call[name] = value;
+    call.state = state;
+    call[state] ??= record.time;
+    if (state === "ended") this.#end(call);
+  }
+
+  #end(call) {
+    this.live.delete(call.call_id);
     this.ended.push(call);
     if (this.ended.length <= MAX_ENDED) return;
-    const passed = this.ended.splice(0, this.ended.length - MAX_ENDED);
-    if (this.older.length) this.older.push(...passed);
-    if (!this.older.length || this.older.length > 2 * MAX_OLDER) this.#forget();
+    const surplus = this.ended.splice(0, this.ended.length - MAX_ENDED);
+    if (this.older.length) this.older.push(...surplus);
+    // Calls that leave `ended` while no older ones are loaded are on the history's first page.
+    if (!this.older.length || this.older.length > 2 * MAX_OLDER) this.#dropOlder(this.nextPage !== null || this.history !== "off");
+  }
+
+  /** Forgets an ended call, because the daemon no longer has it. */
+  forget(id) {
+    const isOther = (call) => call.call_id !== id;
+    [this.ended, this.older] = [this.ended.filter(isOther), this.older.filter(isOther)];
   }
 
   /** The call of this id, live or ended. */
   find(id) {
-    const isIt = (call) => call.call_id === id;
-    return this.live.get(id) ?? this.ended.findLast(isIt) ?? this.older.findLast(isIt);
+    const hasId = (call) => call.call_id === id;
+    return this.live.get(id) ?? this.ended.findLast(hasId) ?? this.older.findLast(hasId);
   }
 }
 
-/** A call of the daemon's list, with its times as milliseconds. */
-export function parsed(call) {
-  for (const name of MOMENTS) call[name] = call[name] ? Date.parse(call[name]) : undefined;
+/** A call as the API has it, with its timestamps in ms of Unix time. */
+export function parseCall(call) {
+  for (const name of TIMESTAMPS) call[name] = call[name] ? Date.parse(call[name]) : undefined;
   return call;
 }
 
-/** A call that this run of the daemon has taken over, as the record of that tells it. */
-export function adopted(record) {
-  const members = Object.entries(record).filter(([name]) => !OF_THE_RECORD.has(name));
-  return parsed({ ...Object.fromEntries(members), stale: false });
+/** The call of a `call.adopted` record: a live call of an earlier run that the daemon's journal did not know. */
+export function adoptedCall(record) {
+  const members = Object.entries(record).filter(([name]) => !RECORD_MEMBERS.has(name));
+  return parseCall({ ...Object.fromEntries(members), stale: false });
 }
 
 /** The newest records and gaps, oldest first. */
-export class Records {
+export class RecordStore {
   all = [];
-  /** How many came before the first of `all`. */
+  /** Number of records that were dropped before the first of `all`. */
   dropped = 0;
+  /** Whether the event stream has been connected. Until then, an empty store says nothing. */
+  isLoaded = false;
 
-  /** Takes in one more. Older ones go a few hundred at a time: to move the rest for each would cost more. */
   add(record) {
     this.all.push(record);
-    if (this.all.length < MAX_RECORDS + 500) return;
-    this.dropped += 500;
-    this.all.splice(0, 500);
+    if (this.all.length < MAX_RECORDS + TRIM) return;
+    this.dropped += TRIM;
+    this.all.splice(0, TRIM);
   }
 
-  /** Those of one call. */
+  /** The records of one call. */
   of(id) {
     return this.all.filter((record) => record.call_id === id);
   }
 }
 
-/** The daemon's link to Asterisk, and whether it makes calls: an Asterisk that stops gracefully refuses them, and is linked. */
-export class Link {
-  /** Each `undefined` until it is known. */
+/**
+ * The daemon's link to Asterisk, and whether calls can be made: an Asterisk that is being stopped gracefully keeps the link
+ * and refuses calls.
+ */
+export class LinkStatus {
+  /** These two are `undefined` until they are known. */
   isReady;
   isUp;
+  /** Since when the link has been up or down, in ms of Unix time. */
   since;
+  /** Why no calls can be made. */
   reason = "";
+  /** The name of the Asterisk. */
   asterisk = "";
 
-  /** What the daemon says of itself: ready, or why not. */
-  report(reason) {
+  /** Takes what `/readyz` says: nothing if calls can be made, else the reason. */
+  setReady(reason) {
     [this.isReady, this.reason] = [reason === undefined, reason ?? ""];
     if (this.isReady && !this.isUp) [this.isUp, this.since] = [true, undefined];
   }
 
-  /** What the daemon says now of the link, for what the records here do not reach back to. */
-  recall(link) {
+  /** Takes the link of `/api/stats`: the records here may not reach back to when the link came up. */
+  setLink(link) {
     const since = link && Date.parse(link.since);
-    // A record that came meanwhile is newer.
+    // A record that arrived meanwhile is newer.
     if (!link || since < this.since) return;
     [this.isUp, this.since, this.asterisk] = [link.connected, since, link.asterisk];
   }
 
-  /** What a record says. */
   apply(record) {
-    if (record.event === "daemon.stopping") [this.isReady, this.reason] = [false, "the daemon is stopping"];
+    if (record.event === "daemon.stopping") [this.isReady, this.reason] = [false, "originatord is stopping"];
     if (record.event !== "ami.connected" && record.event !== "ami.disconnected") return;
     const isUp = record.event === "ami.connected";
-    // A link that comes up is a new one. Of one that is down, each further try to get it back is recorded, too.
+    // Failed attempts to restore a link are recorded, too; it has been down since the first record.
     if (isUp || this.isUp !== false || !this.since) this.since = record.time;
     [this.isReady, this.isUp, this.reason, this.asterisk] = [isUp, isUp, record.reason ?? "", record.asterisk];
   }

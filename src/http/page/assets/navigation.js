@@ -1,63 +1,63 @@
-// The page's address: filter, table, tab and open call stand behind its `#`, so that a reload keeps them and they can be
-// passed on. What an operator takes for a step (a story, another tab, a filter) is an entry of the browser's history:
-// Back undoes it, and leaves the page only from where it was opened.
+// Filter, table, tab and open call are kept in the fragment of the page's URL, so that a reload keeps them and the URL can
+// be shared. Each step of an operator (opening a call, another tab, a filter) is an entry of the browser's history: Back
+// undoes one step, and leaves the page only after the first.
 
-/** Called when Back, Forward or the user has changed the address. */
-const readers = [];
+/** Called with the parameters after Back, Forward or a change of the URL by the user. */
+const listeners = [];
 
-/** Changes that came while the browser was on its way back. */
-let waiting;
+/** Changes requested while `history.back()` is under way; it ends with a `popstate` event. `undefined` at other times. */
+let queued;
 
-/** The fields of the address. */
-export const fields = () => new URLSearchParams(location.hash.slice(1));
+/** The parameters in the URL's fragment. */
+export const params = () => new URLSearchParams(location.hash.slice(1));
 
-/** Calls this with the fields whenever somebody else than `write` and `leave` has changed the address. */
-export const onChange = (reader) => readers.push(reader);
+/** Registers a function that is called with the parameters when the URL changed in another way than by this module. */
+export const onNavigate = (listener) => listeners.push(listener);
 
-/** Writes these fields into the address; those of `names` that are not given leave it. A step is an entry of its own. */
-export function write(given, names, isStep = false) {
-  later(() => {
-    const hash = changed(given, names);
+/** Sets these parameters and removes the others of `names`. A step gets a history entry of its own. */
+export function setParams(values, names, { isStep = false } = {}) {
+  whenIdle(() => {
+    const hash = fragment(values, names);
     if (hash === location.hash) return;
-    if (isStep) history.pushState({ before: location.hash }, "", to(hash));
-    else history.replaceState(history.state, "", to(hash));
+    if (isStep) history.pushState({ previous: location.hash }, "", url(hash));
+    else history.replaceState(history.state, "", url(hash));
   });
 }
 
-/** Takes these fields out: goes back, if the entry before is the same without them. */
-export function leave(names) {
-  later(() => {
-    const hash = changed({}, names);
+/** Removes these parameters: goes back if the previous history entry is the same URL without them. */
+export function removeParams(names) {
+  whenIdle(() => {
+    const hash = fragment({}, names);
     if (hash === location.hash) return;
-    if (history.state?.before !== hash) return history.replaceState(history.state, "", to(hash));
-    waiting = [];
+    if (history.state?.previous !== hash) return history.replaceState(history.state, "", url(hash));
+    queued = [];
     history.back();
   });
 }
 
-function later(change) {
-  if (waiting) waiting.push(change);
+function whenIdle(change) {
+  if (queued) queued.push(change);
   else change();
 }
 
-function changed(given, names) {
-  const address = fields();
-  for (const name of names) address.delete(name);
-  for (const [name, value] of Object.entries(given)) address.set(name, value);
-  const text = address.toString();
+function fragment(values, names) {
+  const changed = params();
+  for (const name of names) changed.delete(name);
+  for (const [name, value] of Object.entries(values)) changed.set(name, value);
+  const text = changed.toString();
   return text ? `#${text}` : "";
 }
 
-const to = (hash) => hash || location.pathname + location.search;
+const url = (hash) => hash || location.pathname + location.search;
 
 addEventListener("popstate", () => {
-  if (waiting) {
-    // Ours: the page shows already what this entry says.
-    const changes = waiting;
-    waiting = undefined;
-    for (const change of changes) later(change);
+  if (queued) {
+    // removeParams went back; the views show this entry already.
+    const changes = queued;
+    queued = undefined;
+    for (const change of changes) whenIdle(change);
     return;
   }
   for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
-  for (const reader of readers) reader(fields());
+  for (const listener of listeners) listener(params());
 });

@@ -1,13 +1,15 @@
-// The bar on top: whether the daemon has Asterisk, whether this page has the daemon, and since when.
+// The top bar and the banner: is the daemon connected to Asterisk, is this page connected to the daemon, and since when.
 
-import { $, draw, say, setAttribute, setText } from "./dom.js";
-import { duration, moment, zone } from "./labels.js";
+import { $, announce, draw, setAttribute, setText } from "./dom.js";
+import { dateTime, duration, now, timeZone } from "./time.js";
 
-export class LinkView {
+const STREAM_LABELS = { connecting: "Connecting", live: "Live", lost: "Reconnecting" };
+
+export class StatusBar {
   #link;
   #stream;
   #calls;
-  #told = "";
+  #announced = "";
 
   constructor(link, stream, calls) {
     [this.#link, this.#stream, this.#calls] = [link, stream, calls];
@@ -15,50 +17,65 @@ export class LinkView {
   }
 
   draw() {
-    const { isReady, isUp, since, reason, asterisk } = this.#link;
-    const name = asterisk ? `Asterisk ${asterisk}` : "Asterisk";
+    const { isReady, isUp, since, reason } = this.#link;
     const isLive = this.#stream.state === "live";
-    const word = isReady === undefined ? "not known yet" : isReady ? "connected" : isUp ? "connected, makes no calls" : "no link";
-    setText($("link-word"), `${name}: ${word}`);
+    const status = this.#linkStatus();
+    setText($("link-status"), status);
     const why = isReady === false && reason ? reason : "";
-    setText($("link-since"), [since ? `since ${moment(since)}` : "", why].filter(Boolean).join(" · "));
+    setText($("link-since"), [since ? `since ${dateTime(since)}` : "", why].filter(Boolean).join(" · "));
     setAttribute($("link"), "title", why);
-    // What was known when the daemon was heard last may be no longer so.
+    // Without the daemon, nobody knows whether the link is still up.
     const tone = !isLive || isReady === undefined ? "none" : isReady ? "good" : "bad";
     setAttribute($("link-tone"), "class", `tone ${tone}`);
     this.#drawStream(isLive);
-    const live = this.#calls.live.size + this.#calls.unlisted;
-    document.title = `${!isLive ? "Not live" : isReady ? `${live} live` : isUp ? "No calls" : "No link"} · originatord`;
-    this.#tell(isLive ? `${name}: ${word}` : "The daemon is not reached");
+    this.#drawBanner();
+    const title = !isLive ? "Not live" : isReady ? `${this.#calls.liveCount} live` : isUp ? "No calls" : "No link";
+    document.title = `${title} · originatord`;
+    this.#announce(isLive ? status : "Lost contact with originatord");
   }
 
-  /** Why no call can be hung up; nothing if one can. */
-  get whyNot() {
-    if (this.#stream.state !== "live") return "the daemon is not reached";
+  #linkStatus() {
+    const { isReady, isUp, asterisk } = this.#link;
+    const name = asterisk ? `Asterisk ${asterisk}` : "Asterisk";
+    if (isReady === undefined) return `${name}: not known yet`;
+    return `${name}: ${isReady ? "connected" : isUp ? "connected, makes no calls" : "no link"}`;
+  }
+
+  /** Why no call can be hung up; empty if calls can be. */
+  get hangUpDisabledReason() {
+    if (this.#stream.state !== "live") return "the page has no contact with originatord";
     return this.#link.isUp === false ? "there is no link to Asterisk" : "";
   }
 
   #drawStream(isLive) {
-    const { state, heard } = this.#stream;
-    const { isReady, isUp, since, reason } = this.#link;
-    setText($("zone"), zone());
-    setAttribute($("zone"), "title", "The zone of all times on this page");
-    setText($("stream-word"), { connecting: "Connecting", live: "Live", lost: "Reconnecting" }[state]);
-    const age = heard ? `nothing heard for ${duration(Date.now() - heard)}` : "";
-    setText($("stream-since"), isLive ? "" : age);
+    const { state, lastReceived } = this.#stream;
+    setText($("zone"), timeZone());
+    setAttribute($("zone"), "title", "Time zone of all times on this page");
+    setText($("stream-status"), STREAM_LABELS[state]);
+    const silence = !isLive && lastReceived ? `nothing received for ${duration(now() - lastReceived)}` : "";
+    setText($("stream-since"), silence);
     setAttribute($("stream-tone"), "class", `tone ${isLive ? "good" : "ring"}`);
-    const isOld = !isLive && state !== "connecting";
-    $("desk").classList.toggle("old", isOld);
-    $("banner").hidden = !isOld && isReady !== false;
-    const words = isOld
-      ? "The daemon is not reached: what you see is how it was when it was heard last."
-      : isUp ? `No calls can be made: ${reason}.`
-      : `The link to Asterisk is down. Whether its calls go on is not known: they are shown as they were${since ? ` at ${moment(since)}` : ""}.`;
-    setText($("banner"), words);
   }
 
-  #tell(text) {
-    if (this.#told && this.#told !== text) say(text);
-    this.#told = text;
+  #drawBanner() {
+    const { state, lastReceived } = this.#stream;
+    const { isReady, isUp, since, reason } = this.#link;
+    const isLost = state === "lost";
+    $("dashboard").classList.toggle("old", isLost);
+    $("banner").hidden = !isLost && isReady !== false;
+    if (isLost) {
+      const asOf = lastReceived ? ` Showing data as of ${dateTime(lastReceived)}.` : "";
+      setText($("banner"), `Lost contact with originatord.${asOf}`);
+    } else if (isUp) {
+      setText($("banner"), `No calls can be made: ${reason}.`);
+    } else {
+      const asOf = since ? `, as of ${dateTime(since)}` : "";
+      setText($("banner"), `No link to Asterisk. Its calls may go on; they are shown in their last known state${asOf}.`);
+    }
+  }
+
+  #announce(text) {
+    if (this.#announced && this.#announced !== text) announce(text);
+    this.#announced = text;
   }
 }

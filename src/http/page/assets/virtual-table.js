@@ -1,59 +1,62 @@
-// A long table in a box that scrolls, with elements for those rows only that are seen, and a few around them.
+// A long table in a scrolling box. Only the rows in sight, and a few around them, have elements.
 
 import { setAttribute } from "./dom.js";
 
-/** Rows kept above and below what is seen. */
-const AROUND = 6;
+/** Rows kept above and below those in sight. */
+const OVERSCAN = 6;
 
-export class Rows {
+export class VirtualTable {
   #items = [];
-  #shown = new Map();
+  /** The rows that are in the document, by the key of their item. */
+  #rows = new Map();
+  /** Rows for reuse: to fill a row is cheaper than to create one. */
   #spare = [];
-  #height = 1;
+  #rowHeight = 1;
 
   /**
-   * `box` scrolls and is the table; `body` is its rowgroup. `key(item)` tells items apart, `create(row)` makes a row's
-   * cells, and `fill(cells, item)` writes an item into them.
+   * `box` scrolls and has the role of a table; `body` is its rowgroup. `key(item)` identifies an item, `create(row)`
+   * creates a row's cells, and `fill(cells, item, row)` writes an item into them.
    */
   constructor(box, body, { key, create, fill }) {
     Object.assign(this, { box, body, key, create, fill });
     box.addEventListener("scroll", () => this.draw(), { passive: true });
     new ResizeObserver(() => this.draw()).observe(box);
-    box.addEventListener("keydown", (event) => this.#move(event));
+    box.addEventListener("keydown", (event) => this.#handleKey(event));
+    for (const type of ["focusin", "focusout"]) box.addEventListener(type, () => this.#updateTabStops());
   }
 
-  /** Shows these items from now on: an array, or whatever has a `length` and `at`. */
+  /** Shows these items: an array, or any object with `length` and `at`. */
   show(items) {
     this.#items = items;
     this.draw();
   }
 
   draw() {
-    this.#height = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 32;
+    this.#rowHeight = parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 32;
     const { length } = this.#items;
     this.body.hidden = length === 0;
-    this.body.style.height = `${length * this.#height}px`;
+    this.body.style.height = `${length * this.#rowHeight}px`;
     setAttribute(this.box, "aria-rowcount", String(length + 1));
-    const first = Math.max(0, Math.floor(this.box.scrollTop / this.#height) - AROUND);
-    const last = Math.min(length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.#height) + AROUND);
+    const first = Math.max(0, Math.floor(this.box.scrollTop / this.#rowHeight) - OVERSCAN);
+    const end = Math.min(length, Math.ceil((this.box.scrollTop + this.box.clientHeight) / this.#rowHeight) + OVERSCAN);
     const places = new Map();
-    for (let place = first; place < last; place += 1) places.set(this.key(this.#items.at(place)), place);
-    this.#release(places);
+    for (let place = first; place < end; place += 1) places.set(this.key(this.#items.at(place)), place);
+    this.#removeRows(places);
     let next = this.body.firstChild;
     for (const [key, place] of [...places].sort((a, b) => a[1] - b[1])) {
-      const row = this.#shown.get(key) ?? this.#take(key);
-      // A row that is in its place is not moved: it would lose the focus.
+      const row = this.#rows.get(key) ?? this.#addRow(key);
+      // A row at its place is not moved, because moving takes the focus away.
       if (row.element === next) next = next.nextSibling;
       else this.body.insertBefore(row.element, next);
-      row.element.style.transform = `translateY(${place * this.#height}px)`;
+      row.element.style.transform = `translateY(${place * this.#rowHeight}px)`;
       setAttribute(row.element, "aria-rowindex", String(place + 2));
       this.fill(row.cells, this.#items.at(place), row.element);
     }
   }
 
-  /** Gives back the rows that are not seen; the one with the focus stays, as long as there is its item. */
-  #release(places) {
-    for (const [key, row] of this.#shown) {
+  /** Removes the rows that are not among `places`. The row with the focus stays as long as its item exists. */
+  #removeRows(places) {
+    for (const [key, row] of this.#rows) {
       if (places.has(key)) continue;
       if (row.element.contains(document.activeElement)) {
         const place = this.#placeOf(key);
@@ -63,23 +66,39 @@ export class Rows {
         }
         this.box.focus({ preventScroll: true });
       }
-      this.#shown.delete(key);
+      this.#rows.delete(key);
       row.element.remove();
       this.#spare.push(row);
     }
-    this.#spare.length = Math.min(this.#spare.length, 2 * AROUND);
+    this.#spare.length = Math.min(this.#spare.length, 2 * OVERSCAN);
   }
 
-  #take(key) {
-    let row = this.#spare.pop();
-    if (!row) {
-      const element = document.createElement("div");
-      element.setAttribute("role", "row");
-      element.className = "row";
-      row = { element, cells: this.create(element) };
-    }
-    this.#shown.set(key, row);
+  #addRow(key) {
+    const row = this.#spare.pop() ?? this.#createRow();
+    this.#rows.set(key, row);
     return row;
+  }
+
+  #createRow() {
+    const element = document.createElement("div");
+    element.setAttribute("role", "row");
+    element.className = "row";
+    // Rows without a button can be selected, too.
+    element.tabIndex = -1;
+    const cells = this.create(element);
+    for (const button of element.querySelectorAll("button")) button.tabIndex = -1;
+    return { element, cells };
+  }
+
+  /**
+   * Tab stops at the table, at the buttons of the selected row, and then leaves: without this, it would stop at each
+   * button of each row. Arrow keys select rows.
+   */
+  #updateTabStops() {
+    for (const { element } of this.#rows.values()) {
+      const tabIndex = element.contains(document.activeElement) ? 0 : -1;
+      for (const button of element.querySelectorAll("button")) if (button.tabIndex !== tabIndex) button.tabIndex = tabIndex;
+    }
   }
 
   #placeOf(key) {
@@ -90,29 +109,29 @@ export class Rows {
   }
 
   /** The key of the row with the focus. */
-  focused() {
-    for (const [key, row] of this.#shown) if (row.element.contains(document.activeElement)) return key;
+  selectedKey() {
+    for (const [key, row] of this.#rows) if (row.element.contains(document.activeElement)) return key;
     return undefined;
   }
 
-  /** Puts the focus on the row so many places away; on the first one if none has it. */
-  step(by) {
-    const key = this.focused();
+  /** Moves the focus by this many rows; to the first row if none has it. */
+  moveSelection(by) {
+    const key = this.selectedKey();
     const place = key === undefined ? 0 : this.#placeOf(key) + by;
     if (place < 0 || place >= this.#items.length) return;
-    const top = place * this.#height;
-    const room = this.box.clientHeight - this.body.offsetTop;
+    const top = place * this.#rowHeight;
+    const visibleHeight = this.box.clientHeight - this.body.offsetTop;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
-    if (top + this.#height > this.box.scrollTop + room) this.box.scrollTop = top + this.#height - room;
+    if (top + this.#rowHeight > this.box.scrollTop + visibleHeight) this.box.scrollTop = top + this.#rowHeight - visibleHeight;
     this.draw();
-    const row = this.#shown.get(this.key(this.#items.at(place)));
-    row?.element.querySelector("button, [tabindex]")?.focus({ preventScroll: true });
+    const { element } = this.#rows.get(this.key(this.#items.at(place)));
+    (element.querySelector("button:not([hidden])") ?? element).focus({ preventScroll: true });
   }
 
-  #move(event) {
+  #handleKey(event) {
     const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!by || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    this.step(by);
+    this.moveSelection(by);
   }
 }
