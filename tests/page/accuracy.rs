@@ -1,4 +1,4 @@
-//! What the page says of calls and of the link is no more than what is known.
+//! The page claims no more about calls and about the link than the daemon knows.
 
 use std::thread;
 
@@ -12,10 +12,10 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
-/// Callees are in their room as soon as they have answered, after a second.
+/// A scenario in which callees enter the room right after they have answered.
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// How the page shows the time of day of a moment.
+/// A record's time as the page shows it.
 fn shown(page: &Browser, time: &Value) -> String {
     let script = "return new Date(arguments[0]).toTimeString().slice(0, 8)";
     page.run(script, json!([time])).as_str().expect("a time").to_owned()
@@ -31,7 +31,7 @@ fn lost_calls_count_as_answered_and_show_bounds() {
     for id in &calls {
         daemon.wait_for(id, "call.joined");
     }
-    // Also within the first minute.
+    // The figures do not wait for a full minute.
     page.wait_text("#value-calls", "30 calls");
     let answer = page.text("#value-answer");
     assert!(answer.starts_with("≤ ") && answer.ends_with(" s"), "{answer}");
@@ -57,7 +57,7 @@ fn lost_calls_count_as_answered_and_show_bounds() {
     assert!(page.text("#detail-total").contains(" to "), "{}", page.text("#detail-total"));
 }
 
-/// How long after its request a call was answered, in seconds.
+/// Time from a call's request to its answer, in seconds.
 fn answered_after(daemon: &Daemon, id: &str) -> f64 {
     let time = |event: &str| {
         let time = daemon.wait_for(id, event)["time"].as_str().expect("a time").to_owned();
@@ -67,11 +67,11 @@ fn answered_after(daemon: &Daemon, id: &str) -> f64 {
 }
 
 #[test]
-fn callee_who_never_came_into_the_room_is_no_success() {
+fn callee_outside_the_room_is_no_success() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
-    // Nobody has joined on this link, so that a join may have been missed.
+    // No call has joined on this link yet, so the daemon may miss joins.
     let first = daemon.call_ok("79990002201", "R1");
     assert_eq!(daemon.wait_for(&first, "call.ended")["outcome"], "completed");
     let joins = daemon.call_ok("79990002001", "R1");
@@ -103,7 +103,7 @@ fn callee_who_never_came_into_the_room_is_no_success() {
 }
 
 #[test]
-fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
+fn link_status_shows_since_when() {
     let simulator = Simulator::start("22", QUICK);
     let link = Relay::start(&simulator.address);
     let ami = Ami { address: &link.address.to_string(), ..simulator.ami() };
@@ -118,10 +118,10 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
     let first = connected().expect("a record");
     page.wait_text("#link-since", &format!("since {}", shown(&page, &first["time"])));
 
-    // The page hears nothing of it.
+    // The page misses the loss of the link.
     relay.cut();
     page.wait_text("#stream-status", "Reconnecting");
-    // So that the two moments look different.
+    // The two times then differ in their seconds.
     eventually("another second", || later(&page, &first["time"]).then_some(()));
     link.cut();
     daemon.wait_for_event("ami.disconnected");
@@ -141,16 +141,16 @@ fn link_is_told_since_it_came_up_and_its_calls_as_they_were() {
 }
 
 #[test]
-fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
+fn refusing_asterisk_is_not_a_lost_link() {
     let pbx = Pbx::start("22");
     let daemon = Daemon::start(&pbx.ami(), &[("asterisk", "keepalive = \"500ms\"")]);
     let page = log_in(daemon.address, KEY, DESKTOP);
     let id = daemon.call_ok("79990005001", "R1");
     daemon.wait_for(&id, "call.joined");
     thread::scope(|scope| {
-        // The command returns once it is taken back.
+        // The command returns when it is aborted below.
         scope.spawn(|| pbx.rx("core stop gracefully"));
-        // No record tells of it.
+        // The page learns this from /api/stats; there is no record of it.
         page.wait_text("#link-status", "connected, makes no calls");
         page.wait_text("#banner", "No calls can be made: Asterisk refuses all actions");
         wait_row(&page, "+79990005001", "In the room");
@@ -165,7 +165,7 @@ fn asterisk_that_refuses_all_calls_is_not_told_as_a_lost_link() {
     pbx.down();
 }
 
-/// Whether it is more than two seconds after this moment.
+/// Whether more than two seconds have passed since this time.
 fn later(page: &Browser, time: &Value) -> bool {
     page.run("return Date.now() - new Date(arguments[0]) > 2000", json!([time])) == true
 }

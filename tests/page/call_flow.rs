@@ -1,11 +1,11 @@
-//! Calls from beginning to end, and what goes wrong in between: on the simulator, and on a real
-//! Asterisk.
+//! Calls from request to end, with restarts and lost links in between, on the simulator and on a
+//! real Asterisk.
 
 use serde_json::json;
 
 use super::{
-    DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_detail, row, told, wait_live, wait_no_row,
-    wait_row,
+    DESKTOP, ENTER, ESCAPE, PHONE, journal_events, log_in, open_detail, row, wait_live,
+    wait_no_row, wait_row,
 };
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
@@ -13,7 +13,7 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
-/// Makes each of these a test on the simulator and on a real Asterisk.
+/// Runs each of these as a test on the simulator and on a real Asterisk.
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         mod simulated {
@@ -25,18 +25,19 @@ macro_rules! on_both {
 }
 
 on_both!(
-    a_call_is_followed_from_its_request_to_its_end,
-    calls_are_hung_up_by_button,
-    a_restart_of_the_daemon_is_told,
-    the_link_to_asterisk_is_lost_and_comes_back,
+    page_follows_a_call_to_its_end,
+    buttons_hang_up_after_confirmation,
+    page_continues_after_a_restart,
+    page_shows_a_lost_link,
 );
 
-/// On an Asterisk that is shared, a daemon that comes back must not find the calls of other tests'.
+/// An instance of its own for each test: the tests share an Asterisk, and a restarted daemon adopts
+/// the calls of its instance.
 fn instance(name: &str) -> String {
     format!("instance = \"page-{name}\"")
 }
 
-fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
+fn page_follows_a_call_to_its_end(ami: &Ami<'_>) {
     let daemon = Daemon::start(
         ami,
         &[("top", &instance("follow")), ("originate", "ring_timeout = \"20s\"")],
@@ -54,7 +55,7 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     daemon.delete(&format!("/api/calls/{rings}"));
     wait_no_row(&page, "+79990900180");
 
-    // It stays for three seconds, and hangs up.
+    // This callee hangs up after three seconds.
     let id = daemon.call_ok("79990900200", "КОМНАТА1");
     wait_row(&page, "+79990900200", "In the room");
     open_detail(&page, "+79990900200");
@@ -68,10 +69,9 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
         ["Dialling", "Answered", "In the room"].iter().all(|step| steps.iter().any(|s| s == step)),
         "{steps:?}"
     );
-    // The page tells what the daemon told, in its order. Stdout may come later than the event
-    // stream.
+    // The page has the daemon's records in their order. The event stream may be faster than stdout.
     daemon.wait_for(&id, "call.ended");
-    assert_eq!(told(&page, "+79990900200"), daemon.events(&id));
+    assert_eq!(journal_events(&page, "+79990900200"), daemon.events(&id));
     assert_eq!(page.texts("#detail-records summary").len(), daemon.events(&id).len());
     page.wait_text("#detail-properties", &id);
     assert!(!page.sees("#detail-hang-up") && !page.sees("#detail-records-note"));
@@ -90,10 +90,10 @@ fn a_call_is_followed_from_its_request_to_its_end(ami: &Ami<'_>) {
     );
 }
 
-fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
+fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
     let daemon = Daemon::start(ami, &[("top", &instance("hang-up"))]);
-    let page = log_in(daemon.address, KEY, TELEPHONE);
-    // What the page asks of the daemon.
+    let page = log_in(daemon.address, KEY, PHONE);
+    // Notes the methods of the page's requests.
     page.run("window.asked = []; const ask = fetch; window.fetch = (path, how) => { asked.push(how?.method); return ask(path, how) }", json!([]));
     let asks_to_hang_up =
         || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
@@ -108,7 +108,7 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
             open_detail(&page, &number);
             page.click("#detail-hang-up");
         }
-        // Not before it is confirmed.
+        // Nothing happens before the user confirms.
         page.wait_text("#confirm", &number);
         page.press(ENTER);
         eventually("it is not confirmed", || (!page.sees("#confirm")).then_some(()));
@@ -130,7 +130,7 @@ fn calls_are_hung_up_by_button(ami: &Ami<'_>) {
     assert!(!page.sees("#detail"));
 }
 
-fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
+fn page_continues_after_a_restart(ami: &Ami<'_>) {
     let daemon = Daemon::start(ami, &[("top", &instance("restart"))]);
     let relay = Relay::start(&daemon.address.to_string());
     let page = log_in(relay.address, KEY, DESKTOP);
@@ -145,21 +145,24 @@ fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
     assert!(row(&page, "+79990920001").is_some(), "what was seen stays");
     let daemon = daemon.restart();
     relay.turn_to(daemon.address);
-    // Sessions are the last run's.
+    // A restart ends all sessions.
     page.wait_text("#login-error", "Your session has ended");
     assert!(!page.sees("#dashboard") && !page.body().contains("79990920001"));
     page.type_into("#login-key", KEY);
     page.click("#login-submit");
     page.wait_text("#stream-status", "Live");
-    page.wait_text("#journal .gap", "are missing: they belong to an earlier run");
+    page.wait_text("#journal .gap", "are missing here: they belong to an earlier run");
     wait_row(&page, "+79990920001", "R1");
     assert_eq!(page.text("#live-count"), "1");
     assert!(!page.sees("#banner"));
     daemon.delete(&format!("/api/calls/{id}"));
     wait_no_row(&page, "+79990920001");
-    assert_eq!(told(&page, "+79990920001").last().map(String::as_str), Some("call.ended"));
+    assert_eq!(
+        journal_events(&page, "+79990920001").last().map(String::as_str),
+        Some("call.ended")
+    );
 
-    // Loaded anew, it shows what it showed.
+    // A reload keeps the filter.
     page.reload();
     page.wait_text("#stream-status", "Live");
     assert_eq!(page.run("return document.getElementById('filter-room').value", json!([])), "r1");
@@ -167,7 +170,7 @@ fn a_restart_of_the_daemon_is_told(ami: &Ami<'_>) {
     wait_row(&page, "+79990920001", "Completed");
 }
 
-fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
+fn page_shows_a_lost_link(ami: &Ami<'_>) {
     let relay = Relay::start(ami.address);
     let through = Ami { address: &relay.address.to_string(), secret: ami.secret };
     let daemon = Daemon::start(
@@ -186,7 +189,7 @@ fn the_link_to_asterisk_is_lost_and_comes_back(ami: &Ami<'_>) {
     eventually("the call is shown as stale", || is_stale().then_some(()));
     assert_eq!(page.run("return document.title", json!([])), "No link · originatord");
     page.wait_text("#journal", "ami.disconnected");
-    // Whoever comes now sees the same.
+    // A page that is opened now shows the same.
     page.reload();
     page.wait_text("#banner", "No link to Asterisk");
     eventually("the call is shown as stale", || is_stale().then_some(()));

@@ -4,7 +4,10 @@ mod accuracy;
 mod assets;
 mod call_flow;
 mod dashboard;
+mod filter;
+mod keyboard;
 mod operator;
+mod volume;
 
 use std::fmt::Display;
 
@@ -14,25 +17,37 @@ use testkit::eventually;
 
 /// Widths and heights, in pixels.
 const DESKTOP: (u32, u32) = (1280, 800);
-const TELEPHONE: (u32, u32) = (390, 844);
+const PHONE: (u32, u32) = (390, 844);
 
-/// Keys of the keyboard, as the protocol has them.
+/// Keys of the keyboard, as the WebDriver protocol names them.
 const ESCAPE: &str = "\u{E00C}";
 const ENTER: &str = "\u{E007}";
 const TAB: &str = "\u{E004}";
 const DOWN: &str = "\u{E015}";
 
-/// The page, with somebody logged in.
+/// A browser with the page, logged in with this key.
 fn log_in(address: impl Display, key: &str, (width, height): (u32, u32)) -> Browser {
     let browser = Browser::start(width, height);
     browser.open(&format!("http://{address}/"));
-    browser.type_into("#login-key", key);
-    browser.click("#login-submit");
-    browser.wait_text("#stream-status", "Live");
+    enter_key(&browser, key);
     browser
 }
 
-/// The page's row of the call to this number.
+/// Fills in the login form, and waits for the event stream.
+fn enter_key(browser: &Browser, key: &str) {
+    browser.type_into("#login-key", key);
+    browser.click("#login-submit");
+    browser.wait_text("#stream-status", "Live");
+}
+
+/// Waits until this JavaScript expression is true.
+fn wait_true(browser: &Browser, what: &str, expression: &str) {
+    eventually(what, || {
+        (browser.run(&format!("return {expression}"), json!([])) == true).then_some(())
+    });
+}
+
+/// The text of a number's row in the table of calls.
 fn row(browser: &Browser, number: &str) -> Option<String> {
     browser
         .texts("#calls-body .row")
@@ -41,7 +56,7 @@ fn row(browser: &Browser, number: &str) -> Option<String> {
         .map(|row| row.replace('\n', " "))
 }
 
-/// Waits until the row of this number says this.
+/// Waits until the row of this number contains this text.
 fn wait_row(browser: &Browser, number: &str, part: &str) {
     eventually(&format!("{number} {part}: {}", browser.body()), || {
         row(browser, number).filter(|row| row.contains(part)).map(drop)
@@ -52,8 +67,8 @@ fn wait_no_row(browser: &Browser, number: &str) {
     eventually(&format!("{number} is gone"), || row(browser, number).is_none().then_some(()));
 }
 
-/// The log's events of this number, oldest first.
-fn told(browser: &Browser, number: &str) -> Vec<String> {
+/// The events of this number in the journal, oldest first.
+fn journal_events(browser: &Browser, number: &str) -> Vec<String> {
     let rows =
         browser.texts("#journal-body .row").into_iter().rev().filter(|row| row.contains(number));
     rows.map(|row| {
@@ -68,9 +83,10 @@ fn wait_live(browser: &Browser, count: usize) {
     });
 }
 
-/// Opens the story of the call whose row of the log or the table is clicked on.
+/// Opens the details of the call to this number by a click on its row in the table of calls.
 fn open_detail(browser: &Browser, number: &str) {
-    let find = "return [...document.querySelectorAll('#calls-body button.link')].findIndex((b) => b.textContent === arguments[0])";
+    let find = "return [...document.querySelectorAll('#calls-body button.link')]\
+                .findIndex((button) => button.textContent === arguments[0])";
     let place = eventually("the row", || {
         browser.run(find, json!([number])).as_i64().filter(|place| *place >= 0)
     });

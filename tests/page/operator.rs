@@ -1,27 +1,26 @@
-//! What an operator expects of the page: Back, keys that act on what is selected, reasons, and a
-//! filter that is seen.
+//! What an operator expects: Back undoes a step, buttons say why they are disabled, and nothing on
+//! the page is wrong while data is on its way.
 
 use serde_json::json;
-
-use super::{DESKTOP, ENTER, ESCAPE, TELEPHONE, log_in, open_detail, wait_row};
+use testkit::browser::Browser;
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
 use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
+use super::{
+    DESKTOP, ESCAPE, PHONE, enter_key, log_in, open_detail, wait_live, wait_row, wait_true,
+};
+
 #[test]
-fn back_undoes_steps_and_stays_on_the_page() {
+fn back_undoes_one_step_at_a_time() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
-    let page = log_in(daemon.address, KEY, TELEPHONE);
+    let page = log_in(daemon.address, KEY, PHONE);
     daemon.call_ok("79990960001", "R1");
     wait_row(&page, "+79990960001", "In the room");
     let back = || page.run("history.back()", json!([]));
-    let wait = |what: &str, script: &str| {
-        eventually(what, || {
-            (page.run(&format!("return {script}"), json!([])) == true).then_some(())
-        });
-    };
+    let tab_is_journal = "document.getElementById('dashboard').dataset.tab === 'journal'";
     page.click("#tabs [value=journal]");
     page.click("#tabs [value=calls]");
     page.click("#show-ended");
@@ -29,69 +28,47 @@ fn back_undoes_steps_and_stays_on_the_page() {
     wait_row(&page, "+79990960001", "In the room");
     open_detail(&page, "+79990960001");
     back();
-    wait("the story is closed", "document.getElementById('detail').hidden && location.hash === ''");
+    let closed = "document.getElementById('detail').hidden && location.hash === ''";
+    wait_true(&page, "the details are closed", closed);
     back();
-    wait("ended calls are shown", "document.getElementById('calls').dataset.shown === 'ended'");
+    let shows_ended = "document.getElementById('calls').dataset.shown === 'ended'";
+    wait_true(&page, "ended calls are shown", shows_ended);
     back();
     back();
-    wait("the log is shown", "document.getElementById('dashboard').dataset.tab === 'log'");
-    // A story that was closed is not opened by Back: to close it was to go back.
+    wait_true(&page, "the journal is shown", tab_is_journal);
+    // Closing the details goes back. So Back does not open them again.
     page.click("#tabs [value=calls]");
     wait_row(&page, "+79990960001", "In the room");
     open_detail(&page, "+79990960001");
     page.press(ESCAPE);
-    wait("the address is without the call", "!location.hash.includes('call=')");
+    wait_true(&page, "the URL names no call", "!location.hash.includes('call=')");
     back();
-    wait("the log is shown again", "document.getElementById('dashboard').dataset.tab === 'log'");
+    wait_true(&page, "the journal is shown again", tab_is_journal);
     assert!(!page.sees("#detail"));
 }
 
 #[test]
-fn filter_is_seen_and_cleared_on_a_telephone() {
+fn phone_tab_closes_the_details() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
-    let page = log_in(daemon.address, KEY, TELEPHONE);
-    daemon.call_ok("79990960001", "Alpha");
-    wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filter-summary"));
-    page.click("#filter-open");
-    page.type_into("#filter-room", "beta");
-    page.wait_text("#calls-empty", "No match in 1 live call");
-    page.click("#filter-open");
-    page.wait_text("#filter-summary-text", "room beta");
-    page.click("#filter-summary-clear");
-    wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filter-summary"));
+    let page = log_in(daemon.address, KEY, PHONE);
+    daemon.call_ok("79990960001", "R1");
+    open_detail(&page, "+79990960001");
+    page.click("#tabs [value=journal]");
+    wait_true(&page, "the URL has the tab alone", "location.hash === '#tab=journal'");
+    assert!(page.sees("#journal") && !page.sees("#detail"));
+    page.run("history.back()", json!([]));
+    wait_true(&page, "Back leads to the calls", "location.hash === ''");
+    assert!(page.sees("#calls") && !page.sees("#detail"));
+}
+
+/// Whether this button is disabled.
+fn is_disabled(page: &Browser, button: &str) -> bool {
+    page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true
 }
 
 #[test]
-fn x_acts_on_the_selected_row_not_on_the_story() {
-    let simulator = Simulator::start("22", "");
-    let daemon = simulator.daemon(&[]);
-    let page = log_in(daemon.address, KEY, DESKTOP);
-    for number in ["79990970001", "79990970002"] {
-        daemon.call_ok(number, "R1");
-        wait_row(&page, &format!("+{number}"), "In the room");
-    }
-    // The newest is on top.
-    page.press("j");
-    page.press(ENTER);
-    page.wait_text("#detail-number", "+79990970002");
-    page.press("j");
-    page.press("j");
-    page.press("x");
-    page.wait_text("#confirm-number", "+79990970001");
-    page.press(ESCAPE);
-    // The ring is drawn around the row, inside of it, so that no cell clips it.
-    page.press("k");
-    page.press("j");
-    let ring = "const row = document.activeElement.closest('.row'); const { outlineStyle, outlineOffset } = getComputedStyle(row);
-                return outlineStyle === 'solid' && parseFloat(outlineOffset) < 0";
-    assert_eq!(page.run(ring, json!([])), true);
-}
-
-#[test]
-fn without_a_link_nothing_can_be_hung_up_and_the_page_says_why() {
+fn hang_up_is_disabled_without_a_link() {
     let simulator = Simulator::start("22", "");
     let relay = Relay::start(&simulator.address);
     let ami = simulator.ami();
@@ -101,22 +78,52 @@ fn without_a_link_nothing_can_be_hung_up_and_the_page_says_why() {
     daemon.call_ok("79990930001", "R1");
     wait_row(&page, "+79990930001", "In the room");
     open_detail(&page, "+79990930001");
-    let is_disabled = |button: &str| {
-        page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true
+    let buttons = ["#detail-hang-up", "#calls-body .hang-up"];
+    let all = |expected: bool| {
+        buttons.iter().all(|button| is_disabled(&page, button) == expected).then_some(())
     };
-    assert!(!is_disabled("#detail-hang-up") && !is_disabled("#calls-body .hang-up"));
+    assert_eq!(all(false), Some(()));
     relay.cut();
     page.wait_text("#detail-hang-up-note", "there is no link to Asterisk");
-    eventually("both are disabled", || {
-        (is_disabled("#detail-hang-up") && is_disabled("#calls-body .hang-up")).then_some(())
-    });
+    eventually("both buttons are disabled", || all(true));
     page.press("x");
     page.wait_text("#alerts", "cannot be hung up: there is no link to Asterisk");
     assert!(!page.sees("#confirm"));
     relay.mend();
-    eventually("both can be used", || {
-        (!is_disabled("#detail-hang-up") && !is_disabled("#calls-body .hang-up")).then_some(())
-    });
+    eventually("both buttons are enabled", || all(false));
+}
+
+#[test]
+fn hang_up_shows_that_it_is_under_way() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    daemon.call_ok("79990930001", "R1");
+    wait_row(&page, "+79990930001", "In the room");
+    // The answer of the daemon waits until the test releases it.
+    let script = "const real = fetch; window.fetch = async (path, options) => {
+                    if (options?.method === 'DELETE') await new Promise((go) => window.release = go);
+                    return real(path, options) }";
+    page.run(script, json!([]));
+    page.click("#calls-body .hang-up");
+    page.click("#confirm-yes");
+    page.wait_text("#calls-body .hang-up", "Ending");
+    assert!(is_disabled(&page, "#calls-body .hang-up"));
+    page.run("release()", json!([]));
+    wait_live(&page, 0);
+}
+
+#[test]
+fn failed_log_out_is_reported() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let page = log_in(relay.address, KEY, DESKTOP);
+    relay.cut();
+    page.wait_text("#banner", "Lost contact with originatord. Showing data as of ");
+    page.click("#log-out");
+    page.wait_text("#alerts", "Could not log out: originatord cannot be reached");
+    assert!(page.sees("#dashboard"));
 }
 
 #[test]
@@ -138,11 +145,88 @@ fn rare_outcomes_are_in_legend_and_chart() {
     );
     assert!(height.as_f64().is_some_and(|height| height >= 2.0), "{height}");
     page.wait_text("#zone", "UTC");
-    // Names of events are whole.
-    let clipped = "return [...document.querySelectorAll('#journal-body .event span')].filter((e) => e.parentElement.scrollWidth > e.parentElement.clientWidth).length";
-    page.run(
-        "const word = document.querySelector('#journal-body .event span'); word.textContent = 'ami.disconnected'",
-        json!([]),
+}
+
+/// Runs a script before those of the page, whenever it is loaded.
+fn run_before_page(page: &Browser, script: &str) {
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
+}
+
+#[test]
+fn wrong_device_clock_does_not_change_durations() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    daemon.call_ok("79990930001", "R1");
+    let page = Browser::start(DESKTOP.0, DESKTOP.1);
+    // This device is twenty minutes ahead.
+    run_before_page(
+        &page,
+        "const real = Date.now.bind(Date); Date.now = () => real() + 20 * 60_000",
     );
-    assert_eq!(page.run(clipped, json!([])), 0);
+    page.open(&format!("http://{}/", daemon.address));
+    enter_key(&page, KEY);
+    wait_row(&page, "+79990930001", "In the room");
+    let age = page.text("#calls-body .time");
+    assert!(age.starts_with("0:"), "{age}");
+    page.wait_text("#value-calls", "1 call");
+    wait_true(
+        &page,
+        "the last bar has the call",
+        "!!document.querySelector('#chart-calls rect.quiet')",
+    );
+}
+
+#[test]
+fn empty_tables_say_that_they_are_loading() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    daemon.call_ok("79990930001", "R1");
+    let page = Browser::start(DESKTOP.0, DESKTOP.1);
+    // The list of calls waits until the test releases it.
+    run_before_page(
+        &page,
+        "const real = fetch; window.fetch = async (path, options) => {
+           if (path.startsWith('api/calls?')) await new Promise((go) => window.release = go);
+           return real(path, options) }",
+    );
+    page.open(&format!("http://{}/", daemon.address));
+    page.type_into("#login-key", KEY);
+    page.click("#login-submit");
+    page.wait_text("#calls-empty", "Loading");
+    page.wait_text("#journal-empty", "Loading");
+    page.run("release()", json!([]));
+    wait_row(&page, "+79990930001", "In the room");
+}
+
+#[test]
+fn hidden_tab_updates_its_title() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = log_in(daemon.address, KEY, DESKTOP);
+    wait_true(&page, "the title", "document.title === '0 live · originatord'");
+    // Browsers give hidden tabs no animation frames.
+    let script = "Object.defineProperty(document, 'hidden', { value: true });
+                  window.requestAnimationFrame = () => 0";
+    page.run(script, json!([]));
+    daemon.call_ok("79990930001", "R1");
+    wait_true(&page, "the title", "document.title === '1 live · originatord'");
+}
+
+#[test]
+fn broken_history_is_reported() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let page = Browser::start(DESKTOP.0, DESKTOP.1);
+    run_before_page(
+        &page,
+        "const real = fetch; window.fetch = async (path, options) => {
+           const response = await real(path, options);
+           if (!path.startsWith('api/calls?')) return response;
+           const list = await response.json();
+           return Response.json({ ...list, history: 'the disk is full' }) }",
+    );
+    page.open(&format!("http://{}/", daemon.address));
+    enter_key(&page, KEY);
+    page.click("#show-ended");
+    page.wait_text("#history-error", "The history is incomplete: the disk is full.");
 }
