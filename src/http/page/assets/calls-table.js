@@ -140,8 +140,10 @@ export class CallsTable {
     this.#loadStatus = "Loading …";
     draw(this);
     try {
-      const cursor = this.#calls.nextPage ? `&cursor=${this.#calls.nextPage}` : "";
-      this.#calls.addOlder(await fetchJson(`api/calls?live=0&limit=1000${cursor}`));
+      for (let added = 0; !added && this.#calls.hasMore; ) {
+        const cursor = this.#calls.nextPage ? `&cursor=${this.#calls.nextPage}` : "";
+        added = this.#calls.addOlder(await fetchJson(`api/calls?live=0&limit=1000${cursor}`));
+      }
       this.#loadStatus = undefined;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

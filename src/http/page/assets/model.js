@@ -51,7 +51,7 @@ export class CallStore {
     this.unlisted = total - live.length;
     this.history = history;
     this.isLoaded = true;
-    this.#dropOlder(next !== null);
+    [this.older, this.nextPage] = [[], next];
   }
 
   get liveCount() {
@@ -63,18 +63,13 @@ export class CallStore {
     return this.nextPage !== null && this.older.length < MAX_OLDER;
   }
 
-  /** Adds a page of the history. */
+  /** Adds a page of the history; returns how many of its calls are new. */
   addOlder({ ended, next }) {
     const known = new Set([...this.ended, ...this.older].map((call) => call.call_id));
     const added = ended.filter((call) => !known.has(call.call_id)).map(parseCall);
     this.older = [...added, ...this.older].sort((a, b) => a.ended - b.ended);
     this.nextPage = next;
-  }
-
-  /** Forgets the older calls. Loading them begins with the first page again, if the daemon has more than one. */
-  #dropOlder(hasMore) {
-    this.older = [];
-    this.nextPage = hasMore ? undefined : null;
+    return added.length;
   }
 
   /** Applies a record to its call. */
@@ -102,9 +97,9 @@ export class CallStore {
     this.ended.push(call);
     if (this.ended.length <= MAX_ENDED) return;
     const surplus = this.ended.splice(0, this.ended.length - MAX_ENDED);
-    if (this.older.length) this.older.push(...surplus);
-    // Calls that leave `ended` while no older ones are loaded are on the history's first page.
-    if (!this.older.length || this.older.length > 2 * MAX_OLDER) this.#dropOlder(this.nextPage !== null || this.history !== "off");
+    if (this.older.length && this.older.length <= 2 * MAX_OLDER) this.older.push(...surplus);
+    // Loading older calls then begins with the first page, which has the calls that are dropped here.
+    else [this.older, this.nextPage] = [[], undefined];
   }
 
   /** Forgets an ended call, because the daemon no longer has it. */
