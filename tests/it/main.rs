@@ -16,6 +16,7 @@ mod calls;
 mod check;
 mod cli;
 mod contract;
+mod docs;
 mod earlier;
 mod events;
 mod history;
