@@ -28,7 +28,7 @@ use crate::call::machine::State;
 use crate::call::outcome::Outcome;
 use crate::call::{CallInfo, Refusal};
 use crate::engine::Census;
-use crate::record::{Event, Gap};
+use crate::record::{Event, EventKind, Gap};
 use register::{ByName, Register};
 
 /// What a request was answered: each combination is a time series of its own.
@@ -105,7 +105,7 @@ const ANSWERED: [Outcome; 3] = [Outcome::Completed, Outcome::NotJoined, Outcome:
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
-    records: ByName<{ Event::NAMES.len() }>,
+    records: ByName<{ EventKind::OF_RECORDS.len() }>,
     refused: Family<Of<2>, Counter>,
     ended: ByName<{ Outcome::ALL.len() }>,
     ended_answered: ByName<{ ANSWERED.len() }>,
@@ -146,7 +146,7 @@ impl Default for Metrics {
                 "http_requests",
                 "HTTP requests answered, by path, status code, and the name of the key that asked",
             ),
-            records: register.by_name("records", "Records of the live log, by event", "event", Event::NAMES),
+            records: register.by_name("records", "Records of the live log, by event", "event", EventKind::OF_RECORDS.map(EventKind::as_str)),
             refused: register
                 .add("calls_refused", "Calls asked for and not made, by reason, and by limit where that is the reason"),
             ended: register.by_name(
@@ -253,7 +253,7 @@ impl Metrics {
 
     /// A record was appended to the log.
     pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
-        self.records.inc(event.name().as_bytes());
+        self.records.inc_at(event.kind() as usize);
         // A call's id tells when it was asked for, over restarts, too. Where the clock of the day
         // is set back meanwhile, no time has passed.
         let since_post = || {

@@ -20,11 +20,11 @@ use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, percent_encode, request};
 use crate::config::{Config, Problems, Role};
+use crate::escape::escaped;
 use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
 use crate::journal::sink::{Erased, erase_in_files};
-use crate::record::text::escaped;
 
 /// What `erase` can be told.
 #[derive(Debug, clap::Args)]

@@ -12,6 +12,13 @@ use super::Of;
 pub(super) struct ByName<const N: usize>([(&'static str, Counter); N]);
 
 impl<const N: usize> ByName<N> {
+    /// Counts one of the name at this place.
+    pub(super) fn inc_at(&self, place: usize) {
+        if let Some((_, counter)) = self.0.get(place) {
+            counter.inc();
+        }
+    }
+
     /// Counts one of this name; the last name stands for all that are not known.
     pub(super) fn inc(&self, name: &[u8]) {
         let Self(counters) = self;

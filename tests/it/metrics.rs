@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use originatord::call::outcome::Outcome;
-use originatord::record::Event;
+use originatord::record::EventKind;
 use serde_json::Value;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Daemon, KEY};
@@ -262,7 +262,7 @@ fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
         .lines()
         .filter_map(|line| line.trim().strip_prefix("- alert: "))
         .map(|name| format!("`{name}`"));
-    let records = Event::NAMES.iter().map(|name| format!("`{name}`"));
+    let records = EventKind::OF_RECORDS.map(|kind| format!("`{}`", kind.as_str()));
     let outcomes = Outcome::ALL.iter().filter(|outcome| **outcome != Outcome::Completed);
     let outcomes = outcomes.map(|outcome| format!("`{}`", outcome.as_str()));
     let all: Vec<_> = metrics.chain(alerts).chain(records).chain(outcomes).collect();

@@ -1,9 +1,10 @@
 //! Time as a parameter: nothing but the driver asks the machine what time it is.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Instant, SystemTime};
 
-use serde::Serializer;
+use serde::{Serialize, Serializer};
 
 /// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records
 /// carry the other.
@@ -33,23 +34,42 @@ impl Now {
     }
 }
 
-/// A time that displays as RFC 3339 in UTC with milliseconds: `2026-11-24T12:00:00.123Z`. Records,
-/// the API and log lines all write times this way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Millis(pub SystemTime);
+/// A time as records, the API and log lines write it: RFC 3339 in UTC with milliseconds, as
+/// `2026-11-24T12:00:00.123Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rfc3339(pub SystemTime);
 
-impl fmt::Display for Millis {
+impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         humantime::format_rfc3339_millis(self.0).fmt(f)
     }
 }
 
-/// RFC 3339 in UTC with milliseconds.
-pub fn rfc3339(time: SystemTime) -> String {
-    Millis(time).to_string()
+/// Takes times of any precision, but only in UTC.
+impl FromStr for Rfc3339 {
+    type Err = humantime::TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_rfc3339(text).map(Self)
+    }
 }
 
-/// Serializes a time as [`rfc3339`] writes it.
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds.
+pub fn rfc3339(time: SystemTime) -> String {
+    Rfc3339(time).to_string()
+}
+
+/// Serializes a time as [`Rfc3339`].
+///
+/// # Errors
+///
+/// The serializer's.
 pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&Millis(*time))
+    Rfc3339(*time).serialize(serializer)
 }

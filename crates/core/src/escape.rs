@@ -2,6 +2,7 @@
 //! C1 among them, line separators, directions of writing, and what shows nothing at all. They are
 //! written as escapes wherever the daemon or a command of it writes.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::call::unicode::{is_control, is_invisible};
@@ -46,6 +47,52 @@ pub fn lines(text: &str) -> String {
     escaped
 }
 
+/// Replaces the text from byte `start` on by what [`quoted`] makes of it.
+pub fn quote_from(start: usize, line: &mut String) {
+    if !is_plain(&line[start..]) {
+        let text = line.split_off(start);
+        // Writing to a string does not fail.
+        let _ = write!(line, "{text:?}");
+    }
+}
+
+/// The text unchanged if it is one plain word; else in quotes, with quotes and risky characters
+/// escaped, so that it cannot pass for another field of the same line.
+pub fn quoted(text: &str) -> Cow<'_, str> {
+    if is_plain(text) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
+}
+
+/// The text with risky characters escaped, for another program's words within a sentence.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let is_safe = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
+    if text.chars().all(is_safe) {
+        return text.into();
+    }
+    let escape = |c: char| if is_safe(c) { c.to_string() } else { c.escape_debug().to_string() };
+    text.chars().map(escape).collect::<String>().into()
+}
+
+fn is_plain(text: &str) -> bool {
+    // Most logged text is ASCII, so bytes are looked up first.
+    let is_plain_ascii = |b: u8| PLAIN_ASCII[usize::from(b)];
+    let is_plain = |c: char| {
+        u8::try_from(c).is_ok_and(is_plain_ascii) || (!c.is_ascii() && c.is_alphanumeric())
+    };
+    !text.is_empty() && (text.bytes().all(is_plain_ascii) || text.chars().all(is_plain))
+}
+
+/// For each byte, whether it is an ASCII character that needs no quotes.
+static PLAIN_ASCII: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0);
+    while byte < 128 {
+        let b = byte as u8;
+        plain[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'+' | b'-' | b'_' | b'.' | b':' | b'/' | b'@');
+        byte += 1;
+    }
+    plain
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +120,20 @@ mod tests {
         let escaped = lines(&format!("a\u{1b}[2J{RISKY}\r\nb"));
         assert!(!escaped.replace("\r\n", "").contains(is_risky), "{escaped}");
         assert!(escaped.starts_with("a\\u{1b}[2J") && escaped.ends_with("\r\nb"));
+    }
+
+    #[test]
+    fn no_text_can_break_its_line_or_pass_for_another_field() {
+        assert_eq!(quoted("КОМНАТА1"), "КОМНАТА1");
+        assert_eq!(quoted("+7 999"), "\"+7 999\"");
+        assert_eq!(quoted("x room=admin"), "\"x room=admin\"");
+        assert_eq!(quoted("a\nb\u{1b}[31m"), r#""a\nb\u{1b}[31m""#);
+        assert_eq!(quoted("\u{202e}txt"), r#""\u{202e}txt""#);
+        assert_eq!(quoted("\"="), r#""\"=""#);
+        assert_eq!(quoted(""), "\"\"");
+        assert_eq!(
+            escaped("a \u{1b}[2J\"b\"\n\u{202e}\u{9b}КОМНАТА"),
+            "a \\u{1b}[2J\"b\"\\n\\u{202e}\\u{9b}КОМНАТА"
+        );
     }
 }

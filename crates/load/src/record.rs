@@ -1,12 +1,10 @@
 //! The records of the event stream, as far as they matter here.
 
-use std::borrow::Cow;
 use std::time::Instant;
 
-use serde::Deserialize;
-
 use super::numbers::NumberRange;
-use originatord_core::call::{CallId, HIDDEN};
+use originatord_core::call::CallId;
+use originatord_core::record::{EventKind, Line};
 use originatord_net::client::sse::Event;
 
 /// A step of a call that was seen in the stream.
@@ -50,44 +48,39 @@ pub struct Ours {
     pub caller_id: String,
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    call_id: Cow<'a, str>,
-    #[serde(borrow)]
-    number: Cow<'a, str>,
-    #[serde(borrow)]
-    room: Cow<'a, str>,
-    #[serde(borrow)]
-    caller_id: Cow<'a, str>,
-    outcome: Option<String>,
-}
-
 impl Ours {
     /// The step that an event tells of, if it is one of a call of ours.
     pub fn read(&self, at: Instant, event: &Event) -> Option<Seen> {
-        let mut step = match &*event.event {
-            "call.queued" => Step::Queued,
-            "call.answered" => Step::Answered,
-            "call.joined" => Step::Joined,
-            "call.ended" => Step::Ended(String::new()),
-            "call.refused" => Step::Refused,
-            _ => return None,
-        };
-        let line: Line<'_> = serde_json::from_str(&event.data).ok()?;
-        if line.caller_id != self.caller_id || !line.room.starts_with(&self.room_prefix) {
+        // The stream names the event beside the record, so others need not be read.
+        let kind = event.event.parse().ok().filter(|kind| STEPS.contains(kind))?;
+        let line = Line::read(event.data.as_bytes())?;
+        let (caller_id, room) = (line.caller_id.as_deref()?, line.room.as_deref()?);
+        if caller_id != self.caller_id || !room.starts_with(&self.room_prefix) {
             return None;
         }
-        if let Step::Ended(outcome) = &mut step {
-            *outcome = line.outcome?;
-        }
-        let number = match line.number.contains(HIDDEN) {
-            true => None,
-            false => Some(self.numbers.place(&line.number)?),
+        let step = match kind {
+            EventKind::CallQueued => Step::Queued,
+            EventKind::CallAnswered => Step::Answered,
+            EventKind::CallJoined => Step::Joined,
+            EventKind::CallRefused => Step::Refused,
+            _ => Step::Ended(line.end?.outcome.into_owned()),
         };
-        Some(Seen { at, id: line.call_id.parse().ok()?, number, step })
+        let number = match line.number? {
+            number if number.is_masked() => None,
+            number => Some(self.numbers.place(&number.to_string())?),
+        };
+        Some(Seen { at, id: line.call_id?, number, step })
     }
 }
+
+/// The events that are steps.
+const STEPS: [EventKind; 5] = [
+    EventKind::CallQueued,
+    EventKind::CallAnswered,
+    EventKind::CallJoined,
+    EventKind::CallRefused,
+    EventKind::CallEnded,
+];
 
 #[cfg(test)]
 mod tests {

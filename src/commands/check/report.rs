@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
-use crate::record::text::escaped;
+use crate::escape::escaped;
 
 /// The weight of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::short_id::CallName;
 use crate::call::numbering::Numbering;
 use crate::call::outcome::Outcome;
 use crate::call::{Invalid, Number, Refusal, Room};
-use crate::record::Event;
+use crate::record::EventKind;
 
 /// A record has to be of one of the values of each option that is given.
 #[derive(Debug, Default, clap::Args)]
@@ -68,7 +68,8 @@ const KINDS: [&str; 3] = ["daemon.*", "ami.*", "call.*"];
 
 /// All events, and their kinds.
 fn events() -> PossibleValuesParser {
-    let names = Event::NAMES.into_iter().chain(["gap"]).map(PossibleValue::new);
+    let names = EventKind::OF_RECORDS.into_iter().chain([EventKind::Gap]);
+    let names = names.map(|kind| PossibleValue::new(kind.as_str()));
     let kinds = KINDS.into_iter().map(|kind| PossibleValue::new(kind).alias(bare(kind)));
     names.chain(kinds).collect::<Vec<_>>().into()
 }
@@ -166,7 +167,11 @@ mod tests {
 
     #[test]
     fn each_event_is_of_a_kind_that_can_be_asked_for() {
-        for name in Event::NAMES.into_iter().filter(|name| name.contains('.')) {
+        for name in EventKind::OF_RECORDS
+            .map(EventKind::as_str)
+            .into_iter()
+            .filter(|name| name.contains('.'))
+        {
             assert_eq!(KINDS.iter().filter(|kind| is_of(name, kind)).count(), 1, "{name}");
         }
     }

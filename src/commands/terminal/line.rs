@@ -10,7 +10,7 @@ use super::short_id::short;
 use super::zone::Zone;
 use crate::client::sse::Event;
 use crate::escape;
-use crate::record::text::quoted;
+use crate::escape::quoted;
 
 /// What the live log says next: a record, or a gap.
 #[derive(Debug)]

@@ -23,8 +23,8 @@ use serde_json::Value;
 
 use crate::client::ClientError;
 use crate::client::event_stream::{Refused, StreamError};
+use crate::escape::escaped;
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
-use crate::record::text::escaped;
 
 /// A table of exit codes for the end of a command's help, with those that all of these commands
 /// have.

@@ -1,10 +1,12 @@
 //! Calls as a table, RFC 4180, for spreadsheets.
 
+use std::borrow::Cow;
+
 use crate::call::machine::Moments;
+use crate::call::outcome::{End, EndMembers};
 use crate::call::view::CallView;
-use crate::clock::rfc3339;
+use crate::clock::{Rfc3339, rfc3339};
 use crate::escape;
-use crate::record::member::{Members, Value};
 
 /// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a
 /// sum.
@@ -62,12 +64,7 @@ fn line(call: &CallView, table: &mut String) {
         call.state.as_str().to_owned(),
     ];
     let moments = moments.map(|moment| moment.map(rfc3339).unwrap_or_default());
-    let mut end = End(Vec::new());
-    if let Some(told) = &call.end {
-        // To gather words does not fail.
-        let _ = told.members(&mut end);
-    }
-    let of_end = COLUMNS[14..].iter().map(|name| end.take(name));
+    let of_end = call.end.as_deref().map(end_cells).unwrap_or_default();
     for (index, cell) in known.into_iter().chain(moments).chain(of_end).enumerate() {
         if index > 0 {
             table.push(',');
@@ -77,30 +74,28 @@ fn line(call: &CallView, table: &mut String) {
     table.push_str("\r\n");
 }
 
-/// What a call's end adds.
-struct End(Vec<(&'static str, String)>);
-
-impl End {
-    fn take(&mut self, name: &str) -> String {
-        let place = self.0.iter().position(|(known, _)| *known == name);
-        place.map(|place| self.0.swap_remove(place).1).unwrap_or_default()
-    }
-}
-
-impl Members for End {
-    type Error = std::convert::Infallible;
-
-    fn put(&mut self, name: &'static str, value: Value<'_>) -> Result<(), Self::Error> {
-        let text = match value {
-            Value::Text(text) => text.to_owned(),
-            Value::Shown(shown) => shown.to_string(),
-            Value::Number(number) => number.to_string(),
-            Value::Seconds(seconds) => seconds.to_string(),
-            Value::Null => String::new(),
-        };
-        self.0.push((name, text));
-        Ok(())
-    }
+/// The cells of a call's end: one for each of the last [`COLUMNS`].
+fn end_cells(end: &End) -> [String; 14] {
+    let end = EndMembers::from(end);
+    let text = |text: Option<Cow<'_, str>>| text.unwrap_or_default().into_owned();
+    let time = |time: Option<Rfc3339>| time.map(|time| time.to_string()).unwrap_or_default();
+    let seconds = |seconds: Option<f64>| seconds.map(|s| s.to_string()).unwrap_or_default();
+    [
+        end.outcome.into_owned(),
+        end.cause.map(|cause| cause.to_string()).unwrap_or_default(),
+        text(end.cause_text),
+        text(end.gateway_reply),
+        end.flood_wait_seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
+        seconds(end.ring_seconds),
+        seconds(end.talk_seconds),
+        text(end.hung_up_by),
+        time(end.ended_after),
+        time(end.ended_before),
+        seconds(end.ring_seconds_min),
+        seconds(end.ring_seconds_max.flatten()),
+        seconds(end.talk_seconds_min),
+        seconds(end.talk_seconds_max.flatten()),
+    ]
 }
 
 /// A cell, in quotes where it needs them. What a spreadsheet would run as a formula begins with an

@@ -15,18 +15,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-
 use crate::call::machine::State;
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number};
-use crate::clock::rfc3339;
-use crate::record::member::{IntoMap, Members, Value};
-use crate::record::{Entry, Event, Record};
-
-/// The `event` member of a line that repeats how far an open call has come.
-pub(super) const CARRIED: &str = "call.carried";
+use crate::record::{Entry, Event, EventKind, Line, Record};
 
 /// The calls that were requested and neither refused nor ended, oldest first.
 #[derive(Debug, Default, Clone)]
@@ -37,7 +29,7 @@ pub struct OpenCalls {
 }
 
 impl OpenCalls {
-    /// Applies what was written.
+    /// Applies an entry that was written.
     pub fn entry(&mut self, entry: &Entry) {
         match entry {
             Entry::Gap(_) => self.gap(),
@@ -46,27 +38,33 @@ impl OpenCalls {
     }
 
     fn record(&mut self, record: &Record) {
-        if is_heard(record.event.name()) {
+        let kind = record.event.kind();
+        if is_from_asterisk(kind) {
             self.last_heard = Some(record.time);
         }
-        let Some(info) = &record.call else { return };
-        if let Event::CallAdopted(progress) = &record.event {
-            self.insert(info.clone(), **progress);
-        } else if let Some(state) = state_after(record.event.name()) {
-            self.reach(info.clone(), state, Some(record.time));
-        }
-        if let Event::CallAnswered { after: Some(after) } = record.event {
-            self.answered_after(info.id, after);
+        let Some(info) = record.call.clone() else { return };
+        match &record.event {
+            Event::CallAdopted(progress) => self.insert(info, **progress),
+            Event::CallAnswered { after } => self.reach(info, kind, Some(record.time), *after),
+            _ => self.reach(info, kind, Some(record.time), None),
         }
     }
 
-    /// Takes a call in as it is.
+    /// Adds a call in this state.
     pub(super) fn insert(&mut self, info: Arc<CallInfo>, progress: Progress) {
         self.calls.insert(info.id, OpenCall { info, progress });
     }
 
-    /// The call reaches a state; in the last one it is no longer open.
-    pub(super) fn reach(&mut self, info: Arc<CallInfo>, state: State, time: Option<SystemTime>) {
+    /// Applies a record of this kind to its call. `answered_after` is the time after which an
+    /// answer happened that was found later.
+    pub(super) fn reach(
+        &mut self,
+        info: Arc<CallInfo>,
+        kind: EventKind,
+        time: Option<SystemTime>,
+        answered_after: Option<SystemTime>,
+    ) {
+        let Some(state) = state_after(kind) else { return };
         if state == State::Ended {
             self.calls.remove(&info.id);
             return;
@@ -76,13 +74,7 @@ impl OpenCalls {
             self.calls.entry(info.id).or_insert_with(|| OpenCall { info: info.clone(), progress });
         call.info = info;
         call.progress.reach(state, time);
-    }
-
-    /// The answer of a call was not seen, and is later than this.
-    pub(super) fn answered_after(&mut self, id: CallId, time: SystemTime) {
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.progress.answered_after = Some(time);
-        }
+        call.progress.answered_after = answered_after.or(call.progress.answered_after);
     }
 
     /// Records are missing: a call that was only requested may have been refused in them.
@@ -106,11 +98,7 @@ impl OpenCalls {
     /// Writes the line of each call behind `lines`. `time` is that of the last record.
     pub(super) fn write_lines(&self, time: SystemTime, lines: &mut Vec<u8>) {
         for call in self.calls.values() {
-            // Writing to memory cannot fail, and every key is text.
-            let _ = serde_json::to_writer(
-                &mut *lines,
-                &CarriedLine { time, heard: self.last_heard, call },
-            );
+            lines.extend_from_slice(Line::carried(call, time, self.last_heard).json().as_bytes());
             lines.push(b'\n');
         }
     }
@@ -121,53 +109,30 @@ impl OpenCalls {
     }
 }
 
-/// The state that a record of this name brings its call to.
-pub(super) fn state_after(event: &str) -> Option<State> {
-    Some(match event {
-        "call.requested" => State::Requested,
-        "call.queued" => State::Queued,
-        "call.ringing" => State::Ringing,
-        "call.answered" => State::Answered,
-        "call.joined" => State::Joined,
-        "call.left" => State::Left,
-        "call.refused" | "call.ended" => State::Ended,
+/// The state that a record of this kind brings its call to.
+fn state_after(kind: EventKind) -> Option<State> {
+    Some(match kind {
+        EventKind::CallRequested => State::Requested,
+        EventKind::CallQueued => State::Queued,
+        EventKind::CallRinging => State::Ringing,
+        EventKind::CallAnswered => State::Answered,
+        EventKind::CallJoined => State::Joined,
+        EventKind::CallLeft => State::Left,
+        EventKind::CallRefused | EventKind::CallEnded => State::Ended,
         _ => return None,
     })
 }
 
-/// Whether an event is written down at the moment when Asterisk says so. Others are of a time when
-/// it may not have been heard for long: bots ask, and daemons start, without it.
-pub(super) fn is_heard(event: &str) -> bool {
+/// Whether a record of this kind has the time at which Asterisk reported the event. Asterisk may
+/// have been silent for long when a record of another kind is written: bots ask and daemons start
+/// without it.
+pub(super) fn is_from_asterisk(kind: EventKind) -> bool {
     matches!(
-        event,
-        "ami.connected" | "call.ringing" | "call.answered" | "call.joined" | "call.left"
+        kind,
+        EventKind::AmiConnected
+            | EventKind::CallRinging
+            | EventKind::CallAnswered
+            | EventKind::CallJoined
+            | EventKind::CallLeft
     )
-}
-
-/// How far an open call had come at `time`.
-struct CarriedLine<'a> {
-    time: SystemTime,
-    heard: Option<SystemTime>,
-    call: &'a OpenCall,
-}
-
-impl CarriedLine<'_> {
-    fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        members.put("event", Value::Text(CARRIED))?;
-        members.put("time", Value::Text(&rfc3339(self.time)))?;
-        self.call.info.members(members)?;
-        self.call.progress.members(self.call.info.id, members)?;
-        match self.heard {
-            Some(heard) => members.put("heard", Value::Text(&rfc3339(heard))),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Serialize for CarriedLine<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.members(&mut IntoMap(&mut map))?;
-        map.end()
-    }
 }

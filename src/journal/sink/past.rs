@@ -3,25 +3,20 @@
 
 mod attempts;
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
-
 use self::attempts::Attempts;
 use super::file::numbered;
-use super::open_calls::{CARRIED, OpenCalls, is_heard, state_after};
+use super::open_calls::{OpenCalls, is_from_asterisk};
 use crate::call::limits::Attempt;
-use crate::call::machine::Moments;
-use crate::call::progress::Progress;
-use crate::call::{CallInfo, Number, Room};
+use crate::clock::Rfc3339;
 use crate::config::JournalFile;
 use crate::files;
-use crate::record::GapReason;
+use crate::record::{EventKind, GapReason, Line};
 
 /// Longest line taken, in bytes; ours have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
@@ -98,46 +93,52 @@ impl Past {
             }
             // A line without its end was torn by a crash, and will be replaced.
             if line.ends_with(b"\n")
-                && let Ok(record) = serde_json::from_slice::<Line<'_>>(without_nuls(&line))
+                && let Some(line) = Line::read(without_nuls(&line))
             {
-                self.take(&record);
+                self.take(&line);
             }
         }
     }
 
-    fn take(&mut self, record: &Line<'_>) {
-        if record.event == CARRIED {
+    fn take(&mut self, line: &Line<'_>) {
+        let (kind, time) = (line.kind(), line.time.map(|Rfc3339(time)| time));
+        if kind == Some(EventKind::CallCarried) {
             // It was written with the first record after that time.
-            self.last_time = time(record.time.as_ref()).or(self.last_time);
-            self.last_heard = time(record.heard.as_ref()).or(self.last_heard);
-            return self.take_open(record);
+            self.last_time = time.or(self.last_time);
+            self.last_heard = line.heard.map(|Rfc3339(time)| time).or(self.last_heard);
+            return self.take_open(line);
         }
-        let Some(seq) = record.seq.or(record.to).filter(|seq| *seq <= MAX_SEQ) else { return };
+        let Some(seq) = line.seq.or(line.to.flatten()).filter(|seq| *seq <= MAX_SEQ) else {
+            return;
+        };
         self.last_seq = self.last_seq.max(seq);
-        let time = time(record.time.as_ref());
-        if is_heard(&record.event) {
+        if kind.is_some_and(is_from_asterisk) {
             self.last_heard = time.or(self.last_heard);
         }
-        self.watch_for_loss(record);
+        if let Some(kind) = kind {
+            self.watch_for_loss(kind, line);
+        }
         self.last_time = time.or(self.last_time);
-        self.take_call(record, time);
+        if let Some(kind) = kind {
+            self.take_call(kind, line, time);
+        }
     }
 
     /// A run can lose its last records, and a gap those before it, and with them all that the
     /// journal knows of a call. The next run adopts such calls, and says that it has done so by
     /// `ami.connected`; one that is killed before leaves that to its successor.
-    fn watch_for_loss(&mut self, record: &Line<'_>) {
-        match &*record.event {
-            "daemon.stopping" => self.is_whole = true,
-            "daemon.started" => {
+    fn watch_for_loss(&mut self, kind: EventKind, line: &Line<'_>) {
+        match kind {
+            EventKind::DaemonStopping => self.is_whole = true,
+            EventKind::DaemonStarted => {
                 self.is_whole = false;
                 self.may_lose();
                 self.is_adopting = true;
             }
             // What is missing after that is in another file, and the open calls follow.
-            "gap" if record.reason.as_deref() == Some(GapReason::FileChanged.as_str()) => {}
-            "gap" => self.may_lose(),
-            "ami.connected" if self.is_adopting => {
+            EventKind::Gap if line.reason.as_deref() == Some(GapReason::FileChanged.as_str()) => {}
+            EventKind::Gap => self.may_lose(),
+            EventKind::AmiConnected if self.is_adopting => {
                 self.recorded_until = None;
                 self.is_adopting = false;
             }
@@ -150,27 +151,22 @@ impl Past {
         self.recorded_until = self.recorded_until.or(self.last_time).or(Some(UNIX_EPOCH));
     }
 
-    fn take_call(&mut self, record: &Line<'_>, time: Option<SystemTime>) {
-        match &*record.event {
-            "gap" => self.open.gap(),
-            "call.adopted" => self.take_open(record),
-            event => {
-                let Some(state) = state_after(event) else { return };
-                let Some(info) = record.call.as_ref().and_then(Callee::info) else { return };
-                let id = info.id;
-                self.recent.take(event, time, &info);
-                self.open.reach(Arc::new(info), state, time);
-                if let Some(after) = self::time(record.answered_after.as_ref()) {
-                    self.open.answered_after(id, after);
-                }
+    fn take_call(&mut self, kind: EventKind, line: &Line<'_>, time: Option<SystemTime>) {
+        match kind {
+            EventKind::Gap => self.open.gap(),
+            EventKind::CallAdopted => self.take_open(line),
+            _ => {
+                let Some(info) = line.call() else { return };
+                self.recent.take(kind, time, &info);
+                let answered_after = line.answered_after.map(|Rfc3339(time)| time);
+                self.open.reach(Arc::new(info), kind, time, answered_after);
             }
         }
     }
 
-    /// Takes in a call with the state and the times that the line has.
-    fn take_open(&mut self, record: &Line<'_>) {
-        let info = record.call.as_ref().and_then(Callee::info);
-        if let (Some(info), Some(progress)) = (info, record.progress()) {
+    /// Adds a call in the state that the line has.
+    fn take_open(&mut self, line: &Line<'_>) {
+        if let (Some(info), Some(progress)) = (line.call(), line.progress()) {
             self.open.insert(Arc::new(info), progress);
         }
     }
@@ -181,85 +177,6 @@ impl Past {
 pub(super) fn without_nuls(line: &[u8]) -> &[u8] {
     let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
     &line[start..]
-}
-
-fn time(text: Option<&Cow<'_, str>>) -> Option<SystemTime> {
-    humantime::parse_rfc3339(text?).ok()
-}
-
-#[derive(Deserialize)]
-struct Line<'a> {
-    seq: Option<u64>,
-    /// Where a gap ends, and why it is there.
-    to: Option<u64>,
-    #[serde(borrow)]
-    reason: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    time: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow, flatten)]
-    call: Option<Callee<'a>>,
-    #[serde(borrow)]
-    heard: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    state: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    queued: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    ringing: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    answered: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    answered_after: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    joined: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    left: Option<Cow<'a, str>>,
-}
-
-impl Line<'_> {
-    fn progress(&self) -> Option<Progress> {
-        let moments = Moments {
-            queued: time(self.queued.as_ref()),
-            ringing: time(self.ringing.as_ref()),
-            answered: time(self.answered.as_ref()),
-            joined: time(self.joined.as_ref()),
-            left: time(self.left.as_ref()),
-            ended: None,
-        };
-        let state = self.state.as_ref()?.parse().ok()?;
-        Some(Progress { state, moments, answered_after: time(self.answered_after.as_ref()) })
-    }
-}
-
-#[derive(Deserialize)]
-struct Callee<'a> {
-    #[serde(borrow)]
-    call_id: Cow<'a, str>,
-    #[serde(borrow)]
-    number: Cow<'a, str>,
-    #[serde(borrow)]
-    room: Cow<'a, str>,
-    #[serde(borrow)]
-    caller_id: Cow<'a, str>,
-    #[serde(borrow)]
-    lang: Cow<'a, str>,
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-}
-
-impl Callee<'_> {
-    fn info(&self) -> Option<CallInfo> {
-        Some(CallInfo {
-            id: self.call_id.parse().ok()?,
-            number: Number::from_record(&self.number).ok()?,
-            room: Room::from_record(&self.room).ok()?,
-            caller_id: self.caller_id.parse().ok()?,
-            lang: self.lang.parse().ok()?,
-            key: (&*self.key).into(),
-        })
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
+use std::time::SystemTime;
 
 use super::{Erased, Sink, pause};
 use crate::call::Number;
@@ -40,7 +41,7 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
         let mut lines = String::with_capacity(batch.len() * LINE);
         for entry in batch {
             match self.format {
-                LogFormat::Text => text_line(entry, &mut lines),
+                LogFormat::Text => text_line(entry, SystemTime::now(), &mut lines),
                 LogFormat::Json => {
                     // What else is logged has a level first, and those who sort lines by it want
                     // one in each.

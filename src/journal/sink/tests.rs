@@ -15,7 +15,7 @@ use crate::record::{Event, Gap, GapReason, Record, samples};
 
 fn line(entry: &Entry) -> String {
     let mut line = String::new();
-    text_line(entry, &mut line);
+    text_line(entry, SystemTime::now(), &mut line);
     line
 }
 

@@ -8,6 +8,7 @@
 mod fact;
 pub mod filter;
 mod id;
+pub(crate) mod lenient;
 pub mod limits;
 pub mod machine;
 mod masking;
@@ -27,12 +28,9 @@ use serde::Serialize;
 
 pub use id::{CallId, NotACallId, lock_id, locked_number};
 pub use masking::hide;
-pub use number::HIDDEN;
 pub use number::Number;
 pub use refusal::Refusal;
 pub use text::{CallerId, Lang, MAX_LANG, MAX_TEXT, Room};
-
-use crate::record::member::{Members, Value};
 
 /// Why a field was refused: the field's name in the API, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,15 +66,5 @@ impl CallInfo {
         let number = self.number;
         let (room, caller_id) = (self.room.masked(number), self.caller_id.masked(number));
         Self { number: number.masked(), room, caller_id, ..self.clone() }
-    }
-
-    /// Puts who is called, and for whom, as every record of the call has it.
-    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        members.put("call_id", Value::Shown(&self.id))?;
-        members.put("number", Value::Shown(&self.number))?;
-        members.put("room", Value::Text(self.room.as_str()))?;
-        members.put("caller_id", Value::Text(self.caller_id.as_str()))?;
-        members.put("lang", Value::Text(self.lang.as_str()))?;
-        members.put("key", Value::Text(&self.key))
     }
 }

@@ -3,16 +3,18 @@
 //! Only the hangup cause of the gateway's own leg tells the truth: the Local channel's halves and
 //! OriginateResponse's `Reason` name a wrong cause or none (the table is in `asterisk/README.md`).
 
+mod members;
+
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+pub use members::EndMembers;
+
 use super::machine::Moments;
 use super::{Number, hide};
-use crate::clock::Millis;
-use crate::record::member::{Members, Value};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -214,39 +216,6 @@ impl End {
             max: earliest.map(|earliest| since(earliest, before)),
         })
     }
-
-    /// Puts the members that `call.ended` adds to its record.
-    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        let cause = self.cause.as_ref();
-        members.put("outcome", Value::Text(self.outcome.as_str()))?;
-        members
-            .put("cause", cause.map_or(Value::Null, |cause| Value::Number(cause.code.into())))?;
-        members.put("cause_text", Value::text_or_null(cause.map(|cause| &*cause.text)))?;
-        if let Some(tech) = &self.tech {
-            members.put("gateway_reply", Value::Text(tech))?;
-        }
-        if let Some(seconds) = self.flood_wait_seconds() {
-            members.put("flood_wait_seconds", Value::Number(seconds.into()))?;
-        }
-        members.put("ring_seconds", self.ring.map_or(Value::Null, seconds))?;
-        members.put("talk_seconds", self.talk.map_or(Value::Null, seconds))?;
-        if let Some(Bounds { min, max }) = self.ring_bounds() {
-            members.put("ring_seconds_min", seconds(min))?;
-            members.put("ring_seconds_max", max.map_or(Value::Null, seconds))?;
-        }
-        if let Some(Bounds { min, max }) = self.talk_bounds() {
-            members.put("talk_seconds_min", seconds(min))?;
-            members.put("talk_seconds_max", max.map_or(Value::Null, seconds))?;
-        }
-        if let Some(key) = &self.hung_up_by {
-            members.put("hung_up_by", Value::Text(key))?;
-        }
-        if let Some((from, to)) = self.unseen {
-            members.put("ended_after", Value::Shown(&Millis(from)))?;
-            members.put("ended_before", Value::Shown(&Millis(to)))?;
-        }
-        Ok(())
-    }
 }
 
 /// A duration that is not known exactly.
@@ -261,11 +230,6 @@ pub struct Bounds {
 /// From one moment to another; nothing if the clock of the day was set back in between.
 fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
-}
-
-/// Seconds with three decimals.
-fn seconds(duration: Duration) -> Value<'static> {
-    Value::Seconds(duration.as_millis() as f64 / 1000.0)
 }
 
 #[cfg(test)]

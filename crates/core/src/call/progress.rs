@@ -4,10 +4,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::CallInfo;
 use super::machine::{Moments, State};
-use super::{CallId, CallInfo};
-use crate::clock::Millis;
-use crate::record::member::{Members, Value};
 
 /// State and times of a call that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,26 +47,6 @@ impl Progress {
             State::Joined => (*joined, *left) = (joined.or(time), None),
             State::Left => *left = time,
         }
-    }
-
-    /// Puts the state of the call `id`, and the times that are known.
-    pub fn members<M: Members>(&self, id: CallId, members: &mut M) -> Result<(), M::Error> {
-        members.put("state", Value::Text(self.state.as_str()))?;
-        members.put("requested", Value::Shown(&Millis(id.time())))?;
-        let Moments { queued, ringing, answered, joined, left, .. } = self.moments;
-        let times = [
-            ("queued", queued),
-            ("ringing", ringing),
-            ("answered", answered),
-            ("joined", joined),
-            ("left", left),
-        ];
-        for (name, time) in times.into_iter().chain([("answered_after", self.answered_after)]) {
-            if let Some(time) = time {
-                members.put(name, Value::Shown(&Millis(time)))?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::CallInfo;
 use super::machine::{Moments, State};
-use super::outcome::End;
-use crate::clock::rfc3339;
-use crate::record::member::IntoMap;
+use super::outcome::{End, EndMembers};
+use crate::clock::Rfc3339;
 
 /// A call at one moment.
 #[derive(Debug, Clone)]
@@ -37,32 +35,40 @@ impl CallView {
     }
 }
 
+/// The members in their order; a time that is not known is `null`.
+#[derive(Serialize)]
+struct ViewMembers<'a> {
+    #[serde(flatten)]
+    info: &'a CallInfo,
+    state: State,
+    stale: bool,
+    requested: Rfc3339,
+    queued: Option<Rfc3339>,
+    ringing: Option<Rfc3339>,
+    answered: Option<Rfc3339>,
+    joined: Option<Rfc3339>,
+    left: Option<Rfc3339>,
+    ended: Option<Rfc3339>,
+    #[serde(flatten)]
+    end: Option<EndMembers<'a>>,
+}
+
 impl Serialize for CallView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("call_id", &self.info.id)?;
-        map.serialize_entry("number", &self.info.number)?;
-        map.serialize_entry("room", &self.info.room)?;
-        map.serialize_entry("caller_id", &self.info.caller_id)?;
-        map.serialize_entry("lang", &self.info.lang)?;
-        map.serialize_entry("key", &self.info.key)?;
-        map.serialize_entry("state", &self.state)?;
-        map.serialize_entry("stale", &self.stale)?;
-        map.serialize_entry("requested", &rfc3339(self.requested))?;
         let Moments { queued, ringing, answered, joined, left, ended } = self.moments;
-        let moments = [
-            ("queued", queued),
-            ("ringing", ringing),
-            ("answered", answered),
-            ("joined", joined),
-            ("left", left),
-        ];
-        for (name, moment) in moments.into_iter().chain([("ended", ended)]) {
-            map.serialize_entry(name, &moment.map(rfc3339))?;
-        }
-        if let Some(end) = &self.end {
-            end.members(&mut IntoMap(&mut map))?;
-        }
-        map.end()
+        let members = ViewMembers {
+            info: &self.info,
+            state: self.state,
+            stale: self.stale,
+            requested: Rfc3339(self.requested),
+            queued: queued.map(Rfc3339),
+            ringing: ringing.map(Rfc3339),
+            answered: answered.map(Rfc3339),
+            joined: joined.map(Rfc3339),
+            left: left.map(Rfc3339),
+            ended: ended.map(Rfc3339),
+            end: self.end.as_deref().map(EndMembers::from),
+        };
+        members.serialize(serializer)
     }
 }

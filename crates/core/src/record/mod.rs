@@ -3,7 +3,8 @@
 //! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the
 //! event adds.
 
-pub mod member;
+mod kind;
+mod line;
 #[cfg(any(test, feature = "test-util"))]
 pub mod samples;
 #[cfg(test)]
@@ -14,15 +15,15 @@ use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+
+pub use kind::{EventKind, NotAnEvent};
+pub use line::Line;
 
 use crate::call::outcome::End;
 use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Refusal, hide};
-use crate::clock::Millis;
 use crate::escape;
-use member::{IntoMap, Members, Value};
 
 /// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing
 /// else.
@@ -105,24 +106,6 @@ pub enum Event {
 }
 
 impl Event {
-    /// All that [`name`](Self::name) can be.
-    pub const NAMES: [&'static str; 14] = [
-        "daemon.started",
-        "daemon.stopping",
-        "ami.connected",
-        "ami.disconnected",
-        "call.requested",
-        "call.refused",
-        "call.queued",
-        "call.adopted",
-        "call.ringing",
-        "call.answered",
-        "call.joined",
-        "call.left",
-        "call.ended",
-        "erased",
-    ];
-
     /// The same event, without the middle of the call's number in what the gateway and Asterisk
     /// said.
     pub fn masked(self, number: Number) -> Self {
@@ -144,24 +127,29 @@ impl Event {
         }
     }
 
+    /// Which event this is.
+    pub fn kind(&self) -> EventKind {
+        match self {
+            Event::DaemonStarted { .. } => EventKind::DaemonStarted,
+            Event::DaemonStopping { .. } => EventKind::DaemonStopping,
+            Event::AmiConnected { .. } => EventKind::AmiConnected,
+            Event::AmiDisconnected { .. } => EventKind::AmiDisconnected,
+            Event::CallRequested => EventKind::CallRequested,
+            Event::CallRefused(_) => EventKind::CallRefused,
+            Event::CallQueued => EventKind::CallQueued,
+            Event::CallAdopted(_) => EventKind::CallAdopted,
+            Event::CallRinging => EventKind::CallRinging,
+            Event::CallAnswered { .. } => EventKind::CallAnswered,
+            Event::CallJoined { .. } => EventKind::CallJoined,
+            Event::CallLeft { .. } => EventKind::CallLeft,
+            Event::CallEnded(_) => EventKind::CallEnded,
+            Event::Erased => EventKind::Erased,
+        }
+    }
+
     /// The `event` member.
     pub fn name(&self) -> &'static str {
-        match self {
-            Event::DaemonStarted { .. } => "daemon.started",
-            Event::DaemonStopping { .. } => "daemon.stopping",
-            Event::AmiConnected { .. } => "ami.connected",
-            Event::AmiDisconnected { .. } => "ami.disconnected",
-            Event::CallRequested => "call.requested",
-            Event::CallRefused(_) => "call.refused",
-            Event::CallQueued => "call.queued",
-            Event::CallAdopted(_) => "call.adopted",
-            Event::CallRinging => "call.ringing",
-            Event::CallAnswered { .. } => "call.answered",
-            Event::CallJoined { .. } => "call.joined",
-            Event::CallLeft { .. } => "call.left",
-            Event::CallEnded(_) => "call.ended",
-            Event::Erased => "erased",
-        }
+        self.kind().as_str()
     }
 }
 
@@ -215,96 +203,19 @@ impl Record {
 
     /// The record as one line of JSON, without its end.
     pub fn json(&self) -> &str {
-        // Nothing of ours has a key that is not text, which is all that can fail here.
-        self.json
-            .get_or_init(|| escape::json(serde_json::to_string(self).unwrap_or_default()).into())
-    }
-
-    /// Puts all members, in their order.
-    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        members.put("seq", Value::Number(self.seq))?;
-        members.put("time", Value::Shown(&Millis(self.time)))?;
-        members.put("event", Value::Text(self.event.name()))?;
-        if let Some(call) = &self.call {
-            call.members(members)?;
-            if let Event::CallAdopted(progress) = &self.event {
-                return progress.members(call.id, members);
-            }
-        }
-        self.event.members(members)
-    }
-}
-
-impl Event {
-    /// Puts what the event adds.
-    fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        match self {
-            Event::DaemonStarted { version, instance } => {
-                members.put("version", Value::Text(version))?;
-                members.put("instance", Value::Text(instance))
-            }
-            Event::DaemonStopping { reason } => members.put("reason", Value::Text(reason)),
-            Event::AmiConnected { asterisk, banner, live } => {
-                members.put("asterisk", Value::Text(asterisk))?;
-                members.put("banner", Value::Text(banner))?;
-                members.put("live", Value::Number(*live as u64))
-            }
-            Event::AmiDisconnected { asterisk, reason } => {
-                members.put("asterisk", Value::Text(asterisk))?;
-                members.put("reason", Value::Text(reason))
-            }
-            Event::CallRefused(refusal) => {
-                members.put("reason", Value::Text(refusal.code()))?;
-                members.put("text", Value::Shown(refusal))?;
-                match refusal {
-                    Refusal::InProgress { by: Some(id) } => {
-                        members.put("in_progress", Value::Shown(id))
-                    }
-                    Refusal::Limited(limit) => members.put("limit", Value::Text(limit.name)),
-                    _ => Ok(()),
-                }
-            }
-            Event::CallAnswered { after: Some(after) } => {
-                members.put("answered_after", Value::Shown(&Millis(*after)))
-            }
-            Event::CallJoined { conference } | Event::CallLeft { conference } => {
-                members.put("conference", Value::Text(conference))
-            }
-            Event::CallEnded(end) => end.members(members),
-            // That of an adoption needs the call's id.
-            Event::CallRequested
-            | Event::CallQueued
-            | Event::CallAdopted(_)
-            | Event::CallRinging
-            | Event::CallAnswered { after: None }
-            | Event::Erased => Ok(()),
-        }
-    }
-}
-
-impl Gap {
-    /// Puts all members, in their order.
-    pub fn members<M: Members>(&self, members: &mut M) -> Result<(), M::Error> {
-        members.put("event", Value::Text("gap"))?;
-        members.put("reason", Value::Text(self.reason.as_str()))?;
-        members.put("from", self.from.map_or(Value::Null, Value::Number))?;
-        members.put("to", self.to.map_or(Value::Null, Value::Number))
+        self.json.get_or_init(|| escape::json(Line::from(self).json()).into())
     }
 }
 
 impl Serialize for Record {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.members(&mut IntoMap(&mut map))?;
-        map.end()
+        Line::from(self).serialize(serializer)
     }
 }
 
 impl Serialize for Gap {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.members(&mut IntoMap(&mut map))?;
-        map.end()
+        Line::from(self).serialize(serializer)
     }
 }
 
@@ -325,7 +236,7 @@ impl Entry {
     pub fn json(&self) -> Cow<'_, str> {
         match self {
             Entry::Record(record) => record.json().into(),
-            Entry::Gap(gap) => serde_json::to_string(gap).unwrap_or_default().into(),
+            Entry::Gap(gap) => Line::from(gap).json().into(),
         }
     }
 }

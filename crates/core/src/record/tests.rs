@@ -98,3 +98,41 @@ fn nothing_in_a_value_breaks_the_line_or_the_object() {
         );
     }
 }
+
+#[test]
+fn record_read_back_is_written_the_same() {
+    for record in samples::all() {
+        let json = record.json();
+        let line = Line::read(json.as_bytes()).expect("a record");
+        assert_eq!(line.json(), json);
+        assert_eq!(line.kind(), Some(record.event.kind()));
+        assert_eq!(line.call().as_ref(), record.call.as_deref());
+        let adopted = match &record.event {
+            Event::CallAdopted(progress) => Some(**progress),
+            _ => None,
+        };
+        assert_eq!(line.progress(), adopted);
+    }
+}
+
+#[test]
+fn later_builds_members_and_words_are_skipped() {
+    let json = r#"{"seq":7,"time":"2026-11-24T12:00:00Z","event":"call.moved","more":{"a":[1]},
+        "call_id":"x","number":"+7999•••4567","room":null,"state":"flying","outcome":"eaten","cause":null}"#;
+    let line = Line::read(json.as_bytes()).expect("a record");
+    assert_eq!((line.seq, &*line.event, line.kind()), (Some(7), "call.moved", None));
+    assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-11-24T12:00:00.000Z"));
+    assert!(line.number.is_some_and(Number::is_masked));
+    assert_eq!((line.call(), line.progress(), line.outcome()), (None, None, None));
+    assert_eq!(line.end.map(|end| end.outcome).as_deref(), Some("eaten"));
+}
+
+#[test]
+fn kinds_of_records_have_distinct_places_and_names() {
+    for (place, kind) in EventKind::OF_RECORDS.into_iter().enumerate() {
+        assert_eq!((kind as usize, kind.as_str().parse()), (place, Ok(kind)));
+    }
+    for kind in [EventKind::Gap, EventKind::CallCarried] {
+        assert_eq!(kind.as_str().parse(), Ok(kind));
+    }
+}

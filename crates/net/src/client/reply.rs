@@ -5,7 +5,7 @@ use hyper::{Response, StatusCode};
 use serde::Deserialize;
 
 use originatord_core::call::CallId;
-use originatord_core::record::text::escaped;
+use originatord_core::escape::escaped;
 
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 160;

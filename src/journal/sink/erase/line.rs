@@ -1,13 +1,11 @@
 //! One line of a journal file without the number that is erased.
 
-use std::borrow::Cow;
-
 use memchr::memmem;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::call::Number;
 use crate::journal::sink::past::without_nuls;
+use crate::record::Line;
 
 /// The erasure's result for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,21 +18,8 @@ pub(super) enum Cleaned {
     Mention,
 }
 
-/// Members whose digits are no number of a callee.
-const OTHER_DIGITS: [&str; 3] = ["time", "event", "call_id"];
-
 /// Fewest digits at the end of a torn line that are taken for the beginning of a number.
 const MIN_TORN: usize = 3;
-
-/// The members of a line that matter here. A line that repeats an earlier one has no `seq`.
-#[derive(Deserialize)]
-struct Line<'a> {
-    seq: Option<u64>,
-    #[serde(borrow)]
-    time: Cow<'a, str>,
-    #[serde(borrow)]
-    number: Cow<'a, str>,
-}
 
 /// Finds one number in texts, and takes it out of lines.
 pub struct Cleaner {
@@ -61,10 +46,11 @@ impl Cleaner {
         let start = line.len() - without_nuls(line).len();
         let end = line.len() - usize::from(line.ends_with(b"\n"));
         let text = &line[start..end];
-        if let Ok(record) = serde_json::from_slice::<Line<'_>>(text)
-            && Number::from_record(&record.number).is_ok_and(|found| self.number.may_be(found))
+        let record = Line::read(text);
+        if let Some(record) = &record
+            && record.number.is_some_and(|found| self.number.may_be(found))
         {
-            let erased = erased(record.seq, &record.time);
+            let erased = record.erased().json();
             return overwrite(&mut line[..end], erased.as_bytes());
         }
         let mut mentions = self.places(text);
@@ -76,7 +62,8 @@ impl Cleaner {
         }
         match serde_json::from_slice::<Value>(text) {
             Ok(Value::Object(record)) => {
-                let texts = record.iter().filter(|(name, _)| !OTHER_DIGITS.contains(&&***name));
+                let texts =
+                    record.iter().filter(|(name, _)| !Line::NO_FREE_TEXT.contains(&&***name));
                 let mut texts = texts.filter_map(|(_, value)| value.as_str());
                 if texts.any(|text| self.is_in(text)) { Cleaned::Mention } else { Cleaned::Nothing }
             }
@@ -120,15 +107,6 @@ impl Cleaner {
         }
         places
     }
-}
-
-/// The record that stands in the place of one that was erased.
-fn erased(seq: Option<u64>, time: &str) -> String {
-    match seq {
-        Some(seq) => serde_json::json!({ "seq": seq, "time": time, "event": "erased" }),
-        None => serde_json::json!({ "time": time, "event": "erased" }),
-    }
-    .to_string()
 }
 
 /// Overwrites all of `place`, with blanks behind the text. Every record of a call is longer than

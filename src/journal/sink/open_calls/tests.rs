@@ -112,7 +112,8 @@ fn records_are_numbered_as_if_nothing_was_carried() {
     case.write_others(50);
     let text: String = (0..100).rev().map(|number| case.text(number)).collect();
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let (carried, records): (Vec<_>, Vec<_>) = lines.partition(|line| line["event"] == CARRIED);
+    let (carried, records): (Vec<_>, Vec<_>) =
+        lines.partition(|line| line["event"] == "call.carried");
     let seqs: Vec<_> = records.iter().map(|record| record["seq"].as_u64().unwrap()).collect();
     assert_eq!(seqs, (1..=51).collect::<Vec<_>>());
     assert!(carried.len() > 3 && carried.iter().all(|line| line.get("seq").is_none()));
@@ -208,8 +209,8 @@ fn masked_journal_masks_what_an_unmasked_one_had() {
 #[test]
 fn gap_leaves_open_what_was_accepted() {
     let mut open = OpenCalls::default();
-    open.reach(call(1), State::Requested, None);
-    open.reach(call(2), State::Queued, None);
+    open.reach(call(1), EventKind::CallRequested, None, None);
+    open.reach(call(2), EventKind::CallQueued, None, None);
     open.gap();
     assert_eq!(open.into_calls()[0].info.id, call(2).id);
 }

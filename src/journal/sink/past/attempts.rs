@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::call::limits::Attempt;
 use crate::call::{CallId, CallInfo};
+use crate::record::EventKind;
 
 /// How far the longest limit reaches back, and the longest that a call waits for its turn.
 const REACH: Duration = Duration::from_secs(62);
@@ -15,17 +16,19 @@ pub(super) struct Attempts(BTreeMap<CallId, Attempt>);
 
 impl Attempts {
     /// Takes note of a call to which this happened.
-    pub(super) fn take(&mut self, event: &str, time: Option<SystemTime>, call: &CallInfo) {
+    pub(super) fn take(&mut self, kind: EventKind, time: Option<SystemTime>, call: &CallInfo) {
         let Some(time) = time else { return };
-        match event {
-            "call.requested" => {
+        match kind {
+            EventKind::CallRequested => {
                 _ = self
                     .0
                     .insert(call.id, Attempt { time, number: call.number, key: call.key.clone() });
             }
             // It may have waited for its turn.
-            "call.queued" => _ = self.0.entry(call.id).and_modify(|attempt| attempt.time = time),
-            "call.refused" => _ = self.0.remove(&call.id),
+            EventKind::CallQueued => {
+                _ = self.0.entry(call.id).and_modify(|attempt| attempt.time = time)
+            }
+            EventKind::CallRefused => _ = self.0.remove(&call.id),
             _ => {}
         }
         while self.0.first_key_value().is_some_and(|(id, _)| id.time() + REACH < time) {

@@ -1,0 +1,93 @@
+//! The end of a call as JSON members: records of `call.ended` and the API's calls have them.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bounds, End};
+use crate::call::lenient;
+use crate::clock::Rfc3339;
+
+/// The members in their order. Those with `skip_serializing_if` are left out where nothing is known;
+/// the others are `null` then.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndMembers<'a> {
+    /// A word of [`Outcome`](super::Outcome), or of a later build.
+    #[serde(borrow)]
+    pub outcome: Cow<'a, str>,
+    /// The Q.850 number.
+    pub cause: Option<u8>,
+    /// Asterisk's name for the cause.
+    #[serde(borrow)]
+    pub cause_text: Option<Cow<'a, str>>,
+    /// What the gateway said, as `SIP 500 FLOOD_WAIT 291`.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub gateway_reply: Option<Cow<'a, str>>,
+    /// How long Telegram wants the gateway to wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flood_wait_seconds: Option<u32>,
+    /// How long it rang.
+    pub ring_seconds: Option<f64>,
+    /// How long they talked.
+    pub talk_seconds: Option<f64>,
+    /// How long it rang at least, where `ring_seconds` is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_seconds_min: Option<f64>,
+    /// How long it rang at most: `Some(None)` is a `null`, for no known limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ring_seconds_max: Option<Option<f64>>,
+    /// How long they talked at least, where `talk_seconds` is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub talk_seconds_min: Option<f64>,
+    /// How long they talked at most, as `ring_seconds_max`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub talk_seconds_max: Option<Option<f64>>,
+    /// The key that asked for the hang-up.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub hung_up_by: Option<Cow<'a, str>>,
+    /// The earliest time at which it can have ended, if nobody watched.
+    #[serde(
+        default,
+        deserialize_with = "lenient::from_str",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ended_after: Option<Rfc3339>,
+    /// The latest time at which it can have ended, if nobody watched.
+    #[serde(
+        default,
+        deserialize_with = "lenient::from_str",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub ended_before: Option<Rfc3339>,
+}
+
+impl<'a> From<&'a End> for EndMembers<'a> {
+    fn from(end: &'a End) -> Self {
+        let cause = end.cause.as_ref();
+        let (ring, talk) = (end.ring_bounds(), end.talk_bounds());
+        let min = |bounds: Option<Bounds>| bounds.map(|bounds| seconds(bounds.min));
+        let max = |bounds: Option<Bounds>| bounds.map(|bounds| bounds.max.map(seconds));
+        Self {
+            outcome: end.outcome.as_str().into(),
+            cause: cause.map(|cause| cause.code),
+            cause_text: cause.map(|cause| (*cause.text).into()),
+            gateway_reply: end.tech.as_deref().map(Cow::from),
+            flood_wait_seconds: end.flood_wait_seconds(),
+            ring_seconds: end.ring.map(seconds),
+            talk_seconds: end.talk.map(seconds),
+            ring_seconds_min: min(ring),
+            ring_seconds_max: max(ring),
+            talk_seconds_min: min(talk),
+            talk_seconds_max: max(talk),
+            hung_up_by: end.hung_up_by.as_deref().map(Cow::from),
+            ended_after: end.unseen.map(|(after, _)| Rfc3339(after)),
+            ended_before: end.unseen.map(|(_, before)| Rfc3339(before)),
+        }
+    }
+}
+
+/// Seconds with three decimals.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}

@@ -1,0 +1,316 @@
+//! A record as it is written: one JSON object. This is the only place that spells its members.
+//!
+//! The journal's file, the event stream and `tail --json` have these objects, one a line. The same
+//! type reads them back. It skips members that it does not know, and a value that it cannot parse
+//! counts as absent, so that this build reads records of earlier and later builds.
+
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Event, EventKind, Gap, Record};
+use crate::call::machine::Moments;
+use crate::call::outcome::{EndMembers, Outcome};
+use crate::call::progress::{OpenCall, Progress};
+use crate::call::{CallId, CallInfo, Number, Refusal, Room, lenient};
+use crate::clock::Rfc3339;
+
+/// The members of a record, in their order: its number, time and event, then the call, then what
+/// the event adds. The lines for gaps and for carried calls have the same members.
+///
+/// A member that is `None` is left out. `Some(None)` is written as `null`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Line<'a> {
+    /// Number of the record. Gaps and carried calls have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+    /// When it happened. Gaps have no time.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub time: Option<Rfc3339>,
+    /// What happened; see [`kind`](Self::kind).
+    #[serde(borrow)]
+    pub event: Cow<'a, str>,
+    /// `time`, where a carried call has it.
+    #[serde(rename = "time", skip_deserializing, skip_serializing_if = "Option::is_none")]
+    time_after_event: Option<Rfc3339>,
+
+    /// The call's id. Each record of a call has this and the next five members.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub call_id: Option<CallId>,
+    /// The callee, perhaps masked.
+    #[serde(deserialize_with = "lenient::number", skip_serializing_if = "Option::is_none")]
+    pub number: Option<Number>,
+    /// The conference that the callee is called into.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub room: Option<Cow<'a, str>>,
+    /// How the callee is presented there.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub caller_id: Option<Cow<'a, str>>,
+    /// The language of the prompts.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<Cow<'a, str>>,
+    /// Name of the API key that asked for the call.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Cow<'a, str>>,
+
+    /// `daemon.started`: version of the daemon.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Cow<'a, str>>,
+    /// `daemon.started`: the `instance` setting.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Cow<'a, str>>,
+    /// `ami.*`: `name` of the Asterisk.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub asterisk: Option<Cow<'a, str>>,
+    /// `ami.connected`: what the AMI calls itself.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub banner: Option<Cow<'a, str>>,
+    /// `ami.connected`: number of our calls that live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<u64>,
+    /// `daemon.stopping`, `ami.disconnected`, `call.refused`, `gap`: why.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'a, str>>,
+    /// `call.refused`: the reason as a sentence.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub text: Option<Cow<'a, str>>,
+    /// `call.refused`: the call that is in progress.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<CallId>,
+    /// `call.refused`: name of the limit that is reached.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<Cow<'a, str>>,
+    /// `gap`: first missing number, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Option<u64>>,
+    /// `gap`: last missing number, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Option<u64>>,
+
+    /// `call.adopted`, `call.carried`: the call's [`State`](crate::call::machine::State). The times
+    /// that follow are of such lines, too; see [`progress`](Self::progress).
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Cow<'a, str>>,
+    /// When the call was asked for.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Rfc3339>,
+    /// When Asterisk accepted it.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Rfc3339>,
+    /// When it rang first.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub ringing: Option<Rfc3339>,
+    /// When the callee answered.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub answered: Option<Rfc3339>,
+    /// When the callee joined the conference.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub joined: Option<Rfc3339>,
+    /// When the callee left the conference.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub left: Option<Rfc3339>,
+    /// The answer was found later, and happened after this time. Also in `call.answered`.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub answered_after: Option<Rfc3339>,
+    /// `call.carried`: when Asterisk was last heard.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub heard: Option<Rfc3339>,
+
+    /// `call.joined`, `call.left`: the conference as Asterisk names it.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub conference: Option<Cow<'a, str>>,
+    /// `call.ended`: how.
+    #[serde(borrow, flatten)]
+    pub end: Option<EndMembers<'a>>,
+}
+
+impl<'a> Line<'a> {
+    /// Names of the members that a record of any event can have. A reader that shows those in
+    /// columns shows the others as they are.
+    pub const COMMON: [&'static str; 9] =
+        ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+
+    /// Names of the members of text that cannot hold what a person or a peer has written.
+    pub const NO_FREE_TEXT: [&'static str; 3] = ["time", "event", "call_id"];
+
+    /// Reads one line; `None` if it is no JSON object, or a member is of another type.
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// The line as JSON, without its end.
+    pub fn json(&self) -> String {
+        // Every key is text, and nothing else can fail here.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What happened, if this build knows the event.
+    pub fn kind(&self) -> Option<EventKind> {
+        self.event.parse().ok()
+    }
+
+    /// The call, if all of its members are there and valid.
+    pub fn call(&self) -> Option<CallInfo> {
+        Some(CallInfo {
+            id: self.call_id?,
+            number: self.number?,
+            room: Room::from_record(self.room.as_ref()?).ok()?,
+            caller_id: self.caller_id.as_ref()?.parse().ok()?,
+            lang: self.lang.as_ref()?.parse().ok()?,
+            key: self.key.as_deref()?.into(),
+        })
+    }
+
+    /// How far the call has come, in a line that says so.
+    pub fn progress(&self) -> Option<Progress> {
+        let state = self.state.as_ref()?.parse().ok()?;
+        let time = |member: Option<Rfc3339>| member.map(|Rfc3339(time)| time);
+        let moments = Moments {
+            queued: time(self.queued),
+            ringing: time(self.ringing),
+            answered: time(self.answered),
+            joined: time(self.joined),
+            left: time(self.left),
+            ended: None,
+        };
+        Some(Progress { state, moments, answered_after: time(self.answered_after) })
+    }
+
+    /// How the call ended, if it did, and if this build knows the outcome.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.end.as_ref()?.outcome.parse().ok()
+    }
+
+    /// The line that takes the place of a record that was erased, of the same number and time.
+    pub fn erased(&self) -> Line<'static> {
+        let event = EventKind::Erased.as_str().into();
+        Line { seq: self.seq, time: self.time, event, ..Line::default() }
+    }
+
+    /// The line that repeats an open call at the top of a journal file. `time` is that of the last
+    /// record, `heard` when Asterisk was last heard.
+    pub fn carried(call: &'a OpenCall, time: SystemTime, heard: Option<SystemTime>) -> Self {
+        Line {
+            event: EventKind::CallCarried.as_str().into(),
+            time_after_event: Some(Rfc3339(time)),
+            heard: heard.map(Rfc3339),
+            ..Line::default()
+        }
+        .with_call(&call.info)
+        .with_progress(&call.progress)
+    }
+
+    fn with_call(self, call: &'a CallInfo) -> Self {
+        Line {
+            call_id: Some(call.id),
+            number: Some(call.number),
+            room: Some(call.room.as_str().into()),
+            caller_id: Some(call.caller_id.as_str().into()),
+            lang: Some(call.lang.as_str().into()),
+            key: Some((*call.key).into()),
+            ..self
+        }
+    }
+
+    /// Adds the progress of the line's call.
+    fn with_progress(self, progress: &Progress) -> Self {
+        let Moments { queued, ringing, answered, joined, left, .. } = progress.moments;
+        Line {
+            state: Some(progress.state.as_str().into()),
+            requested: self.call_id.map(|id| Rfc3339(id.time())),
+            queued: queued.map(Rfc3339),
+            ringing: ringing.map(Rfc3339),
+            answered: answered.map(Rfc3339),
+            joined: joined.map(Rfc3339),
+            left: left.map(Rfc3339),
+            answered_after: progress.answered_after.map(Rfc3339),
+            ..self
+        }
+    }
+
+    fn with_refusal(self, refusal: &'a Refusal) -> Self {
+        Line {
+            reason: Some(refusal.code().into()),
+            text: Some(refusal.to_string().into()),
+            in_progress: match refusal {
+                Refusal::InProgress { by } => *by,
+                _ => None,
+            },
+            limit: match refusal {
+                Refusal::Limited(limit) => Some(limit.name.into()),
+                _ => None,
+            },
+            ..self
+        }
+    }
+
+    /// Adds what the event adds.
+    fn with_event(self, event: &'a Event) -> Self {
+        match event {
+            Event::DaemonStarted { version, instance } => Line {
+                version: Some((*version).into()),
+                instance: Some((**instance).into()),
+                ..self
+            },
+            Event::DaemonStopping { reason } => Line { reason: Some((**reason).into()), ..self },
+            Event::AmiConnected { asterisk, banner, live } => Line {
+                asterisk: Some((**asterisk).into()),
+                banner: Some((**banner).into()),
+                live: Some(*live as u64),
+                ..self
+            },
+            Event::AmiDisconnected { asterisk, reason } => Line {
+                asterisk: Some((**asterisk).into()),
+                reason: Some((**reason).into()),
+                ..self
+            },
+            Event::CallRefused(refusal) => self.with_refusal(refusal),
+            Event::CallAdopted(progress) => self.with_progress(progress),
+            Event::CallAnswered { after } => Line { answered_after: after.map(Rfc3339), ..self },
+            Event::CallJoined { conference } | Event::CallLeft { conference } => {
+                Line { conference: Some((**conference).into()), ..self }
+            }
+            Event::CallEnded(end) => Line { end: Some((&**end).into()), ..self },
+            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::Erased => self,
+        }
+    }
+}
+
+impl<'a> From<&'a Record> for Line<'a> {
+    fn from(record: &'a Record) -> Self {
+        let line = Line {
+            seq: Some(record.seq),
+            time: Some(Rfc3339(record.time)),
+            event: record.event.name().into(),
+            ..Line::default()
+        };
+        let line = match &record.call {
+            Some(call) => line.with_call(call),
+            None => line,
+        };
+        line.with_event(&record.event)
+    }
+}
+
+impl From<&Gap> for Line<'static> {
+    fn from(gap: &Gap) -> Self {
+        Line {
+            event: EventKind::Gap.as_str().into(),
+            reason: Some(gap.reason.as_str().into()),
+            from: Some(gap.from),
+            to: Some(gap.to),
+            ..Line::default()
+        }
+    }
+}
+
+impl<'a> From<&'a Entry> for Line<'a> {
+    fn from(entry: &'a Entry) -> Self {
+        match entry {
+            Entry::Record(record) => (&**record).into(),
+            Entry::Gap(gap) => gap.into(),
+        }
+    }
+}
