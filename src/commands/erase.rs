@@ -19,11 +19,12 @@ use super::terminal::connection::ConnectionArgs;
 use crate::call::numbering::Spelling;
 use crate::call::{Invalid, Number};
 use crate::client::{Client, percent_encode, request};
-use crate::config::{Config, Problems, Role};
+use crate::config::{Config, Problems};
 use crate::escape::escaped;
 use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
+use crate::http::auth::Role;
 use crate::journal::sink::{Erased, erase_in_files};
 
 /// What `erase` can be told.

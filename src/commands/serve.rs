@@ -21,9 +21,11 @@ use crate::driver::Driver;
 use crate::engine::{EarlierRuns, Engine};
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::history::History;
+use crate::http::auth::{Door, Keys};
 use crate::http::drain::Drain;
+use crate::http::routes::routes;
 use crate::http::server::{self, Limits};
-use crate::http::{self, Api, tls};
+use crate::http::{self, Api, Services, tls};
 use crate::journal::sink::{Past, Writer};
 use crate::logging::Logging;
 use crate::metrics::ReaderKind;
@@ -122,13 +124,17 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     let driver = tokio::spawn(driver.run());
 
     let max_connections = max_connections(config.http.max_connections);
-    let mut api = Api::new(handle.clone(), journal.clone(), config, max_connections);
-    api.history = history;
-    api.erasers = writers.iter().map(Writer::eraser).collect();
-    let api = Arc::new(api);
+    let services = Services {
+        handle: handle.clone(),
+        journal: journal.clone(),
+        history,
+        erasers: writers.iter().map(Writer::eraser).collect(),
+    };
+    let door = Door::new(Keys::new(&config.api_keys), listen);
+    let api = Arc::new(Api::new(services, door, config.api_settings(max_connections)));
     tokio::spawn(http::stats::gather(
         journal.from_start().of_kind(ReaderKind::Stats),
-        api.stats.clone(),
+        api.stats().clone(),
     ));
     let started_with = RestartOnly::of(config);
     let nudges = writers.iter().map(Writer::nudge).collect();
@@ -143,13 +149,8 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     };
     let requests = Drain::default();
     tracing::info!(address = %listener.local_addr()?, "listening");
-    let server = tokio::spawn(server::serve(
-        listener,
-        tls_updates,
-        http::routes(api),
-        limits,
-        requests.clone(),
-    ));
+    let server =
+        tokio::spawn(server::serve(listener, tls_updates, routes(api), limits, requests.clone()));
     notify(NotifyState::Ready);
 
     let signal = loop {

@@ -5,13 +5,9 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use secrecy::SecretString;
-use serde::Serialize;
 
 pub use reader::{Problem, Problems};
 
@@ -21,7 +17,8 @@ use crate::call::Lang;
 use crate::call::limits::Policy;
 use crate::call::numbering::Numbering;
 use crate::engine::{EngineSettings, OriginateSettings};
-use crate::http::tls::ServerTls;
+use crate::http::auth::ApiKey;
+use crate::http::settings::{ApiSettings, HttpSettings};
 use crate::tls::ClientTls;
 
 /// Everything the daemon can be told.
@@ -31,7 +28,7 @@ pub struct Config {
     /// `.`.
     pub instance: Arc<str>,
     /// `[http]`
-    pub http: Http,
+    pub http: HttpSettings,
     /// `[[api_keys]]`
     pub api_keys: Vec<ApiKey>,
     /// `[[asterisk]]`, exactly one for now.
@@ -73,44 +70,19 @@ impl Config {
             policy: self.limits.clone(),
         }
     }
-}
 
-/// `[http]`
-#[derive(Debug)]
-pub struct Http {
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// How long a bot waits for its answer at most.
-    pub reply_timeout: Duration,
-    /// How many connections are open at once at most.
-    pub max_connections: usize,
-    /// How long a connection that was served for a valid key may be idle, as clients are told.
-    pub keep_alive: Duration,
-    /// How long a stop may take.
-    pub drain_timeout: Duration,
-    /// TLS, where asked for.
-    pub tls: Option<ServerTls>,
-}
-
-/// `[[api_keys]]`
-#[derive(Debug)]
-pub struct ApiKey {
-    /// Named in the log; the key never is.
-    pub name: Arc<str>,
-    /// The shared secret.
-    pub key: SecretString,
-    /// What may be done with it.
-    pub role: Role,
-}
-
-/// What may be done with a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Place calls, look at all calls, and hang them up.
-    Call,
-    /// Look.
-    Watch,
+    /// The settings of the HTTP API, where so many connections can be open at most.
+    pub fn api_settings(&self, max_connections: usize) -> ApiSettings {
+        ApiSettings {
+            reply_timeout: self.http.reply_timeout,
+            default_lang: self.default_lang.clone(),
+            numbering: self.numbers.clone(),
+            mask_numbers: self.privacy.mask_numbers,
+            instance: self.instance.clone(),
+            tls: self.http.tls.is_some(),
+            max_connections,
+        }
+    }
 }
 
 /// `[[asterisk]]`

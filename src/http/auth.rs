@@ -9,21 +9,41 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
+use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
-use warp::http::{HeaderMap, StatusCode};
-use warp::reply::Response;
 
 use self::sessions::{Session, Sessions, Token};
-use super::reply;
-use crate::config::{ApiKey, Role};
+use super::error::ApiError;
 
 /// SHA-256 of a secret: all that is kept of it.
 pub type Digest = [u8; 32];
+
+/// `[[api_keys]]`
+#[derive(Debug)]
+pub struct ApiKey {
+    /// Named in the log; the key never is.
+    pub name: Arc<str>,
+    /// The shared secret.
+    pub key: SecretString,
+    /// What may be done with it.
+    pub role: Role,
+}
+
+/// What may be done with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Place calls, look at all calls, and hang them up.
+    Call,
+    /// Look.
+    Watch,
+}
 
 /// Who asks, as far as the key tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,15 +55,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Nothing, if calls may be placed and hung up with this key; else the 403.
-    pub fn may_call(&self) -> Option<Response> {
-        let refusal = || {
-            reply::error(
-                StatusCode::FORBIDDEN,
-                "this key may look at calls, not place or hang them up",
-            )
-        };
-        (self.role == Role::Watch).then(refusal)
+    /// Refuses a key that may not place and hang up calls.
+    pub fn may_call(&self) -> Result<(), ApiError> {
+        match self.role {
+            Role::Call => Ok(()),
+            Role::Watch => Err(ApiError::WatchOnly),
+        }
     }
 }
 
@@ -140,8 +157,9 @@ impl Door {
     }
 
     /// Who asks, by a key in the headers or, if there is none, by a session.
-    pub fn caller_in(&self, headers: &HeaderMap) -> Option<Caller> {
-        self.counted(self.recognise(headers).map(|(caller, _)| caller))
+    pub fn caller_in(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+        let caller = self.recognise(headers).map(|(caller, _)| caller);
+        self.counted(caller).ok_or_else(|| unauthorized(headers))
     }
 
     /// As [`caller_in`](Self::caller_in), with the session; who has no key is not suspected of
@@ -150,23 +168,16 @@ impl Door {
         self.recognise(headers)
     }
 
-    /// Who asks for something to be done, or why it is not.
-    #[allow(
-        clippy::result_large_err,
-        reason = "a refusal is a reply like any other, and moved once"
-    )]
-    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, Response> {
+    /// Who asks for something to be done: a session must be used by our own page.
+    pub fn admit(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let Some((caller, session)) = self.recognise(headers) else {
             self.counted(None);
-            return Err(reply::unauthorized(headers));
+            return Err(unauthorized(headers));
         };
         if session.is_some() && !is_own_page(headers) {
-            return Err(foreign());
+            return Err(ApiError::CrossOrigin);
         }
-        match caller.may_call() {
-            Some(refusal) => Err(reply::asked_by(&caller.name, refusal)),
-            None => Ok(caller),
-        }
+        Ok(caller)
     }
 
     /// Opens a session with this key; none if it is not known.
@@ -258,12 +269,10 @@ pub fn is_own_page(headers: &HeaderMap) -> bool {
     headers.contains_key(OF_THE_PAGE) && is_own_origin
 }
 
-/// The 403 for what is asked with our cookie, and not by our page.
-pub fn foreign() -> Response {
-    reply::error(
-        StatusCode::FORBIDDEN,
-        "with a session, this is done from the daemon's own page only",
-    )
+/// The refusal of an operator's request without a valid key. Our page has a form for the key; the
+/// browser must not ask for it with a window of its own.
+pub fn unauthorized(headers: &HeaderMap) -> ApiError {
+    ApiError::Unauthorized { challenge: !headers.contains_key(OF_THE_PAGE) }
 }
 
 fn digest(key: &[u8]) -> Digest {

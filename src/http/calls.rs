@@ -9,16 +9,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use tracing::Span;
 use tracing::field::display;
-use warp::Filter as _;
-use warp::filters::BoxedFilter;
-use warp::filters::path::FullPath;
+use warp::http::StatusCode;
 use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue};
-use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+pub use self::query::BadQuery;
 use self::query::Query;
-use super::places::Place;
-use super::{Api, Parameters, at, parameters, raw_query, reply, unasked, with};
+use super::endpoint::{ApiRequest, Authenticated};
+use super::error::ApiError;
+use super::{Api, reply};
 use crate::call::view::CallView;
 use crate::call::{CallId, hide};
 use crate::engine::request::{Calls, HangUpError};
@@ -28,43 +27,14 @@ use crate::engine::request::{Calls, HangUpError};
 pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
-pub(super) fn list(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    at("/api/calls")
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::ext::get())
-        .and(warp::header::headers_cloned())
-        .and(parameters())
-        .then(
-            |api: Arc<Api>,
-             method: Method,
-             place: Place,
-             headers: HeaderMap,
-             parameters: Parameters| async move {
-                if method != Method::GET && method != Method::HEAD {
-                    return reply::other_method(&method, "GET, HEAD, OPTIONS");
-                }
-                let Some(caller) = api.door.caller_in(&headers) else {
-                    return reply::unauthorized(&headers);
-                };
-                let _served = place.serve();
-                let response = match parameters
-                    .map(|parameters| Query::parse(&parameters, &headers, &api.numbering))
-                {
-                    None => reply::error(StatusCode::BAD_REQUEST, "the query cannot be read"),
-                    Some(Err(error)) => reply::error(StatusCode::BAD_REQUEST, error.to_string()),
-                    Some(Ok(query)) => match api.lists.take(&caller.name, query.weight()) {
-                        Some(part) => reply::hold(answer(&api, query).await, part),
-                        None => reply::error(
-                            StatusCode::SERVICE_UNAVAILABLE,
-                            "too many lists at once for one key",
-                        ),
-                    },
-                };
-                reply::asked_by(&caller.name, response)
-            },
-        )
-        .boxed()
+pub async fn list(
+    request: ApiRequest,
+    Authenticated { caller, .. }: Authenticated,
+) -> Result<Response, ApiError> {
+    let api = &request.api;
+    let query = Query::parse(&request.parameters(), &request.headers, &api.settings.numbering)?;
+    let part = api.lists.take(&caller.name, query.weight()).ok_or(ApiError::TooManyLists)?;
+    Ok(reply::hold(answer(api, query).await?, part))
 }
 
 /// A page of calls.
@@ -81,15 +51,12 @@ struct Page {
     as_of: String,
 }
 
-async fn answer(api: &Api, query: Query) -> Response {
+async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     let Query { filter, live, limit, csv } = query;
     // Read before the engine is asked: all that is in the log by now has happened to its calls.
-    let as_of = format!("{}-{}", api.journal.boot(), api.journal.follow().position());
-    let mut calls = match api.handle.calls(filter.clone(), live.unwrap_or(limit), limit).await {
-        Ok(calls) => calls,
-        Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    };
-    if api.masks {
+    let as_of = format!("{}-{}", api.journal().boot(), api.journal().follow().position());
+    let mut calls = api.handle().calls(filter.clone(), live.unwrap_or(limit), limit).await?;
+    if api.settings.mask_numbers {
         calls.live = calls.live.into_iter().map(CallView::masked).collect();
         calls.ended = calls.ended.into_iter().map(CallView::masked).collect();
     }
@@ -98,7 +65,7 @@ async fn answer(api: &Api, query: Query) -> Response {
         calls.live.clear();
     }
     let mut history = "off".to_owned();
-    if let Some(known) = &api.history {
+    if let Some(known) = api.history() {
         history = known.state().map_or_else(|trouble| trouble.to_string(), |()| "ok".to_owned());
         match known.page(filter, limit).await {
             Ok(older) => calls.ended = merge(calls.ended, older, limit),
@@ -126,7 +93,7 @@ async fn answer(api: &Api, query: Query) -> Response {
     if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
     }
-    response
+    Ok(response)
 }
 
 /// The newest `limit` of both, newest first, each once: what ended a moment ago may not be written
@@ -137,102 +104,59 @@ fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallV
     both.into_values().rev().take(limit).collect()
 }
 
-/// `GET` and `DELETE /api/calls/{id}`
-pub(super) fn one(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    warp::path::full()
-        .and_then(|full: FullPath| async move {
-            let id = full
-                .as_str()
-                .strip_prefix("/api/calls/")
-                .filter(|id| !id.is_empty() && !id.contains('/'));
-            id.map(str::to_owned).ok_or_else(warp::reject::not_found)
-        })
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::ext::get())
-        .and(warp::header::headers_cloned())
-        .and(raw_query())
-        .then(
-            |id: String,
-             api: Arc<Api>,
-             method: Method,
-             place: Place,
-             headers: HeaderMap,
-             query: String| async move {
-                if method != Method::GET && method != Method::HEAD && method != Method::DELETE {
-                    return reply::other_method(&method, "DELETE, GET, HEAD, OPTIONS");
-                }
-                let caller = if method == Method::DELETE {
-                    api.door.admit(&headers)
-                } else {
-                    api.door.caller_in(&headers).ok_or_else(|| reply::unauthorized(&headers))
-                };
-                let caller = match caller {
-                    Ok(caller) => caller,
-                    Err(refusal) => return refusal,
-                };
-                let _served = place.serve();
-                let id = id.parse::<CallId>();
-                if let Ok(id) = id {
-                    Span::current().record("call_id", display(id));
-                }
-                let response = match (id, unasked(&query)) {
-                    (_, Some(refusal)) => refusal,
-                    (Err(_), None) => {
-                        reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string())
-                    }
-                    (Ok(id), None) if method == Method::DELETE => {
-                        hang_up(&api, id, caller.name.clone()).await
-                    }
-                    (Ok(id), None) => show(&api, id).await,
-                };
-                reply::asked_by(&caller.name, response)
-            },
-        )
-        .boxed()
+/// `GET /api/calls/{id}`
+pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+    let (api, id) = (&request.api, call_id(&request)?);
+    if let Some(call) = api.handle().call(id).await? {
+        let call = if api.settings.mask_numbers { call.masked() } else { call };
+        return Ok(reply::json(StatusCode::OK, &call));
+    }
+    let history = api.history().ok_or(ApiError::NoSuchCall)?;
+    let call = history.find(id).await?.ok_or(ApiError::NoSuchCall)?;
+    Ok(reply::json(StatusCode::OK, &call))
 }
 
-async fn show(api: &Api, id: CallId) -> Response {
-    match api.handle.call(id).await {
-        Ok(Some(call)) => {
-            let call = if api.masks { call.masked() } else { call };
-            return reply::json(StatusCode::OK, &call);
+/// `DELETE /api/calls/{id}`
+pub async fn hang_up(
+    request: ApiRequest,
+    Authenticated { caller, .. }: Authenticated,
+) -> Result<Response, ApiError> {
+    let (api, id) = (&request.api, call_id(&request)?);
+    match api.handle().hang_up(id, caller.name).await {
+        Ok(()) => Ok(reply::ok()),
+        Err(HangUpError::NoSuchCall) if is_in_history(api, id).await => {
+            Err(HangUpError::AlreadyEnded.into())
         }
-        Ok(None) => {}
-        Err(error) => return reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-    }
-    let Some(history) = &api.history else { return no_such_call() };
-    match history.find(id).await {
-        Ok(Some(call)) => reply::json(StatusCode::OK, &call),
-        Ok(None) => no_such_call(),
-        Err(error) => reply::error(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Err(HangUpError::Rejected(words)) => {
+            Err(HangUpError::Rejected(masked(api, id, words).await).into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
-fn no_such_call() -> Response {
-    reply::error(StatusCode::NOT_FOUND, HangUpError::NoSuchCall.to_string())
+/// The id in the path, also for the debug log.
+fn call_id(request: &ApiRequest) -> Result<CallId, ApiError> {
+    let id = request.parameter.parse::<CallId>();
+    if let Ok(id) = id {
+        Span::current().record("call_id", display(id));
+    }
+    request.expect_no_query()?;
+    id.map_err(|_| ApiError::NoSuchCall)
 }
 
-async fn hang_up(api: &Api, id: CallId, key: Arc<str>) -> Response {
-    let Err(mut error) = api.handle.hang_up(id, key).await else { return reply::ok() };
-    if error == HangUpError::NoSuchCall
-        && let Some(history) = &api.history
-        && let Ok(Some(_)) = history.find(id).await
-    {
-        error = HangUpError::AlreadyEnded;
+async fn is_in_history(api: &Api, id: CallId) -> bool {
+    match api.history() {
+        Some(history) => matches!(history.find(id).await, Ok(Some(_))),
+        None => false,
     }
-    if api.masks
-        && let HangUpError::Rejected(words) = &error
-        && let Ok(Some(call)) = api.handle.call(id).await
+}
+
+/// Asterisk's words on a call, without its number where numbers are masked.
+async fn masked(api: &Api, id: CallId, words: Arc<str>) -> Arc<str> {
+    if api.settings.mask_numbers
+        && let Ok(Some(call)) = api.handle().call(id).await
     {
-        error = HangUpError::Rejected(hide(call.info.number, words).into());
+        return hide(call.info.number, &words).into();
     }
-    let status = match error {
-        HangUpError::NoSuchCall => StatusCode::NOT_FOUND,
-        HangUpError::AlreadyEnded => StatusCode::CONFLICT,
-        HangUpError::LinkDown(_) | HangUpError::NotAsked(_) => StatusCode::SERVICE_UNAVAILABLE,
-        HangUpError::Rejected(_) => StatusCode::BAD_GATEWAY,
-        HangUpError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-    };
-    reply::error(status, error.to_string())
+    words
 }

@@ -3,101 +3,63 @@
 //! The order of the checks is the original's: method, media type, body, key, fields. Bots look for
 //! the word `error` in the answer's text, so every refusal holds it and no success does.
 
-#![allow(clippy::result_large_err, reason = "a refusal is a reply like any other, and moved once")]
-
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use bytes::{Buf, Bytes};
-use futures_util::Stream;
-use serde_json::json;
 use tokio::time::{Instant, timeout_at};
-use tracing::Span;
-use tracing::field::display;
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::http::header::{HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
 
+use super::auth::Caller;
+use super::body::ConfBody;
+use super::endpoint::ApiRequest;
+use super::error::{ApiError, name_call};
 use super::places::Place;
-use super::{Api, at, body, reply, with};
-use crate::call::refusal::Limit;
+use super::settings::ApiSettings;
+use super::{Api, body, reply};
 use crate::call::{CallId, Refusal};
 use crate::engine::request::{AskError, OriginateError, Request};
 use crate::record::Event;
 
-/// What a call's own path begins with.
-const CALLS: &str = "/api/calls/";
-
-/// The header that names a call.
-const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
-
-/// The methods of this path.
-const ALLOWED: &str = "OPTIONS, POST";
-
-/// The route.
-pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    at("/api/conf")
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::ext::get())
-        .and(warp::header::headers_cloned())
-        .and(warp::body::stream())
-        .then(|api: Arc<Api>, method, place, headers, body| async move {
-            match answer(&api, method, place, headers, body, Instant::now()).await {
-                Ok(response) | Err(response) => response,
-            }
-        })
-        .boxed()
+/// `POST /api/conf`
+pub async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
+    let arrived = Instant::now();
+    let give_up = arrived + request.api.settings.reply_timeout;
+    let body = ConfBody::parse(&body::read_json(&mut request, give_up).await?)?;
+    let ApiRequest { api, place, .. } = request;
+    let caller = body.caller(&api.door)?;
+    let answer = call(&api, &caller, &body, place, arrived).await;
+    Ok(reply::asked_by(&caller.name, answer.unwrap_or_else(ApiError::into_response)))
 }
 
-/// The answer, as `Ok` or, on the way there, as `Err`.
-async fn answer(
+/// Has the engine make the call that the body asks for.
+async fn call(
     api: &Api,
-    method: Method,
+    caller: &Caller,
+    body: &ConfBody,
     place: Place,
-    headers: HeaderMap,
-    body: impl Stream<Item = Result<impl Buf, warp::Error>>,
     arrived: Instant,
-) -> Result<Response, Response> {
-    let give_up = arrived + api.reply_timeout;
-    if method != Method::POST {
-        return Err(reply::other_method(&method, ALLOWED));
-    }
-    body::check_type(&headers)?;
-    let late = |_| reply::error(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    let body = timeout_at(give_up, body::read(&headers, body)).await.map_err(late)??;
-    let request = body::parse(&api.door, &api.default_lang, &api.numbering, &body)?;
+) -> Result<Response, ApiError> {
+    let ApiSettings { default_lang, numbering, reply_timeout, .. } = &api.settings;
+    let request = body.request(caller, default_lang, numbering)?;
     let _served = place.serve();
-    let key = request.key.clone();
     // The engine gives up a little earlier and knows more; this is for an engine that is held up
     // itself.
-    let answer = match timeout_at(give_up, api.handle.originate(request)).await {
-        Ok(Ok(id)) => {
-            api.journal.metrics().receipt(arrived.elapsed());
-            Ok(accepted(id))
-        }
-        Ok(Err(error)) => Err(unmade(api, error)),
-        Err(_) => Err(reply::error(
-            StatusCode::GATEWAY_TIMEOUT,
-            "no answer in time; the call may still be made",
-        )),
-    };
-    let noted = |response| reply::asked_by(&key, response);
-    answer.map(noted).map_err(noted)
+    let answer = timeout_at(arrived + *reply_timeout, api.handle().originate(request)).await;
+    let id = answer.map_err(|_| ApiError::EngineTimeout)?.map_err(|error| unmade(api, error))?;
+    api.journal().metrics().receipt(arrived.elapsed());
+    let mut response = reply::ok();
+    name_call(response.headers_mut(), id);
+    Ok(response)
 }
 
 /// Why there is no "ok".
-fn unmade(api: &Api, error: OriginateError) -> Response {
+fn unmade(api: &Api, error: OriginateError) -> ApiError {
     match error {
-        OriginateError::Refused(refusal) => refused(&refusal),
-        OriginateError::Unconfirmed(id) => {
-            let mut response = reply::error(StatusCode::GATEWAY_TIMEOUT, error.to_string());
-            insert_id(&mut response, id);
-            response
+        OriginateError::Refused(refusal) => ApiError::Refused(refusal),
+        OriginateError::Unconfirmed(id) => ApiError::Unconfirmed(id),
+        OriginateError::NotAsked(error, request) => {
+            ApiError::Refused(log_unasked(api, error, *request))
         }
-        OriginateError::NotAsked(error, request) => refused(&log_unasked(api, error, *request)),
     }
 }
 
@@ -110,107 +72,71 @@ fn log_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
     let now = SystemTime::now();
     let call = Some(Arc::new(request.into_info(CallId::new(now, fastrand::u128(..)))));
     let events = [Event::CallRequested, Event::CallRefused(refusal.clone())];
-    api.journal.append(events.map(|event| (now, event, call.clone())));
+    api.journal().append(events.map(|event| (now, event, call.clone())));
     refusal
-}
-
-fn accepted(id: CallId) -> Response {
-    let mut response = reply::ok();
-    insert_id(&mut response, id);
-    response
-}
-
-fn insert_id(response: &mut Response, id: CallId) {
-    Span::current().record("call_id", display(id));
-    let location = Bytes::from(format!("{CALLS}{id}"));
-    let id = location.slice(CALLS.len()..);
-    // An id is letters, digits and "-".
-    for (name, value) in [(LOCATION, location), (CALL_ID, id)] {
-        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
-            response.headers_mut().insert(name, value);
-        }
-    }
-}
-
-fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
-        Refusal::InProgress { by } => return in_progress(*by),
-        Refusal::NotAllowed { .. } => StatusCode::FORBIDDEN,
-        Refusal::Limited(limit) => return limited(limit),
-        Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
-        Refusal::Rejected(_) => StatusCode::BAD_GATEWAY,
-    };
-    reply::error(status, refusal.to_string())
-}
-
-/// The original's answer; in a header, which its bots do not read, the call that has the number, if
-/// it is one of ours.
-fn in_progress(by: Option<CallId>) -> Response {
-    let body = json!({ "message": "error", "text": "call already in progress" });
-    let mut response = reply::json(StatusCode::OK, &body);
-    if let Some(Ok(id)) = by.map(|id| HeaderValue::from_maybe_shared(Bytes::from(id.to_string()))) {
-        response.headers_mut().insert(CALL_ID, id);
-    }
-    response
-}
-
-fn limited(limit: &Limit) -> Response {
-    // Whole seconds, and never 0, which would mean at once.
-    let seconds = limit.retry_after.as_secs_f64().ceil().max(1.0) as u64;
-    let body =
-        json!({ "error": limit.to_string(), "limit": limit.name, "retry_after_seconds": seconds });
-    let mut response = reply::json(StatusCode::TOO_MANY_REQUESTS, &body);
-    response.headers_mut().insert(RETRY_AFTER, seconds.into());
-    response
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
     use futures_util::{FutureExt, stream};
     use tokio::sync::{mpsc, watch};
     use warp::http::header::CONTENT_TYPE;
+    use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
     use super::*;
     use crate::call::limits::Policy;
-    use crate::config::Config;
+    use crate::call::numbering::Numbering;
     use crate::handle::{Command, Handle};
+    use crate::http::Services;
+    use crate::http::auth::{ApiKey, Door, Keys, Role};
     use crate::http::places::Places;
     use crate::journal::Journal;
     use crate::record::Entry;
 
-    const CONFIG: &str = "[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n\
-                          [[asterisk]]\naddress = '127.0.0.1:5038'\nusername = 'me'\nsecret = 's3cret'\n";
-
     const BODY: &str =
         r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;
 
+    fn api(handle: Handle, journal: Journal) -> Arc<Api> {
+        let services = Services { handle, journal, history: None, erasers: Vec::new() };
+        let key = "k3y-of-the-bot".to_owned().into();
+        let keys = Keys::new(&[ApiKey { name: "bot".into(), key, role: Role::Call }]);
+        let settings = ApiSettings {
+            reply_timeout: Duration::from_secs(1),
+            default_lang: "ru".parse().expect("a language"),
+            numbering: Numbering::default(),
+            mask_numbers: false,
+            instance: "originatord".into(),
+            tls: false,
+            max_connections: 2,
+        };
+        Arc::new(Api::new(services, Door::new(keys, ([127, 0, 0, 1], 8080).into()), settings))
+    }
+
     #[tokio::test]
-    async fn who_finds_the_queue_full_or_closed_is_refused_at_once_and_in_the_log() {
-        let config = Config::parse(CONFIG, std::path::Path::new("")).expect("a good file");
+    async fn full_or_closed_queue_refuses_at_once_with_records() {
         let (commands, mut queue) = mpsc::channel(1);
         commands.try_send(Command::Stop).expect("a place");
         let (_ready, seen) = watch::channel(Ok(()));
         let journal = Journal::new(10, 1, 7, false);
-        let api = Api::new(
-            Handle::new(commands, seen, watch::channel(Policy::default()).0),
-            journal.clone(),
-            &config,
-            1,
-        );
+        let handle = Handle::new(commands, seen, watch::channel(Policy::default()).0);
+        let api = api(handle, journal.clone());
         let places = Places::new(1);
         let mut log = journal.follow();
         for reason in ["overloaded", "stopping"] {
-            let headers = HeaderMap::from_iter([(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            )]);
-            let body = stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))]);
-            let place = places.take().await;
-            let reply = answer(&api, Method::POST, place, headers, body, Instant::now())
-                .await
-                .expect_err("a refusal");
+            let json = HeaderValue::from_static("application/json");
+            let request = ApiRequest {
+                api: api.clone(),
+                parameter: String::new(),
+                method: Method::POST,
+                headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
+                query: String::new(),
+                body: Box::pin(stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))])),
+                place: places.take().await,
+            };
+            let reply = originate(request).await.expect("an answer with the key's name");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
             let told: Vec<_> =
                 log.next_batch().now_or_never().expect("records").iter().map(told).collect();

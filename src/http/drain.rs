@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::reply;
+use super::error::ApiError;
 
 /// What is known of a request that has to be answered before the daemon leaves. Nothing is ever
 /// sent: the receiver ends once every clone is gone.
@@ -50,10 +49,7 @@ impl Drain {
         tokio::select! {
             biased;
             Ok(response) = response => response,
-            () = self.0.overdue.cancelled() => {
-                let text = "the daemon is stopping: this took too long and may not be done; ask again";
-                reply::error(StatusCode::SERVICE_UNAVAILABLE, text)
-            }
+            () = self.0.overdue.cancelled() => ApiError::StoppedMeanwhile.into_response(),
         }
     }
 
@@ -95,8 +91,10 @@ mod tests {
 
     use futures_util::FutureExt;
     use tokio::sync::oneshot;
+    use warp::http::StatusCode;
 
     use super::*;
+    use crate::http::reply;
 
     #[tokio::test]
     async fn stop_waits_for_requests_that_came_before_it() {

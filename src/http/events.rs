@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Duration, timeout};
-use warp::filters::BoxedFilter;
+use warp::Reply;
 use warp::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
-use warp::http::{HeaderMap, Method, StatusCode};
 use warp::reply::Response;
-use warp::{Filter, Reply};
 
-use super::places::Place;
-use super::{Api, Parameters, at, parameters, reply, with};
+use super::Api;
+use super::endpoint::{ApiRequest, Authenticated};
+use super::error::ApiError;
 use crate::journal::Reader;
 use crate::record::Entry;
 
@@ -26,113 +25,86 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// An empty comment.
 const KEPT_ALIVE: &str = ":\n\n";
 
-/// The route.
-pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    at("/api/events")
-        .and(with(api))
-        .and(warp::method())
-        .and(warp::ext::get())
-        .and(warp::header::headers_cloned())
-        .and(parameters())
-        .then(|api: Arc<Api>, method: Method, place: Place, headers: HeaderMap, query| async move {
-            if method != Method::GET {
-                return reply::other_method(&method, "GET, OPTIONS");
-            }
-            let Some(caller) = api.door.caller_in(&headers) else {
-                return reply::unauthorized(&headers);
-            };
-            let (reader, start) = match reader(&api, &headers, query) {
-                Ok(reader) => reader,
-                Err(error) => {
-                    let refusal = reply::error(StatusCode::BAD_REQUEST, error.to_string());
-                    return reply::asked_by(&caller.name, refusal);
-                }
-            };
-            let Some(slot) = api.streams.take(&caller.name, place.leave()) else {
-                let full = reply::error(StatusCode::SERVICE_UNAVAILABLE, "too many event streams");
-                return reply::asked_by(&caller.name, full);
-            };
-            let boot = api.journal.boot();
-            let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
-            // Both are given back when the stream is dropped.
-            let held = (slot, place.serve_stream());
-            let door = api.clone();
-            let revoked = async move { door.door.revoked(&headers).await };
-            let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
-                let _held = &held;
-                Ok::<_, Infallible>(chunk)
-            });
-            let mut response =
-                warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-            // The daemon no longer reads what comes on this connection.
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            headers.insert(
-                HeaderName::from_static("x-accel-buffering"),
-                HeaderValue::from_static("no"),
-            );
-            headers.insert(
-                HeaderName::from_static("x-content-type-options"),
-                HeaderValue::from_static("nosniff"),
-            );
-            reply::asked_by(&caller.name, response)
-        })
-        .boxed()
+/// `GET /api/events`
+pub async fn follow(
+    request: ApiRequest,
+    Authenticated { caller, served }: Authenticated,
+) -> Result<Response, ApiError> {
+    let (reader, start) = reader(&request)?;
+    let ApiRequest { api, headers, place, .. } = request;
+    let slot = api.streams.take(&caller.name, place.leave()).ok_or(ApiError::TooManyStreams)?;
+    let boot = api.journal().boot();
+    let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
+    // Both are given back when the stream is dropped.
+    let held = (slot, served.for_stream());
+    let door = api.clone();
+    let revoked = async move { door.door.revoked(&headers).await };
+    let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
+        let _held = &held;
+        Ok::<_, Infallible>(chunk)
+    });
+    let mut response = warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
+    for (name, value) in [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-cache"),
+        // The daemon no longer reads what comes on this connection.
+        (CONNECTION, "close"),
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+        (HeaderName::from_static("x-content-type-options"), "nosniff"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
 }
 
 /// Why no stream begins.
 #[derive(Debug, thiserror::Error)]
-enum BadQuery {
+pub enum BadPosition {
+    /// It is neither a number nor an id.
     #[error("since, or Last-Event-ID, must be a record's number or an event's id")]
     NotAPosition,
-    #[error("the query cannot be read")]
-    Unreadable,
     /// To ignore it would send other records than are asked for.
     #[error("{0:?} cannot be asked for; known is since")]
     Unknown(String),
+    /// Which of them is meant?
     #[error("since is given twice")]
     Twice,
 }
 
 /// The value of `since`, the only parameter there is.
-fn since(query: Parameters) -> Result<Option<String>, BadQuery> {
-    let parameters = query.ok_or(BadQuery::Unreadable)?;
+fn since(parameters: Vec<(String, String)>) -> Result<Option<String>, BadPosition> {
     if let Some((unknown, _)) = parameters.iter().find(|(name, _)| name != "since") {
-        return Err(BadQuery::Unknown(unknown.chars().take(32).collect()));
+        return Err(BadPosition::Unknown(unknown.chars().take(32).collect()));
     }
     let mut given = parameters.into_iter().map(|(_, value)| value);
     let since = given.next();
-    if given.next().is_some() { Err(BadQuery::Twice) } else { Ok(since) }
+    if given.next().is_some() { Err(BadPosition::Twice) } else { Ok(since) }
 }
 
 /// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from
 /// now; then, and for a record that is not reached yet, with the `seq` before it, to be told at
 /// once: who loses the connection before the first record has to know where it was.
-fn reader(
-    api: &Api,
-    headers: &HeaderMap,
-    query: Parameters,
-) -> Result<(Reader, Option<u64>), BadQuery> {
-    let since = since(query)?;
-    let last = headers
+fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
+    let journal = request.api.journal();
+    let since = since(request.parameters())?;
+    let last = request
+        .headers
         .get("last-event-id")
-        .map(|id| id.to_str().map_err(|_| BadQuery::NotAPosition))
+        .map(|id| id.to_str().map_err(|_| BadPosition::NotAPosition))
         .transpose()?;
     let Some(position) = last.filter(|id| !id.is_empty()).or(since.as_deref()) else {
-        let reader = api.journal.follow();
+        let reader = journal.follow();
         let start = reader.position();
         return Ok((reader, Some(start)));
     };
     let number = |text: &str| {
-        text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadQuery::NotAPosition)
+        text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadPosition::NotAPosition)
     };
     let (boot, seq) = match position.split_once('-') {
         Some((boot, seq)) => (Some(number(boot)?), number(seq)?),
         None => (None, number(position)?),
     };
-    let reader = api.journal.after(boot, seq);
+    let reader = journal.after(boot, seq);
     let is_ahead = !reader.begins_with_gap() && reader.position() < seq;
     let start = is_ahead.then(|| reader.position());
     Ok((reader, start))
@@ -145,7 +117,7 @@ fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + 
             return Some((KEPT_ALIVE.to_owned(), (api, reader)));
         }
         let batch = reader.next_batch().await;
-        let boot = api.journal.boot();
+        let boot = api.journal().boot();
         (!batch.is_empty())
             .then(|| (batch.iter().map(|entry| event(boot, entry)).collect(), (api, reader)))
     })

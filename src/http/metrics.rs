@@ -3,14 +3,13 @@
 //! It needs a key as the rest of the API does: it tells how much is called, and the names of the
 //! keys.
 
-use std::sync::Arc;
-
-use warp::filters::BoxedFilter;
 use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
-use super::{Api, looked_at, reply};
+use super::endpoint::ApiRequest;
+use super::error::ApiError;
+use super::reply;
 
 /// OpenMetrics, which is written where nothing else is asked for.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -18,19 +17,17 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The format before it.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The route.
-pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    looked_at("/metrics", api, |api, headers, _| {
-        let metrics = api.journal.metrics();
-        let (body, content_type) = if wants_prometheus(headers) {
-            (metrics.prometheus(), PROMETHEUS)
-        } else {
-            (metrics.open_metrics(), OPEN_METRICS)
-        };
-        let mut response = Response::new(body.into());
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        reply::not_stored(response)
-    })
+/// `GET /metrics`
+pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+    let metrics = request.api.journal().metrics();
+    let (body, content_type) = if wants_prometheus(&request.headers) {
+        (metrics.prometheus(), PROMETHEUS)
+    } else {
+        (metrics.open_metrics(), OPEN_METRICS)
+    };
+    let mut response = Response::new(body.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Ok(reply::not_stored(response))
 }
 
 /// Whether the client takes plain text and does not speak of OpenMetrics.

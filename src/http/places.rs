@@ -165,11 +165,13 @@ impl Place {
         self.0.places.state().no_longer_waits(self.0.turn.load(Ordering::Relaxed));
         Served(self)
     }
+}
 
+impl Served {
     /// Keeps the place for an event stream.
-    pub fn serve_stream(self) -> Served {
-        self.0.is_stream.store(true, Ordering::Relaxed);
-        self.serve()
+    pub fn for_stream(self) -> Self {
+        self.0.0.is_stream.store(true, Ordering::Relaxed);
+        self
     }
 }
 

@@ -8,14 +8,14 @@ use futures_util::StreamExt;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use serde::Serialize;
-use serde_json::json;
 use warp::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
 };
-use warp::http::{HeaderMap, Method, StatusCode};
+use warp::http::{Method, StatusCode};
 use warp::reply::Response;
 use warp::{Rejection, Reply};
 
+use super::error::ApiError;
 use crate::escape;
 
 /// A reply of this status with `body` as JSON.
@@ -79,41 +79,19 @@ pub fn ok() -> Response {
     of_text(StatusCode::OK, Bytes::from_static(b"{\"message\":\"ok\"}\n"))
 }
 
-/// `{"error": …}`
-pub fn error(status: StatusCode, text: impl AsRef<str>) -> Response {
-    json(status, &json!({ "error": text.as_ref() }))
-}
-
-/// 401 to an operator without a valid key.
-pub fn unauthorized(asked: &HeaderMap) -> Response {
-    let mut response = error(StatusCode::UNAUTHORIZED, "a valid API key is needed");
-    // Our page has a form for it; the browser must not ask with a window of its own.
-    if !asked.contains_key("x-requested-with") {
-        let ways = HeaderValue::from_static("Bearer, Basic realm=\"originatord\"");
-        response.headers_mut().insert(WWW_AUTHENTICATE, ways);
-    }
-    response
-}
-
-/// What is said to methods other than those a path is there for: OPTIONS is told them, others are
+/// The answer to a method that an endpoint has not: OPTIONS is told those that it has, others are
 /// refused.
-pub fn other_method(method: &Method, allowed: &'static str) -> Response {
-    let mut response = if method == Method::OPTIONS {
-        Response::default()
-    } else {
-        error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-    };
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
-    response
+pub fn method_not_allowed(method: &Method, allow: HeaderValue) -> Result<Response, ApiError> {
+    if method != Method::OPTIONS {
+        return Err(ApiError::MethodNotAllowed { allow });
+    }
+    let mut response = Response::default();
+    response.headers_mut().insert(ALLOW, allow);
+    Ok(response)
 }
 
-/// Answers what no route took.
+/// Answers a request that no route has taken.
 pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
-    Ok(if rejection.is_not_found() {
-        error(StatusCode::NOT_FOUND, "not found")
-    } else {
-        // No route of ours rejects for another reason; whatever it is, the client is not told its
-        // insides.
-        error(StatusCode::BAD_REQUEST, "bad request")
-    })
+    let error = if rejection.is_not_found() { ApiError::UnknownPath } else { ApiError::BadRequest };
+    Ok(error.into_response())
 }

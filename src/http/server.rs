@@ -28,10 +28,11 @@ use tracing::field::Empty;
 use warp::Filter;
 use warp::reply::Response;
 
-use super::counted_as;
 use super::drain::Drain;
+use super::endpoint::prefix;
 use super::idle::{self, IdleTimer};
 use super::places::{Place, Places};
+use super::routes::{self, metric_path};
 use super::socket::Socket;
 use crate::call::CallId;
 
@@ -148,8 +149,8 @@ async fn accept(
 /// The path as the debug log shows it. A client can type anything, numbers that are masked
 /// elsewhere among it.
 fn logged_path(path: &str) -> &str {
-    let call = path.strip_prefix("/api/calls/").and_then(|id| id.parse::<CallId>().ok());
-    if call.is_some() { path } else { counted_as(path) }
+    let id = path.strip_prefix(prefix(routes::CALL)).and_then(|id| id.parse::<CallId>().ok());
+    if id.is_some() { path } else { metric_path(path) }
 }
 
 async fn converse<F>(

@@ -3,26 +3,23 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
-use warp::filters::BoxedFilter;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::{Api, looked_at, reply, unasked};
+use super::endpoint::ApiRequest;
+use super::error::ApiError;
+use super::reply;
 use crate::journal::Reader;
 use crate::record::Entry;
 use crate::stats::Stats;
 
-/// The route.
-pub(super) fn route(api: Arc<Api>) -> BoxedFilter<(Response,)> {
+/// `GET /api/stats`
+pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+    request.expect_no_query()?;
+    let unready = request.api.handle().ready().err();
     // A panic elsewhere ends the process; until then the counts are as good as they were.
-    looked_at("/api/stats", api, |api, _, query| {
-        if let Some(refusal) = unasked(query) {
-            return refusal;
-        }
-        let unready = api.handle.ready().err();
-        let stats = &*api.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        reply::json(StatusCode::OK, &Told { stats, unready })
-    })
+    let stats = &*request.api.stats.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(reply::json(StatusCode::OK, &Told { stats, unready }))
 }
 
 /// The counts, and what `/readyz` says at the same time.

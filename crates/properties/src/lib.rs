@@ -15,7 +15,7 @@ use originatord::ami::settings::Auth;
 use originatord::call::numbering::Numbering;
 use originatord::config::Config;
 use originatord::http::auth::{Door, Keys};
-use originatord::http::body;
+use originatord::http::body::ConfBody;
 
 const CONFIG: &str = "
     [[api_keys]]
@@ -122,8 +122,15 @@ pub fn body(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
     let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
     let lang = sample().default_lang;
-    match body::parse(door, &lang, &Numbering::default(), data) {
-        Err(response) => assert!(response.status().is_client_error(), "{}", response.status()),
+    let request = ConfBody::parse(data).and_then(|body| {
+        let caller = body.caller(door)?;
+        body.request(&caller, &lang, &Numbering::default())
+    });
+    match request {
+        Err(error) => {
+            assert!(error.status().is_client_error(), "{}", error.status());
+            assert!(error.body().to_string().contains("error"), "{error:?}");
+        }
         Ok(request) => {
             let texts =
                 [request.room.to_string(), request.caller_id.to_string(), request.lang.to_string()];

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::values::{NAME, name, secret};
 use crate::call::limits::{Limits, Policy};
 use crate::config::reader::{Found, Report, Table};
-use crate::config::{ApiKey, Role};
+use crate::http::auth::{ApiKey, Role};
 
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;

@@ -6,14 +6,14 @@ use std::path::Path;
 use super::certificates::Certificate;
 use super::paths::Use;
 use super::{HOUR, MS, SECOND};
-use crate::config::Http;
 use crate::config::reader::{Report, Table};
+use crate::http::settings::HttpSettings;
 use crate::http::tls::ServerTls;
 
-pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Http {
+pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> HttpSettings {
     let what = "an address and port, as \"127.0.0.1:8080\"";
     let listen = table.parsed(report, "listen", what, |text| text.parse().ok());
-    let http = Http {
+    let http = HttpSettings {
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
         // Bots wait for two seconds.
         reply_timeout: table

@@ -3,19 +3,17 @@
 //! The daemon serves them below a path that is a hash of their contents. So a browser may cache
 //! them for ever and never mixes the files of two versions.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
-use warp::Filter;
-use warp::filters::BoxedFilter;
-use warp::filters::path::FullPath;
+use warp::http::HeaderValue;
 use warp::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY,
 };
-use warp::http::{HeaderValue, Method};
 use warp::reply::Response;
 
-use super::{Api, at, noting_keys, reply};
+use super::endpoint::ApiRequest;
+use super::error::ApiError;
 
 const INDEX: &str = include_str!("assets/index.html");
 
@@ -53,15 +51,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
                       form-action 'self'";
 
-/// Path of the folder that has the files, as `page/3f2a…`.
+/// Name of the folder that has the files below `/page/`, made of their contents.
 static FOLDER: LazyLock<String> = LazyLock::new(|| {
     let mut hash = Sha256::new();
     for (name, _, content) in FILES {
         hash.update(name);
         hash.update(content);
     }
-    let name: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    format!("page/{name}")
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 });
 
 /// `index.html` with the paths below that folder. It names all scripts, because a browser that had to
@@ -73,41 +70,31 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
         .collect();
     INDEX
         .replace("</head>", &format!("{preloads}</head>"))
-        .replace("\"page/", &format!("\"{}/", *FOLDER))
+        .replace("\"page/", &format!("\"page/{}/", *FOLDER))
 });
 
-/// `GET /` and the page's files.
-pub(super) fn routes(api: Arc<Api>) -> BoxedFilter<(Response,)> {
-    let page = at("/")
-        .and(noting_keys(api.clone()))
-        .and(warp::method())
-        .map(|method: Method| answer(&method, "text/html; charset=utf-8", &PAGE, "no-cache"));
-    let file = warp::path::full()
-        .and_then(|full: FullPath| async move {
-            let name = full
-                .as_str()
-                .strip_prefix('/')
-                .and_then(|path| path.strip_prefix(&**FOLDER)?.strip_prefix('/'));
-            let file = name.and_then(|name| FILES.iter().find(|(known, ..)| *known == name));
-            file.ok_or_else(warp::reject::not_found)
-        })
-        .and(noting_keys(api))
-        .and(warp::method())
-        .map(|(_, kind, content): &'static (&str, &'static str, &'static str), method: Method| {
-            answer(&method, kind, content, "public, max-age=31536000, immutable")
-        });
-    page.or(file).unify().boxed()
+/// `GET /`
+pub async fn index() -> Result<Response, ApiError> {
+    Ok(answer("text/html; charset=utf-8", &PAGE, "no-cache"))
 }
 
-fn answer(
-    method: &Method,
-    kind: &'static str,
-    content: &'static str,
-    cache: &'static str,
-) -> Response {
-    if method != Method::GET && method != Method::HEAD {
-        return reply::other_method(method, "GET, HEAD, OPTIONS");
-    }
+/// `GET /page/{file}`: one of the files that the page is made of.
+pub async fn file(request: ApiRequest) -> Result<Response, ApiError> {
+    let (_, kind, content) = find(&request.parameter).ok_or(ApiError::UnknownPath)?;
+    Ok(answer(kind, content, "public, max-age=31536000, immutable"))
+}
+
+/// Whether there is a file at this path below `/page/`.
+pub fn has_file(path: &str) -> bool {
+    find(path).is_some()
+}
+
+fn find(path: &str) -> Option<&'static (&'static str, &'static str, &'static str)> {
+    let name = path.strip_prefix(&**FOLDER)?.strip_prefix('/')?;
+    FILES.iter().find(|(known, ..)| *known == name)
+}
+
+fn answer(kind: &'static str, content: &'static str, cache: &'static str) -> Response {
     let mut response = Response::new(content.into());
     let headers = response.headers_mut();
     for (name, value) in [

@@ -1,0 +1,288 @@
+//! The answers that refuse a request: one enum, one function for the status, one for the body.
+//!
+//! Every body has the word `error` in it: bots of the original API look for that word alone.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tracing::Span;
+use tracing::field::display;
+use warp::http::header::{ALLOW, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use warp::http::{HeaderMap, HeaderValue, StatusCode};
+use warp::reply::Response;
+
+use super::calls::BadQuery;
+use super::events::BadPosition;
+use super::reply;
+use super::{endpoint, routes};
+use crate::call::refusal::Limit;
+use crate::call::{CallId, Invalid, Refusal};
+use crate::engine::request::{AskError, EraseError, HangUpError};
+use crate::history::QueryError;
+
+/// The header that names a call.
+const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No endpoint has this path.
+    #[error("not found")]
+    UnknownPath,
+    /// warp rejected the request. No route of ours does, so the client learns no more than this.
+    #[error("bad request")]
+    BadRequest,
+    /// The path is known, the method is not one of its own.
+    #[error("method not allowed")]
+    MethodNotAllowed {
+        /// The value of the `Allow` header.
+        allow: HeaderValue,
+    },
+    /// An operator's request without a valid key or session.
+    #[error("a valid API key is needed")]
+    Unauthorized {
+        /// Whether a browser may ask for the key in a window of its own. The page has a form.
+        challenge: bool,
+    },
+    /// A bot's request without the member `api_key`.
+    #[error("Authentication required")]
+    KeyMissing,
+    /// A bot's request with an unknown key.
+    #[error("Authentication failure")]
+    KeyWrong,
+    /// A key of the role `watch` cannot place or hang up calls.
+    #[error("this key may look at calls, not place or hang them up")]
+    WatchOnly,
+    /// A session was used by another site's page.
+    #[error("with a session, this is done from the daemon's own page only")]
+    CrossOrigin,
+    /// Another media type than JSON.
+    #[error("content-type must be application/json")]
+    NotJsonType,
+    /// The body is longer than `body::MAX_BODY`.
+    #[error("the body is over 16 KiB")]
+    BodyTooLarge,
+    /// The connection broke in the middle of the body.
+    #[error("the body broke off")]
+    BodyBrokeOff,
+    /// The body was not complete after `reply_timeout`.
+    #[error("the body did not arrive in time")]
+    BodyTimeout,
+    /// The body is not JSON.
+    #[error("the body is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// The body is JSON, but no object.
+    #[error("the body must be a JSON object")]
+    NotAnObject,
+    /// The body of a login has no key.
+    #[error("the body must be a JSON object with the key")]
+    NoLoginKey,
+    /// A required field of the original API is missing.
+    #[error("not all parameters are specified")]
+    FieldMissing,
+    /// A field's value breaks a rule.
+    #[error(transparent)]
+    Field(#[from] Invalid),
+    /// The endpoint takes no query. To ignore a parameter would answer another question than was
+    /// asked.
+    #[error("no parameters are known here")]
+    UnexpectedQuery,
+    /// The query of `GET /api/calls` cannot be used.
+    #[error(transparent)]
+    Query(#[from] BadQuery),
+    /// The place from which an event stream is to begin cannot be used.
+    #[error(transparent)]
+    Position(#[from] BadPosition),
+    /// `DELETE /api/history` needs exactly one number.
+    #[error("say which number: /api/history?number=79991234567")]
+    NoNumber,
+    /// The number to be erased is none.
+    #[error("number: must be 3 to 15 digits, with or without +")]
+    BadNumber,
+    /// One key has `calls::MAX_LISTS` lists under way.
+    #[error("too many lists at once for one key")]
+    TooManyLists,
+    /// All slots for event streams are taken.
+    #[error("too many event streams")]
+    TooManyStreams,
+    /// One key has `history::MAX_ERASURES` erasures under way.
+    #[error("too many erasures at once; ask again")]
+    TooManyErasures,
+    /// The call is not made.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// Asterisk did not say in time whether it makes this call.
+    #[error("Asterisk did not answer in time; the call may still be made")]
+    Unconfirmed(CallId),
+    /// The engine did not answer in time whether it makes a call.
+    #[error("no answer in time; the call may still be made")]
+    EngineTimeout,
+    /// No call has this id.
+    #[error("no such call")]
+    NoSuchCall,
+    /// The call is not hung up.
+    #[error(transparent)]
+    HangUp(#[from] HangUpError),
+    /// The number is not erased.
+    #[error(transparent)]
+    Erase(#[from] EraseError),
+    /// The number is erased from memory, but not from every file. These are the reasons.
+    #[error("something of the number may be left; ask again: {0}")]
+    PartlyErased(String),
+    /// The engine was not asked.
+    #[error(transparent)]
+    NotAsked(#[from] AskError),
+    /// The history does not answer.
+    #[error(transparent)]
+    History(#[from] QueryError),
+    /// The system has no random bytes for a session's token.
+    #[error("no session can be opened")]
+    NoSession,
+    /// `GET /readyz`: calls cannot be made, for this reason.
+    #[error("{0}")]
+    NotReady(Arc<str>),
+    /// The daemon stops, and the request took longer than the stop may.
+    #[error("the daemon is stopping: this took too long and may not be done; ask again")]
+    StoppedMeanwhile,
+}
+
+impl ApiError {
+    /// The status of the answer. A busy number is answered 200, as the original API does.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(Refusal::InProgress { .. }) => StatusCode::OK,
+            Self::BadRequest
+            | Self::BodyBrokeOff
+            | Self::NotJson(_)
+            | Self::NotAnObject
+            | Self::NoLoginKey
+            | Self::FieldMissing
+            | Self::Field(_)
+            | Self::UnexpectedQuery
+            | Self::Query(_)
+            | Self::Position(_)
+            | Self::NoNumber
+            | Self::BadNumber => StatusCode::BAD_REQUEST,
+            Self::Unauthorized { .. } | Self::KeyMissing | Self::KeyWrong => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::WatchOnly | Self::CrossOrigin | Self::Refused(Refusal::NotAllowed { .. }) => {
+                StatusCode::FORBIDDEN
+            }
+            Self::UnknownPath | Self::NoSuchCall | Self::HangUp(HangUpError::NoSuchCall) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::HangUp(HangUpError::AlreadyEnded) | Self::Erase(EraseError::InCall) => {
+                StatusCode::CONFLICT
+            }
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJsonType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Refused(Refusal::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Refused(Refusal::Rejected(_)) | Self::HangUp(HangUpError::Rejected(_)) => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::Refused(Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping)
+            | Self::HangUp(HangUpError::LinkDown(_) | HangUpError::NotAsked(_))
+            | Self::Erase(EraseError::NotAsked(_))
+            | Self::TooManyLists
+            | Self::TooManyStreams
+            | Self::TooManyErasures
+            | Self::PartlyErased(_)
+            | Self::NotAsked(_)
+            | Self::History(_)
+            | Self::NoSession
+            | Self::NotReady(_)
+            | Self::StoppedMeanwhile => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unconfirmed(_) | Self::EngineTimeout | Self::HangUp(HangUpError::TimedOut) => {
+                StatusCode::GATEWAY_TIMEOUT
+            }
+        }
+    }
+
+    /// The body of the answer: an `error` member, and for some errors more.
+    pub fn body(&self) -> Value {
+        match self {
+            Self::Refused(Refusal::InProgress { .. }) => {
+                json!({ "message": "error", "text": self.to_string() })
+            }
+            Self::Refused(Refusal::Limited(limit)) => json!({
+                "error": limit.to_string(),
+                "limit": limit.name,
+                "retry_after_seconds": retry_after_seconds(limit),
+            }),
+            Self::KeyMissing => {
+                json!({ "error": self.to_string(), "message": "Please specify api key" })
+            }
+            Self::KeyWrong => json!({ "error": self.to_string(), "message": "Wrong api key" }),
+            _ => json!({ "error": self.to_string() }),
+        }
+    }
+
+    /// The answer.
+    pub fn into_response(self) -> Response {
+        let mut response = reply::json(self.status(), &self.body());
+        let headers = response.headers_mut();
+        match self {
+            Self::MethodNotAllowed { allow } => _ = headers.insert(ALLOW, allow),
+            Self::Unauthorized { challenge: true } => {
+                let schemes = HeaderValue::from_static("Bearer, Basic realm=\"originatord\"");
+                headers.insert(WWW_AUTHENTICATE, schemes);
+            }
+            Self::Refused(Refusal::InProgress { by: Some(id) }) => {
+                insert(headers, CALL_ID, Bytes::from(id.to_string()));
+            }
+            Self::Refused(Refusal::Limited(limit)) => {
+                headers.insert(RETRY_AFTER, retry_after_seconds(&limit).into());
+            }
+            Self::Unconfirmed(id) => name_call(headers, id),
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Names the new call in the headers of its answer, and in the debug log. The body stays the
+/// original's.
+pub fn name_call(headers: &mut HeaderMap, id: CallId) {
+    Span::current().record("call_id", display(id));
+    let prefix = endpoint::prefix(routes::CALL);
+    let location = Bytes::from(format!("{prefix}{id}"));
+    let id = location.slice(prefix.len()..);
+    insert(headers, LOCATION, location);
+    insert(headers, CALL_ID, id);
+}
+
+/// Inserts a value of letters, digits, "-" and "/".
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Whole seconds, and never 0, which would mean at once.
+fn retry_after_seconds(limit: &Limit) -> u64 {
+    limit.retry_after.as_secs_f64().ceil().max(1.0) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_names_an_error() {
+        let errors = [
+            ApiError::UnknownPath,
+            ApiError::KeyMissing,
+            ApiError::KeyWrong,
+            ApiError::Refused(Refusal::InProgress { by: None }),
+            ApiError::Refused(Refusal::Overloaded),
+            ApiError::StoppedMeanwhile,
+        ];
+        for error in errors {
+            assert!(error.body().to_string().contains("error"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The table of all endpoints, and the routes made of it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use warp::Filter;
+use warp::filters::path::FullPath;
+use warp::http::Method;
+use warp::reply::Response;
+
+use super::endpoint::{Access, Endpoint, Operation, prefix};
+use super::reply::{self, AskedBy};
+use super::{Api, calls, conf, events, health, history, metrics, page, session, stats};
+
+/// One call.
+pub const CALL: &str = "/api/calls/{id}";
+
+/// Methods of what can be looked at.
+const READ: &[Method] = &[Method::GET, Method::HEAD];
+
+/// Every path that is served, in the order in which they are tried: bots first.
+pub static ENDPOINTS: [Endpoint; 12] = [
+    Endpoint::at(
+        "/api/conf",
+        &[Operation {
+            methods: &[Method::POST],
+            access: Access::KeyInBody(|request| Box::pin(conf::originate(request))),
+        }],
+    ),
+    Endpoint::at(
+        "/api/calls",
+        &[Operation {
+            methods: READ,
+            access: Access::Read(|request, client| Box::pin(calls::list(request, client))),
+        }],
+    ),
+    Endpoint {
+        path: CALL,
+        accepts: |id| !id.is_empty() && !id.contains('/'),
+        operations: &[
+            Operation {
+                methods: READ,
+                access: Access::Read(|request, _| Box::pin(calls::show(request))),
+            },
+            Operation {
+                methods: &[Method::DELETE],
+                access: Access::Write(|request, client| Box::pin(calls::hang_up(request, client))),
+            },
+        ],
+    },
+    Endpoint::at(
+        "/api/events",
+        &[Operation {
+            methods: &[Method::GET],
+            access: Access::Read(|request, client| Box::pin(events::follow(request, client))),
+        }],
+    ),
+    Endpoint::at(
+        "/api/stats",
+        &[Operation {
+            methods: READ,
+            access: Access::Read(|request, _| Box::pin(stats::show(request))),
+        }],
+    ),
+    Endpoint::at(
+        "/api/session",
+        &[
+            Operation {
+                methods: READ,
+                access: Access::Identified(|request, client| {
+                    Box::pin(session::show(request, client))
+                }),
+            },
+            Operation {
+                methods: &[Method::POST],
+                access: Access::SameOrigin(|request| Box::pin(session::log_in(request))),
+            },
+            Operation {
+                methods: &[Method::DELETE],
+                access: Access::SameOrigin(|request| Box::pin(session::log_out(request))),
+            },
+        ],
+    ),
+    Endpoint::at(
+        "/",
+        &[Operation { methods: READ, access: Access::Public(|_| Box::pin(page::index())) }],
+    ),
+    Endpoint {
+        path: "/page/{file}",
+        accepts: page::has_file,
+        operations: &[Operation {
+            methods: READ,
+            access: Access::Public(|request| Box::pin(page::file(request))),
+        }],
+    },
+    Endpoint::at(
+        "/healthz",
+        &[Operation { methods: READ, access: Access::Public(|_| Box::pin(health::live())) }],
+    ),
+    Endpoint::at(
+        "/readyz",
+        &[Operation {
+            methods: READ,
+            access: Access::Public(|request| Box::pin(health::ready(request))),
+        }],
+    ),
+    Endpoint::at(
+        "/metrics",
+        &[Operation {
+            methods: READ,
+            access: Access::Read(|request, _| Box::pin(metrics::show(request))),
+        }],
+    ),
+    Endpoint::at(
+        "/api/history",
+        &[Operation {
+            methods: &[Method::DELETE],
+            access: Access::Write(|request, client| Box::pin(history::erase(request, client))),
+        }],
+    ),
+];
+
+/// Everything that is served.
+pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+    let unknown = warp::any().and_then(async || Err(warp::reject::not_found())).boxed();
+    // From the last to the first, so that the first is tried first and nested least.
+    let endpoints = ENDPOINTS
+        .iter()
+        .rev()
+        .fold(unknown, |others, endpoint| endpoint.route(api.clone()).or(others).unify().boxed());
+    warp::path::full().and(endpoints.recover(reply::recover).unify()).map(
+        move |path: FullPath, response: Response| {
+            let key = response.extensions().get::<AskedBy>().map(|AskedBy(key)| key.clone());
+            let status = response.status().as_u16();
+            tracing::debug!(status, key = key.as_deref(), "answered");
+            api.journal().metrics().answered(metric_path(path.as_str()), status, key);
+            response
+        },
+    )
+}
+
+/// The name of a path where requests are counted. A client can ask for any path, and each name is
+/// kept for ever: so it is the path of an endpoint, or `other`.
+pub fn metric_path(path: &str) -> &'static str {
+    let is_of = |endpoint: &&Endpoint| {
+        let prefix = prefix(endpoint.path);
+        path == endpoint.path || (prefix != endpoint.path && path.starts_with(prefix))
+    };
+    ENDPOINTS.iter().find(is_of).map_or("other", |endpoint| endpoint.path)
+}
