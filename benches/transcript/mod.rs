@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
-use originatord::sim::Version;
+use originatord::sim::AsteriskVersion;
 use originatord::sim::channel::Party;
 use originatord::sim::pbx::{Destination, Originate, Pbx};
 use originatord::sim::scenario::Scenario;
@@ -61,7 +61,7 @@ pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
     let at = |after: Duration| Now { instant: began.instant + after, wall: began.wall + after };
     let scenario =
         Scenario::parse("[timing]\nwait = \"10ms\"\nbeep = \"10ms\"").expect("a scenario");
-    let (mut pbx, mut messages) = (Pbx::new(Version::V22, scenario, 1), Vec::new());
+    let (mut pbx, mut messages) = (Pbx::new(AsteriskVersion::V22, scenario, 1), Vec::new());
     let mut unneeded = UNNEEDED.iter().cycle();
     let mut take = |pbx: &mut Pbx, messages: &mut Vec<Message>| {
         for event in pbx.take_events() {

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantNames;
 use tokio::net::TcpListener;
 
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::signals::Signals;
-use crate::sim::Version;
+use crate::sim::AsteriskVersion;
 use crate::sim::scenario::Scenario;
 use crate::sim::server::serve;
 use crate::sim::session::User;
@@ -26,7 +28,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
     /// The version that is played.
-    #[arg(long, value_enum, default_value = "22")]
+    #[arg(long, default_value = "22", value_parser = asterisk_version())]
     asterisk: AsteriskVersion,
     /// What chance is made of: the same seed gives the same order of events.
     #[arg(long, default_value_t = 0)]
@@ -37,15 +39,6 @@ pub struct SimulateArgs {
     /// Its secret; the default is that of the samples.
     #[arg(long, default_value = "change-me")]
     secret: String,
-}
-
-/// The Asterisk versions that `--asterisk` accepts.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum AsteriskVersion {
-    #[value(name = "22")]
-    V22,
-    #[value(name = "16")]
-    V16,
 }
 
 /// The end of the help of `simulate`.
@@ -93,12 +86,8 @@ pub async fn run(args: SimulateArgs) -> ExitCode {
             return ExitCode::from(EX_CONFIG);
         }
     };
-    let version = match args.asterisk {
-        AsteriskVersion::V22 => Version::V22,
-        AsteriskVersion::V16 => Version::V16,
-    };
     let user = User { name: args.username, secret: args.secret };
-    let settings = Settings { version, user, scenario, seed: args.seed };
+    let settings = Settings { version: args.asterisk, user, scenario, seed: args.seed };
     let listener = match TcpListener::bind(args.listen).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -121,6 +110,12 @@ async fn play(listener: TcpListener, settings: Settings) -> io::Result<()> {
     print_line(&format!("Asterisk {version} is simulated on {address}"));
     serve(listener, settings, async { _ = signals.stop().await }).await;
     Ok(())
+}
+
+/// Accepts the versions that the simulator knows, and lists them in the help.
+fn asterisk_version() -> impl TypedValueParser<Value = AsteriskVersion> {
+    PossibleValuesParser::new(AsteriskVersion::VARIANTS)
+        .try_map(|version| version.parse::<AsteriskVersion>())
 }
 
 /// Reads a scenario file; the error names the file.

@@ -17,7 +17,7 @@ use originatord::call::filter::Filter;
 use originatord::call::limits::Policy;
 use originatord::clock::Now;
 use originatord::engine::request::Request;
-use originatord::sim::Version;
+use originatord::sim::AsteriskVersion;
 use originatord::sim::channel::{Channel, State as ChannelState};
 use originatord::sim::faults::Faults;
 use originatord::sim::scenario::Scenario;
@@ -100,7 +100,7 @@ impl World {
         let (start, time) = (Instant::now(), Duration::from_secs(1000));
         let now = Now { instant: start + time, wall: UNIX_EPOCH + time };
         let user = User { name: "originatord".to_owned(), secret: "change-me".to_owned() };
-        let version = if rng.bool() { Version::V22 } else { Version::V16 };
+        let version = if rng.bool() { AsteriskVersion::V22 } else { AsteriskVersion::V16 };
         let mut scenario = Scenario::default();
         scenario.timing.lock_lingers = Duration::from_millis(rng.u64(..20));
         let settings = Settings { version, user, scenario, seed };

@@ -9,12 +9,12 @@ pub struct Behaviour {
     /// When the gateway says `180 Ringing`, if it does.
     pub ring_after: Option<Duration>,
     /// How it goes on.
-    pub then: Then,
+    pub reaction: Reaction,
 }
 
 /// How a call goes on after it was dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
+pub enum Reaction {
     /// Nothing is ever heard again.
     Silence,
     /// The callee answers `after` it was dialled and leaves after `talk`, or never.
@@ -48,7 +48,7 @@ impl Behaviour {
     pub fn of(number: &str) -> Self {
         let refuse = |sip, words: &str| Self {
             ring_after: None,
-            then: Then::Refuse {
+            reaction: Reaction::Refuse {
                 after: REFUSAL,
                 sip,
                 words: words.into(),
@@ -57,7 +57,7 @@ impl Behaviour {
         };
         let answer = |talk| Self {
             ring_after: Some(RING),
-            then: Then::Answer { after: Duration::from_secs(1), talk },
+            reaction: Reaction::Answer { after: Duration::from_secs(1), talk },
         };
         let last_three = number.char_indices().rev().nth(2).map_or("", |(at, _)| &number[at..]);
         match last_three {
@@ -71,11 +71,11 @@ impl Behaviour {
                     (Duration::from_millis(500), "Temporarily Unavailable".to_owned());
                 Self {
                     ring_after: Some(RING),
-                    then: Then::Refuse { after, sip: 480, words, cause: 19 },
+                    reaction: Reaction::Refuse { after, sip: 480, words, cause: 19 },
                 }
             }
-            "180" => Self { ring_after: Some(RING), then: Then::Silence },
-            "408" => Self { ring_after: None, then: Then::Silence },
+            "180" => Self { ring_after: Some(RING), reaction: Reaction::Silence },
+            "408" => Self { ring_after: None, reaction: Reaction::Silence },
             "200" => answer(Some(Duration::from_secs(3))),
             "201" => answer(Some(Duration::from_millis(500))),
             _ => answer(None),
@@ -141,23 +141,27 @@ mod tests {
         for (digits, expected) in
             [("404", 1), ("420", 3), ("480", 19), ("486", 17), ("500", 38), ("603", 21)]
         {
-            let Then::Refuse { cause, sip, .. } = Behaviour::of(&format!("7999000{digits}")).then
+            let Reaction::Refuse { cause, sip, .. } =
+                Behaviour::of(&format!("7999000{digits}")).reaction
             else {
                 panic!()
             };
             assert_eq!((cause, sip.to_string()), (expected, digits.to_owned()));
         }
-        assert_eq!(Behaviour::of("79990000180").then, Then::Silence);
+        assert_eq!(Behaviour::of("79990000180").reaction, Reaction::Silence);
         assert_eq!(
             Behaviour::of("79990000408"),
-            Behaviour { ring_after: None, then: Then::Silence }
+            Behaviour { ring_after: None, reaction: Reaction::Silence }
         );
         for leaves in ["79990000200", "79990000201"] {
-            assert!(matches!(Behaviour::of(leaves).then, Then::Answer { talk: Some(_), .. }));
+            assert!(matches!(
+                Behaviour::of(leaves).reaction,
+                Reaction::Answer { talk: Some(_), .. }
+            ));
         }
         for other in ["79990000001", "7", "", "яя", "4040", "40"] {
             assert!(
-                matches!(Behaviour::of(other).then, Then::Answer { talk: None, .. }),
+                matches!(Behaviour::of(other).reaction, Reaction::Answer { talk: None, .. }),
                 "{other}"
             );
         }
@@ -168,7 +172,7 @@ mod tests {
     fn the_table_is_the_gateways() {
         let gateway = include_str!("../../../asterisk/gateway.xml");
         for digits in ["404", "420", "480", "486", "500", "603"] {
-            let Then::Refuse { words, .. } = Behaviour::of(digits).then else { panic!() };
+            let Reaction::Refuse { words, .. } = Behaviour::of(digits).reaction else { panic!() };
             assert!(gateway.contains(&format!("SIP/2.0 {digits} {words}\n")), "{digits}");
         }
     }

@@ -2,39 +2,28 @@
 
 use std::time::Instant;
 
+use strum::IntoStaticStr;
+
 use super::wire::Headers;
 
-/// The states of a channel that occur here (`include/asterisk/channelstate.h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The states of a channel that occur here, with Asterisk's numbers
+/// (`include/asterisk/channelstate.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 pub enum State {
     /// Not in use yet.
-    Down,
+    Down = 0,
     /// Calls somebody.
-    Ring,
+    Ring = 4,
     /// The far end rings.
-    Ringing,
+    Ringing = 5,
     /// Answered.
-    Up,
+    Up = 6,
 }
 
 impl State {
-    fn number(self) -> u8 {
-        match self {
-            State::Down => 0,
-            State::Ring => 4,
-            State::Ringing => 5,
-            State::Up => 6,
-        }
-    }
-
-    /// Its name.
+    /// The name, as `ChannelStateDesc` carries it.
     pub fn name(self) -> &'static str {
-        match self {
-            State::Down => "Down",
-            State::Ring => "Ring",
-            State::Ringing => "Ringing",
-            State::Up => "Up",
-        }
+        self.into()
     }
 }
 
@@ -108,7 +97,7 @@ impl Channel {
     pub fn headers(&self) -> Headers {
         Headers::new()
             .with("Channel", &self.name)
-            .with("ChannelState", self.state.number())
+            .with("ChannelState", self.state as u8)
             .with("ChannelStateDesc", self.state.name())
             .with("CallerIDNum", or_unknown(&self.caller.number))
             .with("CallerIDName", or_unknown(&self.caller.name))

@@ -1,8 +1,9 @@
-//! Misbehaviour on command, between what Asterisk says and what gets onto the wire; `line.rs` is
-//! where it happens.
+//! Faults that can be injected between Asterisk's messages and the socket; `faulty_link.rs` injects
+//! most of them.
 //!
-//! Set by `[faults]` of a scenario file, by the action `SimFault` (the same names as headers, in
-//! any case; what it does not name goes back to normal), or by [`Simulator::set_faults`].
+//! They are set by `[faults]` of a scenario file, by the action `SimFault`, or by
+//! [`Simulator::set_faults`]. The headers of `SimFault` are the names below, in any case; faults
+//! that it does not name are switched off.
 //!
 //! [`Simulator::set_faults`]: super::simulator::Simulator::set_faults
 
@@ -13,50 +14,50 @@ use serde::{Deserialize, Deserializer, de};
 use super::scenario::duration;
 use super::wire::Headers;
 
-/// Most bytes or headers that a single fault makes.
-pub(super) const MAX_NOISE: usize = 4 * 1024 * 1024;
+/// Limit of the bytes or headers that a single fault writes.
+pub(super) const MAX_FAULT_SIZE: usize = 4 * 1024 * 1024;
 
-/// What goes wrong. The default is nothing.
+/// The faults to inject. The default injects none.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Faults {
-    /// Nothing more is read.
+    /// The simulator reads nothing more.
     pub stop_reading: bool,
-    /// Nothing more is written.
+    /// The simulator writes nothing more.
     pub stop_writing: bool,
-    /// Everything is written this much later.
+    /// Everything is written later by this time.
     #[serde(deserialize_with = "duration")]
     pub delay: Duration,
-    /// The connection is cut after so many further bytes.
+    /// The connection is cut after this number of further bytes.
     pub cut_after: Option<u64>,
-    /// The connection is cut where the next answer to an Originate should be.
+    /// The connection is cut instead of writing the next response to an Originate.
     pub cut_before_receipt: bool,
-    /// How likely an event comes twice.
+    /// Probability that an event is sent twice.
     #[serde(deserialize_with = "chance")]
     pub repeat: f64,
-    /// How likely an event does not come.
+    /// Probability that an event is not sent.
     #[serde(deserialize_with = "chance")]
     pub drop: f64,
-    /// How likely an event comes after the next one.
+    /// Probability that an event is sent after the next one.
     #[serde(deserialize_with = "chance")]
     pub reorder: f64,
-    /// So many bytes that mean nothing are written, once.
+    /// This number of random bytes is written, once.
     #[serde(deserialize_with = "amount")]
     pub garbage: usize,
-    /// An event with a line of so many bytes is written, once.
+    /// An event with a line of this many bytes is written, once.
     #[serde(deserialize_with = "amount")]
     pub endless_line: usize,
-    /// An event of so many headers is written, once.
+    /// An event of this many headers is written, once.
     #[serde(deserialize_with = "amount")]
     pub endless_headers: usize,
-    /// So many events of others' calls come each second.
+    /// Events a second that belong to channels of other applications.
     pub flood: u32,
-    /// Asterisk is started anew, once: all calls are gone, all connections cut.
+    /// Asterisk restarts, once: all calls are gone, and all connections are cut.
     pub restart: bool,
-    /// Every action but a SimFault is refused, as after `core stop gracefully`, a Login, too. Calls
+    /// Every action but a SimFault is refused, even a Login, as after `core stop gracefully`. Calls
     /// and their events go on.
     pub refuse_all: bool,
-    /// The user may not read events of the class `call`, as with `read = system,user`.
+    /// The AMI user does not get events of the class `call`, as with `read = system,user`.
     pub no_call_events: bool,
 }
 
@@ -65,7 +66,7 @@ impl Faults {
     ///
     /// # Errors
     ///
-    /// A header that is none of the names above, or has a value that is none.
+    /// The action has a header that is no fault, or a value that the fault cannot have.
     pub fn parse(action: &Headers) -> Result<Self, String> {
         let mut text = String::new();
         for (name, value) in action.iter() {
@@ -100,7 +101,7 @@ fn chance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
 
 fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let amount = usize::deserialize(deserializer)?;
-    if amount <= MAX_NOISE { Ok(amount) } else { Err(de::Error::custom("at most 4194304")) }
+    if amount <= MAX_FAULT_SIZE { Ok(amount) } else { Err(de::Error::custom("at most 4194304")) }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! An Asterisk to develop and test against: an AMI server with scripted callees, and no telephony.
+//! A simulated Asterisk for development and tests: an AMI server with scripted callees, without
+//! telephony.
 //!
-//! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, as far as this daemon
-//! speaks to it: `tests/asterisk/conformance/` plays the same scenes to it and to the real ones.
-//! All of it but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed
-//! gives the same world. What goes on in Asterisk is in [`pbx`], one connection in [`session`],
-//! what may go wrong in [`faults`], the line on which it does in `line.rs`, and [`simulator`] holds
-//! them together.
+//! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, in all that this daemon
+//! uses: the conformance tests run the same scenes against it and against real Asterisks.
+//! Everything but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed
+//! gives the same run. [`pbx`] has channels, calls and conferences; [`session`] is one AMI
+//! connection; [`faults`] lists the faults that can be injected, and `faulty_link.rs` injects them;
+//! [`simulator`] puts them together.
 //!
 //! The last three digits of a number choose what the callee does, as they do with sipp in
 //! `asterisk/gateway.xml`:
@@ -13,24 +14,24 @@
 //! | digits | the callee | outcome |
 //! |---|---|---|
 //! | 404 | is not on Telegram | `not_on_telegram` |
-//! | 420 | has a number that the gateway does not take | `invalid_number` |
+//! | 420 | has a number that the gateway rejects | `invalid_number` |
 //! | 486 | is busy | `busy` |
 //! | 500 | cannot be called: Telegram rate-limits the gateway for 291 s | `flood_wait` |
 //! | 603 | declines | `declined` |
 //! | 480 | rings for half a second, and nobody picks up | `no_answer` |
 //! | 180 | rings for ever | `no_answer`, when the ring timeout has passed |
-//! | 408 | is never heard of | `no_answer`, when the ring timeout has passed |
+//! | 408 | never responds | `no_answer`, when the ring timeout has passed |
 //! | 200 | answers after 1 s, and hangs up 3 s later | `completed` |
 //! | 201 | answers after 1 s, and hangs up half a second later, before the room | `not_joined`, once another call has joined; else `completed` |
 //! | others | answer after 1 s and stay | `completed`, when hung up |
 //!
-//! A [`scenario`] file changes that, and the times.
+//! A [`scenario`] file changes the callees and the times.
 
 pub mod callee;
 pub mod channel;
 pub mod dialplan;
 pub mod faults;
-mod line;
+mod faulty_link;
 pub mod pbx;
 pub mod scenario;
 pub mod server;
@@ -38,95 +39,83 @@ pub mod session;
 pub mod simulator;
 pub mod wire;
 
-/// Which Asterisk is played.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
+use bitflags::bitflags;
+use strum::{EnumString, VariantNames};
+
+/// The Asterisk that is simulated, by its major version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+pub enum AsteriskVersion {
     /// 22.10
+    #[strum(serialize = "22")]
     V22,
     /// 16.28
+    #[strum(serialize = "16")]
     V16,
 }
 
-impl Version {
+impl AsteriskVersion {
     /// The version of the manager interface.
     pub fn ami(self) -> &'static str {
         match self {
-            Version::V22 => "11.0.0",
-            Version::V16 => "5.0.4",
+            AsteriskVersion::V22 => "11.0.0",
+            AsteriskVersion::V16 => "5.0.4",
         }
     }
 
-    /// Asterisk's own version.
+    /// The full version number.
     pub fn asterisk(self) -> &'static str {
         match self {
-            Version::V22 => "22.10.1",
-            Version::V16 => "16.28.0",
+            AsteriskVersion::V22 => "22.10.1",
+            AsteriskVersion::V16 => "16.28.0",
         }
     }
 }
 
-/// Classes of events and actions, as `read =` and `write =` of `manager.conf` name them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Class(u16);
+bitflags! {
+    /// Classes of events and actions, as `read =` and `write =` of `manager.conf` name them. The
+    /// bits are those of `EVENT_FLAG_*` in `include/asterisk/manager.h`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Class: u16 {
+        /// `system`
+        const SYSTEM = 1;
+        /// `call`
+        const CALL = 1 << 1;
+        /// `command`
+        const COMMAND = 1 << 4;
+        /// `user`
+        const USER = 1 << 6;
+        /// `config`
+        const CONFIG = 1 << 7;
+        /// `reporting`
+        const REPORTING = 1 << 9;
+        /// `originate`
+        const ORIGINATE = 1 << 12;
+        /// `agi`
+        const AGI = 1 << 13;
+        // The classes that the simulator has no use for.
+        const _ = !0;
+    }
+}
 
 impl Class {
-    /// None.
-    pub const NONE: Class = Class(0);
-    /// `system`
-    pub const SYSTEM: Class = Class(1);
-    /// `call`
-    pub const CALL: Class = Class(1 << 1);
-    /// `config`
-    pub const CONFIG: Class = Class(1 << 5);
-    /// `user`
-    pub const USER: Class = Class(1 << 6);
-    /// `command`
-    pub const COMMAND: Class = Class(1 << 4);
-    /// `agi`
-    pub const AGI: Class = Class(1 << 13);
-    /// `reporting`
-    pub const REPORTING: Class = Class(1 << 9);
-    /// `originate`
-    pub const ORIGINATE: Class = Class(1 << 12);
-    /// Every one.
-    pub const ALL: Class = Class(u16::MAX);
-
-    /// These and those.
-    pub const fn or(self, other: Class) -> Class {
-        Class(self.0 | other.0)
-    }
-
-    /// Whether any is in both.
-    pub fn meets(self, other: Class) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Reads an event mask: `on`, `off`, a number, or names of classes. Names that are unknown
-    /// count nothing; an empty mask is none.
+    /// Reads an event mask: `on`, `off`, a number, or names of classes. Unknown names are ignored;
+    /// an empty mask is none.
     pub fn parse_mask(text: &str) -> Option<Class> {
         let text = text.trim();
         match text.to_ascii_lowercase().as_str() {
             "" => return None,
-            "on" | "yes" | "true" | "all" | "-1" => return Some(Class::ALL),
-            "off" | "no" | "false" => return Some(Class::NONE),
+            "on" | "yes" | "true" | "all" | "-1" => return Some(Class::all()),
+            "off" | "no" | "false" => return Some(Class::empty()),
             _ => {}
         }
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Some(Class(text.parse().unwrap_or(u16::MAX)));
+            return Some(Class::from_bits_retain(text.parse().unwrap_or(u16::MAX)));
         }
-        let classes = text.split(',').map(|name| match name.trim() {
-            "system" => Class::SYSTEM,
-            "call" => Class::CALL,
-            "config" => Class::CONFIG,
-            "user" => Class::USER,
-            "command" => Class::COMMAND,
-            "agi" => Class::AGI,
-            "reporting" => Class::REPORTING,
-            "originate" => Class::ORIGINATE,
-            "all" => Class::ALL,
-            _ => Class::NONE,
+        let classes = text.split(',').filter_map(|name| match name.trim() {
+            "all" => Some(Class::all()),
+            name => Class::from_name(&name.to_ascii_uppercase()),
         });
-        Some(classes.fold(Class::NONE, Class::or))
+        Some(classes.collect())
     }
 }
 
@@ -134,9 +123,9 @@ impl Class {
 mod tests {
     use super::*;
 
-    /// As tried on 22 and 16.
+    /// As observed on 22 and 16.
     #[test]
-    fn event_masks() {
+    fn event_masks_are_read_like_asterisk() {
         for (text, on) in [
             ("call,system", true),
             ("off", false),
@@ -148,7 +137,7 @@ mod tests {
             ("0", false),
             ("2", true),
         ] {
-            assert_eq!(Class::parse_mask(text).map(|mask| mask != Class::NONE), Some(on), "{text}");
+            assert_eq!(Class::parse_mask(text).map(|mask| !mask.is_empty()), Some(on), "{text}");
         }
         assert_eq!(Class::parse_mask(""), None);
         assert_eq!(Class::parse_mask("2"), Some(Class::CALL));

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::channel::{Channel, Party, State};
 use super::scenario::Scenario;
 use super::wire::Headers;
-use super::{Class, Version};
+use super::{AsteriskVersion, Class};
 use call::{Call, Step};
 use originatord_core::clock::Now;
 
@@ -72,13 +72,13 @@ pub struct Originate {
 
 /// The world.
 pub struct Pbx {
-    version: Version,
+    version: AsteriskVersion,
     scenario: Scenario,
     rng: fastrand::Rng,
     channels: BTreeMap<u64, Channel>,
     by_uniqueid: HashMap<String, u64>,
     calls: BTreeMap<u64, Call>,
-    agenda: BTreeMap<(Instant, u64), (u64, Step)>,
+    timers: BTreeMap<(Instant, u64), (u64, Step)>,
     conferences: BTreeMap<String, Conference>,
     events: Vec<Event>,
     /// Counts everything that needs an order of its own: calls, channels, appointments.
@@ -96,7 +96,7 @@ struct Conference {
 
 impl Pbx {
     /// An Asterisk that was just started.
-    pub fn new(version: Version, scenario: Scenario, seed: u64) -> Self {
+    pub fn new(version: AsteriskVersion, scenario: Scenario, seed: u64) -> Self {
         Self {
             version,
             scenario,
@@ -104,7 +104,7 @@ impl Pbx {
             channels: BTreeMap::new(),
             by_uniqueid: HashMap::new(),
             calls: BTreeMap::new(),
-            agenda: BTreeMap::new(),
+            timers: BTreeMap::new(),
             conferences: BTreeMap::new(),
             events: Vec::new(),
             next: 0,
@@ -134,7 +134,7 @@ impl Pbx {
     /// Does what is due.
     pub fn tick(&mut self, now: Now) {
         while let Some(entry) =
-            self.agenda.first_entry().filter(|entry| entry.key().0 <= now.instant)
+            self.timers.first_entry().filter(|entry| entry.key().0 <= now.instant)
         {
             let (call, step) = entry.remove();
             self.step(now, call, step);
@@ -143,7 +143,7 @@ impl Pbx {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.agenda.first_key_value().map(|((at, _), _)| *at)
+        self.timers.first_key_value().map(|((at, _), _)| *at)
     }
 
     /// What has happened since this was last asked.
@@ -156,7 +156,7 @@ impl Pbx {
         self.channels.clear();
         self.by_uniqueid.clear();
         self.calls.clear();
-        self.agenda.clear();
+        self.timers.clear();
         self.conferences.clear();
         self.events.clear();
     }
@@ -181,7 +181,7 @@ impl Pbx {
 
     fn schedule(&mut self, at: Instant, call: u64, step: Step) {
         let order = self.next();
-        self.agenda.insert((at, order), (call, step));
+        self.timers.insert((at, order), (call, step));
     }
 
     fn emit(&mut self, event: Event) {
@@ -229,7 +229,7 @@ impl Pbx {
     }
 
     /// Brings a channel into a state, and tells of it.
-    fn newstate(&mut self, key: Option<u64>, state: State) -> Vec<Event> {
+    fn set_state(&mut self, key: Option<u64>, state: State) -> Vec<Event> {
         self.change(key, |channel| channel.state = state);
         self.channel_event("Newstate", key, Headers::new())
     }

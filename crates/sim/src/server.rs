@@ -20,16 +20,16 @@ const READ_BUFFER: usize = 16 * 1024;
 
 /// Accepts AMI connections and plays the simulator to them until `shutdown` resolves.
 pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Future<Output = ()>) {
-    let world = World::new(Simulator::new(settings, Now::read()));
-    let clock = tokio::spawn(keep_time(world.clone()));
+    let shared = SharedSimulator::new(Simulator::new(settings, Now::read()));
+    let clock = tokio::spawn(run_clock(shared.clone()));
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let accept = async {
         while let Ok(slot) = slots.clone().acquire_owned().await {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let world = world.clone();
+                    let shared = shared.clone();
                     tokio::spawn(async move {
-                        converse(world, stream).await;
+                        serve_connection(shared, stream).await;
                         drop(slot);
                     });
                 }
@@ -47,12 +47,12 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Fut
 
 /// The simulator, shared by all connections, and a sign for them when something has changed.
 #[derive(Clone)]
-struct World {
+struct SharedSimulator {
     simulator: Arc<Mutex<Simulator>>,
     changed: watch::Sender<()>,
 }
 
-impl World {
+impl SharedSimulator {
     fn new(simulator: Simulator) -> Self {
         Self { simulator: Arc::new(Mutex::new(simulator)), changed: watch::Sender::new(()) }
     }
@@ -69,10 +69,10 @@ impl World {
     }
 }
 
-async fn keep_time(world: World) {
-    let mut changed = world.changed.subscribe();
+async fn run_clock(shared: SharedSimulator) {
+    let mut changed = shared.changed.subscribe();
     loop {
-        let deadline = world.lock().deadline();
+        let deadline = shared.lock().deadline();
         let due = async {
             match deadline {
                 Some(deadline) => sleep_until(deadline.into()).await,
@@ -80,22 +80,22 @@ async fn keep_time(world: World) {
             }
         };
         tokio::select! {
-            () = due => world.change(|simulator| simulator.tick(Now::read())),
+            () = due => shared.change(|simulator| simulator.tick(Now::read())),
             _ = changed.changed() => {}
         }
     }
 }
 
-async fn converse(world: World, mut stream: TcpStream) {
+async fn serve_connection(shared: SharedSimulator, mut stream: TcpStream) {
     // Asterisk does so as well: an event is not to wait for the next one.
     let _ = stream.set_nodelay(true);
-    let mut changed = world.changed.subscribe();
-    let id = world.change(|simulator| simulator.connect(Now::read()));
+    let mut changed = shared.changed.subscribe();
+    let id = shared.change(|simulator| simulator.connect(Now::read()));
     let (mut reader, mut writer) = stream.split();
     let (mut input, mut output) = (vec![0; READ_BUFFER], BytesMut::new());
     loop {
         let (reads, is_over) = {
-            let mut simulator = world.lock();
+            let mut simulator = shared.lock();
             if output.is_empty()
                 && let Some(more) = simulator.output(id)
             {
@@ -109,7 +109,7 @@ async fn converse(world: World, mut stream: TcpStream) {
         tokio::select! {
             read = reader.read(&mut input), if reads => match read {
                 Ok(0) | Err(_) => break,
-                Ok(count) => world.change(|simulator| simulator.receive(Now::read(), id, &input[..count])),
+                Ok(count) => shared.change(|simulator| simulator.receive(Now::read(), id, &input[..count])),
             },
             written = writer.write(&output), if !output.is_empty() => match written {
                 Ok(0) | Err(_) => break,
@@ -118,5 +118,5 @@ async fn converse(world: World, mut stream: TcpStream) {
             _ = changed.changed() => {}
         }
     }
-    world.change(|simulator| simulator.disconnect(id));
+    shared.change(|simulator| simulator.disconnect(id));
 }

@@ -1,6 +1,6 @@
-//! One connection to the simulated manager interface: bytes in, messages out.
+//! One AMI connection: bytes in, messages out.
 //!
-//! The user is the one of `asterisk/manager.conf`, with its classes and filters.
+//! The user has the rights of the one in `asterisk/manager.conf`.
 
 mod actions;
 
@@ -13,94 +13,94 @@ use md5::{Digest, Md5};
 use super::faults::Faults;
 use super::pbx::{Event, Pbx};
 use super::wire::{Headers, Input, Request};
-use super::{Class, Version};
+use super::{AsteriskVersion, Class};
 use originatord_core::clock::Now;
 
-/// What the user may read: `read = call,system,user`.
-const READ: Class = Class::CALL.or(Class::SYSTEM).or(Class::USER);
+/// Classes of events that the user gets: `read = call,system,user`.
+const READ: Class = Class::CALL.union(Class::SYSTEM).union(Class::USER);
 
-/// What the user may do: `write = originate,call,reporting`.
-const WRITE: Class = Class::ORIGINATE.or(Class::CALL).or(Class::REPORTING);
+/// Classes of actions that the user may send: `write = originate,call,reporting`.
+const WRITE: Class = Class::ORIGINATE.union(Class::CALL).union(Class::REPORTING);
 
-/// How long Asterisk thinks about a login that it refuses.
+/// How long Asterisk delays the refusal of a login.
 const REFUSAL: Duration = Duration::from_secs(1);
 
 /// How long a connection may stay without a login: `authtimeout`.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Who may log in.
+/// The AMI user.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The name.
+    /// Name, as `Username` carries it.
     pub name: String,
-    /// The secret.
+    /// Secret, in plain text.
     pub secret: String,
 }
 
 /// One message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// An event, rather than an answer.
+    /// The message is an event, not part of a response.
     pub is_event: bool,
-    /// The answer to an Originate.
-    pub is_receipt: bool,
-    /// The bytes.
+    /// The message is the response to an Originate.
+    pub answers_originate: bool,
+    /// The message on the wire.
     pub bytes: BytesMut,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Not logged in.
-    Stranger,
-    /// A wrong login is about to be refused.
-    Refusing { until: Instant },
-    /// Logged in.
-    User,
-    /// Nothing more is read or written.
+    NotLoggedIn,
+    /// A wrong login will be refused.
+    RefusingLogin {
+        until: Instant,
+    },
+    LoggedIn,
+    /// The session reads and writes nothing more.
     Closed,
 }
 
-/// The session.
+/// One AMI session.
 pub struct Session {
     user: User,
-    version: Version,
+    version: AsteriskVersion,
     phase: Phase,
     accepted: Instant,
-    /// When Asterisk was started.
+    /// Start of Asterisk.
     booted: Now,
     input: Input,
     challenge: Option<String>,
     mask: Class,
-    refused: Headers,
-    /// Every action is refused, as Asterisk is shutting down.
+    refused_login: Headers,
+    /// Every action is refused, as by an Asterisk that is shutting down.
     refuses_all: bool,
     /// The classes of events that the user may read.
     read: Class,
     out: Vec<Outgoing>,
-    /// What only the simulator understands, for whoever holds the session.
+    /// A received `SimFault`, for [`take_faults`](Self::take_faults).
     faults: Option<Headers>,
 }
 
-/// What an action is carried out on.
-struct Scene<'w> {
+/// What an action acts upon.
+struct ActionContext<'w> {
     now: Now,
     pbx: &'w mut Pbx,
     rng: &'w mut fastrand::Rng,
 }
 
 impl Session {
-    /// A connection that was just made.
-    pub fn new(user: User, version: Version, now: Now, booted: Now) -> Self {
+    /// A session of a client that just connected. It begins with Asterisk's banner.
+    pub fn new(user: User, version: AsteriskVersion, now: Now, booted: Now) -> Self {
         let mut session = Self {
             user,
             version,
-            phase: Phase::Stranger,
+            phase: Phase::NotLoggedIn,
             accepted: now.instant,
             booted,
             input: Input::default(),
             challenge: None,
-            mask: Class::NONE,
-            refused: Headers::new(),
+            mask: Class::empty(),
+            refused_login: Headers::new(),
             refuses_all: false,
             read: READ,
             out: Vec::new(),
@@ -109,28 +109,32 @@ impl Session {
         let banner = format!("Asterisk Call Manager/{}\r\n", version.ami());
         session.out.push(Outgoing {
             is_event: false,
-            is_receipt: false,
+            answers_originate: false,
             bytes: banner.as_bytes().into(),
         });
         session
     }
 
-    /// Takes what was received. Whatever follows a logoff or a wrong login counts nothing.
+    /// Handles received bytes. Anything behind a logoff or a wrong login is ignored.
     pub fn receive(&mut self, now: Now, pbx: &mut Pbx, rng: &mut fastrand::Rng, mut bytes: &[u8]) {
-        while !bytes.is_empty() && matches!(self.phase, Phase::Stranger | Phase::User) {
+        while !bytes.is_empty() && matches!(self.phase, Phase::NotLoggedIn | Phase::LoggedIn) {
             let (rest, request) = self.input.read(bytes);
             bytes = rest;
             match request {
                 None => {}
                 Some(Request::Malformed(headers, problem)) => self.error(&headers, problem),
-                Some(Request::Action(action)) => self.act(&mut Scene { now, pbx, rng }, &action),
+                Some(Request::Action(action)) => {
+                    self.act(&mut ActionContext { now, pbx, rng }, &action)
+                }
             }
         }
     }
 
-    /// Hands on an event, if the user asked for its class and may read it.
-    pub fn hear(&mut self, event: &Event) {
-        if self.phase == Phase::User && event.class.meets(self.read) && event.class.meets(self.mask)
+    /// Sends an event, if the user asked for its class and may read it.
+    pub fn send_event(&mut self, event: &Event) {
+        if self.phase == Phase::LoggedIn
+            && event.class.intersects(self.read)
+            && event.class.intersects(self.mask)
         {
             self.put(true, &event.headers);
         }
@@ -139,12 +143,12 @@ impl Session {
     /// Does what is due.
     pub fn tick(&mut self, now: Now) {
         match self.phase {
-            Phase::Refusing { until } if until <= now.instant => {
-                let action = std::mem::take(&mut self.refused);
+            Phase::RefusingLogin { until } if until <= now.instant => {
+                let action = std::mem::take(&mut self.refused_login);
                 self.error(&action, "Authentication failed");
                 self.phase = Phase::Closed;
             }
-            Phase::Stranger if self.accepted + LOGIN_TIMEOUT <= now.instant => {
+            Phase::NotLoggedIn if self.accepted + LOGIN_TIMEOUT <= now.instant => {
                 self.phase = Phase::Closed
             }
             _ => {}
@@ -154,34 +158,34 @@ impl Session {
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Refusing { until } => Some(until),
-            Phase::Stranger => Some(self.accepted + LOGIN_TIMEOUT),
-            Phase::User | Phase::Closed => None,
+            Phase::RefusingLogin { until } => Some(until),
+            Phase::NotLoggedIn => Some(self.accepted + LOGIN_TIMEOUT),
+            Phase::LoggedIn | Phase::Closed => None,
         }
     }
 
-    /// What is to be sent.
+    /// Takes the messages to send.
     pub fn take_output(&mut self) -> Vec<Outgoing> {
         std::mem::take(&mut self.out)
     }
 
-    /// Whether the connection ends once all is sent.
+    /// Whether the connection ends once all messages are sent.
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
     }
 
-    /// Whether somebody is logged in.
-    pub fn is_user(&self) -> bool {
-        self.phase == Phase::User
+    /// Whether the client is logged in.
+    pub fn is_logged_in(&self) -> bool {
+        self.phase == Phase::LoggedIn
     }
 
-    /// Plays those faults that are Asterisk's own, not the connection's.
+    /// Applies the faults that change Asterisk's behaviour rather than the connection.
     pub fn set_faults(&mut self, faults: &Faults) {
         self.refuses_all = faults.refuse_all;
-        self.read = if faults.no_call_events { Class::SYSTEM.or(Class::USER) } else { READ };
+        self.read = if faults.no_call_events { Class::SYSTEM.union(Class::USER) } else { READ };
     }
 
-    /// Says whether a SimFault was understood.
+    /// Answers a `SimFault`, with the problem if it was not understood.
     pub fn answer_faults(&mut self, action: &Headers, problem: Option<&str>) {
         match problem {
             None => self.success(action, Headers::new().with("Message", "Faults set")),
@@ -189,13 +193,13 @@ impl Session {
         }
     }
 
-    /// What a SimFault asked for.
+    /// Takes the `SimFault` that was received, if one was.
     pub fn take_faults(&mut self) -> Option<Headers> {
         self.faults.take()
     }
 
-    fn log_in(&mut self, scene: &Scene<'_>, action: &Headers) {
-        if self.phase == Phase::User {
+    fn log_in(&mut self, context: &ActionContext<'_>, action: &Headers) {
+        if self.phase == Phase::LoggedIn {
             return self.success(action, Headers::new().with("Message", "Already authenticated"));
         }
         let is_user = action.get("Username") == Some(&self.user.name);
@@ -217,31 +221,30 @@ impl Session {
             None => action.get("Secret") == Some(&self.user.secret),
         };
         if !is_user || !is_proven {
-            self.phase = Phase::Refusing { until: scene.now.instant + REFUSAL };
-            self.refused = action.clone();
+            self.phase = Phase::RefusingLogin { until: context.now.instant + REFUSAL };
+            self.refused_login = action.clone();
             return;
         }
-        self.phase = Phase::User;
-        // Without the header a user gets all that it may read; with a mask that cannot be read,
-        // nothing.
+        self.phase = Phase::LoggedIn;
+        // Without the header, or with an empty mask, the user gets all events that it may read.
         self.mask = action
             .get("Events")
-            .map_or(Class::ALL, |mask| Class::parse_mask(mask).unwrap_or(Class::ALL));
+            .map_or(Class::all(), |mask| Class::parse_mask(mask).unwrap_or(Class::all()));
         self.success(action, Headers::new().with("Message", "Authentication accepted"));
-        let uptime = scene.now.instant.saturating_duration_since(self.booted.instant).as_secs();
+        let uptime = context.now.instant.saturating_duration_since(self.booted.instant).as_secs();
         let booted = Headers::new()
             .with("Event", "FullyBooted")
             .with("Privilege", "system,all")
             .with("Uptime", uptime)
             .with("LastReload", uptime)
             .with("Status", "Fully Booted");
-        self.hear(&Event { class: Class::SYSTEM, headers: booted });
+        self.send_event(&Event { class: Class::SYSTEM, headers: booted });
     }
 
     fn put(&mut self, is_event: bool, headers: &Headers) {
         let mut bytes = BytesMut::new();
         headers.encode(&mut bytes);
-        self.out.push(Outgoing { is_event, is_receipt: false, bytes });
+        self.out.push(Outgoing { is_event, answers_originate: false, bytes });
     }
 
     fn respond(&mut self, action: &Headers, response: &'static str, more: Headers) {
@@ -269,7 +272,7 @@ impl Session {
         self.success(action, Headers::new().with("EventList", "start").with("Message", message));
         let count = items.len();
         for item in items {
-            // The ActionID stands behind the event's name.
+            // The ActionID follows the event's name.
             let mut pairs = item.into_iter();
             let first: Headers = pairs.by_ref().take(1).collect();
             self.put(false, &with_id(first, action).and(pairs.collect()));

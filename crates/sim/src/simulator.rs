@@ -1,4 +1,4 @@
-//! The whole simulator, still pure: connections around one world.
+//! The whole simulator, still pure: AMI connections to one PBX.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -6,34 +6,34 @@ use std::time::Instant;
 use bytes::BytesMut;
 
 use super::faults::Faults;
-use super::line::Line;
+use super::faulty_link::FaultyLink;
 use super::pbx::{Event, Pbx};
 use super::scenario::Scenario;
 use super::session::{Session, User};
 use super::wire::Headers;
-use super::{Class, Version};
+use super::{AsteriskVersion, Class};
 use originatord_core::clock::Now;
 
-/// What is played.
+/// Settings of a simulated Asterisk.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Which Asterisk.
-    pub version: Version,
-    /// Who may log in.
+    /// The version to simulate.
+    pub version: AsteriskVersion,
+    /// The only AMI user.
     pub user: User,
-    /// Who does what.
+    /// Callees, times and faults.
     pub scenario: Scenario,
-    /// What chance is made of.
+    /// Seed of all random choices.
     pub seed: u64,
 }
 
-/// A connection's number.
+/// Identifies a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
 struct Connection {
     session: Session,
-    line: Line,
+    link: FaultyLink,
 }
 
 /// The simulator.
@@ -56,25 +56,25 @@ impl Simulator {
         Self { settings, pbx, rng, booted: now, faults, connections: BTreeMap::new(), next: 0 }
     }
 
-    /// Somebody connects.
+    /// Accepts a connection.
     pub fn connect(&mut self, now: Now) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
         let mut session =
             Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
         session.set_faults(&self.faults);
-        let line = Line::new(self.faults.clone(), self.rng.u64(..), now.instant);
-        self.connections.insert(id, Connection { session, line });
+        let link = FaultyLink::new(self.faults.clone(), self.rng.u64(..), now.instant);
+        self.connections.insert(id, Connection { session, link });
         self.tick(now);
         id
     }
 
-    /// A connection is gone. Its calls go on.
+    /// Forgets a closed connection. The calls that it made go on.
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.connections.remove(&id);
     }
 
-    /// Takes what somebody sent.
+    /// Handles bytes that a client sent.
     pub fn receive(&mut self, now: Now, id: ConnectionId, bytes: &[u8]) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         connection.session.receive(now, &mut self.pbx, &mut self.rng, bytes);
@@ -88,21 +88,21 @@ impl Simulator {
                 Err(problem) => connection.session.answer_faults(&action, Some(&problem)),
             }
         }
-        // The answer leaves before anything that comes of the action.
+        // The response is sent before the events that the action causes.
         self.flush(now);
         self.tick(now);
     }
 
-    /// Does what is due.
+    /// Performs everything that is due at `now`.
     pub fn tick(&mut self, now: Now) {
         self.pbx.tick(now);
         let events = self.pbx.take_events();
         for connection in self.connections.values_mut() {
-            events.iter().for_each(|event| connection.session.hear(event));
+            events.iter().for_each(|event| connection.session.send_event(event));
             connection.session.tick(now);
-            if connection.session.is_user() {
-                connection.line.make_noise(now.instant);
-                connection.line.flood(now.instant);
+            if connection.session.is_logged_in() {
+                connection.link.send_noise(now.instant);
+                connection.link.flood(now.instant);
             }
         }
         self.flush(now);
@@ -111,71 +111,71 @@ impl Simulator {
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let of_connection = |connection: &Connection| {
-            let flood = connection.line.deadline();
+            let flood = connection.link.deadline();
             connection.session.deadline().into_iter().chain(flood).min()
         };
         self.connections.values().filter_map(of_connection).chain(self.pbx.deadline()).min()
     }
 
-    /// What is to be written to a connection now, if anything; whoever writes it takes it from the
-    /// front.
+    /// Bytes to write to the client now, if any. The caller removes the bytes that it wrote from
+    /// the front.
     pub fn output(&mut self, id: ConnectionId) -> Option<&mut BytesMut> {
-        self.connections.get_mut(&id)?.line.output()
+        self.connections.get_mut(&id)?.link.output()
     }
 
-    /// Whether a connection is read.
+    /// Whether the simulator reads from this connection at the moment.
     pub fn reads(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_some_and(|connection| connection.line.reads())
+        self.connections.get(&id).is_some_and(|connection| connection.link.reads())
     }
 
-    /// Whether a connection is at its end.
+    /// Whether the connection is to be closed now.
     pub fn is_over(&self, id: ConnectionId) -> bool {
         self.connections
             .get(&id)
-            .is_none_or(|Connection { session, line }| line.is_over(session.is_closed()))
+            .is_none_or(|Connection { session, link }| link.is_over(session.is_closed()))
     }
 
-    /// From now on this goes wrong, on every connection there is and will be.
+    /// Replaces the faults, on the connections that exist and on later ones.
     pub fn set_faults(&mut self, now: Now, faults: Faults) {
         if faults.restart {
             self.restart(now);
         }
         for connection in self.connections.values_mut() {
             connection.session.set_faults(&faults);
-            connection.line.set(faults.clone(), now.instant);
+            connection.link.set(faults.clone(), now.instant);
         }
-        // These are for once, not for every connection to come.
+        // These faults happen once, not on every later connection.
         self.faults =
             Faults { garbage: 0, endless_line: 0, endless_headers: 0, restart: false, ..faults };
         self.faults.cut_after = None;
         self.faults.cut_before_receipt = false;
     }
 
-    /// Asterisk is started anew: all calls are gone, all connections cut.
+    /// Restarts Asterisk: all calls are gone, and all connections are cut.
     pub fn restart(&mut self, now: Now) {
         let headers = Headers::new().with("Event", "Shutdown").with("Privilege", "system,all");
         let event = Event {
             class: Class::SYSTEM,
             headers: headers.with("Shutdown", "Uncleanly").with("Restart", "False"),
         };
-        self.connections.values_mut().for_each(|connection| connection.session.hear(&event));
+        self.connections.values_mut().for_each(|connection| connection.session.send_event(&event));
         self.flush(now);
-        self.connections.values_mut().for_each(|connection| connection.line.cut());
+        self.connections.values_mut().for_each(|connection| connection.link.cut());
         self.pbx.restart();
         self.booted = now;
     }
 
-    /// The world, to look at it or to place calls that are nobody's.
+    /// The PBX, for tests that inspect it or originate calls without AMI.
     pub fn pbx(&mut self) -> &mut Pbx {
         &mut self.pbx
     }
 
     fn flush(&mut self, now: Now) {
-        for Connection { session, line } in self.connections.values_mut() {
+        for Connection { session, link } in self.connections.values_mut() {
             for message in session.take_output() {
-                line.push(now.instant, message);
+                link.push(now.instant, message);
             }
-            line.tick(now.instant);
+            link.tick(now.instant);
         }
     }
 }

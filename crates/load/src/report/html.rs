@@ -5,9 +5,9 @@ use std::fmt::{Display, Write};
 use super::chart::{Axis, Chart, Note, Scale, Series};
 use super::summary::{Quantiles, Summary};
 use super::{Report, Step};
+use originatord_core::clock::rfc3339;
 use crate::tally::FAILED;
 use crate::timeline::Slice;
-use originatord_core::clock::rfc3339;
 
 const STYLE: &str = include_str!("page.css");
 

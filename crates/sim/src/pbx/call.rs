@@ -6,7 +6,7 @@ mod ending;
 mod redirect;
 
 use self::ending::Failure;
-use super::super::Version;
+use super::super::AsteriskVersion;
 use super::{Originate, Pbx};
 use originatord_core::clock::Now;
 
@@ -36,13 +36,13 @@ pub(super) enum Step {
     /// The Local channel is optimised away.
     Optimise,
     /// `;1` goes, and nothing with it.
-    OneGone,
+    HangUpFirst,
     /// `;1` goes, after the conference's last sound, and what is left with it.
-    Gone {
+    HangUpRest {
         cause: u8,
     },
     /// `;2` goes, a little after the rest.
-    LockGone {
+    HangUpSecond {
         cause: u8,
     },
 }
@@ -54,7 +54,7 @@ enum Phase {
     Conference,
     Leaving,
     /// Redirected out of the dialplan.
-    Elsewhere,
+    Redirected,
 }
 
 pub(super) struct Call {
@@ -66,7 +66,7 @@ pub(super) struct Call {
     /// The channel that answers where a channel was redirected to.
     other: Option<u64>,
     /// The last that the gateway said.
-    heard: Option<String>,
+    gateway_reply: Option<String>,
 }
 
 impl Call {
@@ -78,7 +78,7 @@ impl Call {
             two: None,
             leg: None,
             other: None,
-            heard: None,
+            gateway_reply: None,
         }
     }
 }
@@ -93,7 +93,7 @@ impl Pbx {
             (Step::Ring, Phase::Dialling) => self.ring(&mut call),
             (Step::Answer, Phase::Dialling) => self.answer(now, key, &mut call),
             (Step::Refuse { sip, words, cause }, Phase::Dialling) => {
-                call.heard = Some(format!("SIP {sip} {words}"));
+                call.gateway_reply = Some(format!("SIP {sip} {words}"));
                 let failure = Failure {
                     halves: cause,
                     leg: cause,
@@ -105,8 +105,8 @@ impl Pbx {
             }
             (Step::Timeout, Phase::Dialling) => {
                 let (halves, leg, tech) = match self.version {
-                    Version::V22 => (19, 19, Some(480)),
-                    Version::V16 => (0, 16, None),
+                    AsteriskVersion::V22 => (19, 19, Some(480)),
+                    AsteriskVersion::V16 => (0, 16, None),
                 };
                 self.fail(
                     now,
@@ -124,19 +124,19 @@ impl Pbx {
                 self.callee_leaves(now, key, &mut call, true)
             }
             (Step::HangUp { channel, cause }, phase) => {
-                self.obey(now, key, &mut call, phase, channel, cause)
+                self.hang_up_channel(now, key, &mut call, phase, channel, cause)
             }
-            (Step::CalleeLeaves, Phase::Elsewhere) => self.end_elsewhere(now, key, &mut call),
+            (Step::CalleeLeaves, Phase::Redirected) => self.end_redirected(now, key, &mut call),
             (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
                 self.redirected(now, key, &mut call, channel);
             }
-            (Step::Optimise, Phase::Elsewhere) => self.optimise(now, key, &mut call),
-            (Step::OneGone, _) => {
+            (Step::Optimise, Phase::Redirected) => self.optimise(now, key, &mut call),
+            (Step::HangUpFirst, _) => {
                 let gone = self.hangup(&mut call.one, 16, None);
                 self.events.extend(gone);
             }
-            (Step::Gone { cause }, _) => self.gone(now, key, &mut call, cause),
-            (Step::LockGone { cause }, _) => {
+            (Step::HangUpRest { cause }, _) => self.gone(now, key, &mut call, cause),
+            (Step::HangUpSecond { cause }, _) => {
                 let gone = self.hangup(&mut call.two, cause, None);
                 self.events.extend(gone);
             }
@@ -148,7 +148,7 @@ impl Pbx {
     }
 
     /// The AMI hangs up one of the call's channels.
-    fn obey(
+    fn hang_up_channel(
         &mut self,
         now: Now,
         key: u64,
@@ -160,7 +160,8 @@ impl Pbx {
         match phase {
             Phase::Dialling => {
                 let halves = cause.unwrap_or(0);
-                let leg = if self.version == Version::V16 && halves != 0 { halves } else { 16 };
+                let leg =
+                    if self.version == AsteriskVersion::V16 && halves != 0 { halves } else { 16 };
                 self.fail(
                     now,
                     key,
@@ -172,10 +173,14 @@ impl Pbx {
             Phase::Conference if call.one == Some(channel) => {
                 let (left, pause) = self.leave(call);
                 self.events.extend(left);
-                self.schedule(now.instant + pause, key, Step::Gone { cause: cause.unwrap_or(16) });
+                self.schedule(
+                    now.instant + pause,
+                    key,
+                    Step::HangUpRest { cause: cause.unwrap_or(16) },
+                );
             }
             Phase::Conference => self.callee_leaves(now, key, call, false),
-            Phase::Elsewhere => self.end_elsewhere(now, key, call),
+            Phase::Redirected => self.end_redirected(now, key, call),
             Phase::Leaving => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What the simulated Asterisk tells of itself when it is asked.
 
 use super::super::wire::Headers;
-use super::super::{Version, dialplan};
+use super::super::{AsteriskVersion, dialplan};
 use super::{Pbx, call};
 use originatord_core::clock::Now;
 
@@ -58,7 +58,7 @@ impl Pbx {
                 "Muted",
                 "Talking",
             ] {
-                if flag != "EndMarkedAny" || self.version == Version::V22 {
+                if flag != "EndMarkedAny" || self.version == AsteriskVersion::V22 {
                     headers = headers.with(flag, "No");
                 }
             }

@@ -4,19 +4,19 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 
-struct Bench {
+struct Harness {
     pbx: Pbx,
     start: Instant,
     time: Duration,
     seen: Vec<Headers>,
 }
 
-impl Bench {
-    fn new(version: Version, seed: u64) -> Self {
+impl Harness {
+    fn new(version: AsteriskVersion, seed: u64) -> Self {
         Self::playing(version, seed, Scenario::default())
     }
 
-    fn playing(version: Version, seed: u64, scenario: Scenario) -> Self {
+    fn playing(version: AsteriskVersion, seed: u64, scenario: Scenario) -> Self {
         let pbx = Pbx::new(version, scenario, seed);
         Self { pbx, start: Instant::now(), time: Duration::ZERO, seen: Vec::new() }
     }
@@ -58,13 +58,13 @@ impl Bench {
     /// The events of one channel, with what tells most of each.
     fn of(&self, uniqueid: &str) -> Vec<String> {
         let headers = self.seen.iter().filter(|headers| headers.get("Uniqueid") == Some(uniqueid));
-        let tell = |headers: &Headers| {
+        let describe = |headers: &Headers| {
             let words =
                 ["Event", "ChannelStateDesc", "Cause", "TechCause", "Reason", "Conference", "Tech"];
             let words = words.iter().filter_map(|name| headers.get(name));
             words.collect::<Vec<_>>().join(" ")
         };
-        headers.map(tell).collect()
+        headers.map(describe).collect()
     }
 
     /// The leg's unique id.
@@ -77,7 +77,7 @@ impl Bench {
     }
 
     fn assert_empty(&self) {
-        let Pbx { channels, by_uniqueid, calls, agenda: _, conferences, .. } = &self.pbx;
+        let Pbx { channels, by_uniqueid, calls, timers: _, conferences, .. } = &self.pbx;
         assert_eq!(
             (channels.len(), by_uniqueid.len(), calls.len(), conferences.len()),
             (0, 0, 0, 0)
@@ -99,12 +99,12 @@ fn what_the_gateway_refuses() {
             ("500", 38, "FLOOD_WAIT 291"),
             ("603", 21, "Decline"),
         ] {
-            let mut bench = Bench::new(Version::V22, seed);
-            bench.originate("a", &format!("7999{digits}"));
-            bench.pass(Duration::from_secs(1));
+            let mut harness = Harness::new(AsteriskVersion::V22, seed);
+            harness.originate("a", &format!("7999{digits}"));
+            harness.pass(Duration::from_secs(1));
             let lock = format!("lock-7999{digits}");
             assert_eq!(
-                without_response(bench.of("a")),
+                without_response(harness.of("a")),
                 ["Newchannel Down", &format!("Hangup Down {cause}")]
             );
             let two = [
@@ -112,50 +112,52 @@ fn what_the_gateway_refuses() {
                 format!("UserEvent Ring SIP {digits} {words}"),
                 format!("Hangup Ring {cause}"),
             ];
-            assert_eq!(bench.of(&lock), two);
+            assert_eq!(harness.of(&lock), two);
             assert_eq!(
-                bench.of(&bench.leg()),
+                harness.of(&harness.leg()),
                 ["Newchannel Down".to_owned(), format!("Hangup Down {cause} {digits}")]
             );
-            assert!(bench.of("a").contains(&"OriginateResponse 0".to_owned()));
-            bench.assert_empty();
+            assert!(harness.of("a").contains(&"OriginateResponse 0".to_owned()));
+            harness.assert_empty();
         }
     }
 }
 
 #[test]
 fn nobody_picks_up() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate("a", "7999480");
-    bench.pass(Duration::from_secs(1));
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate("a", "7999480");
+    harness.pass(Duration::from_secs(1));
     let one = ["Newchannel Down", "Newstate Ringing", "Hangup Ringing 19"];
-    assert_eq!(without_response(bench.of("a")), one);
-    bench.assert_empty();
+    assert_eq!(without_response(harness.of("a")), one);
+    harness.assert_empty();
 }
 
 #[test]
 fn the_ring_timeout() {
-    for (version, halves, leg) in [(Version::V22, 19, "19 480"), (Version::V16, 0, "16")] {
+    for (version, halves, leg) in
+        [(AsteriskVersion::V22, 19, "19 480"), (AsteriskVersion::V16, 0, "16")]
+    {
         for (number, state, heard) in [("7999180", "Ringing", true), ("7999408", "Down", false)] {
-            let mut bench = Bench::new(version, 1);
-            bench.originate("a", number);
-            bench.pass(Duration::from_millis(29_999));
-            assert_eq!(bench.pbx.channels().count(), 3);
-            bench.pass(Duration::from_millis(1));
+            let mut harness = Harness::new(version, 1);
+            harness.originate("a", number);
+            harness.pass(Duration::from_millis(29_999));
+            assert_eq!(harness.pbx.channels().count(), 3);
+            harness.pass(Duration::from_millis(1));
             assert!(
-                bench.of("a").contains(&format!("Hangup {state} {halves}")),
+                harness.of("a").contains(&format!("Hangup {state} {halves}")),
                 "{:?}",
-                bench.of("a")
+                harness.of("a")
             );
-            assert!(bench.of("a").contains(&"OriginateResponse 3".to_owned()));
-            assert_eq!(bench.of(&bench.leg()).last(), Some(&format!("Hangup {state} {leg}")));
-            let lock = bench.of(&format!("lock-{number}"));
+            assert!(harness.of("a").contains(&"OriginateResponse 3".to_owned()));
+            assert_eq!(harness.of(&harness.leg()).last(), Some(&format!("Hangup {state} {leg}")));
+            let lock = harness.of(&format!("lock-{number}"));
             assert_eq!(
                 lock.contains(&"UserEvent Ring SIP 180 Ringing".to_owned()),
                 heard,
                 "{lock:?}"
             );
-            bench.assert_empty();
+            harness.assert_empty();
         }
     }
 }
@@ -163,31 +165,31 @@ fn the_ring_timeout() {
 #[test]
 fn answered_joined_and_left() {
     let scenario = Scenario::parse("[timing]\nwait = \"3s\"").expect("a scenario");
-    let mut bench = Bench::playing(Version::V22, 1, scenario);
-    bench.originate("a", "7999200");
-    bench.pass(Duration::from_secs(2));
-    assert_eq!(bench.pbx.variable("a", "LANG").as_deref(), Some("en"));
-    assert_eq!(bench.pbx.variable("lock-7999200", "A").as_deref(), Some("1"));
-    assert_eq!(bench.pbx.variable("a", "B").as_deref(), Some(""));
-    assert_eq!(bench.pbx.variable("b", "A"), None);
-    let list = bench.pbx.list_channels(bench.now());
+    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    harness.originate("a", "7999200");
+    harness.pass(Duration::from_secs(2));
+    assert_eq!(harness.pbx.variable("a", "LANG").as_deref(), Some("en"));
+    assert_eq!(harness.pbx.variable("lock-7999200", "A").as_deref(), Some("1"));
+    assert_eq!(harness.pbx.variable("a", "B").as_deref(), Some(""));
+    assert_eq!(harness.pbx.variable("b", "A"), None);
+    let list = harness.pbx.list_channels(harness.now());
     assert_eq!(
         (list.len(), list[0].get("Application"), list[0].get("Duration")),
         (3, Some("Wait"), Some("00:00:02"))
     );
-    bench.pass(Duration::from_secs(10));
+    harness.pass(Duration::from_secs(10));
     // The callee leaves before the wait is over.
     let without_wait = ["Newchannel Down", "Newstate Ringing", "Newstate Up", "Hangup Up 16"];
-    assert_eq!(without_response(bench.of("a")), without_wait);
-    bench.assert_empty();
+    assert_eq!(without_response(harness.of("a")), without_wait);
+    harness.assert_empty();
 
     let scenario = Scenario::parse("[timing]\nwait = \"0s\"").expect("a scenario");
-    let mut bench = Bench::playing(Version::V22, 1, scenario);
-    bench.originate("a", "7999200");
-    bench.pass(Duration::from_secs(2));
-    assert_eq!(bench.pbx.list_rooms().len(), 1);
-    assert_eq!(bench.pbx.list_members(bench.now(), "r1").map(|members| members.len()), Some(1));
-    bench.pass(Duration::from_secs(8));
+    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    harness.originate("a", "7999200");
+    harness.pass(Duration::from_secs(2));
+    assert_eq!(harness.pbx.list_rooms().len(), 1);
+    assert_eq!(harness.pbx.list_members(harness.now(), "r1").map(|members| members.len()), Some(1));
+    harness.pass(Duration::from_secs(8));
     let one = [
         "Newchannel Down",
         "Newstate Ringing",
@@ -196,34 +198,34 @@ fn answered_joined_and_left() {
         "ConfbridgeLeave Up R1",
         "Hangup Up 16",
     ];
-    assert_eq!(without_response(bench.of("a")), one);
-    assert_eq!(bench.of("lock-7999200"), ["Newchannel Ring", "Newstate Up", "Hangup Up 16"]);
-    bench.assert_empty();
+    assert_eq!(without_response(harness.of("a")), one);
+    assert_eq!(harness.of("lock-7999200"), ["Newchannel Ring", "Newstate Up", "Hangup Up 16"]);
+    harness.assert_empty();
 }
 
 #[test]
 fn an_id_in_use_makes_no_call() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate("a", "7999001");
-    bench.pass(Duration::ZERO);
-    bench.originate("b", "7999001");
-    bench.pass(Duration::ZERO);
-    assert_eq!(without_response(bench.of("b")), ["Newchannel Down", "Hangup Down 0"]);
-    assert!(bench.of("b").contains(&"OriginateResponse 0".to_owned()));
-    bench.seen.clear();
-    bench.originate("a", "7999002");
-    bench.pass(Duration::ZERO);
-    assert_eq!(bench.of("a"), ["OriginateResponse 0"]);
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate("a", "7999001");
+    harness.pass(Duration::ZERO);
+    harness.originate("b", "7999001");
+    harness.pass(Duration::ZERO);
+    assert_eq!(without_response(harness.of("b")), ["Newchannel Down", "Hangup Down 0"]);
+    assert!(harness.of("b").contains(&"OriginateResponse 0".to_owned()));
+    harness.seen.clear();
+    harness.originate("a", "7999002");
+    harness.pass(Duration::ZERO);
+    assert_eq!(harness.of("a"), ["OriginateResponse 0"]);
 }
 
 #[test]
 fn a_number_that_the_dialplan_does_not_dial() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate("a", "+7999001");
-    bench.pass(Duration::ZERO);
-    assert_eq!(without_response(bench.of("a")), ["Newchannel Down", "Hangup Down 0"]);
-    assert_eq!(bench.of("lock-+7999001"), ["Newchannel Ring", "Hangup Ring 0"]);
-    bench.assert_empty();
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate("a", "+7999001");
+    harness.pass(Duration::ZERO);
+    assert_eq!(without_response(harness.of("a")), ["Newchannel Down", "Hangup Down 0"]);
+    assert_eq!(harness.of("lock-+7999001"), ["Newchannel Ring", "Hangup Ring 0"]);
+    harness.assert_empty();
 }
 
 #[test]
@@ -233,62 +235,62 @@ fn hanging_up_at_every_step() {
             [(1, "0"), (500, "0"), (1_500, "0"), (2_300, "0"), (9_000, "16")]
         {
             for channel in ["a", "lock-7999001"] {
-                let mut bench = Bench::new(Version::V22, seed);
-                bench.originate("a", "7999001");
-                bench.pass(Duration::from_millis(after));
-                assert!(bench.pbx.hang_up(bench.now(), channel, None));
-                bench.pass(Duration::from_secs(1));
-                bench.assert_empty();
-                let one = without_response(bench.of("a"));
+                let mut harness = Harness::new(AsteriskVersion::V22, seed);
+                harness.originate("a", "7999001");
+                harness.pass(Duration::from_millis(after));
+                assert!(harness.pbx.hang_up(harness.now(), channel, None));
+                harness.pass(Duration::from_secs(1));
+                harness.assert_empty();
+                let one = without_response(harness.of("a"));
                 let end = one.last().expect("an end");
                 assert!(
                     end.starts_with("Hangup ") && end.ends_with(&format!(" {cause_of_one}")),
                     "{after}: {one:?}"
                 );
-                let responses = bench.of("a").len() - one.len();
-                assert_eq!(responses, 1, "{after}: {:?}", bench.of("a"));
+                let responses = harness.of("a").len() - one.len();
+                assert_eq!(responses, 1, "{after}: {:?}", harness.of("a"));
             }
         }
     }
-    let mut bench = Bench::new(Version::V22, 1);
-    assert!(!bench.pbx.hang_up(bench.now(), "a", None));
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    assert!(!harness.pbx.hang_up(harness.now(), "a", None));
 }
 
 #[test]
 fn a_hang_up_by_name_and_with_a_cause() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate("a", "7999001");
-    bench.pass(Duration::from_secs(9));
-    let name = bench.pbx.channels().next().expect("a channel").name.clone();
-    assert!(bench.pbx.hang_up(bench.now(), &name, Some(17)));
-    bench.pass(Duration::from_secs(1));
-    assert_eq!(bench.of("a").last().map(String::as_str), Some("Hangup Up 17"));
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate("a", "7999001");
+    harness.pass(Duration::from_secs(9));
+    let name = harness.pbx.channels().next().expect("a channel").name.clone();
+    assert!(harness.pbx.hang_up(harness.now(), &name, Some(17)));
+    harness.pass(Duration::from_secs(1));
+    assert_eq!(harness.of("a").last().map(String::as_str), Some("Hangup Up 17"));
 }
 
 #[test]
 fn the_lock_can_linger() {
     let scenario = Scenario::parse("[timing]\nlock_lingers = \"20ms\"").expect("a scenario");
-    let mut bench = Bench::playing(Version::V22, 1, scenario);
-    bench.originate("a", "7999486");
-    bench.pass(Duration::from_millis(60));
-    assert!(bench.of("a").iter().any(|event| event.starts_with("Hangup")));
-    bench.originate("b", "7999486");
-    bench.pass(Duration::ZERO);
-    assert_eq!(without_response(bench.of("b")), ["Newchannel Down", "Hangup Down 0"]);
-    bench.pass(Duration::from_secs(1));
-    bench.assert_empty();
+    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    harness.originate("a", "7999486");
+    harness.pass(Duration::from_millis(60));
+    assert!(harness.of("a").iter().any(|event| event.starts_with("Hangup")));
+    harness.originate("b", "7999486");
+    harness.pass(Duration::ZERO);
+    assert_eq!(without_response(harness.of("b")), ["Newchannel Down", "Hangup Down 0"]);
+    harness.pass(Duration::from_secs(1));
+    harness.assert_empty();
 }
 
 /// The same seed, the same world; another seed, another order.
 #[test]
 fn chance_is_the_seeds() {
     let run = |seed| {
-        let mut bench = Bench::new(Version::V16, seed);
+        let mut harness = Harness::new(AsteriskVersion::V16, seed);
         for (index, digits) in ["486", "200", "001", "180", "603"].iter().enumerate() {
-            bench.originate(&format!("call-{index}"), &format!("7999{digits}"));
+            harness.originate(&format!("call-{index}"), &format!("7999{digits}"));
         }
-        bench.pass(Duration::from_secs(60));
-        bench.seen
+        harness.pass(Duration::from_secs(60));
+        harness.seen
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7), run(8));
@@ -296,14 +298,14 @@ fn chance_is_the_seeds() {
 
 #[test]
 fn after_a_restart_nothing_is_left() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate("a", "7999001");
-    bench.pass(Duration::from_secs(9));
-    bench.pbx.restart();
-    bench.assert_empty();
-    bench.seen.clear();
-    bench.pass(Duration::from_secs(60));
-    assert!(bench.seen.is_empty());
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate("a", "7999001");
+    harness.pass(Duration::from_secs(9));
+    harness.pbx.restart();
+    harness.assert_empty();
+    harness.seen.clear();
+    harness.pass(Duration::from_secs(60));
+    assert!(harness.seen.is_empty());
 }
 
 /// As seen on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference
@@ -311,41 +313,43 @@ fn after_a_restart_nothing_is_left() {
 #[test]
 fn redirected_participant_loses_its_local_channel_without_n() {
     for (options, halves_live) in [("", false), ("/n", true), ("/nj", true)] {
-        let mut bench = Bench::new(Version::V22, 1);
-        bench.originate_with("a", "7001", options);
-        bench.pass(Duration::from_secs(30));
-        assert!(bench.pbx.redirect(bench.now(), "a"));
-        bench.pass(Duration::from_secs(30));
-        assert!(bench.of("a").contains(&"ConfbridgeLeave Up R1".to_owned()));
+        let mut harness = Harness::new(AsteriskVersion::V22, 1);
+        harness.originate_with("a", "7001", options);
+        harness.pass(Duration::from_secs(30));
+        assert!(harness.pbx.redirect(harness.now(), "a"));
+        harness.pass(Duration::from_secs(30));
+        assert!(harness.of("a").contains(&"ConfbridgeLeave Up R1".to_owned()));
         let live: Vec<&str> =
-            bench.pbx.channels().map(|channel| channel.uniqueid.as_str()).collect();
+            harness.pbx.channels().map(|channel| channel.uniqueid.as_str()).collect();
         assert_eq!(
             (live.contains(&"a"), live.contains(&"lock-7001")),
             (halves_live, halves_live),
             "{options}"
         );
-        let leg = bench.leg();
+        let leg = harness.leg();
         assert!(live.contains(&&*leg), "the callee talks on");
-        assert!(bench.pbx.hang_up(bench.now(), &leg, None));
-        bench.pass(Duration::from_secs(1));
-        bench.assert_empty();
+        assert!(harness.pbx.hang_up(harness.now(), &leg, None));
+        harness.pass(Duration::from_secs(1));
+        harness.assert_empty();
     }
 }
 
 #[test]
 fn redirected_leg_outlives_the_local_channel() {
-    let mut bench = Bench::new(Version::V22, 1);
-    bench.originate_with("a", "7001", "/n");
-    bench.pass(Duration::from_secs(30));
-    let leg = bench.leg();
-    assert!(bench.pbx.redirect(bench.now(), &leg));
-    bench.pass(Duration::from_secs(1));
-    let ends = [bench.of("a"), bench.of("lock-7001")]
+    let mut harness = Harness::new(AsteriskVersion::V22, 1);
+    harness.originate_with("a", "7001", "/n");
+    harness.pass(Duration::from_secs(30));
+    let leg = harness.leg();
+    assert!(harness.pbx.redirect(harness.now(), &leg));
+    harness.pass(Duration::from_secs(1));
+    let ends = [harness.of("a"), harness.of("lock-7001")]
         .map(|events| events.last().cloned().unwrap_or_default());
     assert_eq!(ends, ["Hangup Up 16", "Hangup Up 16"]);
-    assert!(bench.pbx.channels().any(|channel| channel.uniqueid == leg && channel.linkedid == "a"));
-    bench.pbx.hang_up(bench.now(), &leg, None);
-    bench.pass(Duration::from_secs(1));
-    bench.assert_empty();
-    assert!(!bench.pbx.redirect(bench.now(), "a"));
+    assert!(
+        harness.pbx.channels().any(|channel| channel.uniqueid == leg && channel.linkedid == "a")
+    );
+    harness.pbx.hang_up(harness.now(), &leg, None);
+    harness.pass(Duration::from_secs(1));
+    harness.assert_empty();
+    assert!(!harness.pbx.redirect(harness.now(), "a"));
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::channel::Party;
 use super::super::pbx::{Destination, Originate};
 use super::super::wire::Headers;
-use super::super::{Class, Version, dialplan};
-use super::{Phase, READ, Scene, Session, WRITE};
+use super::super::{AsteriskVersion, Class, dialplan};
+use super::{ActionContext, Phase, READ, Session, WRITE};
 
 /// The longest unique id: `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_UNIQUEID: usize = 149;
@@ -19,17 +19,17 @@ const NO_CONFERENCES: &str = "No active conferences.";
 
 /// The classes of which an action needs one; none for those that anybody may use who is logged in.
 /// Actions that are in no such list are unknown.
-fn needed(action: &str) -> Option<Class> {
-    const CALL_OR_REPORTING: Class = Class::CALL.or(Class::REPORTING);
+fn required_classes(action: &str) -> Option<Class> {
+    const CALL_OR_REPORTING: Class = Class::CALL.union(Class::REPORTING);
     Some(match action {
-        "challenge" | "login" | "logoff" | "ping" | "events" | "simfault" => Class::NONE,
+        "challenge" | "login" | "logoff" | "ping" | "events" | "simfault" => Class::empty(),
         "originate" => Class::ORIGINATE,
-        "hangup" => Class::SYSTEM.or(Class::CALL),
+        "hangup" => Class::SYSTEM.union(Class::CALL),
         "redirect" => Class::CALL,
         "getvar" => CALL_OR_REPORTING,
-        "coreshowchannels" | "coresettings" | "corestatus" => Class::SYSTEM.or(Class::REPORTING),
+        "coreshowchannels" | "coresettings" | "corestatus" => Class::SYSTEM.union(Class::REPORTING),
         "confbridgelist" | "confbridgelistrooms" => Class::REPORTING,
-        "showdialplan" => Class::CONFIG.or(Class::REPORTING),
+        "showdialplan" => Class::CONFIG.union(Class::REPORTING),
         "command" => Class::COMMAND,
         "agi" => Class::AGI,
         "filter" | "dbput" | "dbdel" | "modulecheck" | "moduleload" => Class::SYSTEM,
@@ -40,7 +40,7 @@ fn needed(action: &str) -> Option<Class> {
 }
 
 /// Whether anybody may use it who is not even logged in.
-fn is_for_strangers(action: &str) -> bool {
+fn needs_no_login(action: &str) -> bool {
     matches!(action, "challenge" | "login" | "logoff")
 }
 
@@ -64,7 +64,7 @@ fn is_forbidden(application: &str, data: &str) -> bool {
 }
 
 impl Session {
-    pub(super) fn act(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    pub(super) fn act(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         let Some(name) = action.filled("Action") else {
             return self.error(action, "Missing action in request");
         };
@@ -72,22 +72,22 @@ impl Session {
         if self.refuses_all && lower != "simfault" {
             return self.error(action, "Asterisk is shutting down");
         }
-        if self.phase != Phase::User && !is_for_strangers(&lower) {
+        if self.phase != Phase::LoggedIn && !needs_no_login(&lower) {
             return self.error(action, "Permission denied");
         }
-        match needed(&lower) {
+        match required_classes(&lower) {
             None => {
                 let words = "Use Action: ListCommands to show available commands.";
                 return self.error(action, &format!("Invalid/unknown command: {name}. {words}"));
             }
-            Some(class) if class != Class::NONE && !class.meets(WRITE) => {
+            Some(class) if !class.is_empty() && !class.intersects(WRITE) => {
                 return self.error(action, "Permission denied");
             }
             Some(_) => {}
         }
         match lower.as_str() {
-            "challenge" => self.challenge(scene, action),
-            "login" => self.log_in(scene, action),
+            "challenge" => self.challenge(context, action),
+            "login" => self.log_in(context, action),
             "logoff" => {
                 self.respond(
                     action,
@@ -97,18 +97,19 @@ impl Session {
                 self.phase = Phase::Closed;
             }
             "ping" => {
-                let time = scene.now.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let time =
+                    context.now.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
                 let time = format!("{}.{:06}", time.as_secs(), time.subsec_micros());
                 self.success(action, Headers::new().with("Ping", "Pong").with("Timestamp", time));
             }
             "events" => self.events(action),
             "simfault" => self.faults = Some(action.clone()),
-            "originate" => self.originate(scene, action),
-            "hangup" => self.hang_up(scene, action),
-            "redirect" => self.redirect(scene, action),
-            "getvar" => self.get_var(scene, action),
+            "originate" => self.originate(context, action),
+            "hangup" => self.hang_up(context, action),
+            "redirect" => self.redirect(context, action),
+            "getvar" => self.get_var(context, action),
             "coreshowchannels" => {
-                let channels = scene.pbx.list_channels(scene.now);
+                let channels = context.pbx.list_channels(context.now);
                 self.list(
                     action,
                     "Channels will follow",
@@ -117,9 +118,9 @@ impl Session {
                     Headers::new(),
                 );
             }
-            "confbridgelist" => self.confbridge_list(scene, action),
+            "confbridgelist" => self.confbridge_list(context, action),
             "confbridgelistrooms" => {
-                let rooms = scene.pbx.list_rooms();
+                let rooms = context.pbx.list_rooms();
                 if rooms.is_empty() {
                     return self.error(action, NO_CONFERENCES);
                 }
@@ -128,7 +129,7 @@ impl Session {
             }
             "showdialplan" => self.show_dialplan(action),
             "coresettings" => self.core_settings(action),
-            "corestatus" => self.core_status(scene, action),
+            "corestatus" => self.core_status(context, action),
             // The user has not the class for any other.
             _ => self.error(action, "Permission denied"),
         }
@@ -148,13 +149,13 @@ impl Session {
             .with("CoreCDRenabled", "Yes")
             .with("CoreHTTPenabled", "No");
         let headers = match self.version {
-            Version::V22 => headers.with("SoundsSearchCustomDir", "No"),
-            Version::V16 => headers,
+            AsteriskVersion::V22 => headers.with("SoundsSearchCustomDir", "No"),
+            AsteriskVersion::V16 => headers,
         };
         self.success(action, headers);
     }
 
-    fn core_status(&mut self, scene: &Scene<'_>, action: &Headers) {
+    fn core_status(&mut self, context: &ActionContext<'_>, action: &Headers) {
         let booted = humantime::format_rfc3339_seconds(self.booted.wall).to_string();
         let (date, time) = booted.trim_end_matches('Z').split_once('T').unwrap_or_default();
         let headers = Headers::new()
@@ -162,21 +163,21 @@ impl Session {
             .with("CoreStartupTime", time)
             .with("CoreReloadDate", date)
             .with("CoreReloadTime", time)
-            .with("CoreCurrentCalls", scene.pbx.calls());
+            .with("CoreCurrentCalls", context.pbx.calls());
         let headers = match self.version {
-            Version::V22 => headers.with("CoreProcessedCalls", scene.pbx.calls_so_far()),
-            Version::V16 => headers,
+            AsteriskVersion::V22 => headers.with("CoreProcessedCalls", context.pbx.calls_so_far()),
+            AsteriskVersion::V16 => headers,
         };
         self.success(action, headers);
     }
 
-    fn challenge(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn challenge(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         if !action.get("AuthType").is_some_and(|kind| kind.eq_ignore_ascii_case("MD5")) {
             return self.error(action, "Must specify AuthType");
         }
         let challenge = self
             .challenge
-            .get_or_insert_with(|| scene.rng.u32(..1_000_000_000).to_string())
+            .get_or_insert_with(|| context.rng.u32(..1_000_000_000).to_string())
             .clone();
         self.success(action, Headers::new().with("Challenge", challenge));
     }
@@ -186,29 +187,29 @@ impl Session {
             None => self.error(action, "Invalid event mask"),
             Some(mask) => {
                 self.mask = mask;
-                let is_on = if mask == Class::NONE { "Off" } else { "On" };
+                let is_on = if mask.is_empty() { "Off" } else { "On" };
                 self.success(action, Headers::new().with("Events", is_on));
             }
         }
     }
 
-    fn originate(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn originate(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         match request(action) {
             Ok(request) => {
                 self.success(
                     action,
                     Headers::new().with("Message", "Originate successfully queued"),
                 );
-                scene.pbx.originate(scene.now, request);
+                context.pbx.originate(context.now, request);
             }
             Err(problem) => self.error(action, &problem),
         }
         if let Some(receipt) = self.out.last_mut() {
-            receipt.is_receipt = true;
+            receipt.answers_originate = true;
         }
     }
 
-    fn hang_up(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn hang_up(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         let Some(channel) = action.filled("Channel") else {
             return self.error(action, "No channel specified");
         };
@@ -216,7 +217,7 @@ impl Session {
             .filled("Cause")
             .and_then(|cause| cause.parse().ok())
             .filter(|cause| *cause <= 127);
-        if scene.pbx.hang_up(scene.now, channel, cause) {
+        if context.pbx.hang_up(context.now, channel, cause) {
             self.success(action, Headers::new().with("Message", "Channel Hungup"));
         } else {
             self.error(action, "No such channel");
@@ -224,7 +225,7 @@ impl Session {
     }
 
     /// Where to makes no difference here: somebody answers there.
-    fn redirect(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn redirect(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         for (header, problem) in [
             ("Channel", "Channel not specified"),
             ("Context", "Context not specified"),
@@ -237,23 +238,23 @@ impl Session {
         let channel = action.filled("Channel").unwrap_or_default();
         if action.filled("Priority").is_none_or(|priority| priority.parse::<u32>().is_err()) {
             self.error(action, "Priority is invalid");
-        } else if scene.pbx.redirect(scene.now, channel) {
+        } else if context.pbx.redirect(context.now, channel) {
             self.success(action, Headers::new().with("Message", "Redirect successful"));
         } else {
             self.error(action, &format!("Channel does not exist: {channel}"));
         }
     }
 
-    fn get_var(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn get_var(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         let Some(name) = action.filled("Variable") else {
             return self.error(action, "No variable specified");
         };
         let value = match action.filled("Channel") {
-            Some(channel) => scene.pbx.variable(channel, name),
+            Some(channel) => context.pbx.variable(channel, name),
             None if *name == self.read_line() => {
                 Some(if self.read == READ { "call,system,user" } else { "system,user" }.to_owned())
             }
-            None => Some(scene.pbx.global(name)),
+            None => Some(context.pbx.global(name)),
         };
         match value {
             Some(value) => {
@@ -268,14 +269,14 @@ impl Session {
         format!("AST_CONFIG(manager.conf,{},read,-1)", self.user.name)
     }
 
-    fn confbridge_list(&mut self, scene: &mut Scene<'_>, action: &Headers) {
+    fn confbridge_list(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         let Some(conference) = action.filled("Conference") else {
             return self.error(action, "No Conference name provided.");
         };
-        if scene.pbx.list_rooms().is_empty() {
+        if context.pbx.list_rooms().is_empty() {
             return self.error(action, NO_CONFERENCES);
         }
-        match scene.pbx.list_members(scene.now, conference) {
+        match context.pbx.list_members(context.now, conference) {
             Some(members) => {
                 let message = "Confbridge user list will follow";
                 self.list(action, message, members, "ConfbridgeListComplete", Headers::new());

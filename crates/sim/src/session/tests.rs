@@ -4,33 +4,34 @@ use super::super::scenario::Scenario;
 use super::super::simulator::{ConnectionId, Settings, Simulator};
 use super::*;
 
-struct Bench {
+struct Harness {
     simulator: Simulator,
     id: ConnectionId,
     start: Instant,
     time: Duration,
 }
 
-impl Bench {
+impl Harness {
     /// Connected, and greeted.
-    fn connected(version: Version) -> Self {
+    fn connected(version: AsteriskVersion) -> Self {
         let start = Instant::now();
         let now = Now { instant: start, wall: std::time::UNIX_EPOCH };
         let user = User { name: "originatord".into(), secret: "s3cr3t".into() };
         let settings = Settings { version, user, scenario: Scenario::default(), seed: 1 };
         let mut simulator = Simulator::new(settings, now);
         let id = simulator.connect(now);
-        let mut bench = Self { simulator, id, start, time: Duration::ZERO };
-        assert_eq!(bench.output(), format!("Asterisk Call Manager/{}\r\n", version.ami()));
-        bench
+        let mut harness = Self { simulator, id, start, time: Duration::ZERO };
+        assert_eq!(harness.output(), format!("Asterisk Call Manager/{}\r\n", version.ami()));
+        harness
     }
 
     /// Logged in, without events.
     fn logged_in() -> Self {
-        let mut bench = Self::connected(Version::V22);
-        let answer = bench.ask("Action: Login\nUsername: originatord\nSecret: s3cr3t\nEvents: off");
+        let mut harness = Self::connected(AsteriskVersion::V22);
+        let answer =
+            harness.ask("Action: Login\nUsername: originatord\nSecret: s3cr3t\nEvents: off");
         assert_eq!(answer, "Response: Success|Message: Authentication accepted");
-        bench
+        harness
     }
 
     fn now(&self) -> Now {
@@ -66,38 +67,38 @@ impl Bench {
 #[test]
 fn strangers_may_only_log_in_or_off() {
     for action in ["Ping", "CoreShowChannels", "Nope", "Originate", "SimFault"] {
-        let mut bench = Bench::connected(Version::V22);
-        let answer = bench.ask(&format!("Action: {action}\nActionID: 3"));
+        let mut harness = Harness::connected(AsteriskVersion::V22);
+        let answer = harness.ask(&format!("Action: {action}\nActionID: 3"));
         assert_eq!(answer, "Response: Error|ActionID: 3|Message: Permission denied", "{action}");
     }
-    let mut bench = Bench::connected(Version::V16);
-    assert_eq!(bench.ask("Foo: x"), "Response: Error|Message: Missing action in request");
+    let mut harness = Harness::connected(AsteriskVersion::V16);
+    assert_eq!(harness.ask("Foo: x"), "Response: Error|Message: Missing action in request");
     let goodbye = "Response: Goodbye|ActionID: 3|Message: Thanks for all the fish.";
-    assert_eq!(bench.ask("Action: Logoff\nActionID: 3"), goodbye);
-    assert!(bench.simulator.is_over(bench.id));
-    assert_eq!(bench.ask("Action: Ping"), "");
+    assert_eq!(harness.ask("Action: Logoff\nActionID: 3"), goodbye);
+    assert!(harness.simulator.is_over(harness.id));
+    assert_eq!(harness.ask("Action: Ping"), "");
 }
 
 #[test]
 fn md5_login() {
-    let mut bench = Bench::connected(Version::V22);
+    let mut harness = Harness::connected(AsteriskVersion::V22);
     let needs_type = "Response: Error|Message: Must specify AuthType";
-    assert_eq!(bench.ask("Action: Challenge"), needs_type);
-    assert_eq!(bench.ask("Action: Challenge\nAuthType: SHA"), needs_type);
-    let challenge = bench.ask("Action: Challenge\nAuthType: md5");
+    assert_eq!(harness.ask("Action: Challenge"), needs_type);
+    assert_eq!(harness.ask("Action: Challenge\nAuthType: SHA"), needs_type);
+    let challenge = harness.ask("Action: Challenge\nAuthType: md5");
     let challenge = challenge.strip_prefix("Response: Success|Challenge: ").expect("a challenge");
     let digest = Md5::digest(format!("{challenge}s3cr3t"));
     let key: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     let login = format!(
         "Action: Login\nAuthType: MD5\nUsername: originatord\nKey: {key}\nEvents: call,system,user"
     );
-    let answer = bench.ask(&login);
+    let answer = harness.ask(&login);
     assert_eq!(
         answer,
         "Response: Success|Message: Authentication accepted||Event: FullyBooted|Privilege: system,all|Uptime: 0|\
          LastReload: 0|Status: Fully Booted"
     );
-    assert_eq!(bench.ask("Action: Login"), "Response: Success|Message: Already authenticated");
+    assert_eq!(harness.ask("Action: Login"), "Response: Success|Message: Already authenticated");
 }
 
 #[test]
@@ -109,23 +110,23 @@ fn a_wrong_login_is_refused_a_second_later_and_the_connection_closed() {
         "AuthType: SHA\nUsername: originatord\nSecret: s3cr3t",
         "X: y",
     ] {
-        let mut bench = Bench::connected(Version::V22);
-        assert_eq!(bench.ask(&format!("Action: Login\n{login}")), "");
-        assert_eq!(bench.pass(Duration::from_millis(999)), "");
-        assert!(!bench.simulator.is_over(bench.id));
-        let answer = bench.pass(Duration::from_millis(1));
+        let mut harness = Harness::connected(AsteriskVersion::V22);
+        assert_eq!(harness.ask(&format!("Action: Login\n{login}")), "");
+        assert_eq!(harness.pass(Duration::from_millis(999)), "");
+        assert!(!harness.simulator.is_over(harness.id));
+        let answer = harness.pass(Duration::from_millis(1));
         assert_eq!(answer, "Response: Error\r\nMessage: Authentication failed\r\n\r\n", "{login}");
-        assert!(bench.simulator.is_over(bench.id));
+        assert!(harness.simulator.is_over(harness.id));
     }
 }
 
 #[test]
 fn who_does_not_log_in_is_sent_away() {
-    let mut bench = Bench::connected(Version::V22);
-    bench.pass(LOGIN_TIMEOUT - Duration::from_millis(1));
-    assert!(!bench.simulator.is_over(bench.id));
-    bench.pass(Duration::from_millis(1));
-    assert!(bench.simulator.is_over(bench.id));
+    let mut harness = Harness::connected(AsteriskVersion::V22);
+    harness.pass(LOGIN_TIMEOUT - Duration::from_millis(1));
+    assert!(!harness.simulator.is_over(harness.id));
+    harness.pass(Duration::from_millis(1));
+    assert!(harness.simulator.is_over(harness.id));
 }
 
 #[test]
@@ -182,33 +183,33 @@ fn answers() {
             "Response: Error|Message: Did not find context nowhere".to_owned(),
         ),
     ] {
-        assert_eq!(Bench::logged_in().ask(action), answer, "{action}");
+        assert_eq!(Harness::logged_in().ask(action), answer, "{action}");
     }
-    let dialplan = Bench::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
+    let dialplan = Harness::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
     assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 9);
     assert!(
         dialplan.ends_with("ListItems: 9|ListExtensions: 4|ListPriorities: 9|ListContexts: 1"),
         "{dialplan}"
     );
     assert!(
-        Bench::logged_in()
+        Harness::logged_in()
             .ask("Action: CoreStatus")
             .contains("CoreStartupDate: 1970-01-01|CoreStartupTime: 00:00:00")
     );
-    assert!(Bench::logged_in().ask("Action: CoreSettings").contains("|AMIversion: 11.0.0|"));
+    assert!(Harness::logged_in().ask("Action: CoreSettings").contains("|AMIversion: 11.0.0|"));
 }
 
 #[test]
 fn what_is_malformed_is_refused_and_the_next_action_read() {
-    let mut bench = Bench::logged_in();
-    let long = bench.ask(&format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1100)));
+    let mut harness = Harness::logged_in();
+    let long = harness.ask(&format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1100)));
     assert_eq!(long, "Response: Error|ActionID: 9|Message: Failed to parse message: line too long");
-    let many = bench.ask(&format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130)));
+    let many = harness.ask(&format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130)));
     assert_eq!(
         many,
         "Response: Error|ActionID: 9|Message: Too many lines in message or allocation failure"
     );
-    assert!(bench.ask("Action: Ping").contains("Ping: Pong"));
+    assert!(harness.ask("Action: Ping").contains("Ping: Pong"));
 }
 
 const ORIGINATE: &str = "Action: Originate\nActionID: a\nChannel: Local/7999486@telegram-out\nContext: conf-in\nExten: R1\n\
@@ -234,83 +235,83 @@ fn originate() {
         ("Async: true\n", "", refused("The simulator originates with Async: true only")),
     ] {
         let action = ORIGINATE.replacen(from, to, 1);
-        let answered = Bench::logged_in().ask(&action);
+        let answered = Harness::logged_in().ask(&action);
         assert_eq!(answered, answer, "{action}");
     }
     let long = ORIGINATE.replace("ChannelId: a", &format!("ChannelId: {}", "a".repeat(150)));
-    assert_eq!(Bench::logged_in().ask(&long), refused("Uniqueid length exceeds maximum of 149"));
+    assert_eq!(Harness::logged_in().ask(&long), refused("Uniqueid length exceeds maximum of 149"));
 }
 
 #[test]
 fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
-    let mut bench = Bench::logged_in();
-    bench.ask("Action: Events\nEventMask: call");
-    let said = bench.ask(ORIGINATE);
+    let mut harness = Harness::logged_in();
+    harness.ask("Action: Events\nEventMask: call");
+    let said = harness.ask(ORIGINATE);
     assert!(said.starts_with(
         "Response: Success|ActionID: a|Message: Originate successfully queued||Event: Newchannel|"
     ));
-    let said = bench.pass(Duration::from_secs(1));
+    let said = harness.pass(Duration::from_secs(1));
     assert!(said.contains("Event: OriginateResponse\r\n") && !said.contains("UserEvent"), "{said}");
-    let silent = bench.simulator.connect(bench.now());
-    bench.ask("Action: Events\nEventMask: off");
-    bench.ask(ORIGINATE);
-    assert_eq!(bench.pass(Duration::from_secs(1)), "");
+    let silent = harness.simulator.connect(harness.now());
+    harness.ask("Action: Events\nEventMask: off");
+    harness.ask(ORIGINATE);
+    assert_eq!(harness.pass(Duration::from_secs(1)), "");
     assert_eq!(
-        bench.simulator.output(silent).map(|output| output.len()),
+        harness.simulator.output(silent).map(|output| output.len()),
         Some("Asterisk Call Manager/11.0.0\r\n".len())
     );
 }
 
 #[test]
 fn hanging_up_and_asking_by_id() {
-    let mut bench = Bench::logged_in();
-    bench
+    let mut harness = Harness::logged_in();
+    harness
         .ask(&ORIGINATE.replace("7999486", "7999001").replace("Async", "Variable: X=1,Y=2\nAsync"));
-    bench.pass(Duration::from_secs(6));
-    let listed = bench.ask("Action: CoreShowChannels");
+    harness.pass(Duration::from_secs(6));
+    let listed = harness.ask("Action: CoreShowChannels");
     assert!(
         listed
             .contains("|Application: ConfBridge|ApplicationData: R1|Duration: 00:00:06|BridgeId: "),
         "{listed}"
     );
     assert_eq!(
-        bench.ask("Action: GetVar\nChannel: a\nVariable: Y"),
+        harness.ask("Action: GetVar\nChannel: a\nVariable: Y"),
         "Response: Success|Variable: Y|Value: 2"
     );
-    assert!(bench.ask("Action: ConfbridgeList\nConference: R1").contains("ListItems: 1"));
-    assert!(bench.ask("Action: ConfbridgeListRooms").contains("ListItems: 1"));
-    let other = bench.ask("Action: ConfbridgeList\nConference: R2");
+    assert!(harness.ask("Action: ConfbridgeList\nConference: R1").contains("ListItems: 1"));
+    assert!(harness.ask("Action: ConfbridgeListRooms").contains("ListItems: 1"));
+    let other = harness.ask("Action: ConfbridgeList\nConference: R2");
     assert_eq!(other, "Response: Error|Message: No Conference by that name found.");
     assert_eq!(
-        bench.ask("Action: Hangup\nChannel: a"),
+        harness.ask("Action: Hangup\nChannel: a"),
         "Response: Success|Message: Channel Hungup"
     );
-    bench.pass(Duration::from_secs(1));
-    assert!(bench.ask("Action: CoreShowChannels").ends_with("ListItems: 0"));
+    harness.pass(Duration::from_secs(1));
+    assert!(harness.ask("Action: CoreShowChannels").ends_with("ListItems: 0"));
 }
 
 #[test]
 fn faults_by_action() {
-    let mut bench = Bench::logged_in();
+    let mut harness = Harness::logged_in();
     assert_eq!(
-        bench.ask("Action: SimFault\nDrops: 1"),
+        harness.ask("Action: SimFault\nDrops: 1"),
         "Response: Error|Message: unknown field `drops`, expected one of \
         `stop_reading`, `stop_writing`, `delay`, `cut_after`, `cut_before_receipt`, `repeat`, `drop`, `reorder`, \
         `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`, `refuse_all`, `no_call_events`"
     );
     assert_eq!(
-        bench.ask("Action: SimFault\nCut_Before_Receipt: true"),
+        harness.ask("Action: SimFault\nCut_Before_Receipt: true"),
         "Response: Success|Message: Faults set"
     );
-    assert_eq!(bench.ask(ORIGINATE), "");
-    assert!(bench.simulator.is_over(bench.id));
-    assert_eq!(bench.simulator.pbx().calls(), 1, "the call was made all the same");
+    assert_eq!(harness.ask(ORIGINATE), "");
+    assert!(harness.simulator.is_over(harness.id));
+    assert_eq!(harness.simulator.pbx().calls(), 1, "the call was made all the same");
 
-    let mut bench = Bench::logged_in();
-    bench.ask(ORIGINATE);
-    bench.ask("Action: SimFault\nRestart: true");
-    assert!(bench.simulator.is_over(bench.id));
-    assert_eq!(bench.simulator.pbx().calls(), 0);
+    let mut harness = Harness::logged_in();
+    harness.ask(ORIGINATE);
+    harness.ask("Action: SimFault\nRestart: true");
+    assert!(harness.simulator.is_over(harness.id));
+    assert_eq!(harness.simulator.pbx().calls(), 0);
 }
 
 /// Whatever is sent in whatever pieces: no panic, and no more memory than the limits allow.
@@ -333,21 +334,21 @@ fn noise() {
         "9999999999999999999",
         "Timeout",
     ];
-    let mut bench = Bench::logged_in();
+    let mut harness = Harness::logged_in();
     for _ in 0..20_000 {
         let noise: Vec<u8> = match rng.bool() {
             true => rng.choice(words).unwrap_or_default().into(),
             false => vec![rng.u8(..)],
         };
-        bench.simulator.receive(bench.now(), bench.id, &noise);
-        bench.output();
+        harness.simulator.receive(harness.now(), harness.id, &noise);
+        harness.output();
     }
-    assert!(!bench.simulator.is_over(bench.id));
+    assert!(!harness.simulator.is_over(harness.id));
 }
 
 #[test]
 fn redirect_answers() {
-    let mut bench = Bench::logged_in();
+    let mut harness = Harness::logged_in();
     for (headers, message) in [
         ("", "Channel not specified"),
         ("Channel: x", "Context not specified"),
@@ -355,7 +356,7 @@ fn redirect_answers() {
         ("Channel: x\nContext: y\nExten: z\nPriority: p", "Priority is invalid"),
         ("Channel: x\nContext: y\nExten: z\nPriority: 1", "Channel does not exist: x"),
     ] {
-        let answer = bench.ask(format!("Action: Redirect\n{headers}").trim_end());
+        let answer = harness.ask(format!("Action: Redirect\n{headers}").trim_end());
         assert_eq!(answer, format!("Response: Error|Message: {message}"));
     }
 }

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
+use originatord_net::client::reply::{Reply, Verdict};
 use crate::numbers::Numbers;
 use crate::plan::Plan;
 use crate::report::Found;
 use crate::run::{Course, Finished, Run, Task};
 use crate::schedule::Schedule;
-use originatord_net::client::reply::{Reply, Verdict};
 
 fn plan() -> Plan {
     let schedule = Schedule { rate: 10.0, ramp: Duration::ZERO, duration: Duration::from_secs(10) };

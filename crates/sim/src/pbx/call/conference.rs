@@ -77,7 +77,7 @@ impl Pbx {
         let leg = requested.into_iter().chain(self.hangup(&mut call.leg, 16, None)).collect();
         let two = self.hangup_two(now, key, call, 16, Vec::new());
         self.emit_mixed(vec![left, one_requested, two, leg]);
-        self.schedule(now.instant + pause, key, Step::Gone { cause: 16 });
+        self.schedule(now.instant + pause, key, Step::HangUpRest { cause: 16 });
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::super::{Destination, MAX_CALLS, Pbx};
 use super::{Call, Phase, Step, variable};
-use crate::callee::Then;
+use crate::callee::Reaction;
 use crate::channel::{Channel, Party, State};
 use crate::dialplan;
 use crate::wire::Headers;
@@ -17,10 +17,10 @@ impl Pbx {
             id.as_ref().is_some_and(|id| pbx.by_uniqueid.contains_key(id))
         };
         let Some((exten, context)) = local.filter(|_| self.calls.len() < MAX_CALLS) else {
-            return self.unmade(now, call);
+            return self.fail_before_dialling(now, call);
         };
         if is_taken(self, &request.channel_id) {
-            return self.unmade(now, call);
+            return self.fail_before_dialling(now, call);
         }
         let (exten, context) =
             (exten.to_owned(), context.split('/').next().unwrap_or_default().to_owned());
@@ -50,7 +50,7 @@ impl Pbx {
         if is_taken(self, &request.other_channel_id) {
             let gone = self.hangup(&mut call.one, 0, None);
             self.events.extend(gone);
-            return self.unmade(now, call);
+            return self.fail_before_dialling(now, call);
         }
         // A Local channel that is given one id makes the other of it.
         let derived = request.channel_id.as_ref().map(|id| format!("{id};2"));
@@ -68,7 +68,7 @@ impl Pbx {
         if context != dialplan::DIAL || !dialplan::is_dialled(&exten) {
             let halves = [self.hangup(&mut call.two, 0, None), self.hangup(&mut call.one, 0, None)];
             self.events.extend(halves.into_iter().flatten());
-            return self.unmade(now, call);
+            return self.fail_before_dialling(now, call);
         }
         self.change(call.one, |one| {
             (one.application, one.data) = ("AppDial2", "(Outgoing Line)".into())
@@ -80,26 +80,7 @@ impl Pbx {
     pub(super) fn dial(&mut self, now: Now, key: u64, call: &mut Call) {
         let Some(two) = call.two.and_then(|two| self.channels.get(&two)) else { return };
         let (number, linkedid) = (two.exten.clone(), two.linkedid.clone());
-        let uniqueid = self.uniqueid(now);
-        let name = format!("PJSIP/telegram-{:08x}", self.next_leg);
-        self.next_leg = self.next_leg.wrapping_add(1);
-        call.leg = Some(self.add_channel(Channel {
-            call: key,
-            name,
-            uniqueid,
-            linkedid,
-            state: State::Down,
-            caller: Party::default(),
-            connected: Party::default(),
-            language: "en".into(),
-            context: "from-telegram".into(),
-            exten: "s".into(),
-            priority: 1,
-            application: "AppDial",
-            data: "(Outgoing Line)".into(),
-            bridge: String::new(),
-            created: now.instant,
-        }));
+        call.leg = Some(self.add_dialled(now, key, "telegram", "from-telegram", linkedid));
         let made = self.channel_event("Newchannel", call.leg, Headers::new());
         self.events.extend(made);
         let caller = call.request.caller.clone();
@@ -115,25 +96,56 @@ impl Pbx {
         if let Some(after) = behaviour.ring_after {
             self.schedule(now.instant + after, key, Step::Ring);
         }
-        match behaviour.then {
-            Then::Silence => {}
-            Then::Answer { after, talk } => {
+        match behaviour.reaction {
+            Reaction::Silence => {}
+            Reaction::Answer { after, talk } => {
                 self.schedule(now.instant + after, key, Step::Answer);
                 if let Some(talk) = talk {
                     self.schedule(now.instant + after + talk, key, Step::CalleeLeaves);
                 }
             }
-            Then::Refuse { after, sip, words, cause } => {
+            Reaction::Refuse { after, sip, words, cause } => {
                 self.schedule(now.instant + after, key, Step::Refuse { sip, words, cause });
             }
         }
     }
 
+    /// Adds the channel that a Dial of `PJSIP/<endpoint>` makes.
+    pub(super) fn add_dialled(
+        &mut self,
+        now: Now,
+        call: u64,
+        endpoint: &str,
+        context: &str,
+        linkedid: String,
+    ) -> u64 {
+        let name = format!("PJSIP/{endpoint}-{:08x}", self.next_leg);
+        self.next_leg = self.next_leg.wrapping_add(1);
+        let uniqueid = self.uniqueid(now);
+        self.add_channel(Channel {
+            call,
+            name,
+            uniqueid,
+            linkedid,
+            state: State::Down,
+            caller: Party::default(),
+            connected: Party::default(),
+            language: "en".into(),
+            context: context.into(),
+            exten: "s".into(),
+            priority: 1,
+            application: "AppDial",
+            data: "(Outgoing Line)".into(),
+            bridge: String::new(),
+            created: now.instant,
+        })
+    }
+
     pub(super) fn ring(&mut self, call: &mut Call) {
-        call.heard = Some("SIP 180 Ringing".into());
+        call.gateway_reply = Some("SIP 180 Ringing".into());
         self.show_callee(call);
         let ringing =
-            [self.newstate(call.leg, State::Ringing), self.newstate(call.one, State::Ringing)];
+            [self.set_state(call.leg, State::Ringing), self.set_state(call.one, State::Ringing)];
         self.events.extend(ringing.into_iter().flatten());
     }
 
@@ -148,7 +160,7 @@ impl Pbx {
     pub(super) fn answer(&mut self, now: Now, key: u64, call: &mut Call) {
         call.phase = Phase::Up;
         self.show_callee(call);
-        let up = [call.leg, call.two, call.one].map(|channel| self.newstate(channel, State::Up));
+        let up = [call.leg, call.two, call.one].map(|channel| self.set_state(channel, State::Up));
         let response = self.originate_response(call, Some(4));
         self.emit_mixed(up.into_iter().chain([vec![response]]).collect());
         let bridge = self.uuid();

@@ -5,7 +5,7 @@ use super::{Call, Phase, Step};
 use crate::callee::cause_text;
 use crate::channel::{Channel, Party, State, or_unknown};
 use crate::wire::Headers;
-use crate::{Class, Version, dialplan};
+use crate::{AsteriskVersion, Class, dialplan};
 use originatord_core::clock::Now;
 
 /// How a call that nobody answered ends.
@@ -31,8 +31,11 @@ impl Pbx {
         let requested = self.hangup_request(call.two, Some(cause));
         let one = self.hangup(&mut call.one, cause, None);
         let two = self.hangup_two(now, key, call, cause, requested);
-        let leg =
-            self.hangup(&mut call.leg, if self.version == Version::V22 { 16 } else { cause }, None);
+        let leg = self.hangup(
+            &mut call.leg,
+            if self.version == AsteriskVersion::V22 { 16 } else { cause },
+            None,
+        );
         self.emit_mixed(vec![one, two, leg]);
     }
 
@@ -60,26 +63,26 @@ impl Pbx {
         } else {
             two.extend(self.hangup_request(call.two, Some(failure.halves)));
         }
-        if let Some(heard) = &call.heard {
-            two.extend(self.user_event(call.two, heard));
+        if let Some(reply) = &call.gateway_reply {
+            two.extend(self.user_event(call.two, reply));
         }
         one.extend(self.hangup(&mut call.one, failure.halves, None));
         leg.extend(self.hangup(&mut call.leg, failure.leg, failure.tech));
         let two = self.hangup_two(now, key, call, failure.halves, two);
         let response = self.originate_response(call, None).with_reason(failure.reason);
-        let ghost = self.ghost(now, call);
-        self.emit_mixed(vec![one, two, leg, vec![response], ghost]);
+        let failed_extension = self.failed_extension(now, call);
+        self.emit_mixed(vec![one, two, leg, vec![response], failed_extension]);
     }
 
     /// Nothing, or nothing any more, is there of the call.
-    pub(super) fn unmade(&mut self, now: Now, call: &Call) {
+    pub(super) fn fail_before_dialling(&mut self, now: Now, call: &Call) {
         let response = self.originate_response(call, None).with_reason(0);
-        let ghost = self.ghost(now, call);
-        self.emit_mixed(vec![vec![response], ghost]);
+        let failed_extension = self.failed_extension(now, call);
+        self.emit_mixed(vec![vec![response], failed_extension]);
     }
 
     /// Asterisk sends an originate that failed to the extension `failed` of its context.
-    fn ghost(&mut self, now: Now, call: &Call) -> Vec<Event> {
+    fn failed_extension(&mut self, now: Now, call: &Call) -> Vec<Event> {
         let Destination::Dialplan { context, .. } = &call.request.destination else {
             return Vec::new();
         };
@@ -87,7 +90,7 @@ impl Pbx {
             return Vec::new();
         }
         let uniqueid = self.uniqueid(now);
-        let mut ghost = Channel {
+        let mut failed_extension = Channel {
             call: 0,
             name: "OutgoingSpoolFailed".into(),
             linkedid: uniqueid.clone(),
@@ -104,9 +107,9 @@ impl Pbx {
             bridge: String::new(),
             created: now.instant,
         };
-        let made = call_event("Newchannel", ghost.headers());
-        enter_h(&mut ghost);
-        vec![made, call_event("Hangup", ghost.headers().and(cause_headers(16)))]
+        let made = call_event("Newchannel", failed_extension.headers());
+        enter_h(&mut failed_extension);
+        vec![made, call_event("Hangup", failed_extension.headers().and(cause_headers(16)))]
     }
 
     pub(super) fn originate_response(&self, call: &Call, answered: Option<u8>) -> Event {
@@ -140,9 +143,9 @@ impl Pbx {
 
     /// What the hangup handler of the dialplan tells, with nothing but what its FILTER lets
     /// through.
-    pub(super) fn user_event(&self, two: Option<u64>, heard: &str) -> Vec<Event> {
+    pub(super) fn user_event(&self, two: Option<u64>, reply: &str) -> Vec<Event> {
         let Some(two) = two.and_then(|two| self.channels.get(&two)) else { return Vec::new() };
-        let said: String = heard
+        let said: String = reply
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '-'))
             .collect();
@@ -163,11 +166,13 @@ impl Pbx {
     /// The older versions' filter `Event: Hangup` matches this one, too.
     pub(super) fn hangup_request(&self, channel: Option<u64>, cause: Option<u8>) -> Vec<Event> {
         match (self.version, cause) {
-            (Version::V22, _) => Vec::new(),
-            (Version::V16, Some(cause)) => {
+            (AsteriskVersion::V22, _) => Vec::new(),
+            (AsteriskVersion::V16, Some(cause)) => {
                 self.channel_event("HangupRequest", channel, Headers::new().with("Cause", cause))
             }
-            (Version::V16, None) => self.channel_event("HangupRequest", channel, Headers::new()),
+            (AsteriskVersion::V16, None) => {
+                self.channel_event("HangupRequest", channel, Headers::new())
+            }
         }
     }
 
@@ -184,7 +189,7 @@ impl Pbx {
         if lingers.is_zero() {
             before.extend(self.hangup(&mut call.two, cause, None));
         } else if call.two.is_some() {
-            self.schedule(now.instant + lingers, key, Step::LockGone { cause });
+            self.schedule(now.instant + lingers, key, Step::HangUpSecond { cause });
         }
         before
     }
@@ -201,7 +206,7 @@ impl Pbx {
         };
         self.by_uniqueid.remove(&channel.uniqueid);
         let mut headers = channel.headers().and(cause_headers(cause));
-        if let (Some(status), Version::V22) = (tech, self.version) {
+        if let (Some(status), AsteriskVersion::V22) = (tech, self.version) {
             headers = headers.with("TechCause", status);
         }
         vec![call_event("Hangup", headers)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::{Event, Pbx};
 use super::{Call, Phase, Step};
-use crate::channel::{Channel, Party, State};
+use crate::channel::State;
 use crate::wire::Headers;
 use originatord_core::clock::Now;
 
@@ -38,11 +38,11 @@ impl Pbx {
         let was_in_conference = call.phase == Phase::Conference;
         let (left, pause) =
             if was_in_conference { self.leave(call) } else { (Vec::new(), Duration::ZERO) };
-        call.phase = Phase::Elsewhere;
+        call.phase = Phase::Redirected;
         let two = self.hangup_two(now, key, call, 16, Vec::new());
-        self.dial_elsewhere(now, key, call, call.leg);
+        self.dial_other(now, key, call, call.leg);
         self.emit_mixed(vec![left, two]);
-        self.schedule(now.instant + pause, key, Step::OneGone);
+        self.schedule(now.instant + pause, key, Step::HangUpFirst);
     }
 
     /// `;1` runs a Dial elsewhere. Without `/n` both halves are optimised away, and the leg talks
@@ -52,8 +52,8 @@ impl Pbx {
             let (left, _) = self.leave(call);
             self.events.extend(left);
         }
-        call.phase = Phase::Elsewhere;
-        self.dial_elsewhere(now, key, call, call.one);
+        call.phase = Phase::Redirected;
+        self.dial_other(now, key, call, call.one);
         let options = call.request.channel.rsplit_once('/').map_or("", |(_, options)| options);
         if !options.starts_with('n') {
             self.schedule(now.instant + OPTIMISED_AFTER, key, Step::Optimise);
@@ -61,7 +61,7 @@ impl Pbx {
     }
 
     /// The answering channel is new and has the call's Linkedid.
-    fn dial_elsewhere(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
+    fn dial_other(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
         let Some(linkedid) =
             from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone())
         else {
@@ -72,27 +72,9 @@ impl Pbx {
             (from.application, from.data) = ("Dial", "PJSIP/elsewhere".into());
             from.bridge.clear();
         });
-        let uniqueid = self.uniqueid(now);
-        self.next_leg = self.next_leg.wrapping_add(1);
-        call.other = Some(self.add_channel(Channel {
-            call: key,
-            name: format!("PJSIP/elsewhere-{:08x}", self.next_leg),
-            uniqueid,
-            linkedid,
-            state: State::Down,
-            caller: Party::default(),
-            connected: Party::default(),
-            language: "en".into(),
-            context: "elsewhere".into(),
-            exten: "s".into(),
-            priority: 1,
-            application: "AppDial",
-            data: "(Outgoing Line)".into(),
-            bridge: String::new(),
-            created: now.instant,
-        }));
+        call.other = Some(self.add_dialled(now, key, "elsewhere", "elsewhere", linkedid));
         let made = self.channel_event("Newchannel", call.other, Headers::new());
-        let up = self.newstate(call.other, State::Up);
+        let up = self.set_state(call.other, State::Up);
         self.events.extend(made.into_iter().chain(up));
     }
 
@@ -103,7 +85,7 @@ impl Pbx {
     }
 
     /// Whoever hangs up, the others go, too.
-    pub(super) fn end_elsewhere(&mut self, now: Now, key: u64, call: &mut Call) {
+    pub(super) fn end_redirected(&mut self, now: Now, key: u64, call: &mut Call) {
         let one = self.hangup(&mut call.one, 16, None);
         let two: Vec<Event> = self.hangup_two(now, key, call, 16, Vec::new());
         let leg = self.hangup(&mut call.leg, 16, None);

@@ -1,72 +1,72 @@
-//! Where [`faults`](super::faults) strike: between what a session says and what its peer is
-//! written.
+//! Injects [`faults`](super::faults) between the messages of a session and the bytes that its client
+//! gets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
-use super::faults::{Faults, MAX_NOISE};
+use super::faults::{Faults, MAX_FAULT_SIZE};
 use super::session::Outgoing;
 use super::wire::Headers;
 
-/// Most bytes that may wait for a reader before the connection is cut, as Asterisk cuts it after
-/// `writetimeout`.
+/// Limit of the bytes that wait for a client that does not read. Then the connection is cut, as
+/// Asterisk does after `writetimeout`.
 const MAX_BACKLOG: usize = 16 * 1024 * 1024;
 
-/// How often a flood rises.
-const FLOOD_EVERY: Duration = Duration::from_millis(10);
+/// Interval between two batches of a flood.
+const FLOOD_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long an event waits for another to overtake it.
-const OVERTAKEN_WITHIN: Duration = Duration::from_millis(50);
+/// How long an event is held back for another one to overtake it.
+const REORDER_DELAY: Duration = Duration::from_millis(50);
 
-/// The way from a session to its peer.
-pub(super) struct Line {
+/// The link from a session to its client.
+pub(super) struct FaultyLink {
     faults: Faults,
     rng: fastrand::Rng,
-    /// What is to be written, and when.
+    /// Messages to write, each with the earliest time to do so.
     queue: VecDeque<(Instant, BytesMut)>,
     queued: usize,
-    /// An event that waits for the next one to overtake it.
-    held: Option<(Instant, BytesMut)>,
+    /// The event that is held back until the next one has overtaken it.
+    reordered: Option<(Instant, BytesMut)>,
     output: BytesMut,
     is_cut: bool,
-    noise_due: bool,
+    noise_pending: bool,
     flooded: Instant,
     foreign: u64,
 }
 
-impl Line {
-    /// A line to a peer that was just accepted.
+impl FaultyLink {
+    /// The link of a client that was just accepted.
     pub(super) fn new(faults: Faults, seed: u64, now: Instant) -> Self {
-        let mut line = Self {
+        let mut link = Self {
             faults: Faults::default(),
             rng: fastrand::Rng::with_seed(seed),
             queue: VecDeque::new(),
             queued: 0,
-            held: None,
+            reordered: None,
             output: BytesMut::new(),
             is_cut: false,
-            noise_due: false,
+            noise_pending: false,
             flooded: now,
             foreign: 0,
         };
-        line.set(faults, now);
-        line
+        link.set(faults, now);
+        link
     }
 
-    /// From now on this goes wrong.
+    /// Replaces the faults.
     pub(super) fn set(&mut self, faults: Faults, now: Instant) {
         self.faults = faults;
         self.flooded = now;
         self.release(now);
-        self.noise_due = true;
+        self.noise_pending = true;
     }
 
-    /// Writes what is written once; only somebody who is logged in hears it, lest no login ever
-    /// succeeds.
-    pub(super) fn make_noise(&mut self, now: Instant) {
-        if !std::mem::replace(&mut self.noise_due, false) {
+    /// Writes the faults that happen once. The caller waits for the login, as else no login would
+    /// ever succeed.
+    pub(super) fn send_noise(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.noise_pending, false) {
             return;
         }
         let noise: Vec<u8> = (0..self.faults.garbage).map(|_| self.rng.u8(..)).collect();
@@ -83,10 +83,10 @@ impl Line {
         }
     }
 
-    /// Takes a message of the session's.
+    /// Queues a message of the session, with the faults applied.
     pub(super) fn push(&mut self, now: Instant, message: Outgoing) {
-        let Outgoing { is_event, is_receipt, bytes } = message;
-        if is_receipt && self.faults.cut_before_receipt {
+        let Outgoing { is_event, answers_originate, bytes } = message;
+        if answers_originate && self.faults.cut_before_receipt {
             self.cut();
         }
         if !is_event {
@@ -95,8 +95,8 @@ impl Line {
         if self.rng.f64() < self.faults.drop {
             return;
         }
-        if self.held.is_none() && self.rng.f64() < self.faults.reorder {
-            self.held = Some((now + OVERTAKEN_WITHIN, bytes));
+        if self.reordered.is_none() && self.rng.f64() < self.faults.reorder {
+            self.reordered = Some((now + REORDER_DELAY, bytes));
             return;
         }
         if self.rng.f64() < self.faults.repeat {
@@ -106,7 +106,7 @@ impl Line {
         self.release(now);
     }
 
-    /// Lets the flood rise, if there is one.
+    /// Writes the events of a flood that are due.
     pub(super) fn flood(&mut self, now: Instant) {
         if self.faults.flood == 0 {
             return;
@@ -118,7 +118,7 @@ impl Line {
         }
         self.flooded = now;
         let mut events = BytesMut::new();
-        for _ in 0..count.min(MAX_NOISE as u128 / 64) {
+        for _ in 0..count.min(MAX_FAULT_SIZE as u128 / 64) {
             self.foreign += 1;
             let id = format!("foreign.{}", self.foreign);
             let headers = Headers::new()
@@ -132,12 +132,12 @@ impl Line {
         self.enqueue(now, events);
     }
 
-    /// Brings onto the wire what is due.
+    /// Moves the messages that are due to the output.
     pub(super) fn tick(&mut self, now: Instant) {
-        if self.held.as_ref().is_some_and(|(until, _)| *until <= now) {
+        if self.reordered.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.release(now);
         }
-        // What was on the wire before stays there.
+        // Bytes in the output were written before the fault, so they stay.
         while !self.faults.stop_writing && self.queue.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, bytes)) = self.queue.pop_front() else { break };
             self.queued -= bytes.len();
@@ -155,31 +155,32 @@ impl Line {
 
     /// When [`tick`](Self::tick) or [`flood`](Self::flood) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let flood = (self.faults.flood > 0).then(|| self.flooded + FLOOD_EVERY);
+        let flood = (self.faults.flood > 0).then(|| self.flooded + FLOOD_INTERVAL);
         let queued = self.queue.front().filter(|_| !self.faults.stop_writing).map(|(due, _)| *due);
-        let held = self.held.as_ref().map(|(until, _)| *until);
-        queued.into_iter().chain(flood).chain(held).min()
+        let reordered = self.reordered.as_ref().map(|(until, _)| *until);
+        queued.into_iter().chain(flood).chain(reordered).min()
     }
 
-    /// What is to be written now.
+    /// Bytes to write now.
     pub(super) fn output(&mut self) -> Option<&mut BytesMut> {
         (!self.output.is_empty()).then_some(&mut self.output)
     }
 
-    /// Whether the peer is read.
+    /// Whether the simulator reads from the client.
     pub(super) fn reads(&self) -> bool {
         !self.faults.stop_reading
     }
 
-    /// Ends the line once what is on the wire is written.
+    /// Closes the link once the output is written.
     pub(super) fn cut(&mut self) {
         self.is_cut = true;
         self.queue.clear();
         self.queued = 0;
-        self.held = None;
+        self.reordered = None;
     }
 
-    /// Whether it is cut, or nothing is left to be written if `closing`.
+    /// Whether the link is to be closed now: it was cut, or the session is `closing` and has
+    /// nothing left to write.
     pub(super) fn is_over(&self, closing: bool) -> bool {
         let is_last = self.queue.is_empty() || self.faults.stop_writing;
         self.output.is_empty() && (self.is_cut || (closing && is_last))
@@ -199,8 +200,8 @@ impl Line {
     }
 
     fn release(&mut self, now: Instant) {
-        if let Some((_, held)) = self.held.take() {
-            self.enqueue(now, held);
+        if let Some((_, reordered)) = self.reordered.take() {
+            self.enqueue(now, reordered);
         }
     }
 }
