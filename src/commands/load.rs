@@ -20,7 +20,7 @@ use crate::load::connect::{Interrupts, StartError};
 use crate::load::plan::{Plan, PlanError};
 use crate::load::progress::Progress;
 use crate::load::report::{self, Report};
-use crate::load::runner::{Broken, Runner};
+use crate::load::runner::{RunError, Runner};
 
 /// Some request was not accepted, or some call failed.
 const FAILURES: u8 = 1;
@@ -35,7 +35,7 @@ enum LoadError {
     #[error(transparent)]
     Daemon(#[from] CommandError),
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Run(#[from] RunError),
 }
 
 impl LoadError {
@@ -44,9 +44,9 @@ impl LoadError {
             Self::Plan(_) => EX_USAGE,
             Self::Report(..) => EX_CANTCREAT,
             Self::Daemon(error) => error.exit_code(),
-            Self::Broken(Broken::Unreachable(_)) => EX_UNAVAILABLE,
-            Self::Broken(Broken::Abandoned(_)) => INTERRUPTED,
-            Self::Broken(Broken::System(_)) => EX_OSERR,
+            Self::Run(RunError::Unreachable(_)) => EX_UNAVAILABLE,
+            Self::Run(RunError::Abandoned(_)) => INTERRUPTED,
+            Self::Run(RunError::System(_)) => EX_OSERR,
         }
     }
 }
@@ -90,7 +90,7 @@ async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
     let mut runner = runner(args, plan.clone(), key, progress).await?;
     let started = SystemTime::now();
     let report = match plan.search {
-        None => Report::of_run(started, &plan, runner.run(plan.course, |_| false).await?),
+        None => Report::of_run(started, &plan, runner.run(plan.params, |_| false).await?),
         Some(search) => Report::of_search(started, &plan, runner.find_limit(search).await?),
     };
     runner.end_progress();
@@ -121,7 +121,7 @@ async fn runner(
     progress: Progress,
 ) -> Result<Runner, LoadError> {
     let client = || Client::new(&args.url, Some(key.clone()), args.credentials.ca_file.as_deref());
-    let interrupts = interrupts().map_err(Broken::System)?;
+    let interrupts = interrupts().map_err(RunError::System)?;
     Ok(Runner::connect(client, plan, &key, interrupts, progress).await?)
 }
 

@@ -1,4 +1,4 @@
-//! The calls that were asked for, each followed to its end.
+//! The calls that were pending for, each followed to its end.
 //!
 //! A call's records and the answer to its POST come over two connections, in any order. Until the
 //! answer is there, what the log says of the number waits.
@@ -7,11 +7,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::{Duration, Instant};
 
-use super::record::{Seen, Step};
+use super::record::{CallStep, ObservedStep};
 use originatord_core::call::CallId;
 
 /// Most calls with masked numbers whose records wait for an answer to be theirs.
-const MOST_MASKED: usize = 1 << 16;
+const MAX_MASKED: usize = 1 << 16;
 
 /// What has become clear of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,10 +32,10 @@ pub enum Fact {
 
 /// A request without its answer yet.
 #[derive(Debug)]
-struct Asked {
+struct PendingRequest {
     scheduled: Instant,
     /// What the log has said of the number meanwhile.
-    early: Vec<Seen>,
+    early: Vec<ObservedStep>,
     /// There will be no answer: the first call to this number in the log is the one.
     is_lost: bool,
 }
@@ -45,16 +45,16 @@ struct Asked {
 struct Call {
     number: u32,
     scheduled: Instant,
-    /// What was seen so far.
+    /// What was observed so far.
     progress: Progress,
-    /// Its fate was unknown, and nothing was seen of it yet.
+    /// Its fate was unknown, and nothing was observed of it yet.
     unconfirmed: bool,
     hang_up: HangUp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
-    Asked,
+    Requested,
     Queued,
     Answered,
     Joined,
@@ -63,7 +63,7 @@ enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum HangUp {
     No,
-    Asked,
+    Requested,
     /// The daemon says that it is over, and only its record is missing.
     Over,
 }
@@ -71,18 +71,18 @@ enum HangUp {
 /// All calls.
 #[derive(Debug, Default)]
 pub struct Calls {
-    asked: HashMap<u32, Asked>,
+    pending: HashMap<u32, PendingRequest>,
     live: HashMap<CallId, Call>,
     /// What the log has said of calls that nobody has claimed yet, where it does not tell their
     /// numbers.
-    masked: HashMap<CallId, Vec<Seen>>,
+    masked: HashMap<CallId, Vec<ObservedStep>>,
     joined: usize,
     over: usize,
     lost: usize,
     /// Hang up this long after the answer.
     hold: Option<Duration>,
     /// Hang up whatever there is.
-    ends: bool,
+    hangs_up_all: bool,
     due: BinaryHeap<Reverse<(Instant, CallId)>>,
 }
 
@@ -91,7 +91,7 @@ pub struct Calls {
 pub struct Leftover {
     /// They live, as far as is known.
     pub alive: u64,
-    /// The daemon says that they are over; how they ended was not seen.
+    /// The daemon says that they are over; how they ended was not observed.
     pub unseen: u64,
     /// Nobody knows whether they were ever made.
     pub unknown: u64,
@@ -103,106 +103,107 @@ impl Calls {
         Self { hold, ..Self::default() }
     }
 
-    /// A call is asked for, with a request that was to leave at `scheduled`.
-    pub fn ask(&mut self, number: u32, scheduled: Instant) {
-        self.asked.insert(number, Asked { scheduled, early: Vec::new(), is_lost: false });
+    /// A call is pending for, with a request that was to leave at `scheduled`.
+    pub fn requested(&mut self, number: u32, scheduled: Instant) {
+        self.pending
+            .insert(number, PendingRequest { scheduled, early: Vec::new(), is_lost: false });
     }
 
     /// It is accepted, under this id.
     pub fn accepted(&mut self, number: u32, id: CallId, facts: &mut Vec<Fact>) {
-        self.begin(number, id, false, facts);
-        self.claim_masked(facts);
+        self.start_call(number, id, false, facts);
+        self.match_masked(facts);
     }
 
     /// It is refused.
     pub fn refused(&mut self, number: u32, facts: &mut Vec<Fact>) {
-        if self.asked.remove(&number).is_some() {
+        if self.pending.remove(&number).is_some() {
             facts.push(Fact::Free(number));
         }
-        self.claim_masked(facts);
+        self.match_masked(facts);
     }
 
     /// Nobody knows whether it was made; the log will tell, under this id if there is one.
     pub fn unconfirmed(&mut self, number: u32, id: Option<CallId>, facts: &mut Vec<Fact>) {
-        let Some(asked) = self.asked.get_mut(&number) else { return };
-        match id.or_else(|| asked.early.first().map(|seen| seen.id)) {
-            Some(id) => self.begin(number, id, true, facts),
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        match id.or_else(|| pending.early.first().map(|observed| observed.id)) {
+            Some(id) => self.start_call(number, id, true, facts),
             None => {
-                self.lost += usize::from(!std::mem::replace(&mut asked.is_lost, true));
-                self.claim_masked(facts);
+                self.lost += usize::from(!std::mem::replace(&mut pending.is_lost, true));
+                self.match_masked(facts);
             }
         }
     }
 
     /// The log tells a step.
-    pub fn saw(&mut self, seen: Seen, facts: &mut Vec<Fact>) {
-        if self.live.contains_key(&seen.id) {
-            return self.step(&seen, facts);
+    pub fn observe(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
+        if self.live.contains_key(&observed.id) {
+            return self.step(&observed, facts);
         }
-        let Some(number) = seen.number else { return self.saw_masked(seen, facts) };
-        if let Some(asked) = self.asked.get_mut(&number) {
-            let (id, is_lost) = (seen.id, asked.is_lost);
-            asked.early.push(seen);
+        let Some(number) = observed.number else { return self.observe_masked(observed, facts) };
+        if let Some(pending) = self.pending.get_mut(&number) {
+            let (id, is_lost) = (observed.id, pending.is_lost);
+            pending.early.push(observed);
             if is_lost {
-                self.begin(number, id, true, facts);
+                self.start_call(number, id, true, facts);
             }
         }
     }
 
-    fn saw_masked(&mut self, seen: Seen, facts: &mut Vec<Fact>) {
-        if seen.step == Step::Refused {
-            self.masked.remove(&seen.id);
-        } else if self.masked.len() < MOST_MASKED && !self.asked.is_empty() {
-            self.masked.entry(seen.id).or_default().push(seen);
-            self.claim_masked(facts);
+    fn observe_masked(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
+        if observed.step == CallStep::Refused {
+            self.masked.remove(&observed.id);
+        } else if self.masked.len() < MAX_MASKED && !self.pending.is_empty() {
+            self.masked.entry(observed.id).or_default().push(observed);
+            self.match_masked(facts);
         }
     }
 
     /// Once no answer is to come, whatever call is left belongs to one of the requests that were
     /// not answered; to which does not matter.
-    fn claim_masked(&mut self, facts: &mut Vec<Fact>) {
+    fn match_masked(&mut self, facts: &mut Vec<Fact>) {
         while self.lost > 0
-            && self.asked.len() == self.lost
+            && self.pending.len() == self.lost
             && let (Some(number), Some(id)) =
-                (self.asked.keys().next().copied(), self.masked.keys().next().copied())
+                (self.pending.keys().next().copied(), self.masked.keys().next().copied())
         {
-            self.begin(number, id, true, facts);
+            self.start_call(number, id, true, facts);
         }
         // Else it is nobody's.
-        if self.asked.is_empty() {
+        if self.pending.is_empty() {
             self.masked.clear();
         }
     }
 
-    fn begin(&mut self, number: u32, id: CallId, unconfirmed: bool, facts: &mut Vec<Fact>) {
-        let Some(asked) = self.asked.remove(&number) else { return };
-        let (scheduled, progress, hang_up) = (asked.scheduled, Progress::Asked, HangUp::No);
-        self.lost -= usize::from(asked.is_lost);
-        if self.ends {
+    fn start_call(&mut self, number: u32, id: CallId, unconfirmed: bool, facts: &mut Vec<Fact>) {
+        let Some(pending) = self.pending.remove(&number) else { return };
+        let (scheduled, progress, hang_up) = (pending.scheduled, Progress::Requested, HangUp::No);
+        self.lost -= usize::from(pending.is_lost);
+        if self.hangs_up_all {
             self.due.push(Reverse((scheduled, id)));
         }
         self.live.insert(id, Call { number, scheduled, progress, unconfirmed, hang_up });
         // Some of it may be of another call to the number, which is none of those that live here.
-        for seen in asked.early.iter().chain(&self.masked.remove(&id).unwrap_or_default()) {
-            self.step(seen, facts);
+        for observed in pending.early.iter().chain(&self.masked.remove(&id).unwrap_or_default()) {
+            self.step(observed, facts);
         }
     }
 
-    fn step(&mut self, seen: &Seen, facts: &mut Vec<Fact>) {
-        let Some(call) = self.live.get_mut(&seen.id) else { return };
-        let after = seen.at.saturating_duration_since(call.scheduled);
-        if std::mem::take(&mut call.unconfirmed) && seen.step != Step::Refused {
+    fn step(&mut self, observed: &ObservedStep, facts: &mut Vec<Fact>) {
+        let Some(call) = self.live.get_mut(&observed.id) else { return };
+        let after = observed.at.saturating_duration_since(call.scheduled);
+        if std::mem::take(&mut call.unconfirmed) && observed.step != CallStep::Refused {
             facts.push(Fact::Found);
         }
-        let (progress, fact) = match &seen.step {
-            Step::Queued => (Progress::Queued, Fact::Channel(after)),
-            Step::Answered => (Progress::Answered, Fact::Answered(after)),
-            Step::Joined => (Progress::Joined, Fact::Joined(after)),
-            Step::Ended(outcome) => {
+        let (progress, fact) = match &observed.step {
+            CallStep::Queued => (Progress::Queued, Fact::Channel(after)),
+            CallStep::Answered => (Progress::Answered, Fact::Answered(after)),
+            CallStep::Joined => (Progress::Joined, Fact::Joined(after)),
+            CallStep::Ended(outcome) => {
                 facts.push(Fact::Ended(outcome.clone()));
-                return self.end(seen.id, facts);
+                return self.end(observed.id, facts);
             }
-            Step::Refused => return self.end(seen.id, facts),
+            CallStep::Refused => return self.end(observed.id, facts),
         };
         // Who leaves the room and comes back has joined once.
         if progress <= call.progress {
@@ -212,7 +213,7 @@ impl Calls {
             && call.progress < Progress::Answered
             && progress >= Progress::Answered
         {
-            self.due.push(Reverse((seen.at + hold, seen.id)));
+            self.due.push(Reverse((observed.at + hold, observed.id)));
         }
         call.progress = progress;
         self.joined += usize::from(progress == Progress::Joined);
@@ -228,14 +229,14 @@ impl Calls {
     }
 
     /// A call that is to be hung up now; it is returned once.
-    pub fn take_due(&mut self, now: Instant) -> Option<CallId> {
+    pub fn next_due_hang_up(&mut self, now: Instant) -> Option<CallId> {
         while let Some(Reverse((at, id))) = self.due.peek().copied() {
             if at > now {
                 return None;
             }
             self.due.pop();
             if let Some(call) = self.live.get_mut(&id).filter(|call| call.hang_up == HangUp::No) {
-                call.hang_up = HangUp::Asked;
+                call.hang_up = HangUp::Requested;
                 return Some(id);
             }
         }
@@ -246,11 +247,11 @@ impl Calls {
     pub fn hang_up_all(&mut self, now: Instant) {
         let alive = self.live.iter().filter(|(_, call)| call.hang_up == HangUp::No);
         self.due = alive.map(|(id, _)| Reverse((now, *id))).collect();
-        self.ends = true;
+        self.hangs_up_all = true;
     }
 
     /// The daemon says that the call is over.
-    pub fn is_over(&mut self, id: CallId) {
+    pub fn reported_over(&mut self, id: CallId) {
         if let Some(call) = self.live.get_mut(&id)
             && call.hang_up != HangUp::Over
         {
@@ -260,7 +261,7 @@ impl Calls {
     }
 
     /// The call could not be hung up; at this time it is to be tried again.
-    pub fn hang_up_again(&mut self, id: CallId, at: Instant) {
+    pub fn retry_hang_up(&mut self, id: CallId, at: Instant) {
         if let Some(call) = self.live.get_mut(&id) {
             call.hang_up = HangUp::No;
             self.due.push(Reverse((at, id)));
@@ -274,23 +275,23 @@ impl Calls {
 
     /// Of how many calls more is to be learnt than their end: not answered yet by the daemon, or
     /// not in their room.
-    pub fn on_their_way(&self) -> usize {
-        self.asked.len() - self.lost + self.live.len() - self.joined
+    pub fn awaiting_join(&self) -> usize {
+        self.pending.len() - self.lost + self.live.len() - self.joined
     }
 
     /// How many calls are waited for: that the daemon answers, or that they end.
     pub fn outstanding(&self) -> usize {
-        self.asked.len() - self.lost + self.live()
+        self.pending.len() - self.lost + self.live()
     }
 
     /// How many only the log can tell of, if it does.
-    pub fn doubtful(&self) -> usize {
+    pub fn awaiting_record(&self) -> usize {
         self.lost + self.over
     }
 
     /// What is left.
     pub fn leftover(&self) -> Leftover {
-        let mut left = Leftover { unknown: self.asked.len() as u64, ..Leftover::default() };
+        let mut left = Leftover { unknown: self.pending.len() as u64, ..Leftover::default() };
         for call in self.live.values() {
             *match (call.unconfirmed, call.hang_up) {
                 (true, _) => &mut left.unknown,

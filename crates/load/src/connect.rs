@@ -12,7 +12,7 @@ use super::numbers::Numbers;
 use super::plan::Plan;
 use super::progress::Progress;
 use super::requests::Requests;
-use super::runner::{FromLog, Runner, follow};
+use super::runner::{Runner, StreamUpdate, follow};
 use originatord_net::client::event_stream::{EventStream, Refused};
 use originatord_net::client::pool::Pool;
 use originatord_net::client::{Client, ClientError};
@@ -53,21 +53,23 @@ impl Runner {
     ) -> Result<Self, StartError> {
         let client = || client().map_err(StartError::Client);
         require_ready(&client()?).await?;
-        let mut from_log = follow(EventStream::new(client()?, None), plan.ours());
-        match from_log.recv().await {
-            Some(FromLog::Steps(_)) => {}
-            Some(FromLog::Refused(Refused::Unauthorized)) => return Err(StartError::Unauthorized),
-            Some(FromLog::Refused(refused)) => {
+        let mut updates = follow(EventStream::new(client()?, None), plan.call_matcher());
+        match updates.recv().await {
+            Some(StreamUpdate::Steps(_)) => {}
+            Some(StreamUpdate::Refused(Refused::Unauthorized)) => {
+                return Err(StartError::Unauthorized);
+            }
+            Some(StreamUpdate::Refused(refused)) => {
                 return Err(StartError::Unavailable(refused.to_string()));
             }
-            Some(FromLog::Lost(lost)) => return Err(StartError::Unavailable(lost)),
-            Some(FromLog::Gap) | None => {
+            Some(StreamUpdate::Lost(lost)) => return Err(StartError::Unavailable(lost)),
+            Some(StreamUpdate::Gap) | None => {
                 return Err(StartError::Unavailable("the log is not to be had".to_owned()));
             }
         }
         let requests = Requests::new(&plan, Pool::new(client()?), key);
         let numbers = Numbers::new(plan.numbers);
-        Ok(Self { plan, requests, from_log, is_deaf: false, interrupts, progress, numbers })
+        Ok(Self { plan, requests, updates, stream_ended: false, interrupts, progress, numbers })
     }
 }
 

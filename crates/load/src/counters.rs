@@ -11,7 +11,7 @@ use super::timeline::Timeline;
 use originatord_net::client::reply::{Reply, Verdict};
 
 /// Most different texts that are told apart.
-const MOST_TEXTS: usize = 32;
+const MAX_TEXTS: usize = 32;
 
 /// Outcomes that say that the gateway, Asterisk or the daemon could not cope, and not what the
 /// callee did.
@@ -26,7 +26,7 @@ impl Counts {
     /// Counts one. Of texts that are too many to tell apart, only the first are.
     pub fn add(&mut self, text: &str) {
         let text =
-            if self.0.contains_key(text) || self.0.len() < MOST_TEXTS { text } else { "others" };
+            if self.0.contains_key(text) || self.0.len() < MAX_TEXTS { text } else { "others" };
         match self.0.get_mut(text) {
             Some(count) => *count += 1,
             None => _ = self.0.insert(text.to_owned(), 1),
@@ -53,7 +53,7 @@ impl Counts {
 
 /// All that is counted. Times are from the moment the request was to leave.
 #[derive(Debug)]
-pub struct Tally {
+pub struct Counters {
     /// Requests that left.
     pub sent: u64,
     /// Requests that could not leave, since all numbers were in calls.
@@ -85,14 +85,14 @@ pub struct Tally {
     /// POST to the callee in the room.
     pub joined: Latency,
     /// How much later than scheduled requests left.
-    pub late: Latency,
+    pub send_delay: Latency,
     /// What went on when.
     pub timeline: Timeline,
     /// What was left at the end.
     pub leftover: Leftover,
 }
 
-impl Tally {
+impl Counters {
     /// Nothing yet, of something that is expected to take about this long.
     pub fn new(expected: Duration) -> Self {
         Self {
@@ -111,17 +111,17 @@ impl Tally {
             channel: Latency::default(),
             answered: Latency::default(),
             joined: Latency::default(),
-            late: Latency::default(),
+            send_delay: Latency::default(),
             timeline: Timeline::new(expected),
             leftover: Leftover::default(),
         }
     }
 
     /// A request leaves, this long after it was to.
-    pub fn leaves(&mut self, late: Duration) {
+    pub fn sent(&mut self, delay: Duration) {
         self.sent += 1;
-        self.timeline.now.sent += 1;
-        self.late.record(late);
+        self.timeline.current.sent += 1;
+        self.send_delay.record(delay);
     }
 
     /// A request is answered: `after` it was to leave, `since` the start.
@@ -131,7 +131,7 @@ impl Tally {
         match &reply.verdict {
             Verdict::Accepted(_) => {
                 self.accepted += 1;
-                self.timeline.now.accepted += 1;
+                self.timeline.current.accepted += 1;
                 self.last_accepted = since;
                 self.reply.record(after);
                 return;
@@ -139,31 +139,31 @@ impl Tally {
             Verdict::Refused(reason) => self.refused.add(reason),
             Verdict::Unconfirmed(_, reason) => self.unanswered.add(reason),
         }
-        self.timeline.now.failed += 1;
+        self.timeline.current.failed += 1;
         self.refusal.record(after);
     }
 
     /// A request is not answered.
     pub fn unanswered(&mut self, reason: &str) {
         self.unanswered.add(reason);
-        self.timeline.now.failed += 1;
+        self.timeline.current.failed += 1;
     }
 
     /// A request did not reach the daemon.
-    pub fn unreached(&mut self, reason: &str) {
+    pub fn connect_failed(&mut self, reason: &str) {
         self.refused.add(reason);
-        self.timeline.now.failed += 1;
+        self.timeline.current.failed += 1;
     }
 
     /// Something has become clear of a call.
-    pub fn learn(&mut self, fact: &Fact) {
+    pub fn record_fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Channel(after) => self.channel.record(*after),
             Fact::Answered(after) => self.answered.record(*after),
             Fact::Joined(after) => self.joined.record(*after),
             Fact::Ended(outcome) => {
                 self.outcomes.add(outcome);
-                self.timeline.now.ended += 1;
+                self.timeline.current.ended += 1;
             }
             Fact::Found => self.found += 1,
             Fact::Free(_) => {}
@@ -187,12 +187,12 @@ mod tests {
         (0..1000).for_each(|n| counts.add(&format!("text {n}")));
         counts.add("text 1");
         assert_eq!((counts.total(), counts.of("text 1"), counts.of("text 999")), (1001, 2, 0));
-        assert_eq!(counts.sorted()[0], ("others", 1000 - MOST_TEXTS as u64));
+        assert_eq!(counts.sorted()[0], ("others", 1000 - MAX_TEXTS as u64));
     }
 
     #[test]
     fn what_the_callee_does_is_no_failure() {
-        let mut tally = Tally::new(Duration::ZERO);
+        let mut counters = Counters::new(Duration::ZERO);
         for outcome in [
             "completed",
             "not_joined",
@@ -203,16 +203,16 @@ mod tests {
             "invalid_number",
             "canceled",
         ] {
-            tally.learn(&Fact::Ended(outcome.to_owned()));
+            counters.record_fact(&Fact::Ended(outcome.to_owned()));
         }
-        assert_eq!((tally.failures(), tally.outcomes.total()), (0, 8));
+        assert_eq!((counters.failures(), counters.outcomes.total()), (0, 8));
         for (count, outcome) in FAILED.iter().enumerate() {
-            tally.learn(&Fact::Ended((*outcome).to_owned()));
-            assert_eq!(tally.failures(), count as u64 + 1, "{outcome}");
+            counters.record_fact(&Fact::Ended((*outcome).to_owned()));
+            assert_eq!(counters.failures(), count as u64 + 1, "{outcome}");
         }
-        tally.unreached("cannot connect");
-        tally.unanswered("no answer in 10s");
-        tally.held_back += 1;
-        assert_eq!(tally.failures(), FAILED.len() as u64 + 3);
+        counters.connect_failed("cannot connect");
+        counters.unanswered("no answer in 10s");
+        counters.held_back += 1;
+        assert_eq!(counters.failures(), FAILED.len() as u64 + 3);
     }
 }

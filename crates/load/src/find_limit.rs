@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::counters::Counters;
 use super::limit::Search;
 use super::plan::SearchPlan;
-use super::report::{Found, Step};
-use super::run::Course;
-use super::runner::{Broken, Runner};
+use super::report::{SearchResult, SearchStep};
+use super::run::RunParams;
+use super::runner::{RunError, Runner};
 use super::schedule::Schedule;
-use super::tally::Tally;
 
 /// Pause between two steps of a search, in which Asterisk recovers from the last one.
 const REST: Duration = Duration::from_secs(1);
@@ -19,13 +19,13 @@ impl Runner {
     /// # Errors
     ///
     /// It was interrupted twice, or the first step could not begin.
-    pub async fn find_limit(&mut self, plan: SearchPlan) -> Result<Found, Broken> {
-        let course = self.plan.course;
-        let mut search = Search::new(course.schedule.rate, plan.max_rate);
-        let (mut found, mut asked) = (Found::default(), 0);
+    pub async fn find_limit(&mut self, plan: SearchPlan) -> Result<SearchResult, RunError> {
+        let params = self.plan.params;
+        let mut search = Search::new(params.schedule.rate, plan.max_rate);
+        let (mut found, mut asked) = (SearchResult::default(), 0);
         while let Some(rate) = search.next() {
-            let course = Course { schedule: Schedule { rate, ..course.schedule }, ..course };
-            let count = course.schedule.count();
+            let params = RunParams { schedule: Schedule { rate, ..params.schedule }, ..params };
+            let count = params.schedule.count();
             if asked + count > self.plan.max_calls {
                 self.progress.note(&format!(
                     "-- the search ends here: {count} calls more would be over --max-calls"
@@ -34,23 +34,23 @@ impl Runner {
             }
             self.progress.begin(format!("{rate:>9.1}/s "));
             // A step that is lost is not played to its end.
-            let is_lost = |tally: &Tally| {
-                tally.failures() > 0 || tally.reply.count_above(plan.p99) * 100 > count
+            let is_lost = |counters: &Counters| {
+                counters.failures() > 0 || counters.reply.count_above(plan.p99) * 100 > count
             };
-            let finished = match self.run(course, is_lost).await {
+            let finished = match self.run(params, is_lost).await {
                 // The daemon has not outlived the last step: that is a result.
-                Err(Broken::Unreachable(why)) if !found.steps.is_empty() => {
+                Err(RunError::Unreachable(why)) if !found.steps.is_empty() => {
                     self.progress.note(&format!("-- the search ends here: {why}"));
                     break;
                 }
                 finished => finished?,
             };
-            asked += finished.tally.sent;
-            let step = Step::of(&finished, plan.p99);
+            asked += finished.counters.sent;
+            let step = SearchStep::of(&finished, plan.p99);
             self.progress.note(&step.to_string());
-            search.took(step.held);
+            search.record(step.held);
             found.interrupted = finished.interrupted;
-            let has_too_few_numbers = finished.tally.held_back > 0;
+            let has_too_few_numbers = finished.counters.held_back > 0;
             found.add(step, finished);
             if found.interrupted || has_too_few_numbers {
                 break;

@@ -11,6 +11,7 @@
 
 pub mod calls;
 pub mod connect;
+pub mod counters;
 mod find_limit;
 pub mod latency;
 pub mod limit;
@@ -24,5 +25,4 @@ pub mod requests;
 pub mod run;
 pub mod runner;
 pub mod schedule;
-pub mod tally;
 pub mod timeline;

@@ -4,7 +4,7 @@
 const PRECISION: f64 = 1.05;
 
 /// Below this, in requests a second, nothing is looked for.
-const LOWEST: f64 = 0.1;
+const MIN_RATE: f64 = 0.1;
 
 /// A search under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,21 +32,21 @@ impl Search {
         let is_close = match (self.held, self.broke) {
             (Some(held), Some(broke)) => broke <= held * PRECISION,
             (Some(held), None) => self.highest.is_some_and(|highest| held >= highest),
-            (None, Some(broke)) => broke <= LOWEST,
+            (None, Some(broke)) => broke <= MIN_RATE,
             (None, None) => false,
         };
         (!is_close).then_some(self.next)
     }
 
     /// Takes in whether that rate held.
-    pub fn took(&mut self, held: bool) {
+    pub fn record(&mut self, held: bool) {
         *(if held { &mut self.held } else { &mut self.broke }) = Some(self.next);
         self.next = match (self.held, self.broke) {
             (Some(held), Some(broke)) => (held + broke) / 2.0,
             (Some(held), None) => {
                 self.highest.map_or(held * 2.0, |highest| highest.min(held * 2.0))
             }
-            (None, Some(broke)) => (broke / 2.0).max(LOWEST),
+            (None, Some(broke)) => (broke / 2.0).max(MIN_RATE),
             (None, None) => self.next,
         };
     }
@@ -67,7 +67,7 @@ mod tests {
         while let Some(rate) = search.next() {
             assert!(tried.len() < 40, "it does not end: {tried:?}");
             tried.push(rate);
-            search.took(rate <= limit);
+            search.record(rate <= limit);
         }
         (search.held(), tried)
     }
@@ -104,6 +104,6 @@ mod tests {
     #[test]
     fn where_nothing_holds_it_ends_all_the_same() {
         let (found, tried) = search(10.0, None, 0.0);
-        assert_eq!((found, tried.last()), (None, Some(&LOWEST)));
+        assert_eq!((found, tried.last()), (None, Some(&MIN_RATE)));
     }
 }

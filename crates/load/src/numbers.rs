@@ -7,7 +7,7 @@ use std::str::FromStr;
 use originatord_core::call::Number;
 
 /// Most numbers in a range: nobody names more of them on purpose.
-const MOST: u64 = 1_000_000;
+const MAX_COUNT: u64 = 1_000_000;
 
 /// Numbers of one length, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub enum InvalidRange {
     #[error("FROM and TO must have the same number of digits, and TO must not be below FROM")]
     Order,
     /// There are too many between them.
-    #[error("a range has at most {MOST} numbers; this one has {0}")]
+    #[error("a range has at most {MAX_COUNT} numbers; this one has {0}")]
     TooLong(u64),
 }
 
@@ -46,7 +46,7 @@ impl FromStr for NumberRange {
             return Err(InvalidRange::Order);
         }
         let count = last - first + 1;
-        let short = u32::try_from(count).ok().filter(|_| count <= MOST);
+        let short = u32::try_from(count).ok().filter(|_| count <= MAX_COUNT);
         Ok(Self { first, count: short.ok_or(InvalidRange::TooLong(count))?, digits: from.len() })
     }
 }
@@ -80,29 +80,29 @@ impl fmt::Display for NumberRange {
 #[derive(Debug)]
 pub struct Numbers {
     range: NumberRange,
-    untouched: u32,
-    freed: VecDeque<u32>,
+    never_called: u32,
+    released: VecDeque<u32>,
 }
 
 impl Numbers {
     /// All of them.
     pub fn new(range: NumberRange) -> Self {
-        Self { range, untouched: 0, freed: VecDeque::new() }
+        Self { range, never_called: 0, released: VecDeque::new() }
     }
 
     /// A number that is in no call of ours: one never called, else the one whose call is over for
     /// longest.
-    pub fn take(&mut self) -> Option<u32> {
-        if self.untouched < self.range.count {
-            self.untouched += 1;
-            return Some(self.untouched - 1);
+    pub fn claim(&mut self) -> Option<u32> {
+        if self.never_called < self.range.count {
+            self.never_called += 1;
+            return Some(self.never_called - 1);
         }
-        self.freed.pop_front()
+        self.released.pop_front()
     }
 
     /// The number's call is over.
-    pub fn free(&mut self, place: u32) {
-        self.freed.push_back(place);
+    pub fn release(&mut self, place: u32) {
+        self.released.push_back(place);
     }
 }
 
@@ -147,14 +147,14 @@ mod tests {
     #[test]
     fn no_number_is_taken_twice_and_the_one_free_for_longest_comes_first() {
         let mut numbers = Numbers::new("1000-1002".parse().unwrap());
-        assert_eq!([numbers.take(), numbers.take()], [Some(0), Some(1)]);
-        numbers.free(1);
-        numbers.free(0);
+        assert_eq!([numbers.claim(), numbers.claim()], [Some(0), Some(1)]);
+        numbers.release(1);
+        numbers.release(0);
         assert_eq!(
-            [numbers.take(), numbers.take(), numbers.take(), numbers.take()],
+            [numbers.claim(), numbers.claim(), numbers.claim(), numbers.claim()],
             [Some(2), Some(1), Some(0), None]
         );
-        numbers.free(2);
-        assert_eq!([numbers.take(), numbers.take()], [Some(2), None]);
+        numbers.release(2);
+        assert_eq!([numbers.claim(), numbers.claim()], [Some(2), None]);
     }
 }

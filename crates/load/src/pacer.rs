@@ -11,7 +11,7 @@ use super::schedule::Schedule;
 
 /// Requests that are to leave within this time leave together: above 2000 a second it would cost
 /// more to wake for each than to send it. What they are late by counts.
-const TOGETHER: Duration = Duration::from_micros(500);
+const BATCH_WINDOW: Duration = Duration::from_micros(500);
 
 /// A thread that sleeps from one request to the next. Ends when dropped.
 pub struct Pacer {
@@ -46,7 +46,7 @@ fn pace(schedule: Schedule, began: Instant, tick: &mpsc::Sender<()>, stopped: &R
     let (mut n, count) = (0, schedule.count());
     while n < count {
         let wait = (began + schedule.at(n)).saturating_duration_since(Instant::now());
-        let wait = if wait.is_zero() { wait } else { wait.max(TOGETHER) };
+        let wait = if wait.is_zero() { wait } else { wait.max(BATCH_WINDOW) };
         if stopped.recv_timeout(wait) == Err(RecvTimeoutError::Disconnected) {
             return;
         }

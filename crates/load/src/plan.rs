@@ -8,13 +8,13 @@ use hyper::Uri;
 use serde::{Serialize, Serializer};
 
 use super::numbers::NumberRange;
-use super::record::Ours;
-use super::run::Course;
+use super::record::CallMatcher;
+use super::run::RunParams;
 use super::schedule::Schedule;
 use originatord_core::call::{CallerId, Invalid, Lang, Room};
 
 /// Highest rate, in requests a second.
-const MOST_RATE: f64 = 100_000.0;
+const MAX_RATE: f64 = 100_000.0;
 
 /// Longest ramp or duration.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -35,7 +35,7 @@ pub struct Plan {
     /// The language of the prompts.
     pub lang: Option<Lang>,
     /// How the run goes; the first one of a search.
-    pub course: Course,
+    pub params: RunParams,
     /// How long an answer may take.
     pub timeout: Duration,
     /// Most calls in all.
@@ -85,12 +85,12 @@ impl Plan {
     /// A value is out of its bounds, or the load was not asked for clearly enough.
     pub fn check(mut self, allowed_host: Option<&str>) -> Result<Self, PlanError> {
         check_host(&self.url, allowed_host)?;
-        let Course { schedule, concurrency, linger, .. } = self.course;
+        let RunParams { schedule, concurrency, linger, .. } = self.params;
         let bounds = |holds: bool, name, range: &str| match holds {
             true => Ok(()),
             false => Err(PlanError::Bounds(name, range.to_owned())),
         };
-        let is_rate = |rate: f64| rate > 0.0 && rate <= MOST_RATE;
+        let is_rate = |rate: f64| rate > 0.0 && rate <= MAX_RATE;
         let max_rate = self.search.and_then(|search| search.max_rate);
         bounds(is_rate(schedule.rate), "--rate", "over 0 and at most 100000")?;
         bounds(max_rate.is_none_or(is_rate), "--max-rate", "over 0 and at most 100000")?;
@@ -123,9 +123,9 @@ impl Plan {
     }
 
     /// What makes a call in the log ours.
-    pub fn ours(&self) -> Ours {
+    pub fn call_matcher(&self) -> CallMatcher {
         let caller_id = self.caller_id.as_str().to_owned();
-        Ours { numbers: self.numbers, room_prefix: self.room_prefix.clone(), caller_id }
+        CallMatcher { numbers: self.numbers, room_prefix: self.room_prefix.clone(), caller_id }
     }
 }
 
@@ -150,13 +150,13 @@ fn is_this_machine(host: &str) -> bool {
 /// What a person reads before anything is done.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Course {
+        let RunParams {
             schedule: Schedule { rate, ramp, duration },
             concurrency,
             hold,
             linger,
             leaves_calls,
-        } = self.course;
+        } = self.params;
         let time = |time: Duration| humantime::format_duration(time).to_string();
         let line = |f: &mut fmt::Formatter<'_>, name: &str, text: String| {
             writeln!(f, "  {name:<8} {text}")
@@ -172,7 +172,7 @@ impl fmt::Display for Plan {
             if ramp.is_zero() { String::new() } else { format!("a ramp of {} and ", time(ramp)) };
         match self.search {
             None => {
-                let calls = self.course.schedule.count();
+                let calls = self.params.schedule.count();
                 line(
                     f,
                     "load",
@@ -238,7 +238,7 @@ impl Serialize for Plan {
             timeout_seconds: f64,
             max_calls: u64,
         }
-        let Schedule { rate, ramp, duration } = self.course.schedule;
+        let Schedule { rate, ramp, duration } = self.params.schedule;
         Shown {
             url: &self.url,
             numbers: format!(
@@ -253,10 +253,10 @@ impl Serialize for Plan {
             rate,
             ramp_seconds: ramp.as_secs_f64(),
             duration_seconds: duration.as_secs_f64(),
-            concurrency: self.course.concurrency,
-            hold_seconds: self.course.hold.map(|hold| hold.as_secs_f64()),
-            linger_seconds: self.course.linger.as_secs_f64(),
-            leaves_calls: self.course.leaves_calls,
+            concurrency: self.params.concurrency,
+            hold_seconds: self.params.hold.map(|hold| hold.as_secs_f64()),
+            linger_seconds: self.params.linger.as_secs_f64(),
+            leaves_calls: self.params.leaves_calls,
             timeout_seconds: self.timeout.as_secs_f64(),
             max_calls: self.max_calls,
         }

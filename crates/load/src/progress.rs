@@ -85,18 +85,18 @@ impl Progress {
 }
 
 fn line(run: &Run<'_>, now: Instant) -> String {
-    let (tally, since) = (run.tally(), run.since(now));
+    let (counters, since) = (run.counters(), run.since(now));
     let p99 =
-        tally.reply.quantile(0.99).map(|p99| format!("  p99 {:.1} ms", p99.as_secs_f64() * 1e3));
-    let failures = tally.failures();
+        counters.reply.quantile(0.99).map(|p99| format!("  p99 {:.1} ms", p99.as_secs_f64() * 1e3));
+    let failures = counters.failures();
     let failures = if failures > 0 { format!("  failed {failures}") } else { String::new() };
     format!(
         "{:6.1} s  sent {}  accepted {}{failures}  live {}  ended {}{}",
         since.as_secs_f64(),
-        tally.sent,
-        tally.accepted,
+        counters.sent,
+        counters.accepted,
         run.live(),
-        tally.outcomes.total(),
+        counters.outcomes.total(),
         p99.unwrap_or_default(),
     )
 }

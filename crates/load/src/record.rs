@@ -7,23 +7,23 @@ use originatord_core::call::CallId;
 use originatord_core::record::{EventKind, Line};
 use originatord_net::client::sse::Event;
 
-/// A step of a call that was seen in the stream.
+/// A step of a call that was observed in the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObservedStep {
     /// When its record arrived. Records carry the daemon's time of day, to the millisecond; that
-    /// may be another machine's, and would be compared to ours.
+    /// may be another machine's, and would be compared to matcher.
     pub at: Instant,
     /// Which call.
     pub id: CallId,
     /// The place of its number; none if the daemon masks numbers.
     pub number: Option<u32>,
     /// Which step.
-    pub step: Step,
+    pub step: CallStep,
 }
 
 /// The steps that matter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum CallStep {
     /// Asterisk has made the channel.
     Queued,
     /// The callee has answered.
@@ -36,10 +36,10 @@ pub enum Step {
     Refused,
 }
 
-/// What makes a call ours: that nobody else asked for its number, room and caller id is the user's
+/// What makes a call matcher: that nobody else asked for its number, room and caller id is the user's
 /// promise.
 #[derive(Debug, Clone)]
-pub struct Ours {
+pub struct CallMatcher {
     /// Its number is one of these.
     pub numbers: NumberRange,
     /// Its room begins like this.
@@ -48,9 +48,9 @@ pub struct Ours {
     pub caller_id: String,
 }
 
-impl Ours {
+impl CallMatcher {
     /// The step that an event tells of, if it is one of a call of ours.
-    pub fn read(&self, at: Instant, event: &Event) -> Option<Seen> {
+    pub fn observe(&self, at: Instant, event: &Event) -> Option<ObservedStep> {
         // The stream names the event beside the record, so others need not be read.
         let kind = event.event.parse().ok().filter(|kind| STEPS.contains(kind))?;
         let line = Line::read(event.data.as_bytes())?;
@@ -59,17 +59,17 @@ impl Ours {
             return None;
         }
         let step = match kind {
-            EventKind::CallQueued => Step::Queued,
-            EventKind::CallAnswered => Step::Answered,
-            EventKind::CallJoined => Step::Joined,
-            EventKind::CallRefused => Step::Refused,
-            _ => Step::Ended(line.end?.outcome.into_owned()),
+            EventKind::CallQueued => CallStep::Queued,
+            EventKind::CallAnswered => CallStep::Answered,
+            EventKind::CallJoined => CallStep::Joined,
+            EventKind::CallRefused => CallStep::Refused,
+            _ => CallStep::Ended(line.end?.outcome.into_owned()),
         };
         let number = match line.number? {
             number if number.is_masked() => None,
             number => Some(self.numbers.place(&number.to_string())?),
         };
-        Some(Seen { at, id: line.call_id?, number, step })
+        Some(ObservedStep { at, id: line.call_id?, number, step })
     }
 }
 
@@ -88,16 +88,16 @@ mod tests {
 
     const ID: &str = "od-01m86xdxhfb48v1e7mge9r1r7g";
 
-    fn read(event: &str, data: &str) -> Option<(Step, Option<u32>)> {
-        let ours = Ours {
+    fn read(event: &str, data: &str) -> Option<(CallStep, Option<u32>)> {
+        let matcher = CallMatcher {
             numbers: "1000-1999".parse().expect("a range"),
             room_prefix: "load-".to_owned(),
             caller_id: "Боб \\ B".to_owned(),
         };
         let event = Event { id: None, event: event.to_owned(), data: data.replace("ID", ID) };
-        let seen = ours.read(Instant::now(), &event)?;
-        assert_eq!(seen.id, ID.parse().expect("an id"));
-        Some((seen.step, seen.number))
+        let observed = matcher.observe(Instant::now(), &event)?;
+        assert_eq!(observed.id, ID.parse().expect("an id"));
+        Some((observed.step, observed.number))
     }
 
     #[test]
@@ -105,11 +105,11 @@ mod tests {
         let data = r#"{"seq":1,"time":"x","event":"call.queued","call_id":"ID","number":"+1007","room":"load-3",
             "caller_id":"Боб \\ B","lang":"ru","key":"bot","outcome":"no_answer","cause":null}"#;
         for (event, step) in [
-            ("call.queued", Step::Queued),
-            ("call.answered", Step::Answered),
-            ("call.joined", Step::Joined),
-            ("call.refused", Step::Refused),
-            ("call.ended", Step::Ended("no_answer".to_owned())),
+            ("call.queued", CallStep::Queued),
+            ("call.answered", CallStep::Answered),
+            ("call.joined", CallStep::Joined),
+            ("call.refused", CallStep::Refused),
+            ("call.ended", CallStep::Ended("no_answer".to_owned())),
         ] {
             assert_eq!(read(event, data), Some((step.clone(), Some(7))), "{event}");
             assert_eq!(read(event, &data.replace("+1007", "+1••7")), Some((step, None)), "{event}");
@@ -117,10 +117,10 @@ mod tests {
         for event in ["call.requested", "call.left", "gap", "ami.connected", ""] {
             assert_eq!(read(event, data), None, "{event}");
         }
-        for (ours, foreign) in
+        for (matcher, foreign) in
             [("+1007", "+2007"), ("load-3", "R1"), ("Боб", "Bob"), ("ID", "od-x"), ("{", "[")]
         {
-            assert_eq!(read("call.queued", &data.replace(ours, foreign)), None, "{foreign}");
+            assert_eq!(read("call.queued", &data.replace(matcher, foreign)), None, "{foreign}");
         }
     }
 }

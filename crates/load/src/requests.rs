@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::plan::Plan;
-use super::run::{HungUp, Unanswered};
+use super::run::{HangUpOutcome, Unanswered};
 use originatord_core::call::CallId;
 use originatord_net::client::ClientError;
 use originatord_net::client::pool::Pool;
@@ -64,7 +64,7 @@ impl Requests {
         let reply = match answer {
             Ok(Ok(response)) => Ok(Reply::read(&response)),
             Ok(Err(error @ ClientError::Connect(..))) => {
-                Err(Unanswered::Unreached(error.to_string()))
+                Err(Unanswered::ConnectFailed(error.to_string()))
             }
             Ok(Err(error)) => Err(Unanswered::Lost(error.to_string())),
             Err(_) => {
@@ -76,19 +76,19 @@ impl Requests {
     }
 
     /// Hangs a call up.
-    pub async fn hang_up(&self, id: CallId) -> HungUp {
-        let Ok(uri) = format!("/api/calls/{id}").parse() else { return HungUp::Failed };
+    pub async fn hang_up(&self, id: CallId) -> HangUpOutcome {
+        let Ok(uri) = format!("/api/calls/{id}").parse() else { return HangUpOutcome::Failed };
         let mut request = Request::new(Full::from(Bytes::new()));
         *request.method_mut() = Method::DELETE;
         *request.uri_mut() = uri;
         self.pool.authorize(&mut request);
         match timeout(self.timeout, self.pool.send(request)).await {
             Ok(Ok(response)) => match response.status() {
-                StatusCode::OK => HungUp::Taken,
-                StatusCode::NOT_FOUND | StatusCode::CONFLICT => HungUp::Over,
-                _ => HungUp::Failed,
+                StatusCode::OK => HangUpOutcome::Accepted,
+                StatusCode::NOT_FOUND | StatusCode::CONFLICT => HangUpOutcome::AlreadyOver,
+                _ => HangUpOutcome::Failed,
             },
-            _ => HungUp::Failed,
+            _ => HangUpOutcome::Failed,
         }
     }
 }

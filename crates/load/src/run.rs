@@ -3,28 +3,28 @@
 use std::time::{Duration, Instant};
 
 use super::calls::{Calls, Fact};
+use super::counters::Counters;
 use super::numbers::Numbers;
-use super::record::Seen;
+use super::record::ObservedStep;
 use super::schedule::Schedule;
-use super::tally::Tally;
 use originatord_core::call::CallId;
 use originatord_net::client::reply::{Reply, Verdict};
 
 /// Most hang-ups under way at once.
-const HANG_UPS: usize = 32;
+const MAX_HANG_UPS: usize = 32;
 
 /// How long a hang-up that failed waits to be tried again.
-const HANG_UP_AGAIN: Duration = Duration::from_millis(500);
+const HANG_UP_RETRY: Duration = Duration::from_millis(500);
 
 /// How long calls that were hung up may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const END_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the log may take to tell of what nobody else can.
-const LAST_RECORDS: Duration = Duration::from_secs(2);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a run goes.
 #[derive(Debug, Clone, Copy)]
-pub struct Course {
+pub struct RunParams {
     /// When requests leave.
     pub schedule: Schedule,
     /// Most requests under way at once.
@@ -53,11 +53,11 @@ pub enum Task {
 
 /// How an attempt to hang up went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HungUp {
-    /// Asterisk does it.
-    Taken,
-    /// There is no such call, or none any longer.
-    Over,
+pub enum HangUpOutcome {
+    /// Asterisk hangs it up.
+    Accepted,
+    /// The daemon has no such call, or no longer.
+    AlreadyOver,
     /// It did not work.
     Failed,
 }
@@ -66,7 +66,7 @@ pub enum HungUp {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unanswered {
     /// It did not reach the daemon, in these words.
-    Unreached(String),
+    ConnectFailed(String),
     /// It may have, in these words.
     Lost(String),
 }
@@ -83,11 +83,11 @@ enum Phase {
 
 /// A run under way.
 pub struct Run<'n> {
-    course: Course,
+    params: RunParams,
     began: Instant,
     numbers: &'n mut Numbers,
     calls: Calls,
-    tally: Tally,
+    counters: Counters,
     phase: Phase,
     next: u64,
     under_way: usize,
@@ -99,15 +99,15 @@ pub struct Run<'n> {
 
 impl<'n> Run<'n> {
     /// A run that begins at `now`, with numbers that are free.
-    pub fn new(course: Course, numbers: &'n mut Numbers, now: Instant) -> Self {
-        let calls = Calls::new(course.hold);
-        let (tally, phase) = (Tally::new(course.schedule.total()), Phase::Sending);
+    pub fn new(params: RunParams, numbers: &'n mut Numbers, now: Instant) -> Self {
+        let calls = Calls::new(params.hold);
+        let (counters, phase) = (Counters::new(params.schedule.total()), Phase::Sending);
         Self {
-            course,
+            params,
             began: now,
             numbers,
             calls,
-            tally,
+            counters,
             phase,
             next: 0,
             under_way: 0,
@@ -120,59 +120,59 @@ impl<'n> Run<'n> {
     /// The next thing to do now, if there is one.
     pub fn next_task(&mut self, now: Instant) -> Option<Task> {
         self.advance(now);
-        if self.hanging_up < HANG_UPS
-            && let Some(id) = self.calls.take_due(now)
+        if self.hanging_up < MAX_HANG_UPS
+            && let Some(id) = self.calls.next_due_hang_up(now)
         {
             self.hanging_up += 1;
             return Some(Task::HangUp(id));
         }
         while self.phase == Phase::Sending
-            && self.under_way < self.course.concurrency
+            && self.under_way < self.params.concurrency
             && self.scheduled(self.next) <= now
         {
             let n = self.next;
             self.next += 1;
-            let number = self.numbers.take();
-            if self.next == self.course.schedule.count() {
+            let number = self.numbers.claim();
+            if self.next == self.params.schedule.count() {
                 self.stop_sending(now, Phase::Following(now));
             }
             if let Some(number) = number {
                 let scheduled = self.scheduled(n);
                 self.under_way += 1;
-                self.tally.leaves(now.saturating_duration_since(scheduled));
-                self.calls.ask(number, scheduled);
+                self.counters.sent(now.saturating_duration_since(scheduled));
+                self.calls.requested(number, scheduled);
                 return Some(Task::Post { number, n });
             }
-            self.tally.held_back += 1;
+            self.counters.held_back += 1;
         }
         None
     }
 
     /// When the nth request is to leave.
     fn scheduled(&self, n: u64) -> Instant {
-        self.began + self.course.schedule.at(n)
+        self.began + self.params.schedule.at(n)
     }
 
     fn advance(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.began);
-        self.tally.timeline.tick(since, self.calls.live());
+        self.counters.timeline.tick(since, self.calls.live());
         match self.phase {
             Phase::Following(from)
-                if self.calls.on_their_way() == 0 || now >= from + self.course.linger =>
+                if self.calls.awaiting_join() == 0 || now >= from + self.params.linger =>
             {
-                if self.course.leaves_calls {
+                if self.params.leaves_calls {
                     self.phase = Phase::Over;
                 } else {
                     self.hang_up_all(now);
                 }
             }
             Phase::HangingUp(from) => {
-                let patience = match (self.calls.outstanding(), self.calls.doubtful()) {
+                let patience = match (self.calls.outstanding(), self.calls.awaiting_record()) {
                     (0, 0) => Duration::ZERO,
-                    (0, _) => LAST_RECORDS,
-                    _ => PATIENCE,
+                    (0, _) => RECORD_TIMEOUT,
+                    _ => END_TIMEOUT,
                 };
-                if self.hanging_up == 0 && now >= from + patience || now >= from + PATIENCE {
+                if self.hanging_up == 0 && now >= from + patience || now >= from + END_TIMEOUT {
                     self.phase = Phase::Over;
                 }
             }
@@ -188,8 +188,8 @@ impl<'n> Run<'n> {
     fn stop_sending(&mut self, now: Instant, then: Phase) {
         let sent_for = now.saturating_duration_since(self.began);
         // The last request stands for the time until one more would leave.
-        let all = if self.next == self.course.schedule.count() {
-            self.course.schedule.total()
+        let all = if self.next == self.params.schedule.count() {
+            self.params.schedule.total()
         } else {
             Duration::ZERO
         };
@@ -224,54 +224,54 @@ impl<'n> Run<'n> {
             Ok(reply) => {
                 let (after, since) =
                     (at.saturating_duration_since(self.scheduled(n)), at - self.began);
-                self.tally.replied(&reply, after, since);
+                self.counters.replied(&reply, after, since);
                 match reply.verdict {
                     Verdict::Accepted(id) => self.calls.accepted(number, id, &mut facts),
                     Verdict::Refused(_) => self.calls.refused(number, &mut facts),
                     Verdict::Unconfirmed(id, _) => self.calls.unconfirmed(number, id, &mut facts),
                 }
             }
-            Err(Unanswered::Unreached(why)) => {
-                self.tally.unreached(&why);
+            Err(Unanswered::ConnectFailed(why)) => {
+                self.counters.connect_failed(&why);
                 self.calls.refused(number, &mut facts);
             }
             Err(Unanswered::Lost(why)) => {
-                self.tally.unanswered(&why);
+                self.counters.unanswered(&why);
                 self.calls.unconfirmed(number, None, &mut facts);
             }
         }
-        self.learn(&facts);
+        self.apply_facts(&facts);
     }
 
     /// The log tells steps of calls.
-    pub fn saw(&mut self, steps: Vec<Seen>) {
+    pub fn observe(&mut self, steps: Vec<ObservedStep>) {
         let mut facts = Vec::new();
-        for seen in steps {
-            self.calls.saw(seen, &mut facts);
+        for observed in steps {
+            self.calls.observe(observed, &mut facts);
         }
-        self.learn(&facts);
+        self.apply_facts(&facts);
     }
 
     /// The log has a gap.
-    pub fn missed(&mut self) {
-        self.tally.gaps += 1;
+    pub fn count_gap(&mut self) {
+        self.counters.gaps += 1;
     }
 
     /// How an attempt to hang up went.
-    pub fn hung_up(&mut self, id: CallId, how: HungUp, now: Instant) {
+    pub fn hung_up(&mut self, id: CallId, how: HangUpOutcome, now: Instant) {
         self.hanging_up -= 1;
         match how {
-            HungUp::Taken => {}
-            HungUp::Over => self.calls.is_over(id),
-            HungUp::Failed => self.calls.hang_up_again(id, now + HANG_UP_AGAIN),
+            HangUpOutcome::Accepted => {}
+            HangUpOutcome::AlreadyOver => self.calls.reported_over(id),
+            HangUpOutcome::Failed => self.calls.retry_hang_up(id, now + HANG_UP_RETRY),
         }
     }
 
-    fn learn(&mut self, facts: &[Fact]) {
+    fn apply_facts(&mut self, facts: &[Fact]) {
         for fact in facts {
-            self.tally.learn(fact);
+            self.counters.record_fact(fact);
             if let Fact::Free(number) = fact {
-                self.numbers.free(*number);
+                self.numbers.release(*number);
             }
         }
     }
@@ -287,8 +287,8 @@ impl<'n> Run<'n> {
     }
 
     /// What was counted so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// How many calls live.
@@ -302,13 +302,13 @@ impl<'n> Run<'n> {
     }
 
     /// What came of it.
-    pub fn finish(mut self, now: Instant) -> Finished {
-        self.tally.leftover = self.calls.leftover();
+    pub fn finish(mut self, now: Instant) -> FinishedRun {
+        self.counters.leftover = self.calls.leftover();
         let took = self.since(now);
         let sent_for = self.sent_for.unwrap_or(took);
-        Finished {
-            course: self.course,
-            tally: self.tally,
+        FinishedRun {
+            params: self.params,
+            counters: self.counters,
             sent_for,
             took,
             live: self.calls.live(),
@@ -319,11 +319,11 @@ impl<'n> Run<'n> {
 
 /// A run that is over.
 #[derive(Debug)]
-pub struct Finished {
+pub struct FinishedRun {
     /// How it was to go.
-    pub course: Course,
+    pub params: RunParams,
     /// What was counted.
-    pub tally: Tally,
+    pub counters: Counters,
     /// How long requests were sent.
     pub sent_for: Duration,
     /// How long all of it took.

@@ -8,32 +8,32 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::connect::Interrupts;
+use super::counters::Counters;
 use super::numbers::Numbers;
 use super::pacer::Pacer;
 use super::plan::Plan;
 use super::progress::Progress;
-use super::record::{Ours, Seen};
+use super::record::{CallMatcher, ObservedStep};
 use super::requests::Requests;
-use super::run::{Course, Finished, HungUp, Run, Task, Unanswered};
-use super::tally::Tally;
+use super::run::{FinishedRun, HangUpOutcome, Run, RunParams, Task, Unanswered};
 use originatord_core::call::CallId;
 use originatord_net::client::event_stream::{EventStream, Refused, Update};
 use originatord_net::client::reply::Reply;
 
 /// How often hang-ups that are due, and the end, are looked for.
-const BEAT: Duration = Duration::from_millis(50);
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Batches of the log that wait for us; the rest waits in the daemon, which tells of a gap when it
 /// is too much.
-const BATCHES: usize = 64;
+const UPDATE_QUEUE: usize = 64;
 
 /// Connections that are made beforehand.
-const WARM: usize = 16;
+const WARM_CONNECTIONS: usize = 16;
 
 /// What the log tells.
-pub enum FromLog {
+pub enum StreamUpdate {
     /// Steps of our calls; the first time perhaps none.
-    Steps(Vec<Seen>),
+    Steps(Vec<ObservedStep>),
     /// Records are missing.
     Gap,
     /// The connection is lost and will be made again.
@@ -43,34 +43,34 @@ pub enum FromLog {
 }
 
 /// Follows the log, on a task of its own, for as long as somebody listens.
-pub fn follow(mut log: EventStream, ours: Ours) -> mpsc::Receiver<FromLog> {
-    let (to, from_log) = mpsc::channel(BATCHES);
+pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<StreamUpdate> {
+    let (to, updates) = mpsc::channel(UPDATE_QUEUE);
     tokio::spawn(async move {
         loop {
             let (told, is_last) = match log.next().await {
                 Ok(Update::Events(events)) => {
                     let at = Instant::now();
                     if events.iter().any(|event| event.event == "gap")
-                        && to.send(FromLog::Gap).await.is_err()
+                        && to.send(StreamUpdate::Gap).await.is_err()
                     {
                         return;
                     }
                     (
-                        FromLog::Steps(
-                            events.iter().filter_map(|event| ours.read(at, event)).collect(),
+                        StreamUpdate::Steps(
+                            events.iter().filter_map(|event| matcher.observe(at, event)).collect(),
                         ),
                         false,
                     )
                 }
-                Ok(Update::Lost(lost)) => (FromLog::Lost(lost.to_string()), false),
-                Err(refused) => (FromLog::Refused(refused), true),
+                Ok(Update::Lost(lost)) => (StreamUpdate::Lost(lost.to_string()), false),
+                Err(refused) => (StreamUpdate::Refused(refused), true),
             };
             if to.send(told).await.is_err() || is_last {
                 return;
             }
         }
     });
-    from_log
+    updates
 }
 
 /// All that runs need of the world.
@@ -80,9 +80,9 @@ pub struct Runner {
     /// The way to the daemon.
     pub(super) requests: Requests,
     /// What the log tells.
-    pub(super) from_log: mpsc::Receiver<FromLog>,
+    pub(super) updates: mpsc::Receiver<StreamUpdate>,
     /// That it tells nothing any longer.
-    pub(super) is_deaf: bool,
+    pub(super) stream_ended: bool,
     /// Ctrl-C.
     pub(super) interrupts: Interrupts,
     /// What a person sees meanwhile.
@@ -93,7 +93,7 @@ pub struct Runner {
 
 /// Why a run has no result.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum RunError {
     /// It was interrupted a second time.
     #[error("left at once; {0} calls live on")]
     Abandoned(usize),
@@ -108,7 +108,7 @@ pub enum Broken {
 /// What a task has done.
 enum Done {
     Posted { n: u64, number: u32, at: Instant, reply: Result<Reply, Unanswered> },
-    HungUp(CallId, HungUp),
+    HungUp(CallId, HangUpOutcome),
 }
 
 impl Runner {
@@ -119,17 +119,17 @@ impl Runner {
     /// It was interrupted twice, or could not begin.
     pub async fn run(
         &mut self,
-        course: Course,
-        is_enough: impl Fn(&Tally) -> bool,
-    ) -> Result<Finished, Broken> {
-        let Self { plan, requests, from_log, is_deaf, interrupts, progress, numbers } = self;
-        let warm = WARM.min(course.concurrency);
-        requests.warm_up(warm).await.map_err(|error| Broken::Unreachable(error.to_string()))?;
+        params: RunParams,
+        is_enough: impl Fn(&Counters) -> bool,
+    ) -> Result<FinishedRun, RunError> {
+        let Self { plan, requests, updates, stream_ended, interrupts, progress, numbers } = self;
+        let warm = WARM_CONNECTIONS.min(params.concurrency);
+        requests.warm_up(warm).await.map_err(|error| RunError::Unreachable(error.to_string()))?;
         let began = Instant::now();
-        let mut run = Run::new(course, numbers, began);
-        let mut pacer = Pacer::start(course.schedule, began)?;
+        let mut run = Run::new(params, numbers, began);
+        let mut pacer = Pacer::start(params.schedule, began)?;
         let (done, mut all_done) = mpsc::unbounded_channel();
-        let mut beat = interval(BEAT);
+        let mut beat = interval(CHECK_INTERVAL);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !run.is_over() {
             while let Some(task) = run.next_task(Instant::now()) {
@@ -138,28 +138,28 @@ impl Runner {
             tokio::select! {
                 () = pacer.tick() => {}
                 Some(what) = all_done.recv() => {
-                    take(&mut run, what);
+                    apply(&mut run, what);
                     while let Ok(what) = all_done.try_recv() {
-                        take(&mut run, what);
+                        apply(&mut run, what);
                     }
                 }
-                told = from_log.recv(), if !*is_deaf => match told {
-                    Some(FromLog::Steps(steps)) => run.saw(steps),
-                    Some(FromLog::Gap) => run.missed(),
-                    Some(FromLog::Lost(lost)) => progress.note(&format!("-- the log: {lost}; trying again")),
-                    Some(FromLog::Refused(refused)) => progress.note(&format!("-- the log is not followed: {refused}")),
-                    None => *is_deaf = true,
+                told = updates.recv(), if !*stream_ended => match told {
+                    Some(StreamUpdate::Steps(steps)) => run.observe(steps),
+                    Some(StreamUpdate::Gap) => run.count_gap(),
+                    Some(StreamUpdate::Lost(lost)) => progress.note(&format!("-- the log: {lost}; trying again")),
+                    Some(StreamUpdate::Refused(refused)) => progress.note(&format!("-- the log is not followed: {refused}")),
+                    None => *stream_ended = true,
                 },
                 _ = beat.tick() => {
                     let now = Instant::now();
                     progress.show(&run, now);
-                    if run.is_sending() && is_enough(run.tally()) {
+                    if run.is_sending() && is_enough(run.counters()) {
                         run.stop(now);
                     }
                 }
                 _ = interrupts.recv() => {
                     if run.is_interrupted() {
-                        return Err(Broken::Abandoned(run.live()));
+                        return Err(RunError::Abandoned(run.live()));
                     }
                     progress.note("-- ending: nothing more is asked for, what lives is hung up; again to leave at once");
                     run.interrupt(Instant::now());
@@ -191,7 +191,7 @@ fn start(task: Task, plan: &Arc<Plan>, requests: &Requests, done: mpsc::Unbounde
     };
 }
 
-fn take(run: &mut Run<'_>, done: Done) {
+fn apply(run: &mut Run<'_>, done: Done) {
     match done {
         Done::Posted { n, number, at, reply } => run.replied(n, number, at, reply),
         Done::HungUp(id, how) => run.hung_up(id, how, Instant::now()),

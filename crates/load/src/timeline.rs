@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::latency::Latency;
 
 /// Most slices; an even number. When there are more, each two become one.
-const MOST: usize = 400;
+const MAX_SLICES: usize = 400;
 
 /// How long a slice is at first: a fortieth of what is expected, between these.
-const LENGTHS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
+const SLICE_LENGTHS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
 /// What happened in one slice of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ pub struct Slice {
 pub struct Timeline {
     slices: Vec<Slice>,
     /// The one under way. Whoever counts, counts here.
-    pub now: Slice,
+    pub current: Slice,
     /// Its replies.
     pub replies: Latency,
     length: Duration,
@@ -53,9 +53,12 @@ pub struct Timeline {
 impl Timeline {
     /// Of something that is expected to take about this long.
     pub fn new(expected: Duration) -> Self {
-        let (now, replies, length) =
-            (Slice::default(), Latency::default(), (expected / 40).clamp(LENGTHS.0, LENGTHS.1));
-        Self { slices: Vec::new(), now, replies, length, next: length }
+        let (current, replies, length) = (
+            Slice::default(),
+            Latency::default(),
+            (expected / 40).clamp(SLICE_LENGTHS.0, SLICE_LENGTHS.1),
+        );
+        Self { slices: Vec::new(), current, replies, length, next: length }
     }
 
     /// Ends the slice under way if it is time, `since` the start, with `live` calls alive.
@@ -84,10 +87,10 @@ impl Timeline {
             p50_ms: ms(self.replies.quantile(0.5)),
             p99_ms: ms(self.replies.quantile(0.99)),
             max_ms: ms(self.replies.max()),
-            ..std::mem::take(&mut self.now)
+            ..std::mem::take(&mut self.current)
         });
         self.replies.clear();
-        if self.slices.len() == MOST {
+        if self.slices.len() == MAX_SLICES {
             self.slices = self.slices.chunks(2).map(Slice::of).collect();
             self.length *= 2;
         }
@@ -122,13 +125,13 @@ mod tests {
     fn however_long_it_goes_on_nothing_is_lost_and_it_stays_short() {
         let mut timeline = Timeline::new(Duration::from_secs(3600));
         for tenth in 1..=100_000u64 {
-            timeline.now.sent += 1;
+            timeline.current.sent += 1;
             timeline.replies.record(Duration::from_millis(tenth % 1000));
             timeline.tick(Duration::from_millis(100 * tenth), 7);
         }
-        timeline.now.ended += 1;
+        timeline.current.ended += 1;
         let slices = timeline.finish(Duration::from_millis(10_000_050), 3);
-        assert!(slices.len() < MOST && slices.len() > MOST / 4, "{}", slices.len());
+        assert!(slices.len() < MAX_SLICES && slices.len() > MAX_SLICES / 4, "{}", slices.len());
         assert_eq!(slices.iter().map(|slice| slice.sent).sum::<u64>(), 100_000);
         assert_eq!(slices.iter().map(|slice| slice.ended).sum::<u64>(), 1);
         assert!((slices.iter().map(|slice| slice.seconds).sum::<f64>() - 10_000.05).abs() < 1e-6);

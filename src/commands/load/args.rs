@@ -9,7 +9,7 @@ use crate::call::{CallerId, Lang};
 use crate::commands::terminal::connection::CredentialArgs;
 use crate::load::numbers::NumberRange;
 use crate::load::plan::{Plan, SearchPlan};
-use crate::load::run::Course;
+use crate::load::run::RunParams;
 use crate::load::schedule::Schedule;
 
 /// The arguments of `originatord load`.
@@ -107,7 +107,7 @@ impl LoadArgs {
             room_prefix: self.room_prefix.clone(),
             caller_id: self.caller_id.clone(),
             lang: self.lang.clone(),
-            course: Course {
+            params: RunParams {
                 schedule,
                 concurrency: self.concurrency,
                 hold: self.hold,

@@ -4,10 +4,10 @@ use std::fmt::{Display, Write};
 
 use super::chart::{Axis, Chart, Note, Scale, Series};
 use super::summary::{Quantiles, Summary};
-use super::{Report, Step};
-use originatord_core::clock::rfc3339;
-use crate::tally::FAILED;
+use super::{Report, SearchStep};
+use crate::counters::FAILED;
 use crate::timeline::Slice;
+use originatord_core::clock::rfc3339;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -121,27 +121,30 @@ fn tiles(out: &mut String, report: &Report, run: &Summary) {
     out!(out, "</dl>");
 }
 
-fn search(out: &mut String, steps: &[Step]) {
-    let dots = |name, class, held: bool, y: &dyn Fn(&Step) -> Option<f64>| {
+fn search(out: &mut String, steps: &[SearchStep]) {
+    let dots = |name, class, held: bool, y: &dyn Fn(&SearchStep) -> Option<f64>| {
         let of_kind = steps.iter().filter(|step| step.held == held);
         Series {
             dots: true,
             ..Series::line(name, class, of_kind.map(|step| (step.rate, y(step))).collect())
         }
     };
-    let chart =
-        |title, caption, scale, unit: &dyn Fn(f64) -> String, y: &dyn Fn(&Step) -> Option<f64>| {
-            Chart {
-                title,
-                caption,
-                x: Axis::of(Scale::Log, steps.iter().map(|step| step.rate), |rate| {
-                    format!("{}/s", short(rate))
-                }),
-                y: Axis::of(scale, steps.iter().filter_map(y), unit),
-                series: vec![dots("holds", "a", true, y), dots("breaks", "bad", false, y)],
-                notes: Vec::new(),
-            }
-        };
+    let chart = |title,
+                 caption,
+                 scale,
+                 unit: &dyn Fn(f64) -> String,
+                 y: &dyn Fn(&SearchStep) -> Option<f64>| {
+        Chart {
+            title,
+            caption,
+            x: Axis::of(Scale::Log, steps.iter().map(|step| step.rate), |rate| {
+                format!("{}/s", short(rate))
+            }),
+            y: Axis::of(scale, steps.iter().filter_map(y), unit),
+            series: vec![dots("holds", "a", true, y), dots("breaks", "bad", false, y)],
+            notes: Vec::new(),
+        }
+    };
     let per_second = |rate: f64| format!("{}/s", short(rate));
     let charts = [
         chart("p99 of POST → reply, by rate", "Each dot is a step.", Scale::Log, &time, &|step| {
@@ -296,8 +299,8 @@ fn by_part(run: &Summary) -> Chart {
 }
 
 fn times(out: &mut String, run: &Summary) {
-    let (refusal, late) = (&run.latency_ms.refusal, &run.latency_ms.late);
-    let more = [("POST → refusal", "", refusal), ("Left late by", "", late)];
+    let (refusal, send_delay) = (&run.latency_ms.refusal, &run.latency_ms.send_delay);
+    let more = [("POST → refusal", "", refusal), ("Left late by", "", send_delay)];
     let rows = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0).map(
         |(name, _, times)| {
             let shown =
@@ -326,7 +329,7 @@ fn outcomes(out: &mut String, run: &Summary) {
         }
         out!(out, "</tbody></table></div>");
     };
-    let reasons = |counts: &crate::tally::Counts, what: &str| {
+    let reasons = |counts: &crate::counters::Counts, what: &str| {
         let reasons = counts.sorted().into_iter();
         reasons
             .map(|(reason, count)| (format!("{what}: {reason}"), count, true))

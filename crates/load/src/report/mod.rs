@@ -11,11 +11,11 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 pub use self::html::html;
-pub use self::step::{Found, Step};
+pub use self::step::{SearchResult, SearchStep};
 pub use self::summary::{Calls, Quantiles, Rates, Requests, Summary};
 pub use self::text::text;
 use super::plan::Plan;
-use super::run::Finished;
+use super::run::FinishedRun;
 use originatord_core::clock::serialize_time;
 
 /// A report.
@@ -33,15 +33,15 @@ pub struct Report {
     /// The run; of a search the one of the highest rate that held, else the last one.
     pub run: Option<Summary>,
     /// What was tried, if the limit was looked for.
-    pub steps: Option<Vec<Step>>,
+    pub steps: Option<Vec<SearchStep>>,
     /// The highest rate that held, if one did.
     pub limit: Option<f64>,
 }
 
 impl Report {
     /// Of one run.
-    pub fn of_run(started: SystemTime, plan: &Plan, finished: Finished) -> Self {
-        let found = Found { interrupted: finished.interrupted, ..Found::default() };
+    pub fn of_run(started: SystemTime, plan: &Plan, finished: FinishedRun) -> Self {
+        let found = SearchResult { interrupted: finished.interrupted, ..SearchResult::default() };
         Self {
             run: Some(Summary::of(finished)),
             steps: None,
@@ -50,7 +50,7 @@ impl Report {
     }
 
     /// Of a search.
-    pub fn of_search(started: SystemTime, plan: &Plan, found: Found) -> Self {
+    pub fn of_search(started: SystemTime, plan: &Plan, found: SearchResult) -> Self {
         Self {
             originatord: env!("CARGO_PKG_VERSION"),
             started,
@@ -65,7 +65,7 @@ impl Report {
     /// Whether nothing failed and nothing was left behind against the user's will; of a search,
     /// whether some rate held.
     pub fn is_good(&self) -> bool {
-        let leaves_calls = self.plan.course.leaves_calls;
+        let leaves_calls = self.plan.params.leaves_calls;
         match (&self.steps, &self.run) {
             (Some(_), _) => self.limit.is_some(),
             (None, Some(run)) => run.failures == 0 && (run.calls.alive == 0 || leaves_calls),

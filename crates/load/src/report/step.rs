@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::summary::millis;
-use crate::run::Finished;
+use crate::run::FinishedRun;
 
 /// One rate that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Step {
+pub struct SearchStep {
     /// Requests a second.
     pub rate: f64,
     /// Requests that left.
@@ -29,32 +29,32 @@ pub struct Step {
     pub why: Option<String>,
 }
 
-impl Step {
+impl SearchStep {
     /// What a run says of its rate, if p99 must not be over this.
-    pub fn of(finished: &Finished, p99_limit: Duration) -> Self {
-        let Finished { course, tally, .. } = finished;
-        let p99 = tally.reply.quantile(0.99);
+    pub fn of(finished: &FinishedRun, p99_limit: Duration) -> Self {
+        let FinishedRun { params, counters, .. } = finished;
+        let p99 = counters.reply.quantile(0.99);
         let why = match p99 {
             _ if finished.interrupted => Some("it was interrupted".to_owned()),
-            _ if tally.held_back > 0 => {
+            _ if counters.held_back > 0 => {
                 Some("all numbers were in calls; name more of them".to_owned())
             }
-            _ if tally.failures() > 0 => Some(first_failure(finished)),
+            _ if counters.failures() > 0 => Some(first_failure(finished)),
             _ if finished.live > 0 => Some(format!("{} calls could not be hung up", finished.live)),
             Some(p99) if p99 > p99_limit => {
                 Some(format!("p99 is over {}", humantime::format_duration(p99_limit)))
             }
-            _ if tally.sent < course.schedule.count() => {
+            _ if counters.sent < params.schedule.count() => {
                 Some("over 1 % of the replies came too late".to_owned())
             }
             _ => None,
         };
         Self {
-            rate: course.schedule.rate,
-            sent: tally.sent,
+            rate: params.schedule.rate,
+            sent: counters.sent,
             accepted_per_second: finished.accepted_per_second(),
-            failures: tally.failures(),
-            p50_ms: tally.reply.quantile(0.5).map(millis),
+            failures: counters.failures(),
+            p50_ms: counters.reply.quantile(0.5).map(millis),
             p99_ms: p99.map(millis),
             held: why.is_none(),
             why,
@@ -62,20 +62,20 @@ impl Step {
     }
 }
 
-fn first_failure(finished: &Finished) -> String {
-    let tally = &finished.tally;
-    let counts = [&tally.refused, &tally.unanswered];
+fn first_failure(finished: &FinishedRun) -> String {
+    let counters = &finished.counters;
+    let counts = [&counters.refused, &counters.unanswered];
     match counts
         .iter()
         .find_map(|counts| counts.sorted().first().map(|(text, count)| format!("{count} × {text}")))
     {
         Some(text) => text,
-        None => format!("{} calls failed", tally.failures()),
+        None => format!("{} calls failed", counters.failures()),
     }
 }
 
 /// One line.
-impl fmt::Display for Step {
+impl fmt::Display for SearchStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.held { "holds" } else { "breaks" };
         let ms = |ms: Option<f64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"));
@@ -97,18 +97,18 @@ impl fmt::Display for Step {
 
 /// What a search has come to.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct SearchResult {
     /// All steps.
-    pub steps: Vec<Step>,
+    pub steps: Vec<SearchStep>,
     /// The run of the highest rate that held; until one does, the last one.
-    pub best: Option<Finished>,
+    pub best: Option<FinishedRun>,
     /// It was ended before its time.
     pub interrupted: bool,
 }
 
-impl Found {
+impl SearchResult {
     /// Takes in a step and its run.
-    pub fn add(&mut self, step: Step, finished: Finished) {
+    pub fn add(&mut self, step: SearchStep, finished: FinishedRun) {
         if step.held || self.limit().is_none() {
             self.best = Some(finished);
         }

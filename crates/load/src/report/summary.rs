@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::counters::Counts;
 use crate::latency::Latency;
-use crate::run::Finished;
-use crate::tally::Counts;
+use crate::run::FinishedRun;
 use crate::timeline::Slice;
 
 /// A run in figures.
@@ -93,7 +93,8 @@ pub struct Latencies {
     /// To the callee in the room.
     pub joined: Quantiles,
     /// How late requests left.
-    pub late: Quantiles,
+    #[serde(rename = "late")]
+    pub send_delay: Quantiles,
 }
 
 /// Times of one kind, in milliseconds.
@@ -135,11 +136,11 @@ impl Quantiles {
     }
 }
 
-impl Finished {
+impl FinishedRun {
     /// Requests that were accepted, a second: of the time that they were sent, or until the last
     /// one was accepted if that took longer.
     pub fn accepted_per_second(&self) -> f64 {
-        per_second(self.tally.accepted, self.sent_for.max(self.tally.last_accepted))
+        per_second(self.counters.accepted, self.sent_for.max(self.counters.last_accepted))
     }
 }
 
@@ -149,45 +150,45 @@ fn per_second(count: u64, time: Duration) -> f64 {
 
 impl Summary {
     /// The figures of a run.
-    pub fn of(finished: Finished) -> Self {
+    pub fn of(finished: FinishedRun) -> Self {
         let accepted_per_second = finished.accepted_per_second();
-        let Finished { course, tally, sent_for, took, live, .. } = finished;
-        let scheduled = course.schedule.count();
+        let FinishedRun { params, counters, sent_for, took, live, .. } = finished;
+        let scheduled = params.schedule.count();
         Self {
-            failures: tally.failures(),
+            failures: counters.failures(),
             rates: Rates {
-                offered: per_second(tally.sent, sent_for),
+                offered: per_second(counters.sent, sent_for),
                 accepted: accepted_per_second,
             },
             calls: Calls {
-                followed: tally.accepted + tally.found,
-                outcomes: tally.outcomes,
-                unseen: tally.leftover.unseen,
-                alive: tally.leftover.alive,
-                unknown: tally.leftover.unknown,
-                gaps: tally.gaps,
+                followed: counters.accepted + counters.found,
+                outcomes: counters.outcomes,
+                unseen: counters.leftover.unseen,
+                alive: counters.leftover.alive,
+                unknown: counters.leftover.unknown,
+                gaps: counters.gaps,
             },
             requests: Requests {
                 scheduled,
-                sent: tally.sent,
-                held_back: tally.held_back,
-                not_sent: scheduled - tally.sent - tally.held_back,
-                accepted: tally.accepted,
-                refused: tally.refused,
-                unanswered: tally.unanswered,
-                statuses: tally.statuses,
+                sent: counters.sent,
+                held_back: counters.held_back,
+                not_sent: scheduled - counters.sent - counters.held_back,
+                accepted: counters.accepted,
+                refused: counters.refused,
+                unanswered: counters.unanswered,
+                statuses: counters.statuses,
             },
             latency_ms: Latencies {
-                reply: Quantiles::of(&tally.reply),
-                refusal: Quantiles::of(&tally.refusal),
-                channel: Quantiles::of(&tally.channel),
-                answered: Quantiles::of(&tally.answered),
-                joined: Quantiles::of(&tally.joined),
-                late: Quantiles::of(&tally.late),
+                reply: Quantiles::of(&counters.reply),
+                refusal: Quantiles::of(&counters.refusal),
+                channel: Quantiles::of(&counters.channel),
+                answered: Quantiles::of(&counters.answered),
+                joined: Quantiles::of(&counters.joined),
+                send_delay: Quantiles::of(&counters.send_delay),
             },
             sent_for_seconds: sent_for.as_secs_f64(),
             took_seconds: took.as_secs_f64(),
-            timeline: tally.timeline.finish(took, live),
+            timeline: counters.timeline.finish(took, live),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::summary::{Quantiles, Summary};
-use super::{Report, Step};
+use super::{Report, SearchStep};
 
 /// For people in the terminal.
 pub fn text(report: &Report) -> String {
@@ -25,7 +25,7 @@ macro_rules! line {
     ($out:expr, $($text:tt)*) => { _ = writeln!($out, $($text)*) };
 }
 
-fn search(out: &mut String, limit: Option<f64>, steps: &[Step]) {
+fn search(out: &mut String, limit: Option<f64>, steps: &[SearchStep]) {
     line!(out, "\nsteps");
     for step in steps {
         line!(out, "{step}");
@@ -103,7 +103,7 @@ fn summary(out: &mut String, run: &Summary) {
         ("POST → channel", &latency_ms.channel),
         ("POST → answered", &latency_ms.answered),
         ("POST → joined", &latency_ms.joined),
-        ("left late by", &latency_ms.late),
+        ("left late by", &latency_ms.send_delay),
     ] {
         times(out, name, quantiles);
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::record::Step;
+use crate::record::CallStep;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
-fn course(rate: f64, seconds: u64) -> Course {
-    Course {
+fn params(rate: f64, seconds: u64) -> RunParams {
+    RunParams {
         schedule: Schedule { rate, ramp: Duration::ZERO, duration: SECOND * seconds as u32 },
         concurrency: 1000,
         hold: None,
@@ -36,7 +36,7 @@ type Agenda = BTreeMap<(Duration, u64), What>;
 
 enum What {
     Reply(u64, u32, Result<Reply, Unanswered>),
-    Step(Seen),
+    Step(ObservedStep),
     HungUp(CallId),
 }
 
@@ -48,7 +48,7 @@ fn play(
     start: Instant,
     mut answer: impl FnMut(u64, Duration) -> (Duration, Result<Reply, Unanswered>),
     mut look: impl FnMut(&mut Run<'_>, Instant),
-) -> (Finished, Vec<Duration>) {
+) -> (FinishedRun, Vec<Duration>) {
     let (mut agenda, mut count, mut left) = (Agenda::new(), 0, Vec::new());
     let mut callees = BTreeMap::new();
     let mut plan = |agenda: &mut Agenda, at: Duration, what: What| {
@@ -60,16 +60,21 @@ fn play(
         while let Some(entry) = agenda.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
                 What::Reply(n, number, reply) => run.replied(n, number, start + now, reply),
-                What::Step(seen) => run.saw(vec![seen]),
+                What::Step(seen) => run.observe(vec![seen]),
                 What::HungUp(id) => match callees.get(&id) {
-                    None => run.hung_up(id, HungUp::Over, start + now),
+                    None => run.hung_up(id, HangUpOutcome::AlreadyOver, start + now),
                     Some(number) => {
-                        run.hung_up(id, HungUp::Taken, start + now);
-                        let (at, step) = (now + MS, Step::Ended("completed".to_owned()));
+                        run.hung_up(id, HangUpOutcome::Accepted, start + now);
+                        let (at, step) = (now + MS, CallStep::Ended("completed".to_owned()));
                         plan(
                             &mut agenda,
                             at,
-                            What::Step(Seen { at: start + at, id, number: Some(*number), step }),
+                            What::Step(ObservedStep {
+                                at: start + at,
+                                id,
+                                number: Some(*number),
+                                step,
+                            }),
                         );
                     }
                 },
@@ -84,11 +89,11 @@ fn play(
                     if let Ok(Reply { verdict: Verdict::Accepted(id), .. }) = &reply {
                         callees.insert(*id, number);
                         for (after, step) in [
-                            (MS, Step::Queued),
-                            (SECOND * 2, Step::Answered),
-                            (SECOND * 2, Step::Joined),
+                            (MS, CallStep::Queued),
+                            (SECOND * 2, CallStep::Answered),
+                            (SECOND * 2, CallStep::Joined),
                         ] {
-                            let seen = Seen {
+                            let seen = ObservedStep {
                                 at: start + at + after,
                                 id: *id,
                                 number: Some(number),
@@ -112,16 +117,16 @@ fn play(
 #[test]
 fn requests_leave_on_schedule_whether_or_not_answers_come() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
-    let run = Run::new(course(100.0, 2), &mut numbers, start);
+    let run = Run::new(params(100.0, 2), &mut numbers, start);
     // Nothing is answered for the first 5 s.
     let (finished, left) =
         play(run, start, |n, _| (SECOND * 5, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     assert_eq!(left, (0..200).map(|n| MS * 10 * n).collect::<Vec<_>>());
-    let Finished { tally, sent_for, .. } = finished;
-    assert_eq!((tally.sent, tally.accepted, sent_for), (200, 200, SECOND * 2));
-    assert_eq!(tally.outcomes.of("completed"), 200);
+    let FinishedRun { counters, sent_for, .. } = finished;
+    assert_eq!((counters.sent, counters.accepted, sent_for), (200, 200, SECOND * 2));
+    assert_eq!(counters.outcomes.of("completed"), 200);
     // The first one has waited for 5 s, the last one for a little over 3.
-    let quantile = |part| tally.reply.quantile(part).expect("a time");
+    let quantile = |part| counters.reply.quantile(part).expect("a time");
     assert!(quantile(0.001) >= MS * 3000 && quantile(0.001) < MS * 3030, "{:?}", quantile(0.001));
     assert!(quantile(0.5) >= MS * 3990 && quantile(0.5) < MS * 4030, "{:?}", quantile(0.5));
 }
@@ -131,77 +136,77 @@ fn a_stall_counts_for_all_who_waited_through_it() {
     // One connection and an answer after 1 ms, but for one stall of a whole second: a closed model
     // would count it once.
     let (start, mut numbers) = (Instant::now(), numbers(10_000));
-    let run = Run::new(Course { concurrency: 1, ..course(100.0, 10) }, &mut numbers, start);
+    let run = Run::new(RunParams { concurrency: 1, ..params(100.0, 10) }, &mut numbers, start);
     let answer = |n, left| {
         let stall = if n == 300 { SECOND } else { MS };
         (left + stall, reply(200, Verdict::Accepted(id(n))))
     };
-    let (Finished { tally, .. }, left) = play(run, start, answer, |_, _| {});
-    assert_eq!((tally.sent, tally.accepted), (1000, 1000));
+    let (FinishedRun { counters, .. }, left) = play(run, start, answer, |_, _| {});
+    assert_eq!((counters.sent, counters.accepted), (1000, 1000));
     // Requests 301 to 400 were to leave during the stall, and then leave one after the other, 1 ms
     // each.
     assert_eq!((left[300], left[301]), (SECOND * 3, SECOND * 4));
-    let waited = tally.reply.count_above(MS * 100);
+    let waited = counters.reply.count_above(MS * 100);
     assert!((95..=105).contains(&waited), "{waited}");
-    let late = tally.late.count_above(MS * 100);
+    let late = counters.send_delay.count_above(MS * 100);
     assert!((95..=105).contains(&late), "{late}");
-    assert_eq!(tally.reply.max().map(|max| max.as_millis()), Some(1000));
+    assert_eq!(counters.reply.max().map(|max| max.as_millis()), Some(1000));
 }
 
 #[test]
 fn numbers_in_calls_are_not_called_and_free_ones_are_again() {
     let (start, mut numbers) = (Instant::now(), numbers(50));
-    let run = Run::new(Course { hold: Some(SECOND), ..course(10.0, 20) }, &mut numbers, start);
-    let (Finished { tally, .. }, left) =
+    let run = Run::new(RunParams { hold: Some(SECOND), ..params(10.0, 20) }, &mut numbers, start);
+    let (FinishedRun { counters, .. }, left) =
         play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     // Each lives for 3 s: 30 at a time.
     assert_eq!(
-        (left.len(), tally.accepted, tally.outcomes.of("completed"), tally.held_back),
+        (left.len(), counters.accepted, counters.outcomes.of("completed"), counters.held_back),
         (200, 200, 200, 0)
     );
 
     let mut numbers = Numbers::new("1000000-1000019".parse().expect("a range"));
-    let run = Run::new(Course { hold: Some(SECOND), ..course(10.0, 20) }, &mut numbers, start);
-    let (Finished { tally, .. }, _) =
+    let run = Run::new(RunParams { hold: Some(SECOND), ..params(10.0, 20) }, &mut numbers, start);
+    let (FinishedRun { counters, .. }, _) =
         play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     // With 20 numbers, 10 requests of 30 find none.
-    assert_eq!(tally.sent + tally.held_back, 200);
-    assert!((55..=70).contains(&tally.held_back), "{}", tally.held_back);
-    assert_eq!(tally.outcomes.of("completed"), tally.accepted);
+    assert_eq!(counters.sent + counters.held_back, 200);
+    assert!((55..=70).contains(&counters.held_back), "{}", counters.held_back);
+    assert_eq!(counters.outcomes.of("completed"), counters.accepted);
 }
 
 #[test]
 fn what_is_refused_or_lost_is_counted_and_does_not_hold_it_up() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
-    let run = Run::new(course(100.0, 1), &mut numbers, start);
+    let run = Run::new(params(100.0, 1), &mut numbers, start);
     let answer = |n: u64, left| {
         let answer = match n % 5 {
             0 => reply(429, Verdict::Refused("limit".to_owned())),
-            1 => Err(Unanswered::Unreached("cannot connect".to_owned())),
+            1 => Err(Unanswered::ConnectFailed("cannot connect".to_owned())),
             2 => Err(Unanswered::Lost("closed".to_owned())),
             3 => reply(504, Verdict::Unconfirmed(Some(id(n)), "late".to_owned())),
             _ => reply(200, Verdict::Accepted(id(n))),
         };
         (left + MS, answer)
     };
-    let (Finished { tally, took, .. }, _) = play(run, start, answer, |_, _| {});
+    let (FinishedRun { counters, took, .. }, _) = play(run, start, answer, |_, _| {});
     assert_eq!(
-        (tally.sent, tally.accepted, tally.statuses[&429], tally.statuses[&504]),
+        (counters.sent, counters.accepted, counters.statuses[&429], counters.statuses[&504]),
         (100, 20, 20, 20)
     );
-    assert_eq!((tally.refused.of("limit"), tally.refused.of("cannot connect")), (20, 20));
-    assert_eq!((tally.unanswered.of("closed"), tally.unanswered.of("late")), (20, 20));
-    assert_eq!((tally.outcomes.of("completed"), tally.leftover.unknown), (20, 40));
-    assert_eq!((tally.reply.count(), tally.refusal.count()), (20, 40));
+    assert_eq!((counters.refused.of("limit"), counters.refused.of("cannot connect")), (20, 20));
+    assert_eq!((counters.unanswered.of("closed"), counters.unanswered.of("late")), (20, 20));
+    assert_eq!((counters.outcomes.of("completed"), counters.leftover.unknown), (20, 40));
+    assert_eq!((counters.reply.count(), counters.refusal.count()), (20, 40));
     assert!(took < SECOND * 65, "{took:?}");
 }
 
 #[test]
 fn ended_before_its_time_it_hangs_up_what_it_started() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
-    let run = Run::new(Course { leaves_calls: true, ..course(100.0, 10) }, &mut numbers, start);
+    let run = Run::new(RunParams { leaves_calls: true, ..params(100.0, 10) }, &mut numbers, start);
     // The answers to the last ten requests come after the end.
-    let (Finished { tally, took, sent_for, interrupted, live, .. }, left) = play(
+    let (FinishedRun { counters, took, sent_for, interrupted, live, .. }, left) = play(
         run,
         start,
         |n, left| (left + MS * 100, reply(200, Verdict::Accepted(id(n)))),
@@ -211,8 +216,8 @@ fn ended_before_its_time_it_hangs_up_what_it_started() {
             }
         },
     );
-    assert_eq!((left.len(), tally.accepted, interrupted, sent_for), (101, 101, true, SECOND));
-    assert_eq!((tally.outcomes.of("completed"), live), (101, 0));
+    assert_eq!((left.len(), counters.accepted, interrupted, sent_for), (101, 101, true, SECOND));
+    assert_eq!((counters.outcomes.of("completed"), live), (101, 0));
     assert!(took < SECOND * 2, "{took:?}");
 }
 
@@ -220,17 +225,17 @@ fn ended_before_its_time_it_hangs_up_what_it_started() {
 fn calls_are_left_alive_only_where_that_is_wanted() {
     for leaves_calls in [true, false] {
         let (start, mut numbers) = (Instant::now(), numbers(100));
-        let run = Run::new(Course { leaves_calls, ..course(10.0, 1) }, &mut numbers, start);
-        let (Finished { tally, took, live, .. }, _) = play(
+        let run = Run::new(RunParams { leaves_calls, ..params(10.0, 1) }, &mut numbers, start);
+        let (FinishedRun { counters, took, live, .. }, _) = play(
             run,
             start,
             |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))),
             |_, _| {},
         );
         // All are followed until they have joined, and no longer.
-        assert_eq!((tally.joined.count(), tally.accepted), (10, 10));
+        assert_eq!((counters.joined.count(), counters.accepted), (10, 10));
         assert!(took >= MS * 2900 && took < MS * 3100, "{took:?}");
         let expected = if leaves_calls { (0, 10, 10) } else { (10, 0, 0) };
-        assert_eq!((tally.outcomes.total(), tally.leftover.alive, live), expected);
+        assert_eq!((counters.outcomes.total(), counters.leftover.alive, live), expected);
     }
 }

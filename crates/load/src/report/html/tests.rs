@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
-use originatord_net::client::reply::{Reply, Verdict};
 use crate::numbers::Numbers;
 use crate::plan::Plan;
-use crate::report::Found;
-use crate::run::{Course, Finished, Run, Task};
+use crate::report::SearchResult;
+use crate::run::{FinishedRun, Run, RunParams, Task};
 use crate::schedule::Schedule;
+use originatord_net::client::reply::{Reply, Verdict};
 
 fn plan() -> Plan {
     let schedule = Schedule { rate: 10.0, ramp: Duration::ZERO, duration: Duration::from_secs(10) };
-    let course = Course {
+    let params = RunParams {
         schedule,
         concurrency: 256,
         hold: None,
@@ -26,7 +26,7 @@ fn plan() -> Plan {
         room_prefix: "load-".to_owned(),
         caller_id: "load".parse().expect("a caller id"),
         lang: None,
-        course,
+        params,
         timeout: Duration::from_secs(10),
         max_calls: 100_000,
         search: None,
@@ -34,9 +34,9 @@ fn plan() -> Plan {
 }
 
 /// A second of requests that are refused in these words.
-fn finished(plan: &Plan, words: &str) -> Finished {
+fn finished(plan: &Plan, words: &str) -> FinishedRun {
     let (start, mut numbers) = (Instant::now(), Numbers::new(plan.numbers));
-    let mut run = Run::new(plan.course, &mut numbers, start);
+    let mut run = Run::new(plan.params, &mut numbers, start);
     for ms in 0..1000 {
         let now = start + Duration::from_millis(ms);
         while let Some(Task::Post { number, n }) = run.next_task(now) {
@@ -68,12 +68,12 @@ fn the_page_asks_nobody_for_anything_and_runs_nothing() {
 
 #[test]
 fn a_search_shows_each_step() {
-    let (plan, mut found) = (plan(), Found::default());
+    let (plan, mut found) = (plan(), SearchResult::default());
     for (rate, held) in [(10.0, true), (20.0, false)] {
         let run = finished(&plan, "busy");
-        let step = Step::of(&run, Duration::from_secs(1));
+        let step = SearchStep::of(&run, Duration::from_secs(1));
         assert!(!step.held, "{step:?}");
-        found.add(Step { rate, held, why: Some("<why>".to_owned()), ..step }, run);
+        found.add(SearchStep { rate, held, why: Some("<why>".to_owned()), ..step }, run);
     }
     let report = Report::of_search(SystemTime::now(), &plan, found);
     assert_eq!((report.limit, report.is_good()), (Some(10.0), true));
