@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::requests::Requests;
 use super::runner::{Runner, StreamUpdate, follow};
+use originatord_core::escape::escaped;
 use originatord_net::client::event_stream::{EventStream, Refused};
 use originatord_net::client::pool::Pool;
 use originatord_net::client::{Client, ClientError};
@@ -64,7 +65,9 @@ impl Runner {
             }
             Some(StreamUpdate::Lost(lost)) => return Err(StartError::Unavailable(lost)),
             Some(StreamUpdate::Gap) | None => {
-                return Err(StartError::Unavailable("the log is not to be had".to_owned()));
+                return Err(StartError::Unavailable(
+                    "the event stream is not available".to_owned(),
+                ));
             }
         }
         let requests = Requests::new(&plan, Pool::new(client()?), key);
@@ -87,5 +90,6 @@ async fn require_ready(client: &Client) -> Result<(), StartError> {
     let body = body
         .map(|body| String::from_utf8_lossy(&body.to_bytes()).trim().to_owned())
         .unwrap_or_default();
+    let body = escaped(&body);
     Err(StartError::Unavailable(format!("the daemon is not ready: {status} {body}")))
 }

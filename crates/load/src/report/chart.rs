@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::html::escaped;
+use maud::{Markup, html};
 
 /// The size of a chart, in its own units; the page scales it.
 const SIZE: (f64, f64) = (560.0, 260.0);
@@ -168,42 +168,25 @@ pub struct Chart {
 
 impl Chart {
     /// The chart with its title and its legend; nothing if there is nothing to draw.
-    pub fn figure(&self) -> String {
+    pub fn figure(&self) -> Markup {
         let drawn: Vec<_> = self.series.iter().filter(|series| !series.is_empty()).collect();
-        if drawn.is_empty() {
-            return String::new();
+        html! {
+            @if !drawn.is_empty() {
+                figure {
+                    figcaption { h3 { (self.title) } p { (self.caption) } }
+                    @if drawn.len() > 1 {
+                        ul.legend {
+                            @for series in &drawn { li { i class=(series.class) {} (series.name) } }
+                        }
+                    }
+                    svg viewBox=(format!("0 0 {} {}", SIZE.0, SIZE.1)) role="img" aria-label=(self.title) {
+                        (self.axes())
+                        @for series in drawn { (self.series(series)) }
+                        @for note in &self.notes { (self.note(note)) }
+                    }
+                }
+            }
         }
-        let mut out = format!(
-            "<figure>\n<figcaption><h3>{}</h3><p>{}</p></figcaption>\n",
-            self.title, self.caption
-        );
-        if drawn.len() > 1 {
-            let legend = drawn.iter().map(|series| {
-                format!("<li><i class=\"{}\"></i>{}</li>", series.class, series.name)
-            });
-            let _ = writeln!(out, "<ul class=\"legend\">{}</ul>", legend.collect::<String>());
-        }
-        let _ = writeln!(
-            out,
-            "<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">",
-            SIZE.0, SIZE.1, self.title
-        );
-        self.axes(&mut out);
-        for series in drawn {
-            self.series(&mut out, series);
-        }
-        let (_, top, _, bottom) = PLOT;
-        for note in &self.notes {
-            let (from, to) = (self.across(note.from), self.across(note.to));
-            let (width, height, text) = ((to - from).max(1.0), bottom - top, escaped(&note.text));
-            let _ = writeln!(
-                out,
-                "<rect class=\"note\" x=\"{from:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{height}\">\
-                 <title>{text}</title></rect>"
-            );
-        }
-        out.push_str("</svg>\n</figure>\n");
-        out
     }
 
     fn across(&self, x: f64) -> f64 {
@@ -214,41 +197,37 @@ impl Chart {
         PLOT.3 - (PLOT.3 - PLOT.1) * self.y.place(y)
     }
 
-    fn axes(&self, out: &mut String) {
+    fn axes(&self) -> Markup {
         let (left, _, right, bottom) = PLOT;
-        for (at, label) in &self.y.marks {
-            let (y, label) = (self.up(*at), escaped(label));
-            let _ = writeln!(out, "<path class=\"grid\" d=\"M{left} {y:.1}H{right}\"/>");
-            let _ = writeln!(
-                out,
-                "<text class=\"y\" x=\"{}\" y=\"{:.1}\">{label}</text>",
-                left - 8.0,
-                y + 4.0
-            );
-        }
-        for (at, label) in &self.x.marks {
-            let (x, label) = (self.across(*at), escaped(label));
-            let anchor = if x > right - 20.0 { "end" } else { "middle" };
-            let _ = writeln!(
-                out,
-                "<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{label}</text>",
-                bottom + 20.0
-            );
+        html! {
+            @for (at, label) in &self.y.marks {
+                @let y = self.up(*at);
+                path.grid d=(format!("M{left} {y:.1}H{right}")) {}
+                text.y x=(left - 8.0) y=(tenths(y + 4.0)) { (label) }
+            }
+            @for (at, label) in &self.x.marks {
+                @let x = self.across(*at);
+                @let anchor = if x > right - 20.0 { "end" } else { "middle" };
+                text x=(tenths(x)) y=(bottom + 20.0) text-anchor=(anchor) { (label) }
+            }
         }
     }
 
-    fn series(&self, out: &mut String, series: &Series) {
-        let class = series.class;
-        if series.dots {
-            for (x, y) in series.points.iter().filter_map(|(x, y)| Some((x, (*y)?))) {
-                let (x, y) = (self.across(*x), self.up(y));
-                let _ = writeln!(
-                    out,
-                    "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"5\"/>"
-                );
+    fn series(&self, series: &Series) -> Markup {
+        let points = || series.points.iter().filter_map(|(x, y)| Some((*x, (*y)?)));
+        html! {
+            @if series.dots {
+                @for (x, y) in points() {
+                    circle class=(series.class) cx=(tenths(self.across(x))) cy=(tenths(self.up(y))) r="5" {}
+                }
+            } @else {
+                path class={ "line " (series.class) } d=(self.path(series)) {}
             }
-            return;
         }
+    }
+
+    /// The line of a series, which begins anew after each gap.
+    fn path(&self, series: &Series) -> String {
         let (mut path, mut is_on) = (String::new(), false);
         for (x, y) in &series.points {
             if let Some(y) = y {
@@ -257,8 +236,24 @@ impl Chart {
             }
             is_on = y.is_some();
         }
-        let _ = writeln!(out, "<path class=\"line {class}\" d=\"{path}\"/>");
+        path
     }
+
+    fn note(&self, note: &Note) -> Markup {
+        let (_, top, _, bottom) = PLOT;
+        let from = self.across(note.from);
+        let width = (self.across(note.to) - from).max(1.0);
+        html! {
+            rect.note x=(tenths(from)) y=(top) width=(tenths(width)) height=(bottom - top) {
+                title { (note.text) }
+            }
+        }
+    }
+}
+
+/// A coordinate, to a tenth of a unit.
+fn tenths(value: f64) -> String {
+    format!("{value:.1}")
 }
 
 #[cfg(test)]
@@ -322,10 +317,11 @@ mod tests {
             ],
             notes: vec![Note { from: 0.0, to: 1.0, text: "</title><script>".to_owned() }],
         };
-        let svg = chart.figure();
-        let path = svg.lines().find(|line| line.contains("class=\"line a\"")).expect("a line");
+        let svg = chart.figure().into_string();
+        let (_, path) = svg.split_once("class=\"line a\" d=\"").expect("a line");
+        let (path, _) = path.split_once('"').expect("an end");
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1), "{path}");
         assert!(!svg.contains("nothing") && !svg.contains("<script>"), "{svg}");
-        assert_eq!(Chart { series: Vec::new(), ..chart }.figure(), "");
+        assert_eq!(Chart { series: Vec::new(), ..chart }.figure().into_string(), "");
     }
 }

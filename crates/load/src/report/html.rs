@@ -1,76 +1,72 @@
-//! One page with charts, which asks nobody for anything.
+//! The report for people in a browser: one page with charts, which loads nothing from elsewhere.
 
-use std::fmt::{Display, Write};
+mod charts;
 
-use super::chart::{Axis, Chart, Note, Scale, Series};
+use maud::{Markup, PreEscaped, html};
+
+use self::charts::{by_part, kinds, over_time};
+use super::chart::{Axis, Chart, Scale, Series};
 use super::summary::{Quantiles, Summary};
 use super::{Report, SearchStep};
-use crate::counters::FAILED;
-use crate::timeline::Slice;
+use crate::counters::{Counts, FAILED};
 use originatord_core::clock::rfc3339;
+use originatord_core::escape::escaped;
 
 const STYLE: &str = include_str!("page.css");
 
-/// Writing to a string does not fail.
-macro_rules! out {
-    ($out:expr, $($text:tt)*) => { _ = writeln!($out, $($text)*) };
-}
-
-/// For people in a browser.
+/// The page.
 pub fn html(report: &Report) -> String {
-    let mut out = String::new();
-    out!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <title>Load test of {url}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n\
-         <h1>Load test</h1>\n<p>{url}, {started}{ended}</p>\n</header>",
-        url = escaped(&report.plan.url),
-        started = rfc3339(report.started),
-        ended = if report.interrupted { ", ended before its time" } else { "" },
-    );
-    if let Some(run) = &report.run {
-        tiles(&mut out, report, run);
-    }
-    if let Some(steps) = &report.steps {
-        search(&mut out, steps);
-    }
-    if let Some(run) = &report.run {
-        let rate = report.limit.map(|rate| format!(" at {}/s", short(rate))).unwrap_or_default();
-        out!(out, "<h2>The run{rate}</h2>\n<div class=\"charts\">");
-        for chart in over_time(&run.timeline).iter().chain([&by_part(run)]) {
-            out.push_str(&chart.figure());
+    let url = escaped(&report.plan.url);
+    let page = html! {
+        (PreEscaped("<!doctype html>\n"))
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy"
+                    content="default-src 'none'; style-src 'unsafe-inline'";
+                title { "Load test of " (url) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { "Load test" }
+                    p {
+                        (url) ", " (rfc3339(report.started))
+                        @if report.interrupted { ", ended before its time" }
+                    }
+                }
+                @if let Some(run) = &report.run { (tiles(report, run)) }
+                @if let Some(steps) = &report.steps { (search(steps)) }
+                @if let Some(run) = &report.run {
+                    h2 { "The run" @if let Some(rate) = report.limit { " at " (per_second(rate)) } }
+                    div.charts {
+                        @for chart in over_time(&run.timeline) { (chart.figure()) }
+                        (by_part(run).figure())
+                    }
+                    (times(run))
+                    (outcomes(run))
+                }
+                (plan(report))
+                footer { p { "originatord " (report.originatord) } }
+            }
         }
-        out!(out, "</div>");
-        times(&mut out, run);
-        outcomes(&mut out, run);
-    }
-    plan(&mut out, report);
-    out!(out, "<footer><p>originatord {}</p></footer>\n</body>\n</html>", report.originatord);
-    out
-}
-
-/// Text as text, wherever in a page.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
+    };
+    page.into_string() + "\n"
 }
 
 /// A time in milliseconds, to three digits and with its unit.
 fn time(ms: f64) -> String {
     if ms >= 1000.0 { format!("{} s", short(ms / 1000.0)) } else { format!("{} ms", short(ms)) }
+}
+
+/// The same; a dash if there is none.
+fn time_or_dash(ms: Option<f64>) -> String {
+    ms.map_or("–".to_owned(), time)
+}
+
+fn per_second(rate: f64) -> String {
+    format!("{}/s", short(rate))
 }
 
 /// Three digits, more only of what is greater, and no zeros at the end.
@@ -89,39 +85,33 @@ fn short(value: f64) -> String {
     }
 }
 
-fn tiles(out: &mut String, report: &Report, run: &Summary) {
-    let tile = |out: &mut String, class: &str, name: &str, value: &str, more: &str| {
-        out!(
-            out,
-            "<div class=\"{class}\"><dt>{name}</dt><dd>{value} <small>{more}</small></dd></div>"
-        );
+fn tiles(report: &Report, run: &Summary) -> Markup {
+    let tile = |name: &str, value: &str, unit: &str| {
+        html! { div { dt { (name) } dd { (value) " " small { (unit) } } } }
     };
-    out!(out, "<dl class=\"tiles\">");
-    if report.steps.is_some() {
-        let limit = report.limit.map_or("none".to_owned(), short);
-        tile(
-            out,
-            "",
-            "Highest rate that holds",
-            &limit,
-            if report.limit.is_some() { "/s" } else { "" },
-        );
+    let reply = |name: &str, ms: Option<f64>| {
+        let text = time_or_dash(ms);
+        let (value, unit) = text.split_once(' ').unwrap_or((&text, ""));
+        tile(name, value, unit)
+    };
+    let limit = report.limit.map(short);
+    html! {
+        dl.tiles {
+            @if report.steps.is_some() {
+                @let unit = if limit.is_some() { "/s" } else { "" };
+                (tile("Highest rate that holds", limit.as_deref().unwrap_or("none"), unit))
+            }
+            (tile("Offered", &short(run.rates.offered), "/s"))
+            (tile("Accepted", &short(run.rates.accepted), "/s"))
+            (reply("Reply, median", run.latency_ms.reply.p50))
+            (reply("Reply, p99", run.latency_ms.reply.p99))
+            (tile("Calls followed", &run.calls.followed.to_string(), ""))
+            div.bad[run.failures > 0] { dt { "Failed" } dd { (run.failures) } }
+        }
     }
-    tile(out, "", "Offered", &short(run.rates.offered), "/s");
-    tile(out, "", "Accepted", &short(run.rates.accepted), "/s");
-    let reply = &run.latency_ms.reply;
-    for (name, value) in [("Reply, median", reply.p50), ("Reply, p99", reply.p99)] {
-        let value = value.map_or("–".to_owned(), time);
-        let (value, unit) = value.split_once(' ').unwrap_or((&value, ""));
-        tile(out, "", name, value, unit);
-    }
-    tile(out, "", "Calls followed", &run.calls.followed.to_string(), "");
-    let failed = run.failures;
-    tile(out, if failed > 0 { "bad" } else { "" }, "Failed", &failed.to_string(), "");
-    out!(out, "</dl>");
 }
 
-fn search(out: &mut String, steps: &[SearchStep]) {
+fn search(steps: &[SearchStep]) -> Markup {
     let dots = |name, class, held: bool, y: &dyn Fn(&SearchStep) -> Option<f64>| {
         let of_kind = steps.iter().filter(|step| step.held == held);
         Series {
@@ -145,7 +135,6 @@ fn search(out: &mut String, steps: &[SearchStep]) {
             notes: Vec::new(),
         }
     };
-    let per_second = |rate: f64| format!("{}/s", short(rate));
     let charts = [
         chart("p99 of POST → reply, by rate", "Each dot is a step.", Scale::Log, &time, &|step| {
             step.p99_ms
@@ -158,237 +147,137 @@ fn search(out: &mut String, steps: &[SearchStep]) {
             &|step| Some(step.accepted_per_second).filter(|rate| *rate > 0.0),
         ),
     ];
-    out!(
-        out,
-        "<h2>The search</h2>\n<div class=\"charts\">{}</div>",
-        charts.map(|chart| chart.figure()).concat()
-    );
     let rows = steps.iter().map(|step| {
-        let ms = |ms: Option<f64>| ms.map_or("–".to_owned(), time);
-        let verdict =
-            if step.held { "holds".to_owned() } else { step.why.clone().unwrap_or_default() };
+        let verdict = if step.held {
+            "holds".into()
+        } else {
+            escaped(step.why.as_deref().unwrap_or_default())
+        };
         let cells = [
             step.sent.to_string(),
             short(step.accepted_per_second),
-            ms(step.p50_ms),
-            ms(step.p99_ms),
+            time_or_dash(step.p50_ms),
+            time_or_dash(step.p99_ms),
         ];
-        (format!("{}/s", short(step.rate)), cells.to_vec(), Some(verdict))
+        Row { name: per_second(step.rate), figures: cells.to_vec(), text: Some(verdict.into()) }
     });
-    table(out, &["Rate", "Sent", "Accepted /s", "p50", "p99", ""], rows);
-}
-
-fn over_time(slices: &[Slice]) -> Vec<Chart> {
-    let line = |name, class, y: &dyn Fn(&Slice) -> Option<f64>| {
-        Series::line(
-            name,
-            class,
-            slices.iter().map(|slice| (slice.until - slice.seconds / 2.0, y(slice))).collect(),
-        )
-    };
-    let x = || {
-        Axis::of(Scale::Linear, slices.iter().map(|slice| slice.until), |at| {
-            format!("{} s", short(at))
-        })
-    };
-    let notes = |text: &dyn Fn(&Slice) -> String| {
-        let note = |slice: &Slice| Note {
-            from: slice.until - slice.seconds,
-            to: slice.until,
-            text: format!("{} s: {}", short(slice.until), text(slice)),
-        };
-        slices.iter().map(note).collect::<Vec<_>>()
-    };
-    let rate = |count: u64, slice: &Slice| {
-        if slice.seconds > 0.0 { count as f64 / slice.seconds } else { 0.0 }
-    };
-    let rates =
-        slices.iter().flat_map(|slice| [rate(slice.sent, slice), rate(slice.accepted, slice)]);
-    let failed = slices.iter().any(|slice| slice.failed > 0);
-    let ms = |value: Option<f64>| value.map_or("–".to_owned(), time);
-    vec![
-        Chart {
-            title: "Requests a second",
-            caption: "What left, and what was accepted.",
-            x: x(),
-            y: Axis::of(Scale::Linear, rates, short),
-            series: vec![
-                line("offered", "still", &|slice| Some(rate(slice.sent, slice))),
-                line("accepted", "a", &|slice| Some(rate(slice.accepted, slice))),
-                line("not accepted", "bad", &|slice| failed.then(|| rate(slice.failed, slice))),
-            ],
-            notes: notes(&|slice| {
-                format!(
-                    "{} sent, {} accepted, {} not accepted",
-                    slice.sent, slice.accepted, slice.failed
-                )
-            }),
-        },
-        Chart {
-            title: "Calls alive",
-            caption: "As far as the event stream has told.",
-            x: x(),
-            y: Axis::of(Scale::Counts, slices.iter().map(|slice| slice.live as f64), short),
-            series: vec![Series::line(
-                "alive",
-                "c",
-                slices.iter().map(|slice| (slice.until, Some(slice.live as f64))).collect(),
-            )],
-            notes: notes(&|slice| format!("{} alive, {} ended", slice.live, slice.ended)),
-        },
-        Chart {
-            title: "POST → reply",
-            caption: "From when the request was to leave.",
-            x: x(),
-            y: Axis::of(
-                Scale::Log,
-                slices.iter().flat_map(|slice| [slice.p50_ms, slice.max_ms]).flatten(),
-                time,
-            ),
-            series: vec![
-                line("longest", "still", &|slice| slice.max_ms),
-                line("p99", "b", &|slice| slice.p99_ms),
-                line("median", "a", &|slice| slice.p50_ms),
-            ],
-            notes: notes(&|slice| {
-                format!(
-                    "median {}, p99 {}, longest {}",
-                    ms(slice.p50_ms),
-                    ms(slice.p99_ms),
-                    ms(slice.max_ms)
-                )
-            }),
-        },
-    ]
-}
-
-/// The kinds of times, with the colours they are drawn in.
-fn kinds(run: &Summary) -> [(&'static str, &'static str, &Quantiles); 4] {
-    let times = &run.latency_ms;
-    [
-        ("POST → reply", "a", &times.reply),
-        ("POST → channel", "b", &times.channel),
-        ("POST → answered", "c", &times.answered),
-        ("POST → joined", "d", &times.joined),
-    ]
-}
-
-fn by_part(run: &Summary) -> Chart {
-    let kinds = kinds(run);
-    let most = kinds.iter().map(|(.., times)| times.count).max().unwrap_or_default();
-    let points = |times: &Quantiles| {
-        // The longest of n is drawn where all but one of n are.
-        let nines = |part: f64| -(1.0 - part.min(1.0 - 1.0 / times.count.max(2) as f64)).log10();
-        times.curve.iter().map(|(part, ms)| (nines(*part), Some(*ms))).collect()
-    };
-    Chart {
-        title: "How long most took",
-        caption: "This part of all took no longer than that.",
-        x: Axis::of_parts(most),
-        y: Axis::of(
-            Scale::Log,
-            kinds.iter().flat_map(|(.., times)| times.curve.iter().map(|(_, ms)| *ms)),
-            time,
-        ),
-        series: kinds
-            .iter()
-            .map(|(name, class, times)| Series::line(name, class, points(times)))
-            .collect(),
-        notes: Vec::new(),
+    html! {
+        h2 { "The search" }
+        div.charts { @for chart in charts { (chart.figure()) } }
+        (table(&["Rate", "Sent", "Accepted /s", "p50", "p99", ""], rows))
     }
 }
 
-fn times(out: &mut String, run: &Summary) {
-    let (refusal, send_delay) = (&run.latency_ms.refusal, &run.latency_ms.send_delay);
-    let more = [("POST → refusal", "", refusal), ("Left late by", "", send_delay)];
-    let rows = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0).map(
-        |(name, _, times)| {
-            let shown =
-                [times.min, times.mean, times.p50, times.p90, times.p99, times.p999, times.max]
-                    .map(|ms| ms.map_or("–".to_owned(), time));
-            (name.to_owned(), [vec![times.count.to_string()], shown.to_vec()].concat(), None)
-        },
-    );
-    table(out, &["", "Count", "min", "mean", "p50", "p90", "p99", "p99.9", "max"], rows);
+fn times(run: &Summary) -> Markup {
+    let latency = &run.latency_ms;
+    let more =
+        [("POST → refusal", "", &latency.refusal), ("Left late by", "", &latency.send_delay)];
+    let kinds = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0);
+    let rows = kinds.map(|(name, _, times)| {
+        let Quantiles { min, mean, p50, p90, p99, p999, max, .. } = *times;
+        let shown = [min, mean, p50, p90, p99, p999, max].map(time_or_dash);
+        let figures = [vec![times.count.to_string()], shown.to_vec()].concat();
+        Row { name: name.to_owned(), figures, text: None }
+    });
+    table(&["", "Count", "min", "mean", "p50", "p90", "p99", "p99.9", "max"], rows)
 }
 
-fn outcomes(out: &mut String, run: &Summary) {
+fn outcomes(run: &Summary) -> Markup {
     let (requests, calls) = (&run.requests, &run.calls);
-    let bars = |out: &mut String, title: &str, rows: Vec<(String, u64, bool)>| {
-        let most = rows.iter().map(|(_, count, _)| *count).max().unwrap_or_default().max(1);
-        out!(out, "<h2>{title}</h2>\n<div class=\"table\"><table><tbody>");
-        for (name, count, is_bad) in rows.into_iter().filter(|(_, count, _)| *count > 0) {
-            let (class, width) =
-                (if is_bad { "bad" } else { "a" }, 100.0 * count as f64 / most as f64);
-            out!(
-                out,
-                "<tr><td class=\"text\">{}</td><td>{count}</td>\
-                 <td class=\"bar {class}\"><i style=\"width:{width:.1}%\"></i></td></tr>",
-                escaped(&name)
-            );
-        }
-        out!(out, "</tbody></table></div>");
+    let good = |name: &str, count| Bar { name: name.to_owned(), count, is_bad: false };
+    let bad = |name: &str, count| Bar { name: name.to_owned(), count, is_bad: true };
+    let reasons = |what: &'static str, counts: &Counts| {
+        let sorted = counts.sorted().into_iter();
+        sorted.map(|(reason, n)| bad(&format!("{what}: {reason}"), n)).collect::<Vec<_>>()
     };
-    let reasons = |counts: &crate::counters::Counts, what: &str| {
-        let reasons = counts.sorted().into_iter();
-        reasons
-            .map(|(reason, count)| (format!("{what}: {reason}"), count, true))
-            .collect::<Vec<_>>()
-    };
-    let unsent = [
-        ("not sent: all numbers were in calls".to_owned(), requests.held_back, true),
-        ("not sent: ended before".to_owned(), requests.not_sent, false),
+    let requests = [
+        vec![good("accepted", requests.accepted)],
+        reasons("refused", &requests.refused),
+        reasons("fate unknown", &requests.unanswered),
+        vec![
+            bad("not sent: all numbers were in calls", requests.held_back),
+            good("not sent: ended before", requests.not_sent),
+        ],
     ];
-    let accepted = vec![("accepted".to_owned(), requests.accepted, false)];
-    let answered = [
-        accepted,
-        reasons(&requests.refused, "refused"),
-        reasons(&requests.unanswered, "fate unknown"),
-    ];
-    bars(out, "Requests", [answered.concat(), unsent.to_vec()].concat());
-    let ended = calls.outcomes.sorted().into_iter();
-    let ended =
-        ended.map(|(outcome, count)| (outcome.to_owned(), count, FAILED.contains(&outcome)));
+    let ended = calls.outcomes.sorted().into_iter().map(|(outcome, count)| Bar {
+        name: outcome.to_owned(),
+        count,
+        is_bad: FAILED.contains(&outcome),
+    });
     let others = [
-        ("over, but the log did not tell how".to_owned(), calls.unseen, true),
-        ("alive".to_owned(), calls.alive, false),
-        ("fate still unknown".to_owned(), calls.unknown, true),
-        ("gaps in the log".to_owned(), calls.gaps, true),
+        bad("over, but the log did not tell how", calls.unseen),
+        good("alive", calls.alive),
+        bad("fate still unknown", calls.unknown),
+        bad("gaps in the log", calls.gaps),
     ];
-    bars(out, "Calls", ended.chain(others).collect());
+    html! {
+        h2 { "Requests" }
+        (bars(&requests.concat()))
+        h2 { "Calls" }
+        (bars(&ended.chain(others).collect::<Vec<_>>()))
+    }
 }
 
-fn plan(out: &mut String, report: &Report) {
-    out!(out, "<h2>What was asked for</h2>\n<div class=\"table\"><table><tbody>");
-    for line in report.plan.to_string().lines() {
-        let (name, text) = line.trim().split_at_checked(8).unwrap_or((line, ""));
-        out!(
-            out,
-            "<tr><th>{}</th><td class=\"text\">{}</td></tr>",
-            escaped(name.trim()),
-            escaped(text.trim())
-        );
+fn plan(report: &Report) -> Markup {
+    let plan = report.plan.to_string();
+    let lines = plan.lines().map(|line| line.trim().split_at_checked(8).unwrap_or((line, "")));
+    html! {
+        h2 { "What was asked for" }
+        div.table { table { tbody {
+            @for (name, text) in lines {
+                tr { th { (name.trim()) } td.text { (escaped(text.trim())) } }
+            }
+        } } }
     }
-    out!(out, "</tbody></table></div>");
 }
 
-/// A table of rows that each have a name, figures, and perhaps words at their end.
-fn table(
-    out: &mut String,
-    head: &[impl Display],
-    rows: impl Iterator<Item = (String, Vec<String>, Option<String>)>,
-) {
-    let head: String = head.iter().map(|name| format!("<th>{name}</th>")).collect();
-    out!(out, "<div class=\"table\"><table><thead><tr>{head}</tr></thead><tbody>");
-    for (name, figures, words) in rows {
-        let figures: String =
-            figures.iter().map(|figure| format!("<td>{}</td>", escaped(figure))).collect();
-        let words = words
-            .map(|words| format!("<td class=\"text\">{}</td>", escaped(&words)))
-            .unwrap_or_default();
-        out!(out, "<tr><th>{}</th>{figures}{words}</tr>", escaped(&name));
+/// A number of requests or calls, drawn as a bar.
+#[derive(Clone)]
+struct Bar {
+    name: String,
+    count: u64,
+    is_bad: bool,
+}
+
+/// Bars in proportion to the longest; those of nothing are left out.
+fn bars(bars: &[Bar]) -> Markup {
+    let longest = bars.iter().map(|bar| bar.count).max().unwrap_or_default().max(1);
+    html! {
+        div.table { table { tbody {
+            @for Bar { name, count, is_bad } in bars.iter().filter(|bar| bar.count > 0) {
+                @let width = format!("width:{:.1}%", 100.0 * *count as f64 / longest as f64);
+                tr {
+                    td.text { (escaped(name)) }
+                    td { (count) }
+                    td.bar.a[!is_bad].bad[*is_bad] { i style=(width) {} }
+                }
+            }
+        } } }
     }
-    out!(out, "</tbody></table></div>");
+}
+
+/// A row of a table: a name, figures, and perhaps a text at its end.
+struct Row {
+    name: String,
+    figures: Vec<String>,
+    text: Option<String>,
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Row>) -> Markup {
+    html! {
+        div.table { table {
+            thead { tr { @for name in head { th { (name) } } } }
+            tbody {
+                @for Row { name, figures, text } in rows {
+                    tr {
+                        th { (name) }
+                        @for figure in figures { td { (figure) } }
+                        @if let Some(text) = text { td.text { (text) } }
+                    }
+                }
+            }
+        } }
+    }
 }
 
 #[cfg(test)]

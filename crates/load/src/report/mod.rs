@@ -17,6 +17,7 @@ pub use self::text::text;
 use super::plan::Plan;
 use super::run::FinishedRun;
 use originatord_core::clock::serialize_time;
+use originatord_core::escape;
 
 /// A report.
 #[derive(Debug, Serialize)]
@@ -74,9 +75,11 @@ impl Report {
     }
 }
 
-/// For programs.
+/// The report for programs, as JSON. Texts of the daemon and of Asterisk have escapes in the place
+/// of characters that a terminal or an editor would interpret.
 pub fn json(report: &Report) -> String {
-    let mut text = serde_json::to_string_pretty(report).unwrap_or_default();
-    text.push('\n');
-    text
+    escape::json(serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
 }
+
+#[cfg(test)]
+mod tests;

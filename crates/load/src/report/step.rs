@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::summary::millis;
 use crate::run::FinishedRun;
+use originatord_core::escape::escaped;
 
 /// One rate that was tried.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,8 +89,7 @@ impl fmt::Display for SearchStep {
             ms(self.p99_ms)
         )?;
         match &self.why {
-            // The daemon's words are no more than that to a terminal.
-            Some(why) => write!(f, "  {}", why.escape_debug()),
+            Some(why) => write!(f, "  {}", escaped(why)),
             None => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::summary::{Quantiles, Summary};
 use super::{Report, SearchStep};
+use originatord_core::escape::escaped;
 
 /// For people in the terminal.
 pub fn text(report: &Report) -> String {
@@ -53,10 +54,10 @@ fn summary(out: &mut String, run: &Summary) {
     );
     count(out, "accepted", requests.accepted, requests.sent);
     for (reason, times) in requests.refused.sorted() {
-        count(out, &format!("refused: {}", reason.escape_debug()), times, requests.sent);
+        count(out, &format!("refused: {}", escaped(reason)), times, requests.sent);
     }
     for (reason, times) in requests.unanswered.sorted() {
-        count(out, &format!("fate unknown: {}", reason.escape_debug()), times, requests.sent);
+        count(out, &format!("fate unknown: {}", escaped(reason)), times, requests.sent);
     }
     let statuses: Vec<_> =
         requests.statuses.iter().map(|(status, count)| format!("{status} × {count}")).collect();
@@ -70,7 +71,7 @@ fn summary(out: &mut String, run: &Summary) {
 
     line!(out, "\ncalls      {} followed", calls.followed);
     for (outcome, times) in calls.outcomes.sorted() {
-        count(out, &outcome.escape_debug().to_string(), times, calls.followed);
+        count(out, &escaped(outcome), times, calls.followed);
     }
     count(out, "over, but the log did not tell how", calls.unseen, calls.followed);
     count(out, "alive", calls.alive, calls.followed);
