@@ -1,50 +1,50 @@
-//! What a callee does: the same table as `asterisk/gateway.xml`, with which sipp plays the Telegram
-//! gateway.
+//! How callees behave: the same table as in `asterisk/gateway.xml`, with which sipp simulates the
+//! Telegram gateway.
 
 use std::time::Duration;
 
 /// How a callee behaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behaviour {
-    /// When the gateway says `180 Ringing`, if it does.
+    /// Time from the dialling to the gateway's `180 Ringing`; none if it does not send one.
     pub ring_after: Option<Duration>,
-    /// How it goes on.
+    /// How the call goes on.
     pub reaction: Reaction,
 }
 
 /// How a call goes on after it was dialled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
-    /// Nothing is ever heard again.
+    /// The gateway sends nothing more.
     Silence,
-    /// The callee answers `after` it was dialled and leaves after `talk`, or never.
+    /// The callee answers.
     Answer {
         /// From the dialling to the answer.
         after: Duration,
-        /// From the answer to the callee's hanging up.
+        /// From the answer to the hangup by the callee; none if the callee stays.
         talk: Option<Duration>,
     },
-    /// The gateway refuses `after` it was dialled.
+    /// The gateway refuses the call.
     Refuse {
         /// From the dialling to the refusal.
         after: Duration,
-        /// The SIP status.
+        /// SIP status.
         sip: u16,
-        /// Its words.
+        /// SIP reason phrase.
         words: String,
-        /// The hangup cause that Asterisk makes of it.
+        /// Hangup cause that Asterisk derives from the status.
         cause: u8,
     },
 }
 
-/// When a callee rings who rings.
+/// Time from the dialling to `180 Ringing`.
 const RING: Duration = Duration::from_millis(10);
 
-/// How soon the gateway refuses what it refuses at once.
+/// Time from the dialling to a refusal without ringing.
 const REFUSAL: Duration = Duration::from_millis(50);
 
 impl Behaviour {
-    /// What the last three digits of a number stand for.
+    /// The behaviour that the last three digits of a number select.
     pub fn of(number: &str) -> Self {
         let refuse = |sip, words: &str| Self {
             ring_after: None,
@@ -83,7 +83,7 @@ impl Behaviour {
     }
 }
 
-/// The hangup cause that Asterisk makes of a SIP status (`hangup_sip2cause` in
+/// The hangup cause that Asterisk derives from a SIP status (`hangup_sip2cause` in
 /// `channels/chan_pjsip.c`).
 pub fn cause_of_sip(status: u16) -> u8 {
     match status {
@@ -106,7 +106,7 @@ pub fn cause_of_sip(status: u16) -> u8 {
     }
 }
 
-/// Asterisk's words for a hangup cause (`main/channel.c`).
+/// Asterisk's text for a hangup cause (`main/channel.c`).
 pub fn cause_text(cause: u8) -> &'static str {
     match cause {
         1 => "Unallocated (unassigned) number",
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_three_digits_choose() {
+    fn last_three_digits_select_the_behaviour() {
         for (digits, expected) in
             [("404", 1), ("420", 3), ("480", 19), ("486", 17), ("500", 38), ("603", 21)]
         {
@@ -167,9 +167,9 @@ mod tests {
         }
     }
 
-    /// The gateway of the tests against a real Asterisk says the same.
+    /// The tests against a real Asterisk use that gateway.
     #[test]
-    fn the_table_is_the_gateways() {
+    fn table_matches_the_sipp_gateway() {
         let gateway = include_str!("../../../asterisk/gateway.xml");
         for digits in ["404", "420", "480", "486", "500", "603"] {
             let Reaction::Refuse { words, .. } = Behaviour::of(digits).reaction else { panic!() };

@@ -1,4 +1,4 @@
-//! Channels, and how events show them.
+//! Channels, and the headers with which events describe them.
 
 use std::time::Instant;
 
@@ -10,7 +10,7 @@ use super::wire::Headers;
 /// (`include/asterisk/channelstate.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 pub enum State {
-    /// Not in use yet.
+    /// Newly made.
     Down = 0,
     /// Calls somebody.
     Ring = 4,
@@ -27,18 +27,17 @@ impl State {
     }
 }
 
-/// A number and a name; empty where not known.
+/// A caller id: number and name, each empty if unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Party {
-    /// The number.
+    /// Number.
     pub number: String,
-    /// The name.
+    /// Name.
     pub name: String,
 }
 
 impl Party {
-    /// Reads `CallerID:` as `ast_callerid_parse` does: `Name <number>`, or whichever of the two it
-    /// looks like.
+    /// Parses `CallerID:` as `ast_callerid_parse` does: `Name <number>`, or only one of the two.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         if let Some((name, number)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'))
@@ -52,7 +51,7 @@ impl Party {
     }
 }
 
-/// What `<unknown>` stands for in events is nothing.
+/// The text, or `<unknown>`, which events carry for an empty one.
 pub fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "<unknown>" } else { text }
 }
@@ -60,35 +59,35 @@ pub fn or_unknown(text: &str) -> &str {
 /// One channel.
 #[derive(Debug, Clone)]
 pub struct Channel {
-    /// The call that it belongs to.
+    /// Key of the call that the channel belongs to.
     pub call: u64,
-    /// Its name, as `Local/7999@telegram-out-00000001;1`.
+    /// Name, such as `Local/7999@telegram-out-00000001;1`.
     pub name: String,
-    /// Its unique id.
+    /// `Uniqueid`.
     pub uniqueid: String,
-    /// The unique id of the channel that it came to be for.
+    /// `Linkedid`: the unique id of the first channel of its call.
     pub linkedid: String,
-    /// How far it is.
+    /// `ChannelState`.
     pub state: State,
-    /// Who is at its end.
+    /// Party at the end of this channel.
     pub caller: Party,
-    /// Whom that one talks to.
+    /// Party that this channel talks to.
     pub connected: Party,
-    /// The language of prompts.
+    /// Language of prompts.
     pub language: String,
-    /// Where in the dialplan it is.
+    /// Context of the current dialplan step.
     pub context: String,
-    /// Which extension.
+    /// Extension of the current dialplan step.
     pub exten: String,
-    /// Which priority.
+    /// Priority of the current dialplan step.
     pub priority: u8,
-    /// The application it runs.
+    /// Running application.
     pub application: &'static str,
-    /// That application's arguments.
+    /// Arguments of the application.
     pub data: String,
-    /// The bridge it is in; empty if it is in none.
+    /// Id of the bridge that the channel is in; empty if it is in none.
     pub bridge: String,
-    /// When it came to be.
+    /// Time when the channel was made.
     pub created: Instant,
 }
 
@@ -112,7 +111,7 @@ impl Channel {
             .with("Linkedid", &self.linkedid)
     }
 
-    /// What a list adds to them.
+    /// The headers that CoreShowChannels lists.
     pub fn listed(&self, now: Instant) -> Headers {
         let seconds = now.saturating_duration_since(self.created).as_secs();
         let duration =
@@ -124,7 +123,7 @@ impl Channel {
             .with("BridgeId", &self.bridge)
     }
 
-    /// A variable or function that reads from the channel itself.
+    /// The value of a variable or function that reads a property of the channel.
     pub fn variable(&self, name: &str) -> Option<&str> {
         Some(match name {
             "CHANNEL" | "CHANNEL(name)" => &self.name,
@@ -146,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn caller_ids() {
+    fn caller_ids_are_split_into_number_and_name() {
         for (text, number, name) in [
             ("<Bob>", "Bob", ""),
             ("Боб <Боб>", "Боб", "Боб"),

@@ -1,4 +1,4 @@
-//! The dialplan that the simulator plays: `asterisk/extensions.conf`.
+//! The dialplan of the simulator: the one in `asterisk/extensions.conf`.
 
 /// The context that dials the gateway.
 pub const DIAL: &str = "telegram-out";
@@ -9,8 +9,7 @@ pub const ENTER: &str = "conf-in";
 /// The context of the hangup handler.
 pub const HANGUP: &str = "telegram-hangup";
 
-/// Each context with its steps, as ShowDialPlan lists them: extension, priority, application, its
-/// arguments.
+/// A step of a context, as ShowDialPlan lists it: extension, priority, application, arguments.
 type Step = (&'static str, u8, &'static str, &'static str);
 
 const ENTER_STEPS: &[Step] = &[
@@ -40,7 +39,7 @@ const HANGUP_STEPS: &[Step] = &[
     ("s", 6, "Return", ""),
 ];
 
-/// The modules that the sample needs.
+/// Modules that the sample dialplan needs.
 const MODULES: [&str; 11] = [
     "app_confbridge.so",
     "app_dial.so",
@@ -55,7 +54,7 @@ const MODULES: [&str; 11] = [
     "func_strings.so",
 ];
 
-/// The steps of a context, if there is one of this name.
+/// The steps of a context; none if there is no such context.
 pub fn steps(context: &str) -> Option<&'static [Step]> {
     Some(match context {
         ENTER => ENTER_STEPS,
@@ -65,8 +64,8 @@ pub fn steps(context: &str) -> Option<&'static [Step]> {
     })
 }
 
-/// The value of a dialplan function, for those that tell how the sample is set up; empty for any
-/// other.
+/// The value of a dialplan function that describes the setup of the sample; empty for any other
+/// function.
 pub fn function(expression: &str) -> &'static str {
     let Some((name, arguments)) =
         expression.strip_suffix(')').and_then(|text| text.split_once('('))
@@ -104,7 +103,7 @@ pub fn has(context: &str, extension: &str, priority: u32) -> bool {
     steps.iter().any(|(pattern, at, ..)| u32::from(*at) == priority && matches(pattern))
 }
 
-/// Whether `extension` is one that [`DIAL`] dials: `_X.`, a digit and something after it.
+/// Whether [`DIAL`] dials `extension`: `_X.` is a digit and at least one more character.
 pub fn is_dialled(extension: &str) -> bool {
     let mut letters = extension.chars();
     letters.next().is_some_and(|first| first.is_ascii_digit()) && letters.next().is_some()
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn extensions_are_those_of_the_sample() {
+    fn extensions_match_the_sample() {
         for (context, extension, priority, found) in [
             (ENTER, "R1", 1, true),
             (ENTER, "КОМНАТА", 6, true),
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_tell_how_the_sample_is_set_up() {
+    fn functions_describe_the_sample() {
         for (expression, value) in [
             ("DIALPLAN_EXISTS(conf-in,R1,1)", "1"),
             ("DIALPLAN_EXISTS(conf-in,R1,7)", "0"),
@@ -153,9 +152,8 @@ mod tests {
         }
     }
 
-    /// The sample itself is what is played.
     #[test]
-    fn the_steps_are_those_of_the_sample() {
+    fn steps_are_those_of_the_sample() {
         let sample = include_str!("../../../asterisk/extensions.conf");
         for context in [DIAL, ENTER, HANGUP] {
             assert!(sample.contains(&format!("[{context}]")));

@@ -1,9 +1,8 @@
-//! The world inside the simulated Asterisk: channels, calls and conferences, on whatever clock it
-//! is given.
+//! The channels, calls and conferences of the simulated Asterisk, on a clock that the caller
+//! provides.
 //!
-//! What was seen of a real Asterisk 22 and 16 with the samples of `asterisk/` is what happens here,
-//! event by event. Where the real one's order is a matter of chance, so is this one's: the seed
-//! decides.
+//! The events are those that Asterisk 22 and 16 sent with the samples of `asterisk/`. Where the
+//! order varies from run to run on a real Asterisk, the seed chooses one here.
 
 mod call;
 mod report;
@@ -18,59 +17,59 @@ use super::{AsteriskVersion, Class};
 use call::{Call, Step};
 use originatord_core::clock::Now;
 
-/// Most calls at once. A further Originate fails, as with Asterisk's own `maxcalls`.
+/// Maximum of simultaneous calls. A further Originate fails, as with Asterisk's own `maxcalls`.
 const MAX_CALLS: usize = 50_000;
 
-/// An event, and who may read it.
+/// An event for the AMI users that may read its class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The class that a user's `read =` has to hold.
+    /// Class that a user's `read =` has to contain.
     pub class: Class,
-    /// Its headers.
+    /// Headers of the event.
     pub headers: Headers,
 }
 
-/// Where an answered channel goes.
+/// Where a channel goes once it is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// To this context and extension.
+    /// A dialplan extension, from priority 1.
     Dialplan {
-        /// The context.
+        /// Context.
         context: String,
-        /// The extension.
+        /// Extension.
         exten: String,
     },
-    /// To this application.
+    /// A single application.
     Application {
-        /// Its name.
+        /// Name.
         name: String,
-        /// Its arguments.
+        /// Arguments.
         data: String,
     },
 }
 
-/// What an Originate asks for.
+/// A parsed Originate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Originate {
-    /// What its OriginateResponse is told by.
+    /// `ActionID`, which the OriginateResponse repeats.
     pub action_id: Option<String>,
-    /// The channel to call.
+    /// `Channel`: the channel to call.
     pub channel: String,
-    /// Where whoever answers goes.
+    /// Where the answered channel goes.
     pub destination: Destination,
-    /// How long it may ring.
+    /// Ring timeout.
     pub timeout: Duration,
-    /// Who calls.
+    /// `CallerID`.
     pub caller: Party,
     /// Channel variables.
     pub variables: Vec<(String, String)>,
-    /// The unique id of `;1`.
+    /// `ChannelId`: the unique id of `;1`.
     pub channel_id: Option<String>,
-    /// The unique id of `;2`.
+    /// `OtherChannelId`: the unique id of `;2`.
     pub other_channel_id: Option<String>,
 }
 
-/// The world.
+/// The state of the simulated Asterisk.
 pub struct Pbx {
     version: AsteriskVersion,
     scenario: Scenario,
@@ -81,7 +80,7 @@ pub struct Pbx {
     timers: BTreeMap<(Instant, u64), (u64, Step)>,
     conferences: BTreeMap<String, Conference>,
     events: Vec<Event>,
-    /// Counts everything that needs an order of its own: calls, channels, appointments.
+    /// Last key that was given to a call, channel or timer. Keys also order them.
     next: u64,
     next_uniqueid: u64,
     next_local: u32,
@@ -95,7 +94,7 @@ struct Conference {
 }
 
 impl Pbx {
-    /// An Asterisk that was just started.
+    /// An Asterisk without calls.
     pub fn new(version: AsteriskVersion, scenario: Scenario, seed: u64) -> Self {
         Self {
             version,
@@ -115,7 +114,7 @@ impl Pbx {
         }
     }
 
-    /// Takes an Originate; everything that comes of it comes by [`tick`](Self::tick).
+    /// Accepts an Originate. Its effects follow in [`tick`](Self::tick).
     pub fn originate(&mut self, now: Now, request: Originate) {
         let call = self.next();
         self.calls_so_far += 1;
@@ -123,7 +122,7 @@ impl Pbx {
         self.schedule(now.instant, call, Step::Begin);
     }
 
-    /// Hangs up the channel of this unique id or name, if there is one.
+    /// Hangs up the channel with this unique id or name; false if there is none.
     pub fn hang_up(&mut self, now: Now, channel: &str, cause: Option<u8>) -> bool {
         let Some((key, channel)) = self.find(channel) else { return false };
         let call = channel.call;
@@ -131,7 +130,7 @@ impl Pbx {
         true
     }
 
-    /// Does what is due.
+    /// Performs all steps that are due at `now`.
     pub fn tick(&mut self, now: Now) {
         while let Some(entry) =
             self.timers.first_entry().filter(|entry| entry.key().0 <= now.instant)
@@ -146,12 +145,12 @@ impl Pbx {
         self.timers.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// What has happened since this was last asked.
+    /// Takes the events since the last call.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// Asterisk is started anew: whatever lived is gone, and nobody is told.
+    /// Restarts Asterisk: all channels and calls are gone, without any event.
     pub fn restart(&mut self) {
         self.channels.clear();
         self.by_uniqueid.clear();
@@ -161,7 +160,7 @@ impl Pbx {
         self.events.clear();
     }
 
-    /// The channels that live.
+    /// The channels that exist.
     pub fn channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.values()
     }
@@ -188,8 +187,8 @@ impl Pbx {
         self.events.push(event);
     }
 
-    /// Emits what happens at the same time to several channels: each list in its order, all of them
-    /// mixed.
+    /// Emits events of several channels that happen at the same time. Each list keeps its order;
+    /// the seed interleaves the lists.
     fn emit_mixed(&mut self, lists: Vec<Vec<Event>>) {
         let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
         while !lists.is_empty() {
@@ -201,7 +200,7 @@ impl Pbx {
         }
     }
 
-    /// A unique id of Asterisk's own making.
+    /// A unique id as Asterisk generates it.
     fn uniqueid(&mut self, now: Now) -> String {
         let seconds = now.wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
         self.next_uniqueid += 1;
@@ -221,20 +220,20 @@ impl Pbx {
         key
     }
 
-    /// Changes a channel, if it still lives.
+    /// Changes a channel, if it still exists.
     fn change(&mut self, key: Option<u64>, change: impl FnOnce(&mut Channel)) {
         if let Some(channel) = key.and_then(|key| self.channels.get_mut(&key)) {
             change(channel);
         }
     }
 
-    /// Brings a channel into a state, and tells of it.
+    /// Sets the state of a channel; returns the Newstate event.
     fn set_state(&mut self, key: Option<u64>, state: State) -> Vec<Event> {
         self.change(key, |channel| channel.state = state);
         self.channel_event("Newstate", key, Headers::new())
     }
 
-    /// An event of the class `call` about a channel; nothing if it is gone.
+    /// An event of the class `call` about a channel; none if the channel is gone.
     fn channel_event(&self, name: &'static str, key: Option<u64>, more: Headers) -> Vec<Event> {
         let channel = key.and_then(|key| self.channels.get(&key));
         channel.map(|channel| call_event(name, channel.headers().and(more))).into_iter().collect()

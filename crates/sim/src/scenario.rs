@@ -1,4 +1,4 @@
-//! The scenario file: which number behaves how, how long things take, and what goes wrong.
+//! The scenario file: how numbers behave, how long steps take, and which faults are injected.
 
 use std::time::Duration;
 
@@ -8,37 +8,37 @@ use wildmatch::WildMatch;
 use super::callee::{Behaviour, Reaction, cause_of_sip};
 use super::faults::Faults;
 
-/// What the simulator is told to play. Without a file: the table, and times much like the sample
-/// dialplan's.
+/// A scenario. The default has the callees of the table, and times close to those of the sample
+/// dialplan.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
-    /// How long things take.
+    /// How long steps take.
     pub timing: Timing,
-    /// Callees that do not do as the table says; the first that matches counts.
+    /// Callees that differ from the table. The first that matches a number is used.
     pub callee: Vec<Callee>,
-    /// What goes wrong on every connection.
+    /// Faults of every connection.
     pub faults: Faults,
 }
 
-/// How long things take in Asterisk.
+/// How long steps take in Asterisk.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
-    /// From the Originate to the gateway.
+    /// From the Originate to the dialling of the gateway.
     #[serde(deserialize_with = "duration")]
     pub dial: Duration,
-    /// `CONF_WAIT` of the dialplan. The sample's 3 s are 1 s here, so that even a callee who talks
-    /// no longer than 3 s gets into the conference.
+    /// `CONF_WAIT` of the dialplan. The sample has 3 s; here it is 1 s, so that even a callee who
+    /// hangs up after 3 s gets into the conference.
     #[serde(deserialize_with = "duration")]
     pub wait: Duration,
     /// The beep.
     #[serde(deserialize_with = "duration")]
     pub beep: Duration,
-    /// The sound that the last one in a conference hears when leaving it.
+    /// Length of the sound that the last participant hears when leaving a conference.
     #[serde(deserialize_with = "duration")]
     pub leave: Duration,
-    /// How much later than the rest `;2` goes, and with it the number's lock.
+    /// How long `;2`, which is the number's lock, outlives the other channels of its call.
     #[serde(deserialize_with = "duration")]
     pub lock_lingers: Duration,
 }
@@ -114,23 +114,23 @@ impl TryFrom<CalleeEntry> for Callee {
 }
 
 impl Scenario {
-    /// Reads a file's text.
+    /// Parses the text of a scenario file.
     ///
     /// # Errors
     ///
-    /// It holds what is not known.
+    /// The text is not TOML, or has an unknown key or an invalid value.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
-    /// What `number` does.
+    /// The behaviour of the callee with this number.
     pub fn behaviour(&self, number: &str) -> Behaviour {
         let found = self.callee.iter().find(|callee| callee.number.matches(number));
         found.map_or_else(|| Behaviour::of(number), |callee| callee.behaviour.clone())
     }
 }
 
-/// A duration as `"300ms"`.
+/// Reads a duration such as `"300ms"`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text)
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_callee_that_matches_counts_and_the_table_is_the_rest() {
+    fn first_matching_callee_overrides_the_table() {
         let scenario = Scenario::parse(
             "[timing]\nwait = \"0s\"\n[[callee]]\nnumber = \"7999*486\"\nanswer_after = \"5s\"\ntalk = \"1m\"\nring_after = \"1s\"\n\
              [[callee]]\nnumber = \"7999???\"\nsip = 503\nwords = \"Service Unavailable\"\n[faults]\ndrop = 0.5\n",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_refused() {
+    fn unknown_keys_and_values_are_refused() {
         for text in [
             "x = 1",
             "[timing]\nwiat = \"1s\"",

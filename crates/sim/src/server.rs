@@ -33,7 +33,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Fut
                         drop(slot);
                     });
                 }
-                // Out of descriptors, most likely; some come back.
+                // Most likely all file descriptors are in use; some will be closed.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Fut
     clock.abort();
 }
 
-/// The simulator, shared by all connections, and a sign for them when something has changed.
+/// The simulator, shared by all connections, which are notified of each change.
 #[derive(Clone)]
 struct SharedSimulator {
     simulator: Arc<Mutex<Simulator>>,
@@ -57,7 +57,7 @@ impl SharedSimulator {
         Self { simulator: Arc::new(Mutex::new(simulator)), changed: watch::Sender::new(()) }
     }
 
-    /// Never held while anything is waited for.
+    /// The lock is never held across an await.
     fn lock(&self) -> MutexGuard<'_, Simulator> {
         self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +87,7 @@ async fn run_clock(shared: SharedSimulator) {
 }
 
 async fn serve_connection(shared: SharedSimulator, mut stream: TcpStream) {
-    // Asterisk does so as well: an event is not to wait for the next one.
+    // As Asterisk does: no event waits for the next one.
     let _ = stream.set_nodelay(true);
     let mut changed = shared.changed.subscribe();
     let id = shared.change(|simulator| simulator.connect(Now::read()));

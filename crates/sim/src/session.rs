@@ -81,7 +81,7 @@ pub struct Session {
     faults: Option<Headers>,
 }
 
-/// What an action acts upon.
+/// The parts of the simulator that an action acts upon.
 struct ActionContext<'w> {
     now: Now,
     pbx: &'w mut Pbx,

@@ -1,67 +1,67 @@
-//! Messages as Asterisk writes them, and actions as Asterisk reads them, with its limits.
+//! Messages as Asterisk writes them, and actions as Asterisk parses them, with its limits.
 
 use std::borrow::Cow;
 
 use bytes::{BufMut, BytesMut};
 
-/// Longest line taken, its end included: `char inbuf[1025]` in `main/manager.c`.
+/// Longest line that Asterisk accepts, with its line end: `char inbuf[1025]` in `main/manager.c`.
 pub const MAX_LINE: usize = 1024;
 
-/// Most headers of one action: `AST_MAX_MANHEADERS` in `include/asterisk/manager.h`.
+/// Maximum of headers in an action: `AST_MAX_MANHEADERS` in `include/asterisk/manager.h`.
 pub const MAX_HEADERS: usize = 128;
 
-/// The headers of one message, in their order.
+/// The headers of one message, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(Cow<'static, str>, String)>);
 
 impl Headers {
-    /// None yet.
+    /// No headers.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// These and one more.
+    /// Appends a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.0.push((name.into(), value.to_string()));
         self
     }
 
-    /// These and those.
+    /// Appends the headers of `more`.
     #[must_use]
     pub fn and(mut self, more: Headers) -> Self {
         self.0.extend(more.0);
         self
     }
 
-    /// The first header of this name, in any case.
+    /// The value of the first header with this name, in any case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
-    /// The first header of this name, unless it is empty.
+    /// The value of the first header with this name, unless it is empty.
     pub fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
 
-    /// Every header of this name, in any case.
+    /// The values of all headers with this name, in any case.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Puts another value into the first header of this name.
+    /// Replaces the value of the first header with this name.
     pub fn set(&mut self, name: &str, value: &str) {
         if let Some((_, old)) = self.0.iter_mut().find(|(n, _)| n == name) {
             value.clone_into(old);
         }
     }
 
-    /// All headers.
+    /// All headers, as name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Writes the message, and the empty line that ends it.
+    /// Appends the message with the empty line that ends it.
     pub fn encode(&self, out: &mut BytesMut) {
         for (name, value) in self.iter() {
             for part in [name, ": ", value, "\r\n"] {
@@ -71,8 +71,7 @@ impl Headers {
         out.put_slice(b"\r\n");
     }
 
-    /// Takes a line in as Asterisk looks at it: blanks before the value do not count, those behind
-    /// it do.
+    /// Parses a line as Asterisk does: it skips blanks before the value, and keeps those behind it.
     fn push_line(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
@@ -95,16 +94,16 @@ impl FromIterator<(Cow<'static, str>, String)> for Headers {
     }
 }
 
-/// What was read.
+/// A message from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// An action, or at least its headers.
+    /// An action.
     Action(Headers),
-    /// A message that is refused whole; what was read of it, and Asterisk's words.
+    /// A message that Asterisk refuses, with the headers parsed so far and the error text.
     Malformed(Headers, &'static str),
 }
 
-/// Reads actions. Holds one line and one action at most, each within its limit.
+/// Parses actions. Buffers at most one line and one action, each within its limit.
 #[derive(Debug, Default)]
 pub struct Input {
     line: Vec<u8>,
@@ -113,7 +112,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// Takes bytes up to the end of the first action in them: what is left, and that action.
+    /// Consumes bytes up to the end of the first action; returns the rest, and that action.
     pub fn read<'b>(&mut self, bytes: &'b [u8]) -> (&'b [u8], Option<Request>) {
         for (at, byte) in bytes.iter().enumerate() {
             if *byte == b'\n' {
@@ -124,7 +123,7 @@ impl Input {
             }
             self.line.push(*byte);
             if self.line.len() == MAX_LINE {
-                // No room for the line's end. The rest of it counts as a line of its own.
+                // The buffer has no room for the line end. Asterisk takes the rest for a new line.
                 self.line.clear();
                 self.problem = Some("Failed to parse message: line too long");
             }
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_with_and_without_cr() {
+    fn lines_end_with_or_without_cr() {
         let ping = [("Action", "Ping"), ("ActionID", "7 ")];
         assert_eq!(
             read(b"Action: Ping\r\nActionID:  7 \r\n\r\nAction:Ping\nActionID: 7 \n\n"),
@@ -182,9 +181,9 @@ mod tests {
         assert_eq!(read(b"\r\n\n"), [action(&[]), action(&[])]);
     }
 
-    /// As tried on 22 and 16: 1024 bytes with the line's end are taken, 1025 are not.
+    /// As observed on 22 and 16: Asterisk accepts 1024 bytes with the line end, and not 1025.
     #[test]
-    fn a_line_too_long_is_refused_with_its_message() {
+    fn too_long_line_refuses_its_message() {
         let with_line = |length: usize| {
             format!("Action: Ping\r\nX: {}\r\n\r\n", "x".repeat(length - 5)).into_bytes()
         };
@@ -194,14 +193,13 @@ mod tests {
             matches!(longer[..], [Request::Malformed(_, "Failed to parse message: line too long")]),
             "{longer:?}"
         );
-        // The discarded bytes end with the CR: the LF alone then is an empty line, and so is the
-        // next.
+        // The discarded bytes end with the CR. So the LF alone is an empty line, as is the next.
         let by_one = read(&with_line(MAX_LINE + 1));
         assert!(matches!(by_one[..], [Request::Malformed(..), Request::Action(_)]), "{by_one:?}");
     }
 
     #[test]
-    fn an_endless_line_takes_no_memory() {
+    fn endless_line_takes_no_memory() {
         let mut input = Input::default();
         for _ in 0..1000 {
             assert_eq!(input.read(&[b'x'; 4096]), (&[][..], None));
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn at_most_128_headers() {
+    fn action_has_at_most_128_headers() {
         let with = |count: usize| "X: y\r\n".repeat(count) + "\r\n";
         assert!(matches!(read(with(128).as_bytes())[..], [Request::Action(_)]));
         assert!(matches!(read(with(1_000).as_bytes())[..], [Request::Malformed(..)]));

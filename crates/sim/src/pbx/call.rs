@@ -10,7 +10,7 @@ use super::super::AsteriskVersion;
 use super::{Originate, Pbx};
 use originatord_core::clock::Now;
 
-/// What is to happen to a call.
+/// A step of a call, scheduled for some time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     Begin,
@@ -33,15 +33,15 @@ pub(super) enum Step {
     Redirect {
         channel: u64,
     },
-    /// The Local channel is optimised away.
+    /// Asterisk optimises the Local channel away.
     Optimise,
-    /// `;1` goes, and nothing with it.
+    /// Only `;1` is hung up.
     HangUpFirst,
-    /// `;1` goes, after the conference's last sound, and what is left with it.
+    /// All channels that are left are hung up, after the last sound of the conference.
     HangUpRest {
         cause: u8,
     },
-    /// `;2` goes, a little after the rest.
+    /// `;2` is hung up, a little later than the other channels.
     HangUpSecond {
         cause: u8,
     },
@@ -53,7 +53,7 @@ enum Phase {
     Up,
     Conference,
     Leaving,
-    /// Redirected out of the dialplan.
+    /// A channel was redirected to another dialplan.
     Redirected,
 }
 
@@ -63,9 +63,9 @@ pub(super) struct Call {
     one: Option<u64>,
     two: Option<u64>,
     leg: Option<u64>,
-    /// The channel that answers where a channel was redirected to.
+    /// The channel that answers at the destination of a redirect.
     other: Option<u64>,
-    /// The last that the gateway said.
+    /// The last reply of the gateway.
     gateway_reply: Option<String>,
 }
 
@@ -85,7 +85,7 @@ impl Call {
 
 impl Pbx {
     pub(super) fn step(&mut self, now: Now, key: u64, step: Step) {
-        // An appointment of a call that is over by now.
+        // The call may have ended before this step.
         let Some(mut call) = self.calls.remove(&key) else { return };
         match (step, call.phase) {
             (Step::Begin, _) => self.begin(now, key, &mut call),
@@ -147,7 +147,7 @@ impl Pbx {
         }
     }
 
-    /// The AMI hangs up one of the call's channels.
+    /// Handles an AMI Hangup of one of the call's channels.
     fn hang_up_channel(
         &mut self,
         now: Now,
@@ -186,7 +186,7 @@ impl Pbx {
     }
 }
 
-/// A channel variable. The underscores that make it inherited are not part of its name.
+/// A channel variable. Leading underscores, which make it inherited, are not part of the name.
 pub(super) fn variable<'r>(request: &'r Originate, name: &str) -> Option<&'r str> {
     let of_name = |(n, _): &&(String, String)| n.trim_start_matches('_') == name;
     request.variables.iter().rev().find(of_name).map(|(_, value)| value.as_str())

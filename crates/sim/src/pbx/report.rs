@@ -1,4 +1,4 @@
-//! What the simulated Asterisk tells of itself when it is asked.
+//! Answers to questions about the state of the simulated Asterisk.
 
 use super::super::wire::Headers;
 use super::super::{AsteriskVersion, dialplan};
@@ -6,17 +6,17 @@ use super::{Pbx, call};
 use originatord_core::clock::Now;
 
 impl Pbx {
-    /// How many calls there are.
+    /// Number of calls.
     pub fn calls(&self) -> usize {
         self.calls.len()
     }
 
-    /// How many there have been.
+    /// Number of calls since the start, for `CoreProcessedCalls`.
     pub fn calls_so_far(&self) -> u64 {
         self.calls_so_far
     }
 
-    /// The frames of CoreShowChannels.
+    /// The list items of CoreShowChannels.
     pub fn list_channels(&self, now: Now) -> Vec<Headers> {
         self.channels
             .values()
@@ -26,7 +26,7 @@ impl Pbx {
             .collect()
     }
 
-    /// The frames of ConfbridgeListRooms.
+    /// The list items of ConfbridgeListRooms.
     pub fn list_rooms(&self) -> Vec<Headers> {
         let room = |(name, conference): (&String, &super::Conference)| {
             Headers::new()
@@ -40,7 +40,7 @@ impl Pbx {
         self.conferences.iter().map(room).collect()
     }
 
-    /// The frames of ConfbridgeList, if there is a conference of this name.
+    /// The list items of ConfbridgeList; none if there is no conference of this name.
     pub fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
         let (name, conference) =
             self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
@@ -68,8 +68,7 @@ impl Pbx {
         Some(members.map(member).collect())
     }
 
-    /// The value of a channel's variable, empty if it is not set; nothing if there is no such
-    /// channel.
+    /// The value of a channel variable, empty if it is not set; none if there is no such channel.
     pub fn variable(&self, channel: &str, name: &str) -> Option<String> {
         let (_, channel) = self.find(channel)?;
         let own = channel.variable(name);

@@ -1,4 +1,4 @@
-//! Each row of the table, and what else can become of a call, on a clock of the test's.
+//! Each row of the table, and all other ways of a call, on the test's own clock.
 
 use std::time::UNIX_EPOCH;
 
@@ -55,7 +55,7 @@ impl Harness {
         self.pbx.originate(self.now(), request);
     }
 
-    /// The events of one channel, with what tells most of each.
+    /// The events of one channel, each with the values that matter.
     fn of(&self, uniqueid: &str) -> Vec<String> {
         let headers = self.seen.iter().filter(|headers| headers.get("Uniqueid") == Some(uniqueid));
         let describe = |headers: &Headers| {
@@ -90,7 +90,7 @@ fn without_response(events: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn what_the_gateway_refuses() {
+fn gateway_refusals_give_their_causes() {
     for seed in 0..20 {
         for (digits, cause, words) in [
             ("404", 1, "Not Found"),
@@ -124,7 +124,7 @@ fn what_the_gateway_refuses() {
 }
 
 #[test]
-fn nobody_picks_up() {
+fn unanswered_callee_stops_ringing() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "7999480");
     harness.pass(Duration::from_secs(1));
@@ -134,7 +134,7 @@ fn nobody_picks_up() {
 }
 
 #[test]
-fn the_ring_timeout() {
+fn ring_timeout_ends_the_call() {
     for (version, halves, leg) in
         [(AsteriskVersion::V22, 19, "19 480"), (AsteriskVersion::V16, 0, "16")]
     {
@@ -163,7 +163,7 @@ fn the_ring_timeout() {
 }
 
 #[test]
-fn answered_joined_and_left() {
+fn callee_answers_joins_and_leaves() {
     let scenario = Scenario::parse("[timing]\nwait = \"3s\"").expect("a scenario");
     let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
     harness.originate("a", "7999200");
@@ -204,7 +204,7 @@ fn answered_joined_and_left() {
 }
 
 #[test]
-fn an_id_in_use_makes_no_call() {
+fn id_in_use_makes_no_call() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "7999001");
     harness.pass(Duration::ZERO);
@@ -219,7 +219,7 @@ fn an_id_in_use_makes_no_call() {
 }
 
 #[test]
-fn a_number_that_the_dialplan_does_not_dial() {
+fn undialled_number_makes_no_leg() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "+7999001");
     harness.pass(Duration::ZERO);
@@ -229,7 +229,7 @@ fn a_number_that_the_dialplan_does_not_dial() {
 }
 
 #[test]
-fn hanging_up_at_every_step() {
+fn calls_can_be_hung_up_at_every_step() {
     for seed in 0..10 {
         for (after, cause_of_one) in
             [(1, "0"), (500, "0"), (1_500, "0"), (2_300, "0"), (9_000, "16")]
@@ -257,7 +257,7 @@ fn hanging_up_at_every_step() {
 }
 
 #[test]
-fn a_hang_up_by_name_and_with_a_cause() {
+fn hangup_takes_a_name_and_a_cause() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "7999001");
     harness.pass(Duration::from_secs(9));
@@ -268,7 +268,7 @@ fn a_hang_up_by_name_and_with_a_cause() {
 }
 
 #[test]
-fn the_lock_can_linger() {
+fn lock_can_outlive_its_call() {
     let scenario = Scenario::parse("[timing]\nlock_lingers = \"20ms\"").expect("a scenario");
     let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
     harness.originate("a", "7999486");
@@ -281,9 +281,8 @@ fn the_lock_can_linger() {
     harness.assert_empty();
 }
 
-/// The same seed, the same world; another seed, another order.
 #[test]
-fn chance_is_the_seeds() {
+fn seed_decides_the_order_of_events() {
     let run = |seed| {
         let mut harness = Harness::new(AsteriskVersion::V16, seed);
         for (index, digits) in ["486", "200", "001", "180", "603"].iter().enumerate() {
@@ -297,7 +296,7 @@ fn chance_is_the_seeds() {
 }
 
 #[test]
-fn after_a_restart_nothing_is_left() {
+fn restart_leaves_nothing() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "7999001");
     harness.pass(Duration::from_secs(9));
@@ -308,8 +307,8 @@ fn after_a_restart_nothing_is_left() {
     assert!(harness.seen.is_empty());
 }
 
-/// As seen on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference
-/// optimises it away.
+/// As observed on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference
+/// makes Asterisk optimise it away.
 #[test]
 fn redirected_participant_loses_its_local_channel_without_n() {
     for (options, halves_live) in [("", false), ("/n", true), ("/nj", true)] {

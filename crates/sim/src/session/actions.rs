@@ -1,4 +1,4 @@
-//! The actions: what they need, what they do, what they answer.
+//! The AMI actions: the rights that they need, their effects, and their responses.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use super::{ActionContext, Phase, READ, Session, WRITE};
 /// The longest unique id: `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_UNIQUEID: usize = 149;
 
-/// How long an Originate rings that does not say it.
+/// Ring timeout of an Originate without `Timeout`.
 const RING: Duration = Duration::from_secs(30);
 
-/// What is said of conferences where there is none.
+/// Error of the conference lists if there is no conference.
 const NO_CONFERENCES: &str = "No active conferences.";
 
-/// The classes of which an action needs one; none for those that anybody may use who is logged in.
-/// Actions that are in no such list are unknown.
+/// The classes of which an action needs one; no class for an action that every user may send. None
+/// if there is no such action.
 fn required_classes(action: &str) -> Option<Class> {
     const CALL_OR_REPORTING: Class = Class::CALL.union(Class::REPORTING);
     Some(match action {
@@ -39,12 +39,12 @@ fn required_classes(action: &str) -> Option<Class> {
     })
 }
 
-/// Whether anybody may use it who is not even logged in.
+/// Whether clients may send the action before they have logged in.
 fn needs_no_login(action: &str) -> bool {
     matches!(action, "challenge" | "login" | "logoff")
 }
 
-/// What Asterisk lets nobody originate without the class `system`.
+/// Whether Asterisk refuses to originate the application without the class `system`.
 fn is_forbidden(application: &str, data: &str) -> bool {
     const APPLICATIONS: [&str; 10] = [
         "agi",
@@ -130,7 +130,7 @@ impl Session {
             "showdialplan" => self.show_dialplan(action),
             "coresettings" => self.core_settings(action),
             "corestatus" => self.core_status(context, action),
-            // The user has not the class for any other.
+            // The user has the class of no other action.
             _ => self.error(action, "Permission denied"),
         }
     }
@@ -224,7 +224,7 @@ impl Session {
         }
     }
 
-    /// Where to makes no difference here: somebody answers there.
+    /// The destination is not looked up: every destination answers.
     fn redirect(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         for (header, problem) in [
             ("Channel", "Channel not specified"),
@@ -316,7 +316,7 @@ impl Session {
     }
 }
 
-/// What an Originate asks for, or what is wrong with it; checked in Asterisk's order.
+/// Parses an Originate, with the checks in Asterisk's order; the error is Asterisk's message.
 fn request(action: &Headers) -> Result<Originate, String> {
     let channel = action.filled("Channel").ok_or("Channel not specified")?;
     let context = action.get("Context").unwrap_or_default();
@@ -362,7 +362,7 @@ fn request(action: &Headers) -> Result<Originate, String> {
         (None, _) => return Err("Originate with 'Exten' requires 'Context' and 'Priority'".into()),
     };
     if !is_async {
-        // The real one lets the whole session stand still until the callee has answered.
+        // A real Asterisk blocks the whole session until the callee has answered.
         return Err("The simulator originates with Async: true only".into());
     }
     let variables = action

@@ -1,4 +1,4 @@
-//! Each action, as a real Asterisk with the sample `manager.conf` answers it.
+//! Responses to each action, as of a real Asterisk with the sample `manager.conf`.
 
 use super::super::scenario::Scenario;
 use super::super::simulator::{ConnectionId, Settings, Simulator};
@@ -12,7 +12,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// Connected, and greeted.
+    /// A client that has read the banner.
     fn connected(version: AsteriskVersion) -> Self {
         let start = Instant::now();
         let now = Now { instant: start, wall: std::time::UNIX_EPOCH };
@@ -25,7 +25,7 @@ impl Harness {
         harness
     }
 
-    /// Logged in, without events.
+    /// A client that is logged in, without events.
     fn logged_in() -> Self {
         let mut harness = Self::connected(AsteriskVersion::V22);
         let answer =
@@ -55,7 +55,8 @@ impl Harness {
         self.output()
     }
 
-    /// Sends an action; the answer's lines, with `|` between them and `||` between messages.
+    /// Sends an action; returns the lines of the response, with `|` between them and `||` between
+    /// messages.
     fn ask(&mut self, action: &str) -> String {
         let action = action.replace('\n', "\r\n") + "\r\n\r\n";
         self.simulator.receive(self.now(), self.id, action.as_bytes());
@@ -65,7 +66,7 @@ impl Harness {
 }
 
 #[test]
-fn strangers_may_only_log_in_or_off() {
+fn unauthenticated_client_may_only_log_in_or_off() {
     for action in ["Ping", "CoreShowChannels", "Nope", "Originate", "SimFault"] {
         let mut harness = Harness::connected(AsteriskVersion::V22);
         let answer = harness.ask(&format!("Action: {action}\nActionID: 3"));
@@ -80,7 +81,7 @@ fn strangers_may_only_log_in_or_off() {
 }
 
 #[test]
-fn md5_login() {
+fn md5_login_is_accepted() {
     let mut harness = Harness::connected(AsteriskVersion::V22);
     let needs_type = "Response: Error|Message: Must specify AuthType";
     assert_eq!(harness.ask("Action: Challenge"), needs_type);
@@ -102,7 +103,7 @@ fn md5_login() {
 }
 
 #[test]
-fn a_wrong_login_is_refused_a_second_later_and_the_connection_closed() {
+fn wrong_login_is_refused_after_a_second() {
     for login in [
         "Username: originatord\nSecret: x",
         "Username: nobody\nSecret: s3cr3t",
@@ -121,7 +122,7 @@ fn a_wrong_login_is_refused_a_second_later_and_the_connection_closed() {
 }
 
 #[test]
-fn who_does_not_log_in_is_sent_away() {
+fn client_without_login_is_disconnected() {
     let mut harness = Harness::connected(AsteriskVersion::V22);
     harness.pass(LOGIN_TIMEOUT - Duration::from_millis(1));
     assert!(!harness.simulator.is_over(harness.id));
@@ -130,7 +131,7 @@ fn who_does_not_log_in_is_sent_away() {
 }
 
 #[test]
-fn answers() {
+fn actions_get_their_responses() {
     let unknown = "Response: Error|Message: Invalid/unknown command: Nope. Use Action: ListCommands to show available commands.";
     for (action, answer) in [
         (
@@ -200,7 +201,7 @@ fn answers() {
 }
 
 #[test]
-fn what_is_malformed_is_refused_and_the_next_action_read() {
+fn malformed_action_does_not_break_the_next() {
     let mut harness = Harness::logged_in();
     let long = harness.ask(&format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1100)));
     assert_eq!(long, "Response: Error|ActionID: 9|Message: Failed to parse message: line too long");
@@ -216,7 +217,7 @@ const ORIGINATE: &str = "Action: Originate\nActionID: a\nChannel: Local/7999486@
     Priority: 1\nAsync: true\nChannelId: a\nOtherChannelId: b";
 
 #[test]
-fn originate() {
+fn originate_is_checked_in_order() {
     let queued = "Response: Success|ActionID: a|Message: Originate successfully queued";
     let refused = |message: &str| format!("Response: Error|ActionID: a|Message: {message}");
     for (from, to, answer) in [
@@ -243,7 +244,7 @@ fn originate() {
 }
 
 #[test]
-fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
+fn response_precedes_events_and_mask_filters_them() {
     let mut harness = Harness::logged_in();
     harness.ask("Action: Events\nEventMask: call");
     let said = harness.ask(ORIGINATE);
@@ -263,7 +264,7 @@ fn the_receipt_comes_first_and_events_only_to_who_wants_them() {
 }
 
 #[test]
-fn hanging_up_and_asking_by_id() {
+fn channels_are_found_by_id() {
     let mut harness = Harness::logged_in();
     harness
         .ask(&ORIGINATE.replace("7999486", "7999001").replace("Async", "Variable: X=1,Y=2\nAsync"));
@@ -291,7 +292,7 @@ fn hanging_up_and_asking_by_id() {
 }
 
 #[test]
-fn faults_by_action() {
+fn action_sets_faults() {
     let mut harness = Harness::logged_in();
     assert_eq!(
         harness.ask("Action: SimFault\nDrops: 1"),
@@ -314,9 +315,9 @@ fn faults_by_action() {
     assert_eq!(harness.simulator.pbx().calls(), 0);
 }
 
-/// Whatever is sent in whatever pieces: no panic, and no more memory than the limits allow.
+/// Random input in random pieces causes no panic and does not end the session.
 #[test]
-fn noise() {
+fn random_input_does_no_harm() {
     let mut rng = fastrand::Rng::with_seed(1);
     let words = [
         "Action",
@@ -347,7 +348,7 @@ fn noise() {
 }
 
 #[test]
-fn redirect_answers() {
+fn redirect_names_the_missing_header() {
     let mut harness = Harness::logged_in();
     for (headers, message) in [
         ("", "Channel not specified"),

@@ -1,4 +1,4 @@
-//! A call in its conference: how it gets in and out, and what is said of that.
+//! A call enters and leaves its conference.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::channel::Channel;
 use crate::wire::Headers;
 use originatord_core::clock::Now;
 
-/// How soon one goes who is not the last in a conference: no sound is played.
+/// Delay until `;1` is hung up if it was not the last in its conference: Asterisk plays no sound.
 const LEAVE_OTHERS: Duration = Duration::from_millis(2);
 
 impl Pbx {
@@ -21,7 +21,7 @@ impl Pbx {
             .map(|one| one.exten.split(',').next().unwrap_or_default().to_owned());
         let room = room.unwrap_or_default();
         let bridge = self.uuid();
-        // Asterisk looks a conference up by its name in any case.
+        // Asterisk ignores the case of a conference's name.
         let existing =
             self.conferences.keys().find(|name| name.eq_ignore_ascii_case(&room)).cloned();
         let name = existing.unwrap_or_else(|| room.clone());
@@ -40,7 +40,7 @@ impl Pbx {
         self.emit(call_event("ConfbridgeJoin", headers));
     }
 
-    /// Takes `;1` out of its conference; how long until it goes.
+    /// Takes `;1` out of its conference; returns the events, and the delay until it is hung up.
     pub(super) fn leave(&mut self, call: &mut Call) -> (Vec<Event>, Duration) {
         call.phase = Phase::Leaving;
         let of_one =
@@ -89,7 +89,7 @@ fn conference_headers(name: &str, conference: &Conference) -> Headers {
         .with("BridgeTechnology", "softmix")
         .with("BridgeCreator", "ConfBridge")
         .with("BridgeName", name)
-        // The announcer is in the bridge as well.
+        // Asterisk's announcer channel is in the bridge, too.
         .with("BridgeNumChannels", conference.members.len() + 1)
         .with("BridgeVideoSourceMode", "none")
 }

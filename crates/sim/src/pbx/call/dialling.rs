@@ -1,5 +1,5 @@
-//! How a call comes about: its halves, the leg towards the gateway, and what the callee makes of
-//! it.
+//! The beginning of a call: the two halves of the Local channel, the leg to the gateway, and the
+//! callee's reaction.
 
 use super::super::{Destination, MAX_CALLS, Pbx};
 use super::{Call, Phase, Step, variable};
@@ -52,7 +52,7 @@ impl Pbx {
             self.events.extend(gone);
             return self.fail_before_dialling(now, call);
         }
-        // A Local channel that is given one id makes the other of it.
+        // With only one id given, Asterisk derives the other one from it.
         let derived = request.channel_id.as_ref().map(|id| format!("{id};2"));
         let two_id =
             request.other_channel_id.clone().or(derived).unwrap_or_else(|| self.uniqueid(now));
@@ -149,7 +149,7 @@ impl Pbx {
         self.events.extend(ringing.into_iter().flatten());
     }
 
-    /// From the gateway's first word on `;1` shows the callee.
+    /// Shows the callee as the caller of `;1`, as Asterisk does from the gateway's first reply on.
     pub(super) fn show_callee(&mut self, call: &Call) {
         let callee = call.leg.and_then(|leg| self.channels.get(&leg)).map(|leg| leg.caller.clone());
         if let Some(callee) = callee {
@@ -186,7 +186,7 @@ impl Pbx {
                 self.schedule(now.instant + timing.wait, key, Step::Beep);
                 self.schedule(now.instant + timing.wait + timing.beep, key, Step::Enter);
             }
-            // Every other way through the dialplan is at its end at once.
+            // Any other destination ends at once.
             _ => self.end_up(now, key, call, 16),
         }
     }

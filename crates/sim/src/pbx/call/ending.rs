@@ -1,4 +1,4 @@
-//! How a call ends: which channels go, in which order, and what is said of them.
+//! The end of a call: the channels that are hung up, and the events of that.
 
 use super::super::{Destination, Event, Pbx, call_event};
 use super::{Call, Phase, Step};
@@ -8,24 +8,24 @@ use crate::wire::Headers;
 use crate::{AsteriskVersion, Class, dialplan};
 use originatord_core::clock::Now;
 
-/// How a call that nobody answered ends.
+/// The end of a call that was not answered.
 pub(super) struct Failure {
     pub(super) halves: u8,
     pub(super) leg: u8,
     pub(super) tech: Option<u16>,
     pub(super) reason: u8,
-    /// The gateway ended it, rather than Asterisk.
+    /// The gateway ended the call, rather than Asterisk.
     pub(super) by_gateway: bool,
 }
 
-/// Goes to the extension `h`, as a channel does that is hung up. It has one step.
+/// Moves a channel that is hung up to the extension `h`, which has one step.
 fn enter_h(channel: &mut Channel) {
     channel.exten = "h".into();
     channel.priority = 1;
 }
 
 impl Pbx {
-    /// All that is left of a call goes.
+    /// Hangs up the remaining channels of a call.
     pub(super) fn gone(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
         self.change(call.one, enter_h);
         let requested = self.hangup_request(call.two, Some(cause));
@@ -39,7 +39,7 @@ impl Pbx {
         self.emit_mixed(vec![one, two, leg]);
     }
 
-    /// Ends a call that was answered and is in no conference yet.
+    /// Ends a call that was answered and is not in a conference yet.
     pub(super) fn end_up(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
         call.phase = Phase::Leaving;
         self.change(call.one, enter_h);
@@ -74,14 +74,15 @@ impl Pbx {
         self.emit_mixed(vec![one, two, leg, vec![response], failed_extension]);
     }
 
-    /// Nothing, or nothing any more, is there of the call.
+    /// Reports the failure of an Originate that has no channel, or no longer.
     pub(super) fn fail_before_dialling(&mut self, now: Now, call: &Call) {
         let response = self.originate_response(call, None).with_reason(0);
         let failed_extension = self.failed_extension(now, call);
         self.emit_mixed(vec![vec![response], failed_extension]);
     }
 
-    /// Asterisk sends an originate that failed to the extension `failed` of its context.
+    /// The events of the extension `failed`, which Asterisk runs in the context of an Originate that
+    /// failed.
     fn failed_extension(&mut self, now: Now, call: &Call) -> Vec<Event> {
         let Destination::Dialplan { context, .. } = &call.request.destination else {
             return Vec::new();
@@ -141,8 +142,7 @@ impl Pbx {
         call_event("OriginateResponse", headers)
     }
 
-    /// What the hangup handler of the dialplan tells, with nothing but what its FILTER lets
-    /// through.
+    /// The UserEvent of the dialplan's hangup handler, with the characters that its FILTER keeps.
     pub(super) fn user_event(&self, two: Option<u64>, reply: &str) -> Vec<Event> {
         let Some(two) = two.and_then(|two| self.channels.get(&two)) else { return Vec::new() };
         let said: String = reply
@@ -163,7 +163,8 @@ impl Pbx {
         vec![Event { class: Class::USER, headers }]
     }
 
-    /// The older versions' filter `Event: Hangup` matches this one, too.
+    /// The HangupRequest of Asterisk 16. Its `eventfilter` for `Event: Hangup` matches this event,
+    /// too; that of 22 does not.
     pub(super) fn hangup_request(&self, channel: Option<u64>, cause: Option<u8>) -> Vec<Event> {
         match (self.version, cause) {
             (AsteriskVersion::V22, _) => Vec::new(),
@@ -176,7 +177,7 @@ impl Pbx {
         }
     }
 
-    /// `;2` goes now, or a little later.
+    /// Hangs up `;2`, now or later as `lock_lingers` says; returns `before` and the event.
     pub(super) fn hangup_two(
         &mut self,
         now: Now,
@@ -194,7 +195,7 @@ impl Pbx {
         before
     }
 
-    /// Takes a channel out of the world.
+    /// Removes the channel in `slot`; returns its Hangup event.
     pub(super) fn hangup(
         &mut self,
         slot: &mut Option<u64>,

@@ -1,8 +1,7 @@
 //! A participant, or the callee's own leg, is redirected out of the call: by AMI `Redirect`, a
 //! transfer or a park.
 //!
-//! Wherever a channel is redirected to, somebody answers there at once, and there is sound on both
-//! sides.
+//! The destination always answers at once, with sound on both sides.
 
 use std::time::Duration;
 
@@ -12,12 +11,12 @@ use crate::channel::State;
 use crate::wire::Headers;
 use originatord_core::clock::Now;
 
-/// How long after the redirect Asterisk has optimised a Local channel away.
+/// Time from the redirect until Asterisk has optimised the Local channel away.
 const OPTIMISED_AFTER: Duration = Duration::from_millis(500);
 
 impl Pbx {
-    /// Redirects the channel of this unique id or name, if there is one. One that is not answered
-    /// stays where it is.
+    /// Redirects the channel with this unique id or name; false if there is none. A channel that is
+    /// not answered stays in its place.
     pub fn redirect(&mut self, now: Now, channel: &str) -> bool {
         let Some((key, channel)) = self.find(channel) else { return false };
         let call = channel.call;
@@ -33,7 +32,7 @@ impl Pbx {
         }
     }
 
-    /// The leg lives on elsewhere. The Local channel has nobody at its end, and goes.
+    /// The leg leaves the call. The Local channel has no callee any more and is hung up.
     fn redirect_leg(&mut self, now: Now, key: u64, call: &mut Call) {
         let was_in_conference = call.phase == Phase::Conference;
         let (left, pause) =
@@ -45,8 +44,8 @@ impl Pbx {
         self.schedule(now.instant + pause, key, Step::HangUpFirst);
     }
 
-    /// `;1` runs a Dial elsewhere. Without `/n` both halves are optimised away, and the leg talks
-    /// on.
+    /// `;1` runs another Dial. Without `/n` both halves are optimised away, and the leg is bridged
+    /// with the dialled channel.
     fn redirect_participant(&mut self, now: Now, key: u64, call: &mut Call) {
         if call.phase == Phase::Conference {
             let (left, _) = self.leave(call);
@@ -60,7 +59,7 @@ impl Pbx {
         }
     }
 
-    /// The answering channel is new and has the call's Linkedid.
+    /// Dials the channel that answers, which has the call's `Linkedid`.
     fn dial_other(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
         let Some(linkedid) =
             from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone())
@@ -84,7 +83,7 @@ impl Pbx {
         self.emit_mixed(vec![one, two]);
     }
 
-    /// Whoever hangs up, the others go, too.
+    /// Hangs up all channels, as Asterisk does when any of them hangs up.
     pub(super) fn end_redirected(&mut self, now: Now, key: u64, call: &mut Call) {
         let one = self.hangup(&mut call.one, 16, None);
         let two: Vec<Event> = self.hangup_two(now, key, call, 16, Vec::new());
