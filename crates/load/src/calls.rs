@@ -1,7 +1,8 @@
-//! The calls that were pending for, each followed to its end.
+//! Follows every requested call to its end.
 //!
-//! A call's records and the answer to its POST come over two connections, in any order. Until the
-//! answer is there, what the log says of the number waits.
+//! The records of a call and the reply to its POST arrive on two connections, in any order. Only the
+//! reply says which call id belongs to which request. So until it arrives, the records of a pending
+//! number are kept, and processed together with the reply.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -10,44 +11,44 @@ use std::time::{Duration, Instant};
 use super::record::{CallStep, ObservedStep};
 use originatord_core::call::CallId;
 
-/// Most calls with masked numbers whose records wait for an answer to be theirs.
+/// Maximum of calls with masked numbers whose records wait for their reply.
 const MAX_MASKED: usize = 1 << 16;
 
-/// What has become clear of a call.
+/// A fact about a call. Times count from the scheduled time of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// Asterisk made the channel, this long after the request was to leave.
+    /// Asterisk made the channel.
     Channel(Duration),
     /// The callee answered.
     Answered(Duration),
-    /// The callee is in the room.
+    /// The callee joined the room.
     Joined(Duration),
-    /// It is over, with this outcome.
+    /// The call ended with this outcome.
     Ended(String),
-    /// A call of unknown fate is one: it is in the log.
+    /// The stream has a record of a call whose fate was unknown, so the call was made.
     Found,
-    /// This number is in no call any longer.
+    /// No call has this number any longer.
     Free(u32),
 }
 
-/// A request without its answer yet.
+/// A request whose reply has not arrived.
 #[derive(Debug)]
 struct PendingRequest {
     scheduled: Instant,
-    /// What the log has said of the number meanwhile.
+    /// Steps of calls to this number that were observed before the reply.
     early: Vec<ObservedStep>,
-    /// There will be no answer: the first call to this number in the log is the one.
+    /// No reply will arrive. The first call to this number in the stream belongs to the request.
     is_lost: bool,
 }
 
-/// A call that lives, as far as is known.
+/// A call that is alive, according to the stream.
 #[derive(Debug)]
 struct Call {
     number: u32,
     scheduled: Instant,
-    /// What was observed so far.
+    /// The furthest step that was observed.
     progress: Progress,
-    /// Its fate was unknown, and nothing was observed of it yet.
+    /// The reply left the fate open, and no step was observed yet.
     unconfirmed: bool,
     hang_up: HangUp,
 }
@@ -64,58 +65,61 @@ enum Progress {
 enum HangUp {
     No,
     Requested,
-    /// The daemon says that it is over, and only its record is missing.
+    /// The daemon has no such call any longer; only its last record is missing.
     Over,
 }
 
-/// All calls.
+/// All calls of a run.
 #[derive(Debug, Default)]
 pub struct Calls {
     pending: HashMap<u32, PendingRequest>,
     live: HashMap<CallId, Call>,
-    /// What the log has said of calls that nobody has claimed yet, where it does not tell their
-    /// numbers.
+    /// Steps of calls with masked numbers, until a reply says which request they belong to.
     masked: HashMap<CallId, Vec<ObservedStep>>,
+    /// Number of live calls whose callee has joined.
     joined: usize,
+    /// Number of live calls in [`HangUp::Over`].
     over: usize,
+    /// Number of pending requests that are lost.
     lost: usize,
-    /// Hang up this long after the answer.
+    /// Time from the answer to the hang-up.
     hold: Option<Duration>,
-    /// Hang up whatever there is.
+    /// Hang up every call, and those that are accepted later as well.
     hangs_up_all: bool,
+    /// When to hang up which call.
     due: BinaryHeap<Reverse<(Instant, CallId)>>,
 }
 
-/// What is left of the calls when nobody follows them any longer.
+/// Calls that have not ended, as far as the stream has told, at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leftover {
-    /// They live, as far as is known.
+    /// Calls that are alive.
     pub alive: u64,
-    /// The daemon says that they are over; how they ended was not observed.
+    /// Calls that are over according to the daemon; their last record did not arrive.
     pub unseen: u64,
-    /// Nobody knows whether they were ever made.
+    /// Requests for which it is unknown whether a call was made.
     pub unknown: u64,
 }
 
 impl Calls {
-    /// No calls yet. With `hold` each is hung up that long after it was answered.
+    /// No calls yet. With `hold` each call is hung up that long after its answer.
     pub fn new(hold: Option<Duration>) -> Self {
         Self { hold, ..Self::default() }
     }
 
-    /// A call is pending for, with a request that was to leave at `scheduled`.
+    /// A request for a call leaves; it was scheduled for `scheduled`.
     pub fn requested(&mut self, number: u32, scheduled: Instant) {
         self.pending
             .insert(number, PendingRequest { scheduled, early: Vec::new(), is_lost: false });
     }
 
-    /// It is accepted, under this id.
+    /// The daemon accepted the request; the call has this id.
     pub fn accepted(&mut self, number: u32, id: CallId, facts: &mut Vec<Fact>) {
         self.start_call(number, id, false, facts);
         self.match_masked(facts);
     }
 
-    /// It is refused.
+    /// The daemon refused the request.
     pub fn refused(&mut self, number: u32, facts: &mut Vec<Fact>) {
         if self.pending.remove(&number).is_some() {
             facts.push(Fact::Free(number));
@@ -123,7 +127,8 @@ impl Calls {
         self.match_masked(facts);
     }
 
-    /// Nobody knows whether it was made; the log will tell, under this id if there is one.
+    /// The reply, or its absence, leaves open whether the call was made. The stream will tell, under
+    /// this id if the reply has one.
     pub fn unconfirmed(&mut self, number: u32, id: Option<CallId>, facts: &mut Vec<Fact>) {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         match id.or_else(|| pending.early.first().map(|observed| observed.id)) {
@@ -135,7 +140,7 @@ impl Calls {
         }
     }
 
-    /// The log tells a step.
+    /// The stream has a step of a call.
     pub fn observe(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
         if self.live.contains_key(&observed.id) {
             return self.step(&observed, facts);
@@ -159,8 +164,8 @@ impl Calls {
         }
     }
 
-    /// Once no answer is to come, whatever call is left belongs to one of the requests that were
-    /// not answered; to which does not matter.
+    /// Matches calls with masked numbers to lost requests. Once all replies that can arrive have
+    /// arrived, every remaining call belongs to one of the lost requests; which one does not matter.
     fn match_masked(&mut self, facts: &mut Vec<Fact>) {
         while self.lost > 0
             && self.pending.len() == self.lost
@@ -169,7 +174,7 @@ impl Calls {
         {
             self.start_call(number, id, true, facts);
         }
-        // Else it is nobody's.
+        // Without pending requests, the remaining calls belong to other clients.
         if self.pending.is_empty() {
             self.masked.clear();
         }
@@ -183,7 +188,7 @@ impl Calls {
             self.due.push(Reverse((scheduled, id)));
         }
         self.live.insert(id, Call { number, scheduled, progress, unconfirmed, hang_up });
-        // Some of it may be of another call to the number, which is none of those that live here.
+        // Steps of an earlier call to the same number are among them; `step` ignores their ids.
         for observed in pending.early.iter().chain(&self.masked.remove(&id).unwrap_or_default()) {
             self.step(observed, facts);
         }
@@ -205,7 +210,7 @@ impl Calls {
             }
             CallStep::Refused => return self.end(observed.id, facts),
         };
-        // Who leaves the room and comes back has joined once.
+        // A callee that leaves the room and comes back counts as joined once.
         if progress <= call.progress {
             return;
         }
@@ -228,7 +233,7 @@ impl Calls {
         }
     }
 
-    /// A call that is to be hung up now; it is returned once.
+    /// A call that is to be hung up now. Each call is returned once.
     pub fn next_due_hang_up(&mut self, now: Instant) -> Option<CallId> {
         while let Some(Reverse((at, id))) = self.due.peek().copied() {
             if at > now {
@@ -243,7 +248,7 @@ impl Calls {
         None
     }
 
-    /// All calls are to be hung up now, and those that are accepted later as soon as they are.
+    /// Makes all calls due to be hung up now, and those that are accepted later at once.
     pub fn hang_up_all(&mut self, now: Instant) {
         let alive = self.live.iter().filter(|(_, call)| call.hang_up == HangUp::No);
         self.due = alive.map(|(id, _)| Reverse((now, *id))).collect();
@@ -260,7 +265,7 @@ impl Calls {
         }
     }
 
-    /// The call could not be hung up; at this time it is to be tried again.
+    /// The call could not be hung up; it is due again at `at`.
     pub fn retry_hang_up(&mut self, id: CallId, at: Instant) {
         if let Some(call) = self.live.get_mut(&id) {
             call.hang_up = HangUp::No;
@@ -268,28 +273,28 @@ impl Calls {
         }
     }
 
-    /// How many calls live, as far as is known.
+    /// Number of calls that are alive.
     pub fn live(&self) -> usize {
         self.live.len() - self.over
     }
 
-    /// Of how many calls more is to be learnt than their end: not answered yet by the daemon, or
-    /// not in their room.
+    /// Number of requests without a reply, and of calls that have not joined their room.
     pub fn awaiting_join(&self) -> usize {
         self.pending.len() - self.lost + self.live.len() - self.joined
     }
 
-    /// How many calls are waited for: that the daemon answers, or that they end.
+    /// Number of requests without a reply, and of calls that are alive.
     pub fn outstanding(&self) -> usize {
         self.pending.len() - self.lost + self.live()
     }
 
-    /// How many only the log can tell of, if it does.
+    /// Number of lost requests, and of calls that are over without their last record: only the
+    /// stream can tell more about them.
     pub fn awaiting_record(&self) -> usize {
         self.lost + self.over
     }
 
-    /// What is left.
+    /// Counts the requests and calls without an end.
     pub fn leftover(&self) -> Leftover {
         let mut left = Leftover { unknown: self.pending.len() as u64, ..Leftover::default() };
         for call in self.live.values() {

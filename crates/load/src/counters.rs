@@ -1,4 +1,4 @@
-//! What became of the requests and the calls, counted.
+//! Counters of requests and calls.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use super::latency::Latency;
 use super::timeline::Timeline;
 use originatord_net::client::reply::{Reply, Verdict};
 
-/// Most different texts that are told apart.
+/// Maximum of different texts that are counted separately.
 const MAX_TEXTS: usize = 32;
 
-/// Outcomes that say that the gateway, Asterisk or the daemon could not cope, and not what the
-/// callee did.
+/// Outcomes that mean that the gateway, Asterisk or the daemon could not cope. All others depend on
+/// the callee.
 pub const FAILED: [&str; 4] = ["failed", "congestion", "flood_wait", "unknown"];
 
-/// How often each of a few texts was met.
+/// Counts of a limited number of texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Counts one. Of texts that are too many to tell apart, only the first are.
+    /// Counts a text. Once there are too many different texts, new ones are counted as `others`.
     pub fn add(&mut self, text: &str) {
         let text =
             if self.0.contains_key(text) || self.0.len() < MAX_TEXTS { text } else { "others" };
@@ -33,7 +33,7 @@ impl Counts {
         }
     }
 
-    /// All in all.
+    /// Sum of all counts.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
@@ -45,38 +45,38 @@ impl Counts {
         sorted
     }
 
-    /// How often this one was met.
+    /// Count of one text.
     pub fn of(&self, text: &str) -> u64 {
         self.0.get(text).copied().unwrap_or_default()
     }
 }
 
-/// All that is counted. Times are from the moment the request was to leave.
+/// Everything that is counted in a run. Latencies count from the scheduled time of the request.
 #[derive(Debug)]
 pub struct Counters {
-    /// Requests that left.
+    /// Requests that were sent.
     pub sent: u64,
-    /// Requests that could not leave, since all numbers were in calls.
+    /// Requests that were not sent because all numbers were in calls.
     pub held_back: u64,
-    /// Answers, by their status.
+    /// Replies by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
     /// Requests that were accepted.
     pub accepted: u64,
-    /// Requests that were refused, by the reason.
+    /// Requests that were refused or did not reach the daemon, by reason.
     pub refused: Counts,
-    /// Requests whose fate the daemon did not know, or that were not answered, by the reason.
+    /// Requests without a reply, or whose reply left the fate of the call open, by reason.
     pub unanswered: Counts,
-    /// Of those, the ones that turned out to be calls.
+    /// Calls of the `unanswered` requests that the stream showed to have been made.
     pub found: u64,
-    /// Calls that ended, by their outcome.
+    /// Calls that ended, by outcome.
     pub outcomes: Counts,
-    /// Times that the stream had a gap.
+    /// Gaps in the stream.
     pub gaps: u64,
-    /// When the last request was accepted.
+    /// Time of the last accepted request, from the start.
     pub last_accepted: Duration,
-    /// POST to its reply, of requests that were accepted.
+    /// POST to its reply, for accepted requests.
     pub reply: Latency,
-    /// POST to its reply, of those that were refused.
+    /// POST to its reply, for requests that were not accepted.
     pub refusal: Latency,
     /// POST to the channel in Asterisk.
     pub channel: Latency,
@@ -84,16 +84,16 @@ pub struct Counters {
     pub answered: Latency,
     /// POST to the callee in the room.
     pub joined: Latency,
-    /// How much later than scheduled requests left.
+    /// Scheduled time of a request to the time when it was sent.
     pub send_delay: Latency,
-    /// What went on when.
+    /// The same figures over time.
     pub timeline: Timeline,
-    /// What was left at the end.
+    /// Calls without an end.
     pub leftover: Leftover,
 }
 
 impl Counters {
-    /// Nothing yet, of something that is expected to take about this long.
+    /// Zero, for a run that is expected to take about this long.
     pub fn new(expected: Duration) -> Self {
         Self {
             sent: 0,
@@ -117,14 +117,14 @@ impl Counters {
         }
     }
 
-    /// A request leaves, this long after it was to.
+    /// A request is sent, `delay` after its scheduled time.
     pub fn sent(&mut self, delay: Duration) {
         self.sent += 1;
         self.timeline.current.sent += 1;
         self.send_delay.record(delay);
     }
 
-    /// A request is answered: `after` it was to leave, `since` the start.
+    /// A reply arrives: `after` the scheduled time of its request, `since` the start.
     pub fn replied(&mut self, reply: &Reply, after: Duration, since: Duration) {
         *self.statuses.entry(reply.status).or_default() += 1;
         self.timeline.replies.record(after);
@@ -143,7 +143,7 @@ impl Counters {
         self.refusal.record(after);
     }
 
-    /// A request is not answered.
+    /// A request gets no reply.
     pub fn unanswered(&mut self, reason: &str) {
         self.unanswered.add(reason);
         self.timeline.current.failed += 1;
@@ -155,7 +155,7 @@ impl Counters {
         self.timeline.current.failed += 1;
     }
 
-    /// Something has become clear of a call.
+    /// Counts a fact about a call.
     pub fn record_fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Channel(after) => self.channel.record(*after),
@@ -170,7 +170,7 @@ impl Counters {
         }
     }
 
-    /// Requests that were not accepted, and calls that failed for want of room somewhere.
+    /// Requests that were not accepted, and calls with one of the [`FAILED`] outcomes.
     pub fn failures(&self) -> u64 {
         let failed: u64 = FAILED.iter().map(|outcome| self.outcomes.of(outcome)).sum();
         self.held_back + self.refused.total() + self.unanswered.total() + failed
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_that_are_too_many_are_counted_together() {
+    fn excess_texts_are_counted_together() {
         let mut counts = Counts::default();
         (0..1000).for_each(|n| counts.add(&format!("text {n}")));
         counts.add("text 1");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_callee_does_is_no_failure() {
+    fn callee_behaviour_is_no_failure() {
         let mut counters = Counters::new(Duration::ZERO);
         for outcome in [
             "completed",

@@ -1,4 +1,4 @@
-//! Tries rate after rate, until the highest that holds is known.
+//! Runs one step after the other until the highest rate that holds is known.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// It was interrupted twice, or the first step could not begin.
+    /// Two signals arrived, or the first step could not begin.
     pub async fn find_limit(&mut self, plan: SearchPlan) -> Result<SearchResult, RunError> {
         let params = self.plan.params;
         let mut search = Search::new(params.schedule.rate, plan.max_rate);
@@ -33,12 +33,13 @@ impl Runner {
                 break;
             }
             self.progress.begin(format!("{rate:>9.1}/s "));
-            // A step that is lost is not played to its end.
+            // A step that already failed ends early. For p99 that is once 1 % of all its requests
+            // took too long.
             let is_lost = |counters: &Counters| {
                 counters.failures() > 0 || counters.reply.count_above(plan.p99) * 100 > count
             };
             let finished = match self.run(params, is_lost).await {
-                // The daemon has not outlived the last step: that is a result.
+                // The last step killed the daemon, which is a result.
                 Err(RunError::Unreachable(why)) if !found.steps.is_empty() => {
                     self.progress.note(&format!("-- the search ends here: {why}"));
                     break;

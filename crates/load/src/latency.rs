@@ -1,40 +1,39 @@
-//! Times, kept as histograms: to three digits, whatever their number.
+//! Histograms of times, to three digits, in constant memory.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-/// Longest time told apart, in microseconds: an hour.
+/// Longest time that is recorded exactly, in microseconds: an hour.
 const LONGEST: u64 = 3_600_000_000;
 
 /// Significant decimal digits.
 const DIGITS: u8 = 3;
 
-/// Times of one kind.
+/// A histogram of times.
 #[derive(Debug, Clone)]
 pub struct Latency(Histogram<u64>);
 
 impl Default for Latency {
     fn default() -> Self {
-        // Only bounds that make no sense are refused; these are constants, and every test makes
-        // one.
+        // The bounds are constants, and every test makes a histogram.
         #[allow(clippy::expect_used, reason = "constants")]
-        Self(Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("bounds that make sense"))
+        Self(Histogram::new_with_bounds(1, LONGEST, DIGITS).expect("valid bounds"))
     }
 }
 
 impl Latency {
-    /// Adds one.
+    /// Adds a time.
     pub fn record(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(LONGEST));
     }
 
-    /// How many there are.
+    /// Number of recorded times.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// This part of all times is not above what is returned; none if there is no time.
+    /// The quantile `part`, from 0 to 1; none if no time was recorded.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         (!self.0.is_empty())
             .then(|| Duration::from_micros(self.0.value_at_quantile(part).min(self.0.max())))
@@ -55,13 +54,13 @@ impl Latency {
         (!self.0.is_empty()).then(|| Duration::from_secs_f64(self.0.mean() / 1e6))
     }
 
-    /// How many are above this.
+    /// Number of times above `time`.
     pub fn count_above(&self, time: Duration) -> u64 {
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST).min(LONGEST);
         self.0.len() - self.0.count_between(0, micros)
     }
 
-    /// The quantiles that a curve is drawn of: the nearer to all, the closer together.
+    /// Quantiles for a curve, closer together towards 1.
     pub fn curve(&self) -> Vec<(f64, Duration)> {
         let mut curve = Vec::new();
         let quantiles = self.0.iter_quantiles(4);
@@ -72,7 +71,7 @@ impl Latency {
         curve
     }
 
-    /// Forgets all.
+    /// Removes all times.
     pub fn clear(&mut self) {
         self.0.reset();
     }
@@ -83,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_the_times_to_three_digits() {
+    fn quantiles_are_exact_to_three_digits() {
         let mut latency = Latency::default();
         assert_eq!(
             (latency.count(), latency.quantile(0.5), latency.max(), latency.mean()),
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_bounds_is_counted_at_the_bound() {
+    fn times_out_of_bounds_count_at_the_bound() {
         let mut latency = Latency::default();
         latency.record(Duration::ZERO);
         latency.record(Duration::MAX);

@@ -1,13 +1,16 @@
-//! `originatord load`: puts an Asterisk under load through a running daemon, and tells what it
-//! could take.
+//! The load generator: requests calls from a running daemon at a given rate, and measures how the
+//! daemon and its Asterisk cope.
 //!
-//! The model is open: when requests leave is fixed beforehand ([`schedule`]), and no answer that is
-//! late holds the next one up. Times count from the moment a request was to leave, so that what
-//! waited is not left out. Each call is followed in the daemon's event stream to its end
-//! ([`calls`]), on our own clock: a step has happened when its record has arrived here.
+//! The model is open: the schedule ([`schedule`]) is fixed beforehand, and a late reply never delays
+//! the next request. A closed model, which sends the next request after the reply to the last one,
+//! would slow down together with the daemon and so hide most of a stall. Latencies count from the
+//! scheduled time of a request, so the time that it waited to be sent is part of them.
 //!
-//! What is decided is pure: [`mod@run`] says what to do when, and is told what came of it;
-//! [`mod@runner`] does it.
+//! Each call is followed in the daemon's event stream to its end ([`calls`]). A step counts when its
+//! record arrives, on the generator's own clock.
+//!
+//! Decisions are pure code: [`mod@run`] says what to do next and takes in the results;
+//! [`mod@runner`] sends the requests and reads the stream.
 
 pub mod calls;
 pub mod connect;

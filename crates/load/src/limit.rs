@@ -1,9 +1,11 @@
-//! The search for the highest rate that holds: doubled until one does not, then halved in between.
+//! The search for the highest rate that holds: it doubles the rate until one fails, and then bisects
+//! between the highest rate that held and the lowest that failed.
 
-/// How close the highest rate that holds and the lowest that does not have to come.
+/// The search ends once the lowest rate that failed is at most this factor above the highest that
+/// held.
 const PRECISION: f64 = 1.05;
 
-/// Below this, in requests a second, nothing is looked for.
+/// Lowest rate that is tried, in requests a second.
 const MIN_RATE: f64 = 0.1;
 
 /// A search under way.
@@ -11,13 +13,13 @@ const MIN_RATE: f64 = 0.1;
 pub struct Search {
     held: Option<f64>,
     broke: Option<f64>,
-    /// Nothing above it is tried.
+    /// Upper limit of the rates that are tried.
     highest: Option<f64>,
     next: f64,
 }
 
 impl Search {
-    /// A search that begins at this rate, and goes no higher than `highest`.
+    /// A search that begins at the rate `first`, and goes no higher than `highest`.
     pub fn new(first: f64, highest: Option<f64>) -> Self {
         Self {
             held: None,
@@ -38,7 +40,7 @@ impl Search {
         (!is_close).then_some(self.next)
     }
 
-    /// Takes in whether that rate held.
+    /// Records whether the rate of [`next`](Self::next) held.
     pub fn record(&mut self, held: bool) {
         *(if held { &mut self.held } else { &mut self.broke }) = Some(self.next);
         self.next = match (self.held, self.broke) {
@@ -61,7 +63,8 @@ impl Search {
 mod tests {
     use super::*;
 
-    /// Searches where all rates up to `limit` hold; returns what was found and what was tried.
+    /// Searches a system in which all rates up to `limit` hold; returns the result and the rates
+    /// that were tried.
     fn search(first: f64, highest: Option<f64>, limit: f64) -> (Option<f64>, Vec<f64>) {
         let (mut search, mut tried) = (Search::new(first, highest), Vec::new());
         while let Some(rate) = search.next() {
@@ -73,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_found_to_five_percent_wherever_it_begins() {
+    fn limit_is_found_to_five_percent_from_any_start() {
         for limit in [0.2, 3.0, 77.0, 1300.0, 20_000.0] {
             for first in [0.1, 10.0, 1000.0, 50_000.0] {
                 let (found, tried) = search(first, None, limit);
@@ -88,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn it_doubles_and_then_halves_the_distance() {
+    fn search_doubles_and_then_bisects() {
         assert_eq!(
             search(10.0, None, 65.0),
             (Some(65.0), vec![10.0, 20.0, 40.0, 80.0, 60.0, 70.0, 65.0, 67.5])
@@ -96,13 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_above_the_highest_is_tried() {
+    fn search_stays_below_the_highest_rate() {
         assert_eq!(search(10.0, Some(50.0), 1000.0), (Some(50.0), vec![10.0, 20.0, 40.0, 50.0]));
         assert_eq!(search(100.0, Some(50.0), 1000.0), (Some(50.0), vec![50.0]));
     }
 
     #[test]
-    fn where_nothing_holds_it_ends_all_the_same() {
+    fn search_ends_if_no_rate_holds() {
         let (found, tried) = search(10.0, None, 0.0);
         assert_eq!((found, tried.last()), (None, Some(&MIN_RATE)));
     }

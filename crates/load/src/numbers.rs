@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use originatord_core::call::Number;
 
-/// Most numbers in a range: nobody names more of them on purpose.
+/// Maximum of numbers in a range. A longer range is a mistake rather than a purpose.
 const MAX_COUNT: u64 = 1_000_000;
 
-/// Numbers of one length, one after the other.
+/// Consecutive numbers of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumberRange {
     first: u64,
@@ -17,16 +17,16 @@ pub struct NumberRange {
     digits: usize,
 }
 
-/// Why a text is no range.
+/// Why a text is not a range of numbers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRange {
-    /// There are not two numbers in it.
+    /// The text is not two numbers.
     #[error("must be two numbers as FROM-TO, for example 79990000000-79990000999")]
     Shape,
-    /// They cannot be the ends of a range.
+    /// The two numbers cannot be the ends of a range.
     #[error("FROM and TO must have the same number of digits, and TO must not be below FROM")]
     Order,
-    /// There are too many between them.
+    /// The range has too many numbers.
     #[error("a range has at most {MAX_COUNT} numbers; this one has {0}")]
     TooLong(u64),
 }
@@ -52,17 +52,17 @@ impl FromStr for NumberRange {
 }
 
 impl NumberRange {
-    /// How many there are.
+    /// Count of numbers in the range.
     pub fn count(self) -> u32 {
         self.count
     }
 
-    /// The digits of the number at this place.
+    /// The digits of the number at this place, counted from 0.
     pub fn digits(self, place: u32) -> String {
         format!("{:0width$}", self.first + u64::from(place), width = self.digits)
     }
 
-    /// The place of a number as records write it, with its `+`; none if it is not in the range.
+    /// The place of a number, which records write with a `+`; none if it is not in the range.
     pub fn place(self, number: &str) -> Option<u32> {
         let digits = number.strip_prefix('+').filter(|digits| digits.len() == self.digits)?;
         let place = digits.parse::<u64>().ok()?.checked_sub(self.first)?;
@@ -76,7 +76,7 @@ impl fmt::Display for NumberRange {
     }
 }
 
-/// Which numbers of a range are free, by their places.
+/// The numbers of a range that are in no call of this generator, by their places.
 #[derive(Debug)]
 pub struct Numbers {
     range: NumberRange,
@@ -85,13 +85,12 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// All of them.
+    /// All numbers of the range.
     pub fn new(range: NumberRange) -> Self {
         Self { range, never_called: 0, released: VecDeque::new() }
     }
 
-    /// A number that is in no call of ours: one never called, else the one whose call is over for
-    /// longest.
+    /// A free number: one that was never called, else the one whose call ended first.
     pub fn claim(&mut self) -> Option<u32> {
         if self.never_called < self.range.count {
             self.never_called += 1;
@@ -100,7 +99,7 @@ impl Numbers {
         self.released.pop_front()
     }
 
-    /// The number's call is over.
+    /// Makes a number free again, as its call has ended.
     pub fn release(&mut self, place: u32) {
         self.released.push_back(place);
     }
@@ -111,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_is_two_numbers_of_one_length() {
+    fn range_is_two_numbers_of_one_length() {
         let range: NumberRange = "+79990-0079993".parse().unwrap();
         assert_eq!(
             (range.count(), range.digits(0), range.digits(3)),
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_has_one_place_and_others_have_none() {
+    fn numbers_outside_the_range_have_no_place() {
         let range: NumberRange = "79990-80010".parse().unwrap();
         for place in 0..range.count() {
             assert_eq!(range.place(&format!("+{}", range.digits(place))), Some(place));
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_taken_twice_and_the_one_free_for_longest_comes_first() {
+    fn number_that_is_free_for_longest_comes_first() {
         let mut numbers = Numbers::new("1000-1002".parse().unwrap());
         assert_eq!([numbers.claim(), numbers.claim()], [Some(0), Some(1)]);
         numbers.release(1);

@@ -1,4 +1,5 @@
-//! Says when requests are to leave, to the fraction of a millisecond that tokio's clock leaves out.
+//! Wakes the runner when a request is scheduled. tokio's timers round up to whole milliseconds,
+//! which is as long as a request takes; so a thread of its own sleeps more precisely.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::Builder;
@@ -9,24 +10,24 @@ use tokio::sync::mpsc;
 
 use super::schedule::Schedule;
 
-/// Requests that are to leave within this time leave together: above 2000 a second it would cost
-/// more to wake for each than to send it. What they are late by counts.
+/// Requests within this time are sent together: above 2000 a second a wake-up for each would cost
+/// more than to send it. Their latencies include the delay.
 const BATCH_WINDOW: Duration = Duration::from_micros(500);
 
-/// A thread that sleeps from one request to the next. Ends when dropped.
+/// A thread that sleeps from one request to the next. It ends when this is dropped.
 pub struct Pacer {
     ticks: mpsc::Receiver<()>,
     _stop: Sender<()>,
 }
 
 impl Pacer {
-    /// Starts it.
+    /// Starts the thread for a run that began at `began`.
     ///
     /// # Errors
     ///
-    /// There is no thread to be had.
+    /// The operating system cannot start a thread.
     pub fn start(schedule: Schedule, began: Instant) -> io::Result<Self> {
-        // One tick that waits says as much as many.
+        // The runner sends all requests that are due, so one waiting tick is enough.
         let ((tick, ticks), (stop, stopped)) = (mpsc::channel(1), channel());
         let _: thread::JoinHandle<()> = Builder::new()
             .name("pacer".to_owned())
@@ -34,7 +35,7 @@ impl Pacer {
         Ok(Self { ticks, _stop: stop })
     }
 
-    /// Returns when a request is to leave. After the last one it never does.
+    /// Resolves when a request is due; never again after the last one.
     pub async fn tick(&mut self) {
         if self.ticks.recv().await.is_none() {
             std::future::pending().await

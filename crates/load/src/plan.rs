@@ -1,4 +1,4 @@
-//! What is about to be done, once everything about it has been checked.
+//! The plan of a load test, with the limits of each value.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,59 +19,59 @@ const MAX_RATE: f64 = 100_000.0;
 /// Longest ramp or duration.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// What a load test does. [`Plan::check`] has to pass before it is used.
+/// The plan of a load test. [`Plan::check`] has to pass before it is used.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The daemon's URL.
+    /// URL of the daemon.
     pub url: String,
-    /// Who is called.
+    /// Numbers to call.
     pub numbers: NumberRange,
-    /// How many rooms there are.
+    /// Number of rooms.
     pub rooms: u32,
-    /// What their names begin with.
+    /// Beginning of the rooms' names.
     pub room_prefix: String,
-    /// How callees are presented.
+    /// Caller id of the calls.
     pub caller_id: CallerId,
-    /// The language of the prompts.
+    /// Language of the prompts; none for the daemon's default.
     pub lang: Option<Lang>,
-    /// How the run goes; the first one of a search.
+    /// Parameters of the run, or of the first run of a search.
     pub params: RunParams,
-    /// How long an answer may take.
+    /// How long a reply may take.
     pub timeout: Duration,
-    /// Most calls in all.
+    /// Maximum of requests in all runs together.
     pub max_calls: u64,
-    /// What is looked for, if something is.
+    /// Conditions of a search for the limit; none for a single run.
     pub search: Option<SearchPlan>,
 }
 
-/// What a search has to hold to.
+/// Conditions of a search for the highest rate.
 #[derive(Debug, Clone, Copy)]
 pub struct SearchPlan {
-    /// What the 99th percentile from POST to reply must not be over.
+    /// Upper limit of the 99th percentile from POST to reply.
     pub p99: Duration,
-    /// The highest rate that is tried.
+    /// Highest rate to try.
     pub max_rate: Option<f64>,
 }
 
-/// Why nothing is done.
+/// Why a plan is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// It is not said that this machine may be put under load.
+    /// The host is another machine, and was not allowed explicitly.
     #[error("{0} is not this machine: say --allow-host {0} if it is to be put under load")]
     Host(String),
-    /// Another one is.
+    /// A host was allowed that is not the one of the URL.
     #[error("--allow-host {0} is not the host of {1}")]
     OtherHost(String, String),
-    /// The URL is none.
+    /// The URL is invalid.
     #[error("{0} is not a URL like http://127.0.0.1:8080")]
     Url(String),
-    /// A number is out of its bounds.
+    /// A value is out of its bounds.
     #[error("{0} must be {1}")]
     Bounds(&'static str, String),
-    /// The rooms' names are none.
+    /// The prefix does not give valid names of rooms.
     #[error("--room-prefix: a {0}")]
     Room(#[from] Invalid),
-    /// It would be more than was said.
+    /// The plan has more requests than allowed.
     #[error("this asks for {0} calls, which is more than --max-calls {1}")]
     TooMany(u64, u64),
 }
@@ -82,7 +82,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// A value is out of its bounds, or the load was not asked for clearly enough.
+    /// A value is out of its bounds, or the host was not allowed.
     pub fn check(mut self, allowed_host: Option<&str>) -> Result<Self, PlanError> {
         check_host(&self.url, allowed_host)?;
         let RunParams { schedule, concurrency, linger, .. } = self.params;
@@ -122,14 +122,15 @@ impl Plan {
         format!("{}{}", self.room_prefix, n % u64::from(self.rooms) + 1)
     }
 
-    /// What makes a call in the log ours.
+    /// Recognises the calls of this plan in the event stream.
     pub fn call_matcher(&self) -> CallMatcher {
         let caller_id = self.caller_id.as_str().to_owned();
         CallMatcher { numbers: self.numbers, room_prefix: self.room_prefix.clone(), caller_id }
     }
 }
 
-/// Only what was named on purpose is put under load: this machine, or the one that is named twice.
+/// Allows only this machine, or another one that the user named twice, so that no machine is put
+/// under load by mistake.
 fn check_host(url: &str, allowed: Option<&str>) -> Result<(), PlanError> {
     let uri: Uri = url.parse().map_err(|_| PlanError::Url(url.to_owned()))?;
     let host = uri.host().ok_or_else(|| PlanError::Url(url.to_owned()))?;
@@ -147,7 +148,7 @@ fn is_this_machine(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// What a person reads before anything is done.
+/// Describes the plan for the user, before the test begins.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RunParams {
@@ -217,7 +218,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// For the reports.
+/// The plan in the JSON report.
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

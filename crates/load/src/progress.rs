@@ -1,15 +1,14 @@
-//! How far it has come, live: one line that is rewritten on a terminal, else a line every few
-//! seconds.
+//! The progress of a run: one line that is rewritten on a terminal, else a line every few seconds.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::run::Run;
 
-/// How often the line is rewritten.
+/// Interval between two updates of the line on a terminal.
 const REWRITE: Duration = Duration::from_millis(250);
 
-/// How often there is a line where none can be rewritten.
+/// Interval between two lines on any other output.
 const LINE: Duration = Duration::from_secs(5);
 
 /// Shows the progress of a run on `output`, without colours.
@@ -17,25 +16,25 @@ pub struct Progress {
     output: Box<dyn Write + Send>,
     is_terminal: bool,
     shown: Instant,
-    /// How many characters of the line under way are to be overwritten.
+    /// Length in characters of the line that will be rewritten; 0 if there is none.
     width: usize,
-    /// What the lines begin with.
+    /// Beginning of each line.
     label: String,
 }
 
 impl Progress {
-    /// Nothing is shown yet. On a terminal one line is rewritten.
+    /// Shows nothing yet. On a terminal it rewrites one line.
     pub fn new(output: impl Write + Send + 'static, is_terminal: bool) -> Self {
         let output = Box::new(output);
         Self { output, is_terminal, shown: Instant::now(), width: 0, label: String::new() }
     }
 
-    /// A run begins; its lines begin with this.
+    /// Begins a run, whose lines begin with `label`.
     pub fn begin(&mut self, label: String) {
         (self.label, self.shown) = (label, Instant::now());
     }
 
-    /// Shows how far a run has come, if it is time to.
+    /// Shows the progress of a run if the interval has passed.
     pub fn show(&mut self, run: &Run<'_>, now: Instant) {
         let pause = if self.is_terminal { REWRITE } else { LINE };
         if now < self.shown + pause {
@@ -49,14 +48,14 @@ impl Progress {
         }
     }
 
-    /// Shows how a run has ended, if there is a line to be rewritten.
+    /// Shows the end of a run on a terminal.
     pub fn show_last(&mut self, run: &Run<'_>, now: Instant) {
         if self.is_terminal {
             self.rewrite(&format!("{}{}", self.label, line(run, now)));
         }
     }
 
-    /// Says something that is to stay.
+    /// Prints a line that is not rewritten.
     pub fn note(&mut self, text: &str) {
         if self.width > 0 {
             self.rewrite("");
@@ -65,7 +64,7 @@ impl Progress {
         self.write(&format!("{text}\n"));
     }
 
-    /// The line under way stays as it is.
+    /// Ends the line that is being rewritten.
     pub fn end(&mut self) {
         if std::mem::take(&mut self.width) > 0 {
             self.write("\n");

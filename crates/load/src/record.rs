@@ -1,4 +1,4 @@
-//! The records of the event stream, as far as they matter here.
+//! Reads the steps of the generator's calls from the records of the event stream.
 
 use std::time::Instant;
 
@@ -7,49 +7,49 @@ use originatord_core::call::CallId;
 use originatord_core::record::{EventKind, Line};
 use originatord_net::client::sse::Event;
 
-/// A step of a call that was observed in the stream.
+/// A step of a call that was observed in the event stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObservedStep {
-    /// When its record arrived. Records carry the daemon's time of day, to the millisecond; that
-    /// may be another machine's, and would be compared to matcher.
+    /// When the record arrived, on this machine's clock. The time in the record is the daemon's,
+    /// perhaps of another machine, and has whole milliseconds.
     pub at: Instant,
-    /// Which call.
+    /// The call.
     pub id: CallId,
-    /// The place of its number; none if the daemon masks numbers.
+    /// Place of the number in the range; none if the daemon masks numbers.
     pub number: Option<u32>,
-    /// Which step.
+    /// The step.
     pub step: CallStep,
 }
 
-/// The steps that matter.
+/// The steps that are measured or counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallStep {
-    /// Asterisk has made the channel.
+    /// Asterisk made the channel.
     Queued,
-    /// The callee has answered.
+    /// The callee answered.
     Answered,
-    /// The callee is in the room.
+    /// The callee joined the room.
     Joined,
-    /// It is over, with this outcome.
+    /// The call ended with this outcome.
     Ended(String),
-    /// There is no call.
+    /// The daemon refused the request, so there is no call.
     Refused,
 }
 
-/// What makes a call matcher: that nobody else asked for its number, room and caller id is the user's
-/// promise.
+/// Recognises the calls of this generator by number, room and caller id. The user has to make sure
+/// that no other client requests calls with all three.
 #[derive(Debug, Clone)]
 pub struct CallMatcher {
-    /// Its number is one of these.
+    /// Numbers that the generator calls.
     pub numbers: NumberRange,
-    /// Its room begins like this.
+    /// Beginning of the rooms' names.
     pub room_prefix: String,
-    /// Its caller id.
+    /// Caller id of the calls.
     pub caller_id: String,
 }
 
 impl CallMatcher {
-    /// The step that an event tells of, if it is one of a call of ours.
+    /// The step that an event records; none for other events and for calls of other clients.
     pub fn observe(&self, at: Instant, event: &Event) -> Option<ObservedStep> {
         // The stream names the event beside the record, so others need not be read.
         let kind = event.event.parse().ok().filter(|kind| STEPS.contains(kind))?;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_our_calls_are_read() {
+    fn only_steps_of_matching_calls_are_read() {
         let data = r#"{"seq":1,"time":"x","event":"call.queued","call_id":"ID","number":"+1007","room":"load-3",
             "caller_id":"Боб \\ B","lang":"ru","key":"bot","outcome":"no_answer","cause":null}"#;
         for (event, step) in [

@@ -1,4 +1,4 @@
-//! What is sent to the daemon, and what its answers say.
+//! Requests to the daemon, and their replies.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,17 +17,17 @@ use originatord_net::client::ClientError;
 use originatord_net::client::pool::Pool;
 use originatord_net::client::reply::Reply;
 
-/// Sends requests on connections that are kept alive. Cheap to clone.
+/// Sends requests on kept-alive connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Requests {
     pool: Arc<Pool>,
-    /// The body, up to the room.
+    /// The request body up to the name of the room.
     before: Arc<SecretString>,
     timeout: Duration,
 }
 
 impl Requests {
-    /// What a plan asks for, with this key.
+    /// Requests after a plan, with an API key.
     pub fn new(plan: &Plan, pool: Pool, key: &SecretString) -> Self {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let lang = plan
@@ -41,7 +41,7 @@ impl Requests {
         Self { pool: Arc::new(pool), before: Arc::new(before.into()), timeout: plan.timeout }
     }
 
-    /// Makes connections, so that the first requests do not have to.
+    /// Opens connections, so that the first requests need not.
     ///
     /// # Errors
     ///
@@ -50,9 +50,9 @@ impl Requests {
         self.pool.warm_up(count).await
     }
 
-    /// Asks for a call; returns when there is an answer, or none will be waited for.
+    /// Requests a call. Returns the time of the reply, or of the decision not to wait any longer.
     pub async fn post(&self, digits: &str, room: &str) -> (Instant, Result<Reply, Unanswered>) {
-        // Neither holds anything that JSON would write otherwise.
+        // Neither needs escapes in JSON.
         let body =
             [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
         let mut request = Request::new(Full::from(Bytes::from(body)));

@@ -1,4 +1,5 @@
-//! One run: what is to be done when, and what has come of it. Pure; `runner.rs` does it.
+//! One run: decides which request or hang-up comes next, and takes in the results. Pure code;
+//! `runner.rs` performs the tasks.
 
 use std::time::{Duration, Instant};
 
@@ -10,78 +11,78 @@ use super::schedule::Schedule;
 use originatord_core::call::CallId;
 use originatord_net::client::reply::{Reply, Verdict};
 
-/// Most hang-ups under way at once.
+/// Maximum of simultaneous hang-ups.
 const MAX_HANG_UPS: usize = 32;
 
-/// How long a hang-up that failed waits to be tried again.
+/// Delay before a failed hang-up is tried again.
 const HANG_UP_RETRY: Duration = Duration::from_millis(500);
 
-/// How long calls that were hung up may take to end.
+/// How long calls may take to end after they were hung up.
 const END_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the log may take to tell of what nobody else can.
+/// How long the stream may take to deliver the last records, once no call is alive.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a run goes.
+/// Parameters of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct RunParams {
-    /// When requests leave.
+    /// Times of the requests.
     pub schedule: Schedule,
-    /// Most requests under way at once.
+    /// Maximum of simultaneous requests.
     pub concurrency: usize,
-    /// Each call is hung up this long after it was answered.
+    /// Time from the answer of a call until the generator hangs it up; none if it does not.
     pub hold: Option<Duration>,
-    /// How long calls may take, after the last request, to come into their rooms or to end.
+    /// How long calls may take, after the last request, to join their rooms or to end.
     pub linger: Duration,
-    /// Calls that still live at the end are left alone.
+    /// Calls that are alive at the end are not hung up.
     pub leaves_calls: bool,
 }
 
-/// What is to be done.
+/// A task for the runner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// Ask for a call to this number; it is the nth request.
+    /// Request a call.
     Post {
-        /// The number's place.
+        /// Place of the number.
         number: u32,
-        /// Which request it is, counted from 0.
+        /// Index of the request, counted from 0.
         n: u64,
     },
-    /// Hang this call up.
+    /// Hang up a call.
     HangUp(CallId),
 }
 
-/// How an attempt to hang up went.
+/// Result of an attempt to hang up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HangUpOutcome {
     /// Asterisk hangs it up.
     Accepted,
     /// The daemon has no such call, or no longer.
     AlreadyOver,
-    /// It did not work.
+    /// The attempt failed.
     Failed,
 }
 
-/// Why a request has no answer.
+/// Why a request has no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unanswered {
-    /// It did not reach the daemon, in these words.
+    /// The request did not reach the daemon, for this reason.
     ConnectFailed(String),
-    /// It may have, in these words.
+    /// The request may have reached the daemon; no reply arrived, for this reason.
     Lost(String),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Sending,
-    /// All have left; calls are followed since then.
+    /// All requests were sent; since then the run follows their calls.
     Following(Instant),
-    /// What lives is hung up since then.
+    /// Since then the run hangs up all calls.
     HangingUp(Instant),
     Over,
 }
 
-/// A run under way.
+/// A run in progress.
 pub struct Run<'n> {
     params: RunParams,
     began: Instant,
@@ -92,13 +93,13 @@ pub struct Run<'n> {
     next: u64,
     under_way: usize,
     hanging_up: usize,
-    /// How long requests were sent, once that is over.
+    /// How long requests were sent; none until that is over.
     sent_for: Option<Duration>,
     interrupted: bool,
 }
 
 impl<'n> Run<'n> {
-    /// A run that begins at `now`, with numbers that are free.
+    /// A run that begins at `now`, and takes its numbers from `numbers`.
     pub fn new(params: RunParams, numbers: &'n mut Numbers, now: Instant) -> Self {
         let calls = Calls::new(params.hold);
         let (counters, phase) = (Counters::new(params.schedule.total()), Phase::Sending);
@@ -117,7 +118,7 @@ impl<'n> Run<'n> {
         }
     }
 
-    /// The next thing to do now, if there is one.
+    /// The next task that is due at `now`, if there is one.
     pub fn next_task(&mut self, now: Instant) -> Option<Task> {
         self.advance(now);
         if self.hanging_up < MAX_HANG_UPS
@@ -148,7 +149,7 @@ impl<'n> Run<'n> {
         None
     }
 
-    /// When the nth request is to leave.
+    /// Scheduled time of the nth request.
     fn scheduled(&self, n: u64) -> Instant {
         self.began + self.params.schedule.at(n)
     }
@@ -187,7 +188,8 @@ impl<'n> Run<'n> {
 
     fn stop_sending(&mut self, now: Instant, then: Phase) {
         let sent_for = now.saturating_duration_since(self.began);
-        // The last request stands for the time until one more would leave.
+        // With all requests sent, the time includes the interval after the last one, so that the
+        // rate comes out right.
         let all = if self.next == self.params.schedule.count() {
             self.params.schedule.total()
         } else {
@@ -197,7 +199,7 @@ impl<'n> Run<'n> {
         self.phase = then;
     }
 
-    /// No more requests; what lives is hung up.
+    /// Sends no more requests, and hangs up all calls.
     pub fn stop(&mut self, now: Instant) {
         if matches!(self.phase, Phase::Sending | Phase::Following(_)) {
             self.stop_sending(now, self.phase);
@@ -205,18 +207,18 @@ impl<'n> Run<'n> {
         }
     }
 
-    /// Somebody wants it to stop before its time.
+    /// Stops the run because of a signal.
     pub fn interrupt(&mut self, now: Instant) {
         self.interrupted = true;
         self.stop(now);
     }
 
-    /// Whether somebody does.
+    /// Whether a signal stopped the run.
     pub fn is_interrupted(&self) -> bool {
         self.interrupted
     }
 
-    /// The nth request, for a call to this number, was answered, or not.
+    /// The nth request, for a call to the number at place `number`, got its reply, or will get none.
     pub fn replied(&mut self, n: u64, number: u32, at: Instant, reply: Result<Reply, Unanswered>) {
         self.under_way -= 1;
         let mut facts = Vec::new();
@@ -243,7 +245,7 @@ impl<'n> Run<'n> {
         self.apply_facts(&facts);
     }
 
-    /// The log tells steps of calls.
+    /// The stream has steps of calls.
     pub fn observe(&mut self, steps: Vec<ObservedStep>) {
         let mut facts = Vec::new();
         for observed in steps {
@@ -252,12 +254,12 @@ impl<'n> Run<'n> {
         self.apply_facts(&facts);
     }
 
-    /// The log has a gap.
+    /// The stream has a gap.
     pub fn count_gap(&mut self) {
         self.counters.gaps += 1;
     }
 
-    /// How an attempt to hang up went.
+    /// An attempt to hang up a call is over.
     pub fn hung_up(&mut self, id: CallId, how: HangUpOutcome, now: Instant) {
         self.hanging_up -= 1;
         match how {
@@ -276,32 +278,32 @@ impl<'n> Run<'n> {
         }
     }
 
-    /// Whether it is over.
+    /// Whether the run is over.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
-    /// Whether requests are still to leave.
+    /// Whether there are requests left to send.
     pub fn is_sending(&self) -> bool {
         self.phase == Phase::Sending
     }
 
-    /// What was counted so far.
+    /// The counters so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// How many calls live.
+    /// Number of calls that are alive.
     pub fn live(&self) -> usize {
         self.calls.live()
     }
 
-    /// How long it has gone on at `now`.
+    /// Time from the start until `now`.
     pub fn since(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.began)
     }
 
-    /// What came of it.
+    /// Ends the run.
     pub fn finish(mut self, now: Instant) -> FinishedRun {
         self.counters.leftover = self.calls.leftover();
         let took = self.since(now);
@@ -320,17 +322,17 @@ impl<'n> Run<'n> {
 /// A run that is over.
 #[derive(Debug)]
 pub struct FinishedRun {
-    /// How it was to go.
+    /// Parameters of the run.
     pub params: RunParams,
-    /// What was counted.
+    /// Its counters.
     pub counters: Counters,
     /// How long requests were sent.
     pub sent_for: Duration,
-    /// How long all of it took.
+    /// How long the whole run took.
     pub took: Duration,
-    /// How many calls live on.
+    /// Number of calls that are still alive.
     pub live: usize,
-    /// It was ended before its time.
+    /// A signal stopped the run.
     pub interrupted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Does what a run wants done: sends, listens to the log, keeps the time.
+//! Performs the tasks of a run: sends the requests, reads the event stream, keeps the time.
 
 use std::io;
 use std::sync::Arc;
@@ -20,29 +20,29 @@ use originatord_core::call::CallId;
 use originatord_net::client::event_stream::{EventStream, Refused, Update};
 use originatord_net::client::reply::Reply;
 
-/// How often hang-ups that are due, and the end, are looked for.
+/// Interval of the checks for due hang-ups and for the end of the run.
 const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Batches of the log that wait for us; the rest waits in the daemon, which tells of a gap when it
-/// is too much.
+/// Maximum of batches from the stream that wait to be processed. More wait in the daemon, which
+/// sends a gap once they are too many.
 const UPDATE_QUEUE: usize = 64;
 
-/// Connections that are made beforehand.
+/// Connections that are opened before the first request.
 const WARM_CONNECTIONS: usize = 16;
 
-/// What the log tells.
+/// An update from the event stream.
 pub enum StreamUpdate {
-    /// Steps of our calls; the first time perhaps none.
+    /// Steps of the generator's calls; perhaps none.
     Steps(Vec<ObservedStep>),
     /// Records are missing.
     Gap,
-    /// The connection is lost and will be made again.
+    /// The connection was lost, for this reason, and will be opened again.
     Lost(String),
-    /// Nothing more will come.
+    /// The daemon refused the stream, which has ended.
     Refused(Refused),
 }
 
-/// Follows the log, on a task of its own, for as long as somebody listens.
+/// Reads the event stream on a task of its own, until the receiver is dropped.
 pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<StreamUpdate> {
     let (to, updates) = mpsc::channel(UPDATE_QUEUE);
     tokio::spawn(async move {
@@ -73,28 +73,25 @@ pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<Stre
     updates
 }
 
-/// All that runs need of the world.
+/// Performs runs, one after the other.
 pub struct Runner {
-    /// What is done.
     pub(super) plan: Arc<Plan>,
-    /// The way to the daemon.
+    /// Requests to the daemon.
     pub(super) requests: Requests,
-    /// What the log tells.
+    /// Updates from the event stream.
     pub(super) updates: mpsc::Receiver<StreamUpdate>,
-    /// That it tells nothing any longer.
+    /// No further updates will arrive.
     pub(super) stream_ended: bool,
-    /// Ctrl-C.
     pub(super) interrupts: Interrupts,
-    /// What a person sees meanwhile.
     pub(super) progress: Progress,
-    /// Who can be called.
+    /// Numbers that are in no call.
     pub(super) numbers: Numbers,
 }
 
 /// Why a run has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It was interrupted a second time.
+    /// A second signal arrived.
     #[error("left at once; {0} calls live on")]
     Abandoned(usize),
     /// The daemon cannot be reached.
@@ -105,18 +102,18 @@ pub enum RunError {
     System(#[from] io::Error),
 }
 
-/// What a task has done.
+/// The result of a task.
 enum Done {
     Posted { n: u64, number: u32, at: Instant, reply: Result<Reply, Unanswered> },
     HungUp(CallId, HangUpOutcome),
 }
 
 impl Runner {
-    /// Runs to the end, or until it is interrupted or `is_enough` of what was counted.
+    /// Performs a run to its end, or until a signal arrives or the counters are `is_enough`.
     ///
     /// # Errors
     ///
-    /// It was interrupted twice, or could not begin.
+    /// Two signals arrived, or the run could not begin.
     pub async fn run(
         &mut self,
         params: RunParams,
@@ -179,7 +176,7 @@ impl Runner {
 
 fn start(task: Task, plan: &Arc<Plan>, requests: &Requests, done: mpsc::UnboundedSender<Done>) {
     let (plan, requests) = (plan.clone(), requests.clone());
-    // Nobody may be left to be told, after a second Ctrl-C.
+    // After a second signal the receiver is gone, so sending may fail.
     match task {
         Task::Post { number, n } => tokio::spawn(async move {
             let (at, reply) = requests.post(&plan.numbers.digits(number), &plan.room(n)).await;

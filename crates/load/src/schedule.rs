@@ -1,32 +1,32 @@
-//! When each request leaves: fixed before the first one does, whatever becomes of them.
+//! The time of each request, fixed before the first one is sent.
 
 use std::time::Duration;
 
-/// An open model's schedule: the rate grows evenly from nothing over the ramp, and then stays for
-/// the duration.
+/// Schedule of an open model: the rate grows linearly from zero during the ramp, and then stays
+/// constant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
-    /// Requests a second, once the ramp is over.
+    /// Requests a second after the ramp.
     pub rate: f64,
-    /// How long the rate grows.
+    /// Length of the ramp.
     pub ramp: Duration,
-    /// How long it stays.
+    /// Length of the part with a constant rate.
     pub duration: Duration,
 }
 
 impl Schedule {
-    /// How many requests there are.
+    /// Number of requests.
     pub fn count(&self) -> u64 {
         let requests = self.rate * (self.ramp.as_secs_f64() / 2.0 + self.duration.as_secs_f64());
-        // 0.1 × 3 is a little over 0.3, and no reason for one more.
+        // Rounding errors, such as 0.1 × 3 > 0.3, must not add a request.
         (requests - 1e-6).ceil().max(1.0) as u64
     }
 
-    /// When request `n`, counted from 0, leaves after the start.
+    /// Time of request `n`, counted from 0, after the start.
     pub fn at(&self, n: u64) -> Duration {
         let (n, ramp) = (n as f64, self.ramp.as_secs_f64());
         let in_ramp = self.rate * ramp / 2.0;
-        // Half of rate / ramp × t² have left after t, as long as the rate grows.
+        // During the ramp, rate / ramp × t² / 2 requests have been sent at time t.
         let seconds = if n < in_ramp {
             (2.0 * n * ramp / self.rate).sqrt()
         } else {
@@ -35,7 +35,7 @@ impl Schedule {
         Duration::from_secs_f64(seconds)
     }
 
-    /// How long it takes until the last request has left and one more would.
+    /// Time after the start at which one request more would be sent.
     pub fn total(&self) -> Duration {
         self.ramp + self.duration
     }
@@ -61,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_ramp_requests_leave_evenly() {
+    fn requests_are_even_without_a_ramp() {
         let even = schedule(4.0, 0.0, 2.5);
         let at: Vec<_> = (0..even.count()).map(|n| even.at(n).as_millis()).collect();
         assert_eq!(at, [0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000, 2250]);
     }
 
     #[test]
-    fn in_the_ramp_the_rate_grows_evenly_and_after_it_stays() {
+    fn rate_grows_in_the_ramp_and_stays_after() {
         let ramped = schedule(100.0, 10.0, 5.0);
         assert_eq!(ramped.count(), 1000);
         for second in 0..10 {
@@ -84,12 +84,12 @@ mod tests {
                 "second {second}"
             );
         }
-        // Where ramp and plateau meet, no request is late and none is early.
+        // The intervals are even where the ramp ends.
         assert_eq!((ramped.at(500).as_millis(), ramped.at(501).as_millis()), (10_000, 10_010));
     }
 
     #[test]
-    fn every_request_leaves_after_the_one_before_and_in_time() {
+    fn requests_are_in_order_and_within_the_total() {
         for schedule in [
             schedule(20_000.0, 1.0, 1.0),
             schedule(0.3, 0.0, 10.0),

@@ -1,4 +1,4 @@
-//! What went on when, in a bounded number of slices.
+//! The figures of a run over time, in a bounded number of slices.
 
 use std::time::Duration;
 
@@ -6,52 +6,52 @@ use serde::Serialize;
 
 use super::latency::Latency;
 
-/// Most slices; an even number. When there are more, each two become one.
+/// Maximum of slices, an even number. Once it is reached, each two become one.
 const MAX_SLICES: usize = 400;
 
-/// How long a slice is at first: a fortieth of what is expected, between these.
+/// Bounds of a slice's first length, which is a fortieth of the expected time.
 const SLICE_LENGTHS: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 
-/// What happened in one slice of time.
+/// The figures of one slice of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Slice {
-    /// When it ended, in seconds from the start.
+    /// End of the slice, in seconds from the start.
     pub until: f64,
-    /// How long it was, in seconds.
+    /// Length, in seconds.
     pub seconds: f64,
-    /// Requests that left.
+    /// Requests that were sent.
     pub sent: u64,
     /// Requests that were accepted.
     pub accepted: u64,
-    /// Requests that were refused, or not answered.
+    /// Requests that were refused, or got no reply.
     pub failed: u64,
     /// Calls that ended.
     pub ended: u64,
-    /// Calls alive at its end.
+    /// Calls alive at the end of the slice.
     pub live: u64,
-    /// The median from POST to reply, in milliseconds; none if there was no reply.
+    /// Median from POST to reply, in milliseconds; none without a reply. A slice made of two has
+    /// the larger median, as their histograms are gone. So have the other percentiles.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile. Of a slice made of two, the worse one, as that of both together is not
-    /// to be had.
+    /// 99th percentile from POST to reply.
     pub p99_ms: Option<f64>,
-    /// The longest.
+    /// Maximum from POST to reply.
     pub max_ms: Option<f64>,
 }
 
-/// All slices, and the one under way.
+/// The slices that have ended, and the current one.
 #[derive(Debug)]
 pub struct Timeline {
     slices: Vec<Slice>,
-    /// The one under way. Whoever counts, counts here.
+    /// The current slice, to which the counters add.
     pub current: Slice,
-    /// Its replies.
+    /// Replies of the current slice.
     pub replies: Latency,
     length: Duration,
     next: Duration,
 }
 
 impl Timeline {
-    /// Of something that is expected to take about this long.
+    /// An empty timeline of a run that is expected to take about this long.
     pub fn new(expected: Duration) -> Self {
         let (current, replies, length) = (
             Slice::default(),
@@ -61,14 +61,14 @@ impl Timeline {
         Self { slices: Vec::new(), current, replies, length, next: length }
     }
 
-    /// Ends the slice under way if it is time, `since` the start, with `live` calls alive.
+    /// Ends the current slice if it is time, `since` the start, with `live` calls alive.
     pub fn tick(&mut self, since: Duration, live: usize) {
         if since >= self.next {
             self.end_slice(since, live);
         }
     }
 
-    /// All slices, after the last one has ended.
+    /// Ends the current slice and returns all.
     pub fn finish(mut self, since: Duration, live: usize) -> Vec<Slice> {
         let begun = self.slices.last().map_or(0.0, |slice| slice.until);
         if since.as_secs_f64() > begun {
@@ -99,7 +99,7 @@ impl Timeline {
 }
 
 impl Slice {
-    /// Some that follow each other, as one.
+    /// Consecutive slices as one.
     fn of(parts: &[Slice]) -> Slice {
         let most = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
         parts.iter().fold(Slice::default(), |whole, part| Slice {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn however_long_it_goes_on_nothing_is_lost_and_it_stays_short() {
+    fn long_timeline_stays_short_and_loses_nothing() {
         let mut timeline = Timeline::new(Duration::from_secs(3600));
         for tenth in 1..=100_000u64 {
             timeline.current.sent += 1;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_has_its_own_times() {
+    fn slice_has_only_its_own_times() {
         let mut timeline = Timeline::new(Duration::ZERO);
         timeline.replies.record(Duration::from_millis(100));
         timeline.tick(Duration::from_millis(249), 0);

@@ -1,4 +1,4 @@
-//! Calls on a clock of the test's: the two connections tell in any order.
+//! Replies and records in any order, on the test's own clock.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -20,7 +20,7 @@ impl Harness {
         Self { start: Instant::now(), calls: Calls::new(hold) }
     }
 
-    /// Asks for a call to number 7, to leave at the start.
+    /// Requests a call to number 7, scheduled for the start.
     fn requested() -> Self {
         let mut harness = Self::new(None);
         harness.calls.requested(7, harness.start);
@@ -41,7 +41,7 @@ impl Harness {
         self.apply(|calls, facts| calls.accepted(7, id(n), facts))
     }
 
-    /// The log tells a step of call `n` to number 7.
+    /// The stream has a step of call `n` to number 7.
     fn observe(&mut self, ms: u32, n: u128, step: CallStep) -> Vec<Fact> {
         let observed = ObservedStep { at: self.at(ms), id: id(n), number: Some(7), step };
         self.apply(|calls, facts| calls.observe(observed, facts))
@@ -57,7 +57,7 @@ fn over() -> [Fact; 2] {
 }
 
 #[test]
-fn each_step_is_told_once_with_the_time_since_the_request_was_to_leave() {
+fn step_counts_once_from_the_scheduled_time() {
     let mut harness = Harness::requested();
     assert_eq!(harness.accept(1), []);
     assert_eq!(harness.calls.awaiting_join(), 1);
@@ -65,7 +65,7 @@ fn each_step_is_told_once_with_the_time_since_the_request_was_to_leave() {
     assert_eq!(harness.observe(1000, 1, CallStep::Answered), [Fact::Answered(MS * 1000)]);
     assert_eq!(harness.observe(2000, 1, CallStep::Joined), [Fact::Joined(MS * 2000)]);
     assert_eq!((harness.calls.awaiting_join(), harness.calls.live()), (0, 1));
-    // Who goes out for a moment has joined once.
+    // A callee that left for a moment has joined once.
     assert_eq!(harness.observe(3000, 1, CallStep::Joined), []);
     assert_eq!(harness.observe(4000, 1, busy()), over());
     assert_eq!(harness.observe(4001, 1, busy()), []);
@@ -74,9 +74,9 @@ fn each_step_is_told_once_with_the_time_since_the_request_was_to_leave() {
 }
 
 #[test]
-fn what_the_log_says_before_the_answer_is_there_counts_all_the_same() {
+fn records_before_the_reply_count() {
     let mut harness = Harness::requested();
-    // Of another call to this number, which was over just now.
+    // A record of an earlier call to this number.
     assert_eq!(harness.observe(0, 9, busy()), []);
     assert_eq!(harness.observe(2, 1, CallStep::Queued), []);
     assert_eq!(harness.observe(3, 1, busy()), []);
@@ -87,7 +87,7 @@ fn what_the_log_says_before_the_answer_is_there_counts_all_the_same() {
 }
 
 #[test]
-fn a_refused_request_leaves_nothing_but_a_free_number() {
+fn refused_request_leaves_a_free_number() {
     let mut harness = Harness::requested();
     harness.observe(1, 9, CallStep::Queued);
     assert_eq!(harness.apply(|calls, facts| calls.refused(7, facts)), [Fact::Free(7)]);
@@ -96,15 +96,15 @@ fn a_refused_request_leaves_nothing_but_a_free_number() {
 }
 
 #[test]
-fn a_call_of_unknown_fate_is_found_in_the_log() {
-    // By the id of the answer.
+fn call_of_unknown_fate_is_found_in_the_stream() {
+    // By the id of the reply.
     let mut harness = Harness::requested();
     assert_eq!(harness.apply(|calls, facts| calls.unconfirmed(7, Some(id(1)), facts)), []);
     assert_eq!(harness.calls.leftover(), Leftover { unknown: 1, ..Leftover::default() });
     assert_eq!(harness.observe(2, 1, CallStep::Queued), [Fact::Found, Fact::Channel(MS * 2)]);
     assert_eq!(harness.observe(3, 1, busy()), over());
 
-    // Without an answer, by the number: before and after it is given up.
+    // Without a reply, by the number: before and after the generator stops waiting for it.
     let mut harness = Harness::requested();
     harness.observe(2, 1, CallStep::Queued);
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_call_of_unknown_fate_is_found_in_the_log() {
     assert_eq!(harness.observe(2, 1, CallStep::Queued), [Fact::Found, Fact::Channel(MS * 2)]);
     assert_eq!((harness.calls.outstanding(), harness.calls.awaiting_record()), (1, 0));
 
-    // Or it turns out that there is none.
+    // Or the record says that no call was made.
     let mut harness = Harness::requested();
     harness.apply(|calls, facts| calls.unconfirmed(7, Some(id(1)), facts));
     assert_eq!(harness.observe(2, 1, CallStep::Refused), [Fact::Free(7)]);
@@ -132,7 +132,7 @@ fn a_call_of_unknown_fate_is_found_in_the_log() {
 }
 
 #[test]
-fn what_the_log_says_of_others_is_not_kept() {
+fn records_of_other_calls_are_not_kept() {
     let mut harness = Harness::new(None);
     for n in 0..1000 {
         assert_eq!(harness.observe(1, n, CallStep::Queued), []);
@@ -141,7 +141,7 @@ fn what_the_log_says_of_others_is_not_kept() {
 }
 
 #[test]
-fn a_call_is_hung_up_its_time_after_the_answer_and_once() {
+fn call_is_hung_up_once_after_its_hold_time() {
     let mut harness = Harness::new(Some(MS * 500));
     harness.calls.requested(7, harness.start);
     harness.accept(1);
@@ -152,7 +152,7 @@ fn a_call_is_hung_up_its_time_after_the_answer_and_once() {
     assert_eq!(harness.calls.next_due_hang_up(harness.at(599)), None);
     assert_eq!(harness.calls.next_due_hang_up(harness.at(600)), Some(id(1)));
     assert_eq!(harness.calls.next_due_hang_up(harness.at(10_000)), None);
-    // It did not work.
+    // The hang-up failed.
     let later = harness.at(11_000);
     harness.calls.retry_hang_up(id(1), later);
     assert_eq!(harness.calls.next_due_hang_up(harness.at(10_999)), None);
@@ -163,7 +163,7 @@ fn a_call_is_hung_up_its_time_after_the_answer_and_once() {
 }
 
 #[test]
-fn at_the_end_all_are_hung_up_and_those_that_come_late_too() {
+fn hang_up_all_includes_calls_accepted_later() {
     let mut harness = Harness::requested();
     harness.calls.requested(8, harness.start);
     harness.accept(1);
@@ -178,7 +178,7 @@ fn at_the_end_all_are_hung_up_and_those_that_come_late_too() {
         [harness.calls.next_due_hang_up(now), harness.calls.next_due_hang_up(now)],
         [Some(id(2)), None]
     );
-    // One is over, says the daemon; how it ended was missed.
+    // The daemon says that one is over; its last record was missed.
     harness.calls.reported_over(id(2));
     harness.calls.reported_over(id(2));
     assert_eq!(
@@ -192,13 +192,13 @@ fn at_the_end_all_are_hung_up_and_those_that_come_late_too() {
 }
 
 #[test]
-fn where_numbers_are_masked_calls_are_told_by_their_ids() {
+fn masked_calls_are_matched_by_their_ids() {
     let mut harness = Harness::new(None);
     let masked = |harness: &mut Harness, ms: u32, n: u128, step: CallStep| {
         let observed = ObservedStep { at: harness.at(ms), id: id(n), number: None, step };
         harness.apply(|calls, facts| calls.observe(observed, facts))
     };
-    // Nobody's, as nothing was asked for.
+    // This call belongs to another client, as nothing was requested.
     assert_eq!(masked(&mut harness, 0, 9, CallStep::Queued), []);
     harness.calls.requested(7, harness.start);
     harness.calls.requested(8, harness.start);
@@ -206,7 +206,7 @@ fn where_numbers_are_masked_calls_are_told_by_their_ids() {
     assert_eq!(masked(&mut harness, 2, 1, CallStep::Queued), []);
     assert_eq!(harness.accept(1), [Fact::Channel(MS * 2)]);
     assert_eq!(masked(&mut harness, 3, 1, CallStep::Answered), [Fact::Answered(MS * 3)]);
-    // The other one will not be answered: call 2 can only be that.
+    // The other request will get no reply, so call 2 can only belong to it.
     let lost = harness.apply(|calls, facts| calls.unconfirmed(8, None, facts));
     assert_eq!(lost, [Fact::Found, Fact::Channel(MS * 2)]);
     assert_eq!((harness.calls.live(), harness.calls.awaiting_record()), (2, 0));

@@ -1,4 +1,4 @@
-//! Whole runs on virtual time, against a daemon that answers as the test says.
+//! Whole runs on virtual time, against a daemon that replies as the test says.
 
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -31,7 +31,7 @@ fn id(n: u64) -> CallId {
     CallId::new(UNIX_EPOCH, u128::from(n))
 }
 
-/// What will happen when, in order.
+/// Future events in their order.
 type Agenda = BTreeMap<(Duration, u64), What>;
 
 enum What {
@@ -40,8 +40,8 @@ enum What {
     HungUp(CallId),
 }
 
-/// Plays a run to its end, looking at it every millisecond. `answer` says when the nth request,
-/// which leaves at some time, is answered, and how; the callee of each call that is accepted
+/// Drives a run to its end in steps of a millisecond. `answer` gets the index and the time of a
+/// request; it returns the time of the reply, and the reply. The callee of each accepted call
 /// answers and joins 2 s later, and stays.
 fn play(
     mut run: Run<'_>,
@@ -115,10 +115,10 @@ fn play(
 }
 
 #[test]
-fn requests_leave_on_schedule_whether_or_not_answers_come() {
+fn requests_follow_the_schedule_without_replies() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(params(100.0, 2), &mut numbers, start);
-    // Nothing is answered for the first 5 s.
+    // No reply arrives during the first 5 s.
     let (finished, left) =
         play(run, start, |n, _| (SECOND * 5, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
     assert_eq!(left, (0..200).map(|n| MS * 10 * n).collect::<Vec<_>>());
@@ -132,9 +132,9 @@ fn requests_leave_on_schedule_whether_or_not_answers_come() {
 }
 
 #[test]
-fn a_stall_counts_for_all_who_waited_through_it() {
-    // One connection and an answer after 1 ms, but for one stall of a whole second: a closed model
-    // would count it once.
+fn stall_counts_for_every_request_during_it() {
+    // One connection, and each reply after 1 ms but for one stall of a second. A closed model would
+    // count the stall once.
     let (start, mut numbers) = (Instant::now(), numbers(10_000));
     let run = Run::new(RunParams { concurrency: 1, ..params(100.0, 10) }, &mut numbers, start);
     let answer = |n, left| {
@@ -143,8 +143,8 @@ fn a_stall_counts_for_all_who_waited_through_it() {
     };
     let (FinishedRun { counters, .. }, left) = play(run, start, answer, |_, _| {});
     assert_eq!((counters.sent, counters.accepted), (1000, 1000));
-    // Requests 301 to 400 were to leave during the stall, and then leave one after the other, 1 ms
-    // each.
+    // Requests 301 to 400 were scheduled during the stall. They are sent after it, one every
+    // millisecond.
     assert_eq!((left[300], left[301]), (SECOND * 3, SECOND * 4));
     let waited = counters.reply.count_above(MS * 100);
     assert!((95..=105).contains(&waited), "{waited}");
@@ -154,12 +154,12 @@ fn a_stall_counts_for_all_who_waited_through_it() {
 }
 
 #[test]
-fn numbers_in_calls_are_not_called_and_free_ones_are_again() {
+fn numbers_are_called_again_once_they_are_free() {
     let (start, mut numbers) = (Instant::now(), numbers(50));
     let run = Run::new(RunParams { hold: Some(SECOND), ..params(10.0, 20) }, &mut numbers, start);
     let (FinishedRun { counters, .. }, left) =
         play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
-    // Each lives for 3 s: 30 at a time.
+    // Each call lives for 3 s, so 30 are alive at a time.
     assert_eq!(
         (left.len(), counters.accepted, counters.outcomes.of("completed"), counters.held_back),
         (200, 200, 200, 0)
@@ -176,7 +176,7 @@ fn numbers_in_calls_are_not_called_and_free_ones_are_again() {
 }
 
 #[test]
-fn what_is_refused_or_lost_is_counted_and_does_not_hold_it_up() {
+fn refused_and_lost_requests_do_not_delay_others() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(params(100.0, 1), &mut numbers, start);
     let answer = |n: u64, left| {
@@ -202,10 +202,10 @@ fn what_is_refused_or_lost_is_counted_and_does_not_hold_it_up() {
 }
 
 #[test]
-fn ended_before_its_time_it_hangs_up_what_it_started() {
+fn interrupted_run_hangs_up_its_calls() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(RunParams { leaves_calls: true, ..params(100.0, 10) }, &mut numbers, start);
-    // The answers to the last ten requests come after the end.
+    // The replies to the last ten requests arrive after the interrupt.
     let (FinishedRun { counters, took, sent_for, interrupted, live, .. }, left) = play(
         run,
         start,
@@ -222,7 +222,7 @@ fn ended_before_its_time_it_hangs_up_what_it_started() {
 }
 
 #[test]
-fn calls_are_left_alive_only_where_that_is_wanted() {
+fn calls_are_left_alive_only_on_request() {
     for leaves_calls in [true, false] {
         let (start, mut numbers) = (Instant::now(), numbers(100));
         let run = Run::new(RunParams { leaves_calls, ..params(10.0, 1) }, &mut numbers, start);
@@ -232,7 +232,7 @@ fn calls_are_left_alive_only_where_that_is_wanted() {
             |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))),
             |_, _| {},
         );
-        // All are followed until they have joined, and no longer.
+        // The run follows all calls until they have joined.
         assert_eq!((counters.joined.count(), counters.accepted), (10, 10));
         assert!(took >= MS * 2900 && took < MS * 3100, "{took:?}");
         let expected = if leaves_calls { (0, 10, 10) } else { (10, 0, 0) };
