@@ -21,22 +21,22 @@ use crate::sim::simulator::Settings;
 /// The arguments of `originatord simulate`.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// IP address and port to listen on; port 0 is any that is free.
+    /// IP address and port to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5038")]
     listen: SocketAddr,
-    /// Numbers that behave otherwise, other times, and faults; a TOML file.
+    /// Scenario file (TOML): callees, times and faults that differ from the defaults.
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
-    /// The version that is played.
+    /// Asterisk version to simulate.
     #[arg(long, default_value = "22", value_parser = asterisk_version())]
     asterisk: AsteriskVersion,
-    /// What chance is made of: the same seed gives the same order of events.
+    /// Seed of all random choices: the same seed gives the same order of events.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The AMI user.
+    /// Name of the AMI user.
     #[arg(long, default_value = "originatord")]
     username: String,
-    /// Its secret; the default is that of the samples.
+    /// Secret of the AMI user; the default is that of the samples.
     #[arg(long, default_value = "change-me")]
     secret: String,
 }
@@ -45,20 +45,20 @@ pub struct SimulateArgs {
 pub const HELP: &str = "\
 The last three digits of a number choose what the callee does:
   404     is not on Telegram
-  420     has a number that the gateway does not take
+  420     has a number that the gateway rejects
   480     rings for half a second, and nobody picks up
   486     is busy
   500     cannot be called: Telegram rate-limits the gateway for 291 s (FLOOD_WAIT)
   603     declines
   180     rings for ever
-  408     is never heard of
+  408     never responds
   200     answers after 1 s, and hangs up 3 s later
   others  answer after 1 s and stay
 
-A scenario file changes that. All of it can be left out:
+A scenario file changes that. Every part of it is optional:
   [timing]                # dial, wait (before the conference), beep, leave, lock_lingers
   wait = \"0s\"
-  [[callee]]              # the first that matches counts
+  [[callee]]              # the first that matches is used
   number = \"7999*1\"       # digits, ? for any one, * for any others
   ring_after = \"500ms\"    # without it, it does not ring
   answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\",
@@ -67,17 +67,16 @@ A scenario file changes that. All of it can be left out:
   [faults]                # stop_reading, stop_writing, delay, cut_after, cut_before_receipt,
   drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood,
                           # refuse_all (as after `core stop gracefully`), no_call_events
-The AMI action SimFault sets the same faults while it runs, and `Restart: true` starts Asterisk
-anew.
+The AMI action SimFault sets the same faults at run time, and `Restart: true` restarts Asterisk.
 
 Exit codes:
-  0    ended by SIGINT or SIGTERM
+  0    stopped by SIGINT or SIGTERM
   64   the command line is wrong
-  69   the address is taken
+  69   the address is in use
   71   the operating system refuses
   78   the scenario is wrong";
 
-/// Plays until SIGINT or SIGTERM.
+/// Runs the simulator until SIGINT or SIGTERM.
 pub async fn run(args: SimulateArgs) -> ExitCode {
     let scenario = match args.scenario.as_deref().map(read_scenario).transpose() {
         Ok(scenario) => scenario.unwrap_or_default(),

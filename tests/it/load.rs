@@ -201,7 +201,7 @@ fn ctrl_c_hangs_up_what_was_started_and_still_tells() {
         "{outcomes:?}"
     );
     eventually("the summary", || {
-        load.stdout().iter().any(|line| line == "ended before its time").then_some(())
+        load.stdout().iter().any(|line| line == "stopped early").then_some(())
     });
 }
 

@@ -195,7 +195,10 @@ impl fmt::Display for Plan {
                 line(
                     f,
                     "until",
-                    format!("something fails, or p99 from POST to reply is over {}", time(p99)),
+                    format!(
+                        "a request or call fails, or p99 from POST to reply is over {}",
+                        time(p99)
+                    ),
                 )?;
             }
         }
@@ -206,15 +209,14 @@ impl fmt::Display for Plan {
         )?;
         let hold =
             hold.map(|hold| format!("{} after the answer; ", time(hold))).unwrap_or_default();
-        let wait = format!(
-            "all are in their rooms or over, at most {} after the last request",
-            time(linger)
-        );
-        let end = match leaves_calls {
-            true => format!("nothing at the end, which is when {wait}"),
-            false => format!("what lives when {wait}"),
-        };
-        line(f, "hang up", format!("{hold}{end}"))
+        let end = if leaves_calls { "no call at the end" } else { "all calls at the end" };
+        line(f, "hang up", format!("{hold}{end}"))?;
+        let linger = time(linger);
+        line(
+            f,
+            "end",
+            format!("once all calls have joined or ended, at most {linger} after the last request"),
+        )
     }
 }
 

@@ -143,8 +143,8 @@ impl Runner {
                 told = updates.recv(), if !*stream_ended => match told {
                     Some(StreamUpdate::Steps(steps)) => run.observe(steps),
                     Some(StreamUpdate::Gap) => run.count_gap(),
-                    Some(StreamUpdate::Lost(lost)) => progress.note(&format!("-- the log: {lost}; trying again")),
-                    Some(StreamUpdate::Refused(refused)) => progress.note(&format!("-- the log is not followed: {refused}")),
+                    Some(StreamUpdate::Lost(lost)) => progress.note(&format!("-- event stream: {lost}; trying again")),
+                    Some(StreamUpdate::Refused(refused)) => progress.note(&format!("-- event stream refused: {refused}")),
                     None => *stream_ended = true,
                 },
                 _ = beat.tick() => {
@@ -158,7 +158,7 @@ impl Runner {
                     if run.is_interrupted() {
                         return Err(RunError::Abandoned(run.live()));
                     }
-                    progress.note("-- ending: nothing more is asked for, what lives is hung up; again to leave at once");
+                    progress.note("-- stopping: sending no more requests, hanging up all calls; press Ctrl-C again to leave at once");
                     run.interrupt(Instant::now());
                 }
             }

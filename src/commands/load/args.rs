@@ -15,79 +15,78 @@ use crate::load::schedule::Schedule;
 /// The arguments of `originatord load`.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// Where the daemon is. There is no default: what is put under load is named.
+    /// URL of the daemon. It has no default, so that no daemon is put under load by mistake.
     #[arg(long)]
     pub url: String,
-    /// The host of the URL once more, if it is another machine than this one: that it is to be put
-    /// under load on purpose.
+    /// Host of the URL once more; required if it is another machine than this one.
     #[arg(long, value_name = "HOST")]
     pub allow_host: Option<String>,
-    /// The numbers to call, all of one length, at most 1 000 000. Each is in one call at a time,
-    /// and is called again when all others have been.
+    /// Range of numbers to call, all of one length, at most 1 000 000. Each number is in one call
+    /// at a time, and is called again once all others have been called.
     #[arg(long, value_name = "FROM-TO")]
     pub numbers: NumberRange,
-    /// Refuse to ask for more calls than this in all.
+    /// Maximum of calls in the whole test.
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     pub max_calls: u64,
-    /// Say what would be done, and do nothing.
+    /// Print the plan and do nothing else.
     #[arg(long)]
     pub dry_run: bool,
 
-    /// Calls asked for per second.
+    /// Calls to request per second.
     #[arg(long, value_name = "N", default_value_t = 10.0, help_heading = "Load")]
     pub rate: f64,
-    /// How long the rate stays.
+    /// How long the rate stays constant.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub duration: Duration,
-    /// How long the rate grows from nothing before that.
+    /// How long the rate grows from zero before that.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub ramp: Duration,
-    /// Most requests under way at once. Those that have to wait for it count from when they were to
-    /// leave.
+    /// Maximum of simultaneous requests. The times of a request that has to wait count from its
+    /// scheduled time.
     #[arg(long, value_name = "N", default_value_t = 256, help_heading = "Load")]
     pub concurrency: usize,
-    /// How long an answer may take.
+    /// How long a reply may take.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub timeout: Duration,
 
-    /// Rooms that the calls are spread over, in turns.
+    /// Number of rooms; the calls use them in turn.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Calls")]
     pub rooms: u32,
-    /// What the rooms' names begin with; a number follows.
+    /// Beginning of the rooms' names; a number follows.
     #[arg(long, value_name = "TEXT", default_value = "load-", help_heading = "Calls")]
     pub room_prefix: String,
-    /// How the callees are presented.
+    /// Name of the callees in the room.
     #[arg(long, value_name = "TEXT", default_value = "load", help_heading = "Calls")]
     pub caller_id: CallerId,
-    /// The language of the prompts; without it the daemon's default.
+    /// Language of the prompts; without it, the daemon's default.
     #[arg(long, value_name = "TAG", help_heading = "Calls")]
     pub lang: Option<Lang>,
     /// Hang up each call this long after it was answered; without it, at the end.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub hold: Option<Duration>,
-    /// How long calls may take, after the last request, to come into their rooms or to end. Then
-    /// all that live are hung up.
+    /// How long calls may take, after the last request, to join their rooms or to end. Then the
+    /// live ones are hung up.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub linger: Duration,
-    /// Leave alone what still lives at the end. Ctrl-C hangs it up all the same.
+    /// Leave live calls alone at the end. Ctrl-C still hangs them up.
     #[arg(long, conflicts_with = "find_limit", help_heading = "Calls")]
     pub leave_calls: bool,
 
-    /// Find the highest rate at which nothing fails: doubles --rate until something does, then
-    /// halves the distance, to 5 %. Each step takes --ramp and --duration.
+    /// Find the highest rate that holds: double --rate until a request or call fails, then bisect
+    /// to 5 %. Each step takes --ramp and --duration.
     #[arg(long, help_heading = "Limit")]
     pub find_limit: bool,
-    /// With --find-limit, what the 99th percentile from POST to reply must not be over.
+    /// With --find-limit, upper limit of the 99th percentile from POST to reply.
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = humantime::parse_duration, help_heading = "Limit")]
     pub p99: Duration,
-    /// With --find-limit, the highest rate that is tried.
+    /// With --find-limit, the highest rate to try.
     #[arg(long, value_name = "N", requires = "find_limit", help_heading = "Limit")]
     pub max_rate: Option<f64>,
 
-    /// Write a report for programs.
+    /// Write a report as JSON.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub json: Option<PathBuf>,
-    /// Write a report for people: one page with charts, which asks nobody for anything.
+    /// Write a report as an HTML page with charts, which loads nothing from elsewhere.
     #[arg(long, value_name = "FILE", help_heading = "Reports")]
     pub html: Option<PathBuf>,
 
@@ -96,7 +95,7 @@ pub struct LoadArgs {
 }
 
 impl LoadArgs {
-    /// The plan that these arguments ask for, not checked yet.
+    /// The plan of these arguments, not checked yet.
     pub fn plan(&self) -> Plan {
         let schedule = Schedule { rate: self.rate, ramp: self.ramp, duration: self.duration };
         let search = SearchPlan { p99: self.p99, max_rate: self.max_rate };
@@ -123,15 +122,15 @@ impl LoadArgs {
 
 /// The end of the help of `load`.
 pub const HELP: &str = "\
-Ctrl-C ends it in order: nothing more is asked for, what was started is hung up, and the summary is \
-printed. A second one leaves at once.
+Ctrl-C stops the test: it sends no more requests, hangs up the calls that it started, and prints the \
+summary. A second Ctrl-C exits at once.
 
 Exit codes:
   0    all requests were accepted, and no call failed
-  1    some were not, or did, or calls were left behind
-  64   the command line is wrong, or names nothing on purpose
+  1    a request was not accepted, a call failed, or calls were left alive
+  64   the command line is wrong, or does not allow the host
   66   the key file cannot be read
-  69   the daemon cannot be reached, or can make no calls
+  69   the daemon cannot be reached, or cannot make calls
   73   a report cannot be written
   77   the daemon does not know this key
-  130  ended by Ctrl-C (or SIGTERM, SIGHUP)";
+  130  stopped by Ctrl-C (or SIGTERM, SIGHUP)";

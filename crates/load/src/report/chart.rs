@@ -1,26 +1,27 @@
-//! Line charts as inline SVG: no script, no font, nothing from elsewhere. Colours are the page's.
+//! Line charts as inline SVG, without scripts and fonts. Colours come from the page's style sheet,
+//! so that charts follow its dark and light schemes.
 
 use std::fmt::Write;
 
 use maud::{Markup, html};
 
-/// The size of a chart, in its own units; the page scales it.
+/// Width and height of a chart in its own units; the page scales it.
 const SIZE: (f64, f64) = (560.0, 260.0);
 
-/// Where the plot is in it: left, top, right, bottom.
+/// Edges of the plot in the chart: left, top, right, bottom.
 const PLOT: (f64, f64, f64, f64) = (58.0, 10.0, 550.0, 232.0);
 
-/// About how many marks an axis has.
+/// Approximate number of marks on an axis.
 const MARKS: f64 = 5.0;
 
-/// How values lie on an axis.
+/// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// Evenly, from zero.
+    /// Linear, from zero.
     Linear,
-    /// The same, of things that are counted: marked at whole numbers only.
+    /// Linear, from zero, with marks at whole numbers only.
     Counts,
-    /// By their logarithm.
+    /// Logarithmic.
     Log,
 }
 
@@ -34,7 +35,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// An axis that has room for these values, marked as `label` writes them.
+    /// An axis that contains all values, with marks formatted by `label`.
     pub fn of(
         scale: Scale,
         values: impl Iterator<Item = f64>,
@@ -77,7 +78,7 @@ impl Axis {
             .map(|(_, at)| *at)
             .find(|at| *at >= most * 0.999_999 && *at > from)
             .unwrap_or(most);
-        // Over many decades, only they are marked.
+        // An axis over many decades has marks at powers of ten only.
         let is_marked = |factor: f64| factor == 1.0 || to / from <= 100.0;
         let inside =
             grid.into_iter().filter(|(factor, at)| (from..=to).contains(at) && is_marked(*factor));
@@ -85,7 +86,8 @@ impl Axis {
         Self { scale: Scale::Log, from, to, marks }
     }
 
-    /// An axis for parts of all, from none to all but one of `count`: the nearer to all, the wider.
+    /// An axis for percentiles, from 0 to that of the largest of `count` values. Each further nine
+    /// (90 %, 99 %, 99.9 %) has the same width.
     pub fn of_parts(count: u64) -> Self {
         let last = (count.max(10) as f64).log10();
         let mark = |nines: u32| {
@@ -102,7 +104,7 @@ impl Axis {
         Self { scale: Scale::Linear, from: 0.0, to: last, marks }
     }
 
-    /// Where a value is on it: 0 at its beginning, 1 at its end.
+    /// Position of a value on the axis: 0 is its beginning, 1 its end.
     fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Linear | Scale::Counts => (value - self.from) / (self.to - self.from),
@@ -114,21 +116,21 @@ impl Axis {
     }
 }
 
-/// What is drawn in one colour.
+/// A data series, drawn in one colour.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// What it is, for the legend.
+    /// Name in the legend.
     pub name: &'static str,
-    /// The page's class for its colour.
+    /// CSS class that sets the colour.
     pub class: &'static str,
-    /// Its points, from left to right. Where there is no value the line has a gap.
+    /// Points from left to right. The line has a gap at a point without a value.
     pub points: Vec<(f64, Option<f64>)>,
-    /// Each point is a dot of its own.
+    /// Draws dots instead of a line.
     pub dots: bool,
 }
 
 impl Series {
-    /// A line.
+    /// A series that is drawn as a line.
     pub fn line(name: &'static str, class: &'static str, points: Vec<(f64, Option<f64>)>) -> Self {
         Self { name, class, points, dots: false }
     }
@@ -138,36 +140,36 @@ impl Series {
     }
 }
 
-/// A part of the x axis that says something when it is pointed at.
+/// A tooltip for a part of the x axis.
 #[derive(Debug, Clone)]
 pub struct Note {
-    /// Where it begins.
+    /// Beginning of the part.
     pub from: f64,
-    /// Where it ends.
+    /// End of the part.
     pub to: f64,
-    /// What it says.
+    /// Text of the tooltip.
     pub text: String,
 }
 
 /// A chart.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// What it shows.
+    /// Title, which is also the label for screen readers.
     pub title: &'static str,
-    /// What is to be known to read it.
+    /// A sentence that explains the chart.
     pub caption: &'static str,
-    /// Across.
+    /// Horizontal axis.
     pub x: Axis,
-    /// Up.
+    /// Vertical axis.
     pub y: Axis,
-    /// What is drawn.
+    /// Data to draw.
     pub series: Vec<Series>,
-    /// What is said where it is pointed at.
+    /// Tooltips.
     pub notes: Vec<Note>,
 }
 
 impl Chart {
-    /// The chart with its title and its legend; nothing if there is nothing to draw.
+    /// The chart with its title and its legend; empty if no series has a value.
     pub fn figure(&self) -> Markup {
         let drawn: Vec<_> = self.series.iter().filter(|series| !series.is_empty()).collect();
         html! {
@@ -226,7 +228,7 @@ impl Chart {
         }
     }
 
-    /// The line of a series, which begins anew after each gap.
+    /// The SVG path of a series, with a new beginning after each gap.
     fn path(&self, series: &Series) -> String {
         let (mut path, mut is_on) = (String::new(), false);
         for (x, y) in &series.points {
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn marks_are_round_and_values_have_room() {
+    fn marks_are_round_and_contain_all_values() {
         assert_eq!(marks(&axis(Scale::Linear, &[3.0, 98.0])), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(marks(&axis(Scale::Linear, &[1300.0])), ["0", "500", "1000", "1500"]);
         assert_eq!(marks(&axis(Scale::Linear, &[0.9])), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
@@ -294,14 +296,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_get_wider_towards_all() {
+    fn percentile_axis_widens_towards_the_end() {
         let axis = Axis::of_parts(20_000);
         assert_eq!(marks(&axis), ["0 %", "50 %", "90 %", "99 %", "99.9 %", "99.99 %"]);
         assert!(Axis::of_parts(0).marks.len() >= 2);
     }
 
     #[test]
-    fn a_line_has_a_gap_where_there_is_no_value_and_text_stays_text() {
+    fn line_has_gaps_and_text_stays_text() {
         let chart = Chart {
             title: "Title",
             caption: "",

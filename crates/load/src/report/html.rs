@@ -33,7 +33,7 @@ pub fn html(report: &Report) -> String {
                     h1 { "Load test" }
                     p {
                         (url) ", " (rfc3339(report.started))
-                        @if report.interrupted { ", ended before its time" }
+                        @if report.interrupted { ", stopped early" }
                     }
                 }
                 @if let Some(run) = &report.run { (tiles(report, run)) }
@@ -60,7 +60,7 @@ fn time(ms: f64) -> String {
     if ms >= 1000.0 { format!("{} s", short(ms / 1000.0)) } else { format!("{} ms", short(ms)) }
 }
 
-/// The same; a dash if there is none.
+/// A time in milliseconds as [`time`] writes it; a dash if there is none.
 fn time_or_dash(ms: Option<f64>) -> String {
     ms.map_or("–".to_owned(), time)
 }
@@ -69,7 +69,7 @@ fn per_second(rate: f64) -> String {
     format!("{}/s", short(rate))
 }
 
-/// Three digits, more only of what is greater, and no zeros at the end.
+/// A figure to three digits, without trailing zeros; more digits only for values above 999.
 fn short(value: f64) -> String {
     let decimals = match value.abs() {
         value if value >= 100.0 => 0,
@@ -141,7 +141,7 @@ fn search(steps: &[SearchStep]) -> Markup {
         }),
         chart(
             "Accepted, by rate",
-            "A step that breaks is not played to its end.",
+            "A step that breaks is stopped early.",
             Scale::Log,
             &per_second,
             &|step| Some(step.accepted_per_second).filter(|rate| *rate > 0.0),
@@ -171,7 +171,7 @@ fn search(steps: &[SearchStep]) -> Markup {
 fn times(run: &Summary) -> Markup {
     let latency = &run.latency_ms;
     let more =
-        [("POST → refusal", "", &latency.refusal), ("Left late by", "", &latency.send_delay)];
+        [("POST → refusal", "", &latency.refusal), ("Sent late by", "", &latency.send_delay)];
     let kinds = kinds(run).into_iter().chain(more).filter(|(.., times)| times.count > 0);
     let rows = kinds.map(|(name, _, times)| {
         let Quantiles { min, mean, p50, p90, p99, p999, max, .. } = *times;
@@ -193,10 +193,10 @@ fn outcomes(run: &Summary) -> Markup {
     let requests = [
         vec![good("accepted", requests.accepted)],
         reasons("refused", &requests.refused),
-        reasons("fate unknown", &requests.unanswered),
+        reasons("unconfirmed", &requests.unanswered),
         vec![
             bad("not sent: all numbers were in calls", requests.held_back),
-            good("not sent: ended before", requests.not_sent),
+            good("not sent: stopped early", requests.not_sent),
         ],
     ];
     let ended = calls.outcomes.sorted().into_iter().map(|(outcome, count)| Bar {
@@ -205,10 +205,10 @@ fn outcomes(run: &Summary) -> Markup {
         is_bad: FAILED.contains(&outcome),
     });
     let others = [
-        bad("over, but the log did not tell how", calls.unseen),
+        bad("over, but their last record is missing", calls.unseen),
         good("alive", calls.alive),
-        bad("fate still unknown", calls.unknown),
-        bad("gaps in the log", calls.gaps),
+        bad("still unconfirmed", calls.unknown),
+        bad("gaps in the event stream", calls.gaps),
     ];
     html! {
         h2 { "Requests" }
@@ -222,7 +222,7 @@ fn plan(report: &Report) -> Markup {
     let plan = report.plan.to_string();
     let lines = plan.lines().map(|line| line.trim().split_at_checked(8).unwrap_or((line, "")));
     html! {
-        h2 { "What was asked for" }
+        h2 { "Plan" }
         div.table { table { tbody {
             @for (name, text) in lines {
                 tr { th { (name.trim()) } td.text { (escaped(text.trim())) } }
@@ -239,7 +239,7 @@ struct Bar {
     is_bad: bool,
 }
 
-/// Bars in proportion to the longest; those of nothing are left out.
+/// Bars in proportion to the longest one, without those that count nothing.
 fn bars(bars: &[Bar]) -> Markup {
     let longest = bars.iter().map(|bar| bar.count).max().unwrap_or_default().max(1);
     html! {

@@ -1,4 +1,5 @@
-//! What came of it: for people in the terminal, for people in a browser, for programs.
+//! The reports of a load test: a summary for the terminal, a page for browsers, and JSON for
+//! programs.
 
 mod chart;
 mod html;
@@ -19,28 +20,29 @@ use super::run::FinishedRun;
 use originatord_core::clock::serialize_time;
 use originatord_core::escape;
 
-/// A report.
+/// The results of a load test; it serializes to the JSON report.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// The version that made it.
+    /// Version of this program.
     pub originatord: &'static str,
-    /// When it began.
+    /// Start of the test.
     #[serde(serialize_with = "serialize_time")]
     pub started: SystemTime,
-    /// What was asked for.
+    /// The plan.
     pub plan: Plan,
-    /// It was ended before its time.
+    /// A signal stopped the test.
     pub interrupted: bool,
-    /// The run; of a search the one of the highest rate that held, else the last one.
+    /// The run. For a search it is the run of the highest rate that held, or the last one if none
+    /// held.
     pub run: Option<Summary>,
-    /// What was tried, if the limit was looked for.
+    /// The steps of a search.
     pub steps: Option<Vec<SearchStep>>,
-    /// The highest rate that held, if one did.
+    /// The highest rate that held in a search.
     pub limit: Option<f64>,
 }
 
 impl Report {
-    /// Of one run.
+    /// The report of a single run.
     pub fn of_run(started: SystemTime, plan: &Plan, finished: FinishedRun) -> Self {
         let found = SearchResult { interrupted: finished.interrupted, ..SearchResult::default() };
         Self {
@@ -50,7 +52,7 @@ impl Report {
         }
     }
 
-    /// Of a search.
+    /// The report of a search.
     pub fn of_search(started: SystemTime, plan: &Plan, found: SearchResult) -> Self {
         Self {
             originatord: env!("CARGO_PKG_VERSION"),
@@ -63,8 +65,8 @@ impl Report {
         }
     }
 
-    /// Whether nothing failed and nothing was left behind against the user's will; of a search,
-    /// whether some rate held.
+    /// Whether the test succeeded: a search, if some rate held; a run, if nothing failed and no call
+    /// was left alive that should have been hung up.
     pub fn is_good(&self) -> bool {
         let leaves_calls = self.plan.params.leaves_calls;
         match (&self.steps, &self.run) {

@@ -9,36 +9,36 @@ use super::summary::millis;
 use crate::run::FinishedRun;
 use originatord_core::escape::escaped;
 
-/// One rate that was tried.
+/// One step of a search: a run at one rate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SearchStep {
-    /// Requests a second.
+    /// Rate of the step, in requests a second.
     pub rate: f64,
-    /// Requests that left.
+    /// Requests that were sent.
     pub sent: u64,
-    /// Requests that were accepted, a second.
+    /// Accepted requests a second.
     pub accepted_per_second: f64,
     /// Requests that were not accepted, and calls that failed.
     pub failures: u64,
-    /// The median from POST to reply.
+    /// Median from POST to reply.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile.
+    /// 99th percentile from POST to reply.
     pub p99_ms: Option<f64>,
-    /// Whether it held.
+    /// Whether the rate held.
     pub held: bool,
-    /// Why not.
+    /// Why the rate did not hold.
     pub why: Option<String>,
 }
 
 impl SearchStep {
-    /// What a run says of its rate, if p99 must not be over this.
+    /// Judges the rate of a run, with this upper limit of p99.
     pub fn of(finished: &FinishedRun, p99_limit: Duration) -> Self {
         let FinishedRun { params, counters, .. } = finished;
         let p99 = counters.reply.quantile(0.99);
         let why = match p99 {
             _ if finished.interrupted => Some("it was interrupted".to_owned()),
             _ if counters.held_back > 0 => {
-                Some("all numbers were in calls; name more of them".to_owned())
+                Some("all numbers were in calls; use a larger range".to_owned())
             }
             _ if counters.failures() > 0 => Some(first_failure(finished)),
             _ if finished.live > 0 => Some(format!("{} calls could not be hung up", finished.live)),
@@ -75,7 +75,7 @@ fn first_failure(finished: &FinishedRun) -> String {
     }
 }
 
-/// One line.
+/// The step as one line of text.
 impl fmt::Display for SearchStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.held { "holds" } else { "breaks" };
@@ -95,19 +95,19 @@ impl fmt::Display for SearchStep {
     }
 }
 
-/// What a search has come to.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct SearchResult {
-    /// All steps.
+    /// All steps in their order.
     pub steps: Vec<SearchStep>,
-    /// The run of the highest rate that held; until one does, the last one.
+    /// The run of the highest rate that held, or the last run if none held.
     pub best: Option<FinishedRun>,
-    /// It was ended before its time.
+    /// A signal stopped the search.
     pub interrupted: bool,
 }
 
 impl SearchResult {
-    /// Takes in a step and its run.
+    /// Adds a step and its run.
     pub fn add(&mut self, step: SearchStep, finished: FinishedRun) {
         if step.held || self.limit().is_none() {
             self.best = Some(finished);

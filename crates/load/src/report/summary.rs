@@ -1,4 +1,4 @@
-//! A run in figures.
+//! The figures of a run, as the reports show them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,81 +10,81 @@ use crate::latency::Latency;
 use crate::run::FinishedRun;
 use crate::timeline::Slice;
 
-/// A run in figures.
+/// The figures of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// Requests that were not accepted, and calls that failed for want of room somewhere.
+    /// Requests that were not accepted, and calls that failed for a reason other than the callee.
     pub failures: u64,
-    /// The requests.
+    /// Counts of requests.
     pub requests: Requests,
     /// Requests a second.
     pub rates: Rates,
-    /// The calls.
+    /// Counts of calls.
     pub calls: Calls,
-    /// Times from the moment the request was to leave, in milliseconds.
+    /// Times from the scheduled time of the request, in milliseconds.
     pub latency_ms: Latencies,
     /// How long requests were sent.
     pub sent_for_seconds: f64,
-    /// How long all of it took.
+    /// How long the whole run took.
     pub took_seconds: f64,
-    /// What went on when.
+    /// The figures over time.
     pub timeline: Vec<Slice>,
 }
 
-/// `scheduled` = `sent` + `held_back` + `not_sent`, and `sent` = `accepted` + `refused` +
-/// `unanswered`.
+/// Counts of requests: `scheduled` = `sent` + `held_back` + `not_sent`, and `sent` = `accepted` +
+/// `refused` + `unanswered`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Requests {
-    /// Requests that were to leave.
+    /// Requests in the schedule.
     pub scheduled: u64,
-    /// That did.
+    /// Requests that were sent.
     pub sent: u64,
-    /// That did not, since all numbers were in calls.
+    /// Requests that were not sent because all numbers were in calls.
     pub held_back: u64,
-    /// That did not, since it was interrupted.
+    /// Requests that were not sent because the run was stopped.
     pub not_sent: u64,
-    /// That were accepted.
+    /// Requests that were accepted.
     pub accepted: u64,
-    /// That were refused, by reason.
+    /// Requests that were refused, by reason.
     pub refused: Counts,
-    /// Whose fate was not told, by reason.
+    /// Requests without a reply, or whose reply left the fate of the call open, by reason.
     pub unanswered: Counts,
-    /// Answers by their HTTP status.
+    /// Replies by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
 }
 
 /// Requests a second.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rates {
-    /// That left, while requests were sent.
+    /// Requests that were sent, over the time in which requests were sent.
     pub offered: f64,
-    /// That were accepted, until the last one was.
+    /// Requests that were accepted, over the time until the last one was.
     pub accepted: f64,
 }
 
-/// `followed` = all `outcomes` + `unseen` + `alive`.
+/// Counts of calls: `followed` = all `outcomes` + `unseen` + `alive`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Calls {
-    /// Calls that were accepted, or that the log showed to have been made.
+    /// Calls that were accepted, or that the event stream showed to have been made.
     pub followed: u64,
     /// Calls that ended, by outcome.
     pub outcomes: Counts,
-    /// Calls that ended unseen.
+    /// Calls that ended without a record in the event stream.
     pub unseen: u64,
-    /// Calls that live on.
+    /// Calls that are still alive.
     pub alive: u64,
-    /// Requests of which it is still not known whether they made a call.
+    /// Requests for which it is unknown whether a call was made.
     pub unknown: u64,
-    /// Times that records were missing in the log.
+    /// Gaps in the event stream.
     pub gaps: u64,
 }
 
-/// Times of each kind.
+/// Times of each kind, all from the scheduled time of the request.
 #[derive(Debug, Clone, Serialize)]
 pub struct Latencies {
-    /// To the reply, if the request was accepted.
+    /// To the reply, for accepted requests.
     pub reply: Quantiles,
-    /// To the reply, if not.
+    /// To the reply, for all others.
     pub refusal: Quantiles,
     /// To the channel in Asterisk.
     pub channel: Quantiles,
@@ -92,7 +92,7 @@ pub struct Latencies {
     pub answered: Quantiles,
     /// To the callee in the room.
     pub joined: Quantiles,
-    /// How late requests left.
+    /// To the sending of the request.
     #[serde(rename = "late")]
     pub send_delay: Quantiles,
 }
@@ -137,8 +137,8 @@ impl Quantiles {
 }
 
 impl FinishedRun {
-    /// Requests that were accepted, a second: of the time that they were sent, or until the last
-    /// one was accepted if that took longer.
+    /// Accepted requests a second, over the time in which requests were sent, or until the last one
+    /// was accepted if that took longer.
     pub fn accepted_per_second(&self) -> f64 {
         per_second(self.counters.accepted, self.sent_for.max(self.counters.last_accepted))
     }

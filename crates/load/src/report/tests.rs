@@ -1,4 +1,4 @@
-//! What other programs write is only text in every report.
+//! Words of other programs stay plain text in every report.
 
 use std::time::{Duration, Instant, SystemTime};
 

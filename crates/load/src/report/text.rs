@@ -6,7 +6,7 @@ use super::summary::{Quantiles, Summary};
 use super::{Report, SearchStep};
 use originatord_core::escape::escaped;
 
-/// For people in the terminal.
+/// The summary.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
     if let Some(steps) = &report.steps {
@@ -16,7 +16,7 @@ pub fn text(report: &Report) -> String {
         summary(&mut out, run);
     }
     if report.interrupted {
-        out.push_str("\nended before its time\n");
+        out.push_str("\nstopped early\n");
     }
     out
 }
@@ -57,7 +57,7 @@ fn summary(out: &mut String, run: &Summary) {
         count(out, &format!("refused: {}", escaped(reason)), times, requests.sent);
     }
     for (reason, times) in requests.unanswered.sorted() {
-        count(out, &format!("fate unknown: {}", escaped(reason)), times, requests.sent);
+        count(out, &format!("unconfirmed: {}", escaped(reason)), times, requests.sent);
     }
     let statuses: Vec<_> =
         requests.statuses.iter().map(|(status, count)| format!("{status} × {count}")).collect();
@@ -67,26 +67,26 @@ fn summary(out: &mut String, run: &Summary) {
         if statuses.is_empty() { "-".to_owned() } else { statuses.join(", ") }
     );
     count(out, "not sent: all numbers were in calls", requests.held_back, requests.scheduled);
-    count(out, "not sent: ended before", requests.not_sent, requests.scheduled);
+    count(out, "not sent: stopped early", requests.not_sent, requests.scheduled);
 
     line!(out, "\ncalls      {} followed", calls.followed);
     for (outcome, times) in calls.outcomes.sorted() {
         count(out, &escaped(outcome), times, calls.followed);
     }
-    count(out, "over, but the log did not tell how", calls.unseen, calls.followed);
+    count(out, "over, but their last record is missing", calls.unseen, calls.followed);
     count(out, "alive", calls.alive, calls.followed);
     if calls.unknown > 0 {
-        line!(out, "  {:>9}           requests whose fate is still unknown", calls.unknown);
+        line!(out, "  {:>9}           requests still unconfirmed", calls.unknown);
     }
     if calls.gaps > 0 {
         line!(
             out,
-            "  {:>9}           gaps in the log: what was in them is missing above and below",
+            "  {:>9}           gaps in the event stream; these figures miss the records in them",
             calls.gaps
         );
     }
 
-    line!(out, "\nms from when the request was to leave");
+    line!(out, "\nms from the scheduled time of the request");
     line!(
         out,
         "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}",
@@ -104,7 +104,7 @@ fn summary(out: &mut String, run: &Summary) {
         ("POST → channel", &latency_ms.channel),
         ("POST → answered", &latency_ms.answered),
         ("POST → joined", &latency_ms.joined),
-        ("left late by", &latency_ms.send_delay),
+        ("sent late by", &latency_ms.send_delay),
     ] {
         times(out, name, quantiles);
     }

@@ -35,7 +35,7 @@ pub(super) fn over_time(slices: &[Slice]) -> Vec<Chart> {
     vec![
         Chart {
             title: "Requests a second",
-            caption: "What left, and what was accepted.",
+            caption: "Requests sent, and requests accepted.",
             x: x(),
             y: Axis::of(Scale::Linear, rates, short),
             series: vec![
@@ -52,7 +52,7 @@ pub(super) fn over_time(slices: &[Slice]) -> Vec<Chart> {
         },
         Chart {
             title: "Calls alive",
-            caption: "As far as the event stream has told.",
+            caption: "According to the event stream.",
             x: x(),
             y: Axis::of(Scale::Counts, slices.iter().map(|slice| slice.live as f64), short),
             series: vec![Series::line(
@@ -64,7 +64,7 @@ pub(super) fn over_time(slices: &[Slice]) -> Vec<Chart> {
         },
         Chart {
             title: "POST → reply",
-            caption: "From when the request was to leave.",
+            caption: "From the scheduled time of the request.",
             x: x(),
             y: Axis::of(
                 Scale::Log,
@@ -88,7 +88,7 @@ pub(super) fn over_time(slices: &[Slice]) -> Vec<Chart> {
     ]
 }
 
-/// The kinds of times, with the colours they are drawn in.
+/// The kinds of times, each with the CSS class of its colour.
 pub(super) fn kinds(run: &Summary) -> [(&'static str, &'static str, &Quantiles); 4] {
     let times = &run.latency_ms;
     [
@@ -103,13 +103,13 @@ pub(super) fn by_part(run: &Summary) -> Chart {
     let kinds = kinds(run);
     let most = kinds.iter().map(|(.., times)| times.count).max().unwrap_or_default();
     let points = |times: &Quantiles| {
-        // The longest of n is drawn where all but one of n are.
+        // The maximum of n times would be at infinity; draw it at the percentile of the one before.
         let nines = |part: f64| -(1.0 - part.min(1.0 - 1.0 / times.count.max(2) as f64)).log10();
         times.curve.iter().map(|(part, ms)| (nines(*part), Some(*ms))).collect()
     };
     Chart {
-        title: "How long most took",
-        caption: "This part of all took no longer than that.",
+        title: "Times by percentile",
+        caption: "The share of all calls that took no longer.",
         x: Axis::of_parts(most),
         y: Axis::of(
             Scale::Log,
