@@ -1,12 +1,12 @@
-//! The shell around the engine: one task that connects, reads, writes, sleeps, and does what the
-//! engine says.
+//! The shell around the engine: one task that connects, reads, writes, sleeps, and carries out the
+//! engine's effects.
 //!
-//! The connection is always read: a write that Asterisk does not take waits in the session's
-//! output, and never in the way of reading. Commands are taken only while that output is short, so
-//! a stalled Asterisk is seen by the bots as a full queue.
+//! The task always reads from the connection: bytes that Asterisk does not accept wait in the
+//! session's output and never keep the task from reading. It takes commands only while that output
+//! is short, so that a stalled Asterisk shows to the bots as a full queue.
 
 mod decoder;
-mod heard;
+mod trace;
 
 use std::future::{self, Future};
 use std::io::ErrorKind;
@@ -23,6 +23,7 @@ use tokio::time::sleep_until;
 use tokio_util::codec::Decoder;
 
 use self::decoder::{AmiDecoder, DecodeError};
+use self::trace::trace_frame;
 use crate::ami::parser::Received;
 use crate::call::limits::Policy;
 use crate::call::{CallId, CallInfo};
@@ -37,18 +38,18 @@ use crate::record::Event;
 /// Output beyond which no further command is taken, in bytes: about a thousand Originates.
 const OUTPUT_LIMIT: usize = 512 * 1024;
 
-/// Most commands taken between two looks at the connection.
+/// Most commands that are handled before the connection is read again.
 const COMMANDS_AT_ONCE: usize = 64;
 
-/// How much is read at once, in bytes.
+/// Size of the read buffer, in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Most that is read before a deadline that has passed is judged, in bytes: more than Linux keeps
-/// for a socket.
+/// Most bytes that are read before a passed deadline takes effect: more than Linux buffers for a
+/// socket.
 const CATCH_UP: usize = 8 * 1024 * 1024;
 
-/// How long the goodbye to Asterisk may take.
-const GOODBYE: Duration = Duration::from_millis(500);
+/// How long logging off may take.
+const LOG_OFF_TIMEOUT: Duration = Duration::from_millis(500);
 
 type OriginateReply = ReplyTo<Result<CallId, OriginateError>>;
 type HangUpReply = ReplyTo<Result<(), HangUpError>>;
@@ -78,12 +79,12 @@ struct Connection {
     writer: WriteHalf<Stream>,
     decoder: AmiDecoder,
     input: BytesMut,
-    /// Something was written that may still wait in a TLS layer.
+    /// Whether written bytes may still wait in the TLS layer.
     unflushed: bool,
 }
 
-/// What the driver woke up for.
-enum Woken {
+/// Why the driver woke up.
+enum Wakeup {
     Connected(std::io::Result<Stream>),
     Read(std::io::Result<usize>),
     Wrote(std::io::Result<()>),
@@ -92,7 +93,7 @@ enum Woken {
 }
 
 impl Driver {
-    /// A driver for `engine`, and the handle to ask it by.
+    /// A driver for `engine`, and the handle that sends it commands.
     pub fn new(
         engine: Engine<OriginateReply, HangUpReply>,
         connector: Connector,
@@ -101,48 +102,55 @@ impl Driver {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
         let (policy_sender, policy) = watch::channel(Policy::default());
-        let (link, records) = (Link::Down, Vec::new());
-        let was_ready = false;
-        let driver =
-            Self { engine, connector, journal, commands, ready, policy, link, was_ready, records };
+        let driver = Self {
+            engine,
+            connector,
+            journal,
+            commands,
+            ready,
+            policy,
+            link: Link::Down,
+            was_ready: false,
+            records: Vec::new(),
+        };
         (driver, Handle::new(sender, ready_seen, policy_sender))
     }
 
-    /// Runs until told to stop by [`Command::Stop`], and until nobody waits for an answer any
-    /// longer; that takes no longer than the reply timeout, or the action timeout if a hang-up is
-    /// under way. Calls in Asterisk go on.
+    /// Runs until [`Command::Stop`], and then until no request waits for its answer. That takes no
+    /// longer than the reply timeout, or the action timeout if a hang-up is under way. Calls in
+    /// Asterisk go on.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
         let mut stopping = false;
-        self.advance(Now::read());
+        self.apply_effects(Now::read());
         while !(stopping && self.engine.is_idle()) {
-            let woken = self.wait(&mut batch).await;
-            match woken {
-                Woken::Connected(result) => self.finish_connect(Now::read(), result),
-                Woken::Read(result) => self.finish_read(Now::read(), result),
-                Woken::Wrote(Err(error)) => {
-                    self.lose(Now::read(), &format!("writing to Asterisk failed: {error}"))
+            let wakeup = self.wait(&mut batch).await;
+            match wakeup {
+                Wakeup::Connected(result) => self.finish_connect(Now::read(), result),
+                Wakeup::Read(result) => self.finish_read(Now::read(), result),
+                Wakeup::Wrote(Err(error)) => {
+                    self.link_lost(Now::read(), &format!("writing to Asterisk failed: {error}"))
                 }
-                Woken::Wrote(Ok(())) | Woken::Deadline => {}
-                // Every handle is gone, so nobody is left to stop us properly.
-                Woken::Commands(0) => stopping = true,
-                Woken::Commands(_) => stopping |= self.obey(&mut batch),
+                Wakeup::Wrote(Ok(())) | Wakeup::Deadline => {}
+                // Every handle is gone, so no Stop will come.
+                Wakeup::Commands(0) => stopping = true,
+                Wakeup::Commands(_) => stopping |= self.handle_commands(&mut batch),
             }
             let now = self.catch_up().await;
-            self.advance(now);
+            self.apply_effects(now);
         }
-        self.say_goodbye().await;
+        self.log_off().await;
     }
 
-    /// Waits for the first thing to do. Dropping any of these futures loses nothing.
-    async fn wait(&mut self, batch: &mut Vec<Command>) -> Woken {
+    /// Waits for the next thing to do. Dropping any of these futures loses nothing.
+    async fn wait(&mut self, batch: &mut Vec<Command>) -> Wakeup {
         let deadline = self.engine.deadline();
         let output = self.engine.output();
         let takes_commands = output.as_ref().is_none_or(|output| output.len() < OUTPUT_LIMIT);
         let io = async {
             match &mut self.link {
                 Link::Down => future::pending().await,
-                Link::Connecting(connecting) => Woken::Connected(connecting.await),
+                Link::Connecting(connecting) => Wakeup::Connected(connecting.await),
                 Link::Up(connection) => connection.read_or_write(output).await,
             }
         };
@@ -153,27 +161,28 @@ impl Driver {
             }
         };
         tokio::select! {
-            woken = io => woken,
-            taken = self.commands.recv_many(batch, COMMANDS_AT_ONCE), if takes_commands => Woken::Commands(taken),
-            () = due => Woken::Deadline,
+            wakeup = io => wakeup,
+            taken = self.commands.recv_many(batch, COMMANDS_AT_ONCE), if takes_commands => Wakeup::Commands(taken),
+            () = due => Wakeup::Deadline,
         }
     }
 
-    /// Reads what Asterisk has sent by now, if a deadline has passed. Without this a process that
-    /// was stopped for longer than Asterisk has to answer would judge first, and take the answers
-    /// that wait in the socket for none. Returns the time that the deadlines are to be judged by.
+    /// If a deadline has passed, reads first what Asterisk has sent. A process that was stopped
+    /// (SIGSTOP, a suspended machine) wakes up with all deadlines passed and the responses in its
+    /// socket; without this it would count them as missing. Returns the time by which the deadlines
+    /// are judged.
     async fn catch_up(&mut self) -> Now {
         let now = Now::read();
         if self.engine.deadline().is_none_or(|deadline| deadline > now.instant) {
             return now;
         }
-        // The runtime knows of what has arrived once it has looked at the sockets again.
+        // The runtime learns what has arrived when it polls the sockets again.
         yield_now().await;
         let mut budget = CATCH_UP;
-        while let Some(woken) = self.poll_link() {
-            match woken {
-                Woken::Connected(result) => self.finish_connect(now, result),
-                Woken::Read(result) => {
+        while let Some(wakeup) = self.poll_link() {
+            match wakeup {
+                Wakeup::Connected(result) => self.finish_connect(now, result),
+                Wakeup::Read(result) => {
                     budget = budget.saturating_sub(*result.as_ref().unwrap_or(&0));
                     self.finish_read(now, result);
                 }
@@ -186,15 +195,15 @@ impl Driver {
         now
     }
 
-    /// The next input of the link, if one is there already.
-    fn poll_link(&mut self) -> Option<Woken> {
+    /// The next input of the link, if it has arrived already.
+    fn poll_link(&mut self) -> Option<Wakeup> {
         match &mut self.link {
             Link::Down => None,
-            Link::Connecting(connecting) => connecting.now_or_never().map(Woken::Connected),
+            Link::Connecting(connecting) => connecting.now_or_never().map(Wakeup::Connected),
             Link::Up(connection) => {
                 let Connection { reader, input, .. } = &mut **connection;
                 input.reserve(READ_BUFFER / 4);
-                unconstrained(reader.read_buf(input)).now_or_never().map(Woken::Read)
+                unconstrained(reader.read_buf(input)).now_or_never().map(Wakeup::Read)
             }
         }
     }
@@ -213,9 +222,10 @@ impl Driver {
                 }));
                 self.engine.connected(now);
             }
-            Err(error) => {
-                self.lose(now, &format!("cannot connect to {}: {error}", self.connector.address()))
-            }
+            Err(error) => self.link_lost(
+                now,
+                &format!("cannot connect to {}: {error}", self.connector.address()),
+            ),
         }
     }
 
@@ -223,25 +233,25 @@ impl Driver {
         let ended = match result {
             Ok(0) => Some("Asterisk closed the connection".to_owned()),
             Ok(_) => None,
-            // Over TLS, it has done so without the goodbye that TLS asks for.
+            // Over TLS it has closed without TLS's own closing message.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Some("Asterisk closed the connection".to_owned())
             }
             Err(error) => Some(format!("reading from Asterisk failed: {error}")),
         };
-        // What arrived before the end still counts.
-        let ended = self.hear(now).err().map(|error| error.to_string()).or(ended);
+        // Bytes that arrived before the end still count.
+        let ended = self.decode_input(now).err().map(|error| error.to_string()).or(ended);
         if let Some(reason) = ended {
-            self.lose(now, &reason);
+            self.link_lost(now, &reason);
         }
     }
 
-    /// Gives the engine what was received.
-    fn hear(&mut self, now: Now) -> Result<(), DecodeError> {
+    /// Passes the received bytes to the engine, frame by frame.
+    fn decode_input(&mut self, now: Now) -> Result<(), DecodeError> {
         let Link::Up(connection) = &mut self.link else { return Ok(()) };
         while let Some(received) = connection.decoder.decode(&mut connection.input)? {
             if let Received::Frame(frame) = &received {
-                heard::note(frame);
+                trace_frame(frame);
                 if let Some(event) = frame.event_name() {
                     self.journal.metrics().ami_event(event);
                 }
@@ -251,26 +261,27 @@ impl Driver {
         Ok(())
     }
 
-    fn lose(&mut self, now: Now, reason: &str) {
+    fn link_lost(&mut self, now: Now, reason: &str) {
         self.link = Link::Down;
         self.connector.report_end(std::mem::take(&mut self.was_ready));
         self.engine.disconnected(now, reason);
     }
 
-    /// Gives the engine what was asked; says whether it was told to stop.
-    fn obey(&mut self, batch: &mut Vec<Command>) -> bool {
-        let (now, mut stop) = (Now::read(), false);
+    /// Passes commands to the engine; returns whether one of them is to stop.
+    fn handle_commands(&mut self, batch: &mut Vec<Command>) -> bool {
+        let now = Now::read();
+        let mut stop = false;
         if self.policy.has_changed().unwrap_or(false) {
             self.engine.set_policy(self.policy.borrow_and_update().clone());
         }
         for command in batch.drain(..) {
             match command {
-                // Whoever has hung up meanwhile wants no call.
+                // The bot has closed its connection, and wants no call.
                 Command::Originate(_, reply) if reply.is_closed() => {}
                 Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
-                Command::List(filter, [live, ended], reply) => {
-                    send(reply, self.engine.list(&filter, live, ended))
+                Command::List(filter, limits, reply) => {
+                    send(reply, self.engine.list(&filter, limits))
                 }
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
                 Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
@@ -283,8 +294,8 @@ impl Driver {
         stop
     }
 
-    /// Lets the engine do what is due, and does what it says.
-    fn advance(&mut self, now: Now) {
+    /// Lets the engine do what is due, and carries out its effects.
+    fn apply_effects(&mut self, now: Now) {
         self.engine.tick(now);
         let metrics = self.journal.metrics();
         for effect in self.engine.take_effects() {
@@ -309,32 +320,32 @@ impl Driver {
                 Effect::Refusing(Some(reason)) => {
                     tracing::warn!(%reason, "Asterisk refuses all actions: no calls are made until a Ping succeeds");
                 }
-                Effect::Refusing(None) => tracing::info!("Asterisk takes actions again"),
+                Effect::Refusing(None) => tracing::info!("Asterisk accepts actions again"),
             }
         }
-        metrics.census(&self.engine.census());
+        metrics.engine(&self.engine.stats());
         if !self.records.is_empty() {
             self.journal.append(self.records.drain(..));
         }
     }
 
-    /// Logs off, so that Asterisk does not take our leaving for a failure.
-    async fn say_goodbye(mut self) {
+    /// Logs off, so that Asterisk does not report a broken connection.
+    async fn log_off(mut self) {
         self.engine.log_off(Now::read());
-        let give_up = Instant::now() + GOODBYE;
+        let deadline = Instant::now() + LOG_OFF_TIMEOUT;
         if let (Link::Up(connection), Some(output)) = (&mut self.link, self.engine.output()) {
-            let goodbye = async {
+            let log_off = async {
                 connection.writer.write_all_buf(output).await?;
                 connection.writer.shutdown().await
             };
-            // If it cannot be said in time, closing the connection says it too.
-            let _ = tokio::time::timeout_at(give_up.into(), goodbye).await;
+            // After the timeout the connection is closed, and Asterisk notices that as well.
+            let _ = tokio::time::timeout_at(deadline.into(), log_off).await;
         }
     }
 }
 
 impl Connection {
-    async fn read_or_write(&mut self, output: Option<&mut BytesMut>) -> Woken {
+    async fn read_or_write(&mut self, output: Option<&mut BytesMut>) -> Wakeup {
         self.input.reserve(READ_BUFFER / 4);
         let Self { reader, writer, input, unflushed, .. } = self;
         let write = async {
@@ -354,13 +365,13 @@ impl Connection {
             }
         };
         tokio::select! {
-            result = reader.read_buf(input) => Woken::Read(result),
-            result = write => Woken::Wrote(result),
+            result = reader.read_buf(input) => Wakeup::Read(result),
+            result = write => Wakeup::Wrote(result),
         }
     }
 }
 
-/// Who no longer waits needs no answer.
+/// Answers a command, unless its sender no longer waits.
 fn send<T>(reply: oneshot::Sender<T>, answer: T) {
     let _ = reply.send(answer);
 }

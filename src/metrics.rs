@@ -27,7 +27,7 @@ use prometheus_client::registry::Registry;
 use crate::call::machine::State;
 use crate::call::outcome::Outcome;
 use crate::call::{CallInfo, Refusal};
-use crate::engine::Census;
+use crate::engine::EngineStats;
 use crate::record::{Event, EventKind, Gap};
 use register::{ByName, Register};
 
@@ -300,12 +300,12 @@ impl Metrics {
     }
 
     /// How things stand in the engine.
-    pub fn census(&self, census: &Census) {
-        for (gauge, count) in self.live.iter().zip(census.live) {
+    pub fn engine(&self, stats: &EngineStats) {
+        for (gauge, count) in self.live.iter().zip(stats.live) {
             gauge.set(count as i64);
         }
-        self.link_up.set(census.link_up.into());
-        self.pending.set(census.pending as i64);
+        self.link_up.set(stats.link_up.into());
+        self.pending.set(stats.pending as i64);
     }
 
     /// Calls can be made, or not.

@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::{Api, reply};
 use crate::call::view::CallView;
 use crate::call::{CallId, hide};
-use crate::engine::request::{Calls, HangUpError};
+use crate::engine::request::{Calls, HangUpError, ListLimits};
 
 /// How many lists of 1000 calls may be on their way to one key at once: each can have most of a
 /// megabyte, and a client that does not take it in. Longer ones count for several.
@@ -55,7 +55,8 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     let Query { filter, live, limit, csv } = query;
     // Read before the engine is asked: all that is in the log by now has happened to its calls.
     let as_of = format!("{}-{}", api.journal().boot(), api.journal().follow().position());
-    let mut calls = api.handle().calls(filter.clone(), live.unwrap_or(limit), limit).await?;
+    let limits = ListLimits { live: live.unwrap_or(limit), ended: limit };
+    let mut calls = api.handle().calls(filter.clone(), limits).await?;
     if api.settings.mask_numbers {
         calls.live = calls.live.into_iter().map(CallView::masked).collect();
         calls.ended = calls.ended.into_iter().map(CallView::masked).collect();

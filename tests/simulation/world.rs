@@ -13,7 +13,6 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use fastrand::Rng;
 use originatord::call::CallId;
-use originatord::call::filter::Filter;
 use originatord::call::limits::Policy;
 use originatord::clock::Now;
 use originatord::engine::request::Request;
@@ -216,7 +215,7 @@ impl World {
     }
 
     fn hang_up(&mut self, daemon: usize) {
-        let live = self.daemons[daemon].engine.list(&Filter::default(), usize::MAX, 0).live;
+        let live = self.daemons[daemon].calls();
         if let Some(call) = self.rng.choice(&live) {
             let now = self.now();
             self.daemons[daemon].engine.hang_up(now, call.info.id, "operator".into(), 0);

@@ -1,10 +1,14 @@
 //! Time as a parameter: nothing but the driver asks the machine what time it is.
 
+mod deadlines;
+
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Instant, SystemTime};
 
 use serde::{Serialize, Serializer};
+
+pub use deadlines::DeadlineQueue;
 
 /// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records
 /// carry the other.

@@ -12,7 +12,7 @@ use crate::ami::action::{Action, Unsendable};
 use crate::ami::frame::Frame;
 use crate::ami::message::Response;
 use crate::ami::parser::{NotAsterisk, Parser, Received};
-use crate::ami::session::{Heard, Session, SessionError};
+use crate::ami::session::{Session, SessionError, SessionEvent};
 use crate::call::CallId;
 use crate::config::Asterisk;
 use crate::connector::{Connector, Stream};
@@ -164,7 +164,7 @@ impl Probe {
         }
         let mut entries = Vec::new();
         loop {
-            let Heard::Event(frame) = self.hear(give_up).await? else { continue };
+            let SessionEvent::Event(frame) = self.hear(give_up).await? else { continue };
             match frame.event_name() {
                 Some(b"ListDialplan") if entries.len() < MAX_STEPS => {
                     entries.extend(Entry::of(&frame))
@@ -254,7 +254,7 @@ impl Probe {
         let (mut seen, give_up) = (HashSet::new(), Instant::now() + patience);
         while !wanted.iter().all(|event| seen.contains(*event)) {
             let frame = match self.hear(give_up).await {
-                Ok(Heard::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
+                Ok(SessionEvent::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
                 Ok(_) => continue,
                 Err(ProbeError::Late) => break,
                 Err(error) => return Err(error),
@@ -280,14 +280,14 @@ impl Probe {
         let give_up = Instant::now() + self.patience;
         self.session.send(Instant::now(), action, ())?;
         loop {
-            if let Heard::Answer((), response) = self.hear(give_up).await? {
+            if let SessionEvent::Response((), response) = self.hear(give_up).await? {
                 return Ok(response);
             }
         }
     }
 
     /// Sends what there is to send, and hears one thing.
-    async fn hear(&mut self, give_up: Instant) -> Result<Heard<()>, ProbeError> {
+    async fn hear(&mut self, give_up: Instant) -> Result<SessionEvent<()>, ProbeError> {
         let output = self.session.output().split();
         self.stream.write_all(&output).await?;
         self.stream.flush().await?;

@@ -8,12 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use fastrand::Rng;
 use originatord::ami::parser::Parser;
+use originatord::call::filter::Filter;
 use originatord::call::machine::State;
 use originatord::call::progress::{OpenCall, Progress};
+use originatord::call::view::CallView;
 use originatord::call::{CallId, CallInfo};
 use originatord::clock::Now;
 use originatord::config::Config;
 use originatord::engine::Engine;
+use originatord::engine::request::ListLimits;
 use originatord::record::Event;
 use originatord::sim::simulator::ConnectionId;
 
@@ -68,6 +71,12 @@ impl Daemon {
             remembered: HashSet::new(),
             gone: HashMap::new(),
         }
+    }
+
+    /// Its live calls, as the API lists them.
+    pub(super) fn calls(&self) -> Vec<CallView> {
+        let limits = ListLimits { live: usize::MAX, ended: 0 };
+        self.engine.list(&Filter::default(), limits).live
     }
 
     /// Takes a record into its log.

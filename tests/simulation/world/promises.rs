@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use originatord::call::CallId;
-use originatord::call::filter::Filter;
 use originatord::call::machine::State;
 use originatord::call::view::CallView;
 use originatord::record::Event;
@@ -81,10 +80,7 @@ impl World {
                     now - *asked
                 );
             }
-            let (listed, counted) = (
-                daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live,
-                daemon.engine.census(),
-            );
+            let (listed, counted) = (daemon.calls(), daemon.engine.stats());
             let is_live =
                 |call: &CallView| call.state != State::Ended && call.moments.ended.is_none();
             assert!(listed.iter().all(is_live), "a call that has ended is no live one: {listed:?}");
@@ -138,7 +134,7 @@ impl World {
             .filter_map(|daemon| daemon.journal.as_mut())
             .for_each(JournalOnDisk::write_all);
         for daemon in &self.daemons {
-            let left = daemon.engine.list(&Filter::default(), usize::MAX, usize::MAX).live;
+            let left = daemon.calls();
             assert!(left.is_empty(), "{left:?}");
             assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
             daemon.told.assert_complete();

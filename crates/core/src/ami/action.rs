@@ -15,7 +15,7 @@ use crate::call::CallId;
 pub const MAX_LINE: usize = 1024;
 
 /// What ties a response to its action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ActionId {
     /// Counted within the session.
     Counted(u64),

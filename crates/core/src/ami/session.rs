@@ -1,10 +1,8 @@
-//! One conversation with one Asterisk, from its banner to its end: login, pending actions, signs of
-//! life.
+//! The session on one connection to Asterisk: login, pending actions, keepalive.
 //!
-//! Received items and the time go in; bytes to send and what was learnt come out. `P` is whatever
-//! the owner wants back with the answer to an action.
+//! Parsed items and the time go in; bytes to send and events come out. `P` is the purpose of an
+//! action: the owner passes it with the action and gets it back with the response.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
@@ -18,6 +16,7 @@ use super::frame::Frame;
 use super::message::{Message, Response};
 use super::parser::Received;
 use super::settings::{Auth, SessionSettings};
+use crate::clock::DeadlineQueue;
 
 /// Why a session is at its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,26 +24,26 @@ pub enum SessionError {
     /// Wrong user or secret, or not allowed from here; Asterisk's words.
     #[error("login refused: {0}")]
     LoginRefused(String),
-    /// Something other than what a login has to consist of.
+    /// The responses are not those of a login.
     #[error("login failed: {0}")]
     Protocol(&'static str),
-    /// Nothing was answered for two keepalives.
+    /// Asterisk has answered nothing for two keepalives.
     #[error("Asterisk has not answered for {} ms", .0.as_millis())]
     Silent(Duration),
 }
 
-/// What was learnt from a received item.
+/// What follows from a received item.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Heard<P> {
+pub enum SessionEvent<P> {
     /// Logged in; actions can be sent.
     LoggedIn,
-    /// The answer to an action.
-    Answer(P, Response),
-    /// The answer to a Ping, and how long it took.
+    /// The response to an action.
+    Response(P, Response),
+    /// A Ping was answered, after this time.
     Pong(Duration),
     /// Asterisk refused a Ping, with these words.
     PingRefused(String),
-    /// An event, or what looks like one.
+    /// A frame that is an event, unparsed.
     Event(Frame),
     /// Nothing the owner needs.
     Nothing,
@@ -73,16 +72,15 @@ pub struct Session<P> {
     output: BytesMut,
     next_id: u64,
     pending: HashMap<ActionId, Purpose<P>>,
-    /// Every action's deadline, in the order of sending, which is that of the deadlines: all wait
-    /// equally long.
-    deadlines: VecDeque<(Instant, ActionId)>,
-    /// When it last answered.
-    answered: Instant,
-    /// When the first Ping was sent that nothing has been answered since.
-    pinged: Option<Instant>,
+    /// When the response to each pending action has to have come.
+    deadlines: DeadlineQueue<ActionId>,
+    /// When Asterisk last answered anything.
+    last_answer: Instant,
+    /// When the first Ping since `last_answer` was sent.
+    unanswered_ping: Option<Instant>,
     /// Whether a Ping of this session has succeeded.
-    has_ponged: bool,
-    told_until: Instant,
+    has_ping_succeeded: bool,
+    synced_until: Instant,
     next_ping: Instant,
 }
 
@@ -97,11 +95,11 @@ impl<P> Session<P> {
             output: BytesMut::new(),
             next_id: 1,
             pending: HashMap::default(),
-            deadlines: VecDeque::new(),
-            answered: now,
-            pinged: None,
-            has_ponged: false,
-            told_until: now,
+            deadlines: DeadlineQueue::default(),
+            last_answer: now,
+            unanswered_ping: None,
+            has_ping_succeeded: false,
+            synced_until: now,
             next_ping,
         }
     }
@@ -116,23 +114,23 @@ impl<P> Session<P> {
         self.phase == Phase::Up
     }
 
-    /// What happened in Asterisk up to then has been heard, however long it was under way.
-    pub fn told_until(&self) -> Instant {
-        self.told_until
+    /// All events that Asterisk sent before this instant have been received: it is the send time of
+    /// the last answered Ping.
+    pub fn synced_until(&self) -> Instant {
+        self.synced_until
     }
 
-    /// What is to be written to the connection; the driver takes from its front what it has
-    /// written.
+    /// The bytes to write to the connection; the driver removes from the front what it has written.
     pub fn output(&mut self) -> &mut BytesMut {
         &mut self.output
     }
 
-    /// How many actions wait for their answer.
+    /// How many actions wait for their response.
     pub fn pending(&self) -> usize {
         self.pending.len()
     }
 
-    /// What the owner's actions that wait for their answer were sent for.
+    /// The purposes of the owner's actions that wait for their response.
     pub fn purposes(&self) -> impl Iterator<Item = &P> {
         self.pending.values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
@@ -146,7 +144,7 @@ impl<P> Session<P> {
         self.send_as(now, id, action, Purpose::Owner(purpose))
     }
 
-    /// Sends an action under an id of the owner's.
+    /// Sends an action under an id that the owner chooses.
     pub fn send_with_id(
         &mut self,
         now: Instant,
@@ -157,56 +155,55 @@ impl<P> Session<P> {
         self.send_as(now, id, action, Purpose::Owner(purpose))
     }
 
-    /// Takes what was received.
-    pub fn receive(&mut self, now: Instant, received: Received) -> Result<Heard<P>, SessionError> {
+    /// Handles a parsed item.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        received: Received,
+    ) -> Result<SessionEvent<P>, SessionError> {
         match received {
             Received::Banner(banner) => {
-                self.has_answered(now);
+                self.note_answer(now);
                 self.banner = banner;
                 self.begin_login(now)
             }
-            Received::Oversized(_) => Ok(Heard::Nothing),
+            Received::Oversized(_) => Ok(SessionEvent::Nothing),
             Received::Frame(frame) => match frame.event_name() {
                 Some(name) if self.is_up() => {
-                    // No other event is an answer: an Asterisk that tells and does not listen is of
-                    // no use.
+                    // Only these events answer an action. An Asterisk that sends other events and
+                    // answers nothing is of no use, so they do not keep the link alive.
                     if matches!(name, b"CoreShowChannel" | b"CoreShowChannelsComplete") {
-                        self.has_answered(now);
+                        self.note_answer(now);
                     }
-                    // The owner looks into it, and nobody else.
-                    Ok(Heard::Event(frame))
+                    // The owner parses it.
+                    Ok(SessionEvent::Event(frame))
                 }
-                Some(_) => Ok(Heard::Nothing),
+                Some(_) => Ok(SessionEvent::Nothing),
                 None => match Message::parse(&frame) {
                     Message::Response(id, response) => {
-                        self.has_answered(now);
+                        self.note_answer(now);
                         self.receive_response(now, id, response)
                     }
-                    Message::Event(_) | Message::Other => Ok(Heard::Nothing),
+                    Message::Event(_) | Message::Other => Ok(SessionEvent::Nothing),
                 },
             },
         }
     }
 
-    /// Does what is due. Returns what the actions were for that were not answered in time.
+    /// Does what is due. Returns the purposes of the actions that got no response in time.
     pub fn tick(&mut self, now: Instant) -> Result<Vec<P>, SessionError> {
         if self.is_up() && now >= self.next_ping {
             self.next_ping = now + self.settings.keepalive;
-            self.pinged.get_or_insert(now);
+            self.unanswered_ping.get_or_insert(now);
             let id = self.next_id();
-            // A Ping holds nothing that could be unsendable.
+            // A Ping has no header that could be unsendable.
             let _ = self.send_as(now, id, &Action::Ping, Purpose::Ping(now));
         }
-        if now >= self.silent_at() {
-            return Err(SessionError::Silent(now.saturating_duration_since(self.answered)));
+        if now >= self.silence_deadline() {
+            return Err(SessionError::Silent(now.saturating_duration_since(self.last_answer)));
         }
         let mut timed_out = Vec::new();
-        while let Some((deadline, id)) = self.deadlines.front().copied() {
-            let is_pending = self.pending.contains_key(&id);
-            if is_pending && deadline > now {
-                break;
-            }
-            self.deadlines.pop_front();
+        while let Some(id) = self.deadlines.pop_due(now) {
             if let Some(Purpose::Owner(purpose)) = self.pending.remove(&id) {
                 timed_out.push(purpose);
             }
@@ -216,12 +213,12 @@ impl<P> Session<P> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Instant {
-        let silent = self.silent_at();
-        let first = self.deadlines.front().map_or(silent, |(deadline, _)| *deadline).min(silent);
+        let silent = self.silence_deadline();
+        let first = self.deadlines.first().map_or(silent, |deadline| deadline.min(silent));
         if self.is_up() { first.min(self.next_ping) } else { first }
     }
 
-    /// Ends the session; returns what the unanswered actions were for.
+    /// Ends the session; returns the purposes of the actions without a response.
     pub fn into_pending(self) -> impl Iterator<Item = P> {
         self.pending.into_values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
@@ -229,22 +226,25 @@ impl<P> Session<P> {
         })
     }
 
-    fn has_answered(&mut self, now: Instant) {
-        self.answered = now;
-        self.pinged = None;
+    fn note_answer(&mut self, now: Instant) {
+        self.last_answer = now;
+        self.unanswered_ping = None;
     }
 
-    /// When the link is dead unless Asterisk answers before: two keepalives after its last answer,
-    /// and one after a Ping. A process that was stopped for longer has pinged nobody meanwhile, and
-    /// must ask before it judges.
-    fn silent_at(&self) -> Instant {
+    /// When the link counts as dead unless Asterisk answers before: two keepalives after its last
+    /// answer, and one after a Ping. A process that was stopped for longer has sent no Ping
+    /// meanwhile, and must send one before it judges.
+    fn silence_deadline(&self) -> Instant {
         let keepalive = self.settings.keepalive;
-        let asked =
-            if self.is_up() { self.pinged.unwrap_or(self.next_ping) } else { self.answered };
-        (self.answered + 2 * keepalive).max(asked + keepalive)
+        let asked = if self.is_up() {
+            self.unanswered_ping.unwrap_or(self.next_ping)
+        } else {
+            self.last_answer
+        };
+        (self.last_answer + 2 * keepalive).max(asked + keepalive)
     }
 
-    fn begin_login(&mut self, now: Instant) -> Result<Heard<P>, SessionError> {
+    fn begin_login(&mut self, now: Instant) -> Result<SessionEvent<P>, SessionError> {
         if self.settings.auth == Auth::Plain {
             return self.login_plain(now);
         }
@@ -252,18 +252,22 @@ impl<P> Session<P> {
         self.send_login(now, &Action::Challenge)
     }
 
-    fn login_plain(&mut self, now: Instant) -> Result<Heard<P>, SessionError> {
+    fn login_plain(&mut self, now: Instant) -> Result<SessionEvent<P>, SessionError> {
         self.phase = Phase::LoggingIn;
         let secret = Secret(self.settings.secret.expose_secret().to_owned());
         let username = self.settings.username.clone();
         self.send_login(now, &Action::LoginPlain { username, secret })
     }
 
-    fn send_login(&mut self, now: Instant, action: &Action) -> Result<Heard<P>, SessionError> {
+    fn send_login(
+        &mut self,
+        now: Instant,
+        action: &Action,
+    ) -> Result<SessionEvent<P>, SessionError> {
         let id = self.next_id();
         self.send_as(now, id, action, Purpose::Login)
             .map_err(|_| SessionError::Protocol("user name or secret cannot be sent"))?;
-        Ok(Heard::Nothing)
+        Ok(SessionEvent::Nothing)
     }
 
     fn receive_response(
@@ -271,29 +275,29 @@ impl<P> Session<P> {
         now: Instant,
         id: Option<ActionId>,
         response: Response,
-    ) -> Result<Heard<P>, SessionError> {
-        let Some(purpose) = id.and_then(|id| self.pending.remove(&id)) else {
-            return Ok(Heard::Nothing);
-        };
-        self.forget_answered();
+    ) -> Result<SessionEvent<P>, SessionError> {
+        let Some(id) = id else { return Ok(SessionEvent::Nothing) };
+        let Some(purpose) = self.pending.remove(&id) else { return Ok(SessionEvent::Nothing) };
+        self.deadlines.set(id, None);
         match (purpose, self.phase) {
-            (Purpose::Owner(purpose), _) => Ok(Heard::Answer(purpose, response)),
+            (Purpose::Owner(purpose), _) => Ok(SessionEvent::Response(purpose, response)),
             (Purpose::Login, Phase::Challenged) => self.answer_challenge(now, &response),
             (Purpose::Login, Phase::LoggingIn) if response.success => {
                 self.phase = Phase::Up;
-                self.told_until = now;
+                self.synced_until = now;
                 self.next_ping = now + self.settings.keepalive;
-                Ok(Heard::LoggedIn)
+                Ok(SessionEvent::LoggedIn)
             }
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
             (Purpose::Ping(sent), _) => {
-                self.told_until = sent;
-                // To an Asterisk that knows no Ping, an answer of any kind is a sign of life.
-                if response.refuses_all_actions() || (!response.success && self.has_ponged) {
-                    return Ok(Heard::PingRefused(response.message));
+                self.synced_until = sent;
+                // An Asterisk that knows no Ping answers with an error, which proves it alive.
+                if response.refuses_all_actions() || (!response.success && self.has_ping_succeeded)
+                {
+                    return Ok(SessionEvent::PingRefused(response.message));
                 }
-                self.has_ponged |= response.success;
-                Ok(Heard::Pong(now.saturating_duration_since(sent)))
+                self.has_ping_succeeded |= response.success;
+                Ok(SessionEvent::Pong(now.saturating_duration_since(sent)))
             }
         }
     }
@@ -302,7 +306,7 @@ impl<P> Session<P> {
         &mut self,
         now: Instant,
         response: &Response,
-    ) -> Result<Heard<P>, SessionError> {
+    ) -> Result<SessionEvent<P>, SessionError> {
         match (response.success, response.frame.get("Challenge")) {
             (true, Some(challenge)) => {
                 let secret = self.settings.secret.expose_secret();
@@ -316,20 +320,12 @@ impl<P> Session<P> {
                 self.send_login(now, &Action::LoginMd5 { username, key })
             }
             (true, None) => Err(SessionError::Protocol("the challenge is missing")),
-            // An Asterisk that is shutting down refuses both ways: there is no reason to send the
-            // secret.
+            // An Asterisk that is shutting down refuses both ways to log in: there is no reason to
+            // send the secret.
             (false, _) if self.settings.auth == Auth::Auto && !response.refuses_all_actions() => {
                 self.login_plain(now)
             }
             (false, _) => Err(SessionError::LoginRefused(response.message.clone())),
-        }
-    }
-
-    /// Drops the deadlines of what was answered from the front, so that they do not outnumber what
-    /// is pending.
-    fn forget_answered(&mut self) {
-        while self.deadlines.front().is_some_and(|(_, id)| !self.pending.contains_key(id)) {
-            self.deadlines.pop_front();
         }
     }
 
@@ -348,7 +344,7 @@ impl<P> Session<P> {
     ) -> Result<(), Unsendable> {
         action.encode(&id, &mut self.output)?;
         self.pending.insert(id, purpose);
-        self.deadlines.push_back((now + self.settings.action_timeout, id));
+        self.deadlines.set(id, Some(now + self.settings.action_timeout));
         Ok(())
     }
 }

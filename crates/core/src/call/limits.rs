@@ -86,9 +86,9 @@ pub struct Gate {
     attempts: VecDeque<(Instant, Number)>,
 }
 
-/// The calls that live: of all keys, and of the one that asks.
+/// How many calls live: of all keys, and of the one that asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Alive {
+pub struct LiveCounts {
     /// Of all keys.
     pub all: usize,
     /// Of the one that asks.
@@ -129,7 +129,7 @@ impl Gate {
         now: Instant,
         latest: Instant,
         info: &CallInfo,
-        alive: Alive,
+        alive: LiveCounts,
     ) -> Result<Instant, Refusal> {
         let Policy { all, keys, attempts_per_number } = &self.policy;
         let of_key = keys.get(&info.key);

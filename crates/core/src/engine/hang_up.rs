@@ -1,9 +1,19 @@
 //! Hanging a call up on request.
+//!
+//! While the Local channel is whole, the call ends with its first half. Somebody may have
+//! redirected the callee's leg, though: then both halves end and the leg lives on, so the leg has
+//! to be hung up as well (`channels_to_hang_up`).
+//!
+//! A request is answered by the first channel that Asterisk still has; only then the others are
+//! hung up. If all hang-ups were sent at once, the first channel could be gone, and the second as
+//! well by the time that the daemon asks for it again: the answer would be "the call is over",
+//! about a call that this very request has ended.
 
 use std::sync::Arc;
 
+use super::purpose::Purpose;
 use super::request::HangUpError;
-use super::{Effect, Engine, Purpose};
+use super::{Effect, Engine};
 use crate::ami::action::Action;
 use crate::ami::message::Response;
 use crate::call::machine::{Call, CallChannel, Fact};
@@ -11,53 +21,51 @@ use crate::call::{CallId, lock_id};
 use crate::clock::Now;
 
 impl<O, H> Engine<O, H> {
-    /// A hang-up that somebody with `key` asks for.
+    /// Hangs up a call on behalf of `key`.
     pub fn hang_up(&mut self, now: Now, id: CallId, key: Arc<str>, reply: H) {
         let problem = match self.registry.get(id) {
-            // Its outcome is still open, but nothing of it is left to hang up.
+            // Its outcome is still open, but it has no channel left to hang up.
             Some(call) if call.is_over() => Some(HangUpError::AlreadyEnded),
-            Some(_) => self.ready().err().map(HangUpError::LinkDown),
+            Some(_) => self.readiness().err().map(HangUpError::LinkDown),
             None if self.registry.show(id, false).is_some() => Some(HangUpError::AlreadyEnded),
             None => Some(HangUpError::NoSuchCall),
         };
         if let Some(problem) = problem {
             return self.effects.push(Effect::HungUp(reply, Err(problem)));
         }
-        self.fact(now, id, Fact::HangUpAsked(key));
-        self.send_hang_ups(now, id, Some(reply));
+        self.apply_fact(now, id, Fact::HangUpAsked(key));
+        self.hang_up_first(now, id, reply);
     }
 
-    /// A leg has outlived both halves. If the call was to be hung up, this leg is, too: the hang-up
-    /// came while somebody redirected it, and reached the Local channel only.
-    pub(super) fn hang_up_held(&mut self, now: Now, id: CallId) {
+    /// A leg has outlived both halves. If a hang-up was asked for, it reached only the Local
+    /// channel, as somebody redirected the leg at the same time: hangs up the leg, too.
+    pub(super) fn hang_up_remaining_leg(&mut self, now: Now, id: CallId) {
         if self.registry.get(id).is_some_and(Call::is_to_be_hung_up) {
-            self.send_hang_ups(now, id, None);
-        }
-    }
-
-    /// Hangs up what the call consists of by now. Somebody who waits for the answer is answered by
-    /// the first channel that Asterisk still has; the others follow then. Were all of them sent at
-    /// once, the first could be gone, and the second as well by the time that it is asked for
-    /// again: "the call is over" would be said of one that we have just hung up.
-    fn send_hang_ups(&mut self, now: Now, id: CallId, reply: Option<H>) {
-        let mut channels = self.registry.get(id).map(to_hang_up).unwrap_or_default().into_iter();
-        match (reply, channels.next()) {
-            (Some(reply), Some(first)) => self.send_hang_up(now, id, first, Some(reply)),
-            (Some(reply), None) => {
-                self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded)))
-            }
-            (None, first) => first.into_iter().chain(channels).for_each(|channel| {
+            for channel in self.channels_to_hang_up(id) {
                 self.send_hang_up(now, id, channel, None);
-            }),
+            }
         }
     }
 
-    /// Hangs up what the call consists of besides this channel.
-    fn send_other_hang_ups(&mut self, now: Now, id: CallId, hung_up: &CallChannel) {
-        let channels = self.registry.get(id).map(to_hang_up).unwrap_or_default();
-        for channel in channels.into_iter().filter(|channel| channel != hung_up) {
-            self.send_hang_up(now, id, channel, None);
+    /// Hangs up the call's first channel, whose response answers the request.
+    fn hang_up_first(&mut self, now: Now, id: CallId, reply: H) {
+        match self.channels_to_hang_up(id).into_iter().next() {
+            Some(first) => self.send_hang_up(now, id, first, Some(reply)),
+            None => self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded))),
         }
+    }
+
+    /// Hangs up the call's channels besides this one.
+    fn hang_up_others(&mut self, now: Now, id: CallId, hung_up: &CallChannel) {
+        for channel in self.channels_to_hang_up(id) {
+            if channel != *hung_up {
+                self.send_hang_up(now, id, channel, None);
+            }
+        }
+    }
+
+    fn channels_to_hang_up(&self, id: CallId) -> Vec<CallChannel> {
+        self.registry.get(id).map(channels_to_hang_up).unwrap_or_default()
     }
 
     fn send_hang_up(&mut self, now: Now, id: CallId, channel: CallChannel, reply: Option<H>) {
@@ -67,18 +75,12 @@ impl<O, H> Engine<O, H> {
             CallChannel::Local2 => lock_id(number),
             CallChannel::Leg(leg) => leg.to_string(),
         };
-        if let Some(session) = self.link.session() {
-            // A Uniqueid came out of an AMI header, so it fits into one.
-            let _ = session.send(
-                now.instant,
-                &Action::Hangup { channel: uniqueid },
-                Purpose::HangUp(id, channel, reply),
-            );
-        }
+        let action = Action::Hangup { channel: uniqueid };
+        self.link.send(now, &action, Purpose::HangUp { id, channel, reply });
     }
 
-    /// Asterisk's answer to a hang-up.
-    pub(super) fn receive_hung_up(
+    /// Asterisk's response to a hang-up.
+    pub(super) fn receive_hang_up_response(
         &mut self,
         now: Now,
         id: CallId,
@@ -86,23 +88,18 @@ impl<O, H> Engine<O, H> {
         reply: Option<H>,
         response: &Response,
     ) {
-        // A call whose channel nobody has seen may have none yet, and is not over for that.
+        // A call of which no channel was seen may have none yet, so it is not over.
         let has_channel = self.registry.get(id).is_none_or(|call| call.has_channel());
         let is_gone =
             !response.success && has_channel && response.message.starts_with("No such channel");
         if is_gone && self.registry.get(id).is_some_and(|call| call.has_leg_up()) {
-            // Its Hangup is on its way, or was lost.
-            self.fact(now, id, Fact::Absent(channel));
-            let is_live = self.registry.get(id).is_some_and(|call| !call.is_over());
-            match reply {
-                Some(reply) if is_live => return self.send_hang_ups(now, id, Some(reply)),
-                Some(reply) => {
-                    return self
-                        .effects
-                        .push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded)));
-                }
-                None => return,
+            // The channel's Hangup event is under way, or was lost.
+            self.apply_fact(now, id, Fact::Absent(channel));
+            let Some(reply) = reply else { return };
+            if self.registry.get(id).is_some_and(|call| !call.is_over()) {
+                return self.hang_up_first(now, id, reply);
             }
+            return self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded)));
         }
         let answer = match response.success {
             true => Ok(()),
@@ -110,21 +107,22 @@ impl<O, H> Engine<O, H> {
             false if is_gone => Err(HangUpError::AlreadyEnded),
             false => {
                 // If the call ends now, this hang-up did not end it.
-                self.fact(now, id, Fact::HangUpRefused);
+                self.apply_fact(now, id, Fact::HangUpRefused);
                 Err(HangUpError::Rejected(response.message.as_str().into()))
             }
         };
         let Some(reply) = reply else { return };
         if answer.is_ok() {
-            self.send_other_hang_ups(now, id, &channel);
+            self.hang_up_others(now, id, &channel);
         }
         self.effects.push(Effect::HungUp(reply, answer));
     }
 }
 
 /// The channels to hang up so that nothing is left of the call. While the Local channel is whole,
-/// all else goes with its `;1`. Without a half of it the legs do not: they were redirected.
-fn to_hang_up(call: &Call) -> Vec<CallChannel> {
+/// everything else ends with its first half. Without one of its halves the legs do not: they were
+/// redirected.
+fn channels_to_hang_up(call: &Call) -> Vec<CallChannel> {
     let legs = call.legs_up().map(|leg| CallChannel::Leg(leg.into()));
     match (call.has_local1(), call.has_local2()) {
         (true, true) => vec![CallChannel::Local1],

@@ -1,178 +1,137 @@
 //! Where the session with Asterisk and the calls meet: inputs and the time go in, effects come out.
 //!
-//! The engine decides everything and does nothing: it is told what was received and asked, and says
-//! what is to be sent, answered and recorded. `O` and `H` stand for whoever waits for the answer to
-//! an Originate and to a hang-up.
+//! The engine decides everything and does nothing. The driver passes it received bytes, requests
+//! and the time, and carries out its effects: bytes to send, answers to give, records to append. So
+//! tests run it on any order of inputs and at any speed.
+//!
+//! Each part owns its state and returns what follows from a change of it: the link, the registry of
+//! calls, the list of waiting requests, and reconciling. `Engine` passes the consequences of one
+//! part on to the others. `O` and `H` are the places for the answers to an Originate and to a
+//! hang-up.
 
+mod connection;
+mod effect;
 mod hang_up;
+mod identity;
 mod link;
 mod originate;
+mod purpose;
 mod reconcile;
 mod registry;
 pub mod request;
-mod rights;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod unknown_calls;
+mod waitlist;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use foldhash::HashMap;
-
 use crate::call::filter::Filter;
 use crate::call::limits::{Attempt, Gate, Policy};
-use crate::call::machine::{CallChannel, Change, Fact, State};
+use crate::call::machine::{Change, Fact, State};
 use crate::call::progress::OpenCall;
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
 use crate::record::Event;
 
-use link::Link;
-use originate::Waiting;
+pub use effect::{Effect, EngineStats};
+use link::{Link, LinkSettings};
 use reconcile::Reconcile;
-use registry::{Registry, Told};
-use request::{Calls, EraseError, HangUpError, OriginateError, Request};
+use registry::{CallChange, Registry};
+use request::{Calls, EraseError, ListLimits, OriginateError, Request};
 pub use settings::{EngineSettings, OriginateSettings};
-use unknown_calls::UnknownCalls;
+use waitlist::Waitlist;
 
 /// How much later than its deadline [`Engine::tick`] has to be called for this process to have been
 /// held up, by SIGSTOP for instance.
 const STALL: Duration = Duration::from_secs(1);
 
-/// The part of the reply timeout that a call may wait for its turn; the rest is Asterisk's to
-/// answer in.
+/// The part of the reply timeout that a call may wait for its slot; the rest remains for Asterisk
+/// to answer.
 const PACE_PART: f64 = 0.6;
-
-/// What the engine wants done.
-#[derive(Debug)]
-pub enum Effect<O, H> {
-    /// Connect to Asterisk.
-    Connect,
-    /// Drop the connection, or the attempt to make it.
-    Disconnect,
-    /// Answer who asked for a call.
-    Originated(O, Result<CallId, OriginateError>),
-    /// Answer who asked for a hang-up.
-    HungUp(H, Result<(), HangUpError>),
-    /// Write into the log.
-    Record(Now, Event, Option<Arc<CallInfo>>),
-    /// Say that calls can be made now, or why not.
-    Ready(Result<(), Arc<str>>),
-    /// Measured: from a Ping to its answer.
-    RoundTrip(Duration),
-    /// Asterisk refuses every action from now on, with these words, or takes them again.
-    Refusing(Option<Arc<str>>),
-}
-
-/// How things stand, for those who measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Census {
-    /// How many calls are in each state of [`State::LIVE`].
-    pub live: [usize; State::LIVE.len()],
-    /// Logged in to Asterisk.
-    pub link_up: bool,
-    /// Actions that wait for their answer.
-    pub pending: usize,
-}
-
-/// What an action was sent for.
-#[derive(Debug)]
-enum Purpose<H> {
-    Originate(CallId),
-    /// Who holds the lock of the call's number.
-    Holder(CallId),
-    /// To hang up a channel of the call; the answer is for whoever asked, if any.
-    HangUp(CallId, CallChannel, Option<H>),
-    /// The question which events the AMI user may read.
-    Rights,
-    /// The call whose events show that those of calls arrive.
-    CallToNowhere,
-    /// The list of all channels, to settle with what we believe.
-    List,
-    /// Whose the call is whose channels were listed.
-    Whose(CallId),
-    /// The end of all that Asterisk had to say when it ended the list.
-    Settle,
-    Logoff,
-}
 
 /// The journal's account of earlier runs.
 #[derive(Debug, Default)]
 pub struct EarlierRuns {
     /// The calls that were requested and neither refused nor ended.
     pub calls: Vec<OpenCall>,
-    /// When Asterisk was last heard: until then, those calls lived.
+    /// When Asterisk was last heard from: until then, those calls lived.
     pub last_heard: Option<SystemTime>,
-    /// Every call requested before this time has a record, so that the journal knows it. `None`
-    /// without a journal.
+    /// Every call requested before this time has a record, so the journal knows it. `None` without
+    /// a journal.
     pub recorded_until: Option<SystemTime>,
 }
 
 /// The engine.
 pub struct Engine<O, H> {
-    settings: EngineSettings,
+    instance: Arc<str>,
+    originate: OriginateSettings,
+    reply_timeout: Duration,
     rng: fastrand::Rng,
-    link: Link<Purpose<H>>,
+    link: Link<H>,
     reconcile: Reconcile,
-    unknown_calls: UnknownCalls,
     registry: Registry,
     gate: Gate,
-    /// Who waits to be told whether Asterisk took a call.
-    waiting: HashMap<CallId, Waiting<O>>,
-    waiting_deadlines: BTreeSet<(Instant, CallId)>,
+    /// The requests for calls that wait for their answer.
+    waitlist: Waitlist<O>,
     stopping: bool,
     effects: Vec<Effect<O, H>>,
-    told: Vec<Told>,
+    /// Changes of calls that are not recorded yet.
+    changes: Vec<CallChange>,
 }
 
 impl<O, H> Engine<O, H> {
     /// An engine that connects at its first [`tick`](Self::tick). Its choices are drawn from `rng`.
     pub fn new(settings: EngineSettings, rng: fastrand::Rng, now: Now) -> Self {
+        let EngineSettings {
+            instance,
+            asterisk,
+            session,
+            connect_timeout,
+            backoff,
+            originate,
+            reply_timeout,
+            policy,
+        } = settings;
         let mut gate = Gate::default();
-        gate.set_policy(settings.policy.clone());
+        gate.set_policy(policy);
         Self {
-            settings,
+            instance,
+            originate,
+            reply_timeout,
             rng,
-            link: Link::new(now),
-            reconcile: Reconcile::default(),
-            unknown_calls: UnknownCalls::new(now.wall),
+            link: Link::new(LinkSettings { asterisk, session, connect_timeout, backoff }, now),
+            reconcile: Reconcile::new(now.wall),
             registry: Registry::default(),
             gate,
-            waiting: HashMap::default(),
-            waiting_deadlines: BTreeSet::new(),
+            waitlist: Waitlist::default(),
             stopping: false,
             effects: Vec::new(),
-            told: Vec::new(),
+            changes: Vec::new(),
         }
     }
 
-    /// Takes over what the journal says of earlier runs; the first lists of channels say which of
-    /// their calls live on. To be called before the first [`tick`](Self::tick).
+    /// Adds the calls of earlier runs; the first lists of channels show which of them still live.
+    /// To be called before the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
         if !earlier.calls.is_empty() {
             // If nothing is known of it, a call may have ended as soon as it was requested.
-            self.link.was_last_heard(earlier.last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
+            self.link.set_lost_at(earlier.last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
         }
-        self.unknown_calls.recorded_until(earlier.recorded_until);
+        self.reconcile.set_recorded_until(earlier.recorded_until);
         for call in earlier.calls {
-            if call.progress.state == State::Requested {
-                // Its fate is not known. If the number is in a call, that is: it was refused, and
-                // the run before did not get to record that.
-                if let Err(by) =
-                    self.registry.open(now.back_to(call.info.id.time()), call.info.clone())
-                {
-                    self.record(
-                        now,
-                        Event::CallRefused(Refusal::InProgress { by: Some(by) }),
-                        Some(call.info),
-                    );
-                }
-            } else {
+            if call.progress.state != State::Requested {
                 self.registry.adopt(now, call);
+                continue;
+            }
+            // Its fate is not known, unless the number is in another call: then this call was
+            // refused, and the earlier run did not get to record that.
+            let requested = now.back_to(call.info.id.time());
+            if let Err(by) = self.registry.open(requested, call.info.clone()) {
+                let refusal = Refusal::InProgress { by: Some(by) };
+                self.record(now, Event::CallRefused(refusal), Some(call.info));
             }
         }
     }
@@ -186,37 +145,36 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// What is to be done, in this order. Asked for after every input.
+    /// The effects to carry out, in this order. To be called after every input.
     pub fn take_effects(&mut self) -> std::vec::Drain<'_, Effect<O, H>> {
         self.effects.drain(..)
     }
 
     /// Does what is due. Everything that Asterisk had sent by `now` has to be given to
-    /// [`receive`](Self::receive) before: else an answer that waits in the socket is taken for one
-    /// that never came.
+    /// [`receive`](Self::receive) before: otherwise a response that waits in the socket would count
+    /// as one that never came.
     pub fn tick(&mut self, now: Now) {
         self.excuse_stall(now);
         self.tick_link(now);
         self.tick_reconcile(now);
-        self.tick_waiting(now);
-        self.registry.tick(now, &mut self.told);
-        self.tell(now);
+        self.tick_waitlist(now);
+        self.registry.tick(now, &mut self.changes);
+        self.record_changes(now);
     }
 
-    /// Gives a login under way its whole time anew if this process was held up: it could take no
-    /// step of it meanwhile.
+    /// Gives a login under way its whole time again if this process was held up: it could do
+    /// nothing for the login meanwhile.
     fn excuse_stall(&mut self, now: Now) {
         let late = self.deadline().map(|deadline| now.instant.saturating_duration_since(deadline));
         if late.is_some_and(|late| late >= STALL) {
-            self.link.postpone_login(now.instant + self.settings.connect_timeout);
+            self.link.restart_login_timeout(now);
         }
     }
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        let waiting = self.waiting_deadlines.first().map(|(deadline, _)| *deadline);
         let reconcile = self.reconcile.deadline(self.link.is_up());
-        [self.link.deadline(), reconcile, waiting, self.registry.deadline()]
+        [self.link.deadline(), reconcile, self.waitlist.deadline(), self.registry.deadline()]
             .into_iter()
             .flatten()
             .min()
@@ -228,31 +186,34 @@ impl<O, H> Engine<O, H> {
         self.effects.push(Effect::Ready(Err("the daemon is stopping".into())));
     }
 
-    /// Whether nobody waits for an answer.
+    /// Whether no request waits for its answer.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && !self.link.owes_hang_up()
+        self.waitlist.is_empty() && !self.link.has_pending_hang_up()
     }
 
-    /// How things stand; costs the same however many calls live.
-    pub fn census(&self) -> Census {
-        Census {
-            live: self.registry.by_state(),
+    /// Figures for the metrics; costs the same however many calls live.
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
+            live: self.registry.counts_by_state(),
             link_up: self.link.is_up(),
             pending: self.link.pending(),
         }
     }
 
-    /// Calls for those who watch: of those that the filter takes this many newest `live` ones, and
-    /// this many that `ended` lately.
-    pub fn list(&self, filter: &Filter, live: usize, ended: usize) -> Calls {
+    /// The newest calls that the filter accepts, as many as the limits allow.
+    pub fn list(&self, filter: &Filter, limits: ListLimits) -> Calls {
         Calls {
-            live: self.registry.live(filter, live, !self.link.is_up()),
-            ended: self.registry.ended(filter, ended),
+            live: self.registry.live(filter, limits.live, !self.link.is_up()),
+            ended: self.registry.ended(filter, limits.ended),
             live_total: self.registry.len(),
         }
     }
 
-    /// Forgets the calls to this number that ended lately; not while one lives, and then says so.
+    /// Forgets the calls to this number that ended lately.
+    ///
+    /// # Errors
+    ///
+    /// The number is in a call.
     pub fn erase(&mut self, number: Number) -> Result<(), EraseError> {
         if self.registry.erase(number) { Err(EraseError::InCall) } else { Ok(()) }
     }
@@ -262,15 +223,15 @@ impl<O, H> Engine<O, H> {
         self.registry.show(id, !self.link.is_up())
     }
 
-    /// A call a bot asks for.
+    /// A bot's request for a call.
     pub fn originate(&mut self, now: Now, request: Request, reply: O) {
-        // Those whose turn has come go first, and how late they are decides when this one's is.
-        self.tick_waiting(now);
+        // Calls whose slot has come go first, and how late they are decides the slot of this one.
+        self.tick_waitlist(now);
         let id = CallId::new(now.wall, self.rng.u128(..));
         let info = Arc::new(request.into_info(id));
         self.record(now, Event::CallRequested, Some(info.clone()));
         match self.admit(now, &info) {
-            Ok(turn) => self.begin_originate(now, turn, info, reply),
+            Ok(slot) => self.begin_originate(now, slot, info, reply),
             Err(refusal) => {
                 self.record(now, Event::CallRefused(refusal.clone()), Some(info));
                 self.effects.push(Effect::Originated(reply, Err(OriginateError::Refused(refusal))));
@@ -278,7 +239,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Takes new limits.
+    /// Sets new limits.
     pub fn set_policy(&mut self, policy: Policy) {
         self.gate.set_policy(policy);
     }
@@ -291,30 +252,30 @@ impl<O, H> Engine<O, H> {
         if let Some(by) = self.registry.holder(info.number) {
             return Err(Refusal::InProgress { by: Some(by) });
         }
-        let latest = now.instant + self.settings.reply_timeout.mul_f64(PACE_PART);
-        self.gate.admit(now.instant, latest, info, self.registry.alive(&info.key))?;
+        let latest = now.instant + self.reply_timeout.mul_f64(PACE_PART);
+        self.gate.admit(now.instant, latest, info, self.registry.live_counts(&info.key))?;
         if self.stopping {
             return Err(Refusal::Stopping);
         }
-        self.ready().map_err(Refusal::LinkDown)?;
+        self.readiness().map_err(Refusal::LinkDown)?;
         Ok(self.gate.count(now.instant, info))
     }
 
     /// Whether calls can be made, or why not.
-    fn ready(&self) -> Result<(), Arc<str>> {
-        self.link.is_ready(&self.reconcile)
+    fn readiness(&self) -> Result<(), Arc<str>> {
+        self.link.readiness(self.reconcile.is_done())
     }
 
-    /// Adds a fact to a call and does what follows.
-    fn fact(&mut self, now: Now, id: CallId, fact: Fact) {
-        self.registry.fact(now, id, fact, &mut self.told);
-        self.tell(now);
+    /// Adds a fact to a call, and records the changes that follow.
+    fn apply_fact(&mut self, now: Now, id: CallId, fact: Fact) {
+        self.registry.fact(now, id, fact, &mut self.changes);
+        self.record_changes(now);
     }
 
-    /// Records what has changed.
-    fn tell(&mut self, now: Now) {
-        let mut held = Vec::new();
-        for (info, change) in self.told.drain(..) {
+    /// Records the changes of calls.
+    fn record_changes(&mut self, now: Now) {
+        let mut held_by_leg = Vec::new();
+        for CallChange { info, change } in self.changes.drain(..) {
             let event = match change {
                 Change::Queued => Event::CallQueued,
                 Change::Ringing => Event::CallRinging,
@@ -324,15 +285,15 @@ impl<O, H> Engine<O, H> {
                 Change::Ended(end) => Event::CallEnded(end),
                 Change::Freed => continue,
                 Change::HeldByLeg => {
-                    held.push(info.id);
+                    held_by_leg.push(info.id);
                     continue;
                 }
             };
             self.effects.push(Effect::Record(now, event, Some(info)));
         }
-        for id in held {
-            self.hang_up_held(now, id);
-            self.reconcile_later(now);
+        for id in held_by_leg {
+            self.hang_up_remaining_leg(now, id);
+            self.reconcile.request_soon(now);
         }
     }
 

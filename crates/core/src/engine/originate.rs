@@ -1,10 +1,30 @@
-//! From a bot's request to its answer: sent, acknowledged, and seen to be under way.
+//! From a request for a call to its answer.
+//!
+//! The Originate carries the call's id as `ActionID` and `ChannelId`, and the id of the number's
+//! lock channel, which is made of the number, as `OtherChannelId`. Asterisk refuses a second channel
+//! of one id. So the call is made exactly if the second half of its Local channel comes to be: that
+//! half is the lock channel.
+//!
+//! 1. The call waits for its slot of the schedule, then its Originate is sent.
+//! 2. `Response: Success` says only that Asterisk will try. An error refuses the call.
+//! 3. The `Newchannel` of the second Local half answers the request with "ok". A first half that
+//!    ends without a second one was locked out: the number is in another call.
+//! 4. Neither may come within 250 ms: events are filtered away, or Asterisk is overloaded. Then the
+//!    daemon asks for the lock channel's Linkedid, which names the call that holds it, and asks
+//!    again every 100 ms.
+//! 5. Shortly after a call's end its lock channel can linger. If our own registry freed the number
+//!    less than two seconds ago, a locked-out Originate is sent again after 10 to 200 ms: it is
+//!    certain that it made no call.
+//! 6. 100 ms before the bot's timeout the request is answered with what is known: nothing, if
+//!    Asterisk has not decided.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::purpose::Purpose;
 use super::request::OriginateError;
-use super::{Effect, Engine, Purpose};
+use super::waitlist::{Due, Step};
+use super::{Effect, Engine, identity};
 use crate::ami::action::{Action, ActionId, Originate};
 use crate::ami::message::Response;
 use crate::call::machine::Fact;
@@ -12,19 +32,19 @@ use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;
 use crate::record::Event;
 
-/// How long after the receipt a sign of `;2` is waited for before Asterisk is asked who holds the
-/// number's lock. Where the events that give it are filtered away, every call is answered this much
-/// later.
-const SIGN_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long after the response the second Local half is waited for before Asterisk is asked which
+/// call holds the number's lock channel. Where its events are filtered away, every call is answered
+/// this much later.
+const ACK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The pause before it is asked again, if nobody does or somebody else.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+/// The pause before Asterisk is asked again, if no call or another one holds the lock channel.
+const QUERY_AGAIN: Duration = Duration::from_millis(100);
 
-/// How much earlier than the HTTP side the engine gives up waiting, so that its answer gets out in
+/// How much earlier than the HTTP side the engine stops waiting, so that its answer gets out in
 /// time.
 const REPLY_MARGIN: Duration = Duration::from_millis(100);
 
-/// The pauses before further attempts at a number whose lock lingers.
+/// The pauses before further attempts at a number whose lock channel lingers.
 const LOCK_RETRIES: [Duration; 5] = [
     Duration::from_millis(10),
     Duration::from_millis(20),
@@ -33,138 +53,97 @@ const LOCK_RETRIES: [Duration; 5] = [
     Duration::from_millis(200),
 ];
 
-/// The channel variable that carries, through any restart of ours, whose a call is.
-pub(super) const IDENTITY: &str = "ORIGINATORD";
-
-/// What tells whose a lock is. In a conference the oldest Linkedid spreads to all, but whoever is
-/// locked out gets into none: a lock that has the Linkedid of a call is that call's.
+/// The variable that names the call which holds a lock channel. In a conference the oldest Linkedid
+/// spreads to all channels, but a call that was locked out gets into none: a lock channel with the
+/// Linkedid of a call belongs to that call.
 const LINKEDID: &str = "CHANNEL(linkedid)";
 
-/// Who waits for an Originate's fate.
-pub(super) struct Waiting<O> {
-    reply: O,
-    give_up: Instant,
-    step: Step,
-    retries: usize,
-}
-
-enum Step {
-    /// To be sent when it is its turn; that was given out when the schedule was `late` by so much.
-    Paced { turn: Instant, late: Duration },
-    /// Sent; no receipt yet.
-    Sent,
-    /// `Response: Success`; a sign of `;2` is waited for.
-    Received { sign_by: Instant },
-    /// No sign came, and Asterisk was asked who holds the lock.
-    Asked,
-    /// The lock of the number's last call lingers.
-    Retry { at: Instant },
-}
-
-impl<O> Waiting<O> {
-    fn deadline(&self) -> Instant {
-        match self.step {
-            Step::Sent | Step::Asked => self.give_up,
-            Step::Paced { turn: at, .. } | Step::Received { sign_by: at } | Step::Retry { at } => {
-                at.min(self.give_up)
-            }
-        }
-    }
-}
-
 impl<O, H> Engine<O, H> {
-    /// Takes a call in and sends its Originate, or will when it is its turn.
+    /// Adds a call to the registry, and sends its Originate once its slot has come.
     pub(super) fn begin_originate(
         &mut self,
         now: Now,
-        turn: Instant,
+        slot: Instant,
         info: Arc<CallInfo>,
         reply: O,
     ) {
-        let give_up = now.instant + self.settings.reply_timeout.saturating_sub(REPLY_MARGIN);
-        let waiting = Waiting {
-            reply,
-            give_up,
-            step: Step::Paced { turn, late: self.gate.late() },
-            retries: 0,
-        };
-        self.waiting_deadlines.insert((waiting.deadline(), info.id));
-        self.waiting.insert(info.id, waiting);
-        // That the number is free was seen just now.
+        let deadline = now.instant + self.reply_timeout.saturating_sub(REPLY_MARGIN);
+        let step = Step::Paced { slot, slip: self.gate.late() };
+        self.waitlist.add(info.id, reply, deadline, step);
+        // `admit` has just seen that the number is free.
         let _ = self.registry.open(now, info.clone());
-        if turn <= now.instant {
-            self.set_step(info.id, Step::Sent);
+        if slot <= now.instant {
+            self.waitlist.set_step(info.id, Step::Sent);
             self.send_originate(now, &info);
         }
     }
 
     fn send_originate(&mut self, now: Now, info: &CallInfo) {
         let action = Action::Originate(Box::new(self.originate_action(info)));
-        let Some(session) = self.link.session() else {
-            return self.refuse(now, info.id, Refusal::LinkDown("the link was lost".into()));
-        };
         let (id, purpose) = (ActionId::Call(info.id), Purpose::Originate(info.id));
-        if let Err(unsendable) = session.send_with_id(now.instant, id, &action, purpose) {
-            self.refuse(now, info.id, Refusal::Rejected(unsendable.to_string().into()));
+        match self.link.send_with_id(now, id, &action, purpose) {
+            Some(Ok(())) => {}
+            Some(Err(unsendable)) => {
+                self.refuse(now, info.id, Refusal::Rejected(unsendable.to_string().into()))
+            }
+            None => self.refuse(now, info.id, Refusal::LinkDown("the link was lost".into())),
         }
     }
 
     fn originate_action(&self, info: &CallInfo) -> Originate {
-        let settings = &self.settings.originate;
-        let CallInfo { id, number, room, caller_id, lang, key } = info;
-        let instance = &self.settings.instance;
+        let settings = &self.originate;
         let fixed =
             settings.variables.iter().map(|(name, value)| (name.clone().into(), value.clone()));
         let own = [
-            ("LANG".into(), lang.to_string()),
-            (IDENTITY.into(), format!("{instance}/{key}/{lang}/{room}/{caller_id}")),
+            ("LANG".into(), info.lang.to_string()),
+            (identity::VARIABLE.into(), identity::format(&self.instance, info)),
         ];
         Originate {
-            channel: settings.channel.replace("{number}", &number.digits()),
+            channel: settings.channel.replace("{number}", &info.number.digits()),
             context: settings.context.clone(),
-            exten: room.to_string(),
+            exten: info.room.to_string(),
             priority: settings.priority,
             timeout: settings.ring_timeout,
-            caller_id: caller_id.to_string(),
+            caller_id: info.caller_id.to_string(),
             variables: own.into_iter().chain(fixed).collect(),
-            channel_id: id.to_string(),
-            other_channel_id: lock_id(*number),
+            channel_id: info.id.to_string(),
+            other_channel_id: lock_id(info.number),
         }
     }
 
-    /// Asterisk's `Response` to an Originate. It is only the receipt: `Success` says that a try
-    /// will be made.
-    pub(super) fn receive_receipt(&mut self, now: Now, id: CallId, response: &Response) {
+    /// Asterisk's response to an Originate. `Success` says only that Asterisk will try.
+    pub(super) fn receive_originate_response(&mut self, now: Now, id: CallId, response: &Response) {
         if !response.success {
             return self.refuse(now, id, Refusal::Rejected(response.message.as_str().into()));
         }
-        match self.waiting.get_mut(&id) {
-            Some(waiting) => {
-                if matches!(waiting.step, Step::Sent) {
-                    self.set_step(id, Step::Received { sign_by: now.instant + SIGN_TIMEOUT });
+        match self.waitlist.step(id) {
+            Some(step) => {
+                if let Step::Sent = step {
+                    let ack_deadline = now.instant + ACK_TIMEOUT;
+                    self.waitlist.set_step(id, Step::Acknowledged { ack_deadline });
                 }
-                self.look_at(now, id);
+                self.answer_if_decided(now, id);
             }
-            // Whoever asked was told that nothing is known; now it is.
-            None => self.fact(now, id, Fact::Accepted),
+            // The request was answered that nothing is known; now it is known.
+            None => self.apply_fact(now, id, Fact::Accepted),
         }
     }
 
-    /// Answers who waits for this call, if what is known of it now is an answer.
-    pub(super) fn look_at(&mut self, now: Now, id: CallId) {
-        let Some(waiting) = self.waiting.get(&id) else { return };
+    /// Answers the request for this call, if the facts known by now decide it.
+    pub(super) fn answer_if_decided(&mut self, now: Now, id: CallId) {
+        let Some(retries) = self.waitlist.retries(id) else { return };
         let Some(call) = self.registry.get(id) else { return };
         if call.has_lock() || call.is_accepted() {
             self.answer(id, Ok(id));
         } else if call.is_locked_out() {
-            let lingers = self.registry.freed_lately(now, call.info.number);
-            match LOCK_RETRIES.get(waiting.retries) {
+            let lingers = self.registry.was_freed_recently(now, call.info.number);
+            match LOCK_RETRIES.get(retries) {
                 // With OriginateResponse the attempt is over for good, and no event of it can be
-                // taken for one of the next attempt's.
+                // mistaken for one of the next attempt.
                 Some(pause) if lingers && call.has_response() => {
-                    // It has not ended while it waits.
+                    // The call has not ended: it waits for its next attempt.
                     self.registry.restart(id);
-                    self.set_step(id, Step::Retry { at: now.instant + *pause });
+                    self.waitlist.set_step(id, Step::Retry { at: now.instant + *pause });
                 }
                 Some(_) if lingers => {}
                 _ => self.refuse(now, id, Refusal::InProgress { by: None }),
@@ -172,64 +151,58 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    pub(super) fn tick_waiting(&mut self, now: Now) {
-        while let Some(&(deadline, id)) = self.waiting_deadlines.first() {
-            if deadline > now.instant {
-                break;
-            }
-            let Some(waiting) = self.waiting.get_mut(&id) else {
-                self.waiting_deadlines.pop_first();
-                continue;
-            };
-            let is_late = now.instant >= waiting.give_up;
-            match waiting.step {
-                // Whoever asked would be gone before Asterisk could answer.
-                Step::Paced { .. } if is_late => self.refuse(now, id, Refusal::Overloaded),
-                Step::Paced { turn, late } => match self.gate.take(now.instant, turn, late) {
+    /// Does what is due for the requests that wait.
+    pub(super) fn tick_waitlist(&mut self, now: Now) {
+        while let Some(Due { id, step, is_overdue }) = self.waitlist.pop_due(now.instant) {
+            match step {
+                // The bot would be gone before Asterisk could answer.
+                Step::Paced { .. } if is_overdue => self.refuse(now, id, Refusal::Overloaded),
+                Step::Paced { slot, slip } => match self.gate.take(now.instant, slot, slip) {
                     Ok(()) => self.send_paced(now, id),
-                    Err(turn) => self.set_step(id, Step::Paced { turn, late: self.gate.late() }),
+                    Err(slot) => {
+                        let slip = self.gate.late();
+                        self.waitlist.set_step(id, Step::Paced { slot, slip });
+                    }
                 },
-                Step::Retry { .. } if is_late => {
+                Step::Retry { .. } if is_overdue => {
                     self.refuse(now, id, Refusal::InProgress { by: None })
                 }
                 Step::Retry { .. } => self.retry(now, id),
-                Step::Received { .. } if !is_late => self.ask_holder(now, id),
-                Step::Sent | Step::Received { .. } | Step::Asked => self.give_up(now, id),
+                Step::Acknowledged { .. } if !is_overdue => self.query_lock_owner(now, id),
+                Step::Sent | Step::Acknowledged { .. } | Step::QueryingLock => {
+                    self.answer_overdue(now, id)
+                }
             }
         }
     }
 
-    /// Neither a sign nor a refusal has come: either the events are filtered away, or Asterisk has
-    /// yet to begin. The receipt alone says nothing, as it comes before the lock is asked for.
-    fn ask_holder(&mut self, now: Now, id: CallId) {
+    /// Asks which call holds the lock channel. The response to the Originate alone says nothing, as
+    /// Asterisk sends it before it makes any channel.
+    fn query_lock_owner(&mut self, now: Now, id: CallId) {
         let Some(number) = self.registry.get(id).map(|call| call.info.number) else {
-            return self.give_up(now, id);
+            return self.answer_overdue(now, id);
         };
-        self.set_step(id, Step::Asked);
-        if let Some(session) = self.link.session() {
-            let action = Action::GetVar { channel: lock_id(number), variable: LINKEDID };
-            // A lock's id holds nothing that could be unsendable.
-            let _ = session.send(now.instant, &action, Purpose::Holder(id));
-        }
+        self.waitlist.set_step(id, Step::QueryingLock);
+        let action = Action::GetVar { channel: lock_id(number), variable: LINKEDID };
+        self.link.send(now, &action, Purpose::LockOwner(id));
     }
 
-    /// Asterisk's word on whose the number's lock is.
-    pub(super) fn receive_holder(&mut self, now: Now, id: CallId, response: &Response) {
-        if !self.waiting.get(&id).is_some_and(|waiting| matches!(waiting.step, Step::Asked)) {
-            return;
-        }
-        let holder = response.frame.text("Value").filter(|_| response.success);
-        if holder.is_some_and(|holder| *holder == *id.to_string()) {
-            self.fact(now, id, Fact::Local2Seen);
-            self.look_at(now, id);
-            self.miss_call_events(now);
+    /// Asterisk's answer to the question which call holds the lock channel.
+    pub(super) fn receive_lock_owner(&mut self, now: Now, id: CallId, response: &Response) {
+        let Some(Step::QueryingLock) = self.waitlist.step(id) else { return };
+        let owner = response.frame.text("Value").filter(|_| response.success);
+        if owner.is_some_and(|owner| *owner == *id.to_string()) {
+            self.apply_fact(now, id, Fact::Local2Seen);
+            self.answer_if_decided(now, id);
+            self.link.miss_call_events(now, &mut self.rng);
         } else {
-            self.set_step(id, Step::Received { sign_by: now.instant + ASK_AGAIN });
+            let ack_deadline = now.instant + QUERY_AGAIN;
+            self.waitlist.set_step(id, Step::Acknowledged { ack_deadline });
         }
     }
 
-    /// There is no more time to wait for what becomes of the call.
-    fn give_up(&mut self, now: Now, id: CallId) {
+    /// Answers a request whose time is over.
+    fn answer_overdue(&mut self, now: Now, id: CallId) {
         match self.registry.get(id) {
             Some(call) if call.is_locked_out() => {
                 self.refuse(now, id, Refusal::InProgress { by: None })
@@ -239,29 +212,24 @@ impl<O, H> Engine<O, H> {
     }
 
     fn retry(&mut self, now: Now, id: CallId) {
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.retries += 1;
-        }
-        let (turn, late) = (self.gate.again(now.instant), self.gate.late());
-        self.set_step(id, Step::Paced { turn, late });
+        self.waitlist.count_retry(id);
+        let (slot, slip) = (self.gate.again(now.instant), self.gate.late());
+        self.waitlist.set_step(id, Step::Paced { slot, slip });
     }
 
     fn send_paced(&mut self, now: Now, id: CallId) {
-        // Whatever was heard up to here, and be it once more, was of an attempt before.
+        // Every event so far was one of an earlier attempt.
         self.registry.restart(id);
-        self.set_step(id, Step::Sent);
+        self.waitlist.set_step(id, Step::Sent);
         if let Some(info) = self.registry.get(id).map(|call| call.info.clone()) {
             self.send_originate(now, &info);
         }
     }
 
-    /// The link is gone: what was sent may have arrived or not, and is never sent again; what was
-    /// not sent is refused.
-    pub(super) fn abandon_waiting(&mut self, now: Now) {
-        let mut ids: Vec<CallId> = self.waiting.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            match self.waiting.get(&id).map(|waiting| &waiting.step) {
+    /// The link is gone: answers every request that waits.
+    pub(super) fn answer_all_waiting(&mut self, now: Now) {
+        for id in self.waitlist.ids() {
+            match self.waitlist.step(id) {
                 Some(Step::Paced { .. } | Step::Retry { .. }) => {
                     self.refuse(now, id, Refusal::LinkDown("the link was lost".into()))
                 }
@@ -270,7 +238,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// The call is certainly not made: its number is free again, and who waits is told.
+    /// The call is certainly not made: frees its number and answers the request.
     fn refuse(&mut self, now: Now, id: CallId, refusal: Refusal) {
         if let Some(info) = self.registry.get(id).map(|call| call.info.clone()) {
             self.registry.remove(id);
@@ -280,17 +248,8 @@ impl<O, H> Engine<O, H> {
     }
 
     fn answer(&mut self, id: CallId, answer: Result<CallId, OriginateError>) {
-        if let Some(waiting) = self.waiting.remove(&id) {
-            self.waiting_deadlines.remove(&(waiting.deadline(), id));
-            self.effects.push(Effect::Originated(waiting.reply, answer));
-        }
-    }
-
-    fn set_step(&mut self, id: CallId, step: Step) {
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            self.waiting_deadlines.remove(&(waiting.deadline(), id));
-            waiting.step = step;
-            self.waiting_deadlines.insert((waiting.deadline(), id));
+        if let Some(reply) = self.waitlist.remove(id) {
+            self.effects.push(Effect::Originated(reply, answer));
         }
     }
 }

@@ -8,36 +8,36 @@ use crate::call::{CallId, CallInfo, CallerId, Lang, Number, Refusal, Room};
 /// A call as a bot asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Whom to call.
+    /// The callee's number.
     pub number: Number,
-    /// Where to put who answers.
+    /// The room that the callee joins.
     pub room: Room,
     /// How the callee is presented.
     pub caller_id: CallerId,
     /// The language of the prompts.
     pub lang: Lang,
-    /// The name of the key that asks.
+    /// The name of the API key that asks.
     pub key: Arc<str>,
 }
 
 impl Request {
-    /// The call that is asked for, under this id.
+    /// The requested call, under this id.
     pub fn into_info(self, id: CallId) -> CallInfo {
         let Self { number, room, caller_id, lang, key } = self;
         CallInfo { id, number, room, caller_id, lang, key }
     }
 }
 
-/// Why an Originate did not end in "ok".
+/// Why a request for a call was not answered "ok".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginateError {
     /// No call is made.
     #[error("{0}")]
     Refused(Refusal),
-    /// Asterisk did not say in time; the call may be made or not, and the log will tell.
+    /// Asterisk did not answer in time. The call may or may not be made; the journal will tell.
     #[error("Asterisk did not answer in time; the call may still be made")]
     Unconfirmed(CallId),
-    /// The engine was not even asked for this, and so has not logged it.
+    /// The engine did not get the request, so it has not recorded it.
     #[error("{0}")]
     NotAsked(AskError, Box<Request>),
 }
@@ -45,22 +45,22 @@ pub enum OriginateError {
 /// Why a call was not hung up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HangUpError {
-    /// No call of that id, now or lately.
+    /// No call of that id lives or has ended lately.
     #[error("no such call")]
     NoSuchCall,
     /// It is over already.
     #[error("the call is over")]
     AlreadyEnded,
-    /// No link to Asterisk; with what is wrong.
+    /// The link to Asterisk is down, for this reason.
     #[error("Asterisk is not reachable: {0}")]
     LinkDown(Arc<str>),
     /// Asterisk refused, with these words.
     #[error("Asterisk refused to hang up: {0}")]
     Rejected(Arc<str>),
-    /// Asterisk did not say in time.
+    /// Asterisk did not answer in time.
     #[error("Asterisk did not answer in time")]
     TimedOut,
-    /// The engine was not even asked.
+    /// The engine did not get the request.
     #[error(transparent)]
     NotAsked(AskError),
 }
@@ -68,32 +68,41 @@ pub enum HangUpError {
 /// Why a number was not erased.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EraseError {
-    /// It is in a call, of which more would be written.
+    /// It is in a call, of which more records would be written.
     #[error("the number is in a call")]
     InCall,
-    /// The engine was not even asked.
+    /// The engine did not get the request.
     #[error(transparent)]
     NotAsked(AskError),
 }
 
-/// Why the engine was not asked.
+/// Why the engine did not get a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// Its queue is full.
     #[error("too many requests at once")]
     Overloaded,
-    /// It has left.
+    /// It has ended.
     #[error("the daemon is stopping")]
     Stopping,
 }
 
-/// Calls, for those who watch.
+/// A list of calls.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Calls {
-    /// Those that live, newest first.
+    /// Live calls, newest first.
     pub live: Vec<CallView>,
-    /// Those that ended lately, newest first.
+    /// Calls that have ended lately, newest first.
     pub ended: Vec<CallView>,
-    /// How many live in all.
+    /// How many calls live in all.
     pub live_total: usize,
+}
+
+/// How many calls to list at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListLimits {
+    /// Live calls.
+    pub live: usize,
+    /// Calls that have ended lately.
+    pub ended: usize,
 }

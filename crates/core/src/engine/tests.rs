@@ -9,6 +9,7 @@ mod reconcile;
 
 use std::time::UNIX_EPOCH;
 
+use super::request::HangUpError;
 use super::*;
 use crate::ami::backoff::Backoff;
 use crate::ami::frame::Frame;
@@ -286,6 +287,12 @@ impl Bench {
         self.records.iter().map(|(event, _)| event.name()).collect()
     }
 
+    /// All calls that live or have ended lately.
+    fn calls(&self) -> Calls {
+        let all = ListLimits { live: usize::MAX, ended: usize::MAX };
+        self.engine.list(&Filter::default(), all)
+    }
+
     fn refusal(&self) -> Option<&Refusal> {
         match &self.originated.last()?.1 {
             Err(OriginateError::Refused(refusal)) => Some(refusal),
@@ -304,7 +311,7 @@ fn lock(number: &str) -> String {
 
 fn assert_nothing_left(bench: &Bench) {
     assert!(bench.engine.registry.holds_nothing());
-    assert!(bench.engine.waiting.is_empty() && bench.engine.waiting_deadlines.is_empty());
+    assert!(bench.engine.waitlist.holds_nothing());
 }
 
 /// What an earlier run wrote down of a call.

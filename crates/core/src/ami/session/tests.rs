@@ -28,7 +28,7 @@ fn logged_in() -> (Session<u32>, Instant) {
     let login = sent(&mut session);
     assert!(login.contains("Secret: s3cr3t\r\n") && login.contains("Events: "), "{login}");
     let answer = session.receive(now, frame("Response: Success\r\nActionID: 1")).expect("logs in");
-    assert_eq!(answer, Heard::LoggedIn);
+    assert_eq!(answer, SessionEvent::LoggedIn);
     (session, now)
 }
 
@@ -105,13 +105,13 @@ fn each_message_in_each_phase() {
         for (message, expected) in messages.into_iter().zip(expected) {
             let (mut session, now) = in_phase(phase);
             let mut heard = match session.receive(now, message.clone()) {
-                Ok(Heard::LoggedIn) => "logged in".to_owned(),
-                Ok(Heard::Answer(10, _)) => "answer".to_owned(),
-                Ok(Heard::Answer(other, _)) => panic!("an answer for {other}"),
-                Ok(Heard::Event(_)) => "event".to_owned(),
-                Ok(Heard::Pong(_)) => "pong".to_owned(),
-                Ok(Heard::PingRefused(_)) => "ping refused".to_owned(),
-                Ok(Heard::Nothing) => "nothing".to_owned(),
+                Ok(SessionEvent::LoggedIn) => "logged in".to_owned(),
+                Ok(SessionEvent::Response(10, _)) => "answer".to_owned(),
+                Ok(SessionEvent::Response(other, _)) => panic!("an answer for {other}"),
+                Ok(SessionEvent::Event(_)) => "event".to_owned(),
+                Ok(SessionEvent::Pong(_)) => "pong".to_owned(),
+                Ok(SessionEvent::PingRefused(_)) => "ping refused".to_owned(),
+                Ok(SessionEvent::Nothing) => "nothing".to_owned(),
                 Err(error) => error.to_string(),
             };
             if sent(&mut session).starts_with("Action: Login\r\n") {
@@ -129,7 +129,9 @@ fn answers_find_what_asked_in_any_order() {
     session.send(now, &Action::Ping, 11).expect("sends");
     for (id, purpose) in [(3, 11), (2, 10)] {
         let answer = frame(&format!("Response: Error\r\nActionID: {id}\r\nMessage: no"));
-        let Ok(Heard::Answer(for_what, response)) = session.receive(now, answer) else { panic!() };
+        let Ok(SessionEvent::Response(for_what, response)) = session.receive(now, answer) else {
+            panic!()
+        };
         assert_eq!((for_what, response.success, &response.message[..]), (purpose, false, "no"));
     }
     for stray in [
@@ -137,7 +139,7 @@ fn answers_find_what_asked_in_any_order() {
         "Response: Success",
         "Response: Success\r\nActionID: x",
     ] {
-        assert_eq!(session.receive(now, frame(stray)), Ok(Heard::Nothing), "{stray}");
+        assert_eq!(session.receive(now, frame(stray)), Ok(SessionEvent::Nothing), "{stray}");
     }
     assert_eq!((session.pending(), session.deadlines.len()), (0, 0));
 }
@@ -147,11 +149,11 @@ fn what_is_not_answered_in_time_is_given_back_once() {
     let (mut session, now) = logged_in();
     session.send(now, &Action::CoreShowChannels, 10).expect("sends");
     let later = now + Duration::from_secs(5);
-    session.answered = later;
+    session.last_answer = later;
     assert_eq!(session.tick(later), Ok(vec![10]));
     assert_eq!(session.tick(later), Ok(vec![]));
     let late = frame("Response: Success\r\nActionID: 2");
-    assert_eq!(session.receive(later, late), Ok(Heard::Nothing));
+    assert_eq!(session.receive(later, late), Ok(SessionEvent::Nothing));
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn a_pong_tells_how_long_asterisk_took() {
     let id = ping.lines().find_map(|line| line.strip_prefix("ActionID: ")).expect("an id");
     let took = Duration::from_millis(70);
     let pong = frame(&format!("Response: Success\r\nActionID: {id}\r\nPing: Pong"));
-    assert_eq!(session.receive(now + KEEPALIVE + took, pong), Ok(Heard::Pong(took)));
+    assert_eq!(session.receive(now + KEEPALIVE + took, pong), Ok(SessionEvent::Pong(took)));
 }
 
 #[test]
@@ -202,7 +204,7 @@ fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
 #[test]
 fn before_the_login_events_are_not_believed() {
     let (mut session, now) = session(Auth::Md5);
-    assert_eq!(session.receive(now, frame("Event: Shutdown")), Ok(Heard::Nothing));
+    assert_eq!(session.receive(now, frame("Event: Shutdown")), Ok(SessionEvent::Nothing));
 }
 
 #[test]
@@ -219,13 +221,13 @@ fn asterisk_that_shuts_down_is_not_sent_the_secret() {
 fn refused_ping_counts_once_pings_have_worked() {
     let (mut session, now) = logged_in();
     for (second, id, answer, expected) in [
-        (3, 2, "Error\r\nMessage: Permission denied", Heard::Pong(Duration::ZERO)),
-        (6, 3, "Success\r\nPing: Pong", Heard::Pong(Duration::ZERO)),
+        (3, 2, "Error\r\nMessage: Permission denied", SessionEvent::Pong(Duration::ZERO)),
+        (6, 3, "Success\r\nPing: Pong", SessionEvent::Pong(Duration::ZERO)),
         (
             9,
             4,
             "Error\r\nMessage: Permission denied",
-            Heard::PingRefused("Permission denied".into()),
+            SessionEvent::PingRefused("Permission denied".into()),
         ),
     ] {
         let now = now + Duration::from_secs(second);

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::call::CallId;
 
-const NOBODY: Alive = Alive { all: 0, of_key: 0 };
+const NOBODY: LiveCounts = LiveCounts { all: 0, of_key: 0 };
 const MS: Duration = Duration::from_millis(1);
 
 fn info(number: &str, key: &str) -> CallInfo {
@@ -48,7 +48,7 @@ fn limited(result: Result<Instant, Refusal>) -> (&'static str, bool, Duration) {
 fn without_limits_everything_passes_at_once() {
     let (mut gate, now) = (gate(Policy::default()), Instant::now());
     for _ in 0..1000 {
-        let alive = Alive { all: usize::MAX, of_key: usize::MAX };
+        let alive = LiveCounts { all: usize::MAX, of_key: usize::MAX };
         assert_eq!(gate.admit(now, now, &info("7999", "bot"), alive), Ok(now));
         gate.count(now, &info("7999", "bot"));
     }
@@ -187,7 +187,8 @@ fn calls_alive_are_limited_for_all_and_for_each_key() {
     let of = |calls| Limits { calls_alive: Some(calls), ..Limits::default() };
     let keys = HashMap::from([("bot".into(), of(2))]);
     let (gate, now) = (gate(Policy { all: of(3), keys, ..Policy::default() }), Instant::now());
-    let admit = |all, of_key| gate.admit(now, now, &info("7999", "bot"), Alive { all, of_key });
+    let admit =
+        |all, of_key| gate.admit(now, now, &info("7999", "bot"), LiveCounts { all, of_key });
     assert!(admit(2, 1).is_ok());
     assert_eq!(limited(admit(2, 2)), ("calls_alive", true, LATER));
     assert_eq!(limited(admit(3, 0)), ("calls_alive", false, LATER));

@@ -1,5 +1,13 @@
-//! The link to Asterisk: connecting, logged in, lost, and connecting again.
+//! The link: connecting to Asterisk, logging in, being ready, and losing it.
+//!
+//! The link knows nothing of calls. Each of its methods returns what follows for the rest of the
+//! engine, which does it (`engine/connection.rs`).
+//!
+//! A lost link is tried again after a pause that grows with each failure (`ami/backoff.rs`). Of a
+//! trouble that stays the same only every hundredth attempt is recorded, so that a peer that
+//! refuses the daemon again and again does not fill the journal.
 
+mod call_events;
 mod records;
 
 use std::sync::Arc;
@@ -7,74 +15,131 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 
-use records::LinkRecords;
-
-use super::reconcile::Reconcile;
-use super::request::HangUpError;
-use super::rights::{CallEvents, NO_EVENTS};
-use super::{Effect, Engine, Purpose};
-use crate::ami::action::Action;
-use crate::ami::message::{Event as AmiEvent, Message, Response};
+use self::call_events::CallEvents;
+pub(super) use self::call_events::NO_EVENTS;
+use self::records::LinkRecords;
+use super::purpose::Purpose;
+use crate::ami::action::{Action, ActionId, Unsendable};
+use crate::ami::backoff::Backoff;
+use crate::ami::frame::Frame;
+use crate::ami::message::Response;
 use crate::ami::parser::Received;
-use crate::ami::session::{Heard, Session};
+use crate::ami::session::{Session, SessionEvent};
+use crate::ami::settings::SessionSettings;
 use crate::clock::Now;
 use crate::record::Event;
 
-/// How often the same trouble with the link is recorded again, in attempts.
+/// Every how many attempts the same trouble is recorded again.
 const RECORD_EVERY: u32 = 100;
 
-/// How long after the login an Asterisk that has told us before that it has started is waited for
-/// to do so again, and one that never has: perhaps it tells this user nothing of the kind.
+/// How long after the login the daemon waits for `FullyBooted` if this Asterisk has sent it before.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-const START_UNKNOWN: Duration = Duration::from_secs(3);
 
-/// The link.
-pub(super) struct Link<P> {
-    phase: Phase<P>,
+/// How long it waits if this Asterisk never has: perhaps the AMI user may not read the event.
+const START_TIMEOUT_UNKNOWN: Duration = Duration::from_secs(3);
+
+/// The link's part of the engine's settings.
+pub(super) struct LinkSettings {
+    /// The name of this Asterisk in records.
+    pub(super) asterisk: Arc<str>,
+    pub(super) session: SessionSettings,
+    /// Limit for TCP, TLS and login together.
+    pub(super) connect_timeout: Duration,
+    pub(super) backoff: Backoff,
+}
+
+/// The link. `H` is the place for the answer to a hang-up.
+pub(super) struct Link<H> {
+    settings: LinkSettings,
+    phase: Phase<H>,
     /// Why there is no link, while there is none.
-    trouble: Arc<str>,
-    /// How many attempts have ended in the same trouble.
-    repeated: u32,
+    down_reason: Arc<str>,
+    /// How many attempts in a row have failed for the same reason, after the first.
+    same_failures: u32,
     lost_at: SystemTime,
     start: Start,
-    /// Whether Asterisk tells us when it has started.
-    tells_start: bool,
-    /// Asterisk's words, if it refuses every action.
-    refusing: Option<Arc<str>>,
-    pub(super) call_events: CallEvents,
-    /// Whether `ami.connected` was recorded of this connection.
+    /// Whether this Asterisk is known to send `FullyBooted`.
+    reports_start: bool,
+    /// Asterisk's words, while it refuses every action.
+    refusal: Option<Arc<str>>,
+    call_events: CallEvents,
+    /// Whether `ami.connected` was recorded for this connection.
     is_recorded: bool,
     records: LinkRecords,
 }
 
-/// Whether Asterisk has started. It lets in before, and then refuses calls as if there were no
-/// dialplan.
+/// Whether Asterisk has started. An Asterisk that is starting accepts logins, and refuses calls as
+/// if it had no dialplan.
 enum Start {
-    /// It has; or it seems that we are not told.
+    /// It has, or it seems that the daemon is not told.
     Done,
-    /// It has not said so; until the instant.
+    /// It has not said so; the daemon waits until the instant.
     Awaited(Instant),
 }
 
-enum Phase<P> {
-    /// Until the next attempt.
+enum Phase<H> {
+    /// Waits until the instant before the next attempt.
     Pausing(Instant),
-    /// Until the connection is made; to be given up at the instant.
+    /// Waits for the connection until the instant.
     Connecting(Instant),
-    /// The connection is made; the login is to be done by the instant.
-    Connected(Box<Session<P>>, Instant),
+    /// The connection is made; the login has to be done by the instant.
+    Connected(Box<Session<Purpose<H>>>, Instant),
 }
 
-impl<H> Link<Purpose<H>> {
-    pub(super) fn new(now: Now) -> Self {
+/// What follows from received bytes.
+pub(super) enum LinkEvent<H> {
+    Nothing,
+    LoggedIn,
+    /// A Ping was answered. `accepts_again` is true if Asterisk refused all actions before.
+    Pong {
+        round_trip: Duration,
+        accepts_again: bool,
+    },
+    /// Asterisk refuses every action from now on, with these words.
+    Refusing(Arc<str>),
+    /// The response to an action. `refusing` has Asterisk's words if it is the first to refuse
+    /// every action.
+    Response {
+        purpose: Purpose<H>,
+        response: Response,
+        refusing: Option<Arc<str>>,
+    },
+    /// An event of Asterisk's.
+    Event(Frame),
+    /// The session has failed for this reason, and the connection has to be closed.
+    Failed(String),
+}
+
+/// What follows from the time that has passed.
+pub(super) enum LinkTick<H> {
+    Nothing,
+    /// The pause is over; connect.
+    Connect,
+    /// The actions of these purposes got no response in time.
+    TimedOut(Vec<Purpose<H>>),
+    /// The connection has to be closed for this reason.
+    Failed(String),
+}
+
+/// What follows from the loss of the link.
+pub(super) struct LostLink<H> {
+    /// The places for the answers to hang-ups that got no response.
+    pub(super) hang_ups: Vec<H>,
+    /// What to record.
+    pub(super) record: Option<Event>,
+}
+
+impl<H> Link<H> {
+    pub(super) fn new(settings: LinkSettings, now: Now) -> Self {
         Self {
+            settings,
             phase: Phase::Pausing(now.instant),
-            trouble: "not connected yet".into(),
-            repeated: 0,
+            down_reason: "not connected yet".into(),
+            same_failures: 0,
             lost_at: now.wall,
             start: Start::Done,
-            tells_start: false,
-            refusing: None,
+            reports_start: false,
+            refusal: None,
             call_events: CallEvents::Expected,
             is_recorded: false,
             records: LinkRecords::new(now.instant),
@@ -82,29 +147,28 @@ impl<H> Link<Purpose<H>> {
     }
 
     /// The session, if logged in.
-    pub(super) fn session(&mut self) -> Option<&mut Session<Purpose<H>>> {
+    fn session(&mut self) -> Option<&mut Session<Purpose<H>>> {
         match &mut self.phase {
             Phase::Connected(session, _) if session.is_up() => Some(session),
             _ => None,
         }
     }
 
-    /// Up to when all that happened was heard before the link was lost, and with it sight of the
-    /// calls.
-    pub(super) fn lost_at(&self) -> SystemTime {
-        self.lost_at
-    }
-
-    /// Takes note that Asterisk was heard at `time` by an earlier run.
-    pub(super) fn was_last_heard(&mut self, time: SystemTime) {
-        self.lost_at = time;
-    }
-
     pub(super) fn is_up(&self) -> bool {
         matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
     }
 
-    /// How many actions wait for their answer.
+    /// Every event that Asterisk sent before this time was received, before the link was lost.
+    pub(super) fn lost_at(&self) -> SystemTime {
+        self.lost_at
+    }
+
+    /// Notes that an earlier run last received something from Asterisk at `time`.
+    pub(super) fn set_lost_at(&mut self, time: SystemTime) {
+        self.lost_at = time;
+    }
+
+    /// How many actions wait for their response.
     pub(super) fn pending(&self) -> usize {
         match &self.phase {
             Phase::Connected(session, _) => session.pending(),
@@ -112,24 +176,26 @@ impl<H> Link<Purpose<H>> {
         }
     }
 
-    /// Whether somebody waits for the answer to a hang-up.
-    pub(super) fn owes_hang_up(&self) -> bool {
+    /// Whether a hang-up waits for its response.
+    pub(super) fn has_pending_hang_up(&self) -> bool {
         match &self.phase {
             Phase::Connected(session, _) => {
-                session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp(..)))
+                session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp { .. }))
             }
             _ => false,
         }
     }
 
-    pub(super) fn is_ready(&self, reconcile: &Reconcile) -> Result<(), Arc<str>> {
+    /// Whether calls can be made over the link, or why not. `is_reconciled` says whether the
+    /// calls were reconciled with Asterisk's list since the login.
+    pub(super) fn readiness(&self, is_reconciled: bool) -> Result<(), Arc<str>> {
         if !self.is_up() {
-            Err(self.trouble.clone())
-        } else if let Some(words) = &self.refusing {
+            Err(self.down_reason.clone())
+        } else if let Some(words) = &self.refusal {
             Err(format!("Asterisk refuses all actions: {words}").into())
-        } else if let CallEvents::Doubted(_) = self.call_events {
+        } else if self.call_events.is_doubted() {
             Err(NO_EVENTS.into())
-        } else if !reconcile.is_settled() {
+        } else if !is_reconciled {
             Err("finding out which calls live".into())
         } else if let Start::Awaited(_) = self.start {
             Err("Asterisk is starting".into())
@@ -138,16 +204,9 @@ impl<H> Link<Purpose<H>> {
         }
     }
 
-    pub(super) fn is_refusing(&self) -> bool {
-        self.refusing.is_some()
-    }
-
-    /// Sets the deadline of connecting and logging in anew.
-    pub(super) fn postpone_login(&mut self, until: Instant) {
-        match &mut self.phase {
-            Phase::Connecting(by) | Phase::Connected(_, by) => *by = until,
-            Phase::Pausing(_) => {}
-        }
+    /// Whether `ami.connected` was recorded for this connection.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.is_recorded
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -158,277 +217,190 @@ impl<H> Link<Purpose<H>> {
                 let events = self.call_events.deadline();
                 [start, events].into_iter().flatten().fold(session.deadline(), Instant::min)
             }
-            Phase::Connected(session, login_by) => session.deadline().min(*login_by),
+            Phase::Connected(session, login_deadline) => session.deadline().min(*login_deadline),
         };
         self.records.deadline().map_or(Some(next), |at| Some(at.min(next)))
     }
-}
 
-impl<O, H> Engine<O, H> {
-    /// The connection is made.
-    pub fn connected(&mut self, now: Now) {
-        if let Phase::Connecting(by) = self.link.phase {
+    /// The connection is made; the login begins.
+    pub(super) fn connected(&mut self, now: Now) {
+        if let Phase::Connecting(deadline) = self.phase {
             let session = Session::new(self.settings.session.clone(), now.instant);
-            self.link.phase = Phase::Connected(Box::new(session), by);
+            self.phase = Phase::Connected(Box::new(session), deadline);
         }
     }
 
-    /// The connection could not be made, or is gone.
-    pub fn disconnected(&mut self, now: Now, reason: &str) {
-        if !matches!(self.link.phase, Phase::Pausing(_)) {
-            self.lose_link(now, reason);
+    /// Whether there is a connection or an attempt to make one.
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Pausing(_))
+    }
+
+    /// Gives a login under way its whole time again.
+    pub(super) fn restart_login_timeout(&mut self, now: Now) {
+        match &mut self.phase {
+            Phase::Connecting(deadline) | Phase::Connected(_, deadline) => {
+                *deadline = now.instant + self.settings.connect_timeout;
+            }
+            Phase::Pausing(_) => {}
         }
     }
 
-    /// What is to be written to the connection; the driver takes from its front what it has
-    /// written.
-    pub fn output(&mut self) -> Option<&mut BytesMut> {
-        match &mut self.link.phase {
+    /// The bytes to write to the connection; the driver removes from the front what it has written.
+    pub(super) fn output(&mut self) -> Option<&mut BytesMut> {
+        match &mut self.phase {
             Phase::Connected(session, _) => Some(session.output()),
             _ => None,
         }
     }
 
-    /// Something was received.
-    pub fn receive(&mut self, now: Now, received: Received) {
-        let Phase::Connected(session, _) = &mut self.link.phase else { return };
+    /// Sends an action of the daemon's own making; says whether there is a session to send it on.
+    pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<H>) -> bool {
+        // Such an action is made of ids and fixed words, so it always fits into its frame.
+        self.session().is_some_and(|session| session.send(now.instant, action, purpose).is_ok())
+    }
+
+    /// Sends an action under the id of a call; `None` if there is no session to send it on.
+    pub(super) fn send_with_id(
+        &mut self,
+        now: Now,
+        id: ActionId,
+        action: &Action,
+        purpose: Purpose<H>,
+    ) -> Option<Result<(), Unsendable>> {
+        let session = self.session()?;
+        Some(session.send_with_id(now.instant, id, action, purpose))
+    }
+
+    /// Handles what the parser found in the received bytes.
+    pub(super) fn receive(&mut self, now: Now, received: Received) -> LinkEvent<H> {
+        let Phase::Connected(session, _) = &mut self.phase else { return LinkEvent::Nothing };
         match session.receive(now.instant, received) {
-            Ok(Heard::Nothing) => {}
-            Ok(Heard::LoggedIn) => {
-                let patience = if self.link.tells_start { START_TIMEOUT } else { START_UNKNOWN };
-                self.link.start = Start::Awaited(now.instant + patience);
-                self.ask_rights(now);
-                self.begin_reconcile(now);
-                self.effects.push(Effect::Ready(self.ready()));
+            Ok(SessionEvent::Nothing) => LinkEvent::Nothing,
+            Ok(SessionEvent::LoggedIn) => {
+                let timeout =
+                    if self.reports_start { START_TIMEOUT } else { START_TIMEOUT_UNKNOWN };
+                self.start = Start::Awaited(now.instant + timeout);
+                self.read_rights(now);
+                LinkEvent::LoggedIn
             }
-            Ok(Heard::Pong(round_trip)) => {
-                self.effects.push(Effect::RoundTrip(round_trip));
-                self.takes_actions_again(now);
+            Ok(SessionEvent::Pong(round_trip)) => {
+                LinkEvent::Pong { round_trip, accepts_again: self.refusal.take().is_some() }
             }
-            Ok(Heard::PingRefused(words)) => self.refuses_all_actions(&words),
-            Ok(Heard::Answer(purpose, response)) => {
-                if response.refuses_all_actions() {
-                    self.refuses_all_actions(&response.message);
-                }
-                self.receive_answer(now, purpose, &response);
+            Ok(SessionEvent::PingRefused(words)) => {
+                self.note_refusal(&words).map_or(LinkEvent::Nothing, LinkEvent::Refusing)
             }
-            Ok(Heard::Event(frame)) => {
-                if let Message::Event(event) = Message::parse(&frame) {
-                    self.receive_event(now, &event);
-                }
+            Ok(SessionEvent::Response(purpose, response)) => {
+                let refusing = if response.refuses_all_actions() {
+                    self.note_refusal(&response.message)
+                } else {
+                    None
+                };
+                LinkEvent::Response { purpose, response, refusing }
             }
-            Err(error) => self.drop_link(now, &error.to_string()),
+            Ok(SessionEvent::Event(frame)) => LinkEvent::Event(frame),
+            Err(error) => LinkEvent::Failed(error.to_string()),
         }
     }
 
-    /// Says goodbye to Asterisk; calls go on without us.
-    pub fn log_off(&mut self, now: Now) {
-        if let Some(session) = self.link.session() {
-            // A Logoff holds nothing that could be unsendable.
-            let _ = session.send(now.instant, &Action::Logoff, Purpose::Logoff);
+    /// Asterisk refuses every action. Calls and their events go on, so the link is kept: Asterisk
+    /// would not accept another login now. Returns the words if it is the first refusal.
+    fn note_refusal(&mut self, words: &str) -> Option<Arc<str>> {
+        if self.refusal.is_some() {
+            return None;
         }
+        self.refusal = Some(words.into());
+        self.refusal.clone()
     }
 
-    pub(super) fn tick_link(&mut self, now: Now) {
-        if let Some(event) = self.link.records.due(now.instant) {
-            self.record(now, event, None);
+    /// Asterisk has sent `FullyBooted`. Says whether the daemon waited for it.
+    pub(super) fn fully_booted(&mut self) -> bool {
+        self.reports_start = true;
+        matches!(std::mem::replace(&mut self.start, Start::Done), Start::Awaited(_))
+    }
+
+    /// Whether `FullyBooted` has not come in time: the daemon waits for it no longer.
+    pub(super) fn start_timed_out(&mut self, now: Now) -> bool {
+        let is_due = matches!(self.start, Start::Awaited(until) if until <= now.instant);
+        if !is_due || !self.is_up() {
+            return false;
         }
-        match &mut self.link.phase {
+        self.reports_start = false;
+        self.start = Start::Done;
+        true
+    }
+
+    /// A record of the link that had to wait and may be written now.
+    pub(super) fn due_record(&mut self, now: Now) -> Option<Event> {
+        self.records.due(now.instant)
+    }
+
+    /// Does what is due for the connection.
+    pub(super) fn tick(&mut self, now: Now) -> LinkTick<H> {
+        match &mut self.phase {
             Phase::Pausing(until) if *until <= now.instant => {
-                self.link.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
-                self.effects.push(Effect::Connect);
+                self.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
+                LinkTick::Connect
             }
-            Phase::Connecting(by) if *by <= now.instant => {
-                self.drop_link(now, "connecting took too long")
+            Phase::Connecting(deadline) if *deadline <= now.instant => {
+                LinkTick::Failed("connecting took too long".into())
             }
-            Phase::Connected(session, login_by) if !session.is_up() && *login_by <= now.instant => {
-                let greeted = !session.banner().is_empty();
-                self.drop_link(
-                    now,
-                    if greeted {
-                        "logging in took too long"
-                    } else {
-                        "nobody greets as Asterisk does"
-                    },
-                );
+            Phase::Connected(session, deadline) if !session.is_up() && *deadline <= now.instant => {
+                let has_greeted = !session.banner().is_empty();
+                LinkTick::Failed(if has_greeted {
+                    "logging in took too long".into()
+                } else {
+                    "nobody greets as Asterisk does".into()
+                })
             }
             Phase::Connected(session, _) => match session.tick(now.instant) {
-                Ok(timed_out) => {
-                    timed_out.into_iter().for_each(|purpose| self.receive_nothing(now, purpose));
-                    self.tick_start(now);
-                    self.tick_rights(now);
-                }
-                Err(error) => self.drop_link(now, &error.to_string()),
+                Ok(timed_out) => LinkTick::TimedOut(timed_out),
+                Err(error) => LinkTick::Failed(error.to_string()),
             },
-            _ => {}
+            _ => LinkTick::Nothing,
         }
     }
 
-    /// Whoever is not told that Asterisk has started cannot wait for it for ever.
-    fn tick_start(&mut self, now: Now) {
-        if self.link.is_up()
-            && matches!(self.link.start, Start::Awaited(until) if until <= now.instant)
-        {
-            self.link.tells_start = false;
-            self.has_started(now);
-        }
-    }
-
-    fn has_started(&mut self, now: Now) {
-        self.link.start = Start::Done;
-        if self.reconcile.is_settled() {
-            self.become_ready(now);
-        }
-    }
-
-    /// Asterisk refuses every action. Calls go on, and so do their events: the link is kept, as
-    /// nobody is let in now.
-    fn refuses_all_actions(&mut self, words: &str) {
-        if !self.link.is_refusing() {
-            let words: Arc<str> = words.into();
-            self.link.refusing = Some(words.clone());
-            self.effects.push(Effect::Refusing(Some(words)));
-            self.say_ready();
-        }
-    }
-
-    /// A Ping has succeeded. What Asterisk refused to list is asked for again.
-    fn takes_actions_again(&mut self, now: Now) {
-        if self.link.refusing.take().is_none() {
-            return;
-        }
-        self.effects.push(Effect::Refusing(None));
-        self.list_now(now);
-        self.ready_again(now);
-    }
-
-    /// The obstacle to making calls is gone.
-    pub(super) fn ready_again(&mut self, now: Now) {
-        if self.link.is_recorded {
-            self.say_ready();
-        } else {
-            self.become_ready(now);
-        }
-    }
-
-    pub(super) fn say_ready(&mut self) {
-        if !self.stopping {
-            self.effects.push(Effect::Ready(self.ready()));
-        }
-    }
-
-    fn receive_answer(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
-        match purpose {
-            Purpose::Originate(id) => self.receive_receipt(now, id, response),
-            Purpose::Holder(id) => self.receive_holder(now, id, response),
-            Purpose::HangUp(id, channel, reply) => {
-                self.receive_hung_up(now, id, channel, reply, response)
-            }
-            Purpose::Rights => self.receive_rights(now, response),
-            Purpose::CallToNowhere => self.receive_call_to_nowhere(now, response),
-            Purpose::List => self.receive_list_answer(now, response),
-            Purpose::Whose(id) => self.receive_identity(now, id, Some(response)),
-            Purpose::Settle => self.settle(now),
-            Purpose::Logoff => {}
-        }
-    }
-
-    /// An action was not answered in time.
-    fn receive_nothing(&mut self, now: Now, purpose: Purpose<H>) {
-        match purpose {
-            Purpose::Originate(_) => self.reconcile_later(now),
-            Purpose::HangUp(_, _, Some(reply)) => {
-                self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut)));
-            }
-            Purpose::HangUp(_, _, None) => {}
-            Purpose::List | Purpose::Settle => {
-                self.drop_link(now, "Asterisk did not list its channels in time")
-            }
-            Purpose::Whose(id) => self.receive_identity(now, id, None),
-            // Who waited was told long ago that nothing is known.
-            Purpose::Holder(_) | Purpose::Logoff | Purpose::Rights | Purpose::CallToNowhere => {}
-        }
-    }
-
-    fn receive_event(&mut self, now: Now, event: &AmiEvent<'_>) {
-        match event {
-            AmiEvent::CoreShowChannel(listed) => self.receive_listed(now, listed),
-            AmiEvent::CoreShowChannelsComplete => self.receive_list_end(now),
-            AmiEvent::FullyBooted => {
-                self.link.tells_start = true;
-                if let Start::Awaited(_) = self.link.start {
-                    self.has_started(now);
-                }
-            }
-            AmiEvent::Shutdown => self.drop_link(now, "Asterisk is shutting down"),
-            _ => {
-                self.note_call_event(now, event);
-                if let Some(id) = self.registry.hear(now, event, &mut self.told) {
-                    // Who waits is answered before the log goes on, so that "queued" is said once
-                    // it is true.
-                    self.look_at(now, id);
-                    self.tell(now);
-                }
-            }
-        }
-    }
-
-    /// Ends the connection from our side.
-    pub(super) fn drop_link(&mut self, now: Now, reason: &str) {
-        self.effects.push(Effect::Disconnect);
-        self.lose_link(now, reason);
-    }
-
-    fn lose_link(&mut self, now: Now, reason: &str) {
-        let pause = self.settings.backoff.next(&mut self.rng);
-        let phase = std::mem::replace(&mut self.link.phase, Phase::Pausing(now.instant + pause));
-        if let Phase::Connected(session, _) = phase {
-            // Before the calls are settled, nothing was learnt of what has become of them since the
-            // last loss.
-            if self.reconcile.is_settled() {
-                self.link.lost_at = now.wall_at(session.told_until());
-            }
-            for purpose in session.into_pending() {
-                if let Purpose::HangUp(_, _, Some(reply)) = purpose {
-                    let problem = HangUpError::LinkDown(reason.into());
-                    self.effects.push(Effect::HungUp(reply, Err(problem)));
-                }
-            }
-        }
-        self.abandon_waiting(now);
-        self.reconcile.abandon();
-        self.unknown_calls.forget_others();
-        self.link.refusing = None;
-        self.link.call_events = CallEvents::Expected;
-        let was_ready = std::mem::take(&mut self.link.is_recorded);
-        // A peer that refuses us again and again must not fill the log.
-        let is_new = was_ready || *self.link.trouble != *reason;
-        self.link.repeated = if is_new { 0 } else { self.link.repeated + 1 };
-        self.link.trouble = reason.into();
-        if self.link.repeated.is_multiple_of(RECORD_EVERY) {
-            let asterisk = self.settings.asterisk.clone();
-            self.record_link(now, Event::AmiDisconnected { asterisk, reason: reason.into() });
-        }
-        self.effects.push(Effect::Ready(Err(reason.into())));
-    }
-
-    fn record_link(&mut self, now: Now, event: Event) {
-        if let Some(event) = self.link.records.offer(now.instant, event) {
-            self.record(now, event, None);
-        }
-    }
-
-    /// The link is up and all calls are settled: calls can be made, once Asterisk has started.
-    pub(super) fn become_ready(&mut self, now: Now) {
-        if self.ready().is_err() {
-            return self.say_ready();
-        }
-        let Phase::Connected(session, _) = &self.link.phase else { return };
-        self.link.is_recorded = true;
+    /// The calls can be made now. Returns what to record, with the number of `live` calls.
+    pub(super) fn record_connected(&mut self, now: Now, live: usize) -> Option<Event> {
+        let Phase::Connected(session, _) = &self.phase else { return None };
         let banner = session.banner().into();
+        self.is_recorded = true;
         self.settings.backoff.reset();
-        let (asterisk, live) = (self.settings.asterisk.clone(), self.registry.len());
-        self.record_link(now, Event::AmiConnected { asterisk, banner, live });
-        self.say_ready();
+        let asterisk = self.settings.asterisk.clone();
+        self.records.offer(now.instant, Event::AmiConnected { asterisk, banner, live })
+    }
+
+    /// The connection is gone. `is_reconciled` says whether the calls were reconciled with
+    /// Asterisk's list since the login: before, the daemon has learnt nothing about them since the
+    /// last loss.
+    pub(super) fn lose(
+        &mut self,
+        now: Now,
+        reason: &str,
+        is_reconciled: bool,
+        rng: &mut fastrand::Rng,
+    ) -> LostLink<H> {
+        let pause = self.settings.backoff.next(rng);
+        let phase = std::mem::replace(&mut self.phase, Phase::Pausing(now.instant + pause));
+        let mut hang_ups = Vec::new();
+        if let Phase::Connected(session, _) = phase {
+            if is_reconciled {
+                self.lost_at = now.wall_at(session.synced_until());
+            }
+            hang_ups = session.into_pending().filter_map(Purpose::into_reply).collect();
+        }
+        self.refusal = None;
+        self.call_events = CallEvents::Expected;
+        let was_ready = std::mem::take(&mut self.is_recorded);
+        let is_new = was_ready || *self.down_reason != *reason;
+        self.same_failures = if is_new { 0 } else { self.same_failures + 1 };
+        self.down_reason = reason.into();
+        let mut record = None;
+        if self.same_failures.is_multiple_of(RECORD_EVERY) {
+            let asterisk = self.settings.asterisk.clone();
+            let event = Event::AmiDisconnected { asterisk, reason: reason.into() };
+            record = self.records.offer(now.instant, event);
+        }
+        LostLink { hang_ups, record }
     }
 }

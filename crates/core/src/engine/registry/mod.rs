@@ -1,34 +1,37 @@
-//! All calls: at most one for each number, found by any id that Asterisk's events carry.
+//! All calls: at most one for each number, found by any id that an event of Asterisk's carries.
 
-mod heard;
-mod shown;
+mod list;
+mod route;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foldhash::HashMap;
 use slab::Slab;
 
-use crate::call::limits::Alive;
+use crate::call::limits::LiveCounts;
 use crate::call::machine::{Call, CallChannel, Change, Fact, State};
 use crate::call::progress::OpenCall;
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number};
-use crate::clock::Now;
+use crate::clock::{DeadlineQueue, Now};
 
-/// How many ended calls are kept for those who ask.
+/// How many ended calls are kept to be listed.
 pub const ENDED_KEPT: usize = 1000;
 
-/// How long after a call's end its `;2` may still hold the number's lock.
+/// How long after a call's end its lock channel may linger in Asterisk.
 const LOCK_LINGERS: Duration = Duration::from_secs(2);
 
-/// What changed, and for which call.
-pub type Told = (Arc<CallInfo>, Change);
+/// A change of a call.
+pub struct CallChange {
+    pub(super) info: Arc<CallInfo>,
+    pub(super) change: Change,
+}
 
-/// All calls that live or have not yet been settled, and the last that ended.
+/// All calls that live or whose outcome is still open, and the last that ended.
 #[derive(Default)]
 pub struct Registry {
     calls: Slab<Entry>,
@@ -39,25 +42,23 @@ pub struct Registry {
     displaced: Vec<(Number, usize)>,
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
-    deadlines: BTreeSet<(Instant, usize)>,
+    deadlines: DeadlineQueue<usize>,
     /// How many are in each state.
     by_state: [usize; State::LIVE.len() + 1],
-    /// How many live of each key.
+    /// How many of each API key live.
     by_key: HashMap<Arc<str>, usize>,
     ended: VecDeque<CallView>,
-    /// On this link a call of ours was seen to join a conference.
+    /// Whether a call of ours was seen to join a conference on this link.
     joins_arrive: bool,
     /// The numbers freed within [`LOCK_LINGERS`], oldest first.
     freed: VecDeque<(Instant, Number)>,
 }
 
 struct Entry {
-    /// Boxed, as the slab has more places than calls.
+    /// Boxed, as the slab has more slots than calls.
     call: Box<Call>,
-    /// Where it is counted in `by_state`.
-    counted: State,
-    /// This call's place in `deadlines`.
-    deadline: Option<Instant>,
+    /// The state in which `by_state` counts it.
+    counted_as: State,
 }
 
 impl Registry {
@@ -68,7 +69,11 @@ impl Registry {
         key.map(|&key| self.calls[key].call.info.id)
     }
 
-    /// Takes a new call in, unless its number is taken: then by which call.
+    /// Adds a new call.
+    ///
+    /// # Errors
+    ///
+    /// Its number is taken, by the call of this id.
     pub fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
         if let Some(holder) = self.holder(info.number) {
             return Err(holder);
@@ -77,8 +82,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes over a call of an earlier run of the daemon. If Asterisk has accepted it, its number
-    /// is its own even if an older call has not ended.
+    /// Adds a call of an earlier run of the daemon. If Asterisk has accepted it, it holds its number
+    /// even if an older call has not ended.
     pub fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
         if !self.by_id.contains_key(&info.id) {
             let requested = now.back_to(info.id.time());
@@ -88,9 +93,8 @@ impl Registry {
         }
     }
 
-    /// Takes note of the number of a call of which only the masked one was known, as a log file had
-    /// it.
-    pub fn identify(&mut self, id: CallId, number: Number) {
+    /// Sets the number of a call of which only the masked number was known, from a journal file.
+    pub fn set_number(&mut self, id: CallId, number: Number) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let info = &mut self.calls[key].call.info;
         if info.number.is_masked() {
@@ -102,9 +106,9 @@ impl Registry {
 
     fn insert(&mut self, call: Call) {
         let (id, number) = (call.info.id, call.info.number);
-        let counted = call.state();
-        self.by_state[counted as usize] += 1;
-        let key = self.calls.insert(Entry { call: Box::new(call), counted, deadline: None });
+        let counted_as = call.state();
+        self.by_state[counted_as as usize] += 1;
+        let key = self.calls.insert(Entry { call: Box::new(call), counted_as });
         self.by_id.insert(id, key);
         match self.calls[key].call.is_accepted() {
             true => {
@@ -116,14 +120,14 @@ impl Registry {
         *self.by_key.entry(self.calls[key].call.info.key.clone()).or_default() += 1;
     }
 
-    /// Forgets a call that was never made.
+    /// Removes a call that was never made.
     pub fn remove(&mut self, id: CallId) {
         if let Some(&key) = self.by_id.get(&id) {
             self.forget(key);
         }
     }
 
-    /// Starts a call anew under its old id, after an attempt that certainly made no call.
+    /// Begins a call again under its old id, after an attempt that certainly made no call.
     pub fn restart(&mut self, id: CallId) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let entry = &mut self.calls[key];
@@ -131,7 +135,7 @@ impl Registry {
             self.by_leg.remove(leg);
         }
         *entry.call = Call::new(entry.call.info.clone(), entry.call.requested);
-        self.schedule(key);
+        self.update_indexes(key);
     }
 
     /// The call of this id, if it lives.
@@ -139,13 +143,13 @@ impl Registry {
         self.by_id.get(&id).map(|&key| &*self.calls[key].call)
     }
 
-    /// How many live, of all keys and of this one.
-    pub fn alive(&self, key: &str) -> Alive {
-        Alive { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
+    /// How many calls live, of all keys and of this one.
+    pub fn live_counts(&self, key: &str) -> LiveCounts {
+        LiveCounts { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
     }
 
     /// How many are in each state of [`State::LIVE`].
-    pub fn by_state(&self) -> [usize; State::LIVE.len()] {
+    pub fn counts_by_state(&self) -> [usize; State::LIVE.len()] {
         std::array::from_fn(|index| self.by_state[index])
     }
 
@@ -180,14 +184,14 @@ impl Registry {
             && self.by_state.iter().all(|count| *count == 0)
     }
 
-    /// Whether `number` was freed a short while ago, so that the lock of its last call may linger
-    /// in Asterisk.
-    pub fn freed_lately(&self, now: Now, number: Number) -> bool {
-        let is_late = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
+    /// Whether `number` was freed a short while ago, so that the lock channel of its last call may
+    /// linger in Asterisk.
+    pub fn was_freed_recently(&self, now: Now, number: Number) -> bool {
+        let is_recent = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
         self.freed
             .iter()
             .rev()
-            .take_while(|(at, _)| is_late(*at))
+            .take_while(|(at, _)| is_recent(*at))
             .any(|(_, freed)| *freed == number)
     }
 
@@ -205,35 +209,30 @@ impl Registry {
         self.joins_arrive = false;
     }
 
-    /// Adds a fact to a call; `told` gets what follows.
-    pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, told: &mut Vec<Told>) {
+    /// Adds a fact to a call; `changes` gets what follows.
+    pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, changes: &mut Vec<CallChange>) {
         if let Fact::Absent(CallChannel::Leg(leg)) = &fact {
             self.by_leg.remove(leg);
         }
         if let Some(&key) = self.by_id.get(&id) {
-            self.apply(now, key, Some(fact), told);
+            self.apply(now, key, Some(fact), changes);
         }
     }
 
-    /// Ends what the clock ends.
-    pub fn tick(&mut self, now: Now, told: &mut Vec<Told>) {
-        while let Some(&(deadline, key)) = self.deadlines.first() {
-            if deadline > now.instant {
-                break;
-            }
-            self.deadlines.pop_first();
-            self.calls[key].deadline = None;
-            self.apply(now, key, None, told);
+    /// Ends the calls whose time is over.
+    pub fn tick(&mut self, now: Now, changes: &mut Vec<CallChange>) {
+        while let Some(key) = self.deadlines.pop_due(now.instant) {
+            self.apply(now, key, None, changes);
         }
     }
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first()
     }
 
-    /// Lets a call take a fact, or the time, and keeps the indexes true to what comes of it.
-    fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, told: &mut Vec<Told>) {
+    /// Applies a fact, or the passed time, to a call, and updates the indexes.
+    fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, changes: &mut Vec<CallChange>) {
         let entry = &mut self.calls[key];
         entry.call.set_joins_arrive(self.joins_arrive);
         let info = entry.call.info.clone();
@@ -244,7 +243,7 @@ impl Registry {
                 Change::Ended(ended) => end = Some(ended.clone()),
                 _ => {}
             }
-            told.push((info.clone(), change));
+            changes.push(CallChange { info: info.clone(), change });
         };
         match fact {
             Some(fact) => entry.call.apply(now, fact, change),
@@ -255,7 +254,7 @@ impl Registry {
         }
         match end {
             Some(end) => {
-                let mut view = shown::view(&self.calls[key].call, false);
+                let mut view = list::view(&self.calls[key].call, false);
                 view.end = Some(Arc::from(end));
                 if self.ended.len() == ENDED_KEPT {
                     self.ended.pop_front();
@@ -263,11 +262,11 @@ impl Registry {
                 self.ended.push_back(view);
                 self.forget(key);
             }
-            None => self.schedule(key),
+            None => self.update_indexes(key),
         }
     }
 
-    /// Takes the number from a call. An older call that still lives has it again.
+    /// Takes the number from a call. An older call that still lives gets it back.
     fn release(&mut self, key: usize, number: Number) {
         self.displaced.retain(|(_, displaced)| *displaced != key);
         if self.by_number.get(&number) == Some(&key) {
@@ -289,33 +288,24 @@ impl Registry {
         self.freed.push_back((now.instant, number));
     }
 
-    /// Keeps a call's place among the deadlines, and its state's count, true.
-    fn schedule(&mut self, key: usize) {
+    /// Updates a call's deadline and the count of its state.
+    fn update_indexes(&mut self, key: usize) {
         let entry = &mut self.calls[key];
-        self.by_state[entry.counted as usize] -= 1;
-        entry.counted = entry.call.state();
-        self.by_state[entry.counted as usize] += 1;
-        let deadline = entry.call.deadline();
-        if deadline != entry.deadline {
-            if let Some(old) = entry.deadline {
-                self.deadlines.remove(&(old, key));
-            }
-            if let Some(new) = deadline {
-                self.deadlines.insert((new, key));
-            }
-            entry.deadline = deadline;
-        }
+        self.by_state[entry.counted_as as usize] -= 1;
+        entry.counted_as = entry.call.state();
+        self.by_state[entry.counted_as as usize] += 1;
+        self.deadlines.set(key, entry.call.deadline());
     }
 
-    /// Takes a call out of every index.
+    /// Removes a call from every index.
     fn forget(&mut self, key: usize) {
         let entry = self.calls.remove(key);
-        self.by_state[entry.counted as usize] -= 1;
+        self.by_state[entry.counted_as as usize] -= 1;
         let info = &entry.call.info;
         self.by_id.remove(&info.id);
-        if let Some(alive) = self.by_key.get_mut(&info.key) {
-            *alive -= 1;
-            if *alive == 0 {
+        if let Some(live) = self.by_key.get_mut(&info.key) {
+            *live -= 1;
+            if *live == 0 {
                 self.by_key.remove(&info.key);
             }
         }
@@ -324,8 +314,6 @@ impl Registry {
         for leg in entry.call.legs() {
             self.by_leg.remove(leg);
         }
-        if let Some(deadline) = entry.deadline {
-            self.deadlines.remove(&(deadline, key));
-        }
+        self.deadlines.set(key, None);
     }
 }

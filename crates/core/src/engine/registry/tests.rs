@@ -60,62 +60,66 @@ fn busy_call(info: &CallInfo) -> Vec<Event<'static>> {
 
 #[test]
 fn a_number_is_taken_from_the_request_to_the_end() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (first, second) = (info(1, "79991234567"), info(2, "+7 999 123-45-67"));
     assert_eq!(registry.open(now(0), first.clone()), Ok(()));
     // OriginateResponse may come after the channels are gone, and with them the lock.
     for (time, event) in (1..).zip(busy_call(&first).into_iter().take(8)) {
         let is_taken = registry.open(now(time), second.clone());
         assert_eq!(is_taken, Err(first.id), "before {event:?}");
-        registry.hear(now(time), &event, &mut told);
+        registry.handle_event(now(time), &event, &mut changes);
     }
     assert_eq!(registry.open(now(20), second), Ok(()));
     assert_eq!(registry.len(), 2, "the outcome is still open");
-    registry.tick(now(1000), &mut told);
+    registry.tick(now(1000), &mut changes);
     assert_eq!((registry.len(), registry.ended(&Filter::default(), 9).len()), (1, 1));
 }
 
 #[test]
 fn the_lock_of_an_earlier_call_is_no_sign_of_this_one() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (old, new) = (info(1, "7999"), info(2, "7999"));
     registry.open(now(0), new.clone()).unwrap();
     let lock = lock_id(new.number);
     assert_eq!(
-        registry.hear(now(1), &Event::Hangup(channel(&lock, old.id), cause(17)), &mut told),
+        registry.handle_event(
+            now(1),
+            &Event::Hangup(channel(&lock, old.id), cause(17)),
+            &mut changes
+        ),
         None
     );
     let seen = Event::Newchannel(channel(&lock, new.id));
-    assert_eq!(registry.hear(now(1), &seen, &mut told), Some(new.id));
+    assert_eq!(registry.handle_event(now(1), &seen, &mut changes), Some(new.id));
 }
 
 #[test]
 fn channels_of_others_are_not_ours_though_a_conference_gives_them_our_linkedid() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let ours = info(1, "7999");
     registry.open(now(0), ours.clone()).unwrap();
     // While it is not answered, a channel of this Linkedid is a leg of it, though we have not heard
     // of its birth.
     let hangup = |uniqueid: &'static str| Event::Hangup(channel(uniqueid, ours.id), cause(17));
-    assert_eq!(registry.hear(now(1), &hangup("1795.6"), &mut told), Some(ours.id));
-    registry.fact(now(1), ours.id, Fact::Answered, &mut told);
-    told.clear();
-    assert_eq!(registry.hear(now(1), &hangup("1795.7"), &mut told), None);
+    assert_eq!(registry.handle_event(now(1), &hangup("1795.6"), &mut changes), Some(ours.id));
+    registry.fact(now(1), ours.id, Fact::Answered, &mut changes);
+    changes.clear();
+    assert_eq!(registry.handle_event(now(1), &hangup("1795.7"), &mut changes), None);
     let foreign = Event::Newchannel(channel("1795.8", "1795.8"));
-    assert_eq!(registry.hear(now(1), &foreign, &mut told), None);
-    assert!(told.is_empty());
+    assert_eq!(registry.handle_event(now(1), &foreign, &mut changes), None);
+    assert!(changes.is_empty());
 }
 
 #[test]
 fn legs_without_end_are_not_remembered_without_end() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let call = info(1, "7999");
     registry.open(now(0), call.clone()).unwrap();
     for leg in 0..1000 {
-        registry.hear(
+        registry.handle_event(
             now(1),
             &Event::Newchannel(channel(format!("leg-{leg}"), call.id)),
-            &mut told,
+            &mut changes,
         );
     }
     assert!(registry.by_leg.len() <= 8);
@@ -125,18 +129,24 @@ fn legs_without_end_are_not_remembered_without_end() {
 
 #[test]
 fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (call, other) = (info(1, "7999"), info(2, "7001"));
     registry.open(now(0), call.clone()).unwrap();
     let leg = channel("leg", call.id);
-    registry.hear(now(1), &Event::Newchannel(leg.clone()), &mut told);
+    registry.handle_event(now(1), &Event::Newchannel(leg.clone()), &mut changes);
     registry.restart(call.id);
     registry.remove(call.id);
     assert!(registry.holds_nothing());
     // Its place is another call's now, or nobody's.
-    assert_eq!(registry.hear(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut told), None);
+    assert_eq!(
+        registry.handle_event(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut changes),
+        None
+    );
     registry.open(now(3), other).unwrap();
-    assert_eq!(registry.hear(now(4), &Event::Newstate(leg, ChannelState::Up), &mut told), None);
+    assert_eq!(
+        registry.handle_event(now(4), &Event::Newstate(leg, ChannelState::Up), &mut changes),
+        None
+    );
 }
 
 #[test]
@@ -167,13 +177,13 @@ proptest! {
         order in any::<u64>(),
         lost in 0u8..4,
     ) {
-        let (mut registry, mut told) = (Registry::default(), Vec::new());
+        let (mut registry, mut changes) = (Registry::default(), Vec::new());
         let mut rng = fastrand::Rng::with_seed(order);
         let (mut accepted, mut events, mut time) = (Vec::new(), Vec::new(), 0);
         for (id, number) in (1..).zip(numbers) {
             let info = info(id, &format!("7999000{number}"));
-            let is_freed = |told: &[Told], id| told.iter().any(|(of, change)| of.id == id && *change == Change::Freed);
-            let holds = |(other, number): &&(CallId, Number)| *number == info.number && !is_freed(&told, *other);
+            let is_freed = |changes: &[CallChange], id| changes.iter().any(|of| of.info.id == id && of.change == Change::Freed);
+            let holds = |(other, number): &&(CallId, Number)| *number == info.number && !is_freed(&changes, *other);
             let holder = accepted.iter().find(holds).map(|(id, _)| *id);
             prop_assert_eq!(registry.open(now(time), info.clone()), holder.map_or(Ok(()), Err));
             if holder.is_none() {
@@ -183,26 +193,26 @@ proptest! {
             for _ in 0..rng.usize(0..10).min(events.len()) {
                 time += rng.u64(0..50);
                 let event = events.swap_remove(rng.usize(0..events.len()));
-                registry.hear(now(time), &event, &mut told);
-                registry.tick(now(time), &mut told);
+                registry.handle_event(now(time), &event, &mut changes);
+                registry.tick(now(time), &mut changes);
             }
         }
         for event in events {
-            registry.hear(now(time), &event, &mut told);
+            registry.handle_event(now(time), &event, &mut changes);
         }
         if lost == 0 {
             // Asterisk has said of all of them that they are over.
             prop_assert!(registry.by_number.is_empty(), "{:?}", registry.by_number);
         }
-        registry.tick(now(time + 10_000), &mut told);
+        registry.tick(now(time + 10_000), &mut changes);
         // What Asterisk did not tell the end of, the list of channels tells.
         let left: Vec<CallId> = registry.calls().map(|call| call.info.id).collect();
         for id in left {
-            registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut told);
+            registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut changes);
         }
         assert!(registry.holds_nothing());
         for (id, _) in accepted {
-            let ends = told.iter().filter(|(info, change)| info.id == id && matches!(change, Change::Ended(_)));
+            let ends = changes.iter().filter(|of| of.info.id == id && matches!(of.change, Change::Ended(_)));
             prop_assert_eq!(ends.count(), 1);
         }
     }
@@ -210,14 +220,14 @@ proptest! {
 
 #[test]
 fn older_call_keeps_its_number_when_a_newer_one_ends() {
-    let (mut registry, mut told) = (Registry::default(), Vec::new());
+    let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (older, newer) = (info(1, "7999"), info(2, "7999"));
     for call in [&older, &newer] {
         let progress = Progress::of(State::Joined);
         registry.adopt(now(0), OpenCall { info: call.clone(), progress });
     }
     for (call, holder) in [(&newer, Some(older.id)), (&older, None)] {
-        registry.fact(now(1), call.id, Fact::Vanished(now(1).wall), &mut told);
+        registry.fact(now(1), call.id, Fact::Vanished(now(1).wall), &mut changes);
         assert_eq!(registry.holder(call.number), holder);
     }
     assert!(registry.holds_nothing());

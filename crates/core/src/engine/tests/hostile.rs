@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::ami::message::MAX_TEXT;
-use crate::call::filter::Filter;
 use crate::engine::registry::ENDED_KEPT;
 
 #[test]
@@ -91,10 +90,7 @@ fn ended_calls_are_forgotten_by_and_by() {
         bench.pass(Duration::from_secs(1));
         bench.receive("Event: Other");
     }
-    assert_eq!(
-        bench.engine.list(&Filter::default(), usize::MAX, usize::MAX).ended.len(),
-        ENDED_KEPT
-    );
+    assert_eq!(bench.calls().ended.len(), ENDED_KEPT);
     assert_nothing_left(&bench);
 }
 
@@ -133,7 +129,7 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
     let listed: Vec<_> = ids.zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
     bench.list(&listed);
     assert_eq!((bench.ready.clone(), bench.events()), (Ok(()), vec!["ami.connected"]));
-    assert_eq!((bench.count("GetVar"), bench.engine.unknown_calls.len()), (0, 0));
+    assert_eq!((bench.count("GetVar"), bench.engine.reconcile.remembered_unknown()), (0, 0));
 }
 
 #[test]
@@ -151,7 +147,7 @@ fn call_is_adopted_if_its_records_can_have_been_lost() {
         ids.into_iter().zip(7001..).flat_map(|(id, number)| invented(id, number)).collect();
     bench.list(&listed);
     claim_all(&mut bench);
-    let calls = bench.engine.list(&Filter::default(), 9, 9).live;
+    let calls = bench.calls().live;
     assert_eq!(calls.iter().map(|call| call.info.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
     assert_eq!(bench.events(), ["call.adopted", "call.adopted", "ami.connected"]);
     // Once they have ended, they are not adopted again, however late Asterisk lists them.
@@ -182,7 +178,7 @@ fn without_a_journal_adopted_calls_are_bounded() {
         bench.list(&listed);
         claim_all(&mut bench);
         assert_eq!(bench.ready, Ok(()));
-        assert!(bench.engine.unknown_calls.len() <= 400);
+        assert!(bench.engine.reconcile.remembered_unknown() <= 400);
         bench.reconnect(Duration::from_secs(1));
     }
     let adopted = bench.events().iter().filter(|event| **event == "call.adopted").count();

@@ -27,7 +27,7 @@ fn number(text: &str) -> Number {
 }
 
 fn live(bench: &Bench) -> Vec<CallView> {
-    bench.engine.list(&Filter::default(), 9, 9).live
+    bench.calls().live
 }
 
 fn assert_taken(bench: &mut Bench, number: &str, by: &str) {

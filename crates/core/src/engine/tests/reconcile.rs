@@ -42,7 +42,7 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
     );
     bench.originate(4, "7004");
     assert!(matches!(bench.refusal(), Some(Refusal::LinkDown(_))));
-    assert!(bench.engine.list(&Filter::default(), 9, 9).live.iter().all(|call| call.stale));
+    assert!(bench.calls().live.iter().all(|call| call.stale));
 
     bench.pass(Duration::from_secs(3));
     assert_eq!(bench.connects, 2);
@@ -102,7 +102,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
         bench.receive(&answer);
     }
     assert_eq!(bench.ready, Ok(()));
-    let calls = bench.engine.list(&Filter::default(), 9, 9).live;
+    let calls = bench.calls().live;
     assert_eq!(calls.iter().map(|call| call.info.id.to_string()).collect::<Vec<_>>(), [&ours[..]]);
     assert_eq!((calls[0].info.caller_id.as_str(), calls[0].requested), ("a/b", UNIX_EPOCH));
     assert_eq!(bench.events(), ["call.adopted", "ami.connected"], "it goes on, and says so");
@@ -126,11 +126,7 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
     bench.list(&listed);
-    assert_eq!(
-        bench.engine.list(&Filter::default(), 9, 9).live_total,
-        2,
-        "the call that lives has its number"
-    );
+    assert_eq!(bench.calls().live_total, 2, "the call that lives has its number");
     bench.originate(1, "7001");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
     // Asterisk has no such call, and in time it is sure that none will come.
@@ -159,7 +155,7 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
     assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
-    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live[0].state, State::Joined);
+    assert_eq!(bench.calls().live[0].state, State::Joined);
     let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
         panic!("{:?}", bench.events())
     };

@@ -124,7 +124,7 @@ fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
     assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);
     bench.originate(1, "7002");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(never_made.id) }));
-    while bench.engine.list(&Filter::default(), 9, 9).live_total == 2 {
+    while bench.calls().live_total == 2 {
         bench.idle(Duration::from_secs(3));
         bench.list(&listed(&made.id.to_string(), "7001"));
     }

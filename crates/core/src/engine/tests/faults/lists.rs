@@ -28,7 +28,7 @@ fn a_list_may_have_all_calls_that_there_are() {
     bench.list(&all);
     bench.pass(Duration::from_secs(1));
     assert_eq!((bench.disconnects, bench.ready.clone()), (disconnects, Ok(())));
-    assert_eq!(bench.engine.list(&Filter::default(), 0, 0).live_total, MAX_LISTED);
+    assert_eq!(bench.calls().live_total, MAX_LISTED);
 }
 
 #[test]
@@ -46,12 +46,12 @@ fn whose_a_call_is_is_asked_once() {
         }
         assert_eq!((bench.count("CoreShowChannels"), bench.count("GetVar")), (lists + 1, 1));
     }
-    assert_eq!(bench.engine.list(&Filter::default(), 9, 9).live_total, 1);
+    assert_eq!(bench.calls().live_total, 1);
     bench.hang_up_halves(&ours, "7999", 16);
     bench.idle(Duration::from_secs(61));
     assert_nothing_left(&bench);
     assert!(bench.engine.reconcile.remembers_nothing());
-    assert_eq!(bench.engine.unknown_calls.len(), 0);
+    assert_eq!(bench.engine.reconcile.remembered_unknown(), 0);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn many_calls_are_settled_few_at_a_time() {
     assert!((1..500).contains(&first), "{first} at once: others wait for as long");
     assert!(bench.ready.is_err());
     // Whatever is heard meanwhile counts.
-    let id = bench.engine.list(&Filter::default(), 1, 1).live[0].info.id.to_string();
+    let id = bench.calls().live[0].info.id.to_string();
     bench.event("Hangup", &id, &id, "Cause: 17");
     bench.pass(Duration::from_secs(1));
     assert_eq!((bench.ends().len(), bench.ready.clone()), (1000, Ok(())));

@@ -1,6 +1,6 @@
-//! Which call an event of Asterisk's is about, and what it says of it.
+//! Finds the call that an event of Asterisk's is about, and the fact that it states.
 
-use super::{Registry, Told};
+use super::{CallChange, Registry};
 use crate::ami::action::ActionId;
 use crate::ami::message::{Channel, ChannelState, Event};
 use crate::call::machine::Fact;
@@ -9,35 +9,45 @@ use crate::clock::Now;
 
 /// Which channel of a call an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// `Local/…;1`, which enters the conference.
+enum CallPart {
+    /// The first Local half, `Local/…;1`, which enters the conference.
     Local1,
-    /// `Local/…;2`, which holds the number's lock and dials.
+    /// The second Local half, `Local/…;2`: the number's lock channel, which dials.
     Local2,
     /// A leg towards the gateway.
     Leg,
 }
 
 impl Registry {
-    /// Takes an event of Asterisk's to the call that it is about, and returns that call's id.
-    pub fn hear(&mut self, now: Now, event: &Event<'_>, told: &mut Vec<Told>) -> Option<CallId> {
-        let (key, fact) = self.understand(event)?;
+    /// Applies an event to the call that it is about, and returns that call's id.
+    pub fn handle_event(
+        &mut self,
+        now: Now,
+        event: &Event<'_>,
+        changes: &mut Vec<CallChange>,
+    ) -> Option<CallId> {
+        let (key, fact) = self.classify(event)?;
         let id = self.calls[key].call.info.id;
         self.joins_arrive |= matches!(fact, Fact::Joined(_));
-        self.apply(now, key, Some(fact), told);
+        self.apply(now, key, Some(fact), changes);
         Some(id)
     }
 
-    /// Remembers that these channels, which Asterisk lists, are legs of the call towards the
-    /// gateway.
-    pub fn legs(&mut self, now: Now, id: CallId, listed: Vec<Box<str>>, told: &mut Vec<Told>) {
+    /// Adds these channels, which Asterisk lists, as legs of the call towards the gateway.
+    pub fn add_legs(
+        &mut self,
+        now: Now,
+        id: CallId,
+        listed: &[Box<str>],
+        changes: &mut Vec<CallChange>,
+    ) {
         let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg())
         else {
             return;
         };
         for uniqueid in listed {
-            if let Some(fact) = self.add_leg(key, uniqueid) {
-                self.apply(now, key, Some(fact), told);
+            if let Some(fact) = self.add_leg(key, uniqueid.clone()) {
+                self.apply(now, key, Some(fact), changes);
             }
         }
     }
@@ -47,22 +57,25 @@ impl Registry {
         self.by_leg.get(uniqueid).map(|&key| self.calls[key].call.info.id)
     }
 
-    fn understand(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
+    /// The call that an event is about, and the fact that it states.
+    fn classify(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
         Some(match event {
             Event::Newchannel(channel) => match self.part(channel) {
-                Some((key, Part::Local1)) => (key, Fact::Local1Seen),
-                Some((key, Part::Local2)) => (key, Fact::Local2Seen),
-                Some((key, Part::Leg)) => (key, Fact::LegSeen(channel.uniqueid.as_ref().into())),
-                // Only at its birth does a channel's Linkedid say for whom it was made; in a
-                // conference the oldest Linkedid spreads to all.
+                Some((key, CallPart::Local1)) => (key, Fact::Local1Seen),
+                Some((key, CallPart::Local2)) => (key, Fact::Local2Seen),
+                Some((key, CallPart::Leg)) => {
+                    (key, Fact::LegSeen(channel.uniqueid.as_ref().into()))
+                }
+                // Only at a channel's creation does its Linkedid name the call that it was made
+                // for; in a conference the oldest Linkedid spreads to all channels.
                 None => self.new_leg(channel)?,
             },
             Event::Newstate(channel, state) => match (self.part(channel), state) {
-                (Some((key, Part::Local2)), _) => (key, Fact::Local2Seen),
+                (Some((key, CallPart::Local2)), _) => (key, Fact::Local2Seen),
                 (Some((key, _)), ChannelState::Ringing) => (key, Fact::Ringing),
                 (Some((key, _)), ChannelState::Up) => (key, Fact::Answered),
                 (Some(_), ChannelState::Other) => return None,
-                // Its birth was not heard of.
+                // Its Newchannel was missed.
                 (None, _) => {
                     self.unknown_leg(channel)?;
                     self.new_leg(channel)?
@@ -70,20 +83,20 @@ impl Registry {
             },
             Event::Hangup(channel, cause) => {
                 match self.part(channel).or_else(|| self.unknown_leg(channel))? {
-                    (key, Part::Local1) => (key, Fact::Local1Gone(cause.clone())),
-                    (key, Part::Local2) => (key, Fact::Local2Gone(cause.clone())),
-                    (key, Part::Leg) => {
+                    (key, CallPart::Local1) => (key, Fact::Local1Gone(cause.clone())),
+                    (key, CallPart::Local2) => (key, Fact::Local2Gone(cause.clone())),
+                    (key, CallPart::Leg) => {
                         self.by_leg.remove(channel.uniqueid.as_ref());
                         (key, Fact::LegGone(channel.uniqueid.as_ref().into(), cause.clone()))
                     }
                 }
             }
             Event::ConfbridgeJoin(channel, conference) => match self.part(channel)? {
-                (key, Part::Local1) => (key, Fact::Joined(conference.as_ref().into())),
+                (key, CallPart::Local1) => (key, Fact::Joined(conference.as_ref().into())),
                 _ => return None,
             },
             Event::ConfbridgeLeave(channel, conference) => match self.part(channel)? {
-                (key, Part::Local1) => (key, Fact::Left(conference.as_ref().into())),
+                (key, CallPart::Local1) => (key, Fact::Left(conference.as_ref().into())),
                 _ => return None,
             },
             Event::OriginateResponse { id: Some(ActionId::Call(id)), result } => {
@@ -96,7 +109,7 @@ impl Registry {
         })
     }
 
-    /// A channel that is born for a call, and is none of its halves.
+    /// A channel that is created for a call, and is none of its halves.
     fn new_leg(&mut self, channel: &Channel<'_>) -> Option<(usize, Fact)> {
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
         if is_half(&channel.uniqueid) {
@@ -109,7 +122,7 @@ impl Registry {
         Some((key, fact))
     }
 
-    /// Makes a leg known, unless the call knows it or has no room for it.
+    /// Adds a leg, unless the call has it already or has no room for it.
     fn add_leg(&mut self, key: usize, uniqueid: Box<str>) -> Option<Fact> {
         let call = &self.calls[key].call;
         if !call.has_room_for_leg() || call.legs().any(|known| *known == *uniqueid) {
@@ -119,31 +132,31 @@ impl Registry {
         Some(Fact::LegSeen(uniqueid))
     }
 
-    /// The call that is not answered yet and has this channel as a leg, though its birth was not
-    /// heard of. Later the Linkedid proves nothing.
-    fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
+    /// The call that is not answered yet and has this channel as a leg, though its Newchannel was
+    /// missed. After the answer the Linkedid proves nothing.
+    fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, CallPart)> {
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
         (!is_half(&channel.uniqueid) && !self.calls[key].call.is_answered())
-            .then_some((key, Part::Leg))
+            .then_some((key, CallPart::Leg))
     }
 
     /// The call whose channel this is, and which of its channels.
-    fn part(&self, channel: &Channel<'_>) -> Option<(usize, Part)> {
+    fn part(&self, channel: &Channel<'_>) -> Option<(usize, CallPart)> {
         if let Ok(id) = channel.uniqueid.parse() {
-            return self.by_id.get(&id).map(|&key| (key, Part::Local1));
+            return self.by_id.get(&id).map(|&key| (key, CallPart::Local1));
         }
         if let Some(number) = locked_number(&channel.uniqueid) {
             let key = *self.by_number.get(&number)?;
-            // The lock of an earlier call, or of another daemon's, is no sign of ours.
-            let of_another =
+            // The lock channel of an earlier call, or of another daemon's, says nothing of ours.
+            let is_foreign =
                 channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
-            return (!of_another).then_some((key, Part::Local2));
+            return (!is_foreign).then_some((key, CallPart::Local2));
         }
-        self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, Part::Leg))
+        self.by_leg.get(channel.uniqueid.as_ref()).map(|&key| (key, CallPart::Leg))
     }
 }
 
-/// Whether this is the Uniqueid of a half of some call's Local channel.
+/// Whether this is the Uniqueid of a half of any call's Local channel.
 fn is_half(uniqueid: &str) -> bool {
     uniqueid.parse::<CallId>().is_ok() || locked_number(uniqueid).is_some()
 }

@@ -1,4 +1,4 @@
-//! Calls as they are shown to who asks, and forgotten for who was called.
+//! Lists of calls for the API, and erasing the ended calls to a number.
 
 use std::cmp::Reverse;
 
@@ -9,12 +9,12 @@ use crate::call::view::CallView;
 use crate::call::{CallId, Number};
 
 impl Registry {
-    /// The newest `limit` that live and the filter takes, newest first.
+    /// The newest `limit` live calls that the filter accepts, newest first.
     pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
         let mut calls: Vec<&Call> =
             self.calls().filter(|call| filter.takes(&call.info, None)).collect();
-        // To sort them all for the sake of a few would hold up everybody else.
+        // Sorting all of them for a few would hold up the engine.
         if limit < calls.len() {
             calls.select_nth_unstable_by(limit, newest_first);
             calls.truncate(limit);
@@ -23,7 +23,7 @@ impl Registry {
         calls.into_iter().map(|call| view(call, stale)).collect()
     }
 
-    /// The newest `limit` of those that ended lately and the filter takes, newest first.
+    /// The newest `limit` ended calls that the filter accepts, newest first.
     pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
         let is_taken =
             |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
@@ -40,8 +40,7 @@ impl Registry {
         }
     }
 
-    /// Forgets the calls to this number that ended lately. Says whether one lives, of which nothing
-    /// is forgotten.
+    /// Forgets the ended calls to this number, unless one lives; returns whether one does.
     pub fn erase(&mut self, number: Number) -> bool {
         let lives = self.calls().any(|call| call.info.number.may_be(number));
         if !lives {
@@ -51,7 +50,7 @@ impl Registry {
     }
 }
 
-/// A call as it stands.
+/// A live call as the API shows it.
 pub(super) fn view(call: &Call, stale: bool) -> CallView {
     CallView {
         info: call.info.clone(),

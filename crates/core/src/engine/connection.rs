@@ -1,0 +1,225 @@
+//! What happens on the link, and what follows from it for calls, requests and records.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::link::{LinkEvent, LinkTick, LostLink, NO_EVENTS};
+use super::purpose::Purpose;
+use super::request::HangUpError;
+use super::{Effect, Engine};
+use crate::ami::action::Action;
+use crate::ami::message::{Event as AmiEvent, Message, Response};
+use crate::ami::parser::Received;
+use crate::clock::Now;
+
+impl<O, H> Engine<O, H> {
+    /// The connection is made.
+    pub fn connected(&mut self, now: Now) {
+        self.link.connected(now);
+    }
+
+    /// The connection could not be made, or is gone.
+    pub fn disconnected(&mut self, now: Now, reason: &str) {
+        if self.link.is_open() {
+            self.on_link_lost(now, reason);
+        }
+    }
+
+    /// The bytes to write to the connection; the driver removes from the front what it has written.
+    pub fn output(&mut self) -> Option<&mut BytesMut> {
+        self.link.output()
+    }
+
+    /// Handles what the parser found in the received bytes.
+    pub fn receive(&mut self, now: Now, received: Received) {
+        match self.link.receive(now, received) {
+            LinkEvent::Nothing => {}
+            LinkEvent::LoggedIn => {
+                self.begin_reconcile(now);
+                self.effects.push(Effect::Ready(self.readiness()));
+            }
+            LinkEvent::Pong { round_trip, accepts_again } => {
+                self.effects.push(Effect::RoundTrip(round_trip));
+                if accepts_again {
+                    self.effects.push(Effect::Refusing(None));
+                    // Asterisk may have refused to list its channels.
+                    self.reconcile_now(now);
+                    self.obstacle_removed(now);
+                }
+            }
+            LinkEvent::Refusing(words) => self.on_refusing(words),
+            LinkEvent::Response { purpose, response, refusing } => {
+                if let Some(words) = refusing {
+                    self.on_refusing(words);
+                }
+                self.receive_response(now, purpose, &response);
+            }
+            LinkEvent::Event(frame) => {
+                if let Message::Event(event) = Message::parse(&frame) {
+                    self.receive_event(now, &event);
+                }
+            }
+            LinkEvent::Failed(reason) => self.close_link(now, &reason),
+        }
+    }
+
+    /// Logs off from Asterisk; calls go on.
+    pub fn log_off(&mut self, now: Now) {
+        self.link.send(now, &Action::Logoff, Purpose::Logoff);
+    }
+
+    /// Does what is due on the link.
+    pub(super) fn tick_link(&mut self, now: Now) {
+        if let Some(event) = self.link.due_record(now) {
+            self.record(now, event, None);
+        }
+        match self.link.tick(now) {
+            LinkTick::Nothing => {}
+            LinkTick::Connect => self.effects.push(Effect::Connect),
+            LinkTick::Failed(reason) => self.close_link(now, &reason),
+            LinkTick::TimedOut(purposes) => {
+                for purpose in purposes {
+                    self.on_response_timeout(now, purpose);
+                }
+                if self.link.start_timed_out(now) {
+                    self.on_asterisk_started(now);
+                }
+                if self.link.call_events_timed_out(now) {
+                    self.close_link(now, NO_EVENTS);
+                }
+            }
+        }
+    }
+
+    fn on_refusing(&mut self, words: Arc<str>) {
+        self.effects.push(Effect::Refusing(Some(words)));
+        self.publish_readiness();
+    }
+
+    fn on_asterisk_started(&mut self, now: Now) {
+        if self.reconcile.is_done() {
+            self.become_ready(now);
+        }
+    }
+
+    /// Calls can be made again, if nothing else keeps the link from being ready.
+    fn obstacle_removed(&mut self, now: Now) {
+        if self.link.is_recorded() {
+            self.publish_readiness();
+        } else {
+            self.become_ready(now);
+        }
+    }
+
+    /// The calls are reconciled, or Asterisk has started: records that the link is up, once calls
+    /// can be made.
+    pub(super) fn become_ready(&mut self, now: Now) {
+        if self.readiness().is_ok()
+            && let Some(event) = self.link.record_connected(now, self.registry.len())
+        {
+            self.record(now, event, None);
+        }
+        self.publish_readiness();
+    }
+
+    fn publish_readiness(&mut self) {
+        if !self.stopping {
+            self.effects.push(Effect::Ready(self.readiness()));
+        }
+    }
+
+    fn receive_response(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
+        match purpose {
+            Purpose::Originate(id) => self.receive_originate_response(now, id, response),
+            Purpose::LockOwner(id) => self.receive_lock_owner(now, id, response),
+            Purpose::HangUp { id, channel, reply } => {
+                self.receive_hang_up_response(now, id, channel, reply, response)
+            }
+            Purpose::ReadRights => {
+                if self.link.receive_rights(now, response, &mut self.rng) {
+                    self.publish_readiness();
+                }
+            }
+            Purpose::ProbeCall => {
+                if self.link.receive_probe_call(response) {
+                    self.obstacle_removed(now);
+                }
+            }
+            Purpose::List => self.receive_list_response(now, response),
+            Purpose::CallOwner(id) => self.receive_call_owner(now, id, Some(response)),
+            Purpose::ListBarrier => self.receive_list_barrier(now),
+            Purpose::Logoff => {}
+        }
+    }
+
+    /// An action got no response in time.
+    fn on_response_timeout(&mut self, now: Now, purpose: Purpose<H>) {
+        match purpose {
+            Purpose::Originate(_) => self.reconcile.request_soon(now),
+            Purpose::HangUp { reply: Some(reply), .. } => {
+                self.effects.push(Effect::HungUp(reply, Err(HangUpError::TimedOut)));
+            }
+            Purpose::List | Purpose::ListBarrier => {
+                self.close_link(now, "Asterisk did not list its channels in time")
+            }
+            Purpose::CallOwner(id) => self.receive_call_owner(now, id, None),
+            // A request that waited for the lock's owner was answered before this timeout.
+            Purpose::LockOwner(_)
+            | Purpose::HangUp { reply: None, .. }
+            | Purpose::Logoff
+            | Purpose::ReadRights
+            | Purpose::ProbeCall => {}
+        }
+    }
+
+    fn receive_event(&mut self, now: Now, event: &AmiEvent<'_>) {
+        match event {
+            AmiEvent::CoreShowChannel(listed) => self.receive_listed_channel(now, listed),
+            AmiEvent::CoreShowChannelsComplete => self.receive_list_end(now),
+            AmiEvent::FullyBooted => {
+                if self.link.fully_booted() {
+                    self.on_asterisk_started(now);
+                }
+            }
+            AmiEvent::Shutdown => self.close_link(now, "Asterisk is shutting down"),
+            _ => {
+                if self.link.note_event(event) {
+                    self.obstacle_removed(now);
+                }
+                if let Some(id) = self.registry.handle_event(now, event, &mut self.changes) {
+                    // The request is answered before the records are written, so that `call.queued`
+                    // is recorded once it is true.
+                    self.answer_if_decided(now, id);
+                    self.record_changes(now);
+                }
+            }
+        }
+    }
+
+    /// Closes the connection from our side.
+    pub(super) fn close_link(&mut self, now: Now, reason: &str) {
+        self.effects.push(Effect::Disconnect);
+        self.on_link_lost(now, reason);
+    }
+
+    /// The link is gone. An Originate that was sent may or may not have arrived, and its fate
+    /// stays open until the next link is up and Asterisk has listed its channels. It is never sent
+    /// again, as the number would be called twice. Its request is answered at once: 504, "the call
+    /// may still be made". A request whose Originate was not sent is refused.
+    fn on_link_lost(&mut self, now: Now, reason: &str) {
+        let is_reconciled = self.reconcile.is_done();
+        let LostLink { hang_ups, record } =
+            self.link.lose(now, reason, is_reconciled, &mut self.rng);
+        for reply in hang_ups {
+            let problem = HangUpError::LinkDown(reason.into());
+            self.effects.push(Effect::HungUp(reply, Err(problem)));
+        }
+        self.answer_all_waiting(now);
+        self.reconcile.abandon();
+        if let Some(event) = record {
+            self.record(now, event, None);
+        }
+        self.effects.push(Effect::Ready(Err(reason.into())));
+    }
+}

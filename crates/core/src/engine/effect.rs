@@ -1,0 +1,44 @@
+//! What the engine wants done, and how it stands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::request::{HangUpError, OriginateError};
+use crate::call::machine::State;
+use crate::call::{CallId, CallInfo};
+use crate::clock::Now;
+use crate::record::Event;
+
+/// What the engine wants done. `O` and `H` are the places for the answers to an Originate and to a
+/// hang-up.
+#[derive(Debug)]
+pub enum Effect<O, H> {
+    /// Connect to Asterisk.
+    Connect,
+    /// Close the connection, or give up the attempt to make it.
+    Disconnect,
+    /// Answer the request for a call.
+    Originated(O, Result<CallId, OriginateError>),
+    /// Answer the request for a hang-up.
+    HungUp(H, Result<(), HangUpError>),
+    /// Append a record to the journal.
+    Record(Now, Event, Option<Arc<CallInfo>>),
+    /// Publish that calls can be made now, or why they cannot.
+    Ready(Result<(), Arc<str>>),
+    /// Measure the time from a Ping to its response.
+    RoundTrip(Duration),
+    /// Log that Asterisk refuses every action from now on, with these words, or (`None`) accepts
+    /// them again.
+    Refusing(Option<Arc<str>>),
+}
+
+/// The engine's figures for the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineStats {
+    /// How many calls are in each state of [`State::LIVE`].
+    pub live: [usize; State::LIVE.len()],
+    /// Whether the daemon is logged in to Asterisk.
+    pub link_up: bool,
+    /// How many actions wait for their response.
+    pub pending: usize,
+}

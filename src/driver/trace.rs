@@ -1,0 +1,25 @@
+//! Asterisk's messages in the daemon's debug log: `[log] filter = "info,originatord::ami=debug"`.
+
+use crate::ami::frame::Frame;
+use crate::call::CallId;
+
+/// The target by which the filter selects these lines.
+const AMI: &str = "originatord::ami";
+
+/// Longest name of an event or response that is shown, in characters.
+const MAX_NAME: usize = 64;
+
+/// Logs which message this is and of which call, if the message tells. The line has no other header:
+/// most messages hold a number, which may have to be masked.
+pub(super) fn trace_frame(frame: &Frame) {
+    if !tracing::enabled!(target: AMI, tracing::Level::DEBUG) {
+        return;
+    }
+    let id = |name| frame.text(name).and_then(|id| id.parse::<CallId>().ok());
+    let call = id("Linkedid").or_else(|| id("Uniqueid")).or_else(|| id("ActionID"));
+    let _call = call.map(|id| tracing::debug_span!(target: AMI, "call", call_id = %id).entered());
+    let name =
+        |header| frame.text(header).map(|text| text.chars().take(MAX_NAME).collect::<String>());
+    let (ami_event, ami_response) = (name("Event"), name("Response"));
+    tracing::debug!(target: AMI, ami_event, ami_response, "received");
+}
