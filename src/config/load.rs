@@ -77,7 +77,7 @@ impl Config {
     }
 }
 
-/// Reads the whole document; none only if something is missing, which is reported.
+/// Reads the whole document; `None` only if a required key is missing, which is reported.
 fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Config> {
     let instance =
         root.parsed(report, "instance", NAME, name).unwrap_or_else(|| "originatord".to_owned());
@@ -91,7 +91,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let history = history(root.table(report, "history"), report, folder);
     let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
-    // Somebody who tries it on one machine may start with the samples as they are.
+    // You may try the daemon on one machine with the samples as they are.
     let placeholders = report.placeholders(!http.listen.ip().is_loopback());
     let warnings = report.warnings();
     let (originate, default_lang) = originate?;
@@ -129,8 +129,8 @@ fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {
     }
 }
 
-/// Whether the text says what is logged. A lone word that is no level names a part, all of which
-/// would be logged and nothing else: that is a slip of the key, as "inof".
+/// Whether the text is a filter. A lone word that is no level would be the name of a module, which
+/// alone would be logged: it is more likely a typing error, such as "inof".
 fn is_filter(text: &str) -> bool {
     let is_meant = |directive: &str| {
         directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok()

@@ -1,4 +1,5 @@
-//! Settings: `config.toml` made into checked, typed values. Secrets are never printed.
+//! Reads `config.toml` and builds the checked, typed settings of each part. Secrets are never
+//! printed.
 
 mod load;
 mod reader;
@@ -21,11 +22,10 @@ use crate::http::auth::ApiKey;
 use crate::http::settings::{ApiSettings, HttpSettings};
 use crate::tls::ClientTls;
 
-/// Everything the daemon can be told.
+/// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// What tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`,
-    /// `.`.
+    /// Tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`, `.`.
     pub instance: Arc<str>,
     /// `[http]`
     pub http: HttpSettings,
@@ -49,15 +49,15 @@ pub struct Config {
     pub history: Option<History>,
     /// `[privacy]`
     pub privacy: Privacy,
-    /// Secrets that are the samples'. Where the daemon listens on more than loopback, they are
-    /// problems of the file.
+    /// Secrets that were copied from the samples. If the daemon listens on more than loopback, they
+    /// are problems of the file instead.
     pub placeholders: Vec<Problem>,
-    /// Settings that do not do what they seem to.
+    /// Settings that work, but probably not as intended.
     pub warnings: Vec<Problem>,
 }
 
 impl Config {
-    /// The engine's part.
+    /// The engine's settings.
     pub fn engine(&self) -> EngineSettings {
         EngineSettings {
             instance: self.instance.clone(),
@@ -71,7 +71,7 @@ impl Config {
         }
     }
 
-    /// The settings of the HTTP API, where so many connections can be open at most.
+    /// The settings of the HTTP API, with `max_connections` open at most.
     pub fn api_settings(&self, max_connections: usize) -> ApiSettings {
         ApiSettings {
             reply_timeout: self.http.reply_timeout,
@@ -88,13 +88,13 @@ impl Config {
 /// `[[asterisk]]`
 #[derive(Debug)]
 pub struct Asterisk {
-    /// Named in the log.
+    /// Its name in records and the log.
     pub name: Arc<str>,
     /// `host:port` of the AMI.
     pub address: String,
-    /// TLS, where asked for.
+    /// TLS, if configured.
     pub tls: Option<ClientTls>,
-    /// The login, and how the link is watched.
+    /// The settings of the AMI session.
     pub session: SessionSettings,
     /// Limit for TCP, TLS and login together.
     pub connect_timeout: Duration,
@@ -102,41 +102,41 @@ pub struct Asterisk {
     pub backoff: Backoff,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text for people.
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object a line, for programs.
     Json,
 }
 
 /// `[log]`
 #[derive(Debug)]
 pub struct Log {
-    /// How lines look.
+    /// The format of log lines.
     pub format: LogFormat,
-    /// What is logged, as `tracing_subscriber::EnvFilter` directives.
+    /// Selects the lines, as `tracing_subscriber::EnvFilter` directives.
     pub filter: String,
 }
 
 /// `[journal]`
 #[derive(Debug)]
 pub struct Journal {
-    /// Records kept in memory for those who come late.
+    /// How many records are kept in memory, for readers that fall behind.
     pub ring: usize,
-    /// Also to a file.
+    /// The file, if records are also written to one.
     pub file: Option<JournalFile>,
 }
 
 /// The journal's file.
 #[derive(Debug, Clone)]
 pub struct JournalFile {
-    /// Where it is; older ones are `path.1`, `path.2`, …
+    /// Its path; rotated files are `path.1`, `path.2`, …
     pub path: PathBuf,
     /// Size at which it is rotated, in bytes.
     pub max_size: u64,
-    /// How many older files are kept.
+    /// How many rotated files are kept.
     pub keep: usize,
 }
 
@@ -147,13 +147,13 @@ pub struct History {
     pub file: PathBuf,
     /// How long calls are kept.
     pub keep: Duration,
-    /// How large the database may become, in bytes; the oldest calls make room.
+    /// The largest size of the database in bytes; the oldest calls are deleted to keep it.
     pub max_size: u64,
 }
 
 /// `[privacy]`
 #[derive(Debug, Clone)]
 pub struct Privacy {
-    /// Whether numbers are shown and written down without their middle.
+    /// Whether numbers are shown and recorded without their middle digits.
     pub mask_numbers: bool,
 }

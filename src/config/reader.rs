@@ -1,8 +1,7 @@
-//! Reads a TOML table key by key, and remembers every problem with its line.
+//! Reads a TOML table key by key, and collects every problem with its line.
 //!
-//! All problems of a file are told at once, so the reading goes on after each; a value that was
-//! refused is replaced by a default that nobody will use, because a file with problems is refused
-//! whole.
+//! All problems of a file are reported at once, so reading goes on after each. A refused value is
+//! replaced by a default that is never used, because a file with problems is refused as a whole.
 
 use std::fmt;
 use std::ops::Range;
@@ -15,17 +14,16 @@ use toml::de::{DeTable, DeValue};
 use super::load::certificates::{Certificate, NamedCertificate};
 use super::load::paths::{NamedFile, Use};
 
-/// What is wrong with one line of the file.
+/// A problem with one line of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong with it, and what to write instead. Holds no values, since one might be a
-    /// secret.
+    /// The problem, and what to write instead. It contains no values, since one might be a secret.
     pub text: String,
 }
 
-/// All that is wrong with a file.
+/// All problems of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     /// The file's name.
@@ -50,7 +48,8 @@ impl std::error::Error for Problems {}
 pub(super) struct Report<'t> {
     text: &'t str,
     problems: Vec<Problem>,
-    /// Secrets that everybody knows; whether that is a problem depends on who can get at them.
+    /// Secrets that everybody knows; whether they are a problem depends on the address that the
+    /// daemon listens on.
     placeholders: Vec<Problem>,
     /// Settings that work, but should be changed.
     warnings: Vec<Problem>,
@@ -72,7 +71,7 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// A problem with what stands at `span`.
+    /// Adds a problem with the text at `span`.
     pub(super) fn add(&mut self, span: &Range<usize>, text: impl Into<String>) {
         let line = self.line(span);
         self.problems.push(Problem { line, text: text.into() });
@@ -98,7 +97,7 @@ impl<'t> Report<'t> {
         std::mem::take(&mut self.certificates)
     }
 
-    /// A setting at `span` that can be used, and does not do what it seems to.
+    /// Adds a warning about the setting at `span`, which works, but probably not as intended.
     pub(super) fn warn(&mut self, span: &Range<usize>, text: impl Into<String>) {
         let line = self.line(span);
         self.warnings.push(Problem { line, text: text.into() });
@@ -111,14 +110,14 @@ impl<'t> Report<'t> {
         warnings
     }
 
-    /// A secret at `span`, of this name, that is the sample's.
+    /// Notes that the secret of this name, at `span`, was copied from the samples.
     pub(super) fn add_placeholder(&mut self, span: &Range<usize>, name: &str) {
         let text = format!("{name} is the sample's, which everybody knows; choose another");
         self.placeholders.push(Problem { line: self.line(span), text });
     }
 
-    /// The secrets that are the samples', if they are to be judged by whoever asks; else they are
-    /// problems.
+    /// The secrets that were copied from the samples; or, if they `are_problems`, none, as they are
+    /// added to the problems.
     pub(super) fn placeholders(&mut self, are_problems: bool) -> Vec<Problem> {
         let placeholders = std::mem::take(&mut self.placeholders);
         if !are_problems {
@@ -140,7 +139,7 @@ impl<'t> Report<'t> {
     }
 }
 
-/// A value, with where it stands and what it is called.
+/// A value, and the place where it stands.
 pub(super) struct Found<T> {
     pub(super) value: T,
     pub(super) span: Range<usize>,
@@ -148,7 +147,7 @@ pub(super) struct Found<T> {
 
 /// A table that is read key by key.
 pub(super) struct Table<'a> {
-    /// What the keys' names begin with in messages, as `http.`.
+    /// The prefix of the keys' names in messages, such as `http.`.
     prefix: String,
     span: Range<usize>,
     entries: Option<&'a DeTable<'a>>,
@@ -175,7 +174,7 @@ impl<'a> Table<'a> {
         format!("{}{key}", self.prefix)
     }
 
-    /// The value of `key`, if it is there.
+    /// The value of `key`, if it is set.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Found<&'a DeValue<'a>>> {
         if !self.known.contains(&key) {
             self.known.push(key);
@@ -230,7 +229,7 @@ impl<'a> Table<'a> {
         self.optional_number(report, key, range).unwrap_or(default)
     }
 
-    /// A whole number from 1 to `most`, if it is there.
+    /// A whole number from 1 to `most`, if it is set.
     pub(super) fn limit(
         &mut self,
         report: &mut Report<'_>,
@@ -255,7 +254,7 @@ impl<'a> Table<'a> {
         number.map(|found| found.value)
     }
 
-    /// An array of strings that `convert` takes, named `what` in messages.
+    /// An array of strings that `convert` accepts, named `what` in messages.
     pub(super) fn strings<T>(
         &mut self,
         report: &mut Report<'_>,
@@ -288,7 +287,7 @@ impl<'a> Table<'a> {
         duration.unwrap_or(Found { value: default, span: self.span.clone() })
     }
 
-    /// A string that `convert` takes, named `what` in messages.
+    /// A string that `convert` accepts, named `what` in messages.
     pub(super) fn parsed<T>(
         &mut self,
         report: &mut Report<'_>,
@@ -315,7 +314,7 @@ impl<'a> Table<'a> {
         Some(value)
     }
 
-    /// The table of this key; an empty one if it is not there.
+    /// The table of this key; an empty one if it is not set.
     pub(super) fn table(&mut self, report: &mut Report<'_>, key: &'static str) -> Table<'a> {
         let found = self.typed(report, key, "a table", DeValue::as_table);
         let prefix = format!("{}.", self.name(key));
@@ -349,7 +348,7 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// All keys and values, whatever they are called.
+    /// All keys and values, under any name.
     pub(super) fn entries(&mut self) -> Vec<(Found<&'a str>, &'a DeValue<'a>)> {
         let entries = self.entries.take().into_iter().flatten();
         entries
@@ -359,7 +358,7 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// Reports the keys that nobody asked for, with the nearest that is known.
+    /// Reports the keys that were not read, each with the most similar known key.
     pub(super) fn end(self, report: &mut Report<'_>) {
         for (key, _) in self.entries.into_iter().flatten() {
             let name: &str = key.get_ref();

@@ -1,5 +1,4 @@
-//! What is wrong with whole files, that nothing secret gets out of them, and that the example is
-//! what it says.
+//! Problems of whole files, secrets that never show, and the example file.
 
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ami::settings::Auth;
 
-/// Nothing but what has to be there: seven lines.
+/// The required keys only, in seven lines.
 const LEAST: &str = r#"[[api_keys]]
 name = "bot"
 key = "hush-hush-key"
@@ -24,13 +23,13 @@ fn parse(text: &str) -> Result<Config, Problems> {
     Config::parse(text, Path::new("")).map_err(|problems| Problems { file: "x".into(), problems })
 }
 
-/// The problems of the least file with `more` put behind it; that begins in line 8.
+/// The problems of the least file with `more` appended, which begins in line 8.
 fn after(more: &str) -> String {
     parse(&format!("{LEAST}{more}")).map_or_else(|problems| problems.to_string(), |_| "ok".into())
 }
 
 #[test]
-fn the_least_file_has_the_defaults() {
+fn least_file_has_the_defaults() {
     let config = parse(LEAST).unwrap();
     assert_eq!(&*config.instance, "originatord");
     assert_eq!(config.http.listen, "127.0.0.1:8080".parse().unwrap());
@@ -42,7 +41,7 @@ fn the_least_file_has_the_defaults() {
 }
 
 #[test]
-fn what_can_be_set_is_set() {
+fn configured_values_are_used() {
     let config = parse(&format!(
         "instance = 'b-2'\n{LEAST}auth = 'plain'\ntls = {{ server_name = 'pbx' }}\nbackoff_max = '1m'\n\
          [originate]\npriority = 2\nvariables = {{ __A = 'x y', b = '' }}\n[log]\nformat = 'json'\n\
@@ -65,7 +64,7 @@ fn what_can_be_set_is_set() {
 }
 
 #[test]
-fn each_problem_has_its_line_and_says_what_to_write_instead() {
+fn each_problem_has_its_line_and_a_remedy() {
     let variable = "originate.variables: a value is a string without line breaks and commas";
     let filter = "log.filter must be error, warn, info, debug or trace, for all or for a part as \
                   \"info,originatord::ami=debug\"";
@@ -270,14 +269,14 @@ fn each_problem_has_its_line_and_says_what_to_write_instead() {
 }
 
 #[test]
-fn a_secret_of_the_wrong_type_is_one_problem() {
+fn secret_of_wrong_type_is_one_problem() {
     let problems =
         parse(&LEAST.replace("\"hush-hush-secret\"", "12345678")).unwrap_err().to_string();
     assert_eq!(problems, "x:7: asterisk.secret must be a string in quotes");
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     assert_eq!(
         parse("").unwrap_err().to_string(),
         "x:1: at least one [[api_keys]] with name and key is needed\nx:1: exactly one [[asterisk]] is needed"
@@ -287,7 +286,7 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn secrets_come_from_files_and_the_environment_too() {
+fn secrets_come_from_files_and_environment_too() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ami"), "from-the-file\n").unwrap();
     let text = LEAST.replace("secret = \"hush-hush-secret\"", "secret_file = \"ami\"");
@@ -312,7 +311,7 @@ fn secrets_come_from_files_and_the_environment_too() {
 fn no_secret_is_printed() {
     let leaks = |text: &str| text.contains("hush");
     assert!(!leaks(&format!("{:?}", parse(LEAST).unwrap())));
-    // Every slip of one key: a character too few, or a wrong one, anywhere in the file.
+    // Every typing error of one key: a missing or a wrong character anywhere in the file.
     for at in 0..LEAST.len() {
         for wrong in ["", "\n", "\"", "'", "=", "]", "[", "{", "\\", "#", ".", "x", "\0"] {
             let replaced = format!("{}{wrong}{}", &LEAST[..at], &LEAST[at + 1..]);
@@ -361,7 +360,7 @@ fn changed(index: usize, change: impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn the_example_can_be_used_as_it_is() {
+fn example_can_be_used_as_it_is() {
     let config = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.api_keys.len(), 1);
     assert!(
@@ -373,13 +372,13 @@ fn the_example_can_be_used_as_it_is() {
 }
 
 #[test]
-fn the_example_shows_every_key_and_its_true_default() {
+fn example_shows_every_key_with_its_default() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["telegram-bot.key", "ami.secret", "asterisk-ca.pem"] {
         std::fs::write(folder.path().join(file), "from-a-file\n").unwrap();
     }
     let settings = |text: &str| {
-        // With a file, so that the settings of its rotation show.
+        // With a file, as its rotation has settings of its own.
         let text = text
             .replace("\n# file = ", "\nfile = ")
             .replace("\nfile = \"/var/log/originatord/", "\nfile = \"");
@@ -410,7 +409,7 @@ fn the_example_shows_every_key_and_its_true_default() {
         match key(line) {
             None => {}
             Some(key) if no_default.contains(&key) => {}
-            // Of the places for a secret only one may be used.
+            // Only one of the places for a secret may be used.
             Some(way @ ("key_file" | "secret_file")) => {
                 let plain = format!("\n{} = ", way.trim_end_matches("_file"));
                 settings(
@@ -422,7 +421,7 @@ fn the_example_shows_every_key_and_its_true_default() {
                 let text = changed(index, |line| line.trim_start_matches("# ").to_owned());
                 assert_eq!(settings(&text), expected, "{line}");
             }
-            // The name of an API key, which has no default.
+            // The name of an API key has no default.
             Some("name") => {}
             Some(_) => assert_eq!(
                 settings(&changed(index, |line| format!("# {line}"))),
@@ -431,8 +430,7 @@ fn the_example_shows_every_key_and_its_true_default() {
             ),
         }
     }
-    // An unknown key's message names the known ones, so the reader itself says which keys there
-    // are.
+    // The message about an unknown key names the known ones, so the reader itself lists all keys.
     for (section, marker) in [
         ("", "instance"),
         ("[http]\n", "listen"),
@@ -461,7 +459,7 @@ fn the_example_shows_every_key_and_its_true_default() {
 }
 
 #[test]
-fn list_entry_that_no_number_begins_with_is_a_warning() {
+fn list_entry_that_matches_no_number_is_a_warning() {
     let text =
         EXAMPLE.replace("# deny = [\"7900\", \"7809\"]", "deny = [\"7900\", \"007900\", \"+0\"]");
     let config = parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
@@ -485,7 +483,7 @@ fn national_form_is_read() {
 }
 
 #[test]
-fn channel_without_n_is_warned_of_and_taken() {
+fn channel_without_n_is_accepted_with_a_warning() {
     let channel =
         |options: &str| format!("{LEAST}[originate]\nchannel = 'Local/{{number}}@out{options}'\n");
     for (options, is_warned) in

@@ -1,4 +1,4 @@
-//! `[[api_keys]]` and `[limits]`: who may call, how much, and whom.
+//! `[[api_keys]]` and `[limits]`: API keys, limits, and lists of numbers.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::http::auth::{ApiKey, Role};
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;
 
-/// All keys, and the limits of all of them together and of each.
+/// All keys, the limits of all keys together, and those of each key.
 pub(super) fn keys_and_limits(
     root: &mut Table<'_>,
     report: &mut Report<'_>,
@@ -67,7 +67,7 @@ fn api_key(
     ))
 }
 
-/// `[limits]`: those of all keys together.
+/// `[limits]`: the limits of all keys together.
 fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
     let all = limits_of(&mut table, report);
     let attempts_per_number =
@@ -76,7 +76,7 @@ fn limits(mut table: Table<'_>, report: &mut Report<'_>) -> Policy {
     Policy { all, keys: HashMap::new(), attempts_per_number }
 }
 
-/// The limits that all keys together and each of them can have.
+/// The limits that exist both for all keys together and for each key.
 fn limits_of(table: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
     Limits {
         calls_per_second: table
@@ -96,7 +96,7 @@ fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -
         fits.then(|| digits.into())
     });
     let prefixes: Vec<Box<str>> = prefixes.unwrap_or_default();
-    // An earlier build took 007999… for another number than 7999…, so that lists had to name both.
+    // For earlier versions 007999… and 7999… were two numbers, so lists had to name both.
     for prefix in prefixes.iter().filter(|prefix| prefix.starts_with('0')) {
         if let Some(Found { span, .. }) = table.get(key) {
             let name = table.name(key);
@@ -111,8 +111,8 @@ fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -
     prefixes
 }
 
-/// Two keys of one name could not be told apart in the log; of two equal keys one would never be
-/// named.
+/// Two keys with one name could not be distinguished in records; if two keys were equal, one name
+/// would never be used.
 fn report_duplicate(
     earlier: &[ApiKey],
     key: &ApiKey,

@@ -1,4 +1,4 @@
-//! `[[asterisk]]` and `[originate]`: where calls are made, and how.
+//! `[[asterisk]]` and `[originate]`: the link to Asterisk, and the calls made over it.
 
 use std::path::Path;
 
@@ -106,12 +106,12 @@ fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<
     Some(ClientTls { ca_file, server_name })
 }
 
-/// Said of a channel without the option `n`.
+/// The warning about a channel without the option `n`.
 const NO_N: &str = "originate.channel does not end in /n: Asterisk removes the call's Local channel as soon as a \
     participant is transferred or parked, and with it the lock that keeps the number from being called twice; add /n";
 
-/// Whether the Local channel has the option `n`, which keeps Asterisk from optimising it away in
-/// mid-call.
+/// Whether the Local channel has the option `n`, which keeps Asterisk from removing the channel
+/// during the call.
 fn keeps_local(channel: &str) -> bool {
     let options = channel.rsplit_once('@').and_then(|(_, rest)| rest.split_once('/'));
     options.is_some_and(|(_, options)| options.contains('n'))

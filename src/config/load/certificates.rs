@@ -1,5 +1,5 @@
-//! Certificates that keys of the configuration name. Only a file that is loaded is checked for
-//! them: parsing a text opens none.
+//! Checks the certificates that keys of the configuration name. Parsing a text opens no
+//! certificate; only loading a file does.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -27,7 +27,8 @@ pub(in crate::config) enum Certificate {
     },
 }
 
-/// Reports the certificates that cannot be used: nobody should find out by connecting.
+/// Reports certificates that cannot be used, so that this does not show only when a client
+/// connects.
 pub(super) fn check(report: &mut Report<'_>) {
     for NamedCertificate { span, certificate } in report.take_certificates() {
         let problem = match &certificate {

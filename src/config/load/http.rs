@@ -19,7 +19,7 @@ pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path)
         reply_timeout: table
             .duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS)
             .value,
-        // With one, an event stream would leave bots none.
+        // With one connection, an event stream would leave none for bots.
         max_connections: table.number(report, "max_connections", 2..=1_000_000, 1024) as usize,
         // nginx keeps idle connections for 60 s.
         keep_alive: table.duration(report, "keep_alive", SECOND..=HOUR, 75 * SECOND).value,

@@ -1,4 +1,4 @@
-//! `[numbers]`: how numbers are written where the bots are.
+//! `[numbers]`: how bots write numbers.
 
 use crate::call::numbering::{National, Numbering};
 use crate::config::reader::{Found, Report, Table};

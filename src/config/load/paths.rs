@@ -1,7 +1,7 @@
-//! Files that the daemon writes must be no other file of the configuration: rotated, erased or
-//! opened as a database, that one would be lost.
+//! Checks that a file which the daemon writes is no other file of the configuration: that file would
+//! be lost if it were rotated, erased or opened as a database.
 //!
-//! Paths are compared by where they lead, and files that exist by device and inode as well, so that
+//! Paths are compared after links are resolved, and existing files by device and inode as well. So
 //! another spelling, a symbolic link or a hard link makes no difference.
 
 use std::ffi::OsStr;
@@ -16,10 +16,9 @@ use crate::history;
 /// The purpose that a configured file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Use {
-    /// It reads the file.
+    /// The daemon reads the file.
     Read,
-    /// It appends to the file, renames it to `.1`, that to `.2` and so on, and keeps this many of
-    /// them.
+    /// The daemon appends to the file and rotates it to `.1`, `.2` and so on, as many as given here.
     Journal(usize),
     /// The file is an SQLite database.
     History,
@@ -35,7 +34,7 @@ pub(in crate::config) struct NamedFile {
     pub(in crate::config) used: Use,
 }
 
-/// Where a file is, and which it is.
+/// The path and the identity of a file and the files beside it.
 struct Location {
     path: PathBuf,
     ids: Vec<FileId>,
@@ -55,7 +54,7 @@ impl NamedFile {
         Location { path, ids }
     }
 
-    /// Whether the daemon would write to `other` as this file, if this one is at `path`.
+    /// Whether the daemon would write to `other` if this file is at `path`.
     fn takes(&self, path: &Path, other: &Path) -> bool {
         let suffix =
             other.as_os_str().as_encoded_bytes().strip_prefix(path.as_os_str().as_encoded_bytes());
@@ -86,8 +85,8 @@ fn real(path: &Path) -> PathBuf {
     folder.join(path.file_name().unwrap_or(OsStr::new("..")))
 }
 
-/// Reports files that are written and cannot be, or are another file of the configuration, too.
-/// `config` is where that itself is, if it comes from a file.
+/// Reports each file that the daemon writes and that cannot be written, or is also another file of
+/// the configuration. `config` is the path of the configuration, if it comes from a file.
 pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
     let named = report.take_files();
     let locations: Vec<_> = named.iter().map(NamedFile::location).collect();
@@ -120,7 +119,7 @@ pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
             }
         }
         for (other_index, (other, other_at)) in named.iter().zip(&locations).enumerate() {
-            // Two files that are both written are reported once.
+            // If both files are written, the pair is reported once.
             let is_new = other.used == Use::Read || index < other_index;
             if is_new
                 && index != other_index
@@ -148,8 +147,7 @@ mod tests {
 
     use crate::config::Config;
 
-    /// Loads a configuration of its own folder, which has these sections more; the lines about its
-    /// problems.
+    /// Loads a configuration with these further sections from a new folder; returns its problems.
     fn problems(prepare: impl Fn(&std::path::Path), more: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn written_file_must_be_no_other_file() {
+    fn written_file_must_not_be_another_file() {
         let config = "would overwrite the configuration; choose another path";
         let key = "would overwrite the file of api_keys.key_file; choose another path";
         let history = "would overwrite the file of history.file; choose another path";
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn rotated_file_that_is_a_key_is_found() {
+    fn rotated_file_that_is_a_key_is_reported() {
         let prepare = |folder: &std::path::Path| {
             std::fs::hard_link(folder.join("key"), folder.join("calls.2")).unwrap()
         };
@@ -210,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn written_file_must_be_a_regular_one() {
+    fn written_file_must_be_regular() {
         let prepare = |folder: &std::path::Path| {
             std::fs::create_dir(folder.join("folder")).unwrap();
             assert!(

@@ -9,13 +9,14 @@ use super::paths::Use;
 use crate::ami::action::MAX_LINE;
 use crate::config::reader::{Found, Report, Table};
 
-/// Names that end up in a channel variable and in the log.
+/// Describes names that become part of a channel variable and of records.
 pub(super) const NAME: &str = "1 to 32 letters, digits, _, - or .";
 
-/// What the secrets of our samples begin with.
+/// The beginning of each secret in our samples.
 const PLACEHOLDER: &str = "change-me";
 
-/// A secret, given in exactly one of three ways: as it is, in a file, or in the environment.
+/// A secret, given in exactly one of three ways: in the configuration, in a file, or in the
+/// environment.
 pub(super) fn secret(
     table: &mut Table<'_>,
     report: &mut Report<'_>,
@@ -75,7 +76,7 @@ pub(super) fn name(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// Whether the text can stand in a line of AMI, with room for the rest of that line.
+/// Whether the text fits into an AMI header, with room for the rest of its line.
 pub(super) fn is_header_value(text: &str) -> bool {
     text.len() < MAX_LINE / 2 && !text.contains(['\r', '\n', '\0'])
 }

@@ -1,6 +1,6 @@
-//! Actions to frames: the few that are used here.
+//! Encodes the actions that the daemon uses as frames.
 //!
-//! What an action is made of is in Asterisk's own reference (`manager show command Originate`).
+//! Asterisk's own reference describes each action (`manager show command Originate`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,22 +10,22 @@ use bytes::{BufMut, BytesMut};
 
 use crate::call::CallId;
 
-/// Longest line Asterisk takes, line end included: `char inbuf[1025]` in `main/manager.c` (`struct
-/// mansession`); it refuses what does not fit.
+/// Longest line that Asterisk accepts, line end included: `char inbuf[1025]` in `main/manager.c`
+/// (`struct mansession`).
 pub const MAX_LINE: usize = 1024;
 
-/// What ties a response to its action.
+/// The id that a response shares with its action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ActionId {
     /// Counted within the session.
     Counted(u64),
-    /// An Originate's: the call's own id, so that its OriginateResponse finds the call even in a
-    /// later session.
+    /// The id of the call that an Originate makes, so that its OriginateResponse finds the call even
+    /// in a later session.
     Call(CallId),
 }
 
 impl ActionId {
-    /// The id that `text` is, if it can be one of ours.
+    /// Parses `text`, if it can be an id of ours.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         text.parse().map(ActionId::Counted).ok().or_else(|| text.parse().map(ActionId::Call).ok())
@@ -46,12 +46,12 @@ impl fmt::Display for ActionId {
 pub struct Originate {
     /// The channel to call.
     pub channel: String,
-    /// Where the answered channel goes.
+    /// The context that the answered channel enters.
     pub context: String,
-    /// Which extension of it.
+    /// The extension in it.
     pub exten: String,
-    /// Which priority; always sent, because only then does Asterisk check that the extension
-    /// exists.
+    /// The priority of the extension. It is always sent, because only then does Asterisk check that
+    /// the extension exists.
     pub priority: u32,
     /// How long it may ring.
     pub timeout: Duration,
@@ -59,13 +59,13 @@ pub struct Originate {
     pub caller_id: String,
     /// Channel variables.
     pub variables: Vec<(Cow<'static, str>, String)>,
-    /// The Uniqueid of the channel, or of a Local channel's `;1`.
+    /// The Uniqueid of the channel, or of a Local channel's first half.
     pub channel_id: String,
-    /// The Uniqueid of a Local channel's `;2`.
+    /// The Uniqueid of a Local channel's second half.
     pub other_channel_id: String,
 }
 
-/// What Asterisk is asked to do.
+/// An action for Asterisk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Asks for a challenge to log in by MD5.
@@ -84,7 +84,7 @@ pub enum Action {
         /// The secret.
         secret: Secret,
     },
-    /// Asks for a sign of life.
+    /// Asks for a response, which proves that Asterisk is alive.
     Ping,
     /// Makes a call.
     Originate(Box<Originate>),
@@ -102,9 +102,9 @@ pub enum Action {
         /// The variable's name.
         variable: &'static str,
     },
-    /// Says goodbye.
+    /// Logs off.
     Logoff,
-    /// Any other action, by its name and headers; what `check` asks with.
+    /// Any other action, by its name and headers; `check` uses it.
     Other(&'static str, Vec<(&'static str, String)>),
 }
 
@@ -118,10 +118,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The events that are asked for at login, as classes of `manager.conf`.
+/// The events to receive, as classes of `manager.conf`; sent with the login.
 const EVENT_CLASSES: &str = "call,system,user";
 
-/// A header cannot be sent as it is.
+/// A header that cannot be sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("header {name} holds a line break or NUL, or does not fit into a line of {MAX_LINE} bytes")]
 pub struct Unsendable {
@@ -178,7 +178,8 @@ impl Action {
                 for (name, value) in &originate.variables {
                     put("Variable", &[name, "=", value])?;
                 }
-                // Without it the whole AMI session stands still until the call is answered.
+                // Without it Asterisk handles no other action of the session until the call is
+                // answered.
                 put("Async", &["true"])?;
                 put("ChannelId", &[&originate.channel_id])?;
                 put("OtherChannelId", &[&originate.other_channel_id])?;
@@ -199,8 +200,8 @@ impl Action {
     }
 }
 
-/// Writes one header, whose value is made of these parts. This is the only place where a value gets
-/// into a frame, and here it is checked.
+/// Writes one header, whose value is the concatenation of these parts. Every value is written here,
+/// so every value is checked.
 fn put_header(out: &mut BytesMut, name: &'static str, value: &[&str]) -> Result<(), Unsendable> {
     let start = out.len();
     out.put_slice(name.as_bytes());

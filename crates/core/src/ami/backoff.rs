@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_double_up_to_the_longest_and_start_again_after_success() {
+    fn pauses_double_up_to_longest_and_reset() {
         let (min, max) = (Duration::from_millis(200), Duration::from_secs(10));
         let mut backoff = Backoff::new(min, max).unwrap();
         let mut rng = fastrand::Rng::with_seed(7);
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pause_at_all_is_refused() {
+    fn zero_or_inverted_pauses_are_refused() {
         assert!(Backoff::new(Duration::ZERO, Duration::from_secs(1)).is_err());
         assert!(Backoff::new(Duration::from_secs(2), Duration::from_secs(1)).is_err());
     }

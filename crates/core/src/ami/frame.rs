@@ -1,4 +1,4 @@
-//! Frames: what stands between two blank lines, as ordered headers.
+//! Frames: the ordered headers between two blank lines.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter};
 
-/// A received frame. The headers stay where they were received; looking one up copies nothing.
+/// A received frame. The headers stay in the receive buffer; looking one up copies nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame(Bytes);
 
@@ -18,12 +18,12 @@ impl Frame {
         Self(lines)
     }
 
-    /// The headers in their order, as name and value. Lines without a colon are passed over.
+    /// The headers in their order, as name and value. Lines without a colon are skipped.
     pub fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.lines().filter_map(header)
     }
 
-    /// The header of the first line, which tells what kind of message this is.
+    /// The header of the first line, which names the kind of the message.
     pub fn first(&self) -> Option<(&[u8], &[u8])> {
         let Self(lines) = self;
         header(&lines[..memchr(b'\n', lines).unwrap_or(lines.len())])
@@ -37,8 +37,8 @@ impl Frame {
             .map(move |end| &lines[std::mem::replace(&mut start, end + 1)..end])
     }
 
-    /// The event's name, if it is one. OriginateResponse has a `Response` as well, but its first
-    /// header tells.
+    /// The event's name, if the first header is `Event`. OriginateResponse has a `Response` header as
+    /// well, so only the first one decides.
     pub fn event_name(&self) -> Option<&[u8]> {
         self.first().and_then(|(name, value)| (name == b"Event").then_some(value))
     }
@@ -48,13 +48,13 @@ impl Frame {
         self.lines().find_map(|line| value_of(name, line))
     }
 
-    /// The first header of each name, as Asterisk writes it, or else in any case; empty where there
-    /// is none.
+    /// The first header of each name, spelled as Asterisk spells it, or else in any case; empty if
+    /// there is none.
     pub fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
         names.map(|name| self.find(name).or_else(|| self.get(name.text())).unwrap_or_default())
     }
 
-    /// Looking for the name in all lines at once is several times faster than going from line to
+    /// Searching for the name in all lines at once is several times faster than going from line to
     /// line.
     fn find(&self, name: &Name) -> Option<&[u8]> {
         let Self(lines) = self;
@@ -62,21 +62,20 @@ impl Frame {
         Some(value(&rest[..memchr(b'\n', rest).unwrap_or(rest.len())]))
     }
 
-    /// The first header of this name as text; what is not UTF-8 is replaced.
+    /// The first header of this name as text; bytes that are not UTF-8 are replaced.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         self.get(name).map(String::from_utf8_lossy)
     }
 }
 
-/// The name of a header that is looked for in many frames.
+/// The name of a header that is searched for in many frames.
 pub struct Name {
     line: &'static str,
     finder: OnceLock<Finder<'static>>,
 }
 
 impl Name {
-    /// The name between a line end and a colon: what its line begins with, wherever it stands but
-    /// first.
+    /// `line` is the name between a line end and a colon, as it stands in any line but the first.
     pub const fn new(line: &'static str) -> Self {
         Self { line, finder: OnceLock::new() }
     }
@@ -95,15 +94,15 @@ fn header(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&line[..colon], value(&line[colon + 1..])))
 }
 
-/// The value, if the line is a header of this name. A look at where its colon would be is mostly
-/// enough to tell.
+/// The value, if the line is a header of this name. Most lines are rejected by the byte where the
+/// colon would be.
 fn value_of<'l>(name: &str, line: &'l [u8]) -> Option<&'l [u8]> {
     let colon = name.len();
     (line.get(colon) == Some(&b':') && line[..colon].eq_ignore_ascii_case(name.as_bytes()))
         .then(|| value(&line[colon + 1..]))
 }
 
-/// What follows the colon, less the space before it and the line's end.
+/// The bytes after the colon, without the space before them and the line end.
 fn value(rest: &[u8]) -> &[u8] {
     let rest = rest.strip_suffix(b"\r").unwrap_or(rest);
     rest.strip_prefix(b" ").unwrap_or(rest)
@@ -153,15 +152,15 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_replaced_not_refused() {
+    fn bytes_other_than_utf8_are_replaced() {
         let frame = Frame::new(Bytes::from_static(b"Room: \xff\xfe"));
         assert_eq!(frame.text("room").as_deref(), Some("\u{fffd}\u{fffd}"));
     }
 
     proptest::proptest! {
-        /// Behind the first line, and whatever else is said around them.
+        /// The headers stand behind the first line, among any others.
         #[test]
-        fn what_is_picked_is_the_first_header_of_its_name(
+        fn picked_header_is_first_of_its_name(
             words in proptest::collection::vec(
                 proptest::sample::select(vec!["\n", "\r\n", "\r", "Cause", "Cause:", "Cause-txt:", ":", " ", "x", "\0"]), 0..30)
         ) {

@@ -1,6 +1,6 @@
-//! Frames to responses and events: the few of each that are used here.
+//! Parses frames into the responses and events that the daemon uses.
 //!
-//! What an event is made of is in Asterisk's own reference (`manager show event Hangup`).
+//! Asterisk's own reference describes each event (`manager show event Hangup`).
 
 use std::borrow::Cow;
 
@@ -8,14 +8,14 @@ use super::action::ActionId;
 use super::frame::{Frame, Name};
 use crate::call::outcome::Cause;
 
-/// What Asterisk says to an action.
+/// Asterisk's response to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Whether it did, or begins to do, what it was asked.
+    /// Whether Asterisk has done, or begins to do, what the action asked for.
     pub success: bool,
-    /// Its words.
+    /// Asterisk's words.
     pub message: String,
-    /// The frame, for what else is in it.
+    /// The frame, for further headers.
     pub frame: Frame,
 }
 
@@ -29,27 +29,27 @@ impl Response {
     }
 }
 
-/// A frame told apart.
+/// A parsed frame.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Message<'f> {
-    /// An answer to an action.
+    /// The response to an action.
     Response(Option<ActionId>, Response),
-    /// An event of a kind that is used here.
+    /// An event that the daemon uses.
     Event(Event<'f>),
     /// Anything else.
     Other,
 }
 
-/// A channel as events name it.
+/// A channel as events identify it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Channel<'f> {
-    /// Its unique id.
+    /// Its id.
     pub uniqueid: Cow<'f, str>,
-    /// The unique id of the channel that it came to be for.
+    /// The id of the channel that it was created for.
     pub linkedid: Cow<'f, str>,
 }
 
-/// The events that are used here.
+/// The events that the daemon uses.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'f> {
     /// The outcome of an Originate.
@@ -61,7 +61,7 @@ pub enum Event<'f> {
     },
     /// A channel exists.
     Newchannel(Channel<'f>),
-    /// A channel rings or is up, or something else has become of it.
+    /// A channel rings, is up, or has changed to another state.
     Newstate(Channel<'f>, ChannelState),
     /// A channel is gone.
     Hangup(Channel<'f>, Cause),
@@ -69,7 +69,7 @@ pub enum Event<'f> {
     ConfbridgeJoin(Channel<'f>, Cow<'f, str>),
     /// A channel left it.
     ConfbridgeLeave(Channel<'f>, Cow<'f, str>),
-    /// Our dialplan's word on what the gateway said of a leg of the call `linkedid`.
+    /// The gateway's reply about a leg of the call `linkedid`, sent by our dialplan.
     GatewayReply {
         /// The call's Linkedid.
         linkedid: Cow<'f, str>,
@@ -80,17 +80,17 @@ pub enum Event<'f> {
     CoreShowChannel(Box<ListedChannel<'f>>),
     /// The end of that list.
     CoreShowChannelsComplete,
-    /// Asterisk has started: all modules are there, and the dialplan. Said after a login, too, if
-    /// it is so by then.
+    /// Asterisk has started: all modules and the dialplan are loaded. Asterisk also sends it after a
+    /// login, if it has started by then.
     FullyBooted,
-    /// Asterisk is going down.
+    /// Asterisk shuts down.
     Shutdown,
 }
 
-/// What `ChannelStateDesc` says, as far as it matters.
+/// The states of `ChannelStateDesc` that matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelState {
-    /// `Ringing`: the far end rings. (`Ring` is said of a channel that wants something of us.)
+    /// `Ringing`: the far end rings. (`Ring` is the state of an incoming channel.)
     Ringing,
     /// `Up`: answered.
     Up,
@@ -113,7 +113,7 @@ impl ChannelState {
 pub struct ListedChannel<'f> {
     /// The channel.
     pub channel: Channel<'f>,
-    /// How far it is.
+    /// Its state.
     pub state: ChannelState,
     /// The dialplan application it runs.
     pub application: Cow<'f, str>,
@@ -123,7 +123,7 @@ pub struct ListedChannel<'f> {
     pub is_bridged: bool,
 }
 
-/// Longest text taken, in bytes. Asterisk's longest id has 149, and its words are shorter.
+/// Longest text that is kept, in bytes. Asterisk's longest id has 149, and its messages are shorter.
 pub const MAX_TEXT: usize = 256;
 
 static UNIQUEID: Name = Name::new("\nUniqueid:");
@@ -141,11 +141,11 @@ static APPLICATION: Name = Name::new("\nApplication:");
 static APPLICATION_DATA: Name = Name::new("\nApplicationData:");
 static BRIDGE_ID: Name = Name::new("\nBridgeId:");
 
-/// What our dialplan's UserEvent is called.
+/// The name of our dialplan's UserEvent.
 pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
 
 impl<'f> Message<'f> {
-    /// Tells what `frame` is by its first header; only what is used is looked into.
+    /// Parses a frame by its first header. Messages that the daemon does not use are not parsed.
     pub fn parse(frame: &'f Frame) -> Self {
         match frame.first() {
             Some((b"Event", name)) => {
@@ -230,15 +230,15 @@ impl<'f> Event<'f> {
     }
 }
 
-/// What is longer is cut: it is kept for each call and for each record, and not always by whom we
-/// expect.
+/// Truncates to [`MAX_TEXT`] bytes: the text is stored with the call and its records, and the peer
+/// may be hostile.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     let bytes = &bytes[..bytes.len().min(MAX_TEXT)];
-    // Nearly all is text, and to see that is much faster than to look for what is none.
+    // Nearly all values are UTF-8, and checking that is much faster than replacing other bytes.
     str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
-/// A small number; 0, Asterisk's word for "none", for what is none.
+/// A small number; 0, which means "none" in Asterisk, for any other text.
 fn number(bytes: &[u8]) -> u8 {
     std::str::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }

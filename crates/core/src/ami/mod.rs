@@ -1,8 +1,8 @@
-//! The part of Asterisk's manager interface (AMI) that is spoken here.
+//! The part of Asterisk's manager interface (AMI) that the daemon uses.
 //!
 //! Bytes become frames in [`parser`], frames become typed messages in [`message`], an [`action`]
-//! becomes a frame, and [`session`] keeps the conversation: login, action ids, deadlines,
-//! keepalive. None of it touches a socket or a clock.
+//! becomes a frame, and [`session`] handles login, action ids, deadlines and keepalive.
+//! None of it touches a socket or a clock.
 
 pub mod action;
 pub mod backoff;

@@ -1,38 +1,38 @@
-//! Bytes to frames.
+//! Parses bytes into frames.
 //!
 //! The wire format is in `main/manager.c`: one banner line, then messages of `Name: value` lines,
-//! each message ended by an empty line. A line ends in CR LF; a bare LF is taken as well.
+//! each message ended by an empty line. A line ends in CR LF; a bare LF is accepted as well.
 
 use bytes::{Buf, BytesMut};
 use memchr::memmem::Finder;
 
 use super::frame::Frame;
 
-/// Longest frame taken. Asterisk's longest, a CoreShowChannel, has under 4 KiB.
+/// Longest frame that is accepted. Asterisk's longest, a CoreShowChannel, has under 4 KiB.
 pub const MAX_FRAME: usize = 64 * 1024;
 
-/// Longest banner line taken.
+/// Longest banner line that is accepted.
 pub const MAX_BANNER: usize = 256;
 
-/// How far is looked for one kind of frame end before the other is looked for in the same bytes: a
-/// frame or two.
+/// How many bytes are searched for one kind of frame end before they are searched for the other
+/// kind: a frame or two.
 const WINDOW: usize = 1024;
 
-/// What the banner begins with, on every version.
+/// The beginning of the banner, in every version.
 const BANNER: &[u8] = b"Asterisk Call Manager/";
 
-/// What was received.
+/// A received item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     /// The greeting, as `Asterisk Call Manager/11.0.0`.
     Banner(String),
     /// A message.
     Frame(Frame),
-    /// A message over [`MAX_FRAME`], thrown away; its length in bytes.
+    /// A message over [`MAX_FRAME`], which was discarded; its length in bytes.
     Oversized(usize),
 }
 
-/// The peer does not greet as Asterisk does, so the connection cannot be read on.
+/// The peer does not greet as Asterisk does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an Asterisk manager: it does not greet with \"Asterisk Call Manager/\"")]
 pub struct NotAsterisk;
@@ -47,12 +47,12 @@ pub struct Parser {
     greeted: bool,
     /// How many bytes at the front of the buffer hold no end of a frame.
     scanned: usize,
-    /// Bytes of an oversized frame already thrown away.
+    /// How many bytes of an oversized frame were discarded.
     discarded: usize,
 }
 
 impl Parser {
-    /// Takes the next item off the front of `buffer`; `None` if it is not complete yet.
+    /// Removes the next item from the front of `buffer`; `None` if it is not complete yet.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Parser {
             return self.banner(buffer);
         }
         if self.scanned == 0 && self.discarded == 0 {
-            // Empty lines between frames mean nothing.
+            // Empty lines between frames are skipped.
             while matches!(buffer[..], [b'\n', ..] | [b'\r', b'\n', ..]) {
                 buffer.advance(if buffer[0] == b'\r' { 2 } else { 1 });
             }
@@ -84,7 +84,7 @@ impl Parser {
             }
             None => {
                 if self.discarded > 0 || self.scanned > MAX_FRAME {
-                    // What is left may be the beginning of the frame's end.
+                    // The remaining bytes may be the beginning of the frame's end.
                     self.discarded += self.scanned;
                     buffer.advance(self.scanned);
                     self.scanned = 0;
@@ -132,7 +132,7 @@ impl Parser {
             }
             from += WINDOW - 2;
         }
-        // The last bytes may be the beginning of an end.
+        // The last bytes may be the beginning of a frame's end.
         self.scanned = match buffer[from..] {
             [.., b'\n'] => buffer.len() - 1,
             [.., b'\n', b'\r'] => buffer.len() - 2,

@@ -32,7 +32,7 @@ pub enum SessionError {
     Silent(Duration),
 }
 
-/// What follows from a received item.
+/// The consequence of a received item.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SessionEvent<P> {
     /// Logged in; actions can be sent.

@@ -1,4 +1,4 @@
-//! What a session has to know to log in and to keep the link alive.
+//! A session's settings.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub struct SessionSettings {
     pub secret: SecretString,
     /// The way to log in.
     pub auth: Auth,
-    /// How often Asterisk is pinged; after twice that without an answer the link is dead.
+    /// How often a Ping is sent; after twice that without an answer the link counts as dead.
     pub keepalive: Duration,
-    /// How long an action's response is waited for.
+    /// How long to wait for the response to an action.
     pub action_timeout: Duration,
 }

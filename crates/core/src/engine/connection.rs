@@ -1,4 +1,4 @@
-//! What happens on the link, and what follows from it for calls, requests and records.
+//! Inputs from the link, and their consequences for calls, requests and records.
 
 use std::sync::Arc;
 

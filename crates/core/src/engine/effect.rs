@@ -1,4 +1,4 @@
-//! What the engine wants done, and how it stands.
+//! The engine's outputs: effects to carry out, and figures for the metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::record::Event;
 
-/// What the engine wants done. `O` and `H` are the places for the answers to an Originate and to a
+/// An effect that the driver has to carry out. `O` and `H` are the places for the answers to an Originate and to a
 /// hang-up.
 #[derive(Debug)]
 pub enum Effect<O, H> {

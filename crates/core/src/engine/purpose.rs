@@ -1,9 +1,9 @@
-//! What an action was sent for. The session returns it with the response.
+//! The purpose of an action. The session returns it with the response.
 
 use crate::call::CallId;
 use crate::call::machine::CallChannel;
 
-/// What an action was sent for.
+/// The purpose of an action.
 #[derive(Debug)]
 pub(super) enum Purpose<H> {
     /// To make this call.

@@ -1,4 +1,4 @@
-//! What the engine can be asked, and its answers.
+//! Requests to the engine, and its answers.
 
 use std::sync::Arc;
 

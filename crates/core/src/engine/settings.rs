@@ -7,7 +7,7 @@ use crate::ami::backoff::Backoff;
 use crate::ami::settings::SessionSettings;
 use crate::call::limits::Policy;
 
-/// What the engine has to know.
+/// Settings of the engine.
 #[derive(Debug)]
 pub struct EngineSettings {
     /// Tells this daemon from others on the same Asterisk; part of each call's `ORIGINATORD`
@@ -23,9 +23,9 @@ pub struct EngineSettings {
     pub backoff: Backoff,
     /// How a call is made.
     pub originate: OriginateSettings,
-    /// How long a bot waits for its answer at most.
+    /// The longest time that a bot waits for its answer.
     pub reply_timeout: Duration,
-    /// How much may be called, and whom.
+    /// The limits of calls and the lists of numbers.
     pub policy: Policy,
 }
 

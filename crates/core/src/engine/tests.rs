@@ -1,4 +1,4 @@
-//! The engine on virtual time, against an Asterisk played line by line.
+//! The engine on virtual time; each test plays Asterisk line by line.
 
 mod faults;
 mod hostile;
@@ -22,7 +22,7 @@ use crate::call::progress::Progress;
 
 type TestEngine = Engine<u32, u32>;
 
-/// An engine and what it did, with a clock of its own.
+/// An engine with its own clock, and everything that it did.
 struct Bench {
     engine: TestEngine,
     start: Instant,
@@ -34,13 +34,13 @@ struct Bench {
     connects: usize,
     disconnects: usize,
     ready: Result<(), Arc<str>>,
-    /// What `manager.conf` is said to let the user read; `-` for no answer.
+    /// The user's `read =` of `manager.conf`; `-` for no answer.
     may_read: &'static str,
     /// How far the clock of the day was set back.
     set_back: Duration,
 }
 
-/// What a configuration without anything optional makes of it.
+/// The settings of a configuration without any optional key.
 fn settings() -> EngineSettings {
     EngineSettings {
         instance: "originatord".into(),
@@ -103,7 +103,7 @@ impl Bench {
         bench
     }
 
-    /// Logged in and settled, with nothing alive.
+    /// Logged in and reconciled, with no live call.
     fn ready() -> Self {
         let mut bench = Self::new();
         bench.log_in();
@@ -112,7 +112,7 @@ impl Bench {
         bench
     }
 
-    /// The calls that earlier runs wrote down.
+    /// Adds calls of earlier runs.
     fn remember<const N: usize>(
         &mut self,
         calls: [(&CallInfo, State); N],
@@ -224,11 +224,11 @@ impl Bench {
                 self.may_read
             ));
         }
-        // The test counts only what it asks for itself.
+        // Tests count only the actions that they cause themselves.
         self.sent = self.sent.replace("Action: GetVar", "Action: asked at login");
     }
 
-    /// Answers CoreShowChannels with these channels, and what follows from it.
+    /// Answers CoreShowChannels with these channels, and the Ping after it.
     fn list(&mut self, channels: &[String]) {
         let id = self.id_of("CoreShowChannels");
         self.receive(&format!("Response: Success\nActionID: {id}\nEventList: start"));
@@ -254,7 +254,7 @@ impl Bench {
         self.pass(Duration::ZERO);
     }
 
-    fn receipt(&mut self, id: &str) {
+    fn acknowledge(&mut self, id: &str) {
         self.receive(&format!("Response: Success\nActionID: {id}"));
     }
 
@@ -268,7 +268,7 @@ impl Bench {
     fn call(&mut self, who: u32, number: &str) -> String {
         self.originate(who, number);
         let id = self.id_of("Originate");
-        self.receipt(&id);
+        self.acknowledge(&id);
         self.event("Newchannel", &id, &id, "");
         self.event("Newchannel", &lock(number), &id, "");
         assert_eq!(
@@ -314,7 +314,7 @@ fn assert_nothing_left(bench: &Bench) {
     assert!(bench.engine.waitlist.holds_nothing());
 }
 
-/// What an earlier run wrote down of a call.
+/// A call as an earlier run's journal describes it.
 fn written(n: u128, number: &str) -> CallInfo {
     CallInfo {
         id: CallId::new(UNIX_EPOCH, n),

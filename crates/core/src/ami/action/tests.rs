@@ -7,7 +7,7 @@ fn encoded(action: &Action) -> Result<String, Unsendable> {
 }
 
 #[test]
-fn an_originate_as_it_goes_out() {
+fn originate_is_encoded_header_by_header() {
     let originate = Originate {
         channel: "Local/79991234567@telegram-out".into(),
         context: "conf-in".into(),
@@ -28,7 +28,7 @@ fn an_originate_as_it_goes_out() {
 }
 
 #[test]
-fn no_value_can_end_its_line_or_outgrow_it() {
+fn value_cannot_break_out_of_its_line() {
     for bad in ["x\r\nAction: Logoff", "x\n", "\r", "\0", &"x".repeat(MAX_LINE)] {
         let mut out = BytesMut::from(&b"before"[..]);
         let action = Action::Hangup { channel: bad.to_owned() };

@@ -2,7 +2,7 @@ use super::*;
 use crate::call::CallId;
 
 #[test]
-fn an_originate_response_is_an_event_though_it_has_a_response_header() {
+fn originate_response_parses_as_event() {
     let id = CallId::new(std::time::UNIX_EPOCH, 5);
     let text =
         format!("Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Failure\r\nReason: 8\r\n");
@@ -12,7 +12,7 @@ fn an_originate_response_is_an_event_though_it_has_a_response_header() {
 }
 
 #[test]
-fn what_is_not_used_is_not_looked_into() {
+fn unused_messages_are_not_parsed() {
     for other in ["Event: VarSet\r\nUniqueid: 1", "Hello", "", "Uniqueid: 1\r\nEvent: Hangup"] {
         assert_eq!(Message::parse(&Frame::new(other.into())), Message::Other, "{other}");
     }

@@ -18,7 +18,7 @@ const TRANSCRIPT: &[u8] =
     Event: Bare\nA: b\n\n\r\n\nEvent: Hangup\r\nCause: 16\r\n\r\n";
 
 #[test]
-fn a_transcript_cut_at_every_byte_parses_the_same() {
+fn transcript_cut_anywhere_parses_the_same() {
     let whole = parse_in_pieces([TRANSCRIPT]);
     assert_eq!(whole.len(), 4);
     assert_eq!(whole[0], Received::Banner("Asterisk Call Manager/11.0.0".into()));
@@ -30,7 +30,7 @@ fn a_transcript_cut_at_every_byte_parses_the_same() {
 }
 
 #[test]
-fn an_oversized_frame_is_skipped_and_the_next_one_read() {
+fn oversized_frame_is_skipped() {
     let mut wire = TRANSCRIPT.to_vec();
     wire.extend_from_slice(b"Event: Long\r\nX: ");
     wire.extend(std::iter::repeat_n(b'x', 3 * MAX_FRAME));
@@ -46,7 +46,7 @@ fn an_oversized_frame_is_skipped_and_the_next_one_read() {
 }
 
 #[test]
-fn an_endless_frame_takes_no_memory() {
+fn endless_frame_takes_no_memory() {
     let (mut parser, mut buffer) = (Parser { greeted: true, ..Parser::default() }, BytesMut::new());
     for _ in 0..1000 {
         buffer.extend_from_slice(&[b'x'; 4096]);
@@ -56,7 +56,7 @@ fn an_endless_frame_takes_no_memory() {
 }
 
 #[test]
-fn who_does_not_greet_as_asterisk_is_not_read_on() {
+fn peer_without_banner_is_rejected() {
     for peer in
         ["SSH-2.0-OpenSSH_9.2\r\n", "H", "Asterisk Call Managed", "HTTP/1.1 400 Bad Request\r\n"]
     {
@@ -69,7 +69,7 @@ fn who_does_not_greet_as_asterisk_is_not_read_on() {
 
 proptest! {
     #[test]
-    fn any_bytes_cut_anywhere_decode_the_same(
+    fn random_bytes_cut_anywhere_parse_the_same(
         noise in proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..300),
         cuts in proptest::collection::vec(1usize..40, 1..20),
     ) {

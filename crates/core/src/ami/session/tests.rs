@@ -33,7 +33,7 @@ fn logged_in() -> (Session<u32>, Instant) {
 }
 
 #[test]
-fn md5_login() {
+fn md5_login_answers_challenge() {
     let (mut session, now) = session(Auth::Md5);
     session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
     assert!(
@@ -52,7 +52,7 @@ fn md5_login() {
 }
 
 #[test]
-fn without_a_challenge_only_auto_sends_the_secret() {
+fn only_auto_sends_secret_without_challenge() {
     for (auth, falls_back) in [(Auth::Auto, true), (Auth::Md5, false)] {
         let (mut session, now) = session(auth);
         session.receive(now, Received::Banner("Asterisk Call Manager/1.0".into())).expect("greets");
@@ -63,7 +63,7 @@ fn without_a_challenge_only_auto_sends_the_secret() {
 }
 
 #[test]
-fn each_message_in_each_phase() {
+fn each_message_is_handled_in_each_phase() {
     let in_phase = |phase: Phase| {
         let (mut session, now) = if phase == Phase::Up { logged_in() } else { session(Auth::Md5) };
         if matches!(phase, Phase::Challenged | Phase::LoggingIn) {
@@ -82,7 +82,7 @@ fn each_message_in_each_phase() {
         session.output().clear();
         (session, now)
     };
-    // What comes of a success, an error, an answer to nobody, an event, and what was too long.
+    // The results of a success, an error, a response to no action, an event, and an oversized frame.
     let table = [
         (Phase::Greeting, ["nothing", "nothing", "nothing", "nothing", "nothing"]),
         (
@@ -93,7 +93,7 @@ fn each_message_in_each_phase() {
         (Phase::Up, ["answer", "answer", "nothing", "event", "nothing"]),
     ];
     for (phase, expected) in table {
-        // The id of what was asked last.
+        // The id of the last action.
         let id = if phase == Phase::Challenged { 1 } else { 2 };
         let messages = [
             frame(&format!("Response: Success\r\nActionID: {id}\r\nChallenge: 7")),
@@ -123,7 +123,7 @@ fn each_message_in_each_phase() {
 }
 
 #[test]
-fn answers_find_what_asked_in_any_order() {
+fn responses_match_their_actions_in_any_order() {
     let (mut session, now) = logged_in();
     session.send(now, &Action::CoreShowChannels, 10).expect("sends");
     session.send(now, &Action::Ping, 11).expect("sends");
@@ -145,7 +145,7 @@ fn answers_find_what_asked_in_any_order() {
 }
 
 #[test]
-fn what_is_not_answered_in_time_is_given_back_once() {
+fn timed_out_action_returns_its_purpose_once() {
     let (mut session, now) = logged_in();
     session.send(now, &Action::CoreShowChannels, 10).expect("sends");
     let later = now + Duration::from_secs(5);
@@ -157,7 +157,7 @@ fn what_is_not_answered_in_time_is_given_back_once() {
 }
 
 #[test]
-fn two_keepalives_without_an_answer_are_the_end() {
+fn session_ends_after_two_silent_keepalives() {
     let (mut session, now) = logged_in();
     assert_eq!(session.deadline(), now + KEEPALIVE);
     assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
@@ -166,7 +166,7 @@ fn two_keepalives_without_an_answer_are_the_end() {
 }
 
 #[test]
-fn a_pong_tells_how_long_asterisk_took() {
+fn pong_reports_round_trip() {
     let (mut session, now) = logged_in();
     assert_eq!(session.tick(now + KEEPALIVE), Ok(vec![]));
     let ping = sent(&mut session);
@@ -177,7 +177,7 @@ fn a_pong_tells_how_long_asterisk_took() {
 }
 
 #[test]
-fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
+fn responses_and_lists_keep_session_alive_events_do_not() {
     let (mut session, now) = logged_in();
     for (second, id) in (1..20).zip(2..) {
         let now = now + Duration::from_secs(second);
@@ -192,7 +192,7 @@ fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
         session.receive(now, frame("Event: CoreShowChannel\r\nUniqueid: 1")).expect("is heard");
         assert!(session.tick(now).is_ok());
     }
-    // Who sends on, and takes nothing in, is as good as gone.
+    // A peer that sends events but answers nothing counts as dead.
     let ends = (60..70).find(|second| {
         let now = now + Duration::from_secs(*second);
         session.receive(now, frame("Event: Newchannel\r\nUniqueid: 1")).expect("is heard");
@@ -202,13 +202,13 @@ fn an_answer_is_a_sign_of_life_and_so_is_a_long_one_but_no_event() {
 }
 
 #[test]
-fn before_the_login_events_are_not_believed() {
+fn events_before_login_are_ignored() {
     let (mut session, now) = session(Auth::Md5);
     assert_eq!(session.receive(now, frame("Event: Shutdown")), Ok(SessionEvent::Nothing));
 }
 
 #[test]
-fn asterisk_that_shuts_down_is_not_sent_the_secret() {
+fn stopping_asterisk_is_not_sent_the_secret() {
     let (mut session, now) = session(Auth::Auto);
     session.receive(now, Received::Banner("Asterisk Call Manager/11.0.0".into())).expect("greets");
     let refusal = frame("Response: Error\r\nActionID: 1\r\nMessage: Asterisk is shutting down");
@@ -238,7 +238,7 @@ fn refused_ping_counts_once_pings_have_worked() {
 }
 
 #[test]
-fn session_pings_before_it_calls_asterisk_silent() {
+fn session_pings_before_it_ends_as_silent() {
     let (mut session, now) = logged_in();
     let late = now + 20 * KEEPALIVE;
     assert_eq!(session.tick(late), Ok(vec![]));

@@ -69,7 +69,7 @@ impl<H> Link<H> {
         if !user.bytes().all(is_plain) {
             return;
         }
-        // Of several lines the last one counts.
+        // The last of several lines counts.
         let variable = format!("AST_CONFIG(manager.conf,{user},read,-1)");
         let action = Action::Other("GetVar", vec![("Variable", variable)]);
         self.send(now, &action, Purpose::ReadRights);

@@ -86,7 +86,7 @@ enum Phase<H> {
     Connected(Box<Session<Purpose<H>>>, Instant),
 }
 
-/// What follows from received bytes.
+/// The consequence of a received item.
 pub(super) enum LinkEvent<H> {
     Nothing,
     LoggedIn,
@@ -110,7 +110,7 @@ pub(super) enum LinkEvent<H> {
     Failed(String),
 }
 
-/// What follows from the time that has passed.
+/// The consequence of the time that has passed.
 pub(super) enum LinkTick<H> {
     Nothing,
     /// The pause is over; connect.
@@ -121,11 +121,11 @@ pub(super) enum LinkTick<H> {
     Failed(String),
 }
 
-/// What follows from the loss of the link.
+/// The consequence of the loss of the link.
 pub(super) struct LostLink<H> {
     /// The places for the answers to hang-ups that got no response.
     pub(super) hang_ups: Vec<H>,
-    /// What to record.
+    /// The record of the loss, unless it has to wait.
     pub(super) record: Option<Event>,
 }
 

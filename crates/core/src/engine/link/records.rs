@@ -1,9 +1,9 @@
-//! How often the link's coming and going is recorded.
+//! Limits how often the link is recorded as up or down.
 //!
-//! A peer that lets us in and cuts the connection, again and again, would fill the journal: two
-//! records a second are 273 MB in a day. So only so many are recorded at once, and then one every
-//! ten seconds. The newest that had to wait is recorded when its turn comes: what the journal says
-//! last of the link is true ten seconds later at most.
+//! A peer that accepts the login and then cuts the connection, again and again, would fill the
+//! journal: two records a second are 273 MB in a day. So at most 100 records are written at once,
+//! and then one every ten seconds. Of those that had to wait only the newest is written, so the
+//! journal's last word about the link is at most ten seconds old.
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,9 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(super) struct LinkRecords {
     /// How many may be recorded now.
     left: u32,
-    /// Since when the next one is gathered.
+    /// Since when time counts towards the next one.
     since: Instant,
-    /// The newest one that had to wait.
+    /// The newest record that has to wait.
     waiting: Option<Event>,
 }
 
@@ -36,9 +36,9 @@ impl LinkRecords {
         self.due(now)
     }
 
-    /// The event that has waited, once it may be recorded.
+    /// The waiting event, once it may be recorded.
     pub(super) fn due(&mut self, now: Instant) -> Option<Event> {
-        self.gather(now);
+        self.refill(now);
         if self.left == 0 {
             return None;
         }
@@ -52,7 +52,7 @@ impl LinkRecords {
         self.waiting.as_ref().map(|_| self.since + EVERY)
     }
 
-    fn gather(&mut self, now: Instant) {
+    fn refill(&mut self, now: Instant) {
         let periods = now.saturating_duration_since(self.since).as_secs() / EVERY.as_secs();
         let periods = u32::try_from(periods).unwrap_or(u32::MAX).min(BURST);
         self.left = (self.left + periods).min(BURST);

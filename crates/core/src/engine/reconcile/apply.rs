@@ -1,4 +1,4 @@
-//! Does what follows from reconciling: sends actions, and turns verdicts into facts.
+//! Carries out the consequences of reconciling: sends actions, and turns verdicts into facts.
 
 use std::sync::Arc;
 

@@ -72,7 +72,7 @@ pub(super) struct Reconcile {
     unknown_calls: UnknownCalls,
 }
 
-/// What is due.
+/// The next thing to do.
 pub(super) enum Due {
     Nothing,
     /// A list has to be asked for.
@@ -83,7 +83,7 @@ pub(super) enum Due {
     TimedOut,
 }
 
-/// What the list says of a known call.
+/// The conclusion of a list about a known call.
 pub(super) struct Verdict {
     id: CallId,
     found: Found,
@@ -141,7 +141,7 @@ impl Reconcile {
         }
     }
 
-    /// What is due. With an empty registry there is nothing to reconcile.
+    /// The next thing to do. With an empty registry there is nothing to reconcile.
     pub(super) fn due(&mut self, now: Now, link_is_up: bool, registry: &Registry) -> Due {
         if self.deadline(link_is_up).is_none_or(|deadline| deadline > now.instant) {
             return Due::Nothing;
@@ -174,7 +174,7 @@ impl Reconcile {
         self.unknown_calls.begin_list();
         let is_first = self.link_began.is_none();
         self.link_began.get_or_insert(now.instant);
-        // Of the other calls Asterisk may not have made a channel yet.
+        // Asterisk may not have made a channel of the other calls yet.
         let is_in_asterisk =
             |call: &&Call| call.has_channel() || self.presumed_visible_at(call) <= now.instant;
         let expected = registry.calls().filter(is_in_asterisk).map(|call| call.info.id).collect();
@@ -240,7 +240,7 @@ impl Reconcile {
         }
     }
 
-    /// What the list says of the next known call.
+    /// The conclusion of the list about the next known call.
     pub(super) fn next_verdict(
         &mut self,
         registry: &Registry,

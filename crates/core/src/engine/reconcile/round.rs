@@ -43,7 +43,7 @@ pub(super) struct Round {
     asked: HashSet<CallId>,
 }
 
-/// What the list says of one call.
+/// One call as the list shows it.
 #[derive(Default)]
 pub(in crate::engine) struct Found {
     pub(super) local1: bool,

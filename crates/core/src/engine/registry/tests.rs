@@ -1,5 +1,4 @@
-//! One call for each number, whatever Asterisk says in whatever order, and nothing left when all is
-//! over.
+//! One call for each number, in any order of events, and nothing left when all calls are over.
 
 use std::time::UNIX_EPOCH;
 
@@ -59,11 +58,11 @@ fn busy_call(info: &CallInfo) -> Vec<Event<'static>> {
 }
 
 #[test]
-fn a_number_is_taken_from_the_request_to_the_end() {
+fn number_is_taken_from_request_to_last_channel() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (first, second) = (info(1, "79991234567"), info(2, "+7 999 123-45-67"));
     assert_eq!(registry.open(now(0), first.clone()), Ok(()));
-    // OriginateResponse may come after the channels are gone, and with them the lock.
+    // OriginateResponse may come after the channels, and with them the lock, are gone.
     for (time, event) in (1..).zip(busy_call(&first).into_iter().take(8)) {
         let is_taken = registry.open(now(time), second.clone());
         assert_eq!(is_taken, Err(first.id), "before {event:?}");
@@ -76,7 +75,7 @@ fn a_number_is_taken_from_the_request_to_the_end() {
 }
 
 #[test]
-fn the_lock_of_an_earlier_call_is_no_sign_of_this_one() {
+fn lock_of_earlier_call_does_not_confirm_new_one() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (old, new) = (info(1, "7999"), info(2, "7999"));
     registry.open(now(0), new.clone()).unwrap();
@@ -94,12 +93,12 @@ fn the_lock_of_an_earlier_call_is_no_sign_of_this_one() {
 }
 
 #[test]
-fn channels_of_others_are_not_ours_though_a_conference_gives_them_our_linkedid() {
+fn channel_with_spread_linkedid_is_no_leg() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let ours = info(1, "7999");
     registry.open(now(0), ours.clone()).unwrap();
-    // While it is not answered, a channel of this Linkedid is a leg of it, though we have not heard
-    // of its birth.
+    // Before the answer, a channel with this Linkedid is a leg of the call, even if its Newchannel
+    // was missed.
     let hangup = |uniqueid: &'static str| Event::Hangup(channel(uniqueid, ours.id), cause(17));
     assert_eq!(registry.handle_event(now(1), &hangup("1795.6"), &mut changes), Some(ours.id));
     registry.fact(now(1), ours.id, Fact::Answered, &mut changes);
@@ -111,7 +110,7 @@ fn channels_of_others_are_not_ours_though_a_conference_gives_them_our_linkedid()
 }
 
 #[test]
-fn legs_without_end_are_not_remembered_without_end() {
+fn remembered_legs_are_bounded() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let call = info(1, "7999");
     registry.open(now(0), call.clone()).unwrap();
@@ -128,7 +127,7 @@ fn legs_without_end_are_not_remembered_without_end() {
 }
 
 #[test]
-fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
+fn restarted_call_keeps_nothing_of_last_attempt() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (call, other) = (info(1, "7999"), info(2, "7001"));
     registry.open(now(0), call.clone()).unwrap();
@@ -137,7 +136,7 @@ fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
     registry.restart(call.id);
     registry.remove(call.id);
     assert!(registry.holds_nothing());
-    // Its place is another call's now, or nobody's.
+    // Its slot belongs to another call now, or is free.
     assert_eq!(
         registry.handle_event(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut changes),
         None
@@ -150,7 +149,7 @@ fn what_is_tried_again_keeps_nothing_of_the_attempt_before() {
 }
 
 #[test]
-fn the_newest_come_first_however_few_are_asked_for() {
+fn newest_calls_are_listed_first() {
     let mut registry = Registry::default();
     for id in [3, 1, 5, 2, 4] {
         registry.open(now(0), info(id, &format!("799{id}"))).unwrap();
@@ -168,11 +167,10 @@ fn the_newest_come_first_however_few_are_asked_for() {
 }
 
 proptest! {
-    /// Calls to few numbers, their events in any order among each other and among the calls, some
-    /// lost: a number that is taken stays so until all that holds it is gone, each call ends once,
-    /// and nothing is left.
+    /// Calls to few numbers, whose events come in any order, and some are lost. A number stays taken
+    /// until every channel that holds it is gone, each call ends once, and nothing is left.
     #[test]
-    fn whatever_comes_there_is_one_call_for_a_number_and_nothing_left(
+    fn random_events_leave_one_call_per_number(
         numbers in prop::collection::vec(0u8..4, 1..12),
         order in any::<u64>(),
         lost in 0u8..4,
@@ -201,11 +199,11 @@ proptest! {
             registry.handle_event(now(time), &event, &mut changes);
         }
         if lost == 0 {
-            // Asterisk has said of all of them that they are over.
+            // Asterisk has sent the end of all of them.
             prop_assert!(registry.by_number.is_empty(), "{:?}", registry.by_number);
         }
         registry.tick(now(time + 10_000), &mut changes);
-        // What Asterisk did not tell the end of, the list of channels tells.
+        // The list of channels ends the calls whose end Asterisk did not send.
         let left: Vec<CallId> = registry.calls().map(|call| call.info.id).collect();
         for id in left {
             registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut changes);

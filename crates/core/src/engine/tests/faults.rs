@@ -1,4 +1,4 @@
-//! What must not happen when things go wrong in an order that nobody would choose.
+//! Failures in unlikely orders.
 
 mod ends;
 mod lists;
@@ -7,7 +7,7 @@ mod turns;
 use super::*;
 use crate::call::outcome::End;
 
-/// What `CoreShowChannels` says of the halves of a call in a conference.
+/// The channels that `CoreShowChannels` lists for a call in a conference.
 fn listed(id: &str, number: &str) -> [String; 2] {
     let conference = "Application: ConfBridge\nApplicationData: R1\nBridgeId: b";
     [
@@ -43,7 +43,7 @@ impl Bench {
 }
 
 #[test]
-fn whatever_asterisk_says_it_breaks_nothing_and_nothing_is_left() {
+fn random_inputs_leave_nothing_behind() {
     const EVENTS: [&str; 9] = [
         "Newchannel",
         "Newstate",

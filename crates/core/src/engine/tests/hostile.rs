@@ -1,11 +1,11 @@
-//! An Asterisk that wants to make us grow, or write without end.
+//! A hostile Asterisk that tries to fill memory or journal.
 
 use super::*;
 use crate::ami::message::MAX_TEXT;
 use crate::engine::registry::ENDED_KEPT;
 
 #[test]
-fn the_end_of_a_list_is_heard_once_however_often_it_is_said() {
+fn repeated_end_of_list_sends_one_ping() {
     let mut bench = Bench::new();
     bench.log_in();
     let before = bench.count("Ping");
@@ -22,7 +22,7 @@ fn the_end_of_a_list_is_heard_once_however_often_it_is_said() {
 }
 
 #[test]
-fn its_words_are_kept_no_longer_than_words_are() {
+fn overlong_texts_of_asterisk_are_cut() {
     let mut bench = Bench::ready();
     let long = "x".repeat(60_000);
     bench.originate(1, "7999");
@@ -50,7 +50,7 @@ fn its_words_are_kept_no_longer_than_words_are() {
 }
 
 #[test]
-fn a_callee_that_comes_and_goes_without_end_is_told_of_for_a_while() {
+fn endless_joins_and_leaves_are_recorded_for_a_while() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     for _ in 0..1000 {
@@ -64,7 +64,7 @@ fn a_callee_that_comes_and_goes_without_end_is_told_of_for_a_while() {
 }
 
 #[test]
-fn a_call_is_listed_with_no_more_legs_than_are_kept() {
+fn adopted_call_keeps_bounded_number_of_legs() {
     let mut bench = Bench::new();
     bench.log_in();
     let id = CallId::new(UNIX_EPOCH, 1).to_string();
@@ -81,7 +81,7 @@ fn a_call_is_listed_with_no_more_legs_than_are_kept() {
 }
 
 #[test]
-fn ended_calls_are_forgotten_by_and_by() {
+fn oldest_ended_calls_are_forgotten() {
     let mut bench = Bench::ready();
     for n in 0..ENDED_KEPT + 10 {
         let number = (7_000_000_000 + n).to_string();
@@ -101,7 +101,7 @@ fn invented(id: CallId, number: u64) -> [String; 2] {
     [half(&id.to_string()), half(&lock(&number.to_string()))]
 }
 
-/// Answers every question for a call's owner: it is ours.
+/// Answers every question for a call's owner with this daemon.
 fn claim_all(bench: &mut Bench) {
     for _ in 0..10 {
         let sent = std::mem::take(&mut bench.sent);
@@ -120,8 +120,8 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
     let mut bench = Bench::new();
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let earlier = EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() };
-    // The run before wrote until 50; this one started at 0, by a clock that was set back: nothing
-    // can be ours.
+    // The run before wrote until 50; this one started at 0, by a clock that was set back. So no
+    // listed call can be ours.
     bench.engine.remember(bench.now(), earlier);
     bench.log_in();
     let times = [1, 49, 50, 51, 99, 101, 5000];
@@ -133,7 +133,7 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
 }
 
 #[test]
-fn call_is_adopted_if_its_records_can_have_been_lost() {
+fn call_whose_records_may_be_lost_is_adopted() {
     let mut bench = Bench::starting_at(Duration::from_secs(100));
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     bench.engine.remember(
@@ -168,7 +168,7 @@ fn call_is_adopted_if_its_records_can_have_been_lost() {
 }
 
 #[test]
-fn without_a_journal_adopted_calls_are_bounded() {
+fn adopted_calls_are_bounded_without_a_journal() {
     let mut bench = Bench::new();
     bench.log_in();
     for round in 0..3 {
@@ -186,7 +186,7 @@ fn without_a_journal_adopted_calls_are_bounded() {
 }
 
 #[test]
-fn link_that_comes_and_goes_is_recorded_every_ten_seconds() {
+fn flapping_link_is_recorded_every_ten_seconds() {
     let mut bench = Bench::ready();
     for _ in 0..1000 {
         bench.reconnect(Duration::ZERO);
@@ -199,7 +199,7 @@ fn link_that_comes_and_goes_is_recorded_every_ten_seconds() {
         bench.records.len()
     );
     assert!(bench.records.len() >= most - 1, "{} records", bench.records.len());
-    // Once it stays, that is recorded.
+    // A link that stays is recorded.
     bench.idle(Duration::from_secs(11));
     assert_eq!(bench.events().last(), Some(&"ami.connected"));
     let after = bench.records.len();

@@ -46,7 +46,7 @@ fn last_end(bench: &Bench) -> &crate::call::outcome::End {
 fn redirected_leg_keeps_number_taken_until_its_hangup() {
     let mut bench = Bench::ready();
     let (id, leg) = redirected(&mut bench, "7001");
-    // The channel that the leg talks to now is no leg of the call.
+    // The channel to which the leg is connected now is no leg of the call.
     bench.event("Newchannel", "operator", &id, "");
     bench.idle(Duration::from_millis(1600));
     bench.list(&[listed_leg(&id, &leg), listed_leg(&id, "operator")]);
@@ -61,7 +61,7 @@ fn redirected_leg_keeps_number_taken_until_its_hangup() {
 }
 
 #[test]
-fn lost_hangup_of_a_leg_frees_the_number_within_seconds() {
+fn lost_hangup_of_leg_frees_number_within_seconds() {
     let mut bench = Bench::ready();
     let (id, _) = redirected(&mut bench, "7001");
     assert_taken(&mut bench, "7001", &id);
@@ -75,7 +75,7 @@ fn lost_hangup_of_a_leg_frees_the_number_within_seconds() {
 }
 
 #[test]
-fn channels_that_a_list_lacks_are_gone_and_the_others_live_on() {
+fn absent_channels_are_gone_and_others_live_on() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7001");
     bench.event("Newchannel", "leg", &id, "");
@@ -95,14 +95,14 @@ fn channels_that_a_list_lacks_are_gone_and_the_others_live_on() {
 }
 
 #[test]
-fn leg_is_found_after_a_restart_by_its_linkedid() {
+fn leg_is_found_after_restart_by_its_linkedid() {
     let mut bench = Bench::new();
     let (ours, gone) = (CallId::new(UNIX_EPOCH, 1), CallId::new(UNIX_EPOCH, 2));
     let open = |id: CallId, number: Number| {
         let info = Arc::new(CallInfo { number, ..bench.request("7001").into_info(id) });
         OpenCall { info, progress: Progress::of(State::Left) }
     };
-    // The journal masks numbers, and the lock that would tell this one is gone.
+    // The journal masks numbers, and the lock channel, whose id has the number, is gone.
     let calls = vec![open(ours, number("79991234567").masked()), open(gone, number("79997654321"))];
     let earlier = EarlierRuns { calls, last_heard: Some(UNIX_EPOCH), ..EarlierRuns::default() };
     bench.engine.remember(bench.now(), earlier);
@@ -110,7 +110,7 @@ fn leg_is_found_after_a_restart_by_its_linkedid() {
     bench.list(&[listed_leg(&ours.to_string(), "leg"), listed_leg(&ours.to_string(), "operator")]);
     assert_taken(&mut bench, "79991234567", &ours.to_string());
     assert_eq!(live(&bench).len(), 1);
-    // Both could be the callee's.
+    // Either channel could be the callee's leg.
     for (leg, calls) in [("leg", 1), ("operator", 0)] {
         bench.event("Hangup", leg, &ours.to_string(), "Cause: 16");
         bench.pass(Duration::from_secs(1));
@@ -119,7 +119,7 @@ fn leg_is_found_after_a_restart_by_its_linkedid() {
 }
 
 #[test]
-fn hang_up_of_a_redirected_call_hangs_up_its_leg() {
+fn hang_up_of_redirected_call_hangs_up_its_leg() {
     let mut bench = Bench::ready();
     let (id, leg) = redirected(&mut bench, "7001");
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
@@ -132,7 +132,7 @@ fn hang_up_of_a_redirected_call_hangs_up_its_leg() {
 }
 
 #[test]
-fn hang_up_goes_on_to_the_leg_where_the_half_is_gone_unseen() {
+fn hang_up_reaches_leg_if_half_is_gone() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7001");
     bench.event("Newchannel", "leg", &id, "");
@@ -148,9 +148,10 @@ fn hang_up_goes_on_to_the_leg_where_the_half_is_gone_unseen() {
     assert_eq!(bench.hung_up, [(5, Err(HangUpError::AlreadyEnded))]);
 }
 
-/// `;2` is known to be gone, and `;1` is gone as well, but its Hangup is still on its way.
+/// The second half is known to be gone, and the first half is gone as well, but its Hangup event is
+/// still under way.
 #[test]
-fn hang_up_between_two_hangups_of_halves_is_answered_by_the_leg() {
+fn leg_answers_hang_up_between_hangups_of_halves() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7001");
     bench.event("Newchannel", "leg", &id, "");
@@ -169,13 +170,13 @@ fn hang_up_between_two_hangups_of_halves_is_answered_by_the_leg() {
 }
 
 #[test]
-fn hang_up_during_a_redirect_reaches_the_leg() {
+fn hang_up_during_redirect_reaches_leg() {
     for two_is_gone in [true, false] {
         let mut bench = Bench::ready();
         let id = bench.call(1, "7001");
         bench.event("Newchannel", "leg", &id, "");
         bench.event("Newstate", "leg", &id, "ChannelStateDesc: Up");
-        // The leg is elsewhere, and `;1` hears that it is the last in the room.
+        // The leg was redirected, and the first half hears an announcement in the empty room.
         if two_is_gone {
             bench.event("Hangup", &lock("7001"), &id, "Cause: 16");
         }
@@ -196,10 +197,10 @@ fn hang_up_during_a_redirect_reaches_the_leg() {
 }
 
 #[test]
-fn call_without_channels_has_ended_for_a_hang_up_and_shows_no_end_yet() {
+fn call_without_channels_cannot_be_hung_up() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7001");
-    // The gateway's leg was not seen, so why it failed is waited for.
+    // The gateway's leg was not seen, so the daemon waits for the reason of the failure.
     bench.hang_up_halves(&id, "7001", 17);
     let shown = live(&bench).pop().unwrap();
     assert_eq!(

@@ -1,9 +1,9 @@
-//! Logging in, and an Asterisk that says nothing or has yet to start.
+//! Logging in, and an Asterisk that is silent, starting, or refuses actions.
 
 use super::*;
 
 #[test]
-fn a_refused_login_is_tried_again_after_longer_and_longer_pauses_and_logged_rarely() {
+fn refused_login_is_retried_with_growing_pauses() {
     let mut bench = Bench::new();
     let mut attempts = 0;
     while bench.time < Duration::from_secs(600) {
@@ -28,7 +28,7 @@ fn a_refused_login_is_tried_again_after_longer_and_longer_pauses_and_logged_rare
 }
 
 #[test]
-fn a_silent_asterisk_is_left_within_two_keepalives() {
+fn silent_asterisk_is_disconnected_after_two_keepalives() {
     let mut bench = Bench::ready();
     bench.pass(Duration::from_millis(5999));
     assert_eq!((bench.disconnects, bench.count("Ping")), (0, 2));
@@ -38,7 +38,7 @@ fn a_silent_asterisk_is_left_within_two_keepalives() {
 }
 
 #[test]
-fn an_asterisk_that_lets_in_before_it_has_started_is_waited_for() {
+fn starting_asterisk_is_not_ready_until_fully_booted() {
     let mut bench = Bench::ready();
     bench.engine.disconnected(bench.now(), "it is restarted");
     bench.pass(Duration::from_secs(1));
@@ -56,7 +56,7 @@ fn an_asterisk_that_lets_in_before_it_has_started_is_waited_for() {
 }
 
 #[test]
-fn who_is_never_told_that_asterisk_has_started_does_not_wait_long() {
+fn missing_fully_booted_delays_readiness_three_seconds() {
     let mut bench = Bench::new();
     bench.log_in_early();
     bench.list(&[]);
@@ -89,7 +89,7 @@ impl Bench {
 #[test]
 fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
     let refusal = Err(format!("Asterisk refuses all actions: {SHUTTING_DOWN}").into());
-    // Found by a bot's call.
+    // A bot's call shows it.
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     bench.receive(&format!(
@@ -107,7 +107,7 @@ fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
     bench.answer_ping();
     assert_eq!(bench.ready, Ok(()));
     bench.list(&[]);
-    // Found by a Ping, with nobody calling.
+    // A Ping shows it while there are no calls.
     bench.refuse_ping();
     assert_eq!(bench.ready, refusal);
     bench.answer_ping();
@@ -164,10 +164,10 @@ fn asterisk_that_refuses_first_list_becomes_ready_later() {
     assert_eq!(bench.events(), ["ami.connected"]);
 }
 
-/// After SIGSTOP the driver gives the engine everything that waited in the socket, and then the
-/// time.
+/// After SIGSTOP the driver gives the engine first everything that waited in the socket, and then
+/// the time.
 #[test]
-fn stopped_daemon_reads_before_it_judges() {
+fn stopped_daemon_reads_before_deadlines_take_effect() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     let stop = Duration::from_secs(30);
@@ -181,7 +181,7 @@ fn stopped_daemon_reads_before_it_judges() {
         panic!("{:?}", bench.events())
     };
     assert_eq!((end.unseen, bench.disconnects), (None, 0));
-    // It had pinged nobody meanwhile, so that nobody was silent. From now on it is as ever.
+    // The stopped daemon sent no Ping, so Asterisk does not count as silent. From now on it can.
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.disconnects, 0);
     bench.pass(Duration::from_secs(1));
@@ -189,7 +189,7 @@ fn stopped_daemon_reads_before_it_judges() {
 }
 
 #[test]
-fn stop_in_the_middle_of_list_does_not_drop_link() {
+fn stall_during_list_keeps_link() {
     let mut bench = Bench::new();
     bench.log_in();
     let id = bench.id_of("CoreShowChannels");
@@ -210,7 +210,7 @@ fn stop_in_the_middle_of_list_does_not_drop_link() {
 }
 
 #[test]
-fn stop_during_login_is_no_late_login() {
+fn stall_during_login_restarts_its_timeout() {
     let mut bench = Bench::new();
     bench.engine.connected(bench.now());
     bench.time += Duration::from_secs(60);
@@ -222,7 +222,7 @@ fn stop_during_login_is_no_late_login() {
     assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
 }
 
-const NOWHERE: &str = "Channel: Local/originatord-check@originatord-check\r\n";
+const PROBE_CALL: &str = "Channel: Local/originatord-check@originatord-check\r\n";
 
 #[test]
 fn user_without_call_events_is_found_at_login() {
@@ -232,9 +232,9 @@ fn user_without_call_events_is_found_at_login() {
         bench.log_in();
         bench.list(&[]);
         assert_eq!(
-            bench.sent.matches(NOWHERE).count(),
+            bench.sent.matches(PROBE_CALL).count(),
             attempt,
-            "one call to nowhere for each login"
+            "one probe call for each login"
         );
         bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("Originate")));
         bench.originate(1, "7999");
@@ -248,7 +248,7 @@ fn user_without_call_events_is_found_at_login() {
             bench.pass(Duration::from_millis(100));
         }
     }
-    // The same trouble is recorded once.
+    // The same failure is recorded once.
     assert_eq!(
         bench.events().iter().filter(|event| event.starts_with("ami.")).count(),
         1,
@@ -263,10 +263,10 @@ fn user_without_call_events_is_found_at_login() {
 }
 
 #[test]
-fn events_of_call_to_nowhere_end_the_doubt() {
+fn event_of_probe_call_makes_link_ready() {
     for event in ["Newchannel", "Hangup"] {
         let mut bench = Bench::new();
-        // The user stands in no file that can be read.
+        // The user is in no file that Asterisk can read.
         bench.may_read = "";
         bench.log_in();
         bench.list(&[]);
@@ -279,7 +279,7 @@ fn events_of_call_to_nowhere_end_the_doubt() {
 }
 
 #[test]
-fn unknown_rights_are_no_reason_to_doubt() {
+fn unknown_rights_do_not_block_calls() {
     for may_read in ["-", "call", "all", "log,call"] {
         let mut bench = Bench::new();
         bench.may_read = may_read;
@@ -287,7 +287,7 @@ fn unknown_rights_are_no_reason_to_doubt() {
         bench.list(&[]);
         assert_eq!((&bench.ready, bench.count("Originate")), (&Ok(()), 0), "{may_read}");
     }
-    // A call to nowhere that is refused proves nothing.
+    // A refused probe call proves nothing.
     let mut bench = Bench::new();
     bench.may_read = "system";
     bench.log_in();
@@ -302,19 +302,19 @@ fn unknown_rights_are_no_reason_to_doubt() {
 /// `manager.conf` was corrected, but Asterisk has not loaded it: the file says more than the user
 /// was given.
 #[test]
-fn call_without_any_event_leads_to_a_new_login() {
+fn call_without_any_event_leads_to_new_login() {
     for events_arrive in [false, true] {
         let mut bench = Bench::ready();
         bench.originate(1, "7999");
         let id = bench.id_of("Originate");
-        bench.receipt(&id);
+        bench.acknowledge(&id);
         bench.pass(Duration::from_millis(250));
         bench.receive(&format!(
             "Response: Success\nActionID: {}\nValue: {id}",
             bench.id_of("GetVar")
         ));
-        assert_eq!(bench.sent.matches(NOWHERE).count(), 1);
-        // A busy Asterisk may only be late: calls go on until it is certain.
+        assert_eq!(bench.sent.matches(PROBE_CALL).count(), 1);
+        // A busy Asterisk may be late, so calls go on until the timeout.
         assert_eq!(bench.ready, Ok(()));
         if events_arrive {
             bench.event("Newchannel", "originatord-check-1", "originatord-check-1", "");

@@ -1,9 +1,9 @@
-//! From a bot's request to its answer, and hanging up.
+//! From a request to its answer, and hanging up.
 
 use super::*;
 
 #[test]
-fn a_call_is_ok_once_asterisk_shows_the_half_that_holds_the_lock() {
+fn request_is_answered_ok_at_second_local_half() {
     let mut bench = Bench::ready();
     bench.originate(7, "79991234567");
     let id = bench.id_of("Originate");
@@ -12,7 +12,7 @@ fn a_call_is_ok_once_asterisk_shows_the_half_that_holds_the_lock() {
         "{}",
         bench.sent
     );
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.event("Newchannel", &id, &id, "");
     assert!(bench.originated.is_empty());
     bench.event("Newchannel", &lock("79991234567"), &id, "");
@@ -24,11 +24,11 @@ fn a_call_is_ok_once_asterisk_shows_the_half_that_holds_the_lock() {
 }
 
 #[test]
-fn where_no_sign_comes_asterisk_is_asked_who_holds_the_lock() {
+fn missing_second_half_makes_daemon_query_lock_owner() {
     let mut bench = Bench::ready();
     bench.originate(7, "7999");
     let id = bench.id_of("Originate");
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.pass(Duration::from_millis(249));
     assert_eq!(bench.count("GetVar"), 0);
     bench.pass(Duration::from_millis(1));
@@ -38,7 +38,7 @@ fn where_no_sign_comes_asterisk_is_asked_who_holds_the_lock() {
             lock("7999")
         ))
     );
-    // Asterisk has yet to begin.
+    // Asterisk has not made a channel yet.
     bench.receive(&format!(
         "Response: Error\nActionID: {}\nMessage: No such channel",
         bench.id_of("GetVar")
@@ -51,11 +51,11 @@ fn where_no_sign_comes_asterisk_is_asked_who_holds_the_lock() {
 }
 
 #[test]
-fn a_receipt_is_no_call_and_the_lock_may_be_anothers() {
+fn acknowledged_originate_with_foreign_lock_stays_unconfirmed() {
     let mut bench = Bench::ready();
     bench.originate(7, "7999");
     let id = bench.id_of("Originate");
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     for _ in 0..11 {
         bench.pass(Duration::from_millis(250));
         if bench.originated.is_empty() {
@@ -68,10 +68,10 @@ fn a_receipt_is_no_call_and_the_lock_may_be_anothers() {
     assert_eq!(bench.originated, [(7, Err(OriginateError::Unconfirmed(id.parse().unwrap())))]);
     assert!(!bench.events().contains(&"call.queued"));
 
-    // An overloaded Asterisk comes to it late.
+    // An overloaded Asterisk makes the channel late.
     bench.originate(8, "7998");
     let id = bench.id_of("Originate");
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.pass(Duration::from_millis(1000));
     bench.event("Newchannel", &id, &id, "");
     bench.event("Hangup", &id, &id, "Cause: 0");
@@ -79,11 +79,11 @@ fn a_receipt_is_no_call_and_the_lock_may_be_anothers() {
 }
 
 #[test]
-fn a_number_locked_by_another_daemon_is_in_progress_and_leaves_nothing() {
+fn number_locked_by_another_daemon_is_in_progress() {
     let mut bench = Bench::ready();
     bench.originate(7, "7999");
     let id = bench.id_of("Originate");
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.event("Newchannel", &id, &id, "");
     bench.event("Hangup", &id, &id, "Cause: 0");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: None }));
@@ -97,20 +97,20 @@ fn a_number_locked_by_another_daemon_is_in_progress_and_leaves_nothing() {
 }
 
 #[test]
-fn the_lingering_lock_of_our_own_last_call_is_tried_again() {
+fn lingering_lock_of_own_last_call_is_retried() {
     let mut bench = Bench::ready();
     let first = bench.call(1, "7999");
     bench.hang_up_halves(&first, "7999", 17);
     bench.originate(2, "7999");
     let id = bench.id_of("Originate");
     for attempt in 1..=2 {
-        bench.receipt(&id);
+        bench.acknowledge(&id);
         bench.event("Newchannel", &id, &id, "");
         bench.event("Hangup", &id, &id, "Cause: 0");
         assert_eq!(
             bench.count("Originate"),
             attempt + 1,
-            "not before the attempt is certainly over"
+            "not before OriginateResponse ends the attempt"
         );
         bench.receive(&format!(
             "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
@@ -118,14 +118,14 @@ fn the_lingering_lock_of_our_own_last_call_is_tried_again() {
         bench.pass(Duration::from_millis(50));
         assert_eq!(bench.count("Originate"), attempt + 2);
     }
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7999"), &id, "");
     assert_eq!(bench.originated.last(), Some(&(2, Ok(id.parse().unwrap()))));
 }
 
 #[test]
-fn an_error_frees_the_number_and_is_passed_on() {
+fn error_response_frees_number_and_refuses_call() {
     let mut bench = Bench::ready();
     bench.originate(7, "7999");
     let id = bench.id_of("Originate");
@@ -135,13 +135,13 @@ fn an_error_frees_the_number_and_is_passed_on() {
 }
 
 #[test]
-fn a_receipt_that_comes_late_still_counts() {
+fn late_response_still_queues_call() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id = bench.id_of("Originate");
     bench.pass(Duration::from_millis(1400));
     assert!(matches!(bench.originated[..], [(1, Err(OriginateError::Unconfirmed(_)))]));
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     assert_eq!(bench.events().last(), Some(&"call.queued"));
     bench.hang_up_halves(&id, "7999", 16);
     bench.pass(Duration::from_secs(1));
@@ -149,14 +149,14 @@ fn a_receipt_that_comes_late_still_counts() {
 }
 
 #[test]
-fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
+fn burst_is_paced_and_its_rest_refused() {
     let mut bench = Bench::ready();
     let all = Limits { calls_per_second: Some(10), ..Limits::default() };
     bench.engine.set_policy(Policy { all, ..Policy::default() });
     for who in 0..12 {
         bench.originate(who, &format!("700{who}"));
     }
-    // 0.9 s of the 1.5 s may be spent waiting: ten calls' worth.
+    // 0.9 s of the 1.5 s may be spent waiting for a slot: ten calls.
     assert_eq!((bench.count("Originate"), bench.originated.len()), (1, 2));
     assert!(
         matches!(bench.refusal(), Some(Refusal::Limited(limit)) if limit.name == "calls_per_second")
@@ -170,7 +170,7 @@ fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
     bench.originate(50, "7009");
     assert!(
         matches!(bench.refusal(), Some(Refusal::InProgress { .. })),
-        "who waits for the turn holds the number"
+        "a call that waits for its slot holds the number"
     );
     bench.engine.disconnected(bench.now(), "gone");
     bench.pass(Duration::ZERO);
@@ -178,12 +178,12 @@ fn a_burst_is_sent_at_the_pace_and_what_would_come_too_late_is_refused() {
         .originated
         .iter()
         .filter(|(_, answer)| matches!(answer, Err(OriginateError::Refused(Refusal::LinkDown(_)))));
-    assert_eq!(unsent.count(), 5, "what was not sent is certainly not made");
+    assert_eq!(unsent.count(), 5, "calls that were not sent are refused");
     assert_eq!(bench.calls().live_total, 5);
 }
 
 #[test]
-fn a_number_that_must_not_be_called_is_not() {
+fn denied_number_is_not_called() {
     let mut bench = Bench::ready();
     let all = Limits { deny: vec!["7900".into()], ..Limits::default() };
     bench.engine.set_policy(Policy { all, ..Policy::default() });
@@ -194,7 +194,7 @@ fn a_number_that_must_not_be_called_is_not() {
 }
 
 #[test]
-fn hanging_up() {
+fn hang_up_is_answered_by_asterisks_response() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     let call: CallId = id.parse().unwrap();

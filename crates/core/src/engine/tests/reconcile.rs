@@ -1,21 +1,21 @@
-//! What Asterisk lists against what is believed: after a lost link, a restart, a lost event.
+//! Reconciling with Asterisk's list: after a lost link, a restart, a lost event.
 
 use super::*;
 use crate::call::outcome::Outcome;
 
 #[test]
-fn an_unknown_fate_is_said_in_time_keeps_the_number_and_is_settled_later() {
+fn unconfirmed_call_keeps_its_number_until_list_decides() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id: CallId = bench.id_of("Originate").parse().unwrap();
-    // Asterisk lives, but says nothing of the call.
+    // Asterisk answers Pings, but sends no event of the call.
     bench.idle(Duration::from_secs(6));
     assert_eq!(bench.originated, [(1, Err(OriginateError::Unconfirmed(id)))]);
     bench.originate(2, "7999");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(id) }));
     assert_eq!(bench.count("Originate"), 1);
-    // The action's deadline has passed, so the list is asked for; the call is not on it, but may
-    // still be on its way.
+    // The action's deadline has passed, so the daemon asks for the list. The call is not in it, but
+    // may still come.
     for lists in [2, 3, 4] {
         bench.idle(Duration::from_millis(3500));
         assert_eq!(
@@ -29,7 +29,7 @@ fn an_unknown_fate_is_said_in_time_keeps_the_number_and_is_settled_later() {
 }
 
 #[test]
-fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
+fn lost_link_ends_no_call_before_asterisk_lists() {
     let mut bench = Bench::ready();
     let (stays, goes) = (bench.call(1, "7001"), bench.call(2, "7002"));
     bench.originate(3, "7003");
@@ -62,8 +62,7 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
         bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
     let [(Event::CallEnded(end), Some(info))] = &ended[..] else { panic!("{ended:?}") };
     assert_eq!((info.id.to_string(), end.outcome), (goes, crate::call::outcome::Outcome::Unknown));
-    // The one of unknown fate turned out to live: it is queued, answered and joined by now, and
-    // says so.
+    // The call of unknown fate lives: its records say that it is queued, answered and joined.
     let joined = |id: &str| {
         bench.records.iter().any(|(event, info)| {
             event.name() == "call.joined"
@@ -75,7 +74,7 @@ fn a_lost_link_is_never_the_end_of_a_call_until_asterisk_says_so() {
 }
 
 #[test]
-fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
+fn restarted_daemon_adopts_only_its_own_calls() {
     let mut bench = Bench::new();
     bench.log_in();
     let [ours, others] = [1, 2].map(|random| CallId::new(UNIX_EPOCH, random).to_string());
@@ -87,7 +86,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
         ]
     });
     bench.list(&channels.concat());
-    assert!(bench.ready.is_err(), "whose they are is not known yet");
+    assert!(bench.ready.is_err(), "their owners are not known yet");
     let asked: Vec<_> =
         bench.sent.split("\r\n\r\n").filter(|frame| frame.starts_with("Action: GetVar")).collect();
     let answers = asked.iter().map(|frame| {
@@ -105,7 +104,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
     let calls = bench.calls().live;
     assert_eq!(calls.iter().map(|call| call.info.id.to_string()).collect::<Vec<_>>(), [&ours[..]]);
     assert_eq!((calls[0].info.caller_id.as_str(), calls[0].requested), ("a/b", UNIX_EPOCH));
-    assert_eq!(bench.events(), ["call.adopted", "ami.connected"], "it goes on, and says so");
+    assert_eq!(bench.events(), ["call.adopted", "ami.connected"], "the adoption is recorded");
     bench.originate(1, "7001");
     assert!(matches!(bench.refusal(), Some(Refusal::InProgress { by: Some(_) })));
     bench.hang_up_halves(&ours, "7001", 16);
@@ -115,7 +114,7 @@ fn after_a_restart_calls_of_ours_are_taken_in_and_others_left_alone() {
 }
 
 #[test]
-fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
+fn next_run_reconciles_request_that_crash_left_open() {
     let mut bench = Bench::new();
     let (asked, lives, refused) = (written(1, "7001"), written(2, "7002"), written(3, "7002"));
     let calls = [(&asked, State::Requested), (&lives, State::Joined), (&refused, State::Requested)];
@@ -129,7 +128,7 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
     assert_eq!(bench.calls().live_total, 2, "the call that lives has its number");
     bench.originate(1, "7001");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
-    // Asterisk has no such call, and in time it is sure that none will come.
+    // Asterisk has no such call, and after a while none can come any more.
     for lists in 2.. {
         bench.idle(Duration::from_secs(4));
         if bench.engine.registry.get(asked.id).is_none() {
@@ -144,7 +143,7 @@ fn a_request_that_a_crash_left_without_an_answer_is_settled_by_the_next_run() {
 }
 
 #[test]
-fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
+fn recorded_call_lives_on_or_has_ended_unobserved() {
     let mut bench = Bench::new();
     let (lives, over) = (written(1, "7001"), written(2, "7002"));
     let last_alive = UNIX_EPOCH + Duration::from_secs(1);
@@ -154,7 +153,7 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
     let half =
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
     bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
-    assert_eq!(bench.count("GetVar"), 0, "whose it is, is known");
+    assert_eq!(bench.count("GetVar"), 0, "its owner is known");
     assert_eq!(bench.calls().live[0].state, State::Joined);
     let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
         panic!("{:?}", bench.events())
@@ -166,7 +165,7 @@ fn calls_that_an_earlier_run_wrote_down_live_on_or_have_ended_unseen() {
 }
 
 #[test]
-fn until_it_is_known_which_calls_live_none_is_made() {
+fn no_call_is_made_before_first_list() {
     let mut bench = Bench::new();
     bench.log_in();
     let reason: Arc<str> = "finding out which calls live".into();
@@ -179,7 +178,7 @@ fn until_it_is_known_which_calls_live_none_is_made() {
 }
 
 #[test]
-fn a_list_that_never_ends_is_not_waited_for() {
+fn list_without_progress_closes_link() {
     let mut bench = Bench::new();
     bench.log_in();
     bench.receive(&format!("Response: Success\nActionID: {}", bench.id_of("CoreShowChannels")));
@@ -190,7 +189,7 @@ fn a_list_that_never_ends_is_not_waited_for() {
 }
 
 #[test]
-fn an_event_that_was_lost_is_made_up_for_by_the_list() {
+fn list_makes_up_for_lost_hangup() {
     let mut bench = Bench::ready();
     bench.call(1, "7999");
     for (lists, seconds) in [(2, 60), (3, 3)] {
@@ -204,7 +203,7 @@ fn an_event_that_was_lost_is_made_up_for_by_the_list() {
 }
 
 #[test]
-fn a_call_asked_for_on_a_link_that_was_lost_is_settled_soon_after_its_return() {
+fn call_from_lost_link_is_decided_within_seconds() {
     let mut bench = Bench::ready();
     bench.idle(Duration::from_secs(1));
     bench.originate(1, "7999");
@@ -222,7 +221,7 @@ fn a_call_asked_for_on_a_link_that_was_lost_is_settled_soon_after_its_return() {
     bench.call(2, "7999");
 }
 
-/// A call that is answered, enters the room if it does, and is over; how it ended.
+/// Makes a call that is answered, perhaps enters the room, and ends; returns its outcome.
 fn answered_call(bench: &mut Bench, number: &str, enters_room: bool) -> Outcome {
     let id = bench.call(1, number);
     bench.event("Newstate", &id, &id, "ChannelStateDesc: Up");
@@ -232,7 +231,7 @@ fn answered_call(bench: &mut Bench, number: &str, enters_room: bool) -> Outcome 
     hang_up(bench, &id, number)
 }
 
-/// Ends a call, and returns how it ended.
+/// Ends a call; returns its outcome.
 fn hang_up(bench: &mut Bench, id: &str, number: &str) -> Outcome {
     bench.hang_up_halves(id, number, 16);
     bench.idle(Duration::from_secs(1));
@@ -255,7 +254,7 @@ fn not_joined_needs_a_join_on_the_same_link() {
     assert_eq!(answered_call(&mut bench, "7001", false), Outcome::Completed);
     assert_eq!(answered_call(&mut bench, "7002", true), Outcome::Completed);
     assert_eq!(answered_call(&mut bench, "7003", false), Outcome::NotJoined);
-    // Another call's join in another daemon's conference says nothing of our context.
+    // A foreign call's join in another daemon's conference proves nothing about our context.
     reconnect(&mut bench, &[]);
     bench.event("ConfbridgeJoin", "1795000000.1", "1795000000.1", "Conference: R1");
     assert_eq!(answered_call(&mut bench, "7004", false), Outcome::Completed);
@@ -264,7 +263,7 @@ fn not_joined_needs_a_join_on_the_same_link() {
 }
 
 #[test]
-fn call_that_may_have_joined_during_an_outage_stays_completed() {
+fn possible_join_during_outage_leaves_call_completed() {
     let mut bench = Bench::ready();
     let [answered, ringing] = [("7001", true), ("7002", false)].map(|(number, is_up)| {
         let id = bench.call(1, number);
@@ -285,13 +284,13 @@ fn call_that_may_have_joined_during_an_outage_stays_completed() {
     );
     assert_eq!(answered_call(&mut bench, "7003", true), Outcome::Completed);
     assert_eq!(hang_up(&mut bench, &answered, "7001"), Outcome::Completed);
-    // This one was seen to be answered after the outage.
+    // The daemon saw this call's answer after the outage.
     bench.event("Newstate", &ringing, &ringing, "ChannelStateDesc: Up");
     assert_eq!(hang_up(&mut bench, &ringing, "7002"), Outcome::NotJoined);
 }
 
 #[test]
-fn join_without_an_event_ends_the_trust_in_join_events() {
+fn join_without_event_ends_trust_in_join_events() {
     let mut bench = Bench::ready();
     assert_eq!(answered_call(&mut bench, "7001", true), Outcome::Completed);
     let id = bench.call(1, "7002");
@@ -307,7 +306,7 @@ fn join_without_an_event_ends_the_trust_in_join_events() {
 }
 
 #[test]
-fn answer_found_after_an_outage_says_since_when_it_may_be() {
+fn answer_found_after_outage_names_its_earliest_time() {
     let mut bench = Bench::ready();
     bench.idle(Duration::from_secs(2));
     let id = bench.call(1, "7001");
@@ -330,7 +329,7 @@ fn answer_found_after_an_outage_says_since_when_it_may_be() {
 }
 
 #[test]
-fn call_taken_over_has_its_times_from_the_journal() {
+fn adopted_call_has_its_times_from_the_journal() {
     let mut bench = Bench::starting_at(Duration::from_secs(60));
     let info = written(1, "7001");
     let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
@@ -352,7 +351,7 @@ fn call_taken_over_has_its_times_from_the_journal() {
     bench.list(&[half(&info.id.to_string()), half(&lock("7001"))]);
     let shown = bench.engine.show(info.id).unwrap();
     assert_eq!((shown.state, shown.moments), (State::Joined, moments));
-    assert_eq!(bench.events(), ["ami.connected"], "nothing is told twice");
+    assert_eq!(bench.events(), ["ami.connected"], "nothing is recorded twice");
     bench.pass(Duration::from_secs(1));
     bench.hang_up_halves(&info.id.to_string(), "7001", 16);
     bench.pass(Duration::from_secs(1));

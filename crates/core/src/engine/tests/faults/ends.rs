@@ -1,5 +1,4 @@
-//! Which calls are over, and when they ended, where that was not seen, is told late, or is told
-//! twice.
+//! Ends of calls that were not observed, or are reported late or twice.
 
 use std::time::SystemTime;
 
@@ -12,11 +11,11 @@ impl Bench {
 }
 
 #[test]
-fn an_end_that_nobody_saw_is_no_later_than_the_first_loss_of_the_link() {
+fn unobserved_end_is_dated_from_first_link_loss() {
     let mut bench = Bench::ready();
     bench.call(1, "7999");
     let seen = bench.wall();
-    // The link is lost once more before it was known what lives.
+    // The link is lost once more before Asterisk has listed its channels.
     bench.reconnect(Duration::from_secs(3));
     bench.reconnect(Duration::from_secs(3));
     bench.list(&[]);
@@ -24,7 +23,7 @@ fn an_end_that_nobody_saw_is_no_later_than_the_first_loss_of_the_link() {
 }
 
 #[test]
-fn an_end_whose_event_was_lost_may_have_been_any_time_since_the_last_list() {
+fn unobserved_end_is_dated_from_last_list() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     bench.idle(Duration::from_secs(60));
@@ -39,7 +38,7 @@ fn an_end_whose_event_was_lost_may_have_been_any_time_since_the_last_list() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() {
+fn clock_set_back_leaves_span_in_order() {
     let mut bench = Bench::ready();
     bench.call(1, "7999");
     bench.idle(Duration::from_secs(30));
@@ -52,11 +51,11 @@ fn a_clock_that_is_set_back_makes_no_span_that_ends_before_it_begins() {
 }
 
 #[test]
-fn a_call_that_is_missing_from_the_list_may_still_be_told_of() {
+fn hangup_after_absence_from_list_still_counts() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     bench.idle(Duration::from_secs(60));
-    // Asterisk has forgotten the channel, and has not got around to saying so.
+    // Asterisk has removed the channel and has not sent its Hangup yet.
     bench.list(&[]);
     assert_eq!(bench.ends().len(), 0);
     bench.hang_up_halves(&id, "7999", 17);
@@ -66,14 +65,14 @@ fn a_call_that_is_missing_from_the_list_may_still_be_told_of() {
 }
 
 #[test]
-fn an_originate_that_a_hung_asterisk_has_yet_to_read_is_not_over() {
+fn originate_unread_by_hung_asterisk_stays_open() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id = bench.id_of("Originate");
     bench.reconnect(Duration::from_secs(60));
     bench.list(&[]);
     assert_eq!((bench.ready.clone(), bench.ends().len()), (Ok(()), 0));
-    // Now it reads what it was sent a minute ago.
+    // Now Asterisk reads the bytes of a minute ago.
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7999"), &id, "");
     bench.hang_up_halves(&id, "7999", 17);
@@ -83,7 +82,7 @@ fn an_originate_that_a_hung_asterisk_has_yet_to_read_is_not_over() {
 }
 
 #[test]
-fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
+fn ended_call_listed_again_does_not_end_twice() {
     let mut bench = Bench::ready();
     let id = bench.call(1, "7999");
     bench.reconnect(Duration::from_secs(1));
@@ -101,11 +100,11 @@ fn a_call_that_comes_to_light_after_its_end_was_told_does_not_end_twice() {
 }
 
 #[test]
-fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
+fn hangup_of_second_half_alone_ends_call() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id = bench.id_of("Originate");
-    // Its `;1` goes just before the link is back, and its `;2` just after.
+    // The first half ends just before the link is back, and the second half just after.
     bench.reconnect(Duration::from_secs(1));
     bench.list(&[]);
     bench.event("Hangup", &lock("7999"), &id, "Cause: 17");
@@ -115,7 +114,7 @@ fn a_call_of_which_the_last_end_alone_was_seen_is_over() {
 }
 
 #[test]
-fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
+fn next_run_records_fate_of_unconfirmed_calls() {
     let mut bench = Bench::new();
     let (made, never_made) = (written(1, "7001"), written(2, "7002"));
     bench.remember([(&made, State::Requested), (&never_made, State::Requested)], None);
@@ -134,7 +133,7 @@ fn what_a_bot_was_told_nobody_knew_is_told_by_the_next_run() {
 }
 
 #[test]
-fn a_call_that_has_no_channel_yet_is_not_over() {
+fn call_without_channel_yet_is_not_over() {
     let mut bench = Bench::ready();
     bench.originate(1, "7480");
     let id = bench.id_of("Originate");
@@ -148,7 +147,7 @@ fn a_call_that_has_no_channel_yet_is_not_over() {
         "{:?}",
         bench.hung_up
     );
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7480"), &id, "");
     bench.hang_up_halves(&id, "7480", 19);
@@ -160,13 +159,13 @@ fn a_call_that_has_no_channel_yet_is_not_over() {
 }
 
 #[test]
-fn a_call_known_by_its_receipt_alone_is_over_once_a_list_lacks_it() {
+fn acknowledged_call_ends_once_list_lacks_it() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id = bench.id_of("Originate");
-    // Too late for the bot, which was told that nothing is known.
+    // The bot has been answered that nothing is known.
     bench.pass(Duration::from_secs(2));
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.reconnect(Duration::from_secs(1));
     bench.list(&[]);
     assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
@@ -175,15 +174,15 @@ fn a_call_known_by_its_receipt_alone_is_over_once_a_list_lacks_it() {
 }
 
 #[test]
-fn a_busy_asterisk_comes_late_to_a_call_that_it_gave_a_receipt_for() {
+fn busy_asterisk_handles_acknowledged_call_late() {
     let mut bench = Bench::ready();
     let other = bench.call(1, "7001");
     bench.idle(Duration::from_secs(58));
     bench.originate(2, "7999");
     let id = bench.id_of("Originate");
     bench.idle(Duration::from_millis(1400));
-    bench.receipt(&id);
-    // What is not in these lists has yet to begin.
+    bench.acknowledge(&id);
+    // The call is not in these lists, as Asterisk has not begun it.
     for seconds in [1, 1, 1] {
         bench.idle(Duration::from_secs(seconds));
         bench.list(&listed(&other, "7001"));

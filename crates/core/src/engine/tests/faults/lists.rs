@@ -1,10 +1,10 @@
-//! Lists of channels: of many calls, without end, and what is asked because of them.
+//! Lists of channels: long ones, endless ones, and the questions that follow.
 
 use super::*;
 use crate::engine::reconcile::MAX_LISTED;
 
 #[test]
-fn a_list_without_end_is_not_kept_without_end() {
+fn endless_list_closes_link() {
     let mut bench = Bench::new();
     bench.log_in();
     let call = CallId::new(UNIX_EPOCH, 1);
@@ -17,7 +17,7 @@ fn a_list_without_end_is_not_kept_without_end() {
 }
 
 #[test]
-fn a_list_may_have_all_calls_that_there_are() {
+fn list_of_all_live_calls_is_accepted() {
     let mut bench = Bench::ready();
     let calls: Vec<_> =
         (0..MAX_LISTED).map(|who| (bench.call(who as u32, &format!("7{who:04}")), who)).collect();
@@ -32,7 +32,7 @@ fn a_list_may_have_all_calls_that_there_are() {
 }
 
 #[test]
-fn whose_a_call_is_is_asked_once() {
+fn foreign_call_is_asked_for_owner_once() {
     let mut bench = Bench::ready();
     let (ours, others) = (bench.call(1, "7999"), CallId::new(UNIX_EPOCH, 1).to_string());
     for lists in 1..=3 {
@@ -55,7 +55,7 @@ fn whose_a_call_is_is_asked_once() {
 }
 
 #[test]
-fn many_calls_are_settled_few_at_a_time() {
+fn many_calls_are_judged_in_batches() {
     let mut bench = Bench::ready();
     for who in 0..1000 {
         bench.call(who, &format!("7{who:04}"));
@@ -67,9 +67,9 @@ fn many_calls_are_settled_few_at_a_time() {
     bench.engine.receive(bench.now(), Received::Frame(Frame::new(answer.into())));
     bench.collect();
     let first = bench.ends().len();
-    assert!((1..500).contains(&first), "{first} at once: others wait for as long");
+    assert!((1..500).contains(&first), "{first} calls in one batch");
     assert!(bench.ready.is_err());
-    // Whatever is heard meanwhile counts.
+    // Events between the batches count.
     let id = bench.calls().live[0].info.id.to_string();
     bench.event("Hangup", &id, &id, "Cause: 17");
     bench.pass(Duration::from_secs(1));

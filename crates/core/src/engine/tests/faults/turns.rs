@@ -1,13 +1,13 @@
-//! Requests that wait for their turn: for the pace, or to be tried again.
+//! Requests that wait for their slot of the schedule, or for a retry.
 
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
 
 impl Bench {
-    /// Asterisk refuses the Originate: its number's lock is taken.
+    /// Asterisk refuses the Originate: another call has the number's lock channel.
     fn lock_out(&mut self, id: &str) {
-        self.receipt(id);
+        self.acknowledge(id);
         self.event("Newchannel", id, id, "");
         self.event("Hangup", id, id, "Cause: 0");
         self.receive(&format!(
@@ -17,7 +17,7 @@ impl Bench {
 }
 
 #[test]
-fn what_waits_to_be_tried_again_has_not_ended_meanwhile() {
+fn call_that_waits_for_retry_has_not_ended() {
     let mut bench = Bench::ready();
     bench.pace(3);
     let first = bench.call(1, "7999");
@@ -28,22 +28,22 @@ fn what_waits_to_be_tried_again_has_not_ended_meanwhile() {
     bench.originate(3, "7001");
     bench.lock_out(&id);
     let log = bench.events().len();
-    // Its next turn is when a call whose end was seen is no longer waited for.
+    // Its next slot is at the time when an ended call's outcome is no longer waited for.
     bench.pass(700 * MS);
     assert_eq!(bench.count("Originate"), 4);
-    bench.receipt(&id);
+    bench.acknowledge(&id);
     bench.event("Newchannel", &id, &id, "");
     bench.event("Newchannel", &lock("7999"), &id, "");
     assert_eq!(bench.originated.last(), Some(&(2, Ok(id.parse().unwrap()))));
     assert_eq!(
         bench.events()[log..].iter().filter(|event| **event == "call.ended").count(),
         1,
-        "that of the first"
+        "the first call's end"
     );
 }
 
 #[test]
-fn what_waits_to_be_tried_again_holds_up_no_other() {
+fn retry_delays_no_other_call() {
     let mut bench = Bench::ready();
     bench.pace(1000);
     let first = bench.call(1, "7999");
@@ -55,20 +55,20 @@ fn what_waits_to_be_tried_again_holds_up_no_other() {
     bench.originate(3, "7001");
     bench.pass(MS);
     assert_eq!(bench.count("Originate"), 3);
-    // What is said twice is no word on the next attempt.
+    // A repeated OriginateResponse does not end the next attempt.
     bench.receive(&format!(
         "Event: OriginateResponse\nActionID: {id}\nResponse: Failure\nReason: 0"
     ));
     bench.pass(10 * MS);
-    assert_eq!(bench.count("Originate"), 4, "and comes to its own turn");
-    bench.receipt(&id);
+    assert_eq!(bench.count("Originate"), 4, "it is sent in its own slot");
+    bench.acknowledge(&id);
     bench.event("Newchannel", &lock("7999"), &id, "");
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.calls().live_total, 2);
 }
 
 #[test]
-fn what_came_to_its_turn_too_late_is_not_sent() {
+fn call_whose_slot_comes_too_late_is_refused() {
     let mut bench =
         Bench::with(EngineSettings { reply_timeout: Duration::from_millis(200), ..settings() });
     bench.log_in();
@@ -82,12 +82,12 @@ fn what_came_to_its_turn_too_late_is_not_sent() {
 }
 
 #[test]
-fn what_comes_after_a_hold_up_waits_behind_what_waits_and_is_put_off_once() {
+fn requests_after_stall_queue_behind_waiting_ones() {
     let mut bench = Bench::ready();
     bench.pace(10);
     bench.originate(1, "7001");
     bench.originate(2, "7002");
-    // We are held up, and the driver hears of a crowd before it looks at the clock.
+    // The process stalls, and the driver handles many requests before the next tick.
     bench.time += 800 * MS;
     for who in 3..=11 {
         let request = bench.request(&format!("70{who:02}"));
