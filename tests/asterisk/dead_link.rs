@@ -74,7 +74,7 @@ fn who_is_not_let_in_waits_longer_and_longer() {
     const ATTEMPTS: usize = 9;
     // A real one takes a second to refuse, so that nobody could hammer at it.
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    asterisk.behave(Manner::Distrustful);
+    asterisk.behave(Manner::RejectLogin);
     let relay = Relay::start(&asterisk.address.to_string());
     let ami = Ami { address: &relay.address.to_string(), secret: "wrong" };
     let began = Instant::now();
@@ -94,7 +94,7 @@ fn who_is_not_let_in_waits_longer_and_longer() {
     assert_eq!(told, 1, "{}", daemon.output());
 
     // Once the secret is right, it is let in.
-    asterisk.behave(Manner::Kind);
+    asterisk.behave(Manner::Normal);
     daemon.wait_ready();
 }
 

@@ -196,13 +196,13 @@ fn an_asterisk_that_is_not_there_or_none_is_said_so() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let address = asterisk.address.to_string();
     let ami = Ami { address: &address, secret: "hush" };
-    asterisk.behave(Manner::Mute);
+    asterisk.behave(Manner::NoBanner);
     let (code, lines) = connect(&ami, "connect_timeout = \"200ms\"");
     assert_eq!(
         (code, lines),
         (Some(78), vec![format!("failure  {address}: it does not greet in time")])
     );
-    asterisk.behave(Manner::Stranger);
+    asterisk.behave(Manner::NotAsterisk);
     let (code, lines) = connect(&ami, "");
     assert_eq!((code, lines.len()), (Some(78), 1), "{lines:?}");
     assert!(
@@ -218,12 +218,12 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
     let address = asterisk.address.to_string();
     let ami = Ami { address: &address, secret: "hush" };
     let reachable = format!("ok       {address}: reachable, Asterisk Call Manager/11.0.0");
-    asterisk.behave(Manner::Distrustful);
+    asterisk.behave(Manner::RejectLogin);
     let (code, lines) = connect(&ami, "");
     let refused = "failure  user originatord: login refused: Authentication failed".to_owned();
     assert_eq!((code, lines), (Some(78), vec![reachable.clone(), refused]));
 
-    asterisk.behave(Manner::Strict);
+    asterisk.behave(Manner::DenyActions);
     let (code, lines) = connect(&ami, "");
     assert_eq!(
         (code, &lines[..2]),

@@ -286,7 +286,7 @@ fn what_cannot_work_is_said_before_anything_is_called() {
     refused(with(&["--json", "/nowhere/report.json"]), 73, "/nowhere/report.json");
     let (_held, address) = nobody();
     refused(load(address, &numbers), 69, "cannot connect");
-    asterisk.behave(Manner::Distrustful);
+    asterisk.behave(Manner::RejectLogin);
     let unready = Daemon::start_unready(&ami, &[]);
     refused(load(unready.address, &numbers), 69, "not ready: 503");
     assert_eq!(asterisk.actions("Originate").len(), 0);

@@ -268,7 +268,7 @@ fn each_path_says_which_methods_it_takes() {
 #[test]
 fn readiness_says_what_is_wrong_and_no_secret() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    asterisk.behave(Manner::Distrustful);
+    asterisk.behave(Manner::RejectLogin);
     let secret = "s3cret-of-the-ami";
     let ami = Ami { address: &asterisk.address.to_string(), secret };
     for auth in ["md5", "plain"] {
@@ -290,10 +290,10 @@ fn readiness_says_what_is_wrong_and_no_secret() {
         // It lives, and is not to be started anew for this.
         assert_eq!(daemon.get("/healthz").status, 200);
         assert_error(&daemon.call("79990000001", "R1"), 503, auth);
-        asterisk.behave(Manner::Kind);
+        asterisk.behave(Manner::Normal);
         daemon.wait_ready();
         assert_eq!(daemon.get("/readyz").json()["status"], "ok");
-        asterisk.behave(Manner::Distrustful);
+        asterisk.behave(Manner::RejectLogin);
         for hidden in [secret, KEY] {
             assert!(!daemon.output().contains(hidden) && !reply.body.contains(hidden), "{auth}");
         }

@@ -19,7 +19,7 @@ fn busy_daemon() -> (FakeAsterisk, Daemon) {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("calls.jsonl"), queued_calls()).expect("writes");
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    asterisk.behave(Manner::Mute);
+    asterisk.behave(Manner::NoBanner);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let settings = [
         ("journal", "file = \"calls.jsonl\""),

@@ -35,20 +35,20 @@ pub enum OnOriginate {
     LockedOut,
 }
 
-/// How the stand-in receives whoever comes.
+/// How the stand-in treats a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Manner {
-    /// Anybody is let in, and may do everything that is asked for.
+    /// It accepts any login and any action.
     #[default]
-    Kind,
-    /// It takes the connection and says nothing.
-    Mute,
-    /// It is something else.
-    Stranger,
-    /// Nobody's secret is right.
-    Distrustful,
-    /// It lets in, and permits nothing.
-    Strict,
+    Normal,
+    /// It accepts the connection and sends nothing.
+    NoBanner,
+    /// It greets as another service does.
+    NotAsterisk,
+    /// It refuses every login.
+    RejectLogin,
+    /// It accepts the login and denies all actions that need a right.
+    DenyActions,
 }
 
 /// The stand-in.
@@ -180,8 +180,8 @@ fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
 
 fn converse(mut stream: TcpStream, shared: &Shared) {
     let greeting: &[u8] = match shared.manner() {
-        Manner::Mute => b"",
-        Manner::Stranger => b"SSH-2.0-OpenSSH_9.2\r\n",
+        Manner::NoBanner => b"",
+        Manner::NotAsterisk => b"SSH-2.0-OpenSSH_9.2\r\n",
         _ => b"Asterisk Call Manager/11.0.0\r\n",
     };
     let _ = stream.write_all(greeting);
@@ -216,10 +216,10 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     };
     let (name, manner) = (action.get("Action"), shared.manner());
     // What a real one says; main/manager.c has all of it.
-    if manner == Manner::Distrustful && name == Some("Login") {
+    if manner == Manner::RejectLogin && name == Some("Login") {
         return reply("Error", &[("Message", "Authentication failed")]);
     }
-    if manner == Manner::Strict && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
+    if manner == Manner::DenyActions && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
     {
         return reply("Error", &[("Message", "Permission denied")]);
     }
