@@ -11,6 +11,7 @@ macro_rules! on_both_versions {
 }
 
 mod calls;
+mod check;
 mod conformance;
 mod dead_link;
 mod redirect;

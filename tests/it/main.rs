@@ -24,6 +24,7 @@ mod http_server;
 mod https;
 mod journal;
 mod limits;
+mod link;
 mod load;
 mod logs;
 mod metrics;

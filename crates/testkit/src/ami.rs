@@ -219,7 +219,8 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
     if manner == Manner::RejectLogin && name == Some("Login") {
         return reply("Error", &[("Message", "Authentication failed")]);
     }
-    if manner == Manner::DenyActions && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
+    if manner == Manner::DenyActions
+        && !matches!(name, Some("Challenge" | "Login" | "Logoff" | "Ping"))
     {
         return reply("Error", &[("Message", "Permission denied")]);
     }

@@ -5,6 +5,7 @@
 
 pub mod ami;
 pub mod browser;
+pub mod check;
 pub mod daemon;
 pub mod events;
 pub mod figures;

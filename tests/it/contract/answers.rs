@@ -1,0 +1,98 @@
+//! Which answer a bot gets, depending on the link and on what Asterisk does with the call.
+
+use super::{assert_refused, fields, start};
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon};
+use testkit::relay::Relay;
+
+#[test]
+fn order_of_the_refusals() {
+    let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let relay = Relay::start(&asterisk.address.to_string());
+    let settings = [("key", watch), ("limits", "attempts_per_number = 1\ndeny = [\"7900\"]")];
+    let daemon =
+        Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &settings);
+    let watcher = |number: &str| {
+        let mut body = fields(number);
+        body["api_key"] = "k3y-of-the-watcher".into();
+        daemon.post(body.to_string().as_bytes())
+    };
+    assert_refused(&watcher("12"), 400, "fields before the role");
+    assert_refused(&watcher("79990000001"), 403, "the role");
+    let live = daemon.call_ok("79990000001", "R1");
+    let over = daemon.call_over(&asterisk, "79990000002", "R1");
+    assert_ne!(live, over);
+    relay.cut();
+    daemon.wait_for_event("ami.disconnected");
+    assert_refused(&daemon.call("79000000001", "R1"), 403, "lists before all that follows");
+    assert_eq!(daemon.call("79990000001", "R1").json()["text"], "call already in progress");
+    assert_refused(&daemon.call("79990000002", "R1"), 429, "limits before the link");
+    for _ in 0..2 {
+        // Nothing was attempted, and so nothing is counted.
+        assert_refused(&daemon.call("79990000003", "R1"), 503, "the link");
+    }
+}
+
+#[test]
+fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let relay = Relay::start(&asterisk.address.to_string());
+    let daemon = Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &[]);
+    relay.cut();
+    daemon.wait_for_event("ami.disconnected");
+    assert_refused(&daemon.call("79990000001", "R1"), 503, "down");
+    relay.mend();
+    daemon.wait_ready();
+    daemon.call_ok("79990000002", "R1");
+    let asked = asterisk.actions("Originate");
+    assert_eq!(
+        (asked.len(), asked[0].get("Channel")),
+        (1, Some("Local/79990000002@telegram-out/n"))
+    );
+}
+
+#[test]
+fn refusals_of_asterisk_are_passed_on_and_the_number_is_free() {
+    let (asterisk, daemon) = start(OnOriginate::Refuse);
+    let reply = daemon.call("79990000001", "R1");
+    assert_refused(&reply, 502, "refused");
+    assert!(reply.body.contains("Extension does not exist."), "{reply:?}");
+    asterisk.on_originate(OnOriginate::Accept);
+    daemon.call_ok("79990000001", "R1");
+}
+
+#[test]
+fn a_number_locked_by_another_daemon_is_in_progress() {
+    let (_asterisk, daemon) = start(OnOriginate::LockedOut);
+    let reply = daemon.call("79990000001", "R1");
+    assert_eq!(
+        (reply.status, reply.json()["text"].as_str()),
+        (200, Some("call already in progress"))
+    );
+}
+
+#[test]
+fn without_events_asterisk_is_asked_whether_it_makes_the_call() {
+    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly);
+    let id = daemon.call_ok("79990000001", "R1");
+    daemon.wait_for(&id, "call.queued");
+}
+
+#[test]
+fn an_unknown_fate_is_said_in_time_and_never_sent_again() {
+    let (asterisk, daemon) = start(OnOriginate::Silence);
+    let began = std::time::Instant::now();
+    let reply = daemon.call("79990000001", "R1");
+    assert_refused(&reply, 504, "silence");
+    // The log will tell, under this id.
+    let id = reply.header("x-call-id").expect("an id");
+    assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
+    daemon.wait_for(id, "call.requested");
+    // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was
+    // told.
+    assert!(began.elapsed() >= std::time::Duration::from_secs(1));
+    let busy = daemon.call("79990000001", "R1");
+    assert_eq!(busy.json()["text"], "call already in progress");
+    assert_eq!(asterisk.actions("Originate").len(), 1);
+}

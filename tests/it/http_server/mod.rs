@@ -1,0 +1,15 @@
+//! The daemon as an HTTP server.
+
+mod connections;
+mod requests;
+mod stop;
+
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon};
+
+fn start(on_originate: OnOriginate, more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(on_originate);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    (asterisk, daemon)
+}

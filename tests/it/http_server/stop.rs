@@ -1,0 +1,144 @@
+//! How the daemon stops: whom it answers, and how long it waits for them.
+
+use super::start;
+use testkit::ami::OnOriginate;
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::events::EventStream;
+use testkit::http::{KeptAlive, assert_error, post};
+
+/// A drain that takes longer than any test waits.
+const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
+
+#[test]
+fn a_stop_answers_who_waits_and_refuses_who_comes() {
+    for signal in ["TERM", "INT"] {
+        // The longer Asterisk is waited for, the slower a machine may be that runs this.
+        let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
+        let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
+        let (address, events) = (daemon.address, EventStream::open(daemon.address));
+        let mut waiting = ["79990000001", "79990000002"].map(|number| {
+            let mut connection = KeptAlive::open(address);
+            connection.send(&post(number));
+            connection
+        });
+        asterisk.wait_for("Originate", 2);
+        let mut comes = KeptAlive::open(address);
+        assert_eq!(comes.get("/readyz").status, 200);
+
+        daemon.signal(&format!("-{signal}"));
+        assert_eq!(daemon.wait_for_event("daemon.stopping")["reason"], format!("SIG{signal}"));
+        testkit::eventually("it is no longer ready", || {
+            (comes.get("/readyz").status == 503).then_some(())
+        });
+        comes.send(&post("79990000003"));
+        let refused = comes.reply();
+        assert_error(&refused, 503, signal);
+        for connection in &mut waiting {
+            assert_error(&connection.reply(), 504, signal);
+            assert_eq!(connection.wait_close(), "");
+        }
+        assert_eq!(daemon.wait_exit(), Some(0), "{signal}");
+        assert_eq!(asterisk.actions("Originate").len(), 2);
+        asterisk.wait_for("Logoff", 1);
+        // The log ends with what was refused.
+        let names: Vec<_> = events.wait_end().into_iter().map(|event| event.name).collect();
+        assert_eq!(names[names.len() - 3..], ["daemon.stopping", "call.requested", "call.refused"]);
+    }
+}
+
+#[test]
+fn a_stop_waits_for_the_answer_to_a_hang_up() {
+    let (asterisk, mut daemon) =
+        start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
+    let id = daemon.call_ok("79990000001", "R1");
+    asterisk.ignore_hang_ups();
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(
+        format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n")
+            .as_bytes(),
+    );
+    let asked = asterisk.wait_for("Hangup", 1);
+    daemon.signal("-TERM");
+    testkit::eventually("it is no longer ready", || {
+        (daemon.get("/readyz").status == 503).then_some(())
+    });
+    asterisk.send(&[("Response", "Success"), ("ActionID", asked.get("ActionID").expect("an id"))]);
+    assert_eq!(waiting.reply().body, "{\"message\":\"ok\"}\n");
+    assert_eq!(daemon.wait_exit(), Some(0));
+}
+
+#[test]
+fn a_stop_waits_for_no_answer_longer_than_its_deadline() {
+    let more = [("http", "drain_timeout = \"200ms\""), ("asterisk", "action_timeout = \"1h\"")];
+    let (asterisk, mut daemon) = start(OnOriginate::Accept, &more);
+    let id = daemon.call_ok("79990000001", "R1");
+    let events = EventStream::open(daemon.address);
+    asterisk.ignore_hang_ups();
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(
+        format!("DELETE /api/calls/{id} HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n")
+            .as_bytes(),
+    );
+    asterisk.wait_for("Hangup", 1);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait_exit(), Some(0));
+    assert_error(&waiting.reply(), 503, "it took too long");
+    assert_eq!(waiting.wait_close(), "");
+    assert_eq!(events.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
+}
+
+#[test]
+fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
+    let (_asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN]);
+    let streams = [(); 3].map(|()| EventStream::open(daemon.address));
+    let mut idle = KeptAlive::open(daemon.address);
+    assert_eq!(idle.get("/healthz").status, 200);
+    let mut bot = KeptAlive::open(daemon.address);
+    bot.send(&post("79990000001"));
+    assert_eq!(bot.reply().status, 200);
+    let mut silent = KeptAlive::open(daemon.address);
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait_exit(), Some(0));
+    assert!(!daemon.output().contains("connections were cut"), "{}", daemon.output());
+    for connection in [&mut idle, &mut bot, &mut silent] {
+        assert_eq!(connection.wait_close(), "");
+    }
+    for stream in streams {
+        assert_eq!(stream.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
+    }
+    testkit::eventually("the last record on stdout", || {
+        (daemon.records().last()?["event"] == "daemon.stopping").then_some(())
+    });
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
+    let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
+    let mut waiting = KeptAlive::open(daemon.address);
+    waiting.send(&post("79990000001"));
+    asterisk.wait_for("Originate", 1);
+    // Both signals are there when it goes on, however slow this machine is.
+    for signal in ["-STOP", "-TERM", "-INT", "-CONT"] {
+        daemon.signal(signal);
+    }
+    assert_eq!(daemon.wait_exit(), Some(0));
+    assert_eq!(waiting.wait_close(), "");
+    testkit::eventually("it says so", || {
+        daemon.output().contains("second stop signal").then_some(())
+    });
+}
+
+#[test]
+fn a_stop_needs_no_asterisk() {
+    // One that accepts connections and says nothing.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let ami =
+        Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };
+    let mut daemon =
+        Daemon::start_unready(&ami, &[LONG_DRAIN, ("asterisk", "connect_timeout = \"1h\"")]);
+    let (_connected, _) = mute.accept().expect("it connects");
+    assert_error(&daemon.get("/readyz"), 503, "mute");
+    daemon.signal("-TERM");
+    assert_eq!(daemon.wait_exit(), Some(0));
+}

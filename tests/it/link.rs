@@ -1,0 +1,90 @@
+//! The AMI link: a daemon that is not let in pauses between its attempts, and one that was stopped
+//! reads what waits in its socket before it judges what is late.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
+use testkit::daemon::{Ami, Daemon};
+use testkit::eventually;
+use testkit::relay::Relay;
+
+/// A link that counts as dead after two of these without a word.
+const KEEPALIVE: Duration = Duration::from_millis(500);
+
+/// Any other timer takes much longer.
+const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
+
+#[test]
+fn who_is_not_let_in_waits_longer_and_longer() {
+    const ATTEMPTS: usize = 9;
+    // A real one takes a second to refuse, so that nobody could hammer at it.
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    asterisk.behave(Manner::RejectLogin);
+    let relay = Relay::start(&asterisk.address.to_string());
+    let ami = Ami { address: &relay.address.to_string(), secret: "wrong" };
+    let began = Instant::now();
+    let backoff = ("asterisk", "backoff_min = \"100ms\"\nbackoff_max = \"1s\"");
+    let daemon = Daemon::start_unready(&ami, &[backoff]);
+    eventually("it is tried again and again", || (relay.tried() >= ATTEMPTS).then_some(()));
+    // Each pause is half of its longest at least: 100, 200, 400, 800, and then 1000 ms.
+    let pauses: Duration = (0..ATTEMPTS - 1)
+        .map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2)
+        .sum();
+    assert!(began.elapsed() >= pauses, "{ATTEMPTS} attempts in {:?}", began.elapsed());
+    let refused = daemon.call("79990001002", "R1");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.body.contains("login refused"), "{refused:?}");
+    let told =
+        daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    assert_eq!(told, 1, "{}", daemon.output());
+
+    // Once the secret is right, it is let in.
+    asterisk.behave(Manner::Normal);
+    daemon.wait_ready();
+}
+
+/// After SIGCONT the end of a call that waits in the socket is read before the link is judged.
+#[test]
+fn stopped_daemon_reads_call_end_before_it_judges() {
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", LINK)]);
+    let id = daemon.call_ok("79990001003", "R1");
+    daemon.signal("-STOP");
+    asterisk.hang_up(&id);
+    let began = Instant::now();
+    // The daemon lets no Asterisk be silent for so long.
+    eventually("time passes", || (began.elapsed() > 4 * KEEPALIVE).then_some(()));
+    daemon.signal("-CONT");
+    let ended = daemon.wait_for(&id, "call.ended");
+    assert_ne!(ended["outcome"], "unknown", "{ended}");
+    assert!(ended.get("ended_before").is_none(), "{ended}");
+    let lost =
+        daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
+    assert_eq!(lost, 0, "{}", daemon.output());
+}
+
+/// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until
+/// it would be late.
+#[test]
+fn stopped_daemon_takes_no_waiting_answer_for_late() {
+    const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
+    let settings = "keepalive = \"1m\"\naction_timeout = \"5s\"";
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", settings)]);
+    let id = daemon.call_ok("79990001004", "R1");
+    asterisk.ignore_hang_ups();
+    thread::scope(|scope| {
+        let reply = scope.spawn(|| daemon.delete(&format!("/api/calls/{id}")));
+        let asked = asterisk.wait_for("Hangup", 1);
+        daemon.signal("-STOP");
+        let action_id = asked.get("ActionID").expect("an id");
+        asterisk.send(&[
+            ("Response", "Success"),
+            ("ActionID", action_id),
+            ("Message", "Channel Hungup"),
+        ]);
+        let began = Instant::now();
+        eventually("time passes", || (began.elapsed() > ACTION_TIMEOUT + KEEPALIVE).then_some(()));
+        daemon.signal("-CONT");
+        assert_eq!(reply.join().expect("an answer").status, 200);
+    });
+}

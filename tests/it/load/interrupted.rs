@@ -1,0 +1,98 @@
+//! Runs that Ctrl-C or a broken connection interrupts.
+
+use super::{QUICK, Reports, assert_nothing_lives, load};
+use serde_json::json;
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, signal};
+use testkit::eventually;
+use testkit::program::Program;
+use testkit::relay::Relay;
+use testkit::sim::Simulator;
+
+#[test]
+fn ctrl_c_hangs_up_what_was_started_and_still_tells() {
+    let simulator = Simulator::start("22", QUICK);
+    let daemon = simulator.daemon(&[]);
+    let reports = Reports::new();
+    let mut command = load(
+        daemon.address,
+        &["--numbers", "79990001000-79990001099", "--rate", "20", "--duration", "5m"],
+    );
+    command.args(["--leave-calls", "--json"]).arg(reports.path("report.json"));
+    let mut load = Program::start(command);
+    eventually("calls live", || {
+        let joined =
+            daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
+        (joined > 5).then_some(())
+    });
+    signal(&load.child, "-INT");
+    assert_eq!(load.wait_exit(), Some(130), "{:?}", load.stderr());
+    assert_nothing_lives(&daemon);
+    let report = reports.json();
+    assert_eq!(
+        (&report["interrupted"], &report["run"]["calls"]["alive"]),
+        (&json!(true), &json!(0))
+    );
+    assert!(report["run"]["requests"]["not_sent"].as_u64() > Some(0), "{report}");
+    let outcomes = report["run"]["calls"]["outcomes"].as_object().expect("counts");
+    assert!(
+        outcomes.keys().all(|outcome| matches!(&**outcome, "completed" | "canceled")),
+        "{outcomes:?}"
+    );
+    eventually("the summary", || {
+        load.stdout().iter().any(|line| line == "stopped early").then_some(())
+    });
+}
+
+#[test]
+fn the_second_ctrl_c_leaves_at_once() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    asterisk.ignore_hang_ups();
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let mut load =
+        Program::start(load(daemon.address, &["--numbers", "1000-1999", "--duration", "1m"]));
+    asterisk.wait_for("Originate", 3);
+    signal(&load.child, "-INT");
+    asterisk.wait_for("Hangup", 1);
+    assert!(load.is_running());
+    signal(&load.child, "-INT");
+    assert_eq!(load.wait_exit(), Some(130));
+    eventually("what is left behind", || {
+        load.stderr().iter().any(|line| line.contains("live on")).then_some(())
+    });
+    assert_eq!(load.stdout(), [] as [String; 0]);
+}
+
+#[test]
+fn connections_are_kept_and_a_cut_is_survived() {
+    let simulator = Simulator::start("22", QUICK);
+    let daemon = simulator.daemon(&[]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let reports = Reports::new();
+    let numbers =
+        ["--numbers", "79990001700-79990001899", "--rate", "50", "--duration", "4s", "--json"];
+    let mut command = load(relay.address, &numbers);
+    command.arg(reports.path("report.json"));
+    let mut load = Program::start(command);
+    eventually("calls live", || {
+        let joined =
+            daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
+        (joined > 20).then_some(())
+    });
+    // Some are made beforehand; each request one of its own would be over 50 by now.
+    assert!(relay.tried() < 30, "{}", relay.tried());
+    relay.cut();
+    eventually("it is noticed", || {
+        load.stderr().iter().any(|line| line.contains("trying again")).then_some(())
+    });
+    relay.mend();
+    load.wait_exit();
+    let report = reports.json();
+    assert_eq!(
+        (&report["run"]["requests"]["sent"], &report["run"]["calls"]["alive"]),
+        (&json!(200), &json!(0))
+    );
+    assert_eq!(report["run"]["calls"]["unseen"], 0, "{report:#}");
+    assert_nothing_lives(&daemon);
+}

@@ -1,0 +1,109 @@
+//! How `tail` follows a daemon whose connection breaks, or which is not there.
+
+use super::{start, tail};
+use serde_json::{Value, json};
+use testkit::eventually;
+use testkit::program::{Program, nobody, run};
+use testkit::relay::Relay;
+
+#[test]
+fn number_not_reached_yet_is_waited_for() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
+    let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert_eq!(said, format!("-- the newest record is {newest}: waiting for those that come"));
+    // Nor is anything replayed after the connection was lost.
+    let connections = relay.tried();
+    relay.cut();
+    relay.mend();
+    eventually("it is back", || (relay.tried() > connections).then_some(()));
+    let id = daemon.call_ok("79990000001", "R1");
+    let expected = [daemon.wait_for(&id, "call.requested"), daemon.wait_for(&id, "call.queued")];
+    assert_eq!(tail.wait_for_lines(2), expected.map(|record| record.to_string()));
+}
+
+#[test]
+fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let json = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    let text = Program::start(tail(relay.address, &["--since", "0"]));
+    daemon.call_ok("79990000001", "R1");
+    json.wait_for("call.queued");
+    text.wait_for("call.queued");
+    let daemon = daemon.crash_and_restart();
+    relay.turn_to(daemon.address);
+    daemon.call_ok("79990000002", "R1");
+    json.wait_for("+79990000002");
+    text.wait_for("+79990000002");
+
+    let lines = json.stdout();
+    let gap = lines.iter().position(|line| line.contains("\"gap\"")).expect("a gap");
+    assert_eq!(lines[gap], r#"{"event":"gap","reason":"restarted","from":null,"to":null}"#);
+    assert!(
+        lines[gap + 1].contains("daemon.started")
+            && lines[..gap].iter().any(|line| line.contains("call.queued"))
+    );
+    assert!(text.wait_for(" gap ").ends_with(" reason=restarted"));
+    assert!(
+        json.stderr().iter().all(|line| line.ends_with("; trying again")),
+        "{:?}",
+        json.stderr()
+    );
+}
+
+#[test]
+fn after_a_cut_it_reads_on_where_it_was() {
+    let (_asterisk, daemon) = start();
+    let relay = Relay::start(&daemon.address.to_string());
+    let mut tail = Program::start(tail(relay.address, &["--since", "0", "--json"]));
+    daemon.call_ok("79990000001", "R1");
+    tail.wait_for("call.queued");
+    relay.cut();
+    let tried = relay.tried();
+    daemon.call_ok("79990000002", "R1");
+    // The same trouble again and again is said once.
+    eventually("it tries again and again", || (relay.tried() >= tried + 3).then_some(()));
+    let said = tail.stderr();
+    assert_eq!(
+        said.last().map(|line| &**line),
+        Some("-- the daemon has closed the connection; trying again")
+    );
+    assert!(said.len() <= 2, "{said:?}");
+    relay.mend();
+    tail.wait_for("+79990000002");
+    let seqs: Vec<_> = tail
+        .stdout()
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone())
+        .collect();
+    assert_eq!(seqs, (1..=seqs.len()).map(|seq| json!(seq)).collect::<Vec<_>>());
+    assert!(tail.is_running());
+}
+
+#[test]
+fn what_the_daemon_refuses_for_good_is_not_asked_again() {
+    let (_asterisk, daemon) = start();
+    let ended = run(tail(daemon.address, &["--since", "18446744073709551615"]));
+    assert_eq!(ended.code, Some(64), "{ended:?}");
+    assert!(ended.stderr.contains("400"), "{ended:?}");
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
+    let (_held, address) = nobody();
+    let mut tail = Program::start(tail(address, &[]));
+    let said = eventually("it says so", || tail.stderr().first().cloned());
+    assert!(
+        said.starts_with(&format!("-- cannot connect to {address}: "))
+            && said.ends_with("; trying again"),
+        "{said}"
+    );
+    assert!(tail.is_running() && tail.stdout().is_empty());
+    // Who has seen enough ends it, and that is no failure.
+    testkit::daemon::signal(&tail.child, "-INT");
+    assert_eq!(tail.wait_exit(), Some(0));
+    assert_eq!(tail.stderr().len(), 1, "{:?}", tail.stderr());
+}

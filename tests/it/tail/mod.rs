@@ -1,0 +1,37 @@
+//! `originatord tail`, as it is run in a terminal and in a pipe.
+
+mod connection;
+mod lines;
+mod usage;
+
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::program::{self};
+
+fn start() -> (FakeAsterisk, Daemon) {
+    with(&[])
+}
+
+fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let daemon =
+        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
+    (asterisk, daemon)
+}
+
+/// `tail` of what is at this address, with the key.
+fn tail(address: impl ToString, args: &[&str]) -> Command {
+    let url = format!("http://{}", address.to_string());
+    let mut command = program::command(&[&["tail", "--url", &url], args].concat());
+    command.env("ORIGINATORD_KEY", KEY).env("TZ", "UTC0");
+    command
+}
+
+/// The records that the daemon has logged itself, once there is one of this event.
+fn records(daemon: &Daemon, event: &str) -> Vec<Value> {
+    daemon.wait_for_event(event);
+    daemon.records()
+}
