@@ -9,19 +9,19 @@ use testkit::eventually;
 use testkit::pbx::Pbx;
 
 on_both_versions!(
-    answered_and_joined,
-    rooms_of_unusual_names,
-    callee_leaves,
-    outcomes_tell_why,
-    nobody_picks_up,
-    one_call_at_a_time_and_the_next_at_once,
-    hang_up_by_delete,
-    hang_up_while_it_rings,
-    a_context_that_does_not_exist,
-    the_daemon_is_killed_in_mid_call,
+    answered_call_joins_its_room,
+    rooms_of_unusual_names_are_joined,
+    callee_who_leaves_completes_the_call,
+    outcome_names_the_cause,
+    unanswered_call_ends_as_no_answer,
+    number_is_called_once_and_free_at_once,
+    delete_hangs_up_a_joined_call,
+    delete_cancels_a_ringing_call,
+    missing_context_is_answered_with_502,
+    killed_daemon_adopts_its_call,
 );
 
-fn answered_and_joined(version: &'static str) {
+fn answered_call_joins_its_room(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let body = json!({
@@ -54,7 +54,7 @@ fn answered_and_joined(version: &'static str) {
     daemon.wait_for(&id, "call.ended");
 }
 
-fn rooms_of_unusual_names(version: &'static str) {
+fn rooms_of_unusual_names_are_joined(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let rooms = ["Room 1", "#5", "+1", "*", "_x", "1-1", "हिन्दी"];
@@ -79,7 +79,7 @@ fn rooms_of_unusual_names(version: &'static str) {
     }
 }
 
-fn callee_leaves(version: &'static str) {
+fn callee_who_leaves_completes_the_call(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let id = daemon.call_ok("79990101200", "R1");
@@ -91,7 +91,7 @@ fn callee_leaves(version: &'static str) {
     assert_eq!(daemon.events(&id).iter().filter(|event| *event == "call.ended").count(), 1);
 }
 
-fn outcomes_tell_why(version: &'static str) {
+fn outcome_names_the_cause(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let outcomes = [
@@ -115,7 +115,7 @@ fn outcomes_tell_why(version: &'static str) {
     }
 }
 
-fn nobody_picks_up(version: &'static str) {
+fn unanswered_call_ends_as_no_answer(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let id = daemon.call_ok("79990103180", "R1");
@@ -124,7 +124,7 @@ fn nobody_picks_up(version: &'static str) {
     assert!(end["ring_seconds"].as_f64() >= Some(3.5), "{end}");
 }
 
-fn one_call_at_a_time_and_the_next_at_once(version: &'static str) {
+fn number_is_called_once_and_free_at_once(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let first = daemon.call_ok("79990104001", "R1");
@@ -152,7 +152,7 @@ fn one_call_at_a_time_and_the_next_at_once(version: &'static str) {
     assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
-fn hang_up_by_delete(version: &'static str) {
+fn delete_hangs_up_a_joined_call(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let id = daemon.call_ok("79990105001", "R1");
@@ -165,7 +165,7 @@ fn hang_up_by_delete(version: &'static str) {
     eventually("the channels are gone", || (!pbx.channels().contains("79990105001")).then_some(()));
 }
 
-fn hang_up_while_it_rings(version: &'static str) {
+fn delete_cancels_a_ringing_call(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let id = daemon.call_ok("79990106180", "R1");
@@ -175,7 +175,7 @@ fn hang_up_while_it_rings(version: &'static str) {
     assert_eq!((&end["outcome"], &end["hung_up_by"]), (&json!("canceled"), &json!("tester")));
 }
 
-fn a_context_that_does_not_exist(version: &'static str) {
+fn missing_context_is_answered_with_502(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = Daemon::start(&pbx.ami(), &[("originate", "context = \"nowhere\"")]);
     let reply = daemon.call("79990107001", "R1");
@@ -185,7 +185,7 @@ fn a_context_that_does_not_exist(version: &'static str) {
     assert_eq!(daemon.call("79990107001", "R1").status, 502);
 }
 
-fn the_daemon_is_killed_in_mid_call(version: &'static str) {
+fn killed_daemon_adopts_its_call(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = Daemon::start(&pbx.ami(), &[("top", "instance = \"killed\"")]);
     let id = daemon.call_ok("79990109001", "КОМНАТА2");
@@ -207,7 +207,7 @@ fn the_daemon_is_killed_in_mid_call(version: &'static str) {
 }
 
 #[test]
-fn asterisk_is_killed_in_mid_call() {
+fn call_is_unknown_after_asterisk_was_killed() {
     for version in ["22", "16"] {
         let pbx = Pbx::start(version);
         let daemon = pbx.daemon();
@@ -239,7 +239,7 @@ fn asterisk_is_killed_in_mid_call() {
 }
 
 #[test]
-fn callee_who_hangs_up_before_the_conference_is_not_joined() {
+fn callee_who_hangs_up_early_is_not_joined() {
     for version in ["22", "16"] {
         let pbx = Pbx::start_with(&["--version", version, "--wait", "3"]);
         pbx.add_to(
@@ -268,7 +268,7 @@ fn callee_who_hangs_up_before_the_conference_is_not_joined() {
 }
 
 #[test]
-fn the_link_is_cut_in_mid_call() {
+fn call_survives_a_cut_link() {
     let pbx = Pbx::shared("22");
     let relay = testkit::relay::Relay::start(pbx.setting("AMI_ADDRESS"));
     let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
@@ -292,7 +292,7 @@ fn the_link_is_cut_in_mid_call() {
 }
 
 #[test]
-fn a_call_that_ends_while_no_daemon_runs_is_told_of_by_the_next_one() {
+fn next_run_records_calls_that_ended_unseen() {
     let pbx = Pbx::shared("22");
     let more = [("top", "instance = \"past\""), ("journal", "file = \"calls.jsonl\"")];
     let mut daemon = Daemon::start(&pbx.ami(), &more);

@@ -8,7 +8,7 @@ use testkit::pbx::Pbx;
 use testkit::{PATIENCE, eventually};
 
 #[test]
-fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
+fn check_accepts_asterisk_with_the_samples() {
     for version in ["22", "16"] {
         let pbx = Pbx::shared(version);
         let (code, lines) = connect(&pbx.ami(), "");
@@ -32,7 +32,7 @@ fn a_real_asterisk_with_the_samples_is_as_it_has_to_be() {
 
 /// Whoever is alone is told so before joining.
 #[test]
-fn a_conference_that_speaks_first_is_waited_for() {
+fn check_waits_for_a_conference_that_speaks_first() {
     let pbx = Pbx::start_with(&["--version", "22", "--wait", "1"]);
     let (code, lines) = connect(&pbx.ami(), "");
     assert_eq!(
@@ -44,7 +44,7 @@ fn a_conference_that_speaks_first_is_waited_for() {
 }
 
 #[test]
-fn events_that_a_real_asterisk_keeps_back_are_named_with_what_is_lost() {
+fn check_names_filtered_events_and_their_loss() {
     let pbx = Pbx::shared("22");
     let user = "[deaf]\nsecret = hush\nread = call\nwrite = originate,call,reporting\neventfilter = !Event: Confbridge";
     pbx.add_to("manager.conf", user);
@@ -157,7 +157,7 @@ fn take_up(pbx: &Pbx, file: &str) {
 }
 
 #[test]
-fn installation_that_reaches_nobody_is_named_with_file_and_line() {
+fn check_names_the_fault_of_an_installation() {
     for version in ["22", "16"] {
         let pbx = Pbx::start(version);
         for (file, from, to, expected) in BROKEN {
@@ -180,7 +180,7 @@ fn installation_that_reaches_nobody_is_named_with_file_and_line() {
 }
 
 #[test]
-fn sample_without_its_gateway_module_is_named() {
+fn check_names_a_missing_gateway_module() {
     let pbx = Pbx::start("22");
     pbx.add_to("modules.conf", "noload = chan_pjsip.so");
     pbx.kill();
@@ -196,7 +196,7 @@ fn sample_without_its_gateway_module_is_named() {
 }
 
 #[test]
-fn what_a_real_asterisk_does_not_have_is_named() {
+fn check_names_missing_contexts_and_wrong_secret() {
     let pbx = Pbx::shared("22");
     let more = "[originate]\ncontext = \"nowhere\"\nchannel = \"Local/{number}@nobody/n\"";
     let (code, lines) = connect(&pbx.ami(), more);

@@ -49,7 +49,7 @@ fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl 
 }
 
 #[test]
-fn an_asterisk_that_is_stopped() {
+fn stopped_asterisk_is_found_by_keepalive() {
     let pbx = Pbx::start("22");
     for _ in 0..rounds(1) {
         let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
@@ -58,7 +58,7 @@ fn an_asterisk_that_is_stopped() {
 }
 
 #[test]
-fn a_network_that_drops_every_packet() {
+fn silent_network_is_found_by_keepalive() {
     let pbx = Pbx::shared("22");
     let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
     let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
@@ -98,12 +98,12 @@ fn stops_gracefully(version: &'static str) {
 }
 
 #[test]
-fn asterisk_22_that_stops_gracefully_is_not_ready() {
+fn stopping_asterisk_22_is_not_ready() {
     stops_gracefully("22");
 }
 
 #[test]
-fn asterisk_16_that_stops_gracefully_is_not_ready() {
+fn stopping_asterisk_16_is_not_ready() {
     stops_gracefully("16");
 }
 
@@ -130,11 +130,11 @@ fn may_not_read_calls(version: &'static str) {
 }
 
 #[test]
-fn user_of_asterisk_22_who_may_not_read_calls_is_found_at_login() {
+fn login_fails_without_read_call_on_22() {
     may_not_read_calls("22");
 }
 
 #[test]
-fn user_of_asterisk_16_who_may_not_read_calls_is_found_at_login() {
+fn login_fails_without_read_call_on_16() {
     may_not_read_calls("16");
 }

@@ -96,32 +96,32 @@ fn on_the_real_one(version: &'static str, prefix: &str, instances: &[&str]) {
 }
 
 #[test]
-fn two_on_asterisk_22() {
+fn two_daemons_call_a_number_once_on_22() {
     on_the_real_one("22", "799920", &DIFFERENT[..2]);
 }
 
 #[test]
-fn three_on_asterisk_22() {
+fn three_daemons_call_a_number_once_on_22() {
     on_the_real_one("22", "799921", &DIFFERENT);
 }
 
 #[test]
-fn three_of_one_name_on_asterisk_22() {
+fn three_daemons_of_one_name_agree_on_22() {
     on_the_real_one("22", "799922", &SAME);
 }
 
 #[test]
-fn two_on_asterisk_16() {
+fn two_daemons_call_a_number_once_on_16() {
     on_the_real_one("16", "799923", &DIFFERENT[..2]);
 }
 
 #[test]
-fn three_of_one_name_on_asterisk_16() {
+fn three_daemons_of_one_name_agree_on_16() {
     on_the_real_one("16", "799924", &SAME);
 }
 
 #[test]
-fn three_on_the_simulator() {
+fn three_daemons_call_a_number_once_when_simulated() {
     for (version, instances) in [("22", DIFFERENT), ("22", SAME), ("16", DIFFERENT)] {
         let simulator = Simulator::start(version, "");
         let daemons = start(&simulator.ami(), &instances);

@@ -62,7 +62,7 @@ impl Witness {
 }
 
 #[test]
-fn a_number_is_free_soon_after_asterisk_ended_its_call() {
+fn number_is_free_soon_after_asterisk_hangs_up() {
     let pbx = Pbx::shared("22");
     let (witness, daemon) =
         (Witness::log_in(pbx), Daemon::start(&pbx.ami(), &[("top", "instance = \"freed\"")]));

@@ -27,38 +27,38 @@ fn play(fault: Fault, pbx: &Pbx) {
 }
 
 #[test]
-fn the_daemon_is_killed() {
+fn calls_survive_a_killed_daemon() {
     play(Fault::DaemonKilled, Pbx::shared("22"));
 }
 
 #[test]
-fn the_link_is_cut() {
+fn calls_survive_a_cut_link() {
     play(Fault::LinkCut, Pbx::shared("22"));
 }
 
 #[test]
-fn the_link_is_silent() {
+fn calls_survive_a_silent_link() {
     play(Fault::LinkSilent, Pbx::shared("22"));
 }
 
 #[test]
-fn the_link_is_cut_and_the_daemon_killed() {
+fn calls_survive_a_cut_link_and_killed_daemon() {
     play(Fault::LinkCutDaemonKilled, Pbx::shared("22"));
 }
 
 // These have an Asterisk of their own.
 
 #[test]
-fn asterisk_is_killed() {
+fn daemon_recovers_from_a_killed_asterisk() {
     play(Fault::AsteriskKilled, &Pbx::start("22"));
 }
 
 #[test]
-fn asterisk_is_restarted() {
+fn daemon_recovers_from_a_restarted_asterisk() {
     play(Fault::AsteriskRestarted, &Pbx::start("22"));
 }
 
 #[test]
-fn asterisk_is_stopped() {
+fn daemon_recovers_from_a_stopped_asterisk() {
     play(Fault::AsteriskStopped, &Pbx::start("22"));
 }

@@ -44,7 +44,7 @@ fn call_until_ok(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) {
 }
 
 #[test]
-fn noise_takes_no_memory_however_long_it_is() {
+fn endless_noise_takes_no_memory() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let mut numbers = 79_990_000_000..;
@@ -66,7 +66,7 @@ fn noise_takes_no_memory_however_long_it_is() {
 }
 
 #[test]
-fn a_flood_of_others_events_takes_no_memory_however_long_it_lasts() {
+fn endless_foreign_events_take_no_memory() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let (mut numbers, mut answered) = (79_990_000_000.., [0; 3]);
@@ -89,7 +89,7 @@ fn a_flood_of_others_events_takes_no_memory_however_long_it_lasts() {
 }
 
 #[test]
-fn an_asterisk_that_reads_nothing_is_owed_no_more_than_bots_can_be_told() {
+fn unread_actions_take_bounded_memory() {
     raise_open_files();
     let simulator = Simulator::start("22", QUICK);
     // It is borne with for as long as the test lasts, so that all piles up that can.
@@ -120,7 +120,7 @@ fn an_asterisk_that_reads_nothing_is_owed_no_more_than_bots_can_be_told() {
 }
 
 #[test]
-fn what_is_said_of_our_own_calls_is_kept_no_longer_than_words_are() {
+fn long_texts_about_calls_are_truncated() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let daemon = Daemon::start(
         &Ami { address: &asterisk.address.to_string(), secret: "secret" },
@@ -177,7 +177,7 @@ fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
 }
 
 #[test]
-fn invented_calls_take_no_memory_and_get_no_record() {
+fn invented_calls_take_no_memory_and_no_records() {
     // Without a journal nothing tells those of before the start from ours: some are adopted, and no
     // more.
     for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
@@ -203,7 +203,7 @@ fn invented_calls_take_no_memory_and_get_no_record() {
 }
 
 #[test]
-fn link_that_is_cut_as_soon_as_it_is_ready_does_not_fill_the_log() {
+fn flapping_link_does_not_fill_the_log() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
         "asterisk",
         "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"",

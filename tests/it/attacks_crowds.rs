@@ -78,7 +78,7 @@ fn call(daemon: &Daemon, from: u64, count: u64) {
 }
 
 #[test]
-fn ten_thousand_connections_that_say_nothing_keep_no_bot_out() {
+fn ten_thousand_silent_connections_block_no_bot() {
     let crowd = 10_000.min(raise_open_files() - 200);
     let (_asterisk, daemon) = start(&[]);
     let pid = daemon.child.id();
@@ -119,7 +119,7 @@ fn ten_thousand_connections_that_say_nothing_keep_no_bot_out() {
 }
 
 #[test]
-fn requests_that_never_end_keep_no_bot_out() {
+fn endless_requests_block_no_bot() {
     let (_asterisk, daemon) = start(&[("http", "max_connections = 4")]);
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let bodies = [
@@ -151,7 +151,7 @@ fn ask_without_reading(stream: &mut TcpStream) -> usize {
 }
 
 #[test]
-fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
+fn unread_replies_take_bounded_memory_and_are_dropped() {
     const COUNT: usize = 40;
     let (_asterisk, daemon) =
         start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
@@ -193,7 +193,7 @@ fn replies_and_events_that_nobody_reads_are_kept_in_bounds_and_given_up() {
 }
 
 #[test]
-fn lists_that_nobody_reads_take_memory_for_a_few_only() {
+fn unread_lists_take_bounded_memory() {
     let (_asterisk, daemon) = start(&[other_key()]);
     let pid = daemon.child.id();
     let mut bot = KeptAlive::open(daemon.address);
@@ -238,7 +238,7 @@ fn lists_that_nobody_reads_take_memory_for_a_few_only() {
 }
 
 #[test]
-fn one_key_with_all_event_streams_locks_out_no_other() {
+fn key_with_all_event_streams_blocks_no_other() {
     let (_asterisk, daemon) = start(&[other_key(), ("http", "max_connections = 16")]);
     let open = |key: &str| {
         let mut stream = KeptAlive::open(daemon.address);
@@ -273,7 +273,7 @@ fn one_key_with_all_event_streams_locks_out_no_other() {
 }
 
 #[test]
-fn where_few_files_may_be_open_some_are_left_for_asterisk_and_the_log() {
+fn low_file_limit_leaves_room_for_asterisk() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let log = ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"");
@@ -294,7 +294,7 @@ fn where_few_files_may_be_open_some_are_left_for_asterisk_and_the_log() {
 }
 
 #[test]
-fn the_limit_on_open_files_is_raised_as_far_as_connections_need_it() {
+fn daemon_raises_its_limit_on_open_files() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_under(

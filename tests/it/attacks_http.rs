@@ -112,7 +112,7 @@ fn no_request_hides_in_another() {
 }
 
 #[test]
-fn chunks_that_are_none_end_the_request() {
+fn malformed_chunks_end_the_request() {
     let (asterisk, daemon) = start();
     let hidden = String::from_utf8(post("79990000666")).expect("text");
     let (long, many) = ("x".repeat(64 * 1024), "A: b\r\n".repeat(10_000));
@@ -144,7 +144,7 @@ fn chunks_that_are_none_end_the_request() {
 }
 
 #[test]
-fn what_is_not_http_1_is_hung_up_on() {
+fn other_protocols_are_disconnected() {
     let (asterisk, daemon) = start();
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -174,7 +174,7 @@ fn what_is_not_http_1_is_hung_up_on() {
 }
 
 #[test]
-fn each_target_is_found_or_not_whatever_the_method() {
+fn any_target_with_any_method_is_answered() {
     let (asterisk, daemon) = start();
     let methods =
         ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "BREW"];
@@ -198,7 +198,7 @@ fn each_target_is_found_or_not_whatever_the_method() {
 }
 
 #[test]
-fn who_closes_its_half_too_early_is_not_waited_for() {
+fn incomplete_request_ends_with_the_sending_half() {
     let (asterisk, daemon) = start();
     let whole = String::from_utf8(post("79990000001")).expect("text");
     let head = whole.find("\r\n\r\n").expect("a head") + 4;
@@ -217,7 +217,7 @@ fn who_closes_its_half_too_early_is_not_waited_for() {
 }
 
 #[test]
-fn guesses_at_keys_cost_the_same_however_many_there_are() {
+fn guessing_keys_takes_no_memory() {
     const ROUNDS: usize = 10;
     let (asterisk, daemon) = start();
     let guess = |n: usize| {

@@ -60,7 +60,7 @@ fn record(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn handshakes_that_never_end_keep_no_bot_out() {
+fn endless_handshakes_block_no_bot() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca, 4);
     // What a client says first, cut off anywhere, or announced and not said.
@@ -87,7 +87,7 @@ fn handshakes_that_never_end_keep_no_bot_out() {
 }
 
 #[test]
-fn what_is_no_handshake_is_hung_up_on_and_takes_no_memory() {
+fn malformed_handshakes_take_no_memory() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca, 1024);
     call(&daemon, &ca, "79990000001");
@@ -125,7 +125,7 @@ fn what_is_no_handshake_is_hung_up_on_and_takes_no_memory() {
 }
 
 #[test]
-fn keys_are_not_renewed_without_end() {
+fn endless_key_renewal_is_cut_off() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca, 1024);
     let mut stream = connect(&daemon, &ca);

@@ -24,7 +24,7 @@ fn bot(daemon: &Daemon, key: &str, number: &str) -> String {
 }
 
 #[test]
-fn each_answer_means_to_a_bot_what_it_should() {
+fn bot_reads_each_answer_as_intended() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let limits = ("limits", "deny = [\"7900\"]");
     let daemon =
@@ -60,7 +60,7 @@ fn each_answer_means_to_a_bot_what_it_should() {
 }
 
 #[test]
-fn a_bot_is_told_that_asterisk_is_down() {
+fn bot_sees_failure_without_asterisk() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
         .expect("a port");
@@ -70,7 +70,7 @@ fn a_bot_is_told_that_asterisk_is_down() {
 }
 
 #[test]
-fn a_bot_is_told_that_a_limit_is_reached() {
+fn bot_sees_failure_at_a_limit() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("limits", "calls_alive = 1")]);

@@ -38,7 +38,7 @@ fn id_of(program: &Program) -> String {
 }
 
 #[test]
-fn the_exit_code_says_how_the_call_ended() {
+fn exit_code_shows_how_the_call_ended() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[("originate", "ring_timeout = \"2s\"")]);
     let expected = [
@@ -80,7 +80,7 @@ fn the_exit_code_says_how_the_call_ended() {
 }
 
 #[test]
-fn who_answers_and_does_not_come_into_the_room_is_no_success() {
+fn answer_without_join_is_no_success() {
     let simulator = Simulator::start("22", "[timing]\nwait = \"10s\"\n");
     let daemon = simulator.daemon(&[]);
     let program = Program::start(call(daemon.address, &["79990000001", "R1", "--json"]));
@@ -95,7 +95,7 @@ fn who_answers_and_does_not_come_into_the_room_is_no_success() {
 }
 
 #[test]
-fn callee_who_hangs_up_before_the_room_is_not_joined() {
+fn callee_who_hangs_up_early_is_not_joined() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let joined = Program::start(call(daemon.address, &["79990000001", "R1"]));
@@ -116,7 +116,7 @@ fn callee_who_hangs_up_before_the_room_is_not_joined() {
 }
 
 #[test]
-fn hung_up_by_somebody_before_it_is_answered_is_canceled() {
+fn hang_up_before_the_answer_is_canceled() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let program = Program::start(call(daemon.address, &["79990000180", "R1", "--json"]));
@@ -126,7 +126,7 @@ fn hung_up_by_somebody_before_it_is_answered_is_canceled() {
 }
 
 #[test]
-fn json_is_the_calls_records_as_they_are() {
+fn json_output_is_the_records_unchanged() {
     let (asterisk, daemon) = fake();
     let other = daemon.call_ok("79990000002", "R2");
     let program = Program::start(call(daemon.address, &["79990000001", "R1", "--json"]));
@@ -145,7 +145,7 @@ fn json_is_the_calls_records_as_they_are() {
 }
 
 #[test]
-fn a_call_that_is_not_made_says_why() {
+fn refused_call_shows_the_reason() {
     let (asterisk, daemon) = with(&[("limits", "deny = [\"7800\"]\nattempts_per_number = 1")]);
     daemon.call_ok("79990000001", "R1");
     let no = |number: &str| {
@@ -174,7 +174,7 @@ fn a_call_that_is_not_made_says_why() {
 }
 
 #[test]
-fn without_a_daemon_or_a_key_that_may_call_nothing_is_asked() {
+fn nothing_is_requested_without_daemon_or_key() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
     let (asterisk, daemon) = with(&[("key", watch)]);
     let as_key = |key: &str| {
@@ -206,7 +206,7 @@ fn without_a_daemon_or_a_key_that_may_call_nothing_is_asked() {
 }
 
 #[test]
-fn ctrl_c_leaves_the_call_alone_and_tells_how_to_end_it() {
+fn ctrl_c_keeps_the_call_and_explains_hangup() {
     let (_asterisk, daemon) = fake();
     let mut program = Program::start(call(daemon.address, &["79990000001", "R1", "--json"]));
     let id = id_of(&program);
@@ -224,7 +224,7 @@ fn ctrl_c_leaves_the_call_alone_and_tells_how_to_end_it() {
 }
 
 #[test]
-fn a_stream_that_is_cut_is_read_on_where_it_was() {
+fn cut_stream_is_resumed() {
     let (asterisk, daemon) = fake();
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
@@ -244,7 +244,7 @@ fn a_stream_that_is_cut_is_read_on_where_it_was() {
 }
 
 #[test]
-fn an_end_that_the_log_has_lost_is_asked_for() {
+fn end_lost_in_a_gap_is_queried() {
     let (asterisk, daemon) = with(&[("journal", "ring = 4")]);
     let relay = Relay::start(&daemon.address.to_string());
     let start = |args: &[&str]| Program::start(call(relay.address, args));
@@ -282,7 +282,7 @@ fn an_end_that_the_log_has_lost_is_asked_for() {
 }
 
 #[test]
-fn who_came_into_the_room_unseen_came_into_the_room() {
+fn join_lost_in_a_gap_counts() {
     let simulator = Simulator::start("22", "[timing]\nwait = \"2s\"\n");
     let daemon = simulator.daemon(&[("journal", "ring = 4")]);
     let relay = Relay::start(&daemon.address.to_string());
@@ -301,7 +301,7 @@ fn who_came_into_the_room_unseen_came_into_the_room() {
 }
 
 #[test]
-fn a_restarted_daemon_is_asked_for_the_call_until_it_can_know() {
+fn restarted_daemon_is_queried_until_it_is_ready() {
     let simulator = Simulator::start("22", QUICK);
     let link = Relay::start(&simulator.address);
     let mut daemon =
@@ -329,7 +329,7 @@ fn a_restarted_daemon_is_asked_for_the_call_until_it_can_know() {
 }
 
 #[test]
-fn a_call_that_nobody_knows_any_more_is_unknown() {
+fn forgotten_call_ends_as_unknown() {
     let (_asterisk, daemon) = fake();
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
@@ -346,7 +346,7 @@ fn a_call_that_nobody_knows_any_more_is_unknown() {
 }
 
 #[test]
-fn a_call_of_which_asterisk_says_nothing_is_followed_all_the_same() {
+fn unconfirmed_call_is_followed_too() {
     let (asterisk, daemon) = fake();
     asterisk.on_originate(OnOriginate::Silence);
     let program = Program::start(call(daemon.address, &["79990000001", "R1"]));

@@ -34,7 +34,7 @@ fn each(printed: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_table_of_those_that_live() {
+fn live_calls_are_a_table() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let none = run(with_key("calls", daemon.address, &[]));
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- there is none\n"));
@@ -60,7 +60,7 @@ fn a_table_of_those_that_live() {
 }
 
 #[test]
-fn a_table_of_those_that_have_ended() {
+fn ended_calls_are_a_table() {
     for settings in [&[HISTORY][..], &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
         let [a, b] =
@@ -140,7 +140,7 @@ fn filters_are_those_of_the_api() {
 }
 
 #[test]
-fn json_and_csv_are_what_the_api_says() {
+fn json_and_csv_come_from_the_api() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     daemon.call_over(&asterisk, "79990000001", "R1");
     daemon.call_over(&asterisk, "79990000002", "R2");
@@ -158,7 +158,7 @@ fn json_and_csv_are_what_the_api_says() {
 }
 
 #[test]
-fn page_after_page_is_listed_and_no_more_than_is_asked_for() {
+fn pages_are_listed_up_to_the_limit() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     let template = daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
@@ -209,7 +209,7 @@ fn page_after_page_is_listed_and_no_more_than_is_asked_for() {
 }
 
 #[test]
-fn what_is_hung_up_and_what_is_not_is_said_of_each() {
+fn hangup_reports_the_result_for_each_call() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
     let both = hangup(&daemon, &[&a, &b]);
@@ -238,7 +238,7 @@ fn what_is_hung_up_and_what_is_not_is_said_of_each() {
 }
 
 #[test]
-fn end_of_an_id_hangs_its_call_up() {
+fn end_of_an_id_selects_the_call() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let [a, b] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
     let one = hangup(&daemon, &[&a[21..]]);
@@ -253,7 +253,7 @@ fn end_of_an_id_hangs_its_call_up() {
 }
 
 #[test]
-fn ended_calls_show_local_time_and_days_are_local() {
+fn ended_calls_show_local_time() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     let id = daemon.call_over(&asterisk, "79990000001", "R1");
     let requested = daemon.get(&format!("/api/calls/{id}")).json()["requested"]
@@ -278,7 +278,7 @@ fn ended_calls_show_local_time_and_days_are_local() {
 }
 
 #[test]
-fn who_may_only_watch_lists_and_does_not_hang_up() {
+fn watch_key_lists_and_cannot_hang_up() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", watch)]);
     let live = daemon.call_ok("79990000001", "R1");
@@ -307,7 +307,7 @@ fn who_may_only_watch_lists_and_does_not_hang_up() {
 }
 
 #[test]
-fn the_url_comes_from_the_command_line_or_the_environment() {
+fn url_comes_from_arguments_or_environment() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let live = daemon.call_ok("79990000001", "R1");
     let (_held, nowhere) = nobody();

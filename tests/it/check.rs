@@ -6,7 +6,7 @@ use testkit::daemon::Ami;
 use testkit::program::{Program, command, nobody, run};
 
 #[test]
-fn the_command_line_asks_and_answers_as_others_do() {
+fn command_line_has_help_version_and_usage_errors() {
     for (args, said) in [
         (&["--version"][..], concat!("originatord ", env!("CARGO_PKG_VERSION"), "\n")),
         (&["--help"], "Usage: originatord <COMMAND>"),
@@ -40,7 +40,7 @@ fn line_of(text: &str, beginning: &str) -> usize {
 }
 
 #[test]
-fn the_example_is_a_good_file_once_its_secrets_are_changed() {
+fn example_configuration_needs_only_new_secrets() {
     let file = ConfigFile::new(EXAMPLE);
     let good = format!("ok       {}: 1 API key(s), Asterisk at 127.0.0.1:5038\n", file.path());
     let samples = |key: &str, beginning: &str| {
@@ -64,7 +64,7 @@ fn the_example_is_a_good_file_once_its_secrets_are_changed() {
 }
 
 #[test]
-fn with_the_samples_secrets_only_this_machine_is_served() {
+fn sample_secrets_serve_this_machine_only() {
     let everywhere = EXAMPLE.replace("127.0.0.1:8080", "0.0.0.0:0");
     let file = ConfigFile::new(&everywhere);
     let ended = Program::start(command(&["serve", "--config", file.path()])).end();
@@ -84,7 +84,7 @@ fn with_the_samples_secrets_only_this_machine_is_served() {
 }
 
 #[test]
-fn a_bad_file_is_refused_line_by_line_and_never_run() {
+fn bad_file_is_refused_line_by_line() {
     let file = ConfigFile::new(
         "[htttp]\n[[api_keys]]\nname = \"bot\"\nkey = \"hush\"\n[[asterisk]]\naddress = \"pbx\"\nusername = \"me\"\n\
          secret = \"hush-hush-secret\"\nauth = \"sha1\"\ntls = { ca_file = \"nowhere.pem\" }\n\
@@ -115,7 +115,7 @@ fn a_bad_file_is_refused_line_by_line_and_never_run() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_no_toml_is_said_so() {
+fn missing_file_and_invalid_toml_are_named() {
     let ended = run(command(&["check", "--config", "no/such/file.toml"]));
     assert_eq!((ended.code, &*ended.stdout), (Some(78), ""));
     assert!(
@@ -129,7 +129,7 @@ fn a_file_that_is_not_there_or_no_toml_is_said_so() {
 }
 
 #[test]
-fn an_asterisk_that_is_not_there_or_none_is_said_so() {
+fn check_names_an_unreachable_or_foreign_server() {
     let (_held, address) = nobody();
     let address = address.to_string();
     let (code, lines) = connect(&Ami { address: &address, secret: "hush" }, "");
@@ -156,7 +156,7 @@ fn an_asterisk_that_is_not_there_or_none_is_said_so() {
 }
 
 #[test]
-fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
+fn check_names_refused_login_and_missing_rights() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let address = asterisk.address.to_string();
     let ami = Ami { address: &address, secret: "hush" };
@@ -203,7 +203,7 @@ fn a_user_who_is_not_let_in_or_may_do_nothing_is_said_so() {
 }
 
 #[test]
-fn rights_that_are_not_needed_are_warned_of() {
+fn check_warns_of_unneeded_rights() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     // It says yes to everything, and lets the events of a call through but for one.
     let (code, lines) =
@@ -226,7 +226,7 @@ fn rights_that_are_not_needed_are_warned_of() {
 }
 
 #[test]
-fn channel_without_n_is_a_warning_with_its_line() {
+fn channel_without_n_is_a_warning() {
     let ami = Ami { address: "127.0.0.1:5038", secret: "s3cr3t-of-ami" };
     let checked = |channel: &str| {
         let file = ConfigFile::of(

@@ -41,7 +41,7 @@ fn complaints(page: &Path) -> String {
 }
 
 #[test]
-fn each_command_has_a_page_with_its_options_and_its_exit_codes() {
+fn man_pages_have_options_and_exit_codes() {
     let folder = TempDir::new().expect("a folder");
     let pages = folder.path().join("share/man1");
     let written = run(command(&["man", pages.to_str().expect("a path")]));
@@ -151,7 +151,7 @@ fn values_may_begin_with_a_dash() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_is_said() {
+fn unusable_folder_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let folder = file.path().join("man1");
     let ended = run(command(&["man", folder.to_str().expect("a path")]));
@@ -200,7 +200,7 @@ fn bash_completes_commands_options_and_values() {
 }
 
 #[test]
-fn other_shells_get_theirs() {
+fn other_shells_have_completions() {
     for (shell, sign) in [
         ("zsh", "#compdef originatord"),
         ("fish", "complete -c originatord"),

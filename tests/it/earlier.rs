@@ -74,7 +74,7 @@ fn call(daemon: &Daemon, id: &str) -> Value {
 }
 
 #[test]
-fn live_call_goes_on_and_lost_calls_end_once() {
+fn live_call_continues_and_lost_calls_end_once() {
     let (_asterisk, daemon) = Upgrade::new().with_journal().start(&[]);
     for id in [WITH_ZEROS, UNKNOWN] {
         assert_eq!(daemon.wait_for(id, "call.ended")["outcome"], "unknown");
@@ -140,7 +140,7 @@ fn masked_journal_is_completed_from_the_list() {
 }
 
 #[test]
-fn number_with_zeros_is_one_with_its_new_form() {
+fn number_with_leading_zeros_matches_its_new_form() {
     for (files, mask) in [
         (&["calls.jsonl", "calls.jsonl.1", "calls.jsonl.2"][..], "false"),
         (&["masked.jsonl"], "true"),
@@ -174,7 +174,7 @@ fn number_with_zeros_is_one_with_its_new_form() {
 }
 
 #[test]
-fn lists_of_an_earlier_configuration_are_warned_of() {
+fn check_warns_of_lists_in_the_old_form() {
     let folder = TempDir::new().expect("a folder");
     let upgrade = Upgrade::new();
     upgrade.copy("config.toml", "config.toml");

@@ -58,7 +58,7 @@ fn gaps_in(entries: impl IntoIterator<Item = Value>) -> usize {
 }
 
 #[test]
-fn each_record_comes_once_in_order_and_as_everywhere_else() {
+fn stream_has_each_record_once_in_order() {
     let (asterisk, daemon) = start(&[("journal", "file = \"calls.jsonl\"")]);
     let late = EventStream::open(daemon.address);
     let stream = EventStream::from(daemon.address, "?since=0", &[]);
@@ -123,7 +123,7 @@ fn each_record_comes_once_in_order_and_as_everywhere_else() {
 }
 
 #[test]
-fn a_stream_from_now_on_begins_with_where_that_is() {
+fn new_stream_begins_with_its_position() {
     let (_asterisk, daemon) = start(&[]);
     let mut stream = http::connect(daemon.address);
     let head = format!("GET /api/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
@@ -149,7 +149,7 @@ fn a_stream_from_now_on_begins_with_where_that_is() {
 }
 
 #[test]
-fn a_reader_goes_on_where_it_was() {
+fn reader_resumes_after_its_last_event() {
     let (asterisk, daemon) = start(&[]);
     call(&asterisk, &daemon, "79990000001");
     let all = EventStream::from(daemon.address, "?since=0", &[]).wait_len(5);
@@ -181,7 +181,7 @@ fn a_reader_goes_on_where_it_was() {
 }
 
 #[test]
-fn who_comes_too_late_is_told_what_is_lost() {
+fn late_reader_gets_a_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3")]);
     let first = EventStream::open(daemon.address);
     for number in ["79990000001", "79990000002"] {
@@ -204,7 +204,7 @@ fn who_comes_too_late_is_told_what_is_lost() {
 }
 
 #[test]
-fn who_was_told_by_an_earlier_daemon_is_told_of_the_restart() {
+fn reader_of_earlier_run_gets_a_restart_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3")]);
     let told = EventStream::open(daemon.address);
     call(&asterisk, &daemon, "79990000001");
@@ -238,7 +238,7 @@ fn who_was_told_by_an_earlier_daemon_is_told_of_the_restart() {
 }
 
 #[test]
-fn with_a_log_file_numbers_go_on_over_a_restart() {
+fn numbers_continue_over_a_restart_with_a_journal() {
     let (asterisk, mut daemon) = start(&[("journal", "ring = 4\nfile = \"calls.jsonl\"")]);
     let file = daemon.folder.path().join("calls.jsonl");
     let wait_written = |last: u64| {
@@ -293,7 +293,7 @@ fn with_a_log_file_numbers_go_on_over_a_restart() {
 }
 
 #[test]
-fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
+fn slow_reader_gets_gap_without_blocking_others() {
     let more = [("journal", "ring = 1000"), ("http", "drain_timeout = \"1h\"")];
     let (_asterisk, mut daemon) = start(&more);
     let [stalled, dead] =
@@ -345,7 +345,7 @@ fn who_does_not_read_slows_nobody_down_and_finds_a_gap() {
 }
 
 #[test]
-fn a_log_file_that_cannot_be_written_holds_up_nothing_and_names_its_gap() {
+fn unwritable_journal_blocks_nothing_and_gets_a_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3\nfile = \"logs/calls.jsonl\"")]);
     eventually("it complains", || {
         daemon.output().contains("the log file cannot be written").then_some(())

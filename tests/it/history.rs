@@ -30,7 +30,7 @@ fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
 }
 
 #[test]
-fn calls_are_found_by_what_they_are() {
+fn calls_are_found_by_their_properties() {
     both(|asterisk, daemon| {
         let a = daemon.call_over(asterisk, "79990000001", "R1");
         let b = daemon.call_over(asterisk, "79990000002", "КОМНАТА1");
@@ -82,7 +82,7 @@ fn calls_are_found_by_what_they_are() {
 }
 
 #[test]
-fn times_are_understood_as_people_write_them() {
+fn times_are_accepted_in_several_forms() {
     both(|asterisk, daemon| {
         let id = daemon.call_over(asterisk, "79990000001", "R1");
         let call = daemon.get(&format!("/api/calls/{id}")).json();
@@ -101,7 +101,7 @@ fn times_are_understood_as_people_write_them() {
 }
 
 #[test]
-fn pages_follow_each_other_while_calls_end() {
+fn pages_are_consistent_while_calls_end() {
     both(|asterisk, daemon| {
         daemon.call_ok("79990000007", "R1");
         let calls: Vec<_> =
@@ -126,7 +126,7 @@ fn pages_follow_each_other_while_calls_end() {
 }
 
 #[test]
-fn what_a_run_has_written_the_next_one_finds() {
+fn next_run_finds_the_calls_written() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let id = daemon.call_over(&asterisk, "79990000001", "КОМНАТА1");
     let path = format!("/api/calls/{id}");
@@ -150,7 +150,7 @@ fn written(file: &std::path::Path, id: &str) -> bool {
 }
 
 #[test]
-fn calls_come_as_a_table_that_no_spreadsheet_runs() {
+fn csv_contains_no_formula() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let body = serde_json::json!({
         "api_key": KEY, "phone_number": "+79990000001", "room_name": "-R1", "caller_id": "=1+1 (work)",
@@ -181,7 +181,7 @@ fn calls_come_as_a_table_that_no_spreadsheet_runs() {
 }
 
 #[test]
-fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
+fn unwritable_history_is_reported_and_stops_no_call() {
     let (asterisk, daemon) =
         FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
     eventually("the log says so", || {
@@ -220,7 +220,7 @@ fn a_history_that_cannot_be_written_stops_no_call_and_is_said() {
 }
 
 #[test]
-fn a_disk_that_is_full_loses_no_end_that_the_ring_still_has() {
+fn full_disk_loses_no_call_in_the_ring() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
@@ -245,7 +245,7 @@ fn limit_file_size(daemon: &Daemon, bytes: &str) {
 }
 
 #[test]
-fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
+fn foreign_file_is_refused_as_history() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("history.db");
     std::fs::write(&file, "this is no database, but somebody's notes".repeat(100)).expect("a file");
@@ -264,14 +264,14 @@ fn a_file_that_is_no_history_is_said_and_left_as_it_is() {
 }
 
 #[test]
-fn without_a_history_it_is_said_that_only_the_last_calls_are_known() {
+fn list_says_that_there_is_no_history() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     daemon.call_over(&asterisk, "79990000001", "R1");
     assert_eq!(daemon.get("/api/calls").json()["history"], "off");
 }
 
 #[test]
-fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
+fn moved_or_corrupt_history_is_noticed_when_idle() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let first = daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
@@ -299,7 +299,7 @@ fn file_that_is_moved_or_corrupt_is_noticed_while_nobody_calls() {
 }
 
 #[test]
-fn start_under_a_clock_years_ahead_deletes_no_call() {
+fn clock_years_ahead_deletes_no_call() {
     let (asterisk, mut daemon) = FakeAsterisk::with_daemon(HISTORY);
     let id = daemon.call_over(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");

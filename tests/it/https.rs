@@ -44,7 +44,7 @@ fn tail(daemon: &Daemon, ca: &Ca) -> std::process::Command {
 }
 
 #[test]
-fn the_log_is_followed_over_tls_and_a_renewed_certificate_is_taken_up() {
+fn tail_works_over_tls_and_renewed_certificates() {
     let (old, new) = (Ca::generate(), Ca::generate());
     let (_asterisk, daemon) = start(&old);
     let before = Program::start(tail(&daemon, &old));
@@ -67,7 +67,7 @@ fn the_log_is_followed_over_tls_and_a_renewed_certificate_is_taken_up() {
 }
 
 #[test]
-fn who_speaks_no_tls_gets_nothing_and_holds_nothing_up() {
+fn plain_client_gets_nothing_and_blocks_nothing() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca);
     let mut plain = http::connect(daemon.address);
@@ -80,7 +80,7 @@ fn who_speaks_no_tls_gets_nothing_and_holds_nothing_up() {
 }
 
 #[test]
-fn stream_closed_over_tls_frees_its_slot_at_once() {
+fn stream_closed_over_tls_frees_its_slot() {
     let ca = Ca::generate();
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let folder = tempfile::tempdir().expect("a folder");
@@ -119,7 +119,7 @@ fn stream_closed_over_tls_frees_its_slot_at_once() {
 }
 
 #[test]
-fn check_finds_a_certificate_that_cannot_be_used() {
+fn check_names_an_unusable_certificate() {
     let (a, b) = (Ca::generate().pem("localhost"), Ca::generate().pem("localhost"));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("config.toml");

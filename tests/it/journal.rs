@@ -29,7 +29,7 @@ fn seqs(lines: &[Value]) -> Vec<u64> {
 }
 
 #[test]
-fn the_file_holds_what_stdout_shows_and_goes_on_after_a_crash() {
+fn file_equals_stdout_and_continues_after_a_crash() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
     let id = daemon.call_ok("79990000001", "КОМНАТА1");
@@ -46,7 +46,7 @@ fn the_file_holds_what_stdout_shows_and_goes_on_after_a_crash() {
 }
 
 #[test]
-fn what_a_small_ring_has_lost_meanwhile_is_a_gap_in_the_file() {
+fn records_lost_to_a_stalled_file_become_gaps() {
     let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"\nring = 3");
     for number in 0..10 {
         daemon.call_ok(&format!("7999000000{number}"), "R1");
@@ -67,7 +67,7 @@ fn what_a_small_ring_has_lost_meanwhile_is_a_gap_in_the_file() {
 }
 
 #[test]
-fn a_disk_that_fills_up_in_mid_write_loses_nothing_and_doubles_nothing() {
+fn full_disk_neither_loses_nor_repeats_records() {
     // Until this folder is there, records pile up; then they are written at once, and do not fit.
     let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"");
     limit_file_size(&daemon, "4096");
@@ -107,7 +107,7 @@ fn said_once(daemon: &Daemon, text: &str) {
 }
 
 #[test]
-fn moved_file_is_noticed_and_numbering_goes_on_after_a_crash() {
+fn moved_file_is_noticed_and_numbering_continues() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
     let id = daemon.call_ok("79990000001", "R1");
@@ -135,7 +135,7 @@ fn moved_file_is_noticed_and_numbering_goes_on_after_a_crash() {
 }
 
 #[test]
-fn truncated_file_has_no_nuls_and_every_later_record() {
+fn truncated_file_gets_every_later_record() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
     let id = daemon.call_ok("79990000001", "R1");
@@ -162,7 +162,7 @@ fn truncated_file_has_no_nuls_and_every_later_record() {
 }
 
 #[test]
-fn check_and_serve_refuse_a_file_that_cannot_hold_records() {
+fn unusable_journal_file_is_refused() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let made = Command::new("mkfifo").arg(path("fifo")).status().expect("mkfifo runs");
@@ -208,7 +208,7 @@ fn listed(id: &str, number: &str) -> Vec<String> {
 }
 
 #[test]
-fn live_call_outlives_its_records_and_keeps_its_times() {
+fn live_call_outlives_its_rotated_records() {
     let (asterisk, daemon) =
         start("file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"\nfile_keep = 0");
     let id = daemon.call_ok("79990000001", "R1");
@@ -246,7 +246,7 @@ fn live_call_outlives_its_records_and_keeps_its_times() {
 }
 
 #[test]
-fn call_whose_lines_were_lost_is_adopted_and_ends_once() {
+fn call_with_lost_records_is_adopted_once() {
     let (asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
     let of_call = |id: &str| {

@@ -15,7 +15,7 @@ fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
 }
 
 #[test]
-fn over_a_limit_a_bot_is_told_which_and_when_to_ask_again() {
+fn refusal_names_the_limit_and_retry_time() {
     let rows = [
         ("calls_alive = 2", "key", "calls_alive = 2 of key tester"),
         ("calls_per_second = 1", "key", "calls_per_second = 1 of key tester"),
@@ -61,7 +61,7 @@ fn hang_up(asterisk: &FakeAsterisk, call: &str, number: u64) {
 }
 
 #[test]
-fn a_number_that_must_not_be_called_is_refused_by_name() {
+fn denied_number_is_refused_by_name() {
     let (asterisk, daemon) =
         start(&[("limits", "deny = [\"7900\"]"), ("key", "allow = [\"79\", \"375\"]")]);
     for number in ["79001234567", "+7 (900) 123-45-67", "18005551234", "78121234567"] {
@@ -74,7 +74,7 @@ fn a_number_that_must_not_be_called_is_refused_by_name() {
 }
 
 #[test]
-fn a_burst_reaches_asterisk_at_the_pace() {
+fn burst_reaches_asterisk_at_the_configured_rate() {
     let (asterisk, daemon) = start(&[("limits", "calls_per_second = 10")]);
     let began = std::time::Instant::now();
     let replies: Vec<_> = std::thread::scope(|scope| {
@@ -102,7 +102,7 @@ fn a_burst_reaches_asterisk_at_the_pace() {
 }
 
 #[test]
-fn keys_and_limits_are_taken_up_on_sighup_and_a_bad_file_is_refused_whole() {
+fn sighup_applies_keys_and_limits_or_nothing() {
     let (_asterisk, daemon) = start(&[]);
     let path = daemon.folder.path().join("config.toml");
     let old = std::fs::read_to_string(&path).expect("the configuration");
@@ -150,7 +150,7 @@ fn keys_and_limits_are_taken_up_on_sighup_and_a_bad_file_is_refused_whole() {
 }
 
 #[test]
-fn wrong_keys_by_the_thousand_do_not_fill_the_log() {
+fn thousand_wrong_keys_do_not_fill_the_log() {
     let (asterisk, daemon) = start(&[]);
     for n in 0..1000 {
         let body = json!({ "api_key": format!("guess-{n}"), "phone_number": "79990000001", "room_name": "R1", "caller_id": "B" });
@@ -165,7 +165,7 @@ fn wrong_keys_by_the_thousand_do_not_fill_the_log() {
 }
 
 #[test]
-fn attempts_count_to_the_call_and_over_a_restart() {
+fn attempts_are_counted_over_a_restart() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let address = asterisk.address.to_string();
     let settings = [("limits", "attempts_per_number = 3"), ("journal", "file = \"calls.jsonl\"")];

@@ -16,7 +16,7 @@ const KEEPALIVE: Duration = Duration::from_millis(500);
 const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
 
 #[test]
-fn who_is_not_let_in_waits_longer_and_longer() {
+fn refused_login_is_retried_with_growing_pauses() {
     const ATTEMPTS: usize = 9;
     // A real one takes a second to refuse, so that nobody could hammer at it.
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
@@ -46,7 +46,7 @@ fn who_is_not_let_in_waits_longer_and_longer() {
 
 /// After SIGCONT the end of a call that waits in the socket is read before the link is judged.
 #[test]
-fn stopped_daemon_reads_call_end_before_it_judges() {
+fn resumed_daemon_reads_pending_end_first() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", LINK)]);
     let id = daemon.call_ok("79990001003", "R1");
     daemon.signal("-STOP");
@@ -66,7 +66,7 @@ fn stopped_daemon_reads_call_end_before_it_judges() {
 /// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until
 /// it would be late.
 #[test]
-fn stopped_daemon_takes_no_waiting_answer_for_late() {
+fn resumed_daemon_reads_pending_answer_first() {
     const ACTION_TIMEOUT: Duration = Duration::from_secs(5);
     let settings = "keepalive = \"1m\"\naction_timeout = \"5s\"";
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", settings)]);

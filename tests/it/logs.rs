@@ -24,7 +24,7 @@ fn lines(daemon: &Daemon) -> Vec<Value> {
 }
 
 #[test]
-fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
+fn debug_lines_carry_the_call_id() {
     let debug = ("log", "filter = \"info,originatord=debug\"");
     let (asterisk, daemon) =
         FakeAsterisk::with_daemon(&[debug, ("privacy", "mask_numbers = true")]);
@@ -57,7 +57,7 @@ fn in_the_debug_log_each_request_and_each_message_of_asterisk_has_its_call() {
 }
 
 #[test]
-fn no_peer_can_make_the_log_grow() {
+fn no_peer_can_fill_the_log() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let noise = || {
         for number in 0..100 {

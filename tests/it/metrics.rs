@@ -41,7 +41,7 @@ fn wait_for(daemon: &Daemon, series: &str, expected: f64) {
 }
 
 #[test]
-fn metrics_are_for_those_with_a_key_and_in_the_format_they_ask_for() {
+fn metrics_need_a_key_and_negotiate_the_format() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     assert_error(&http::request(daemon.address, "GET", "/metrics", &[], b""), 401, "no key");
     assert_error(
@@ -82,7 +82,7 @@ fn metrics_are_for_those_with_a_key_and_in_the_format_they_ask_for() {
 }
 
 #[test]
-fn promtool_has_nothing_to_say_against_names_units_and_help() {
+fn promtool_accepts_names_units_and_help() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "file = \"calls.jsonl\"")]);
     daemon.call_ok("79990000001", "R1");
     let linted = lint(&scrape(&daemon, "text/plain").body);
@@ -92,7 +92,7 @@ fn promtool_has_nothing_to_say_against_names_units_and_help() {
 }
 
 #[test]
-fn what_happens_to_calls_is_counted() {
+fn calls_are_counted_by_outcome() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[
         ("limits", "attempts_per_number = 2"),
         ("journal", "file = \"calls.jsonl\""),
@@ -149,7 +149,7 @@ fn what_happens_to_calls_is_counted() {
 }
 
 #[test]
-fn the_link_and_what_waits_for_asterisk_show() {
+fn metrics_show_the_link_and_pending_actions() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
         "asterisk",
         "keepalive = \"100ms\"\nbackoff_min = \"1ms\"\nbackoff_max = \"1ms\"",
@@ -172,7 +172,7 @@ fn the_link_and_what_waits_for_asterisk_show() {
 }
 
 #[test]
-fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
+fn metrics_show_a_full_disk_and_lost_records() {
     let (_asterisk, daemon) =
         FakeAsterisk::with_daemon(&[("journal", "file = \"later/calls.jsonl\"\nring = 3")]);
     wait_for(&daemon, "originatord_journal_writer_up{writer=\"file\"}", 0.0);
@@ -201,7 +201,7 @@ fn a_disk_that_takes_nothing_shows_and_what_was_lost_is_counted() {
 }
 
 #[test]
-fn no_stranger_makes_time_series() {
+fn unknown_paths_create_no_time_series() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let ask = |path: &str, key: &str| {
         http::request(daemon.address, "GET", path, &[("X-Api-Key", key)], b"").status
@@ -229,7 +229,7 @@ fn no_stranger_makes_time_series() {
 }
 
 #[test]
-fn the_alert_rules_are_sound_and_fire_when_they_should() {
+fn alert_rules_fire_when_they_should() {
     for args in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
         let ended = promtool(&args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
@@ -248,7 +248,7 @@ fn the_alert_rules_are_sound_and_fire_when_they_should() {
 }
 
 #[test]
-fn the_operators_page_knows_each_metric_alert_record_and_outcome() {
+fn operating_guide_names_each_metric_and_record() {
     let read = |name: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file")
     };
@@ -294,7 +294,7 @@ fn panels() -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_real_prometheus_scrapes_it_and_each_panel_of_the_dashboard_shows_something() {
+fn each_dashboard_panel_shows_data_from_prometheus() {
     let simulator = Simulator::start("22", "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n");
     let keepalive = ("asterisk", "keepalive = \"500ms\"");
     let daemon = simulator.daemon(&[("journal", "file = \"calls.jsonl\""), keepalive]);

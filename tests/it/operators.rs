@@ -19,7 +19,7 @@ fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
 }
 
 #[test]
-fn operators_show_a_key_in_a_header_and_nowhere_else() {
+fn key_is_accepted_in_a_header_only() {
     let (_asterisk, daemon) = start(&[]);
     let id = daemon.call_ok("79990000001", "R1");
     let one = format!("/api/calls/{id}");
@@ -65,7 +65,7 @@ fn operators_show_a_key_in_a_header_and_nowhere_else() {
 }
 
 #[test]
-fn a_watch_key_looks_and_does_not_touch() {
+fn watch_key_reads_and_cannot_write() {
     let desk = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
     let (asterisk, daemon) = start(&[("key", desk)]);
     let shown = [("X-Api-Key", "k3y-of-the-desk")];
@@ -87,7 +87,7 @@ fn a_watch_key_looks_and_does_not_touch() {
 }
 
 #[test]
-fn calls_are_shown_newest_first_and_as_many_as_wanted() {
+fn list_is_newest_first_up_to_the_limit() {
     let (asterisk, daemon) = start(&[]);
     let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
         // Ids are sorted by their milliseconds.
@@ -147,7 +147,7 @@ fn calls_are_shown_newest_first_and_as_many_as_wanted() {
 }
 
 #[test]
-fn who_reads_on_from_a_list_misses_nothing() {
+fn stream_continues_a_list_without_loss() {
     let (asterisk, daemon) = start(&[]);
     let as_of = || daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
     let before = as_of();
@@ -163,7 +163,7 @@ fn who_reads_on_from_a_list_misses_nothing() {
 }
 
 #[test]
-fn the_last_hours_are_counted() {
+fn stats_count_the_last_hours() {
     let (asterisk, daemon) = start(&[NO_RECONNECT]);
     assert_error(&http::request(daemon.address, "GET", "/api/stats", &[], b""), 401, "stats");
     let id = daemon.call_ok("79990000001", "R1");
@@ -195,7 +195,7 @@ fn the_last_hours_are_counted() {
 }
 
 #[test]
-fn a_call_can_be_hung_up_once() {
+fn call_can_be_hung_up_once() {
     let (asterisk, daemon) = start(&[NO_RECONNECT]);
     let id = daemon.call_ok("79990000001", "R1");
     let path = format!("/api/calls/{id}");
@@ -225,7 +225,7 @@ fn a_call_can_be_hung_up_once() {
 }
 
 #[test]
-fn each_path_says_which_methods_it_takes() {
+fn each_path_names_its_methods() {
     let (_asterisk, daemon) = start(&[]);
     let one = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
     let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -266,7 +266,7 @@ fn each_path_says_which_methods_it_takes() {
 }
 
 #[test]
-fn readiness_says_what_is_wrong_and_no_secret() {
+fn readiness_names_the_fault_without_secrets() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.behave(Manner::RejectLogin);
     let secret = "s3cret-of-the-ami";

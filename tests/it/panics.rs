@@ -10,7 +10,7 @@ use testkit::eventually;
 use testkit::resources::address_space;
 
 #[test]
-fn a_panic_in_a_task_ends_the_daemon_with_a_message() {
+fn panic_in_a_task_ends_the_daemon() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     // To look a name up takes a thread; it goes when it was not needed for a while.
     let address = format!("localhost:{}", asterisk.address.port());
@@ -43,7 +43,7 @@ fn a_panic_in_a_task_ends_the_daemon_with_a_message() {
 }
 
 #[test]
-fn a_panic_aborts_in_whichever_way_the_daemon_is_built() {
+fn panic_aborts_in_every_build_profile() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let manifest: toml::Table =
         std::fs::read_to_string(manifest).expect("the manifest").parse().expect("TOML");

@@ -124,11 +124,11 @@ fn reuse_after(idle: Duration, http: &str, upstream: &str) {
 }
 
 #[test]
-fn requests_on_connections_idle_for_ten_seconds_are_answered() {
+fn connections_idle_for_ten_seconds_are_usable() {
     reuse_after(Duration::from_secs(10), "", "");
 }
 
 #[test]
-fn proxy_may_keep_connections_as_long_as_it_is_told() {
+fn proxy_may_keep_connections_as_announced() {
     reuse_after(Duration::from_secs(4), "keep_alive = \"4s\"", "keepalive_timeout 4s;");
 }

@@ -17,7 +17,7 @@ fn analyze(args: &[&str], unit: &Path) -> (Option<i32>, String) {
 }
 
 #[test]
-fn systemd_understands_the_unit_and_finds_little_exposed() {
+fn systemd_accepts_the_unit_and_its_exposure() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/originatord.service");
     let text = std::fs::read_to_string(shipped).expect("a file");
     let folder = TempDir::new().expect("a folder");

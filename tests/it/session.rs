@@ -47,7 +47,7 @@ fn log_in(daemon: &Daemon, key: &str) -> String {
 }
 
 #[test]
-fn a_session_does_what_its_key_may_until_it_is_closed() {
+fn session_has_the_rights_of_its_key() {
     let (asterisk, daemon) = start(&[("key", DESK)]);
     let reply = log_in_with(&daemon, &[PAGE], KEY);
     let shown = json!({ "key": "tester", "role": "call", "instance": "originatord", "version": env!("CARGO_PKG_VERSION") });
@@ -99,7 +99,7 @@ fn a_session_does_what_its_key_may_until_it_is_closed() {
 }
 
 #[test]
-fn a_session_is_opened_with_a_key_and_by_our_page_only() {
+fn only_our_page_opens_a_session() {
     let (_asterisk, daemon) = start(&[]);
     for wrong in ["", "wrong", "K3Y-of-the-tests"] {
         let reply = log_in_with(&daemon, &[PAGE], wrong);
@@ -147,7 +147,7 @@ fn a_session_is_opened_with_a_key_and_by_our_page_only() {
 }
 
 #[test]
-fn another_sites_page_cannot_hang_up_with_our_cookie() {
+fn foreign_page_cannot_use_our_cookie() {
     let (asterisk, daemon) = start(&[]);
     let cookie = log_in(&daemon, KEY);
     let path = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
@@ -166,7 +166,7 @@ fn another_sites_page_cannot_hang_up_with_our_cookie() {
 }
 
 #[test]
-fn a_session_of_a_watch_key_watches() {
+fn session_of_a_watch_key_only_reads() {
     let (asterisk, daemon) = start(&[("key", DESK)]);
     let cookie = log_in(&daemon, "k3y-of-the-desk");
     let with = ("Cookie", &*cookie);
@@ -178,7 +178,7 @@ fn a_session_of_a_watch_key_watches() {
 }
 
 #[test]
-fn a_session_ends_with_its_key_and_follows_its_role() {
+fn session_follows_changes_of_its_key() {
     let (_asterisk, daemon) = start(&[("key", DESK)]);
     let (tester, desk) = (log_in(&daemon, KEY), log_in(&daemon, "k3y-of-the-desk"));
     let stream = EventStream::with(daemon.address, &[("Cookie", &desk)]);
@@ -211,7 +211,7 @@ fn a_session_ends_with_its_key_and_follows_its_role() {
 }
 
 #[test]
-fn over_https_the_cookie_is_never_sent_without() {
+fn cookie_over_https_is_secure() {
     let (_asterisk, plain) = start(&[]);
     // Behind a proxy that speaks HTTPS, the browser says so.
     let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];

@@ -11,7 +11,7 @@ const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 const RING_TIMEOUT: (&str, &str) = ("originate", "ring_timeout = \"2s\"");
 
 #[test]
-fn each_row_of_the_table_ends_as_it_says() {
+fn each_callee_ends_as_documented() {
     for version in ["22", "16"] {
         let simulator = Simulator::start(version, QUICK);
         let daemon = simulator.daemon(&[RING_TIMEOUT]);
@@ -44,7 +44,7 @@ fn each_row_of_the_table_ends_as_it_says() {
 }
 
 #[test]
-fn answered_joined_and_hung_up_by_delete() {
+fn delete_hangs_up_a_simulated_call() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let id = daemon.call_ok("79990000001", "КОМНАТА1");
@@ -60,7 +60,7 @@ fn answered_joined_and_hung_up_by_delete() {
 }
 
 #[test]
-fn a_call_outlives_the_daemon() {
+fn call_outlives_the_daemon() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let id = daemon.call_ok("79990000001", "R1");
@@ -72,7 +72,7 @@ fn a_call_outlives_the_daemon() {
 }
 
 #[test]
-fn two_daemons_share_one_lock_for_a_number() {
+fn two_daemons_share_the_lock_of_a_number() {
     let simulator = Simulator::start("22", QUICK);
     let daemons =
         ["a", "b"].map(|name| simulator.daemon(&[("top", &format!("instance = \"{name}\""))]));
@@ -85,7 +85,7 @@ fn two_daemons_share_one_lock_for_a_number() {
 }
 
 #[test]
-fn check_finds_everything_in_order() {
+fn check_accepts_the_simulator() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let config = daemon.folder.path().join("config.toml");
@@ -100,7 +100,7 @@ fn check_finds_everything_in_order() {
 }
 
 #[test]
-fn faults_come_and_go_on_command() {
+fn faults_are_set_and_cleared_by_action() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[("asterisk", "keepalive = \"1s\"")]);
     let id = daemon.call_ok("79990000001", "R1");
@@ -137,7 +137,7 @@ fn faults_come_and_go_on_command() {
 }
 
 #[test]
-fn a_connection_cut_before_the_receipt_leaves_a_call_that_is_found_again() {
+fn call_behind_a_cut_link_is_adopted() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     simulator.ask("Action: SimFault\r\nCut_Before_Receipt: true", "Faults set");
@@ -151,7 +151,7 @@ fn a_connection_cut_before_the_receipt_leaves_a_call_that_is_found_again() {
 }
 
 #[test]
-fn a_daemon_lives_with_noise() {
+fn daemon_tolerates_noise() {
     let scenario = format!(
         "{QUICK}[faults]\nrepeat = 0.3\nreorder = 0.3\nflood = 2000\nendless_line = 300000\nendless_headers = 50000\n"
     );
@@ -165,7 +165,7 @@ fn a_daemon_lives_with_noise() {
 }
 
 #[test]
-fn it_ends_when_told_to_and_refuses_a_wrong_scenario() {
+fn simulator_ends_by_signal_and_refuses_bad_scenarios() {
     for signal in ["-TERM", "-INT"] {
         assert_eq!(Simulator::start("22", "").end_by(signal), Some(0));
     }

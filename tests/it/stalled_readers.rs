@@ -43,7 +43,7 @@ fn gaps<'l>(lines: impl IntoIterator<Item = &'l str>, last: u64) -> Option<usize
 }
 
 #[test]
-fn whoever_stands_still_slows_nobody_down_and_is_told_what_it_has_missed() {
+fn stalled_readers_block_nobody_and_get_gaps() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let settings = ("journal", "ring = 500\nfile = \"later/calls.jsonl\"");
@@ -95,7 +95,7 @@ fn whoever_stands_still_slows_nobody_down_and_is_told_what_it_has_missed() {
 }
 
 #[test]
-fn a_reader_of_stdout_that_stands_still_or_is_gone_does_not_hold_up_the_end() {
+fn stalled_stdout_does_not_delay_the_stop() {
     for reader_ends_by in ["-STOP", "-KILL"] {
         let asterisk = FakeAsterisk::start(OnOriginate::Accept);
         let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
@@ -117,7 +117,7 @@ fn a_reader_of_stdout_that_stands_still_or_is_gone_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn stdout_on_a_full_disk_goes_on_when_there_is_room_again() {
+fn stdout_continues_when_the_disk_has_room() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let folder = tempfile::tempdir().expect("a folder");

@@ -47,7 +47,7 @@ fn stop_in_the_middle(daemon: &mut Daemon, wait_for_the_middle: impl Fn()) -> Ve
 }
 
 #[test]
-fn an_asterisk_that_says_nothing() {
+fn stop_answers_a_thousand_bots_without_asterisk() {
     raise_open_files();
     let asterisk = FakeAsterisk::start(OnOriginate::Silence);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
@@ -59,7 +59,7 @@ fn an_asterisk_that_says_nothing() {
 }
 
 #[test]
-fn an_asterisk_that_is_slow() {
+fn stop_answers_a_thousand_bots_truthfully() {
     raise_open_files();
     let simulator = Simulator::start("22", "");
     let mut daemon = simulator.daemon(&[LONG_DRAIN]);

@@ -40,7 +40,7 @@ fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &
 }
 
 #[test]
-fn calls_are_made_over_tls_and_the_link_comes_back() {
+fn link_over_tls_is_made_again() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ca = Ca::generate();
     let relay = TlsRelay::start(ca.server(NAME, false), asterisk.address);
@@ -74,7 +74,7 @@ fn calls_are_made_over_tls_and_the_link_comes_back() {
 }
 
 #[test]
-fn without_a_name_the_host_of_the_address_is_expected() {
+fn address_gives_the_expected_server_name() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ca = Ca::generate();
     let relay = TlsRelay::start(ca.server("127.0.0.1", false), asterisk.address);
@@ -83,7 +83,7 @@ fn without_a_name_the_host_of_the_address_is_expected() {
 }
 
 #[test]
-fn who_cannot_prove_to_be_asterisk_is_told_nothing() {
+fn unproven_server_gets_no_login() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let (ca, other) = (Ca::generate(), Ca::generate());
     for (server, name, why) in [
@@ -104,7 +104,7 @@ fn who_cannot_prove_to_be_asterisk_is_told_nothing() {
 }
 
 #[test]
-fn a_port_without_tls_is_told_nothing() {
+fn port_without_tls_gets_no_login() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let address = asterisk.address.to_string();
     let why = format!("cannot connect to {address}: TLS: received corrupt message");
@@ -112,7 +112,7 @@ fn a_port_without_tls_is_told_nothing() {
 }
 
 #[test]
-fn a_port_with_tls_is_told_nothing_in_the_clear() {
+fn port_with_tls_gets_no_plain_login() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = TlsRelay::start(Ca::generate().server(NAME, false), asterisk.address);
     let settings = "connect_timeout = \"200ms\"";
@@ -125,7 +125,7 @@ fn a_port_with_tls_is_told_nothing_in_the_clear() {
 }
 
 #[test]
-fn check_says_the_same_and_knows_the_cas_of_the_system() {
+fn check_names_tls_faults_and_knows_system_cas() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let (ca, other) = (Ca::generate(), Ca::generate());
     let relay = TlsRelay::start(ca.server("127.0.0.1", false), asterisk.address);

@@ -38,7 +38,7 @@ fn run(mut world: World, is_told: bool) -> Tally {
 }
 
 #[test]
-fn the_promises_hold_whatever_fails() {
+fn promises_hold_whatever_fails() {
     if let Some(seed) = number("SEED") {
         println!("{:?}", play(seed, true));
         return;
@@ -91,7 +91,7 @@ fn the_promises_hold_whatever_fails() {
 /// Daemons are killed with records that are not written yet, their files are rotated every few
 /// records, and some keep no rotated file: what reached a file is complete all the same.
 #[test]
-fn calls_in_the_journal_end_once_whoever_is_killed() {
+fn journaled_calls_end_once_although_daemons_are_killed() {
     if let Some(seed) = number("SEED") {
         println!("{:?}", run(World::with_journals(seed), true));
         return;

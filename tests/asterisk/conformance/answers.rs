@@ -30,7 +30,7 @@ const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
 ];
 
 /// Answers to actions, one connection for each.
-pub(super) fn answers(version: &'static str) {
+pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) {
     let long = format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1200));
     let many = format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130));
     let denied =
@@ -102,7 +102,7 @@ pub(super) fn answers(version: &'static str) {
 }
 
 /// What somebody is told who is not logged in, and how a wrong login ends.
-pub(super) fn strangers(version: &'static str) {
+pub(super) fn simulator_answers_strangers_as_asterisk_does(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     for action in [
         "Action: Ping\nActionID: 3",
@@ -132,7 +132,7 @@ pub(super) fn strangers(version: &'static str) {
 
 /// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort
 /// shutdown`.
-pub(super) fn stopping_gracefully(version: &'static str) {
+pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let mut sessions =
         [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "call,system,user"));

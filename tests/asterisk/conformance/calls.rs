@@ -38,7 +38,7 @@ fn originate(id: &str, number: &str) -> String {
     )
 }
 
-pub(super) fn calls_nobody_answers(version: &'static str) {
+pub(super) fn unanswered_calls_send_the_same_events(version: &'static str) {
     for digits in ["404", "420", "480", "486", "500", "603", "180", "408"] {
         compare(version, digits, |client| {
             let call = originate(&format!("call-{digits}"), &format!("7999{digits}"));
@@ -48,7 +48,7 @@ pub(super) fn calls_nobody_answers(version: &'static str) {
     }
 }
 
-pub(super) fn answered_joined_and_left(version: &'static str) {
+pub(super) fn answered_calls_send_the_same_events(version: &'static str) {
     compare(version, "the callee leaves", |client| {
         client.send(&originate("call-200", "7999200"));
         client.wait_for_the_end(1);
@@ -70,7 +70,7 @@ pub(super) fn answered_joined_and_left(version: &'static str) {
     });
 }
 
-pub(super) fn a_live_call_asked_about(version: &'static str) {
+pub(super) fn queries_about_a_call_are_answered_alike(version: &'static str) {
     compare(version, "a live call", |client| {
         client.send(&originate("call-001", "7999001"));
         client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
@@ -93,7 +93,7 @@ pub(super) fn a_live_call_asked_about(version: &'static str) {
     });
 }
 
-pub(super) fn calls_that_are_not_made(version: &'static str) {
+pub(super) fn failed_calls_send_the_same_events(version: &'static str) {
     compare(version, "an id in use", |client| {
         client.send(&originate("call-001", "7999001"));
         client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));

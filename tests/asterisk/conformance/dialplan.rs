@@ -8,7 +8,7 @@ use testkit::daemon::Ami;
 const WATCHER: &str = "[watcher]\nsecret = hush\nread = call,dialplan\nwrite = originate,call";
 
 /// The extensions that Asterisk goes to by itself end there, and run nothing of what a room runs.
-pub(super) fn special_extensions_end_at_once(version: &'static str) {
+pub(super) fn special_extensions_of_the_samples_end_at_once(version: &'static str) {
     let pbx = stage(version);
     let has_watcher =
         pbx.replace_in("manager.conf", "[originatord]", &format!("{WATCHER}\n\n[originatord]"));

@@ -10,14 +10,18 @@ mod calls;
 mod client;
 mod dialplan;
 mod frames;
+
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use answers::{answers, stopping_gracefully, strangers};
-use calls::{
-    a_live_call_asked_about, answered_joined_and_left, calls_nobody_answers,
-    calls_that_are_not_made,
+use answers::{
+    simulator_answers_actions_as_asterisk_does, simulator_answers_strangers_as_asterisk_does,
+    simulator_refuses_actions_like_a_stopping_asterisk,
 };
-use dialplan::special_extensions_end_at_once;
+use calls::{
+    answered_calls_send_the_same_events, failed_calls_send_the_same_events,
+    queries_about_a_call_are_answered_alike, unanswered_calls_send_the_same_events,
+};
+use dialplan::special_extensions_of_the_samples_end_at_once;
 use testkit::pbx::Pbx;
 
 /// The gateway's callees of `asterisk/gateway.xml` and the waits that `asterisk/pbx --wait 0`
@@ -35,12 +39,12 @@ fn stage(version: &str) -> MutexGuard<'static, Pbx> {
 }
 
 on_both_versions!(
-    answers,
-    strangers,
-    stopping_gracefully,
-    calls_nobody_answers,
-    answered_joined_and_left,
-    a_live_call_asked_about,
-    calls_that_are_not_made,
-    special_extensions_end_at_once,
+    simulator_answers_actions_as_asterisk_does,
+    simulator_answers_strangers_as_asterisk_does,
+    simulator_refuses_actions_like_a_stopping_asterisk,
+    unanswered_calls_send_the_same_events,
+    answered_calls_send_the_same_events,
+    queries_about_a_call_are_answered_alike,
+    failed_calls_send_the_same_events,
+    special_extensions_of_the_samples_end_at_once,
 );

@@ -6,7 +6,7 @@ use testkit::daemon::{Ami, Daemon};
 use testkit::relay::Relay;
 
 #[test]
-fn order_of_the_refusals() {
+fn refusals_have_a_fixed_order() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = Relay::start(&asterisk.address.to_string());
@@ -35,7 +35,7 @@ fn order_of_the_refusals() {
 }
 
 #[test]
-fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
+fn call_without_link_is_refused_at_once() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let relay = Relay::start(&asterisk.address.to_string());
     let daemon = Daemon::start(&Ami { address: &relay.address.to_string(), secret: "secret" }, &[]);
@@ -53,7 +53,7 @@ fn asterisk_down_is_said_at_once_and_nothing_is_queued() {
 }
 
 #[test]
-fn refusals_of_asterisk_are_passed_on_and_the_number_is_free() {
+fn refusal_of_asterisk_frees_the_number() {
     let (asterisk, daemon) = start(OnOriginate::Refuse);
     let reply = daemon.call("79990000001", "R1");
     assert_refused(&reply, 502, "refused");
@@ -63,7 +63,7 @@ fn refusals_of_asterisk_are_passed_on_and_the_number_is_free() {
 }
 
 #[test]
-fn a_number_locked_by_another_daemon_is_in_progress() {
+fn number_locked_by_another_daemon_is_in_progress() {
     let (_asterisk, daemon) = start(OnOriginate::LockedOut);
     let reply = daemon.call("79990000001", "R1");
     assert_eq!(
@@ -73,14 +73,14 @@ fn a_number_locked_by_another_daemon_is_in_progress() {
 }
 
 #[test]
-fn without_events_asterisk_is_asked_whether_it_makes_the_call() {
+fn call_without_events_is_confirmed_by_a_query() {
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly);
     let id = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&id, "call.queued");
 }
 
 #[test]
-fn an_unknown_fate_is_said_in_time_and_never_sent_again() {
+fn unconfirmed_originate_is_answered_and_not_repeated() {
     let (asterisk, daemon) = start(OnOriginate::Silence);
     let began = std::time::Instant::now();
     let reply = daemon.call("79990000001", "R1");

@@ -9,7 +9,7 @@ use testkit::http;
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 #[test]
-fn media_types_of_json_are_taken_and_no_others() {
+fn only_json_media_types_are_accepted() {
     let (_asterisk, daemon) = start(OnOriginate::Accept);
     let post = |headers: &[(&str, &str)], number: u32| {
         let body = fields(&format!("7999000{number:04}")).to_string();
@@ -33,7 +33,7 @@ fn media_types_of_json_are_taken_and_no_others() {
 }
 
 #[test]
-fn paths_and_methods() {
+fn other_paths_and_methods_are_refused() {
     let (_asterisk, daemon) = start(OnOriginate::Accept);
     let ask = |method: &str, path: &str| http::request(daemon.address, method, path, &[JSON], b"");
     for method in ["GET", "PUT", "DELETE", "PATCH"] {
@@ -55,7 +55,7 @@ fn paths_and_methods() {
 }
 
 #[test]
-fn what_is_no_json_object_is_refused() {
+fn other_json_than_objects_is_refused() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
     let deep = "[".repeat(10_000);
     let bodies = [
@@ -81,7 +81,7 @@ fn what_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn bodies_have_a_limit_however_they_come() {
+fn bodies_have_a_size_limit() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
     // A body of so many bytes.
     let of_length = |number: &str, length: usize| {
@@ -106,7 +106,7 @@ fn bodies_have_a_limit_however_they_come() {
 }
 
 #[test]
-fn a_reply_leaves_even_if_the_request_does_not_arrive() {
+fn incomplete_request_is_answered_with_408() {
     let (_asterisk, daemon) = start(OnOriginate::Accept);
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
                 Content-Length: 1000\r\n\r\n{";

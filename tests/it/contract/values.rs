@@ -13,7 +13,7 @@ fn with(field: &str, value: impl Into<Value>) -> Vec<u8> {
 }
 
 #[test]
-fn replies_of_the_original_to_the_byte() {
+fn replies_equal_the_original_byte_for_byte() {
     let (_asterisk, daemon) = start(OnOriginate::Accept);
     let missing =
         "{\"error\":\"Authentication required\",\"message\":\"Please specify api key\"}\n";
@@ -69,7 +69,7 @@ fn replies_of_the_original_to_the_byte() {
 
 /// The values that the original takes, what becomes of them, and what Asterisk is told.
 #[test]
-fn what_can_be_made_safe_is_taken() {
+fn unsafe_characters_are_removed_from_values() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
     let rows = [
         ("caller_id", json!("Tom & Jerry"), "caller_id", "Tom Jerry"),
@@ -115,7 +115,7 @@ fn what_can_be_made_safe_is_taken() {
 }
 
 #[test]
-fn national_form_is_the_same_number_where_it_is_configured() {
+fn national_form_is_the_same_number() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let settings =
         [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
@@ -163,7 +163,7 @@ fn unknown_fields_are_ignored_and_lang_is_optional() {
 }
 
 #[test]
-fn hostile_values_are_refused_by_name_and_never_reach_asterisk() {
+fn hostile_values_are_refused_by_name() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
     let long = "7".repeat(100);
     let strings = [

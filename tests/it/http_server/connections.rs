@@ -10,7 +10,7 @@ use testkit::events::{self, EventStream};
 use testkit::http::{KeptAlive, assert_error, post};
 
 #[test]
-fn who_says_nothing_for_ten_seconds_is_hung_up_on() {
+fn silent_connection_is_closed_after_ten_seconds() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
     let began = Instant::now();
     let mut silent = KeptAlive::open(daemon.address);
@@ -70,7 +70,7 @@ fn connection_with_a_key_outlives_those_without() {
 }
 
 #[test]
-fn idle_connection_is_kept_longer_than_clients_are_told() {
+fn idle_connection_is_kept_longer_than_announced() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", "keep_alive = \"1s\"")]);
     let mut bot = KeptAlive::open(daemon.address);
     let sent = Instant::now();
@@ -81,7 +81,7 @@ fn idle_connection_is_kept_longer_than_clients_are_told() {
 }
 
 #[test]
-fn connection_ends_when_the_client_wants_it_to() {
+fn client_can_ask_to_close_the_connection() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
     for (version, connection, is_kept) in [
         ("1.1", "close", false),
@@ -105,7 +105,7 @@ fn connection_ends_when_the_client_wants_it_to() {
 }
 
 #[test]
-fn who_waits_longest_makes_room_for_who_comes() {
+fn longest_idle_connection_is_evicted() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 2")]);
     let [mut first, mut second] = [(); 2].map(|()| KeptAlive::open(daemon.address));
     for connection in [&mut first, &mut second] {
@@ -123,7 +123,7 @@ fn who_waits_longest_makes_room_for_who_comes() {
 }
 
 #[test]
-fn who_is_served_makes_room_for_nobody() {
+fn active_request_is_not_evicted() {
     // Two wait for Asterisk, and one reads events; nobody else is let in meanwhile.
     let (asterisk, daemon) = start(OnOriginate::Silence, &[("http", "max_connections = 3")]);
     let stream = EventStream::open(daemon.address);
@@ -147,7 +147,7 @@ fn who_is_served_makes_room_for_nobody() {
 }
 
 #[test]
-fn event_streams_leave_places_to_the_bots() {
+fn event_streams_leave_slots_for_bots() {
     for (connections, streams) in [(2, 1), (3, 1), (4, 2)] {
         let (_asterisk, daemon) =
             start(OnOriginate::Accept, &[("http", &format!("max_connections = {connections}"))]);

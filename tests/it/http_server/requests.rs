@@ -6,7 +6,7 @@ use testkit::ami::OnOriginate;
 use testkit::http::{self, KeptAlive, post};
 
 #[test]
-fn what_is_no_request_is_refused_and_hurts_nobody() {
+fn malformed_request_is_refused() {
     let (asterisk, daemon) = start(OnOriginate::Accept, &[]);
     let long = "x".repeat(20 * 1024);
     let many = "A: b\r\n".repeat(200);
@@ -28,7 +28,7 @@ fn what_is_no_request_is_refused_and_hurts_nobody() {
 }
 
 #[test]
-fn who_announces_more_than_it_sends_is_answered_and_not_waited_for() {
+fn incomplete_body_is_answered_in_time() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[]);
     let announced = "Host: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n";
     let rows = [
@@ -51,7 +51,7 @@ fn who_announces_more_than_it_sends_is_answered_and_not_waited_for() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_their_order() {
+fn pipelined_requests_are_answered_in_order() {
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     let health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -65,7 +65,7 @@ fn pipelined_requests_are_answered_in_their_order() {
 }
 
 #[test]
-fn who_has_closed_its_half_is_still_answered() {
+fn client_with_closed_sending_half_is_answered() {
     // Without events, Asterisk is asked only after a while, in which the closing is seen.
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
@@ -76,7 +76,7 @@ fn who_has_closed_its_half_is_still_answered() {
 }
 
 #[test]
-fn a_call_outlives_the_bot_that_asked_for_it() {
+fn call_continues_after_its_bot_disconnects() {
     let (asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));

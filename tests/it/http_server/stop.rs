@@ -10,7 +10,7 @@ use testkit::http::{KeptAlive, assert_error, post};
 const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
 
 #[test]
-fn a_stop_answers_who_waits_and_refuses_who_comes() {
+fn stop_answers_pending_requests_and_refuses_new_ones() {
     for signal in ["TERM", "INT"] {
         // The longer Asterisk is waited for, the slower a machine may be that runs this.
         let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
@@ -47,7 +47,7 @@ fn a_stop_answers_who_waits_and_refuses_who_comes() {
 }
 
 #[test]
-fn a_stop_waits_for_the_answer_to_a_hang_up() {
+fn stop_waits_for_a_pending_hang_up() {
     let (asterisk, mut daemon) =
         start(OnOriginate::Accept, &[LONG_DRAIN, ("asterisk", "action_timeout = \"1h\"")]);
     let id = daemon.call_ok("79990000001", "R1");
@@ -68,7 +68,7 @@ fn a_stop_waits_for_the_answer_to_a_hang_up() {
 }
 
 #[test]
-fn a_stop_waits_for_no_answer_longer_than_its_deadline() {
+fn stop_cuts_off_answers_at_its_deadline() {
     let more = [("http", "drain_timeout = \"200ms\""), ("asterisk", "action_timeout = \"1h\"")];
     let (asterisk, mut daemon) = start(OnOriginate::Accept, &more);
     let id = daemon.call_ok("79990000001", "R1");
@@ -88,7 +88,7 @@ fn a_stop_waits_for_no_answer_longer_than_its_deadline() {
 }
 
 #[test]
-fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
+fn stop_does_not_wait_for_idle_connections() {
     let (_asterisk, mut daemon) = start(OnOriginate::Accept, &[LONG_DRAIN]);
     let streams = [(); 3].map(|()| EventStream::open(daemon.address));
     let mut idle = KeptAlive::open(daemon.address);
@@ -112,7 +112,7 @@ fn a_stop_waits_for_nobody_who_has_nothing_to_wait_for() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once() {
+fn second_signal_ends_the_daemon_at_once() {
     let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
     let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
     let mut waiting = KeptAlive::open(daemon.address);
@@ -130,7 +130,7 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
-fn a_stop_needs_no_asterisk() {
+fn stop_needs_no_asterisk() {
     // One that accepts connections and says nothing.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let ami =

@@ -10,7 +10,7 @@ use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
 #[test]
-fn ctrl_c_hangs_up_what_was_started_and_still_tells() {
+fn ctrl_c_hangs_up_and_still_reports() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let reports = Reports::new();
@@ -45,7 +45,7 @@ fn ctrl_c_hangs_up_what_was_started_and_still_tells() {
 }
 
 #[test]
-fn the_second_ctrl_c_leaves_at_once() {
+fn second_ctrl_c_ends_at_once() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.ignore_hang_ups();
     let daemon =
@@ -65,7 +65,7 @@ fn the_second_ctrl_c_leaves_at_once() {
 }
 
 #[test]
-fn connections_are_kept_and_a_cut_is_survived() {
+fn run_survives_cut_connections() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());

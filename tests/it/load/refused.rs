@@ -8,7 +8,7 @@ use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::program::{self, nobody, run};
 
 #[test]
-fn what_was_not_named_on_purpose_is_not_called() {
+fn unnamed_hosts_and_numbers_are_not_called() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let daemon =
         Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
@@ -46,7 +46,7 @@ fn what_was_not_named_on_purpose_is_not_called() {
 }
 
 #[test]
-fn what_cannot_work_is_said_before_anything_is_called() {
+fn impossible_run_is_refused_before_any_call() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = asterisk.address.to_string();
     let ami = Ami { address: &ami, secret: "secret" };

@@ -6,7 +6,7 @@ use testkit::program::run;
 use testkit::sim::Simulator;
 
 #[test]
-fn each_call_is_followed_to_the_end_that_its_number_chooses() {
+fn each_call_is_followed_to_its_end() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[("originate", "ring_timeout = \"2s\"")]);
     let args = [
@@ -53,7 +53,7 @@ fn each_call_is_followed_to_the_end_that_its_number_chooses() {
 }
 
 #[test]
-fn where_nothing_fails_it_says_so_and_the_page_is_whole() {
+fn run_without_failures_exits_with_zero() {
     let simulator = Simulator::start("22", BUSY);
     let daemon = simulator.daemon(&[]);
     let reports = Reports::new();
@@ -80,7 +80,7 @@ fn where_nothing_fails_it_says_so_and_the_page_is_whole() {
 }
 
 #[test]
-fn refusals_are_counted_by_what_they_say() {
+fn refusals_are_counted_by_reason() {
     let simulator = Simulator::start("22", BUSY);
     let daemon = simulator.daemon(&[("key", "calls_per_second = 5")]);
     let (ended, report) = report(load(
@@ -101,7 +101,7 @@ fn refusals_are_counted_by_what_they_say() {
 }
 
 #[test]
-fn calls_are_followed_where_the_daemon_masks_their_numbers() {
+fn calls_with_masked_numbers_are_followed() {
     let simulator = Simulator::start("22", BUSY);
     let daemon = simulator.daemon(&[("privacy", "mask_numbers = true")]);
     let args = ["--numbers", "79990000000-79990000049", "--rate", "100", "--duration", "500ms"];
@@ -116,7 +116,7 @@ fn calls_are_followed_where_the_daemon_masks_their_numbers() {
 }
 
 #[test]
-fn each_number_is_in_one_call_at_a_time() {
+fn number_is_in_one_call_at_a_time() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let args = ["--numbers", "79990001000-79990001004", "--rate", "50", "--duration", "1s"];
@@ -135,7 +135,7 @@ fn each_number_is_in_one_call_at_a_time() {
 }
 
 #[test]
-fn calls_are_held_for_their_time_or_left_alive() {
+fn calls_are_held_or_left_alive() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let args = ["--numbers", "79990001000-79990001019", "--rate", "20", "--duration", "1s"];
@@ -151,7 +151,7 @@ fn calls_are_held_for_their_time_or_left_alive() {
 }
 
 #[test]
-fn the_limit_is_found_between_what_holds_and_what_does_not() {
+fn search_finds_the_highest_rate_that_holds() {
     let simulator = Simulator::start("22", BUSY);
     // 20 at once, and then one each 50 ms.
     let daemon = simulator.daemon(&[("key", "calls_per_second = 20")]);

@@ -12,7 +12,7 @@ fn erase(args: &[&str]) -> Ended {
 }
 
 #[test]
-fn the_command_has_the_daemon_do_it_or_does_it_where_none_runs() {
+fn erase_works_with_and_without_a_daemon() {
     let (asterisk, mut daemon) = start(&[]);
     ended(&asterisk, &daemon, NUMBER);
     ended(&asterisk, &daemon, OTHER);
@@ -55,7 +55,7 @@ fn the_command_has_the_daemon_do_it_or_does_it_where_none_runs() {
 }
 
 #[test]
-fn the_command_reaches_a_daemon_elsewhere_with_a_key_that_may() {
+fn erase_reaches_a_remote_daemon_by_key() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
     let (asterisk, daemon) = start(&[("key", watch)]);
     ended(&asterisk, &daemon, NUMBER);
@@ -81,7 +81,7 @@ fn the_command_reaches_a_daemon_elsewhere_with_a_key_that_may() {
 }
 
 #[test]
-fn the_command_names_copies_that_it_leaves_alone() {
+fn erase_names_copies_it_does_not_change() {
     let (asterisk, mut daemon) = start(&[]);
     ended(&asterisk, &daemon, NUMBER);
     let folder = daemon.folder.clone();
@@ -113,7 +113,7 @@ fn the_command_names_copies_that_it_leaves_alone() {
 }
 
 #[test]
-fn the_command_leaves_files_alone_that_another_daemon_writes() {
+fn erase_refuses_files_of_another_daemon() {
     let (asterisk, daemon) = start(&[]);
     ended(&asterisk, &daemon, NUMBER);
     let config = daemon.folder.path().join("config.toml").to_string_lossy().into_owned();
@@ -125,7 +125,7 @@ fn the_command_leaves_files_alone_that_another_daemon_writes() {
 }
 
 #[test]
-fn the_command_says_what_is_wrong() {
+fn erase_explains_what_is_wrong() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let config = folder.path().join("config.toml").to_string_lossy().into_owned();
     let missing = erase(&[NUMBER, "--config", &config]);

@@ -11,7 +11,7 @@ use testkit::eventually;
 use testkit::http::{self, assert_error};
 
 #[test]
-fn a_number_is_erased_by_the_daemon_that_runs() {
+fn running_daemon_erases_a_number() {
     let watch = "[[api_keys]]\nname = \"watcher\"\nkey = \"key-of-the-watcher\"\nrole = \"watch\"";
     let (asterisk, daemon) = start(&[("key", watch)]);
     let calls: Vec<_> = (0..4)
@@ -55,7 +55,7 @@ fn a_number_is_erased_by_the_daemon_that_runs() {
 }
 
 #[test]
-fn a_number_in_a_call_is_not_erased_as_more_would_be_written_of_it() {
+fn number_in_a_call_is_not_erased() {
     let (_asterisk, daemon) = start(&[]);
     daemon.call_ok(NUMBER, "R1");
     assert_error(&daemon.delete(&format!("/api/history?number={NUMBER}")), 409, "in a call");

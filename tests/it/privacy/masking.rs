@@ -10,7 +10,7 @@ use testkit::http;
 use testkit::sim::Simulator;
 
 #[test]
-fn with_masking_nobody_but_asterisk_is_told_the_number() {
+fn masked_number_is_sent_to_asterisk_only() {
     let (asterisk, daemon) = start(&[("privacy", "mask_numbers = true")]);
     let stream = EventStream::open(daemon.address);
     let live = daemon.call_ok(NUMBER, "R1");
@@ -43,7 +43,7 @@ fn with_masking_nobody_but_asterisk_is_told_the_number() {
 }
 
 #[test]
-fn a_call_whose_number_is_masked_in_the_file_is_known_again_after_a_crash() {
+fn masked_call_is_recognised_after_a_crash() {
     let simulator = Simulator::start("22", "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n");
     let daemon = simulator.daemon(&[WRITTEN, &[("privacy", "mask_numbers = true")]].concat());
     let id = daemon.call_ok(NUMBER, "R1");
@@ -63,7 +63,7 @@ fn a_call_whose_number_is_masked_in_the_file_is_known_again_after_a_crash() {
 }
 
 #[test]
-fn words_of_others_do_not_tell_a_masked_number() {
+fn foreign_texts_do_not_reveal_a_masked_number() {
     let debug = "filter = \"debug\"";
     let (asterisk, daemon) = start(&[("privacy", "mask_numbers = true"), ("log", debug)]);
     let body = json!({

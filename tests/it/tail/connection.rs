@@ -7,7 +7,7 @@ use testkit::program::{Program, nobody, run};
 use testkit::relay::Relay;
 
 #[test]
-fn number_not_reached_yet_is_waited_for() {
+fn tail_waits_for_a_future_number() {
     let (_asterisk, daemon) = start();
     let relay = Relay::start(&daemon.address.to_string());
     let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
@@ -25,7 +25,7 @@ fn number_not_reached_yet_is_waited_for() {
 }
 
 #[test]
-fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
+fn tail_follows_a_restart_and_shows_the_gap() {
     let (_asterisk, daemon) = start();
     let relay = Relay::start(&daemon.address.to_string());
     let json = Program::start(tail(relay.address, &["--since", "0", "--json"]));
@@ -55,7 +55,7 @@ fn it_finds_a_restarted_daemon_by_itself_and_shows_the_gap() {
 }
 
 #[test]
-fn after_a_cut_it_reads_on_where_it_was() {
+fn tail_resumes_after_a_cut() {
     let (_asterisk, daemon) = start();
     let relay = Relay::start(&daemon.address.to_string());
     let mut tail = Program::start(tail(relay.address, &["--since", "0", "--json"]));
@@ -84,7 +84,7 @@ fn after_a_cut_it_reads_on_where_it_was() {
 }
 
 #[test]
-fn what_the_daemon_refuses_for_good_is_not_asked_again() {
+fn permanent_refusal_is_not_retried() {
     let (_asterisk, daemon) = start();
     let ended = run(tail(daemon.address, &["--since", "18446744073709551615"]));
     assert_eq!(ended.code, Some(64), "{ended:?}");
@@ -92,7 +92,7 @@ fn what_the_daemon_refuses_for_good_is_not_asked_again() {
 }
 
 #[test]
-fn a_daemon_that_is_not_there_is_said_once_and_waited_for() {
+fn unreachable_daemon_is_reported_once() {
     let (_held, address) = nobody();
     let mut tail = Program::start(tail(address, &[]));
     let said = eventually("it says so", || tail.stderr().first().cloned());

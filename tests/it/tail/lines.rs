@@ -82,7 +82,7 @@ fn lines_of_json(daemon: &Daemon, zone: &str) -> Vec<String> {
 }
 
 #[test]
-fn end_of_an_id_names_a_call() {
+fn end_of_an_id_selects_the_call() {
     let (_asterisk, daemon) = start();
     let [first, second] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
     let shown = Program::start(tail(daemon.address, &["--since", "0"]));
@@ -99,7 +99,7 @@ fn end_of_an_id_names_a_call() {
 }
 
 #[test]
-fn json_is_the_records_as_they_are() {
+fn json_output_is_the_records_unchanged() {
     let (_asterisk, daemon) = start();
     daemon.call_ok("79990000001", "КОМНАТА1");
     let records = records(&daemon, "call.queued");
@@ -112,7 +112,7 @@ fn json_is_the_records_as_they_are() {
 }
 
 #[test]
-fn it_begins_after_the_record_it_is_told_and_else_now() {
+fn tail_begins_after_a_record_or_now() {
     let (_asterisk, daemon) = start();
     daemon.call_ok("79990000001", "R1");
     let before = records(&daemon, "call.queued").len();
@@ -149,7 +149,7 @@ fn steps(lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
+fn filters_keep_records_that_concern_all_calls() {
     let (asterisk, daemon) = start();
     three_calls(&asterisk, &daemon);
     let link = "- ami.connected -";
@@ -191,7 +191,7 @@ fn it_shows_what_is_looked_for_and_what_concerns_all_calls() {
 }
 
 #[test]
-fn a_gap_is_shown_whatever_is_filtered() {
+fn gap_is_shown_despite_filters() {
     let (asterisk, daemon) = with(&[("journal", "ring = 3")]);
     three_calls(&asterisk, &daemon);
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--number", "79990000009"]));
@@ -199,7 +199,7 @@ fn a_gap_is_shown_whatever_is_filtered() {
 }
 
 #[test]
-fn it_begins_at_a_time_and_what_was_lost_before_that_is_no_gap() {
+fn tail_begins_at_a_time_without_earlier_gaps() {
     let (_asterisk, daemon) = with(&[("journal", "ring = 3")]);
     daemon.call_ok("79990000001", "R1");
     daemon.call("79990000001", "R1");
@@ -223,7 +223,7 @@ fn it_begins_at_a_time_and_what_was_lost_before_that_is_no_gap() {
 }
 
 #[test]
-fn what_was_erased_is_a_line_that_says_so() {
+fn erased_record_is_shown_as_erased() {
     let (asterisk, daemon) = start();
     three_calls(&asterisk, &daemon);
     assert_eq!(daemon.delete("/api/history?number=79990000001").status, 200);

@@ -8,7 +8,7 @@ use testkit::eventually;
 use testkit::program::{self, Program, run};
 
 #[test]
-fn a_key_comes_from_the_environment_or_a_file_and_has_to_be_known() {
+fn key_comes_from_environment_or_file() {
     let (_asterisk, daemon) = start();
     let url = format!("http://{}", daemon.address);
     let folder = tempfile::tempdir().expect("a folder");
@@ -49,7 +49,7 @@ fn a_key_comes_from_the_environment_or_a_file_and_has_to_be_known() {
 }
 
 #[test]
-fn what_is_no_url_of_a_daemon_is_a_wrong_command_line() {
+fn invalid_url_is_a_usage_error() {
     for url in [
         "",
         "x",
@@ -69,7 +69,7 @@ fn what_is_no_url_of_a_daemon_is_a_wrong_command_line() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_those_who_want_them() {
+fn colours_need_a_terminal_or_a_request() {
     let (_asterisk, daemon) = start();
     let with = |variables: &[(&str, &str)]| {
         let mut command = tail(daemon.address, &["--since", "0"]);
@@ -82,7 +82,7 @@ fn colours_are_for_terminals_and_for_those_who_want_them() {
 }
 
 #[test]
-fn a_full_disk_behind_it_is_said_so() {
+fn unwritable_output_is_an_error() {
     let (_asterisk, daemon) = start();
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
     let mut command = tail(daemon.address, &["--since", "0"]);
@@ -93,7 +93,7 @@ fn a_full_disk_behind_it_is_said_so() {
 }
 
 #[test]
-fn closing_the_pipe_ends_it_quietly() {
+fn closed_pipe_ends_tail_quietly() {
     let (_asterisk, daemon) = start();
     let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
     let mut first = String::new();
