@@ -28,6 +28,11 @@ fn anchor(heading: &str) -> String {
     heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
 }
 
+/// The words of a document in backticks, outside of code blocks.
+fn code_words(text: &str) -> impl Iterator<Item = &str> {
+    prose(text).flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
 /// The lines of a document that are not in a code block.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     text.split("```").step_by(2).flat_map(str::lines)
@@ -64,13 +69,28 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
+fn paths_named_in_documents_exist() {
+    const FOLDERS: [&str; 8] =
+        ["src/", "crates/", "tests/", "docs/", "dist/", "asterisk/", "benches/", "fuzz/"];
+    let mut named = 0;
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a file");
+        let is_path = |word: &&str| FOLDERS.iter().any(|folder| word.starts_with(folder));
+        for path in code_words(&text).filter(is_path).filter(|path| !path.contains(['*', ' '])) {
+            assert!(root().join(path).exists(), "{document}: {path}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "only {named}");
+}
+
+#[test]
 fn tests_named_as_proof_exist() {
     let sources = files(&root().join("tests"), "rs", true);
     let mut named = 0;
     for document in ["SECURITY.md", "docs/reliability.md"] {
         let text = fs::read_to_string(root().join(document)).expect("a file");
-        let words = prose(&text).flat_map(|line| line.split('`').skip(1).step_by(2));
-        for name in words.filter(|word| word.contains("::")) {
+        for name in code_words(&text).filter(|word| word.contains("::")) {
             let (modules, last) = name.rsplit_once("::").expect("a path");
             let exists = sources.iter().any(|source| {
                 let path = source.with_extension("");
