@@ -1,19 +1,19 @@
-//! `originatord check`: whether the configuration, and the Asterisk it names, are as they have to
-//! be.
+//! `originatord check`: checks the configuration, and with `--connect` the Asterisk that it names.
 
-mod dialling;
+mod dial_context;
 mod dialplan;
-mod entry;
 mod probe;
 mod report;
+mod room_context;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problem};
 use crate::connector::Connector;
 use crate::exit::EX_CONFIG;
-use probe::{OF_A_CONFERENCE, OF_ANY_CALL, Probe};
+use probe::{CALL_EVENTS, CONFERENCE_EVENTS, Probe, ProbeError};
 use report::{Report, Verdict};
 
 /// The arguments of `originatord check`.
@@ -30,15 +30,15 @@ pub struct CheckArgs {
 /// The end of the help of `check`.
 pub const HELP: &str = "\
 Exit codes:
-  0    all is as it has to be; there may be warnings
+  0    nothing failed; there may be warnings
   64   the command line is wrong
-  78   something has to be mended";
+  78   something failed and has to be fixed";
 
-/// Asterisk's answer to a second login where `allowmultiplelogin = no`.
-const IN_USE: &str = "Login Already In Use";
+/// Asterisk's answer to a second login with `allowmultiplelogin = no`.
+const SECOND_LOGIN_REFUSED: &str = "Login Already In Use";
 
-/// The advice that goes with it.
-const MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
+/// How to allow a second login.
+const ALLOW_MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
 /// Checks the configuration, and with `--connect` the Asterisk that it names. Exits with 0 or 78.
 pub async fn run(args: &CheckArgs) -> ExitCode {
@@ -63,60 +63,101 @@ pub async fn run(args: &CheckArgs) -> ExitCode {
         report.line(Verdict::Warning, &format!("{}:{line}: {text}", path.display()));
     }
     if args.connect {
-        look(&config, &mut report).await;
+        check_asterisk(&config, &mut report).await;
     }
     if report.has_failed() { ExitCode::from(EX_CONFIG) } else { ExitCode::SUCCESS }
 }
 
-/// Logs in and looks at everything that a call needs.
-async fn look(config: &Config, report: &mut Report) {
+/// Logs in, and checks everything that a call needs.
+async fn check_asterisk(config: &Config, report: &mut Report) {
     let address = &config.asterisk.address;
     let connector = match Connector::new(&config.asterisk.address, config.asterisk.tls.as_ref()) {
         Ok(connector) => connector,
         Err(error) => return report.line(Verdict::Failure, &format!("TLS: {error}")),
     };
-    let mut probe = match Probe::connect(&connector, &config.asterisk).await {
+    let mut probe = match connect(&connector, config).await {
         Ok(probe) => probe,
         Err(error) => return report.line(Verdict::Failure, &format!("{address}: {error}")),
     };
     report.line(Verdict::Ok, &format!("{address}: reachable, {}", probe.banner()));
     let user = &config.asterisk.session.username;
     if let Err(error) = probe.log_in().await {
-        // A daemon that runs already has the only login there may be.
-        let hint = if error.to_string().contains(IN_USE) { MULTIPLE_LOGIN } else { "" };
+        // A running daemon may have the only login that Asterisk allows.
+        let hint = if error.to_string().contains(SECOND_LOGIN_REFUSED) {
+            ALLOW_MULTIPLE_LOGIN
+        } else {
+            ""
+        };
         return report.line(Verdict::Failure, &format!("user {user}: {error}{hint}"));
     }
     report.line(Verdict::Ok, &format!("user {user}: logged in"));
-    if let Err(error) = look_inside(config, &mut probe, report).await {
+    if let Err(error) = check_session(config, &mut probe, report).await {
         return report.line(Verdict::Failure, &format!("{address}: {error}"));
     }
-    look_at_second_login(config, &connector, report).await;
+    check_second_login(config, &connector, report).await;
 }
 
-/// Logs in beside the first login, as a reconnect does while Asterisk still keeps the connection
-/// that was lost.
-async fn look_at_second_login(config: &Config, connector: &Connector, report: &mut Report) {
+/// Connects to Asterisk. If an address accepts the connection and sends no banner, the name's other
+/// addresses are tried: a hanging process accepts connections as well.
+async fn connect(connector: &Connector, config: &Config) -> Result<Probe, ProbeError> {
+    let attempt = || Probe::connect(connector, &config.asterisk);
+    let skip = || connector.report_end(false);
+    try_addresses(connector.count_addresses(), attempt, skip).await
+}
+
+/// Calls `attempt` for each address, until it finds a banner or another error. Calls `skip` between two
+/// attempts.
+async fn try_addresses<T>(
+    addresses: impl Future<Output = io::Result<usize>>,
+    attempt: impl AsyncFn() -> Result<T, ProbeError>,
+    skip: impl Fn(),
+) -> Result<T, ProbeError> {
+    let mut result = attempt().await;
+    if matches!(result, Err(ProbeError::NoBanner)) {
+        for _ in 1..addresses.await? {
+            skip();
+            result = attempt().await;
+            if !matches!(result, Err(ProbeError::NoBanner)) {
+                break;
+            }
+        }
+    }
+    result
+}
+
+/// Logs in beside the first login. The daemon needs this when it reconnects while Asterisk still keeps
+/// the lost connection.
+async fn check_second_login(config: &Config, connector: &Connector, report: &mut Report) {
     let user = &config.asterisk.session.username;
     let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
     match second.await {
         Ok(()) => report.line(
             Verdict::Ok,
-            &format!("user {user}: a second login is let in, as after a lost connection"),
+            &format!("user {user}: a second login is accepted, as after a lost connection"),
         ),
         Err(error) => {
             let text = format!(
-                "user {user}: a second login is not let in, as after a lost connection: {error}"
+                "user {user}: a second login is refused, as after a lost connection: {error}"
             );
-            report.line(Verdict::Warning, &(text + MULTIPLE_LOGIN));
+            report.line(Verdict::Warning, &(text + ALLOW_MULTIPLE_LOGIN));
         }
     }
 }
 
-async fn look_inside(
+/// Checks what a logged-in session can see and do.
+async fn check_session(
     config: &Config,
     probe: &mut Probe,
     report: &mut Report,
-) -> Result<(), probe::ProbeError> {
+) -> Result<(), ProbeError> {
+    check_actions(probe, report).await?;
+    room_context::check(config, probe, report).await?;
+    dial_context::check(config, probe, report).await?;
+    check_events(probe, report).await
+}
+
+/// Checks that the AMI user may use the actions that the daemon uses, and no dangerous ones.
+async fn check_actions(probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
     const CHANGE: &str = "in manager.conf";
     for (action, class) in [
         ("Originate", "originate"),
@@ -128,45 +169,44 @@ async fn look_inside(
         let bad = format!("the user may not use {action}: add {class} to its write = {CHANGE}");
         report.expect(probe.is_allowed(action).await?, &good, Verdict::Failure, &bad);
     }
-    // With system, an Originate may run commands of the shell.
+    // With the class system, an Originate could run shell commands.
     for (action, class) in
         [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")]
     {
         let good = format!("the user may not use {action}");
         let bad = format!(
-            "the user may use {action}, and needs it not: take {class} from its write = {CHANGE}"
+            "the user may use {action} without need: remove {class} from its write = {CHANGE}"
         );
         report.expect(!probe.is_allowed(action).await?, &good, Verdict::Warning, &bad);
     }
-    entry::look(config, probe, report).await?;
-    dialling::look(config, probe, report).await?;
-    look_at_events(probe, report).await
+    Ok(())
 }
 
-async fn look_at_events(probe: &mut Probe, report: &mut Report) -> Result<(), probe::ProbeError> {
-    let seen = probe.events_of_a_call_to_nowhere().await?;
-    for event in OF_ANY_CALL {
+/// Checks that the events of calls and conferences arrive.
+async fn check_events(probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+    let seen = probe.events_of_failed_call().await?;
+    for event in CALL_EVENTS {
         let good = format!("the event {event} arrives");
         let bad = format!(
             "the event {event} does not arrive: add call to the user's read =, and let its eventfilter through"
         );
         report.expect(seen.contains(event), &good, Verdict::Failure, &bad);
     }
-    // Without those, nothing could be told of the others.
-    let others = if OF_ANY_CALL.iter().all(|event| seen.contains(*event)) {
-        probe.events_of_a_participant().await?
+    // If these are missing, missing conference events prove nothing.
+    let others = if CALL_EVENTS.iter().all(|event| seen.contains(*event)) {
+        probe.events_of_participant().await?
     } else {
         None
     };
     let Some(seen) = others else {
         let text = format!(
-            "not tried, as only a real call shows them: the events {}",
-            OF_A_CONFERENCE.join(", ")
+            "not tested, because only a real call shows them: the events {}",
+            CONFERENCE_EVENTS.join(", ")
         );
         report.line(Verdict::Note, &text);
         return Ok(());
     };
-    for event in OF_A_CONFERENCE {
+    for event in CONFERENCE_EVENTS {
         let (lost, class) = match event {
             "Newstate" => ("no call is seen ringing", "call"),
             "ConfbridgeJoin" => ("nobody is seen joining", "call"),
@@ -181,4 +221,39 @@ async fn look_at_events(probe: &mut Probe, report: &mut Report) -> Result<(), pr
         report.expect(seen.contains(event), &good, Verdict::Warning, &bad);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Tries addresses of which the first `mute` send no banner. Returns whether one was found, and how
+    /// many were skipped.
+    async fn attempts(addresses: usize, mute: usize) -> (bool, usize) {
+        let skipped = Cell::new(0);
+        let attempt =
+            async || if skipped.get() < mute { Err(ProbeError::NoBanner) } else { Ok(()) };
+        let found =
+            try_addresses(async { Ok(addresses) }, attempt, || skipped.set(skipped.get() + 1))
+                .await;
+        (found.is_ok(), skipped.get())
+    }
+
+    #[tokio::test]
+    async fn address_without_banner_is_skipped() {
+        assert_eq!(attempts(1, 0).await, (true, 0));
+        assert_eq!(attempts(3, 2).await, (true, 2));
+        assert_eq!(attempts(3, 3).await, (false, 2));
+    }
+
+    #[tokio::test]
+    async fn other_errors_end_the_search() {
+        let attempt = async || Err::<(), _>(ProbeError::Closed);
+        let found =
+            try_addresses(async { Ok(3) }, attempt, || panic!("the address must not be skipped"))
+                .await;
+        assert!(matches!(found, Err(ProbeError::Closed)));
+    }
 }

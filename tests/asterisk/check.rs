@@ -97,15 +97,15 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
         "extensions.conf",
         "exten => failed,1,Hangup()",
         "",
-        "warning  extensions.conf: [conf-in] has no extension failed, and its pattern matches it: after a failed call a \
-         ghost joins a room of that name, and the number stays blocked meanwhile; write exten => failed,1,Hangup()",
+        "warning  extensions.conf: [conf-in] has no extension failed, and its pattern matches it: after a failed call, a \
+         channel without a callee joins a room of that name, and the number stays blocked meanwhile; write exten => failed,1,Hangup()",
     ),
     (
         "extensions.conf",
         "exten => h,1,Hangup()",
         "exten => h,1,NoOp()",
-        "warning  extensions.conf: [conf-in] h does not end after its step 1, and its pattern goes on: whoever has hung up \
-         goes through the conference entry again; write exten => h,1,Hangup()",
+        "warning  extensions.conf: [conf-in] h does not end after its step 1, and its pattern continues: after a hangup, \
+         the channel runs the context for the room again; write exten => h,1,Hangup()",
     ),
     (
         "extensions.conf",
@@ -124,7 +124,7 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
         "extensions.conf",
         "[telegram-hangup]",
         "[telegram-hang]",
-        "warning  extensions.conf: the hangup handler telegram-hangup of [telegram-out] is not there, so a flood wait shows \
+        "warning  extensions.conf: the hangup handler telegram-hangup of [telegram-out] does not exist, so a flood wait shows \
          as congestion; write [telegram-hangup] as in asterisk/extensions.conf",
     ),
     (
@@ -138,7 +138,7 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
         "manager.conf",
         "allowmultiplelogin = yes",
         "allowmultiplelogin = no",
-        "warning  user originatord: a second login is not let in, as after a lost connection: login refused: Login Already \
+        "warning  user originatord: a second login is refused, as after a lost connection: login refused: Login Already \
          In Use; write allowmultiplelogin = yes in [general] of manager.conf",
     ),
 ];

@@ -143,7 +143,7 @@ fn check_names_an_unreachable_or_foreign_server() {
     let (code, lines) = connect(&ami, "connect_timeout = \"200ms\"");
     assert_eq!(
         (code, lines),
-        (Some(78), vec![format!("failure  {address}: it does not greet in time")])
+        (Some(78), vec![format!("failure  {address}: it sends no banner in time")])
     );
     asterisk.behave(Manner::NotAsterisk);
     let (code, lines) = connect(&ami, "");
@@ -197,7 +197,9 @@ fn check_names_refused_login_and_missing_rights() {
     assert_eq!(
         starting_with(&lines, "warning"),
         ["originate.context conf-in", "originate.channel's telegram-out and its gateway"].map(
-            |what| format!("warning  {what}: not looked at, as the user may not list the dialplan")
+            |what| format!(
+                "warning  {what}: not checked, because the user may not list the dialplan"
+            )
         )
     );
 }
@@ -214,7 +216,7 @@ fn check_warns_of_unneeded_rights() {
         of_rights,
         [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")].map(|(action, class)| {
             format!(
-                "warning  the user may use {action}, and needs it not: take {class} from its write = in manager.conf"
+                "warning  the user may use {action} without need: remove {class} from its write = in manager.conf"
             )
         })
     );

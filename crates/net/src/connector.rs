@@ -59,6 +59,15 @@ impl Connector {
         &self.address
     }
 
+    /// The number of addresses that the name has.
+    ///
+    /// # Errors
+    ///
+    /// The name cannot be resolved.
+    pub async fn count_addresses(&self) -> io::Result<usize> {
+        Ok(race::resolve(&self.address, 0).await?.len())
+    }
+
     /// Reports the end of the last connection. Unless it `was_useful`, the next one begins with
     /// another address of the name: a hanging process still accepts connections, so that connecting
     /// alone does not tell whether an address is good.

@@ -1,9 +1,8 @@
-//! The part of a dialplan that calls run through, as `ShowDialPlan` lists it, and what can be read
-//! off it.
+//! A context of the dialplan, as `ShowDialPlan` lists it, and conclusions from its steps.
 
 use crate::ami::frame::Frame;
 
-/// Applications that the samples use, and real ones whose names are close to those.
+/// The applications of the samples, and real ones with similar names.
 const APPLICATIONS: [&str; 13] = [
     "Answer",
     "ConfBridge",
@@ -20,11 +19,11 @@ const APPLICATIONS: [&str; 13] = [
     "WaitExten",
 ];
 
-/// Names shorter than this are not compared: another real application may differ from them by a
-/// letter.
+/// The shortest name that is compared. A shorter one may be a real application that differs from the
+/// samples' by a letter.
 const MIN_COMPARED: usize = 4;
 
-/// The modules that applications and functions of the samples come from.
+/// The modules of the applications and functions that the samples use.
 const MODULES: [(&str, &str); 10] = [
     ("ConfBridge", "app_confbridge.so"),
     ("Dial", "app_dial.so"),
@@ -54,12 +53,12 @@ pub(super) enum Entry {
     Step(Step),
     /// `include => CONTEXT`.
     Include(String),
-    /// `switch => …`: steps that are kept elsewhere, as in a database, and are not listed.
+    /// `switch => …`: steps that are stored elsewhere, for example in a database, and are not listed.
     Switch,
 }
 
 impl Entry {
-    /// Reads an event `ListDialplan`.
+    /// Reads the event `ListDialplan`.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
         let text = |name| frame.text(name).map(|text| text.into_owned());
         if let Some(context) = text("IncludeContext") {
@@ -87,16 +86,17 @@ pub(super) struct Dialplan {
 }
 
 impl Dialplan {
-    /// The steps that run this application, or are meant to. Asterisk does not regard the case of
-    /// its name.
+    /// The steps that run this application, also those that misspell it. Asterisk ignores the case of
+    /// the name.
     pub(super) fn running<'a>(&'a self, application: &'a str) -> impl Iterator<Item = &'a Step> {
-        let is_meant = move |name: &str| {
-            name.eq_ignore_ascii_case(application) || meant_by(name) == Some(application)
+        let is_intended = move |name: &str| {
+            name.eq_ignore_ascii_case(application)
+                || intended_application(name) == Some(application)
         };
-        self.steps.iter().filter(move |step| is_meant(&step.application))
+        self.steps.iter().filter(move |step| is_intended(&step.application))
     }
 
-    /// Whether a call may go on in steps that are not listed here.
+    /// Whether a call may continue in steps that are not listed here.
     pub(super) fn leads_elsewhere(&self) -> bool {
         const JUMPS: [&str; 8] =
             ["AGI", "Gosub", "GosubIf", "Goto", "GotoIf", "GotoIfTime", "Macro", "Stasis"];
@@ -105,7 +105,7 @@ impl Dialplan {
         self.is_partial || self.steps.iter().any(jumps)
     }
 
-    /// The last step of an extension that has this very name; none if only a pattern matches it.
+    /// The last step of the extension with exactly this name; none if only a pattern matches it.
     pub(super) fn last_of(&self, extension: &str) -> Option<&Step> {
         self.steps
             .iter()
@@ -113,9 +113,9 @@ impl Dialplan {
             .max_by_key(|step| step.priority)
     }
 
-    /// Steps whose application has a misspelt name, each with the name that is meant.
+    /// Steps with a misspelt application, each with the intended name.
     pub(super) fn misspelt(&self) -> impl Iterator<Item = (&Step, &'static str)> {
-        self.steps.iter().filter_map(|step| Some((step, meant_by(&step.application)?)))
+        self.steps.iter().filter_map(|step| Some((step, intended_application(&step.application)?)))
     }
 
     /// The modules that the steps need.
@@ -131,8 +131,8 @@ impl Dialplan {
     }
 }
 
-/// The application that a name close to its own stands for.
-fn meant_by(name: &str) -> Option<&'static str> {
+/// The application that a misspelt name stands for; none if the name is correct or unknown.
+fn intended_application(name: &str) -> Option<&'static str> {
     if name.len() < MIN_COMPARED
         || APPLICATIONS.iter().any(|known| known.eq_ignore_ascii_case(name))
     {
@@ -140,9 +140,9 @@ fn meant_by(name: &str) -> Option<&'static str> {
     }
     let name = name.to_ascii_lowercase();
     APPLICATIONS.into_iter().find(|known| {
-        let most = if known.len() < 6 { 1 } else { 2 };
+        let max_distance = if known.len() < 6 { 1 } else { 2 };
         known.len() >= MIN_COMPARED
-            && strsim::osa_distance(&known.to_ascii_lowercase(), &name) <= most
+            && strsim::osa_distance(&known.to_ascii_lowercase(), &name) <= max_distance
     })
 }
 
@@ -153,11 +153,11 @@ pub(super) enum Device {
     Pjsip(String),
     /// `SIP/…@PEER` or `SIP/PEER`.
     Sip(String),
-    /// Any other, or one whose name is known only in a call.
+    /// Any other device, or one whose name depends on the call.
     Other(String),
 }
 
-/// The devices that the arguments of a `Dial` name.
+/// The devices in the arguments of a `Dial`.
 pub(super) fn devices(arguments: &str) -> Vec<Device> {
     let list = arguments.split(',').next().unwrap_or_default();
     list.split('&').map(str::trim).filter(|device| !device.is_empty()).map(device).collect()
@@ -184,8 +184,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misspelt_application_is_told_from_a_real_one() {
-        for (name, meant) in [
+    fn misspelt_applications_are_recognised() {
+        for (name, intended) in [
             ("ConfBrige", Some("ConfBridge")),
             ("confbridge", None),
             ("Dail", Some("Dial")),
@@ -196,12 +196,12 @@ mod tests {
             ("Queue", None),
             ("Goto", None),
         ] {
-            assert_eq!(meant_by(name), meant, "{name}");
+            assert_eq!(intended_application(name), intended, "{name}");
         }
     }
 
     #[test]
-    fn devices_are_read_off_dial() {
+    fn devices_of_dial_are_parsed() {
         let named = |name: &str| Device::Pjsip(name.to_owned());
         let other = |text: &str| Device::Other(text.to_owned());
         for (arguments, expected) in [

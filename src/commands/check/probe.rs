@@ -1,4 +1,4 @@
-//! A conversation with Asterisk that asks one thing at a time, and rings nobody.
+//! An AMI session for `check` that waits for each response, and calls nobody.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,38 +17,40 @@ use crate::call::CallId;
 use crate::config::Asterisk;
 use crate::connector::{Connector, Stream};
 
-/// How long the events of a call that is over at once are waited for.
-const EVENTS: Duration = Duration::from_secs(2);
+/// The time limit for the events of a call that fails at once.
+const CALL_EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long those of a participant are. With `announce_only_user` it has joined only once it was
-/// told that nobody else is there, which takes some three seconds.
-const CONFERENCE_EVENTS: Duration = Duration::from_secs(8);
+/// The time limit for the events of a participant. With `announce_only_user`, it joins only after an
+/// announcement of about three seconds that nobody else is in the conference.
+const CONFERENCE_EVENT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A channel that is up at once and rings nobody: audio to the discard port of Asterisk's own
-/// machine.
-const NOBODY: &str = "UnicastRTP/127.0.0.1:9";
+/// A channel that is up at once and rings no telephone: it sends audio to the discard port of
+/// Asterisk's own machine.
+const SILENT_CHANNEL: &str = "UnicastRTP/127.0.0.1:9";
 
 /// The events that every call has.
-pub(super) const OF_ANY_CALL: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
+pub(super) const CALL_EVENTS: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
 
-/// The events of a call that is answered and enters a conference, and our dialplan's own.
-pub(super) const OF_A_CONFERENCE: [&str; 4] =
+/// The events of a call that is answered and enters a conference, and the sample dialplan's own event.
+pub(super) const CONFERENCE_EVENTS: [&str; 4] =
     ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
 
-/// Most contexts, and most of their steps, that are listed: a real dialplan has far fewer.
+/// The most contexts that are listed; a real dialplan includes far fewer.
 const MAX_CONTEXTS: usize = 32;
+
+/// The most steps that are listed; a real dialplan has far fewer.
 const MAX_STEPS: usize = 10_000;
 
 /// The answer to ShowDialPlan for one context.
 pub(super) enum Listing {
     Listed(Dialplan),
-    /// No such context, or nothing is in it.
+    /// The context does not exist, or is empty.
     Missing,
-    /// The user may not look.
+    /// The user may not list it.
     Unlisted,
 }
 
-/// Why there is nothing more to be learnt.
+/// Why the checks end early.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProbeError {
     #[error(transparent)]
@@ -60,38 +62,43 @@ pub(super) enum ProbeError {
     #[error(transparent)]
     Unsendable(#[from] Unsendable),
     #[error("no answer in time")]
-    Late,
-    #[error("it does not greet in time")]
-    Mute,
+    Timeout,
+    #[error("it sends no banner in time")]
+    NoBanner,
     #[error("Asterisk closed the connection")]
     Closed,
 }
 
-/// The conversation.
+/// The AMI session.
 pub(super) struct Probe {
     stream: Stream,
     parser: Parser,
     input: BytesMut,
     session: Session<()>,
-    patience: Duration,
+    action_timeout: Duration,
 }
 
 impl Probe {
-    /// Connects, and waits for the greeting.
+    /// Connects, and waits for the banner.
     pub(super) async fn connect(
         connector: &Connector,
         asterisk: &Asterisk,
     ) -> Result<Self, ProbeError> {
-        let give_up = Instant::now() + asterisk.connect_timeout;
-        let stream = timeout_at(give_up.into(), connector.connect())
+        let deadline = Instant::now() + asterisk.connect_timeout;
+        let stream = timeout_at(deadline.into(), connector.connect())
             .await
-            .map_err(|_| ProbeError::Late)??;
+            .map_err(|_| ProbeError::Timeout)??;
         let session = Session::new(asterisk.session.clone(), Instant::now());
         let (parser, input) = (Parser::default(), BytesMut::new());
-        let mut probe =
-            Self { stream, parser, input, session, patience: asterisk.session.action_timeout };
-        let banner = probe.receive(give_up).await.map_err(|error| match error {
-            ProbeError::Late => ProbeError::Mute,
+        let mut probe = Self {
+            stream,
+            parser,
+            input,
+            session,
+            action_timeout: asterisk.session.action_timeout,
+        };
+        let banner = probe.receive(deadline).await.map_err(|error| match error {
+            ProbeError::Timeout => ProbeError::NoBanner,
             other => other,
         })?;
         probe.session.receive(Instant::now(), banner)?;
@@ -103,20 +110,21 @@ impl Probe {
     }
 
     pub(super) async fn log_in(&mut self) -> Result<(), ProbeError> {
-        let give_up = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.action_timeout;
         while !self.session.is_up() {
-            self.hear(give_up).await?;
+            self.next_event(deadline).await?;
         }
         Ok(())
     }
 
-    /// Whether the user may use this action; asked such that it does nothing.
+    /// Whether the user may use this action. The action is sent without required headers, so that it
+    /// does nothing.
     pub(super) async fn is_allowed(&mut self, action: &'static str) -> Result<bool, ProbeError> {
         let headers = match action {
             "Hangup" | "GetVar" => {
                 vec![("Channel", "originatord-check".to_owned()), ("Variable", "X".to_owned())]
             }
-            // Without the headers it needs, an action that is allowed says what is missing.
+            // An allowed action answers that a header is missing.
             _ => Vec::new(),
         };
         let response = self.ask(&Action::Other(action, headers)).await?;
@@ -150,10 +158,9 @@ impl Probe {
         Ok(Listing::Listed(dialplan))
     }
 
-    /// The entries of one context, none if there is no such context; `None` if the user may not
-    /// look.
+    /// The entries of one context; empty if it does not exist, `None` if the user may not list it.
     async fn list(&mut self, context: &str) -> Result<Option<Vec<Entry>>, ProbeError> {
-        let give_up = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.action_timeout;
         let response =
             self.ask(&Action::Other("ShowDialPlan", vec![("Context", context.to_owned())])).await?;
         if !response.success {
@@ -164,7 +171,7 @@ impl Probe {
         }
         let mut entries = Vec::new();
         loop {
-            let SessionEvent::Event(frame) = self.hear(give_up).await? else { continue };
+            let SessionEvent::Event(frame) = self.next_event(deadline).await? else { continue };
             match frame.event_name() {
                 Some(b"ListDialplan") if entries.len() < MAX_STEPS => {
                     entries.extend(Entry::of(&frame))
@@ -175,7 +182,7 @@ impl Probe {
         }
     }
 
-    /// The value of a dialplan function or a global variable; `None` if the user may not ask.
+    /// The value of a dialplan function or a global variable; `None` if the user may not use `GetVar`.
     pub(super) async fn value(&mut self, expression: &str) -> Result<Option<String>, ProbeError> {
         let response =
             self.ask(&Action::Other("GetVar", vec![("Variable", expression.to_owned())])).await?;
@@ -186,9 +193,9 @@ impl Probe {
             .map(|value| value.into_owned()))
     }
 
-    /// The value of a dialplan function that answers with 1 or 0; `None` if Asterisk does not have
-    /// it, too.
-    pub(super) async fn holds(&mut self, expression: &str) -> Result<Option<bool>, ProbeError> {
+    /// The value of a dialplan function that returns 1 or 0; `None` if the user may not use `GetVar`, or
+    /// Asterisk does not have the function.
+    pub(super) async fn is_true(&mut self, expression: &str) -> Result<Option<bool>, ProbeError> {
         Ok(match self.value(expression).await?.as_deref() {
             Some("1") => Some(true),
             Some("0") => Some(false),
@@ -196,31 +203,30 @@ impl Probe {
         })
     }
 
-    /// Which of [`OF_ANY_CALL`] arrive of a call to an extension that does not exist: its channels
-    /// come and go at once, and nothing of the dialplan runs.
-    pub(super) async fn events_of_a_call_to_nowhere(
-        &mut self,
-    ) -> Result<HashSet<String>, ProbeError> {
+    /// Makes a call to an extension that does not exist, and returns which of [`CALL_EVENTS`] arrive. Its
+    /// channels end at once, and no step of the dialplan runs.
+    pub(super) async fn events_of_failed_call(&mut self) -> Result<HashSet<String>, ProbeError> {
         let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
-        self.watch(EVENTS, &[id], &OF_ANY_CALL, None).await.map(|(seen, _)| seen)
+        self.watch(CALL_EVENT_TIMEOUT, &[id], &CALL_EVENTS, None).await.map(|(seen, _)| seen)
     }
 
-    /// Which of [`OF_A_CONFERENCE`] arrive of a participant that is nobody, in a conference of its
-    /// own, and of a word such as our dialplan's; none where Asterisk has no channel for that.
-    pub(super) async fn events_of_a_participant(
+    /// Puts a silent channel into a conference of its own, has another one send the dialplan's user event,
+    /// and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk has no such channel.
+    pub(super) async fn events_of_participant(
         &mut self,
     ) -> Result<Option<HashSet<String>>, ProbeError> {
-        let teller = self.originate(NOBODY, "UserEvent", "OriginatordLeg,Tech: check")?;
-        let participant = self.originate(NOBODY, "ConfBridge", "originatord-check")?;
-        let channels = [teller, participant.clone()];
-        let (seen, failed) =
-            self.watch(CONFERENCE_EVENTS, &channels, &OF_A_CONFERENCE, Some(&participant)).await?;
-        // It is gone already, unless the event that it had come was not heard.
+        let sender = self.originate(SILENT_CHANNEL, "UserEvent", "OriginatordLeg,Tech: check")?;
+        let participant = self.originate(SILENT_CHANNEL, "ConfBridge", "originatord-check")?;
+        let channels = [sender, participant.clone()];
+        let (seen, failed) = self
+            .watch(CONFERENCE_EVENT_TIMEOUT, &channels, &CONFERENCE_EVENTS, Some(&participant))
+            .await?;
+        // The participant is already gone, unless its join event did not arrive.
         self.ask(&Action::Hangup { channel: participant }).await?;
         Ok(if failed { None } else { Some(seen) })
     }
 
-    /// Has a channel run an application, and returns its id.
+    /// Originates a channel that runs an application, and returns the channel's id.
     fn originate(
         &mut self,
         channel: &str,
@@ -232,7 +238,7 @@ impl Probe {
             ("Channel", channel),
             ("Application", application),
             ("Data", data),
-            // Whatever becomes of us, it ends.
+            // The channel ends even if this process is killed.
             ("Variable", "TIMEOUT(absolute)=10"),
             ("Async", "true"),
             ("ChannelId", &id),
@@ -242,21 +248,21 @@ impl Probe {
         Ok(id)
     }
 
-    /// Which events arrive of these channels, until those that are wanted have or time is up, and
-    /// whether the channels could not be made. The participant is hung up once it has joined.
+    /// Collects the events of these channels until all `wanted` ones have arrived or the time is up. Also
+    /// returns whether Asterisk failed to make the channels. Hangs the participant up once it has joined.
     async fn watch(
         &mut self,
-        patience: Duration,
+        time: Duration,
         ids: &[String],
         wanted: &[&str],
         participant: Option<&str>,
     ) -> Result<(HashSet<String>, bool), ProbeError> {
-        let (mut seen, give_up) = (HashSet::new(), Instant::now() + patience);
+        let (mut seen, deadline) = (HashSet::new(), Instant::now() + time);
         while !wanted.iter().all(|event| seen.contains(*event)) {
-            let frame = match self.hear(give_up).await {
+            let frame = match self.next_event(deadline).await {
                 Ok(SessionEvent::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
                 Ok(_) => continue,
-                Err(ProbeError::Late) => break,
+                Err(ProbeError::Timeout) => break,
                 Err(error) => return Err(error),
             };
             let name = frame.text("Event").unwrap_or_default().into_owned();
@@ -277,31 +283,31 @@ impl Probe {
     }
 
     async fn ask(&mut self, action: &Action) -> Result<Response, ProbeError> {
-        let give_up = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.action_timeout;
         self.session.send(Instant::now(), action, ())?;
         loop {
-            if let SessionEvent::Response((), response) = self.hear(give_up).await? {
+            if let SessionEvent::Response((), response) = self.next_event(deadline).await? {
                 return Ok(response);
             }
         }
     }
 
-    /// Sends what there is to send, and hears one thing.
-    async fn hear(&mut self, give_up: Instant) -> Result<SessionEvent<()>, ProbeError> {
+    /// Writes the session's output, and waits for the next event.
+    async fn next_event(&mut self, deadline: Instant) -> Result<SessionEvent<()>, ProbeError> {
         let output = self.session.output().split();
         self.stream.write_all(&output).await?;
         self.stream.flush().await?;
-        let received = self.receive(give_up).await?;
+        let received = self.receive(deadline).await?;
         Ok(self.session.receive(Instant::now(), received)?)
     }
 
-    async fn receive(&mut self, give_up: Instant) -> Result<Received, ProbeError> {
+    async fn receive(&mut self, deadline: Instant) -> Result<Received, ProbeError> {
         loop {
             if let Some(received) = self.parser.parse(&mut self.input)? {
                 return Ok(received);
             }
-            let read = timeout_at(give_up.into(), self.stream.read_buf(&mut self.input));
-            if read.await.map_err(|_| ProbeError::Late)?? == 0 {
+            let read = timeout_at(deadline.into(), self.stream.read_buf(&mut self.input));
+            if read.await.map_err(|_| ProbeError::Timeout)?? == 0 {
                 return Err(ProbeError::Closed);
             }
         }

@@ -1,4 +1,4 @@
-//! The report of `check`, line by line.
+//! The report of `check`.
 
 use std::io::{self, Write};
 
@@ -7,14 +7,14 @@ use anstyle::{AnsiColor, Style};
 
 use crate::escape::escaped;
 
-/// The weight of one finding.
+/// The severity of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// As it has to be.
+    /// Correct.
     Ok,
-    /// Could not be judged.
+    /// Could not be checked.
     Note,
-    /// Works, but not as well or as safely as it could.
+    /// Works, but worse or less safely than it could.
     Warning,
     /// Does not work.
     Failure,
@@ -36,8 +36,7 @@ impl Report {
         self.failed
     }
 
-    /// Prints one finding. Its text may hold words of Asterisk's, and so is escaped for the
-    /// terminal.
+    /// Prints one finding. The text is escaped for the terminal, because it may contain Asterisk's words.
     pub(super) fn line(&mut self, verdict: Verdict, text: &str) {
         let (word, color) = match verdict {
             Verdict::Ok => ("ok", AnsiColor::Green),
@@ -47,11 +46,12 @@ impl Report {
         };
         let style: Style = color.on_default();
         self.failed |= verdict == Verdict::Failure;
-        // The exit code counts even if nobody reads the output any longer.
+        // If nobody reads the output, the exit code still counts.
         let _: io::Result<()> =
             writeln!(self.output, "{style}{word:<8}{style:#} {}", escaped(text));
     }
 
+    /// Prints `good` if the condition holds, and else `bad` with the verdict `otherwise`.
     pub(super) fn expect(&mut self, holds: bool, good: &str, otherwise: Verdict, bad: &str) {
         if holds { self.line(Verdict::Ok, good) } else { self.line(otherwise, bad) }
     }

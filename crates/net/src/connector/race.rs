@@ -30,8 +30,12 @@ const MAX_ADDRESSES: usize = 16;
 ///
 /// The name has no address, or all of its addresses refuse. In the latter case the error names each.
 pub(super) async fn connect(host_and_port: &str, skipped: usize) -> io::Result<TcpStream> {
-    let addresses = in_order(lookup_host(host_and_port).await?, skipped);
-    race(&addresses).await
+    race(&resolve(host_and_port, skipped).await?).await
+}
+
+/// Returns the addresses of `host_and_port` in the order in which they are tried.
+pub(super) async fn resolve(host_and_port: &str, skipped: usize) -> io::Result<Vec<SocketAddr>> {
+    Ok(in_order(lookup_host(host_and_port).await?, skipped))
 }
 
 /// Returns the addresses in the order in which they are tried, each once.

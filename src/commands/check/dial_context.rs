@@ -1,19 +1,19 @@
-//! The way out to the callee: the context of `[originate] channel`, and the gateways that it dials.
+//! Checks the context of `originate.channel`, and the gateways that it dials.
 
 use super::dialplan::{Device, Dialplan, devices};
-use super::entry::look_at_steps;
 use super::probe::{Listing, Probe, ProbeError};
 use super::report::{Report, Verdict};
+use super::room_context::check_steps;
 use crate::config::Config;
 
-/// A number that stands for all, unless `[limits] allow` names a beginning.
+/// A sample number, used unless `limits.allow` has prefixes.
 const NUMBER: &str = "79990001000";
 
-/// Most gateways that are looked at.
+/// The most devices that are checked.
 const MAX_DEVICES: usize = 16;
 
-/// Looks at the context that dials, and at what it dials.
-pub(super) async fn look(
+/// Checks the context that dials, and the devices that it dials.
+pub(super) async fn check(
     config: &Config,
     probe: &mut Probe,
     report: &mut Report,
@@ -31,16 +31,16 @@ pub(super) async fn look(
         }
         Listing::Unlisted => {
             let text = format!(
-                "originate.channel's {context} and its gateway: not looked at, as the user may not list the dialplan"
+                "originate.channel's {context} and its gateway: not checked, because the user may not list the dialplan"
             );
             report.line(Verdict::Warning, &text);
             return Ok(());
         }
     };
     report.line(Verdict::Ok, &format!("originate.channel's {context} is in the dialplan"));
-    look_at_number(config, context, probe, report).await?;
-    look_at_steps(context, &dialplan, probe, report).await?;
-    let devices = dialled(&dialplan);
+    check_number(config, context, probe, report).await?;
+    check_steps(context, &dialplan, probe, report).await?;
+    let devices = dialled_devices(&dialplan);
     if devices.is_empty() && !dialplan.leads_elsewhere() {
         let text = format!(
             "extensions.conf: [{context}] dials nobody; write Dial(PJSIP/+${{EXTEN}}@telegram)"
@@ -49,22 +49,23 @@ pub(super) async fn look(
     } else if devices.is_empty() {
         report.line(
             Verdict::Note,
-            &format!("[{context}] dials elsewhere: its gateway is not looked at"),
+            &format!("[{context}] continues in other contexts: its gateway is not checked"),
         );
     }
     for device in devices {
         match device {
-            Device::Pjsip(endpoint) => look_at_pjsip(&endpoint, context, probe, report).await?,
-            Device::Sip(peer) => look_at_sip(&peer, context, probe, report).await?,
-            Device::Other(text) => report
-                .line(Verdict::Note, &format!("{text}, which [{context}] dials: not looked at")),
+            Device::Pjsip(endpoint) => check_pjsip(&endpoint, context, probe, report).await?,
+            Device::Sip(peer) => check_sip(&peer, context, probe, report).await?,
+            Device::Other(text) => {
+                report.line(Verdict::Note, &format!("{text}, which [{context}] dials: not checked"))
+            }
         }
     }
-    look_at_hangup_handler(context, &dialplan, probe, report).await
+    check_hangup_handler(context, &dialplan, probe, report).await
 }
 
-/// The devices of all `Dial`s, each once.
-fn dialled(dialplan: &Dialplan) -> Vec<Device> {
+/// The devices of all `Dial` steps, each once.
+fn dialled_devices(dialplan: &Dialplan) -> Vec<Device> {
     let mut found = Vec::new();
     for device in dialplan.running("Dial").flat_map(|step| devices(&step.arguments)) {
         if found.len() < MAX_DEVICES && !found.contains(&device) {
@@ -74,7 +75,7 @@ fn dialled(dialplan: &Dialplan) -> Vec<Device> {
     found
 }
 
-async fn look_at_number(
+async fn check_number(
     config: &Config,
     context: &str,
     probe: &mut Probe,
@@ -82,10 +83,10 @@ async fn look_at_number(
 ) -> Result<(), ProbeError> {
     let allowed = config.limits.all.allow.first().map_or(NUMBER, |prefix| prefix);
     let number = format!("{allowed:0<width$}", width = NUMBER.len());
-    match probe.holds(&format!("DIALPLAN_EXISTS({context},{number},1)")).await? {
+    match probe.is_true(&format!("DIALPLAN_EXISTS({context},{number},1)")).await? {
         Some(exists) => report.expect(
             exists,
-            &format!("[{context}] takes numbers such as {number}"),
+            &format!("[{context}] accepts numbers such as {number}"),
             Verdict::Failure,
             &format!(
                 "extensions.conf: [{context}] has no extension for {number}; write exten => _X.,1,…"
@@ -93,21 +94,21 @@ async fn look_at_number(
         ),
         None => report.line(
             Verdict::Note,
-            &format!("[{context}] may not take numbers such as {number}: not looked at"),
+            &format!("[{context}]: not checked whether it accepts numbers such as {number}"),
         ),
     }
     Ok(())
 }
 
-/// Looks at an endpoint of `pjsip.conf`: `DEVICE_STATE` is `INVALID` if it does not exist,
-/// `PJSIP_DIAL_CONTACTS` is empty if it has no address to send to.
-async fn look_at_pjsip(
+/// Checks an endpoint of `pjsip.conf`: `DEVICE_STATE` is `INVALID` if it does not exist, and
+/// `PJSIP_DIAL_CONTACTS` is empty if it has no address.
+async fn check_pjsip(
     endpoint: &str,
     context: &str,
     probe: &mut Probe,
     report: &mut Report,
 ) -> Result<(), ProbeError> {
-    if probe.holds("IFMODULE(chan_pjsip.so)").await? == Some(false) {
+    if probe.is_true("IFMODULE(chan_pjsip.so)").await? == Some(false) {
         let text = format!(
             "[{context}] dials PJSIP/…@{endpoint}, but chan_pjsip.so is not loaded: see modules.conf"
         );
@@ -121,7 +122,7 @@ async fn look_at_pjsip(
     let Some(state) = state else {
         report.line(
             Verdict::Note,
-            &format!("the endpoint {endpoint}, which [{context}] dials: not looked at"),
+            &format!("the endpoint {endpoint}, which [{context}] dials: not checked"),
         );
         return Ok(());
     };
@@ -136,7 +137,7 @@ async fn look_at_pjsip(
     let contacts = probe.value(&format!("PJSIP_DIAL_CONTACTS({endpoint})")).await?;
     match (contacts.as_deref(), &*state) {
         (None, _) => report
-            .line(Verdict::Note, &format!("the endpoint {endpoint}: its address is not looked at")),
+            .line(Verdict::Note, &format!("the endpoint {endpoint}: its address is not checked")),
         (Some(""), _) => {
             let text = format!(
                 "pjsip.conf: the endpoint {endpoint} has no address to call, so no call gets through; write \
@@ -151,20 +152,20 @@ async fn look_at_pjsip(
             report.line(Verdict::Warning, &text);
         }
         (Some(contacts), _) => {
-            report.line(Verdict::Ok, &format!("the endpoint {endpoint} is there: {contacts}"))
+            report.line(Verdict::Ok, &format!("the endpoint {endpoint} exists: {contacts}"))
         }
     }
     Ok(())
 }
 
-/// Looks at a peer of `sip.conf`, which Asterisk before 21 may have.
-async fn look_at_sip(
+/// Checks a peer of `sip.conf`, which Asterisk before 21 supports.
+async fn check_sip(
     peer: &str,
     context: &str,
     probe: &mut Probe,
     report: &mut Report,
 ) -> Result<(), ProbeError> {
-    match probe.holds("IFMODULE(chan_sip.so)").await? {
+    match probe.is_true("IFMODULE(chan_sip.so)").await? {
         Some(true) => {}
         Some(false) => {
             let text = format!(
@@ -177,7 +178,7 @@ async fn look_at_sip(
         None => {
             report.line(
                 Verdict::Note,
-                &format!("the peer {peer}, which [{context}] dials: not looked at"),
+                &format!("the peer {peer}, which [{context}] dials: not checked"),
             );
             return Ok(());
         }
@@ -185,7 +186,7 @@ async fn look_at_sip(
     let state = probe.value(&format!("DEVICE_STATE(SIP/{peer})")).await?.unwrap_or_default();
     report.expect(
         state != "INVALID",
-        &format!("the peer {peer} is there"),
+        &format!("the peer {peer} exists"),
         Verdict::Failure,
         &format!(
             "sip.conf: there is no peer {peer}, which [{context}] dials: see asterisk/README.md"
@@ -194,8 +195,8 @@ async fn look_at_sip(
     Ok(())
 }
 
-/// Looks for the hangup handler that tells in the gateway's words why a call failed.
-async fn look_at_hangup_handler(
+/// Checks the hangup handler that reports the gateway's reason for a failed call.
+async fn check_hangup_handler(
     context: &str,
     dialplan: &Dialplan,
     probe: &mut Probe,
@@ -216,11 +217,11 @@ async fn look_at_hangup_handler(
     match probe.dialplan(handler).await? {
         Listing::Listed(dialplan) => {
             report.line(Verdict::Ok, &format!("the hangup handler {handler} is in the dialplan"));
-            look_at_steps(handler, &dialplan, probe, report).await?;
+            check_steps(handler, &dialplan, probe, report).await?;
         }
         Listing::Missing => {
             let text = format!(
-                "extensions.conf: the hangup handler {handler} of [{context}] is not there, so a flood wait shows as \
+                "extensions.conf: the hangup handler {handler} of [{context}] does not exist, so a flood wait shows as \
                  congestion; write [{handler}] as in asterisk/extensions.conf"
             );
             report.line(Verdict::Warning, &text);

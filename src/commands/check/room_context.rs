@@ -1,29 +1,29 @@
-//! The way of an answered callee into the room: the context of `[originate] context`.
+//! Checks the context of `originate.context`, which leads an answered callee into the room.
 
 use super::dialplan::{Dialplan, Step};
 use super::probe::{Listing, Probe, ProbeError};
 use super::report::{Report, Verdict};
 use crate::config::Config;
 
-/// A room that stands for all: any room is an extension of the context.
+/// A sample room. Every room is an extension of the context.
 const ROOM: &str = "originatord-check";
 
-/// The extensions that Asterisk goes to by itself, and what happens if a pattern for rooms matches
-/// them instead.
+/// The extensions that Asterisk enters by itself, and the consequence if the pattern for rooms matches
+/// them.
 const SPECIAL: [(&str, &str); 3] = [
     (
         "failed",
-        "after a failed call a ghost joins a room of that name, and the number stays blocked meanwhile",
+        "after a failed call, a channel without a callee joins a room of that name, and the number stays blocked meanwhile",
     ),
-    ("h", "whoever has hung up goes through the conference entry again"),
+    ("h", "after a hangup, the channel runs the context for the room again"),
     ("T", "a call that reaches its absolute timeout enters a room of that name"),
 ];
 
 /// Applications after which no further step runs.
 const ENDS: [&str; 5] = ["Busy", "Congestion", "Goto", "Hangup", "Return"];
 
-/// Looks at the context that an answered callee enters.
-pub(super) async fn look(
+/// Checks the context that an answered callee enters.
+pub(super) async fn check(
     config: &Config,
     probe: &mut Probe,
     report: &mut Report,
@@ -40,18 +40,18 @@ pub(super) async fn look(
         }
         Listing::Unlisted => {
             let text = format!(
-                "originate.context {context}: not looked at, as the user may not list the dialplan"
+                "originate.context {context}: not checked, because the user may not list the dialplan"
             );
             report.line(Verdict::Warning, &text);
             return Ok(());
         }
     };
     report.line(Verdict::Ok, &format!("originate.context {context} is in the dialplan"));
-    look_at_room(context, config.originate.priority, probe, report).await?;
-    look_at_steps(context, &dialplan, probe, report).await?;
-    look_at_conference(context, &dialplan, report);
+    check_room(context, config.originate.priority, probe, report).await?;
+    check_steps(context, &dialplan, probe, report).await?;
+    check_conference(context, &dialplan, report);
     for (extension, consequence) in SPECIAL {
-        look_at_special(context, extension, consequence, &dialplan, probe, report).await?;
+        check_special(context, extension, consequence, &dialplan, probe, report).await?;
     }
     if dialplan.steps.iter().any(|step| step.arguments.contains("${CONF_WAIT}")) {
         let is_set = probe.value("CONF_WAIT").await?.is_none_or(|value| !value.is_empty());
@@ -66,29 +66,29 @@ pub(super) async fn look(
     Ok(())
 }
 
-async fn look_at_room(
+async fn check_room(
     context: &str,
     priority: u32,
     probe: &mut Probe,
     report: &mut Report,
 ) -> Result<(), ProbeError> {
-    match probe.holds(&format!("DIALPLAN_EXISTS({context},{ROOM},{priority})")).await? {
+    match probe.is_true(&format!("DIALPLAN_EXISTS({context},{ROOM},{priority})")).await? {
         Some(exists) => report.expect(
             exists,
-            &format!("[{context}] takes any room"),
+            &format!("[{context}] accepts any room"),
             Verdict::Warning,
             &format!(
                 "extensions.conf: [{context}] has no step {priority} for a room such as {ROOM}; rooms that it does not \
                  name are refused; for any room write exten => _.!,{priority},… as in asterisk/extensions.conf"
             ),
         ),
-        None => report.line(Verdict::Note, &format!("[{context}] may not take any room: not looked at")),
+        None => report.line(Verdict::Note, &format!("[{context}]: not checked whether it accepts any room")),
     }
     Ok(())
 }
 
-/// Looks for misspelt applications, and for modules that are not loaded.
-pub(super) async fn look_at_steps(
+/// Checks for misspelt applications, and for modules that are not loaded.
+pub(super) async fn check_steps(
     context: &str,
     dialplan: &Dialplan,
     probe: &mut Probe,
@@ -102,8 +102,8 @@ pub(super) async fn look_at_steps(
         report.line(Verdict::Failure, &text);
     }
     for module in dialplan.modules() {
-        // Where the question is not understood, nothing is known.
-        if probe.holds(&format!("IFMODULE({module})")).await? == Some(false) {
+        // An Asterisk that does not know IFMODULE answers with neither 0 nor 1.
+        if probe.is_true(&format!("IFMODULE({module})")).await? == Some(false) {
             let text = format!("[{context}] needs {module}, which is not loaded: see modules.conf");
             report.line(Verdict::Failure, &text);
         }
@@ -111,14 +111,14 @@ pub(super) async fn look_at_steps(
     Ok(())
 }
 
-fn look_at_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
+fn check_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
     if let Some(step) = dialplan.running("ConfBridge").next() {
         let text =
             format!("[{context}] leads into a conference at {},{}", step.extension, step.priority);
         report.line(Verdict::Ok, &text);
     } else if dialplan.leads_elsewhere() {
         let text = format!(
-            "[{context}] goes on in other contexts: not looked at whether it leads into a conference"
+            "[{context}] continues in other contexts: not checked whether it leads into a conference"
         );
         report.line(Verdict::Note, &text);
     } else {
@@ -130,8 +130,8 @@ fn look_at_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
     }
 }
 
-/// Looks whether an extension that Asterisk goes to by itself ends there.
-async fn look_at_special(
+/// Checks that an extension that Asterisk enters by itself ends the call.
+async fn check_special(
     context: &str,
     extension: &str,
     consequence: &str,
@@ -149,17 +149,17 @@ async fn look_at_special(
         None => 1,
     };
     let problem =
-        match probe.holds(&format!("DIALPLAN_EXISTS({context},{extension},{next})")).await? {
+        match probe.is_true(&format!("DIALPLAN_EXISTS({context},{extension},{next})")).await? {
             Some(true) if next == 1 => {
                 format!("has no extension {extension}, and its pattern matches it")
             }
             Some(true) => format!(
-                "{extension} does not end after its step {}, and its pattern goes on",
+                "{extension} does not end after its step {}, and its pattern continues",
                 next - 1
             ),
             Some(false) => return Ok(()),
             None => {
-                report.line(Verdict::Note, &format!("[{context}] {extension}: not looked at"));
+                report.line(Verdict::Note, &format!("[{context}] {extension}: not checked"));
                 return Ok(());
             }
         };
