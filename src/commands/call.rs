@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::terminal::connection::ConnectionArgs;
-use super::terminal::follow::{End, Follower};
+use super::terminal::follow::{CallEnd, Follower};
 use super::terminal::line::Printer;
 use super::terminal::zone::ShownTimes;
 use super::terminal::{CommandError, exit_codes, finish, note};
@@ -23,21 +23,21 @@ use crate::client::reply::{Reply, Verdict};
 use crate::client::{ClientError, request};
 use crate::exit::INTERRUPTED;
 
-/// What `call` can be told.
+/// The arguments of `originatord call`.
 #[derive(Debug, clap::Args)]
 pub struct CallArgs {
     /// The number to call, with or without +.
     number: Spelling,
-    /// The room that whoever answers is put into.
+    /// The room that the callee is put into.
     room: Room,
-    /// How the callee is presented.
+    /// The name or number that the callee sees.
     #[arg(long, value_name = "TEXT", default_value = "originatord")]
     caller_id: CallerId,
     /// The language of the prompts; without it, the daemon's default.
     #[arg(long, value_name = "TAG")]
     lang: Option<Lang>,
-    /// Print the call's records as JSON lines, as they are. If its end was missed, as after a
-    /// restart of the daemon, the last line is the call as GET /api/calls/ID shows it.
+    /// Print the call's records as JSON lines, unchanged. If its last record was missed, for example
+    /// because the daemon restarted, the last line is the call as GET /api/calls/ID returns it.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -48,8 +48,8 @@ pub struct CallArgs {
 
 /// The end of the help of `call`.
 pub const HELP: &str = exit_codes![
-    "  0    completed: answered, in the room, and hung up later by whoever",
-    "  1    not_joined: answered, and never in the room; or completed, where that is not known",
+    "  0    completed: answered, joined the room, and ended later",
+    "  1    not_joined: answered, but never joined the room; or completed, if joining was not seen",
     "  10   no_answer",
     "  11   busy",
     "  12   declined",
@@ -59,28 +59,29 @@ pub const HELP: &str = exit_codes![
     "  16   congestion",
     "  17   canceled: hung up through the API before it was answered",
     "  18   failed",
-    "  19   unknown: the call may have been made, and nobody saw how it ended",
+    "  19   unknown: the call may have been made, and its end was not seen",
     "  20   refused: a call to this number is in progress",
     "  21   refused: this number must not be called",
     "  22   refused: a limit is reached",
     "  23   refused: by Asterisk, or there is no link to it, or the daemon is stopping",
-    .."  130  Ctrl-C; the call goes on, and it is said how to hang it up",
+    .."  130  Ctrl-C; the call continues, and the command to hang it up is printed",
 ];
 
-/// The exit code of a call that was answered, and did not bring the callee into the room as far as
-/// is known.
+/// The exit code if the callee answered, but was not seen in the room.
 const NOT_JOINED: u8 = 1;
 
-/// The exit code where nobody knows what has become of the call.
+/// The exit code if the fate of the call is unknown.
 const UNKNOWN: u8 = 19;
 
 /// The exit code for an end.
-fn exit_code(end: &End) -> u8 {
+fn exit_code(end: &CallEnd) -> u8 {
     let outcome = match end {
-        End::Ended { outcome, joined: true } if outcome == Outcome::Completed.as_str() => return 0,
-        End::Ended { outcome, .. } => outcome.parse().unwrap_or(Outcome::Unknown),
-        End::Refused(reason) => return refused(reason),
-        End::Forgotten => Outcome::Unknown,
+        CallEnd::Ended { outcome, joined: true } if outcome == Outcome::Completed.as_str() => {
+            return 0;
+        }
+        CallEnd::Ended { outcome, .. } => outcome.parse().unwrap_or(Outcome::Unknown),
+        CallEnd::Refused(reason) => return refusal_code(reason),
+        CallEnd::Forgotten => Outcome::Unknown,
     };
     match outcome {
         Outcome::Completed | Outcome::NotJoined => NOT_JOINED,
@@ -97,8 +98,8 @@ fn exit_code(end: &End) -> u8 {
     }
 }
 
-/// The exit code for a refusal, by its reason in the log.
-fn refused(reason: &str) -> u8 {
+/// The exit code for a refusal, by the reason in its record.
+fn refusal_code(reason: &str) -> u8 {
     match reason {
         "in_progress" => 20,
         "not_allowed" => 21,
@@ -107,55 +108,56 @@ fn refused(reason: &str) -> u8 {
     }
 }
 
-/// Places the call, and follows it.
+/// Places the call, and follows it to its end.
 pub async fn run(args: CallArgs) -> ExitCode {
-    finish("call", place(&args).await)
+    finish("call", place_and_follow(&args).await)
 }
 
-async fn place(args: &CallArgs) -> Result<u8, CommandError> {
-    let log = match or_interrupted(subscribe(&args.connection)).await {
+async fn place_and_follow(args: &CallArgs) -> Result<u8, CommandError> {
+    let log = match until_ctrl_c(subscribe(&args.connection)).await {
         Some(log) => log?,
         None => return Ok(INTERRUPTED),
     };
-    let Some(reply) = or_interrupted(ask(args)).await else {
-        note(&format!("the call may be made; {}", how_to_find(args)));
+    let Some(reply) = until_ctrl_c(request_call(args)).await else {
+        note(&format!("the call may be in progress; {}", how_to_find(args)));
         return Ok(INTERRUPTED);
     };
     let id = match reply? {
-        Answered::Call(id) => id,
-        Answered::Code(code) => return Ok(code),
+        Requested::Call(id) => id,
+        Requested::Code(code) => return Ok(code),
     };
     let printer = Printer::new(anstream::stdout(), args.json, args.times.zone());
     let follower = Follower::new(id, log, args.connection.client()?, printer);
-    match or_interrupted(follower.run()).await {
+    match until_ctrl_c(follower.run()).await {
         Some(Ok(end)) => {
             let code = exit_code(&end);
             if code == NOT_JOINED && !end.is_not_joined() {
-                // The outcome alone looks like success.
+                // The outcome `completed` alone would look like a success.
                 note("answered, but not seen in the room");
             }
             Ok(code)
         }
         Some(Err(error)) => {
-            note(&may_go_on(args, id));
+            note(&may_continue(args, id));
             Err(error)
         }
         None => {
-            note(&goes_on(args, id));
+            note(&continues(args, id));
             Ok(INTERRUPTED)
         }
     }
 }
 
-/// What comes of it, or nothing if Ctrl-C comes first.
-async fn or_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+/// Runs `work`; `None` if Ctrl-C comes first.
+async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::select! {
         done = work => Some(done),
         _ = tokio::signal::ctrl_c() => None,
     }
 }
 
-/// The live log, once it is followed: who asks for a call after that misses nothing of it.
+/// Opens the event stream, and waits until it has begun. A call that is requested after that misses no
+/// record.
 async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandError> {
     let mut log = EventStream::new(connection.client()?, None);
     match log.next().await? {
@@ -164,15 +166,15 @@ async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandEr
     }
 }
 
-/// What was answered to the request.
-enum Answered {
-    /// The call is made, or its fate will be in the log.
+/// The result of the request.
+enum Requested {
+    /// The call is made, or its records will tell.
     Call(CallId),
-    /// There is nothing to follow.
+    /// There is no call to follow; with the exit code.
     Code(u8),
 }
 
-async fn ask(args: &CallArgs) -> Result<Answered, CommandError> {
+async fn request_call(args: &CallArgs) -> Result<Requested, CommandError> {
     let key = args.connection.credentials.key()?.ok_or(CommandError::Unauthorized)?;
     let mut body = json!({
         "api_key": key.expose_secret(),
@@ -193,54 +195,54 @@ async fn ask(args: &CallArgs) -> Result<Answered, CommandError> {
     };
     let Reply { status, verdict } = Reply::read(&answer);
     Ok(match verdict {
-        Verdict::Accepted(id) => Answered::Call(id),
+        Verdict::Accepted(id) => Requested::Call(id),
         Verdict::Unconfirmed(Some(id), reason) => {
             note(&reason);
-            Answered::Call(id)
+            Requested::Call(id)
         }
         Verdict::Unconfirmed(None, reason) => unknown(args, &reason),
-        Verdict::Refused(reason) => Answered::Code(match status {
-            200 => say_refused(&reason, "in_progress"),
-            429 => say_refused(&reason, "limited"),
+        Verdict::Refused(reason) => Requested::Code(match status {
+            200 => print_refusal(&reason, "in_progress"),
+            429 => print_refusal(&reason, "limited"),
             403 if !reason.starts_with("phone_number") => {
                 return Err(CommandError::Forbidden(reason));
             }
-            403 => say_refused(&reason, "not_allowed"),
-            502 | 503 => say_refused(&reason, "rejected"),
+            403 => print_refusal(&reason, "not_allowed"),
+            502 | 503 => print_refusal(&reason, "rejected"),
             _ => return Err(CommandError::of_answer(&answer)),
         }),
     })
 }
 
-fn say_refused(text: &str, reason: &str) -> u8 {
+fn print_refusal(text: &str, reason: &str) -> u8 {
     note(&format!("refused: {text}"));
-    refused(reason)
+    refusal_code(reason)
 }
 
-fn unknown(args: &CallArgs, reason: &str) -> Answered {
-    note(&format!("{reason}; the call may be made; {}", how_to_find(args)));
-    Answered::Code(UNKNOWN)
+fn unknown(args: &CallArgs, reason: &str) -> Requested {
+    note(&format!("{reason}; the call may be in progress; {}", how_to_find(args)));
+    Requested::Code(UNKNOWN)
 }
 
 fn how_to_find(args: &CallArgs) -> String {
     format!(
-        "look for it: originatord calls --number {}{}",
+        "to find it: originatord calls --number {}{}",
         args.number,
         args.connection.as_options()
     )
 }
 
-fn goes_on(args: &CallArgs, id: CallId) -> String {
+fn continues(args: &CallArgs, id: CallId) -> String {
     format!(
-        "the call goes on; to hang it up: originatord hangup {id}{}",
+        "the call continues; to hang it up: originatord hangup {id}{}",
         args.connection.as_options()
     )
 }
 
-/// The daemon can no longer be asked.
-fn may_go_on(args: &CallArgs, id: CallId) -> String {
+/// The daemon can no longer be reached.
+fn may_continue(args: &CallArgs, id: CallId) -> String {
     format!(
-        "the call may go on; to hang it up: originatord hangup {id}{}",
+        "the call may continue; to hang it up: originatord hangup {id}{}",
         args.connection.as_options()
     )
 }
@@ -251,25 +253,27 @@ mod tests {
     use crate::call::Refusal;
 
     #[test]
-    fn each_end_has_the_exit_code_that_the_help_says() {
-        let says = |code: u8, what: &str| {
+    fn exit_codes_match_the_help() {
+        let is_in_help = |code: u8, what: &str| {
             let line =
                 HELP.lines().find(|line| line.split_whitespace().next() == Some(&code.to_string()));
             assert!(line.is_some_and(|line| line.contains(what)), "{code} {what}");
         };
-        let ended =
-            |outcome: Outcome, joined| End::Ended { outcome: outcome.as_str().to_owned(), joined };
+        let ended = |outcome: Outcome, joined| CallEnd::Ended {
+            outcome: outcome.as_str().to_owned(),
+            joined,
+        };
         for outcome in Outcome::ALL {
-            says(exit_code(&ended(outcome, true)), outcome.as_str());
+            is_in_help(exit_code(&ended(outcome, true)), outcome.as_str());
         }
-        says(exit_code(&ended(Outcome::Completed, false)), "or completed");
-        says(exit_code(&ended(Outcome::NotJoined, false)), "not_joined");
-        says(exit_code(&End::Forgotten), "unknown");
-        let of_later = End::Ended { outcome: "abducted".to_owned(), joined: true };
-        assert_eq!(exit_code(&of_later), UNKNOWN);
+        is_in_help(exit_code(&ended(Outcome::Completed, false)), "or completed");
+        is_in_help(exit_code(&ended(Outcome::NotJoined, false)), "not_joined");
+        is_in_help(exit_code(&CallEnd::Forgotten), "unknown");
+        let future_outcome = CallEnd::Ended { outcome: "abducted".to_owned(), joined: true };
+        assert_eq!(exit_code(&future_outcome), UNKNOWN);
         for (reason, _) in Refusal::CODES {
-            says(exit_code(&End::Refused(reason.to_owned())), "refused");
+            is_in_help(exit_code(&CallEnd::Refused(reason.to_owned())), "refused");
         }
-        says(INTERRUPTED, "Ctrl-C");
+        is_in_help(INTERRUPTED, "Ctrl-C");
     }
 }

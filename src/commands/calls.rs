@@ -1,4 +1,4 @@
-//! `originatord calls`: the calls that live, or those that have ended.
+//! `originatord calls`: lists active calls, or calls that have ended.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,19 +21,22 @@ use crate::client::{Client, percent_encode, request};
 use crate::clock::rfc3339;
 use crate::escape;
 
-/// How many calls the daemon gives at once: of those that live, and of those that have ended.
-const AT_ONCE: [u32; 2] = [10_000, 1000];
+/// The most active calls in one response of the daemon.
+const LIVE_PAGE: u32 = 10_000;
 
-/// How many calls that have ended are listed where nothing is said.
+/// The most ended calls in one response of the daemon.
+const ENDED_PAGE: u32 = 1000;
+
+/// The number of ended calls that are listed without `--limit`.
 const DEFAULT_LIMIT: u32 = 100;
 
-/// What `calls` can be told.
+/// The arguments of `originatord calls`.
 #[derive(Debug, clap::Args)]
 pub struct CallsArgs {
-    /// List calls that have ended, newest first, as far as the history reaches.
+    /// List ended calls, newest first, as far as the history goes back.
     #[arg(long)]
     ended: bool,
-    /// List at most so many; without it, 100 that have ended, or all that live.
+    /// List at most this many calls; without it, 100 ended ones, or all active ones.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Print the calls as JSON lines, each as GET /api/calls/ID shows it.
@@ -45,20 +48,20 @@ pub struct CallsArgs {
     /// Only calls to this number, with or without +.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Option<Spelling>,
-    /// Only calls asked for with this room.
+    /// Only calls into this room.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Option<Room>,
-    /// With --ended, only calls that ended so.
+    /// With --ended, only calls with this outcome.
     #[arg(long, value_name = "OUTCOME", requires = "ended", value_parser = outcomes(), help_heading = "Filter")]
     outcome: Option<String>,
-    /// Only calls asked for with the key of this name.
+    /// Only calls made with the API key of this name.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     key: Option<String>,
-    /// Only calls asked for since then: so long ago, as 10m or 1h30m; at a time, as
-    /// 2026-11-25T18:20:00Z; or on a day.
+    /// Only calls requested since then: some time ago (10m, 1h30m), a time (2026-11-25T18:20:00Z) or a
+    /// day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     from: Option<Moment>,
-    /// Only calls asked for before then, or up to the end of a day.
+    /// Only calls requested before then, or up to the end of a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     to: Option<Moment>,
     #[command(flatten)]
@@ -68,7 +71,7 @@ pub struct CallsArgs {
 }
 
 /// The end of the help of `calls`.
-pub const HELP: &str = exit_codes!["  0    the calls are listed, also if there is none", ..];
+pub const HELP: &str = exit_codes!["  0    the calls are listed, even if there are none", ..];
 
 fn outcomes() -> PossibleValuesParser {
     Outcome::ALL.map(Outcome::as_str).into()
@@ -81,9 +84,10 @@ pub async fn run(args: CallsArgs) -> ExitCode {
 
 async fn list(args: &CallsArgs) -> Result<(), CommandError> {
     let client = args.connection.client()?;
-    let default = if args.ended { DEFAULT_LIMIT } else { AT_ONCE[0] };
-    let (mut left, mut cursor) = (args.limit.unwrap_or(default), None);
-    // A table's columns are as wide as the widest of all its calls.
+    let default = if args.ended { DEFAULT_LIMIT } else { LIVE_PAGE };
+    let mut left = args.limit.unwrap_or(default);
+    let mut cursor = None;
+    // The width of a table's columns depends on all of its calls, so they are collected first.
     let mut calls = Vec::new();
     let mut is_first = true;
     loop {
@@ -93,25 +97,27 @@ async fn list(args: &CallsArgs) -> Result<(), CommandError> {
         }
         match page.body {
             Body::Csv(text) => {
-                print(&escape::lines(if is_first { &text } else { without_head(&text) }))?
+                print(&escape::lines(if is_first { &text } else { without_header(&text) }))?
             }
             Body::Calls(some) if args.json => print(&json_lines(&some))?,
             Body::Calls(some) => calls.extend(some),
         }
-        (left, cursor, is_first) = (left.saturating_sub(page.size), page.next, false);
+        left = left.saturating_sub(page.size);
+        cursor = page.next;
+        is_first = false;
         if left == 0 || cursor.is_none() {
             break;
         }
     }
     if !args.json && !args.csv {
         match &calls[..] {
-            [] => note("there is none"),
+            [] => note("no calls"),
             calls if args.ended => print(&table::ended(calls, &args.times.zone()))?,
             calls => print(&table::live(calls, SystemTime::now()))?,
         }
     }
     if cursor.is_some() && args.limit.is_none() {
-        note("there may be more; --limit says how many are listed");
+        note("there may be more calls; use --limit to list more");
     }
     Ok(())
 }
@@ -129,18 +135,18 @@ fn json_lines(calls: &[Call]) -> String {
         .collect()
 }
 
-fn without_head(csv: &str) -> &str {
+fn without_header(csv: &str) -> &str {
     csv.split_once("\r\n").map_or("", |(_, rows)| rows)
 }
 
-/// What the daemon gives at once.
+/// One response of the daemon.
 struct Page {
     body: Body,
-    /// How many there can be of it.
+    /// The number of calls that were asked for.
     size: u32,
-    /// Where the next one begins, if there can be one.
+    /// The cursor of the next page, if there may be one.
     next: Option<String>,
-    /// What else is to be said.
+    /// Notes for the user about the history.
     notes: Vec<String>,
 }
 
@@ -149,7 +155,7 @@ enum Body {
     Csv(String),
 }
 
-/// An answer of `GET /api/calls`.
+/// A response of `GET /api/calls`.
 #[derive(Deserialize)]
 pub(super) struct Listed {
     pub(super) live: Vec<Call>,
@@ -164,7 +170,7 @@ impl Page {
         left: u32,
         cursor: Option<&str>,
     ) -> Result<Self, CommandError> {
-        let size = left.min(AT_ONCE[usize::from(args.ended)]);
+        let size = left.min(if args.ended { ENDED_PAGE } else { LIVE_PAGE });
         let uri = Uri::try_from(query(args, size, cursor))
             .map_err(|error| CommandError::Usage(error.to_string()))?;
         let answer = client.fetch(request(Method::GET, uri)).await?;
@@ -182,10 +188,12 @@ impl Page {
             let Listed { live, ended, history } = listed(&answer)?;
             let notes = match &*history {
                 "off" if args.ended => {
-                    vec!["no history is kept: only calls that ended lately are known".to_owned()]
+                    vec![
+                        "there is no history: only calls that ended recently are listed".to_owned(),
+                    ]
                 }
                 "ok" | "off" => Vec::new(),
-                trouble => vec![format!("the history: {trouble}")],
+                problem => vec![format!("the history: {problem}")],
             };
             (Body::Calls(if args.ended { ended } else { live }), notes)
         };
@@ -193,13 +201,13 @@ impl Page {
     }
 }
 
-/// Reads an answer of `GET /api/calls`.
+/// Parses a response of `GET /api/calls`.
 pub(super) fn listed(answer: &Response<Bytes>) -> Result<Listed, CommandError> {
     serde_json::from_slice(answer.body())
-        .map_err(|_| CommandError::Unavailable("what comes is no list of calls".into()))
+        .map_err(|_| CommandError::Unavailable("the response is not a list of calls".into()))
 }
 
-/// What is asked for.
+/// The path and query of the request.
 fn query(args: &CallsArgs, size: u32, cursor: Option<&str>) -> String {
     let zone = args.times.zone();
     let (live, ended) = if args.ended { (0, size) } else { (size, 0) };

@@ -1,4 +1,4 @@
-//! `originatord completions`: what a shell needs to complete the command line.
+//! `originatord completions`: completions for a shell.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
-//! `originatord erase`: a number is taken out of all that was written down.
+//! `originatord erase`: erases a number from the history and the journal files.
 //!
-//! A daemon that runs does it itself (`http/history.rs`), as it may be writing. Where nobody
-//! listens at its address, the files are changed right here.
+//! A running daemon is asked to do it (`http/history.rs`), because it writes to the files. If nobody
+//! listens at its address, this command changes the files itself.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -27,13 +27,13 @@ use crate::history;
 use crate::http::auth::Role;
 use crate::journal::sink::{Erased, erase_in_files};
 
-/// What `erase` can be told.
+/// The arguments of `originatord erase`.
 #[derive(Debug, clap::Args)]
 pub struct EraseArgs {
     /// The number, with or without +.
     number: String,
-    /// The daemon's configuration. It tells the files and, where that is not said, where the daemon
-    /// listens and a key.
+    /// The daemon's configuration, which names the files; also the daemon's address and a key, unless
+    /// these are given.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
     #[command(flatten)]
@@ -42,41 +42,43 @@ pub struct EraseArgs {
 
 /// The end of the help of `erase`.
 pub const HELP: &str = "\
-A daemon that speaks HTTPS has to be named with --url, as its certificate does.
+If the daemon uses HTTPS, give its URL with --url, with the host name of its certificate.
 
 Exit codes:
-  0    the number is erased, or there was nothing of it
-  1    erased, but copies of the files, or texts of other calls, have it or may have it (named)
+  0    the number is erased, or it was nowhere
+  1    erased, but copies of the files, or texts of other calls, contain it or may (they are named)
   64   the command line is wrong
   66   the key file cannot be read
-  69   the daemon cannot be reached, or does not do it, as while the number is in a call
-  74   a file cannot be changed: each is named, and the others are done
+  69   the daemon cannot be reached or refuses, for example while the number is in a call
+  74   a file cannot be changed (each is named); the others are done
   77   the daemon does not know this key, or the key may only watch
-  78   the configuration is wrong, or has no key for it";
+  78   the configuration is wrong, or none of its keys may erase";
 
-/// The exit code where something that `erase` does not change has the number, or may have it.
+/// The exit code if something that `erase` does not change contains the number, or may.
 const KEPT: u8 = 1;
 
-/// Why the number is not erased.
+/// Why the number was not erased.
 #[derive(Debug, thiserror::Error)]
 enum EraseError {
     #[error("{0}")]
     Number(#[from] Invalid),
     #[error("{0}")]
     Config(#[from] Problems),
-    #[error("the daemon speaks HTTPS: say with --url where it is, as its certificate names it")]
+    #[error(
+        "the daemon uses HTTPS: give its URL with --url, with the host name of its certificate"
+    )]
     NoUrl,
     #[error("no key of the configuration may erase: one with role = \"call\" is needed")]
     NoKey,
     #[error(transparent)]
     Daemon(#[from] CommandError),
     #[error(
-        "a daemon that does not listen at {0} writes to the journal: say with --url where it is, or stop it"
+        "a daemon that does not listen at {0} writes to the journal: give its URL with --url, or stop it"
     )]
     InUse(SocketAddr),
 }
 
-/// Erases the number, and says how much there was of it.
+/// Erases the number, and prints in how many places it was.
 pub async fn run(args: EraseArgs) -> ExitCode {
     match erase(&args).await {
         Ok(erased) => report(&erased),
@@ -92,7 +94,7 @@ pub async fn run(args: EraseArgs) -> ExitCode {
     }
 }
 
-/// Tells what is done and what is left.
+/// Prints what was erased and what was not.
 fn report(erased: &Erased) -> ExitCode {
     println!("erased: {} records and calls that were written down", erased.count);
     for left in erased.failed.iter().chain(&erased.kept) {
@@ -108,7 +110,8 @@ fn report(erased: &Erased) -> ExitCode {
 }
 
 async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
-    // Only the daemon, or its configuration, knows the national form.
+    // The national form of the number can be read only with the daemon's configuration, so the text is
+    // passed on as it is.
     let spelling: Spelling = args.number.parse()?;
     let ConnectionArgs { url, credentials } = &args.connection;
     let key = credentials.key()?;
@@ -117,11 +120,11 @@ async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
         return ask(client(url, key.clone())?, spelling).await;
     }
     let config = Config::load(&args.config)?;
-    let key = || key.or_else(|| key_of(&config)).ok_or(EraseError::NoKey);
+    let key = || key.or_else(|| erasing_key(&config)).ok_or(EraseError::NoKey);
     if let Some(url) = url {
         return ask(client(url, key()?)?, spelling).await;
     }
-    let address = reachable(config.http.listen);
+    let address = connect_address(config.http.listen);
     match TcpStream::connect(address).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             in_files(&config, config.numbers.read_sought(&args.number)?, address)
@@ -131,13 +134,13 @@ async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
     }
 }
 
-/// A key that may erase.
-fn key_of(config: &Config) -> Option<SecretString> {
+/// A key of the configuration that may erase.
+fn erasing_key(config: &Config) -> Option<SecretString> {
     config.api_keys.iter().find(|key| key.role == Role::Call).map(|key| key.key.clone())
 }
 
-/// Where one gets at who listens on this address.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+/// The address to connect to for a daemon that listens on `listen`.
+fn connect_address(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -146,7 +149,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Has the daemon do it.
+/// Asks the daemon to erase the number.
 async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
     let uri = Uri::try_from(format!("/api/history?number={}", percent_encode(&number.to_string())))
         .unwrap_or_default();
@@ -162,12 +165,12 @@ async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
     }
 }
 
-/// Changes the files right here, as no daemon listens at `address`.
+/// Changes the files directly. No daemon listens at `address`.
 fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Erased, EraseError> {
     let mut erased = Erased::default();
     if let Some(file) = &config.journal.file {
-        // A daemon that was started with another address would write on.
-        let journal = regular(&file.path);
+        // A daemon that was started with another address would continue to write.
+        let journal = open_regular(&file.path);
         if journal
             .as_ref()
             .is_some_and(|journal| matches!(journal.try_lock(), Err(TryLockError::WouldBlock)))
@@ -182,8 +185,8 @@ fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Eras
     Ok(erased)
 }
 
-/// The file at `path`, if it can be read.
-fn regular(path: &Path) -> Option<File> {
+/// Opens the file at `path`, if it is a regular file that can be read.
+fn open_regular(path: &Path) -> Option<File> {
     files::require_regular(path).ok()?;
     File::open(path).ok()
 }

@@ -1,4 +1,4 @@
-//! `originatord hangup`: ends calls.
+//! `originatord hangup`: hangs calls up.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,14 +8,14 @@ use hyper::{Method, StatusCode, Uri};
 use super::calls::listed;
 use super::terminal::connection::ConnectionArgs;
 use super::terminal::short_id::CallName;
-use super::terminal::{CommandError, exit_codes, finish, note, said};
+use super::terminal::{CommandError, error_text, exit_codes, finish, note};
 use crate::call::CallId;
 use crate::client::{Client, request};
 
-/// What `hangup` can be told.
+/// The arguments of `originatord hangup`.
 #[derive(Debug, clap::Args)]
 pub struct HangupArgs {
-    /// The ids of the calls, or their ends as `originatord tail` shows them.
+    /// The ids of the calls, or the ends of the ids that originatord tail shows.
     #[arg(value_name = "ID", required = true)]
     calls: Vec<CallName>,
     #[command(flatten)]
@@ -25,12 +25,12 @@ pub struct HangupArgs {
 /// The end of the help of `hangup`.
 pub const HELP: &str = exit_codes![
     "  0    all calls are hung up",
-    "  1    some are not: there is no such call, it is over, or Asterisk did not do it",
+    "  1    some are not: there is no such call, it is over, or Asterisk failed to do it",
     ..
 ];
 
-/// Some call was not hung up.
-const LEFT: u8 = 1;
+/// The exit code if some call was not hung up.
+const NOT_ALL: u8 = 1;
 
 /// Hangs the calls up, one after the other.
 pub async fn run(args: HangupArgs) -> ExitCode {
@@ -51,14 +51,14 @@ async fn hang_up_all(args: &HangupArgs) -> Result<u8, CommandError> {
             Ok(id) => writeln!(io::stdout(), "{id}: hung up")?,
             Err(why) => {
                 note(&why);
-                code = LEFT;
+                code = NOT_ALL;
             }
         }
     }
     Ok(code)
 }
 
-/// The id of the call of this name, or why there is none.
+/// Returns the id of the call with this name, or why there is none.
 async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>, CommandError> {
     if let Some(id) = name.id() {
         return Ok(Ok(id));
@@ -74,19 +74,19 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
         .iter()
         .filter_map(|call| call.get("call_id")?.as_str()?.parse().ok())
         .collect();
-    let mut named = live.into_iter().filter(|id: &CallId| name.is(&id.to_string()));
+    let mut named = live.into_iter().filter(|id: &CallId| name.matches(&id.to_string()));
     Ok(match (named.next(), named.next()) {
         (Some(id), None) => Ok(id),
-        (None, _) => Err(format!("{name}: no call lives whose id ends so")),
+        (None, _) => Err(format!("{name}: no active call has an id that ends like this")),
         (Some(_), Some(_)) => {
-            Err(format!("{name}: the ids of several calls end so; give more of it"))
+            Err(format!("{name}: the ids of several calls end like this; give more characters"))
         }
     })
 }
 
-/// Hangs a call up, or says why it is not.
+/// Hangs a call up, or returns why that failed.
 async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, CommandError> {
-    // An id is letters, digits and "-".
+    // An id consists of letters, digits and "-", so the URI is valid.
     let uri = Uri::try_from(format!("/api/calls/{id}")).unwrap_or_default();
     let answer = client.fetch(request(Method::DELETE, uri)).await?;
     Ok(match answer.status() {
@@ -94,6 +94,6 @@ async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, Comm
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             return Err(CommandError::of_answer(&answer));
         }
-        _ => Err(said(&answer)),
+        _ => Err(error_text(&answer)),
     })
 }

@@ -14,7 +14,7 @@ use crate::exit::EX_CANTCREAT;
 /// The arguments of `originatord man`.
 #[derive(Debug, clap::Args)]
 pub struct ManArgs {
-    /// The folder; it is made if it is not there.
+    /// The folder, which is created if it does not exist.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }

@@ -48,42 +48,41 @@ enum Command {
     Serve(ServeArgs),
     /// Check the configuration, and with --connect the Asterisk that it names.
     ///
-    /// Prints each problem with its line and ends with status 78 if there is one.
+    /// Prints each problem with its line, and exits with 78 if there is one.
     #[command(after_help = check::HELP)]
     Check(CheckArgs),
-    /// Follow the live call log of a running daemon.
+    /// Show the records of a running daemon as they are made.
     #[command(after_help = tail::HELP)]
     Tail(TailArgs),
     /// Place a call, and follow it to its end.
     ///
-    /// Prints each step as it happens, and ends with an exit code that says how the call did. The
-    /// daemon rings the number: it may be somebody's.
+    /// Prints each step as it happens. The exit code tells how the call ended. The number is really
+    /// called: use one whose owner has agreed.
     #[command(after_help = call::HELP)]
     Call(CallArgs),
-    /// List the calls that live, or with --ended those that have ended.
+    /// List the active calls, or with --ended those that have ended.
     #[command(after_help = calls::HELP)]
     Calls(CallsArgs),
     /// Hang calls up.
     #[command(after_help = hangup::HELP)]
     Hangup(HangupArgs),
-    /// Erase a number from the history and the log files.
+    /// Erase a number from the history and the journal files.
     ///
-    /// Has the running daemon do it, or does it itself where none runs.
+    /// The running daemon does it; if none runs, this command does.
     #[command(after_help = erase::HELP)]
     Erase(EraseArgs),
-    /// Put an Asterisk under load through a running daemon, and tell what it can take.
+    /// Put an Asterisk under load through a running daemon, and measure what it can take.
     ///
-    /// Calls real people if the daemon does: it is for a range of numbers whose callees are
-    /// machines, or have agreed.
+    /// The daemon really calls the numbers: use a range whose callees are machines, or have agreed.
     #[command(after_help = load::HELP)]
     Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
-    /// An AMI server that behaves like Asterisk with the samples of asterisk/, and callees that do
-    /// what the last three digits of their number say.
+    /// An AMI server that behaves like Asterisk with the samples of asterisk/. The last three digits of
+    /// a number choose what its callee does.
     #[command(after_help = simulate::HELP)]
     Simulate(SimulateArgs),
-    /// Print what a shell needs to complete this command line.
+    /// Print the completions for a shell.
     ///
     /// For bash: originatord completions bash > /etc/bash_completion.d/originatord
     Completions(CompletionsArgs),
@@ -94,22 +93,22 @@ enum Command {
 }
 
 impl Cli {
-    /// Reads the command line of this process.
+    /// Parses the command line of this process.
     ///
     /// # Errors
     ///
-    /// The command line is wrong, or asks for the help or the version.
+    /// The command line is wrong, or asks for the help or the version; the error is the text to print.
     pub fn read() -> Result<Self, clap::Error> {
         Self::from_arg_matches(&Self::definition().try_get_matches()?)
     }
 
-    /// The command line as it is parsed: values may begin with a dash, as the ids of Telegram's
-    /// groups do.
+    /// The definition that is parsed. In it, values may begin with a dash, because the ids of
+    /// Telegram's groups do.
     ///
-    /// An option takes the next word for its value whatever that is (`--room -1001234567890`), as
-    /// `getopt` does. A positional takes a negative number only (`call 79991230001
-    /// -1001234567890`): a misspelt option must not become the room of a real call. Other words
-    /// with a dash can follow `--`.
+    /// An option accepts any next word as its value (`--room -1001234567890`), as with `getopt`. A
+    /// positional argument accepts only a negative number (`call 79991230001 -1001234567890`), so that
+    /// a misspelt option does not become the room of a real call. Other words with a dash can follow
+    /// `--`.
     fn definition() -> clap::Command {
         Self::command().mut_subcommands(|command| {
             command.mut_args(|arg| match arg.get_action() {
@@ -122,7 +121,7 @@ impl Cli {
         })
     }
 
-    /// Does what is asked for.
+    /// Runs the command.
     pub async fn run(self) -> ExitCode {
         match self.command {
             Command::Serve(args) => serve::run(&args).await,
@@ -144,11 +143,11 @@ impl Cli {
 mod tests {
     use super::*;
 
-    /// What clap breaks lines at where it is not told how wide the terminal is.
+    /// The width at which clap wraps lines if it does not know the terminal's.
     const WIDTH: usize = 100;
 
     #[test]
-    fn no_row_of_a_table_in_the_help_is_broken() {
+    fn tables_in_help_are_never_wrapped() {
         for command in Cli::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             for row in help.lines().filter(|line| line.starts_with("  ")) {

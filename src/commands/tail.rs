@@ -1,4 +1,4 @@
-//! `originatord tail`: the live log in a terminal.
+//! `originatord tail`: prints records as they are made.
 
 use std::process::ExitCode;
 
@@ -7,19 +7,19 @@ use super::terminal::filter::RecordFilter;
 use super::terminal::line::{Entry, Printer};
 use super::terminal::moment::{Since, Window};
 use super::terminal::zone::ShownTimes;
-use super::terminal::{CommandError, Troubles, finish, note};
+use super::terminal::{CommandError, LostNotes, finish, note};
 use crate::client::event_stream::{EventStream, Update};
 use crate::client::sse::Event;
 
-/// What `tail` can be told.
+/// The arguments of `originatord tail`.
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
-    /// Begin with what happened since then, as far as the daemon remembers: so long ago, as 10m or
-    /// 1h30m; at a time, as 2026-11-25T18:20:00Z; on a day; or after the record of this number, 0
-    /// for all. With a number that is not reached yet it waits.
+    /// Begin with earlier records, as far as the daemon has them in memory: those since some time ago
+    /// (10m, 1h30m), since a time (2026-11-25T18:20:00Z) or a day, or those after the record with this
+    /// seq (0 for all). If there is no record with this seq yet, wait for it.
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
-    /// Print the records as JSON lines, as they are.
+    /// Print the records as JSON lines, unchanged.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -32,17 +32,17 @@ pub struct TailArgs {
 
 /// The end of the help of `tail`.
 pub const HELP: &str = "\
-Colours are for terminals, and go with NO_COLOR. A connection that is lost is made again, and goes on where it was. Where \
-records are missing all the same there is a line, or with --json a record, of the event gap.
+Terminals get colours unless NO_COLOR is set. If the connection is lost, tail reconnects and continues where it was. If \
+records are missing nevertheless, it prints a line, or with --json a record, with the event gap.
 
 Exit codes:
-  0    ended by Ctrl-C, or nobody reads on
+  0    stopped by Ctrl-C, or nobody reads the output any more
   64   the command line is wrong
   66   the key file cannot be read
   74   the output cannot be written
   77   the daemon does not know this key";
 
-/// Follows the log until it is interrupted.
+/// Prints records until Ctrl-C.
 pub async fn run(args: TailArgs) -> ExitCode {
     let result = tokio::select! {
         result = follow(&args) => result,
@@ -53,7 +53,7 @@ pub async fn run(args: TailArgs) -> ExitCode {
 
 async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     let zone = args.times.zone();
-    // Only the records can tell when they were.
+    // The API resumes at a `seq`, not at a time; so read all records, and skip those before the time.
     let (after, from) = match args.since {
         None => (None, None),
         Some(Since::Record(seq)) => (Some(seq), None),
@@ -62,30 +62,30 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     let mut log = EventStream::new(args.connection.client()?, after);
     let mut window = Window::new(from);
     let mut printer = Printer::new(anstream::stdout(), args.json, zone);
-    let mut troubles = Troubles::default();
+    let mut lost_notes = LostNotes::default();
     loop {
         match log.next().await? {
             Update::Events(events) => {
-                troubles.over();
+                lost_notes.clear();
                 if let Some(newest) = events.first().and_then(|first| not_reached(first, after)) {
-                    note(&format!("the newest record is {newest}: waiting for those that come"));
+                    note(&format!("the newest record is {newest}: waiting for new ones"));
                 }
                 for entry in events.into_iter().filter_map(Entry::read) {
                     let time = entry.time();
                     for entry in
-                        window.take(entry, time).iter().filter(|entry| args.filter.takes(entry))
+                        window.push(entry, time).iter().filter(|entry| args.filter.accepts(entry))
                     {
                         printer.print(entry)?;
                     }
                 }
             }
-            Update::Lost(lost) => troubles.lost(&lost),
+            Update::Lost(lost) => lost_notes.print(&lost),
         }
     }
 }
 
-/// The number of the newest record, if the stream begins with it because the one to begin after is
-/// not reached yet.
+/// Returns the `seq` of the newest record, if it is below `after`: then the stream begins with an event
+/// that has the newest record's id and no data.
 fn not_reached(first: &Event, after: Option<u64>) -> Option<u64> {
     let newest =
         first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;

@@ -214,7 +214,7 @@ fn ctrl_c_keeps_the_call_and_explains_hangup() {
     assert_eq!(program.wait_exit(), Some(130));
     let said = eventually("it says so", || program.stderr().first().cloned());
     let command = format!("originatord hangup {id} --url http://{}", daemon.address);
-    assert_eq!(said, format!("-- the call goes on; to hang it up: {command}"));
+    assert_eq!(said, format!("-- the call continues; to hang it up: {command}"));
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["ended"], Value::Null);
     // As it is said.
     let mut hangup = program::command(&command.split(' ').skip(1).collect::<Vec<_>>());
@@ -339,10 +339,7 @@ fn forgotten_call_ends_as_unknown() {
     relay.turn_to(daemon.address);
     let ended = program.end();
     assert_eq!(ended.code, Some(19), "{ended:?}");
-    assert!(
-        ended.stderr.ends_with("-- the daemon knows nothing of the call any more\n"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.ends_with("-- the daemon does not know the call any more\n"), "{ended:?}");
 }
 
 #[test]

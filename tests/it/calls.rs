@@ -37,7 +37,7 @@ fn each(printed: &str, name: &str) -> Vec<String> {
 fn live_calls_are_a_table() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let none = run(with_key("calls", daemon.address, &[]));
-    assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- there is none\n"));
+    assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- no calls\n"));
     let over = daemon.call_over(&asterisk, "79990000009", "R1");
     let [a, b] = [("79990000001", "R1"), ("7999", "КОМНАТА1")]
         .map(|(number, room)| daemon.call_ok(number, room));
@@ -90,7 +90,7 @@ fn ended_calls_are_a_table() {
         }
         assert_eq!(lines.len(), 3, "{lines:#?}");
         let said = if settings.is_empty() {
-            "-- no history is kept: only calls that ended lately are known\n"
+            "-- there is no history: only calls that ended recently are listed\n"
         } else {
             ""
         };
@@ -205,7 +205,7 @@ fn pages_are_listed_up_to_the_limit() {
     assert_eq!(calls(&daemon, &["--ended", "--limit", "1500"]).lines().count(), 1 + 1500);
     let unlimited = run(with_key("calls", daemon.address, &["--ended"]));
     assert_eq!(unlimited.stdout.lines().count(), 1 + 100);
-    assert_eq!(unlimited.stderr, "-- there may be more; --limit says how many are listed\n");
+    assert_eq!(unlimited.stderr, "-- there may be more calls; use --limit to list more\n");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn end_of_an_id_selects_the_call() {
     let none = hangup(&daemon, &["zzzzzzzz"]);
     assert_eq!(
         (none.code, &*none.stderr),
-        (Some(1), "-- zzzzzzzz: no call lives whose id ends so\n")
+        (Some(1), "-- zzzzzzzz: no active call has an id that ends like this\n")
     );
 }
 

@@ -1,4 +1,4 @@
-//! Which records somebody wants to see.
+//! The filter of `tail`.
 
 use std::str::FromStr;
 
@@ -11,34 +11,34 @@ use crate::call::outcome::Outcome;
 use crate::call::{Invalid, Number, Refusal, Room};
 use crate::record::EventKind;
 
-/// A record has to be of one of the values of each option that is given.
+/// A record passes if, for each given option, it matches one of the option's values.
 #[derive(Debug, Default, clap::Args)]
 pub struct RecordFilter {
-    /// Only calls to this number, with or without +. Each of these can be given several times, for
-    /// any of them.
+    /// Only calls to this number, in international form, with or without +; tail does not know the
+    /// national form of the daemon's [numbers]. Each filter can be repeated, to accept several values.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Vec<Sought>,
-    /// Only calls asked for with this room.
+    /// Only calls into this room.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Vec<Room>,
-    /// Only the call of this id, or whose id ends so.
+    /// Only the call with this id, or with an id that ends like this.
     #[arg(long, value_name = "ID", help_heading = "Filter")]
     call: Vec<CallName>,
-    /// Only the ends of calls that ended so (call.ended), and refusals (call.refused): all of them
-    /// with refused, or those for this reason.
+    /// Only records of ended calls with this outcome (call.ended), or of refused calls (call.refused)
+    /// with this reason; refused stands for all reasons.
     #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), help_heading = "Filter")]
     outcome: Vec<String>,
-    /// Only this event, as call.ended, or this kind of events, as call.* (or call, which no shell
-    /// expands).
+    /// Only this event, for example call.ended, or this kind of event, for example call.* (or call,
+    /// which no shell expands).
     ///
-    /// Whatever is filtered, gaps are shown, and that the link to Asterisk is lost or back (gap,
-    /// ami.*): else silence could mean anything.
+    /// With any filter, gaps and changes of the link to Asterisk (gap, ami.*) are still shown, because
+    /// they explain why records are missing.
     #[arg(long, value_name = "EVENT", value_parser = events(), help_heading = "Filter")]
     event: Vec<String>,
 }
 
-/// A number that is looked for. The daemon alone knows the national form, so here it is written as
-/// the records have it.
+/// The number of a filter, in international form as in records. The national form depends on the
+/// daemon's configuration, which this command does not have.
 #[derive(Debug, Clone, Copy)]
 struct Sought(Number);
 
@@ -50,7 +50,7 @@ impl FromStr for Sought {
     }
 }
 
-/// What stands for all refusals.
+/// The value of `--outcome` for all refusals.
 const REFUSED: &str = "refused";
 
 /// All outcomes, and all reasons of refusals.
@@ -58,7 +58,7 @@ fn outcomes() -> PossibleValuesParser {
     let mut words: Vec<_> = Outcome::ALL.map(Outcome::as_str).into();
     words.push(REFUSED);
     words.extend(Refusal::CODES.map(|(reason, _)| reason));
-    // A limit has several names, and one reason.
+    // Several refusals share the reason `limited`.
     words.dedup();
     words.into()
 }
@@ -74,14 +74,14 @@ fn events() -> PossibleValuesParser {
     names.chain(kinds).collect::<Vec<_>>().into()
 }
 
-/// What all events of a kind begin with.
+/// The prefix of all events of a kind.
 fn bare(kind: &str) -> &str {
     kind.strip_suffix(".*").unwrap_or(kind)
 }
 
 impl RecordFilter {
-    /// Whether it takes this entry of the log.
-    pub fn takes(&self, entry: &Entry) -> bool {
+    /// Whether the entry passes.
+    pub fn accepts(&self, entry: &Entry) -> bool {
         let event = entry.event();
         if concerns_all(event) {
             return true;
@@ -93,18 +93,18 @@ impl RecordFilter {
         let number = || Number::from_record(entry.text("number")).ok();
         is_any(&self.event, |wanted| is_of(event, wanted))
             && is_any(&self.outcome, |wanted| outcome.contains(&&**wanted))
-            && is_any(&self.call, |wanted| wanted.is(entry.text("call_id")))
+            && is_any(&self.call, |wanted| wanted.matches(entry.text("call_id")))
             && is_any(&self.room, |wanted| wanted.is_same(entry.text("room")))
             && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.0.may_be(number)))
     }
 }
 
-/// Whether records of this event say something of all calls, so that nobody can do without.
+/// Whether records of this event concern all calls, so that no filter hides them.
 pub fn concerns_all(event: &str) -> bool {
     matches!(event, "gap" | "ami.connected" | "ami.disconnected")
 }
 
-/// Whether an event is the one that is wanted, or of that kind.
+/// Whether an event is the wanted one, or of the wanted kind.
 fn is_of(event: &str, wanted: &str) -> bool {
     event == wanted || event.strip_prefix(bare(wanted)).is_some_and(|rest| rest.starts_with('.'))
 }
@@ -130,8 +130,8 @@ mod tests {
         Entry::of(record.to_string(), record.as_object().expect("a record").clone())
     }
 
-    /// Which of the records are taken.
-    fn taken(args: &[&str]) -> Vec<usize> {
+    /// The indices of the records that pass.
+    fn accepted(args: &[&str]) -> Vec<usize> {
         let filter = filter(args).expect("a filter");
         let records = [
             json!({"event": "call.queued", "number": "+79991230001", "room": "R1"}),
@@ -142,31 +142,31 @@ mod tests {
             json!({"event": "erased"}),
         ];
         let all = records.iter().enumerate();
-        all.filter(|(_, record)| filter.takes(&entry(record))).map(|(n, _)| n).collect()
+        all.filter(|(_, record)| filter.accepts(&entry(record))).map(|(n, _)| n).collect()
     }
 
     #[test]
-    fn any_value_of_each_option_that_is_given() {
-        assert_eq!(taken(&[]), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(taken(&["--number", "7999 123-00-01"]), [0, 1]);
-        // Masked, it may be that one.
-        assert_eq!(taken(&["--number", "79991230002", "--number", "79991230003"]), [2, 3]);
-        assert_eq!(taken(&["--room", "КОМНАТА"]), [2]);
-        assert_eq!(taken(&["--outcome", "busy"]), [1]);
-        assert_eq!(taken(&["--outcome", "busy", "--outcome", "in_progress"]), [1, 3]);
-        assert_eq!(taken(&["--outcome", "refused", "--room", "R1"]), [3]);
-        assert_eq!(taken(&["--outcome", "limited"]), [] as [usize; 0]);
-        assert_eq!(taken(&["--event", "call.ended"]), [1, 2]);
-        assert_eq!(taken(&["--event", "call.*"]), [0, 1, 2, 3]);
-        assert_eq!(taken(&["--event", "daemon", "--event", "erased"]), [4, 5]);
+    fn record_matches_one_value_of_each_option() {
+        assert_eq!(accepted(&[]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(accepted(&["--number", "7999 123-00-01"]), [0, 1]);
+        // A masked number passes if it may be the wanted one.
+        assert_eq!(accepted(&["--number", "79991230002", "--number", "79991230003"]), [2, 3]);
+        assert_eq!(accepted(&["--room", "КОМНАТА"]), [2]);
+        assert_eq!(accepted(&["--outcome", "busy"]), [1]);
+        assert_eq!(accepted(&["--outcome", "busy", "--outcome", "in_progress"]), [1, 3]);
+        assert_eq!(accepted(&["--outcome", "refused", "--room", "R1"]), [3]);
+        assert_eq!(accepted(&["--outcome", "limited"]), [] as [usize; 0]);
+        assert_eq!(accepted(&["--event", "call.ended"]), [1, 2]);
+        assert_eq!(accepted(&["--event", "call.*"]), [0, 1, 2, 3]);
+        assert_eq!(accepted(&["--event", "daemon", "--event", "erased"]), [4, 5]);
         assert_eq!(
-            taken(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]),
+            accepted(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]),
             [] as [usize; 0]
         );
     }
 
     #[test]
-    fn each_event_is_of_a_kind_that_can_be_asked_for() {
+    fn each_event_has_exactly_one_kind() {
         for name in EventKind::OF_RECORDS
             .map(EventKind::as_str)
             .into_iter()
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_all_calls_is_never_left_out() {
+    fn records_about_all_calls_always_pass() {
         for args in [
             &["--number", "7999"][..],
             &["--room", "R"],
@@ -187,13 +187,13 @@ mod tests {
             let filter = filter(args).expect("a filter");
             for event in ["gap", "ami.connected", "ami.disconnected"] {
                 let record = json!({"event": event, "reason": "overrun"});
-                assert!(filter.takes(&entry(&record)), "{args:?} {event}");
+                assert!(filter.accepts(&entry(&record)), "{args:?} {event}");
             }
         }
     }
 
     #[test]
-    fn what_cannot_be_is_refused_and_not_looked_for_in_vain() {
+    fn impossible_values_are_rejected() {
         for args in [
             ["--event", "call.end"],
             ["--event", "erased.*"],

@@ -1,4 +1,4 @@
-//! One call, followed in the live log to its end.
+//! Follows one call in the event stream to its end.
 
 use std::io::{self, Write};
 
@@ -8,33 +8,33 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 use super::filter::concerns_all;
 use super::line::{Entry, Printer};
-use super::{CommandError, Troubles, note};
+use super::{CommandError, LostNotes, note};
 use crate::call::CallId;
 use crate::call::outcome::Outcome;
 use crate::client::event_stream::{EventStream, Update};
 use crate::client::{Client, ClientError, request};
 
-/// How long after a question that brought no certainty the next one is asked.
+/// The pause between two requests for the state of the call.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// With this outcome.
+pub enum CallEnd {
+    /// It ended with an outcome.
     Ended {
-        /// The word for it.
+        /// The outcome's name.
         outcome: String,
-        /// Whether it was seen in its room.
+        /// Whether the callee was seen in the room.
         joined: bool,
     },
-    /// It was refused after all, for this reason.
+    /// It was refused, with the reason in the record.
     Refused(String),
-    /// The daemon knows nothing of it any more.
+    /// The daemon does not know the call any more.
     Forgotten,
 }
 
-impl End {
-    /// Whether its outcome says that the callee never came into the room.
+impl CallEnd {
+    /// Whether the outcome is `not_joined`.
     pub fn is_not_joined(&self) -> bool {
         matches!(self, Self::Ended { outcome, .. } if outcome == Outcome::NotJoined.as_str())
     }
@@ -45,30 +45,30 @@ pub struct Follower<W> {
     id: CallId,
     log: EventStream,
     client: Client,
-    /// None once nobody reads on.
+    /// `None` once the reader of the output has closed the pipe.
     printer: Option<Printer<W>>,
-    troubles: Troubles,
+    lost_notes: LostNotes,
     joined: bool,
-    /// When the daemon is to be asked for the call, as its end may be among what the log has lost.
+    /// When to ask the daemon for the call, because the record of its end may be lost.
     ask_at: Option<Instant>,
 }
 
 impl<W: Write> Follower<W> {
-    /// Follows the call `id` in a log that was followed before it was asked for.
+    /// Follows the call `id` in a stream that was opened before the call was requested.
     pub fn new(id: CallId, log: EventStream, client: Client, printer: Printer<W>) -> Self {
-        let (printer, troubles) = (Some(printer), Troubles::default());
-        Self { id, log, client, printer, troubles, joined: false, ask_at: None }
+        let (printer, lost_notes) = (Some(printer), LostNotes::default());
+        Self { id, log, client, printer, lost_notes, joined: false, ask_at: None }
     }
 
     /// Prints each step until the call has ended.
     ///
     /// # Errors
     ///
-    /// The daemon refuses for good, or there is nowhere to print to.
-    pub async fn run(mut self) -> Result<End, CommandError> {
+    /// The daemon refuses the stream, or the output cannot be written.
+    pub async fn run(mut self) -> Result<CallEnd, CommandError> {
         loop {
             let end = tokio::select! {
-                told = self.log.next() => self.heard(told?)?,
+                update = self.log.next() => self.on_update(update?)?,
                 () = sleep_until(self.ask_at.unwrap_or_else(Instant::now)), if self.ask_at.is_some() => self.ask().await?,
             };
             if let Some(end) = end {
@@ -77,24 +77,24 @@ impl<W: Write> Follower<W> {
         }
     }
 
-    fn heard(&mut self, told: Update) -> Result<Option<End>, CommandError> {
-        let events = match told {
+    fn on_update(&mut self, update: Update) -> Result<Option<CallEnd>, CommandError> {
+        let events = match update {
             Update::Events(events) => events,
             Update::Lost(lost) => {
-                self.troubles.lost(&lost);
+                self.lost_notes.print(&lost);
                 return Ok(None);
             }
         };
-        self.troubles.over();
+        self.lost_notes.clear();
         for entry in events.into_iter().filter_map(Entry::read) {
-            if let Some(end) = self.read(&entry)? {
+            if let Some(end) = self.on_entry(&entry)? {
                 return Ok(Some(end));
             }
         }
         Ok(None)
     }
 
-    fn read(&mut self, entry: &Entry) -> Result<Option<End>, CommandError> {
+    fn on_entry(&mut self, entry: &Entry) -> Result<Option<CallEnd>, CommandError> {
         let is_ours = entry.text("call_id") == self.id.to_string();
         if !is_ours && !concerns_all(entry.event()) {
             return Ok(None);
@@ -104,20 +104,20 @@ impl<W: Write> Follower<W> {
             "gap" => self.ask_at = Some(Instant::now()),
             "call.joined" => self.joined = true,
             "call.ended" => return Ok(Some(self.ended(entry))),
-            "call.refused" => return Ok(Some(End::Refused(entry.text("reason").to_owned()))),
+            "call.refused" => return Ok(Some(CallEnd::Refused(entry.text("reason").to_owned()))),
             _ => {}
         }
         Ok(None)
     }
 
-    fn ended(&self, entry: &Entry) -> End {
-        End::Ended { outcome: entry.text("outcome").to_owned(), joined: self.joined }
+    fn ended(&self, entry: &Entry) -> CallEnd {
+        CallEnd::Ended { outcome: entry.text("outcome").to_owned(), joined: self.joined }
     }
 
-    /// Asks what has become of the call.
-    async fn ask(&mut self) -> Result<Option<End>, CommandError> {
+    /// Asks the daemon for the call.
+    async fn ask(&mut self) -> Result<Option<CallEnd>, CommandError> {
         self.ask_at = Some(Instant::now() + ASK_AGAIN);
-        // A daemon that has just started knows its calls once it is ready, so that is asked first.
+        // A daemon that has just started knows its calls only once it is ready, so ask for that first.
         let Ok((ready, _)) = self.get("/readyz").await else { return Ok(None) };
         let Ok((status, body)) = self.get(&format!("/api/calls/{}", self.id)).await else {
             return Ok(None);
@@ -126,8 +126,8 @@ impl<W: Write> Follower<W> {
             StatusCode::OK => {}
             StatusCode::UNAUTHORIZED => return Err(CommandError::Unauthorized),
             StatusCode::NOT_FOUND if ready == StatusCode::OK => {
-                note("the daemon knows nothing of the call any more");
-                return Ok(Some(End::Forgotten));
+                note("the daemon does not know the call any more");
+                return Ok(Some(CallEnd::Forgotten));
             }
             _ => return Ok(None),
         }
@@ -138,7 +138,7 @@ impl<W: Write> Follower<W> {
             self.print(&entry)?;
             return Ok(Some(self.ended(&entry)));
         }
-        // It lives, so that its end will be in the log.
+        // The call is active, so the stream will have the record of its end.
         self.ask_at = None;
         note(&format!("the call is {}", entry.text("state")));
         Ok(None)
@@ -153,7 +153,7 @@ impl<W: Write> Follower<W> {
     fn print(&mut self, entry: &Entry) -> io::Result<()> {
         let Some(printer) = &mut self.printer else { return Ok(()) };
         match printer.print(entry) {
-            // How the call ends is what the exit code is for.
+            // The exit code still tells how the call ends.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.printer = None,
             printed => return printed,
         }
@@ -161,12 +161,12 @@ impl<W: Write> Follower<W> {
     }
 }
 
-/// The end of a call, from how the API shows the call.
+/// The record `call.ended`, made from the call as the API returns it.
 fn as_end(json: String, call: Map<String, Value>) -> Entry {
     let ended = call.get("ended").cloned().unwrap_or_default();
     let mut members =
         Map::from_iter([("time".to_owned(), ended), ("event".to_owned(), "call.ended".into())]);
-    // These are records of their own.
+    // These members are not in the record, but times of other records.
     let moments =
         ["stale", "requested", "queued", "ringing", "answered", "joined", "left", "ended"];
     members.extend(call.into_iter().filter(|(name, _)| !moments.contains(&&**name)));

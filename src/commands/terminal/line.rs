@@ -1,4 +1,4 @@
-//! A record as one line in a terminal, and its colours.
+//! Prints records as lines with colours, or as JSON.
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -12,72 +12,72 @@ use crate::client::sse::Event;
 use crate::escape;
 use crate::escape::quoted;
 
-/// What the live log says next: a record, or a gap.
+/// An event of the stream: a record, or a gap.
 #[derive(Debug)]
 pub struct Entry {
-    /// As it is.
+    /// The JSON as received.
     json: String,
-    /// What it says.
+    /// The parsed members of the JSON.
     members: Map<String, Value>,
 }
 
 impl Entry {
-    /// Reads an event of the stream; none if it only says where the stream begins.
+    /// Parses an event; `None` if it only has the position at which the stream begins.
     pub fn read(event: Event) -> Option<Self> {
         let members = serde_json::from_str(&event.data).unwrap_or_default();
         (!event.data.is_empty()).then_some(Self { json: event.data, members })
     }
 
-    /// An entry that says this.
+    /// An entry with these members.
     pub fn of(json: String, members: Map<String, Value>) -> Self {
         Self { json, members }
     }
 
-    /// A member that is text.
+    /// A member that is a string; empty if there is none.
     pub fn text(&self, name: &str) -> &str {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// What happened.
+    /// The name of the event.
     pub fn event(&self) -> &str {
         self.text("event")
     }
 
-    /// When it happened; gaps have no time.
+    /// The time of the record; gaps have none.
     pub fn time(&self) -> Option<SystemTime> {
         humantime::parse_rfc3339(self.text("time")).ok()
     }
 }
 
-/// Prints entries: as lines for people, or as they are for programs.
+/// Prints entries: as lines for people, or as JSON for programs.
 pub struct Printer<W> {
     output: W,
     json: bool,
     zone: Zone,
-    /// The day of the line before, as `2026-11-25 UTC+03:00`.
+    /// The day that was printed last, as `2026-11-25 UTC+03:00`.
     day: String,
 }
 
 impl<W: Write> Printer<W> {
-    /// One that prints to this. Lines show the time in this zone.
+    /// Prints to `output`. Lines show the time in `zone`.
     pub fn new(output: W, json: bool, zone: Zone) -> Self {
         Self { output, json, zone, day: String::new() }
     }
 
-    /// Prints one.
+    /// Prints an entry.
     ///
     /// # Errors
     ///
-    /// There is nowhere to print to.
+    /// The output cannot be written.
     pub fn print(&mut self, entry: &Entry) -> io::Result<()> {
         match entry {
             Entry { json, .. } if self.json => {
                 writeln!(self.output, "{}", escape::json(json.clone()))?
             }
-            // None of ours is empty.
+            // The daemon sends no empty object.
             Entry { members, .. } if members.is_empty() => {}
             Entry { members, .. } => {
-                self.turn_to(entry)?;
+                self.print_day(entry)?;
                 writeln!(self.output, "{}", line(members, &self.zone))?;
             }
         }
@@ -85,7 +85,7 @@ impl<W: Write> Printer<W> {
     }
 
     /// Prints the day and the zone before the first line, and whenever one of them changes.
-    fn turn_to(&mut self, entry: &Entry) -> io::Result<()> {
+    fn print_day(&mut self, entry: &Entry) -> io::Result<()> {
         let Some(day) = entry.time().map(|time| self.zone.day(time)) else { return Ok(()) };
         if day != self.day {
             let dim = Style::new().dimmed();
@@ -96,8 +96,8 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// One aligned line: time, number of the record, event, callee, room, key, the end of the call's
-/// id, and what the event adds.
+/// One aligned line: time, `seq`, event, number, room, key, the end of the call's id, and the event's own
+/// members.
 fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (event, dim) = (shown(text("event")), Style::new().dimmed());
@@ -106,12 +106,13 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
         .map_or_else(|_| String::new(), |time| zone.clock(time));
     let seq =
         record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
-    let told = ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
+    let in_columns =
+        ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
     let more: Vec<_> = record
         .iter()
-        .filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null())
+        .filter(|(name, value)| !in_columns.contains(&name.as_str()) && !value.is_null())
         .collect();
-    // Nothing is padded at the end of a line.
+    // The last column is not padded.
     let width = |column: usize, is_last: bool| if is_last && more.is_empty() { 0 } else { column };
     let is_call = record.contains_key("call_id");
     let event_width = width(16, !is_call);
@@ -131,12 +132,12 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     line
 }
 
-/// A word of somebody else's: in a terminal it must not be more than that.
+/// The text as one word, escaped for the terminal; empty if it is empty.
 pub fn shown(text: &str) -> String {
     if text.is_empty() { String::new() } else { quoted(text).into_owned() }
 }
 
-/// What an event looks like, at first sight.
+/// The style of an event.
 pub fn style(event: &str, outcome: &str) -> Style {
     let color = match (event, outcome) {
         ("gap" | "ami.disconnected", _) => return AnsiColor::Red.on_default().bold(),
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_record_holds_it_is_one_line_and_has_no_colours_of_its_own() {
+    fn hostile_members_stay_one_plain_line() {
         let plain = json!({
             "seq": 7, "time": "2026-11-24T12:00:00.123Z", "event": "call.left", "call_id": "od-1", "number": "+7999",
             "room": "R1", "caller_id": "Bob", "lang": "ru", "key": "bot", "conference": "R1",

@@ -1,8 +1,7 @@
-//! The commands with which an operator looks at a running daemon, and places and ends calls:
-//! `tail`, `call`, `calls` and `hangup`.
+//! The parts that the commands for a running daemon share.
 //!
-//! What was asked for goes to stdout, for people or with `--json` for programs; what has to be said
-//! beside it goes to stderr, in lines that begin with `--`.
+//! Results go to stdout, for people or with `--json` for programs. Notes go to stderr, in lines that
+//! begin with `--`.
 
 pub mod connection;
 pub mod filter;
@@ -26,8 +25,8 @@ use crate::client::event_stream::{Refused, StreamError};
 use crate::escape::escaped;
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 
-/// A table of exit codes for the end of a command's help, with those that all of these commands
-/// have.
+/// The exit codes for the end of a command's help: the command's own, and those that all commands for a
+/// running daemon have.
 macro_rules! exit_codes {
     ($($own:literal,)* .. $($last:literal,)?) => {
         concat!(
@@ -44,10 +43,10 @@ macro_rules! exit_codes {
 }
 pub(crate) use exit_codes;
 
-/// Why a command does not do what it is there for.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// The command line is wrong, as far as the daemon is asked.
+    /// An argument is wrong.
     #[error("{0}")]
     Usage(String),
     /// The key file cannot be read.
@@ -56,35 +55,36 @@ pub enum CommandError {
     /// The key is wrong, or missing.
     #[error("the daemon does not know this key; give one with --key-file or ORIGINATORD_KEY")]
     Unauthorized,
-    /// The key is not good for that.
+    /// The key has no right for the request.
     #[error("{0}")]
     Forbidden(String),
-    /// The daemon cannot be reached, or does not do it.
+    /// The daemon cannot be reached, or fails.
     #[error("{0}")]
     Unavailable(String),
-    /// There is nowhere to print to.
+    /// The output cannot be written.
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
 
 impl CommandError {
-    /// Why an answer is not the one that was hoped for.
+    /// The error in a response that is no success.
     pub(crate) fn of_answer(answer: &Response<Bytes>) -> Self {
-        let (status, said) = (answer.status(), said(answer));
+        let status = answer.status();
+        let text = error_text(answer);
         match status {
             StatusCode::UNAUTHORIZED => Self::Unauthorized,
-            StatusCode::FORBIDDEN => Self::Forbidden(said),
-            StatusCode::BAD_REQUEST => Self::Usage(said),
-            _ => Self::Unavailable(format!("the daemon says {status}: {said}")),
+            StatusCode::FORBIDDEN => Self::Forbidden(text),
+            StatusCode::BAD_REQUEST => Self::Usage(text),
+            _ => Self::Unavailable(format!("the daemon says {status}: {text}")),
         }
     }
 
-    /// Whether nobody reads on, as when `… | head` has seen enough.
+    /// Whether the reader of stdout has closed the pipe, as `head` does.
     fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// What a command ends with.
+    /// The command's exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => EX_USAGE,
@@ -114,13 +114,13 @@ impl From<Refused> for CommandError {
     }
 }
 
-/// What an answer says that is an error.
-pub(crate) fn said(answer: &Response<Bytes>) -> String {
+/// The `error` in a response's body, escaped for the terminal.
+pub(crate) fn error_text(answer: &Response<Bytes>) -> String {
     let body: Value = serde_json::from_slice(answer.body()).unwrap_or_default();
-    escaped(body["error"].as_str().unwrap_or("nothing that could be understood")).into_owned()
+    escaped(body["error"].as_str().unwrap_or("the response has no error text")).into_owned()
 }
 
-/// Says how a command has ended, if that is not as it was meant to.
+/// Prints the error of a command, if there is one, and returns the exit code.
 pub(crate) fn finish(command: &str, result: Result<u8, CommandError>) -> ExitCode {
     match result {
         Ok(code) => code.into(),
@@ -132,19 +132,20 @@ pub(crate) fn finish(command: &str, result: Result<u8, CommandError>) -> ExitCod
     }
 }
 
-/// Says something beside the output. Who no longer listens is not told.
+/// Prints a note to stderr.
 pub(crate) fn note(text: &str) {
     let dim = Style::new().dimmed();
+    // The exit code counts even if stderr is closed.
     let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
 
-/// Says why the live log was lost. However often it is tried in vain: the same trouble is said
-/// once.
+/// Prints why the event stream was lost. During one outage each reason is printed once, however often
+/// a reconnect fails.
 #[derive(Default)]
-pub(crate) struct Troubles(Vec<String>);
+pub(crate) struct LostNotes(Vec<String>);
 
-impl Troubles {
-    pub(crate) fn lost(&mut self, lost: &StreamError) {
+impl LostNotes {
+    pub(crate) fn print(&mut self, lost: &StreamError) {
         let lost = lost.to_string();
         if !self.0.contains(&lost) {
             note(&format!("{lost}; trying again"));
@@ -152,7 +153,7 @@ impl Troubles {
         }
     }
 
-    pub(crate) fn over(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_daemon_says_cannot_get_at_the_terminal() {
+    fn error_texts_of_daemon_are_escaped() {
         let mut answer =
             Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
         *answer.status_mut() = StatusCode::BAD_GATEWAY;

@@ -1,4 +1,4 @@
-//! Times as people give them, and what happened since one.
+//! Times on a command line, and the records since a time.
 
 use std::mem;
 use std::str::FromStr;
@@ -9,18 +9,18 @@ use jiff::civil::Date;
 use super::zone::Zone;
 use crate::call::filter;
 
-/// A moment as people give it.
+/// A time on a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// So long ago, or at this time.
+    /// A time, or a duration before now.
     Time(SystemTime),
-    /// On this day, in the zone that times are shown in.
+    /// A day, in the zone in which times are shown.
     Day(Date),
 }
 
-/// The text is no moment.
+/// The text is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be how long ago, as 10m or 1h30m, or a time as 2026-11-25T18:20:00Z, or a day")]
+#[error("must be a duration before now (10m, 1h30m), a time (2026-11-25T18:20:00Z) or a day")]
 pub struct NotAMoment;
 
 impl FromStr for Moment {
@@ -32,7 +32,7 @@ impl FromStr for Moment {
                 SystemTime::now().checked_sub(ago).unwrap_or(UNIX_EPOCH).max(UNIX_EPOCH),
             ));
         }
-        // As the API reads days; jiff takes other spellings, too.
+        // jiff accepts other spellings of a day, but the API does not.
         if text.len() == DAY.len() {
             return text.parse().map(Self::Day).map_err(|_| NotAMoment);
         }
@@ -40,11 +40,11 @@ impl FromStr for Moment {
     }
 }
 
-/// The form of a day.
+/// A day in the accepted form.
 const DAY: &str = "2026-11-25";
 
 impl Moment {
-    /// The moment itself, or the beginning of the day.
+    /// The time, or the beginning of the day.
     pub fn from(self, zone: &Zone) -> SystemTime {
         match self {
             Self::Time(time) => time,
@@ -52,8 +52,7 @@ impl Moment {
         }
     }
 
-    /// The moment itself, or the end of the day: who asks for all up to a day wants that day as
-    /// well.
+    /// The time, or the end of the day, so that a range up to a day includes the day.
     pub fn until(self, zone: &Zone) -> SystemTime {
         match self {
             Self::Time(time) => time,
@@ -66,12 +65,12 @@ impl Moment {
     }
 }
 
-/// Where to begin.
+/// Where `tail` begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// After the record of this number.
+    /// After the record with this `seq`.
     Record(u64),
-    /// With what happened from this moment on.
+    /// With the first record at or after this time.
     Moment(Moment),
 }
 
@@ -84,39 +83,39 @@ impl FromStr for Since {
         }
         match text.parse() {
             Ok(moment) => Ok(Self::Moment(moment)),
-            Err(not) => Err(format!("{not}, or a record's number")),
+            Err(error) => Err(format!("{error}, or the seq of a record")),
         }
     }
 }
 
-/// What happened from a time on. Once something did, all that comes later has, too.
+/// Passes records on from the first one that is not before a time. All records after that one pass,
+/// because the clock may be set back.
 #[derive(Debug)]
 pub struct Window<T> {
-    /// When it begins, as long as it has not.
+    /// The time, until a record has reached it.
     from: Option<SystemTime>,
-    /// Gaps have no time of their own. One counts if the record behind it does: then something that
-    /// counts as well may be missing.
+    /// Gaps that wait for the next record, because they have no time. They pass if that record does: the
+    /// records that they stand for may be after the time, too.
     gaps: Vec<T>,
 }
 
 impl<T> Window<T> {
-    /// A window that begins at this time, or has begun.
+    /// A window that begins at `from`, or lets everything pass.
     pub fn new(from: Option<SystemTime>) -> Self {
         Self { from, gaps: Vec::new() }
     }
 
-    /// Takes the next record, with its time, or the next gap, without one; returns what is known to
-    /// count by now.
-    pub fn take(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
+    /// Adds the next record with its time, or a gap without one. Returns what can pass now.
+    pub fn push(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
         match (self.from, time) {
             (None, _) => return vec![next],
             (Some(_), None) => self.gaps.push(next),
             (Some(from), Some(time)) if time < from => self.gaps.clear(),
             (Some(_), Some(_)) => {
                 self.from = None;
-                let mut counts = mem::take(&mut self.gaps);
-                counts.push(next);
-                return counts;
+                let mut passed = mem::take(&mut self.gaps);
+                passed.push(next);
+                return passed;
             }
         }
         Vec::new()
@@ -130,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_and_beginnings_are_told_apart() {
+    fn times_days_and_seqs_are_parsed() {
         let at = humantime::parse_rfc3339("2026-11-25T18:20:00Z").expect("a time");
         assert_eq!("2026-11-25T18:20:00Z".parse(), Ok(Since::Moment(Moment::Time(at))));
         assert_eq!(
@@ -149,22 +148,24 @@ mod tests {
         for text in ["", "soon", "-1", "10", "10x", "2026-13-01", "2026-02-30", "18:20"] {
             assert_eq!(text.parse::<Moment>(), Err(NotAMoment), "{text}");
         }
-        assert!("soon".parse::<Since>().is_err_and(|text| text.ends_with("or a record's number")));
+        assert!(
+            "soon".parse::<Since>().is_err_and(|text| text.ends_with("or the seq of a record"))
+        );
     }
 
     #[test]
-    fn a_gap_counts_if_what_comes_after_it_does() {
+    fn gap_passes_with_the_next_record() {
         let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
         let mut window = Window::new(at(10));
         let nothing: [&str; 0] = [];
-        assert_eq!(window.take("long ago", None), nothing);
-        assert_eq!(window.take("9", at(9)), nothing);
-        assert_eq!(window.take("gap", None), nothing);
-        assert_eq!(window.take("another", None), nothing);
-        assert_eq!(window.take("10", at(10)), ["gap", "another", "10"]);
-        // The clock was set back: what came later is later.
-        assert_eq!(window.take("9 again", at(9)), ["9 again"]);
-        assert_eq!(window.take("gap", None), ["gap"]);
-        assert_eq!(Window::new(None).take("gap", None), ["gap"]);
+        assert_eq!(window.push("long ago", None), nothing);
+        assert_eq!(window.push("9", at(9)), nothing);
+        assert_eq!(window.push("gap", None), nothing);
+        assert_eq!(window.push("another", None), nothing);
+        assert_eq!(window.push("10", at(10)), ["gap", "another", "10"]);
+        // A record after the clock was set back.
+        assert_eq!(window.push("9 again", at(9)), ["9 again"]);
+        assert_eq!(window.push("gap", None), ["gap"]);
+        assert_eq!(Window::new(None).push("gap", None), ["gap"]);
     }
 }

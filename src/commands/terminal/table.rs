@@ -1,4 +1,4 @@
-//! Calls as an aligned table in a terminal.
+//! Tables of calls for a terminal.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
@@ -10,10 +10,10 @@ use super::line::{shown, style};
 use super::zone::Zone;
 use crate::call::outcome::Outcome;
 
-/// A call as the API shows it.
+/// A call as the API returns it.
 pub type Call = Map<String, Value>;
 
-/// Calls that live, as of `now`.
+/// A table of active calls, with durations up to `now`.
 pub fn live(calls: &[Call], now: SystemTime) -> String {
     let rows = calls.iter().map(|call| {
         let (state, _) = plain(call, "state");
@@ -26,16 +26,16 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
             plain(call, "call_id"),
             plain(call, "number"),
             plain(call, "room"),
-            // The link is down: it may have come further.
+            // Without the link to Asterisk, the call may be in a later state by now.
             (if is_stale { format!("{state}?") } else { state }, style),
-            (age.map_or_else(nothing, seconds), Style::new()),
+            (age.map_or_else(no_value, format_seconds), Style::new()),
             plain(call, "key"),
         ]
     });
     table(["CALL", "NUMBER", "ROOM", "STATE", "FOR", "KEY"], rows.collect())
 }
 
-/// Calls that have ended, with times in this zone.
+/// A table of ended calls, with times in this zone.
 pub fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
@@ -47,11 +47,11 @@ pub fn ended(calls: &[Call], zone: &Zone) -> String {
             plain(call, "number"),
             plain(call, "room"),
             (plain(call, "outcome").0, style("call.ended", outcome)),
-            (time.unwrap_or_else(nothing), Style::new()),
+            (time.unwrap_or_else(no_value), Style::new()),
             span(call, "ring_seconds"),
-            // Who never was in the room has talked to nobody.
+            // A callee who was never in the room has talked to nobody.
             if outcome == Outcome::NotJoined.as_str() {
-                (nothing(), Style::new())
+                (no_value(), Style::new())
             } else {
                 span(call, "talk_seconds")
             },
@@ -64,25 +64,25 @@ pub fn ended(calls: &[Call], zone: &Zone) -> String {
     )
 }
 
-/// What a cell says, and how it looks.
+/// The text of a cell, and its style.
 type Cell = (String, Style);
 
 fn text<'c>(call: &'c Call, name: &str) -> &'c str {
     call.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A member as it is; seconds with their unit.
+/// A member of the call; seconds with their unit.
 fn plain(call: &Call, name: &str) -> Cell {
     let cell = match call.get(name) {
         Some(Value::Number(seconds)) => format!("{seconds}s"),
         Some(Value::String(text)) if !text.is_empty() => shown(text),
-        _ => nothing(),
+        _ => no_value(),
     };
     (cell, Style::new())
 }
 
-/// A duration as it is: `3.1s`, or where only bounds are known `3.1s-250.4s` or `>=3.1s`. It is one
-/// word, so that columns can be counted.
+/// A duration: `3.1s`, or if only its bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word, so
+/// that scripts can count columns.
 fn span(call: &Call, name: &str) -> Cell {
     let seconds = |name: &str| call.get(name).and_then(Value::as_f64);
     let (min, max) = (seconds(&format!("{name}_min")), seconds(&format!("{name}_max")));
@@ -94,13 +94,13 @@ fn span(call: &Call, name: &str) -> Cell {
     (cell, Style::new())
 }
 
-/// What stands where nothing is known, so that columns can be counted.
-fn nothing() -> String {
+/// The text of a cell without a value. It is not empty, so that scripts can count columns.
+fn no_value() -> String {
     "-".to_owned()
 }
 
-/// As `1h5m3s`.
-fn seconds(time: Duration) -> String {
+/// The duration in whole seconds, as `1h5m3s`.
+fn format_seconds(time: Duration) -> String {
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_as_wide_as_they_have_to_be() {
+    fn columns_fit_their_widest_cell() {
         let calls = [
             call(
                 json!({"call_id": "od-1", "number": "+79991230001", "room": "КОМНАТА", "key": "bot", "state": "ringing",
@@ -161,7 +161,7 @@ od-22  +7999         R        joined?  1h1m10s  b
     }
 
     #[test]
-    fn what_nobody_knows_is_a_dash_and_nothing_leaves_its_cell() {
+    fn unknown_values_are_dashes_and_texts_are_quoted() {
         let hostile = call(
             json!({"call_id": "od-1", "number": "+7999", "room": "a\u{1b}[2J\nb c", "key": "bot",
             "outcome": "busy", "requested": "2026-11-25T18:20:02.258Z", "ring_seconds": 0.206, "talk_seconds": null}),

@@ -1,5 +1,4 @@
-//! The time zone that people read: times in a terminal are local, as on the page. JSON and CSV stay
-//! in UTC.
+//! Times in a terminal: local, as on the page. JSON and CSV stay in UTC.
 
 use std::time::SystemTime;
 
@@ -7,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-/// How times are shown.
+/// The option for the time zone.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct ShownTimes {
     /// Show times in UTC instead of local time (TZ, or /etc/localtime), and read days as days in
@@ -31,12 +30,12 @@ impl Zone {
     /// UTC.
     pub const UTC: Self = Self(TimeZone::UTC);
 
-    /// The time as clocks in this zone show it; none for one that no calendar has.
+    /// The time in this zone; `None` if it is beyond the calendar.
     fn local(&self, time: SystemTime) -> Option<ZonedDateTime> {
         Timestamp::try_from(time).ok().map(|time| time.to_zoned_datetime(self.0.clone()))
     }
 
-    /// The day, and how far the zone is from UTC then: `2026-11-25 UTC+03:00`.
+    /// The day and the offset from UTC: `2026-11-25 UTC+03:00`.
     pub fn day(&self, time: SystemTime) -> String {
         self.local(time).map_or_else(String::new, |time| {
             time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, "")
@@ -54,13 +53,13 @@ impl Zone {
             .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &offset(&time, "Z"))
     }
 
-    /// When this day begins here.
+    /// The time at which the day begins in this zone.
     pub fn start_of(&self, day: Date) -> Option<SystemTime> {
         self.0.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?.try_into().ok()
     }
 }
 
-/// The offset as `+03:00`; `utc` where there is none.
+/// The offset as `+03:00`; `utc` if it is zero.
 fn offset(time: &ZonedDateTime, utc: &str) -> String {
     if time.offset().seconds() == 0 { utc.to_owned() } else { time.strftime("%:z").to_string() }
 }
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_carry_the_offset_of_their_day() {
+    fn offset_follows_daylight_saving() {
         let berlin = Zone(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone"));
         let [winter, summer] =
             [1_795_630_802_479, 1_782_930_002_000].map(|ms| UNIX_EPOCH + Duration::from_millis(ms));

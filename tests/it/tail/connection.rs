@@ -13,7 +13,7 @@ fn tail_waits_for_a_future_number() {
     let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
     let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
     let said = eventually("it says so", || tail.stderr().first().cloned());
-    assert_eq!(said, format!("-- the newest record is {newest}: waiting for those that come"));
+    assert_eq!(said, format!("-- the newest record is {newest}: waiting for new ones"));
     // Nor is anything replayed after the connection was lost.
     let connections = relay.tried();
     relay.cut();
