@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Map, Value};
 
 use super::short_id::short;
+use super::width::padded;
 use super::zone::Zone;
 use crate::client::sse::Event;
 use crate::escape;
@@ -118,9 +119,10 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let event_width = width(16, !is_call);
     let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<event_width$}{style:#}");
     if is_call {
-        let [number, room, key] = ["number", "room", "key"].map(|name| shown(text(name)));
+        let column = |name, width| padded(&shown(text(name)), width);
+        let (number, room, key) = (column("number", 16), column("room", 16), column("key", 14));
         let id = shown(short(text("call_id")));
-        line.push_str(&format!(" {number:<16} {room:<16} {dim}{key:<14} {id}{dim:#}"));
+        line.push_str(&format!(" {number} {room} {dim}{key} {id}{dim:#}"));
     }
     for (name, value) in more {
         let value = match value {

@@ -10,6 +10,7 @@ pub mod line;
 pub mod moment;
 pub mod short_id;
 pub mod table;
+pub mod width;
 pub mod zone;
 
 use std::io::{self, Write};

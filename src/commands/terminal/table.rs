@@ -7,6 +7,7 @@ use anstyle::Style;
 use serde_json::{Map, Value};
 
 use super::line::{shown, style};
+use super::width::{columns, padded};
 use super::zone::Zone;
 use crate::call::outcome::Outcome;
 
@@ -106,7 +107,7 @@ fn format_seconds(time: Duration) -> String {
 
 fn table<const N: usize>(heads: [&str; N], rows: Vec<[Cell; N]>) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].0.chars().count());
+        let cells = rows.iter().map(|row| columns(&row[column].0));
         cells.chain([heads[column].len()]).max().unwrap_or_default()
     });
     let heads = heads.map(|head| (head.to_owned(), Style::new().bold()));
@@ -114,9 +115,9 @@ fn table<const N: usize>(heads: [&str; N], rows: Vec<[Cell; N]>) -> String {
     for row in [heads].into_iter().chain(rows) {
         for (column, (text, style)) in row.into_iter().enumerate() {
             let is_last = column == N - 1;
-            let (width, space) = if is_last { (0, "") } else { (widths[column], "  ") };
+            let (width, gap) = if is_last { (0, "") } else { (widths[column], "  ") };
             // Writing to a string does not fail.
-            let _ = write!(table, "{style}{text:<width$}{style:#}{space}");
+            let _ = write!(table, "{style}{}{style:#}{gap}", padded(&text, width));
         }
         table.push('\n');
     }
