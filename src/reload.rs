@@ -1,6 +1,8 @@
-//! What SIGHUP does, without dropping a call or a connection: the journal and the history check
-//! whether their files were moved, and keys, limits, lists, the log filter and certificates are read
-//! again. If the configuration has a problem, all of the old settings stay.
+//! The reload after SIGHUP, which drops no call and no connection.
+//!
+//! The journal and the history check whether their files were moved. Keys, limits, lists, the log
+//! filter and certificates are read again. If the configuration has a problem, all of the old settings
+//! stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;

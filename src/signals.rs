@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What a signal asks for.
+/// The action that a signal asks for.
 pub(crate) enum SignalAction {
     /// Stop; with the name of the signal.
     Stop(&'static str),

@@ -168,7 +168,7 @@ async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandEr
 
 /// The result of the request.
 enum Requested {
-    /// The call is made, or its records will tell.
+    /// The call is made, or its records will show whether it was.
     Call(CallId),
     /// There is no call to follow; with the exit code.
     Code(u8),

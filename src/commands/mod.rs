@@ -32,8 +32,8 @@ use self::tail::TailArgs;
 
 /// Rings people into Asterisk conference rooms.
 ///
-/// Bots POST a number and a room; the daemon has Asterisk call the number and puts whoever answers
-/// into the room, never calls a number that is in a call already, and shows every step live.
+/// Bots POST a number and a room. The daemon has Asterisk call the number, and puts the callee into the
+/// room. It never calls a number that is already in a call, and it shows every step as it happens.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {

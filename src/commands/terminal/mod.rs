@@ -76,7 +76,7 @@ impl CommandError {
             StatusCode::UNAUTHORIZED => Self::Unauthorized,
             StatusCode::FORBIDDEN => Self::Forbidden(text),
             StatusCode::BAD_REQUEST => Self::Usage(text),
-            _ => Self::Unavailable(format!("the daemon says {status}: {text}")),
+            _ => Self::Unavailable(format!("the daemon answers {status}: {text}")),
         }
     }
 
@@ -169,6 +169,6 @@ mod tests {
             Response::new(Bytes::from_static(br#"{"error":"no: \u001b]0;x\u0007\nyes"}"#));
         *answer.status_mut() = StatusCode::BAD_GATEWAY;
         let error = CommandError::of_answer(&answer).to_string();
-        assert_eq!(error, r"the daemon says 502 Bad Gateway: no: \u{1b}]0;x\u{7}\nyes");
+        assert_eq!(error, r"the daemon answers 502 Bad Gateway: no: \u{1b}]0;x\u{7}\nyes");
     }
 }

@@ -19,7 +19,7 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// About how many events are returned together.
 const BATCH: usize = 256;
 
-/// What [`EventStream::next`] returns.
+/// The result of [`EventStream::next`].
 #[derive(Debug)]
 pub enum Update {
     /// The next events. The first event of a connection may have no data: its id is the position at
@@ -36,7 +36,7 @@ pub enum StreamError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The daemon cannot serve the stream now.
-    #[error("the daemon says {0}")]
+    #[error("the daemon answers {0}")]
     Status(StatusCode),
     /// The daemon ended the stream in order.
     #[error("the daemon has closed the stream")]
@@ -56,7 +56,7 @@ pub enum Refused {
     #[error("the daemon does not know this key")]
     Unauthorized,
     /// The daemon rejects the request.
-    #[error("the daemon says {0}")]
+    #[error("the daemon answers {0}")]
     Status(StatusCode),
 }
 

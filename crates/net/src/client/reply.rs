@@ -15,18 +15,18 @@ const MAX_REASON: usize = 160;
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// What became of the call.
+    /// The fate of the call.
     pub verdict: Verdict,
 }
 
-/// What became of a requested call.
+/// The fate of a requested call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The call is made under this id.
     Accepted(CallId),
     /// No call is made, for this reason.
     Refused(String),
-    /// The daemon does not know (504), for this reason. Records under the id will tell.
+    /// The daemon does not know (504), for this reason. The records of the id, if there is one, will show it.
     Unconfirmed(Option<CallId>, String),
 }
 
