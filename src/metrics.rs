@@ -23,6 +23,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use crate::call::machine::State;
 use crate::call::outcome::Outcome;
@@ -54,7 +55,8 @@ impl EncodeLabelValue for KeyName {
 type Of<const N: usize> = [(&'static str, &'static str); N];
 
 /// Who reads the log, and can fall behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReaderKind {
     /// Who writes to stdout.
     Stdout,
@@ -69,16 +71,8 @@ pub enum ReaderKind {
 }
 
 impl ReaderKind {
-    const ALL: [Self; 5] = [Self::Stdout, Self::File, Self::History, Self::Stats, Self::Stream];
-
     fn as_str(self) -> &'static str {
-        match self {
-            ReaderKind::Stdout => "stdout",
-            ReaderKind::File => "file",
-            ReaderKind::History => "history",
-            ReaderKind::Stats => "stats",
-            ReaderKind::Stream => "stream",
-        }
+        self.into()
     }
 }
 
@@ -218,7 +212,7 @@ impl Metrics {
         for (reason, limit) in Refusal::CODES {
             self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
         }
-        for reader in ReaderKind::ALL {
+        for reader in ReaderKind::iter() {
             self.gaps.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
             self.lost.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
         }

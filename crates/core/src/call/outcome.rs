@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 pub use members::EndMembers;
 
@@ -17,8 +18,11 @@ use super::machine::Moments;
 use super::{Number, hide};
 
 /// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumCount, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// Answered, and hung up later by whoever.
     Completed,
@@ -48,38 +52,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Each of them, in their order.
-    pub const ALL: [Outcome; 12] = [
-        Outcome::Completed,
-        Outcome::NotJoined,
-        Outcome::NoAnswer,
-        Outcome::Busy,
-        Outcome::Declined,
-        Outcome::NotOnTelegram,
-        Outcome::InvalidNumber,
-        Outcome::FloodWait,
-        Outcome::Congestion,
-        Outcome::Canceled,
-        Outcome::Failed,
-        Outcome::Unknown,
-    ];
+    /// All outcomes, in the order of the enum.
+    pub const ALL: [Self; Self::COUNT] = match Self::VARIANTS.first_chunk() {
+        Some(all) => *all,
+        None => unreachable!(),
+    };
 
-    /// The word, as in the log.
+    /// The word, as in records and in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Completed => "completed",
-            Outcome::NotJoined => "not_joined",
-            Outcome::NoAnswer => "no_answer",
-            Outcome::Busy => "busy",
-            Outcome::Declined => "declined",
-            Outcome::NotOnTelegram => "not_on_telegram",
-            Outcome::InvalidNumber => "invalid_number",
-            Outcome::FloodWait => "flood_wait",
-            Outcome::Congestion => "congestion",
-            Outcome::Canceled => "canceled",
-            Outcome::Failed => "failed",
-            Outcome::Unknown => "unknown",
-        }
+        self.into()
     }
 
     /// What the Q.850 cause of the gateway's leg says of a call nobody answered; `None` where it

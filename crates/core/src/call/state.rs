@@ -1,8 +1,11 @@
 //! How far a call can come.
 
 /// How far a call has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Asked for; Asterisk has not yet accepted it.
     Requested,
@@ -27,14 +30,6 @@ impl State {
 
     /// The word, as in the API.
     pub fn as_str(self) -> &'static str {
-        match self {
-            State::Requested => "requested",
-            State::Queued => "queued",
-            State::Ringing => "ringing",
-            State::Answered => "answered",
-            State::Joined => "joined",
-            State::Left => "left",
-            State::Ended => "ended",
-        }
+        self.into()
     }
 }
