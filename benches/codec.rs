@@ -1,11 +1,11 @@
-//! How fast bytes become messages: our codec against memchr over the same bytes, the least that
-//! anybody can do who looks at them, and against other parsers of the AMI. The bytes are what
-//! Asterisk says, with every class of events on, of many calls at once.
+//! The speed of the AMI codec, against memchr over the same bytes, which is a lower bound for every
+//! parser, and against other AMI parsers. The bytes are the messages of many simultaneous calls, with
+//! every class of events.
 //!
-//! `cargo bench --bench codec`; the others are processes of their own (`benches/peers/`). All sides
-//! take turns. What else the machine does meanwhile is kept out: of ours the fastest time for each
-//! piece of the bytes counts, as a piece takes microseconds, and of the others, who are given the
-//! benefit, the CPU time of their fastest turn.
+//! `cargo bench --bench codec`; the other parsers are processes of their own (`benches/peers/`). All
+//! sides take turns. To keep out other load of the machine, the fastest time of each piece counts
+//! for the codec, as a piece takes only microseconds. For the others the CPU time of their fastest
+//! turn counts, which favours them.
 
 mod transcript;
 
@@ -25,10 +25,10 @@ use tempfile::NamedTempFile;
 use testkit::figures::{self, figure, scale, section};
 use transcript::NEEDED;
 
-/// How much a socket gives at once, in bytes, while much is said.
+/// Size of one read from a busy socket, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Callees that answer, for the most part, and others.
+/// Callees: most of them answer.
 const CALLEES: [&str; 8] = ["200", "200", "200", "200", "486", "603", "200", "480"];
 
 fn main() {
@@ -46,7 +46,7 @@ fn main() {
     );
 
     let mut sides = [
-        // Folded, as counting alone needs no positions.
+        // Fold the positions; a mere count would not have to compute them.
         Side::new("memchr, line by line", |transcript, times| {
             scan(transcript, times, |bytes| memchr_iter(b'\n', bytes).fold(0, |all, at| all ^ at))
         }),
@@ -100,17 +100,17 @@ fn mega(count: f64) -> f64 {
     count / 1e6
 }
 
-/// What is parsed.
+/// The input of all sides.
 struct Transcript {
     bytes: Vec<u8>,
     frames: usize,
     needed: usize,
 }
 
-/// A pass over the transcript, which notes how long each piece took.
+/// A pass over the transcript, which records the time of each piece.
 type Pass = fn(&Transcript, &mut Vec<Duration>);
 
-/// One way through the transcript.
+/// One of our own parsers.
 struct Side {
     name: &'static str,
     pass: Pass,
@@ -137,12 +137,11 @@ impl Side {
     }
 }
 
-/// Looks at all bytes, as they would come from a socket.
+/// Scans all bytes in pieces as from a socket.
 fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8]) -> usize) {
     let mut buffer = Vec::new();
     for chunk in transcript.bytes.chunks(CHUNK) {
-        // That a socket's bytes are copied is not what is measured, but that they are in the cache
-        // then.
+        // Copy the bytes as a socket does, so that they are in the cache; the copy is not measured.
         buffer.clear();
         buffer.extend_from_slice(chunk);
         let began = Instant::now();
@@ -151,7 +150,7 @@ fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8])
     }
 }
 
-/// Decodes all bytes, as they would come from a socket.
+/// Decodes all bytes in pieces as from a socket.
 fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnMut(&Frame)) {
     let (mut parser, mut input) =
         (Parser::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
@@ -171,13 +170,13 @@ fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnM
     assert_eq!(frames, transcript.frames);
 }
 
-/// Whether a message of this name is more than passed over.
+/// Whether the daemon uses messages with this name.
 fn is_needed(name: &str) -> bool {
-    // Those of our own dialplan are, and no other UserEvent is sent here.
+    // The transcript has no UserEvent but those of the sample dialplan.
     name == "Response" || NEEDED.contains(&name)
 }
 
-/// How often memory is asked for.
+/// Counts the memory allocations.
 fn allocations(transcript: &Transcript) {
     section("allocations");
     let headers = memchr_iter(b'\n', &transcript.bytes).count() - transcript.frames;
@@ -191,7 +190,7 @@ fn allocations(transcript: &Transcript) {
     figure("by codec and messages, per header", format!("{all:.4}"), "< 0.01", all < 0.01);
 }
 
-/// That an event which nobody needs costs the same whatever is in it.
+/// Checks that an unused event costs the same whatever it contains.
 fn skipping(messages: &[transcript::Message]) {
     section("events that nobody needs");
     let unneeded = messages.iter().find(|message| message.name == "VarSet").expect("an event");
@@ -217,8 +216,8 @@ fn skipping(messages: &[transcript::Message]) {
     );
 }
 
-/// Another parser: a process that goes through the transcript each time it is told to, and says how
-/// long it took.
+/// Another parser: a process that parses the transcript for each line on its stdin, and prints the
+/// time.
 struct Peer {
     name: String,
     child: Child,
@@ -229,7 +228,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// All there are: those published for Rust, and for scale one for Python.
+    /// All other parsers: those published for Rust, and one for Python to compare.
     fn all(transcript: &Transcript) -> Vec<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let (manifest, target) = (here.join("benches/peers/Cargo.toml"), here.join("target/peers"));

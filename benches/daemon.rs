@@ -1,9 +1,10 @@
-//! What a call costs the whole daemon, without an Asterisk: bots that keep their connections, and a
-//! peer that answers at once and plays the whole call. All of them share this machine's cores.
+//! The cost of a call for the whole daemon, without a real Asterisk: bots on kept-alive connections,
+//! and a peer that answers at once and sends all events of a call. All of them share the cores of
+//! this machine.
 //!
-//! `cargo bench --bench daemon`, with the name of one part for that part only. `CALLS=10000000`
-//! lets that many through the process whose memory is watched; `DAEMON=PATH` measures another build
-//! of the daemon. The part `instructions` is run by its name only, and needs valgrind.
+//! `cargo bench --bench daemon -- PART` runs one part only. `CALLS=10000000` sets the number of
+//! calls of the part that measures memory; `DAEMON=PATH` measures another build of the daemon. The
+//! part `instructions` needs valgrind, and runs only if it is named.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has threads of its own to wait on")]
 
@@ -24,7 +25,7 @@ use daemon::readers::Readers;
 use daemon::{instructions, peer, process, readers};
 use testkit::figures::{figure, is_smoke, median, quantile, scale, section};
 
-/// How many bots are connected at once.
+/// Number of connected bots.
 const BOTS: usize = 64;
 
 fn main() {
@@ -45,7 +46,7 @@ fn main() {
         ("memory", memory),
         ("streams", streams),
     ];
-    // Takes its time, and valgrind.
+    // This part is slow and needs valgrind.
     if only.is_some_and(|only| only == "instructions") {
         instructions::measure();
     }
@@ -56,7 +57,7 @@ fn main() {
     }
 }
 
-/// A whole call against a request that does nothing.
+/// Compares a whole call with a request that does nothing.
 fn cost() {
     let (rounds, calls) = if is_smoke() { (1, BOTS) } else { (9, 20_000) };
     let (daemon, bare) = (Process::daemon(peer::start()), Process::bare());
@@ -95,7 +96,7 @@ fn cost() {
     figure("whole calls a second", format!("{rate:.0}"), ">= 20000", rate >= 20_000.0);
 }
 
-/// The same where requests come one by one, so that no two share a system call.
+/// The same with single requests, so that no two share a system call.
 fn paced() {
     let (rounds, rate, time) = if is_smoke() {
         (1, 200, Duration::from_millis(200))
@@ -130,7 +131,7 @@ fn paced() {
     );
 }
 
-/// How long bots wait while half of that is asked for.
+/// Measures how long bots wait at half of the highest rate.
 fn latency() {
     let (rate, time) = if is_smoke() {
         (200, Duration::from_millis(200))
@@ -150,7 +151,7 @@ fn latency() {
     figure("p99", format!("{p99:.3?}"), "< 5 ms", p99 < Duration::from_millis(5));
 }
 
-/// A call among few that live and among many.
+/// Compares a call among few live calls with one among many.
 fn live() {
     let (many, rounds, calls) = if is_smoke() { (500, 1, BOTS) } else { (200_000, 9, 20_000) };
     let few = 100;
@@ -185,14 +186,13 @@ fn live() {
     scale("resident memory per live call, with strings and log", format!("{per_call:.0} bytes"));
 }
 
-/// Whether memory grows with calls that are over.
+/// Measures whether memory grows with ended calls.
 fn memory() {
     let asked = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok());
     let calls = asked.unwrap_or(if is_smoke() { 4 * BOTS } else { 1_000_000 });
     let daemon = Process::daemon(peer::start());
     let mut bots = Bots::connect(daemon.address, BOTS, false);
-    // Until the ring and the list of ended calls are full, and the allocator has what it needs for
-    // them.
+    // Fill the ring and the list of ended calls first, so that the allocator has their memory.
     let warm = calls / 2;
     bots.closed(warm);
     let before = daemon.resident();
@@ -209,7 +209,7 @@ fn memory() {
     );
 }
 
-/// Calls while many follow the event stream, against calls while nobody does.
+/// Compares calls with many readers of the event stream with calls without readers.
 fn streams() {
     let (followers, rounds, rate, time) = if is_smoke() {
         (20, 1, 20, Duration::from_millis(500))
@@ -253,6 +253,5 @@ fn streams() {
     );
 }
 
-/// What the peer's whole call is told by: requested, queued, ringing, answered, joined, left,
-/// ended.
+/// Records of a whole call: requested, queued, ringing, answered, joined, left, ended.
 const RECORDS_PER_CALL: u64 = 7;

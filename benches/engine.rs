@@ -1,6 +1,6 @@
 //! Whether the cost of a call grows with the number of live calls: the engine alone, with an
-//! Asterisk that answers at once, among few live calls and among many, in turns. And what a live
-//! call weighs.
+//! Asterisk that answers at once, among few live calls and among many, in turns. And the memory of a
+//! live call.
 //!
 //! `cargo bench --bench engine`
 
@@ -38,8 +38,7 @@ fn main() {
     );
 }
 
-/// Lets so many calls begin that live on, each in its conference; returns what one weighs, in
-/// bytes.
+/// Starts `count` calls that stay in their conferences; returns the memory of one call, in bytes.
 fn grow(world: &mut World, calls: u64) -> i64 {
     let mut strings = 0;
     let weighed = measure(|| {
@@ -52,7 +51,7 @@ fn grow(world: &mut World, calls: u64) -> i64 {
     (weighed.bytes_current - strings as i64) / calls as i64
 }
 
-/// What each of so many whole calls takes, in microseconds.
+/// The time of a whole call, in microseconds, as the mean of `count` calls.
 fn time(world: &mut World, calls: u32) -> f64 {
     let live = world.live();
     let began = ThreadTime::now();

@@ -1,10 +1,9 @@
-//! What the load generator costs: its CPU time for each request, against that of a bare hyper
-//! client which sends the same requests at the same rate on kept-alive connections, and does
-//! nothing else: it keeps no count, and follows no call. Both talk to the same stand-in for a
-//! daemon, which says yes to everything and tells the whole story of each call in its event stream
-//! at once.
+//! The CPU time of the load generator for each request, against that of a bare hyper client. That
+//! client sends the same requests at the same rate on kept-alive connections, and neither counts nor
+//! follows calls. Both talk to the same stand-in for a daemon, which accepts every request and sends
+//! all records of the call in its event stream at once.
 //!
-//! `cargo bench --bench load`, with `--smoke` for a moment only.
+//! `cargo bench --bench load`; `--smoke` runs for a second only.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
 
@@ -30,14 +29,14 @@ use tokio::time::{Instant, sleep_until};
 
 const KEY: &str = "k3y-of-the-benchmark";
 
-/// Of the bare client.
+/// Connections of the bare client.
 const CONNECTIONS: u64 = 16;
 
-/// How many times what the bare client takes the generator may, which follows seven events a call
-/// besides.
+/// Upper limit of the generator's CPU time, as a multiple of the bare client's. The generator also
+/// follows seven events for each call.
 const MOST: f64 = 4.0;
 
-/// Events that may wait for the generator; enough that none is missed.
+/// Maximum of events that wait for the generator, large enough that none is lost.
 const EVENTS: usize = 1 << 16;
 
 fn main() {
@@ -53,7 +52,7 @@ fn main() {
         ));
     }
     let asked = |word| args.iter().any(|arg| arg == word);
-    // `cargo test` runs it as well, and only `cargo bench` says so.
+    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
     let seconds = if asked("--smoke") || !asked("--bench") { 1 } else { 5 };
     let (tell, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || runtime().block_on(serve(tell)));
@@ -87,7 +86,7 @@ fn main() {
         let (late, ratio) =
             (&report["run"]["latency_ms"]["late"]["p99"], load.as_secs_f64() / bare.as_secs_f64());
         println!(
-            "{count} requests at {rate}/s: {} bare, {} with load; left late by p99 {late} ms",
+            "{count} requests at {rate}/s: {} bare, {} with load; sent late by p99 {late} ms",
             each(bare),
             each(load)
         );
@@ -96,7 +95,7 @@ fn main() {
     }
 }
 
-/// Runs a program, and returns the CPU time that it took.
+/// Runs a program, and returns its CPU time.
 fn cpu_of(command: &mut Command) -> Duration {
     let before = cpu_of_children();
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs");
@@ -104,17 +103,17 @@ fn cpu_of(command: &mut Command) -> Duration {
     cpu_of_children() - before
 }
 
-/// What all children that have ended took (`man 5 proc_pid_stat`, fields 16 and 17).
+/// CPU time of all children that have ended (`man 5 proc_pid_stat`, fields 16 and 17).
 fn cpu_of_children() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     let after_name = stat.rsplit(") ").next().expect("fields");
     let ticks =
         after_name.split(' ').skip(13).take(2).map(|field| field.parse::<u32>().expect("a number"));
-    // There are 100 a second on every Linux that Rust runs on.
+    // A clock tick is 1/100 s on every Linux that Rust supports.
     ticks.sum::<u32>() * Duration::from_millis(10)
 }
 
-/// Sends so many requests at this rate, as evenly as tokio's timers can.
+/// Sends `count` requests at this rate, as evenly as tokio's timers allow.
 async fn bare(address: SocketAddr, rate: u64, count: u64) {
     let began = Instant::now();
     let sent = Arc::new(AtomicU64::new(0));
@@ -197,7 +196,7 @@ async fn answer(
                  \"caller_id\":\"load\",\"lang\":\"ru\",\"key\":\"bot\",\"outcome\":\"completed\",\"cause\":16,\
                  \"cause_text\":\"Normal Clearing\",\"ring_seconds\":2.5,\"talk_seconds\":61.0}}\n\n"
             );
-            // Nobody may be listening.
+            // There may be no reader.
             let _ = events.send(Bytes::from(event));
         }
     }

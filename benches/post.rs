@@ -1,8 +1,7 @@
-//! What the daemon adds to an Originate, on a real Asterisk: a POST on a warm connection against
-//! the same Originate written raw to the same Asterisk's AMI socket, one after the other, in turns.
-//! Then what the daemon weighs.
+//! The time that the daemon adds to an Originate on a real Asterisk: a POST on a warm connection
+//! against the same Originate written to the AMI socket, in turns. Then the memory of the daemon.
 //!
-//! `cargo bench --bench post`, with `--smoke` for a few rounds only.
+//! `cargo bench --bench post`; `--smoke` runs a few rounds only.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
 
@@ -19,7 +18,7 @@ const DECLINED: u32 = 603;
 
 fn main() {
     let asked = |word| std::env::args().any(|arg| arg == word);
-    // `cargo test` runs it as well, and only `cargo bench` says so.
+    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
     let rounds = if asked("--smoke") || !asked("--bench") { 20 } else { 500 };
     let pbx = Pbx::start("22");
     let daemon = pbx.daemon();
@@ -30,13 +29,13 @@ fn main() {
     for round in 0..rounds {
         raws.push(raw.originate(round));
         posts.push(post(&mut warm, round));
-        // Each pair meets an Asterisk that is done with the one before.
+        // Asterisk has finished the previous pair before the next one begins.
         std::thread::sleep(Duration::from_millis(20));
     }
     let (raw, post) = (Quantiles::of(raws), Quantiles::of(posts));
     let added = post.median.saturating_sub(raw.median);
     println!("{rounds} rounds, in turns, on one Asterisk {}", pbx.setting("VERSION"));
-    println!("raw Originate to its receipt   median {:>9.3?}  p99 {:>9.3?}", raw.median, raw.p99);
+    println!("raw Originate to its response  median {:>9.3?}  p99 {:>9.3?}", raw.median, raw.p99);
     println!("POST to its reply              median {:>9.3?}  p99 {:>9.3?}", post.median, post.p99);
     report(
         "added by the daemon, median",
@@ -72,7 +71,7 @@ impl Quantiles {
     }
 }
 
-/// A bot that keeps its connection.
+/// A bot on a kept-alive connection.
 fn post(stream: &mut TcpStream, round: u32) -> Duration {
     let body = format!(
         r#"{{"api_key":"{KEY}","phone_number":"79{:06}{DECLINED}","room_name":"R1","caller_id":"Bob"}}"#,
@@ -95,7 +94,7 @@ fn post(stream: &mut TcpStream, round: u32) -> Duration {
     time
 }
 
-/// The AMI, spoken by hand.
+/// An AMI client without the daemon's code.
 struct Ami {
     stream: TcpStream,
     lines: BufReader<TcpStream>,
@@ -132,7 +131,7 @@ impl Ami {
         began.elapsed()
     }
 
-    /// Reads on until the answer to this action.
+    /// Reads until the response to this action.
     fn answer_to(&mut self, id: &str) {
         let (mut frame, wanted) = (String::new(), format!("ActionID: {id}\r\n"));
         loop {

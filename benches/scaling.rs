@@ -1,8 +1,7 @@
-//! How the engine behaves from 1 call a second to 10 000, and up to 1 000 000 live calls: on
-//! virtual time, with every call played to its end, so that what it takes of a core can be measured
-//! long before any Asterisk could keep up.
+//! The engine's share of a core from 1 to 10 000 calls a second, and with up to 1 000 000 live
+//! calls. Time is virtual and every call runs to its end, so that no Asterisk limits the rates.
 //!
-//! `cargo bench --bench scaling`, with `--smoke` for the small rows only.
+//! `cargo bench --bench scaling`; `--smoke` runs the small rows only.
 
 mod world;
 
@@ -15,15 +14,15 @@ use world::World;
 const ROWS: [(u64, u64); 5] =
     [(1, 100), (10, 1_000), (100, 10_000), (1_000, 100_000), (10_000, 1_000_000)];
 
-/// Whole calls that are played in each row.
+/// Whole calls in each row.
 const CALLS: u64 = 20_000;
 
 fn main() {
     let asked = |word| std::env::args().any(|arg| arg == word);
-    // `cargo test` runs it as well, and only `cargo bench` says so.
+    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
     let smoke = asked("--smoke") || !asked("--bench");
     let (rows, calls) = if smoke { (&ROWS[..2], 200) } else { (&ROWS[..], CALLS) };
-    println!("one engine on virtual time; each call lives for 100 s and is told of in 9 messages");
+    println!("one engine on virtual time; each call lives for 100 s and has 9 messages");
     println!(
         "{:>8} {:>10} {:>12} {:>16} {:>15} {:>16} {:>18}",
         "calls/s", "live", "a call", "of a core", "memory", "a live call", "list, a minute"
@@ -50,8 +49,8 @@ fn main() {
     );
 }
 
-/// Plays so many calls at this rate, each new one in place of the oldest; the time that took,
-/// without lists.
+/// Runs calls at this rate, each new one in place of the oldest; returns the time, without the
+/// handling of lists.
 fn play(
     world: &mut World,
     alive: &mut VecDeque<(String, String)>,
@@ -73,7 +72,7 @@ fn play(
         alive.push_back(world.begin());
         busy += began.elapsed();
     }
-    // Whatever was still to be heard of the last one.
+    // Handle the events that are left of the last call.
     if let Some(asked) = world.pass(Duration::from_secs(1)) {
         list(world, alive, &asked);
     }
@@ -81,8 +80,8 @@ fn play(
     busy
 }
 
-/// Waits until a list of all channels is asked for, as it is each minute; the time to settle with
-/// it.
+/// Waits until the engine asks for a list of all channels, as it does each minute; returns the time
+/// to reconcile with the list.
 fn next_list(world: &mut World, alive: &VecDeque<(String, String)>) -> Duration {
     let asked = (0..120)
         .find_map(|_| world.pass(Duration::from_secs(1)))
@@ -90,7 +89,7 @@ fn next_list(world: &mut World, alive: &VecDeque<(String, String)>) -> Duration 
     list(world, alive, &asked)
 }
 
-/// The time to settle with a list of all channels, three for each call.
+/// The time to reconcile with a list of all channels, three for each call.
 fn list(world: &mut World, alive: &VecDeque<(String, String)>, asked: &str) -> Duration {
     let mut busy = Duration::ZERO;
     world.receive(format!("Response: Success\r\nActionID: {asked}\r\nEventList: start"));
@@ -112,7 +111,7 @@ fn list(world: &mut World, alive: &VecDeque<(String, String)>, asked: &str) -> D
     busy + began.elapsed()
 }
 
-/// What it costs to be told of a call of another daemon's.
+/// The cost of the events of another daemon's call.
 fn foreign(calls: u64) -> Duration {
     let mut world = World::new(100);
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Bar charts as SVG, for docs/performance.md.
+//! Bar charts as SVG for docs/performance.md.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,9 +1,9 @@
-//! Six ways to have one real Asterisk call people, in turns: how many calls a second, how long
-//! until a call begins, and what it costs. Then the pace in front of Asterisk, with three times as
-//! much offered as it can take.
+//! Compares six ways to have one real Asterisk place calls, in turns: calls a second, time until a
+//! call begins, CPU and memory. Then it measures the daemon's pacing, with three times the load that
+//! Asterisk can take.
 //!
-//! `make compare`; `cargo bench --bench compare -- --smoke` for a short run, `--svg FOLDER` for
-//! charts. Every number called is declined by the gateway at once, so that calls do not pile up.
+//! `make compare`; `cargo bench --bench compare -- --smoke` is a short run, `--svg FOLDER` writes
+//! charts. The gateway declines every called number at once, so that calls do not pile up.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark has nothing else to do while it waits")]
 
@@ -18,16 +18,16 @@ use observer::Observer;
 use side::Side;
 use testkit::pbx::Pbx;
 
-/// How long a burst may take until all of it is over.
+/// How long the calls of a burst may take to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many calls each side makes before it is measured.
+/// Number of calls that each side makes before it is measured.
 const WARM_UP: usize = 10;
 
-/// How each side starts.
+/// The function that starts a side.
 type Start = fn(&Pbx) -> Side;
 
-/// The sides, by their names.
+/// All sides with their names.
 const SIDES: [(&str, Start); 6] = [
     ("raw AMI, pipelined", Side::raw),
     ("originatord", Side::originatord),
@@ -37,10 +37,10 @@ const SIDES: [(&str, Start); 6] = [
     ("panoramisk, aiohttp", |pbx| Side::python("panoramisk_aiohttp.py", pbx)),
 ];
 
-/// What is measured of one side, over all rounds.
+/// Measurements of one side, over all rounds.
 #[derive(Default)]
 pub struct Figures {
-    /// Calls a second, in each burst: accepted, and over in Asterisk.
+    /// Calls a second in each burst: accepted, and ended in Asterisk.
     pub rates: Vec<f64>,
     /// From the request until Asterisk has the call's first channel, one call at a time.
     pub to_channel: Vec<Duration>,
@@ -48,14 +48,14 @@ pub struct Figures {
     cpu: Vec<(f64, f64)>,
     /// Resident memory of the side's process, in KiB, if it has one.
     resident: Option<u64>,
-    /// Calls that were not accepted, or did not begin.
+    /// Number of calls that were not accepted, or did not begin.
     failed: usize,
 }
 
 fn main() {
     let args: Vec<_> = std::env::args().collect();
     let asked = |word| args.iter().any(|arg| arg == word);
-    // `cargo test` runs it as well, and only `cargo bench` says so.
+    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
     let smoke = asked("--smoke") || !asked("--bench");
     let folder = args.iter().position(|arg| arg == "--svg").and_then(|at| args.get(at + 1));
     let (rounds, burst, singles) = if smoke { (1, 20, 5) } else { (7, 800, 30) };
@@ -67,8 +67,8 @@ fn main() {
     let mut numbers = Numbers(0);
     for _ in 0..rounds {
         for ((_, start), figures) in SIDES.iter().zip(&mut figures) {
-            // Each is there for its own turn only: the others would be told of all calls, too, and
-            // take their time.
+            // A side runs during its own turn only, as it would receive the events of other sides'
+            // calls and slow them down.
             let side = start(&pbx);
             let warmed = numbers.take(WARM_UP);
             side.burst(&warmed);
@@ -98,7 +98,7 @@ fn main() {
     pbx.down();
 }
 
-/// Numbers that were not called before. 603 is declined.
+/// Numbers that were not called before. The gateway declines those that end with 603.
 pub struct Numbers(u32);
 
 impl Numbers {
@@ -125,7 +125,7 @@ fn measure_burst(
     let (begun, over) = observer.wait_over(numbers, PATIENCE);
     let good = accepted.min(begun.len());
     figures.failed += numbers.len() - good;
-    // What is accepted is owed: a rate that leaves the work to be done later could not be kept up.
+    // Count until the calls have ended: a rate at which accepted work piles up cannot be sustained.
     figures
         .rates
         .push(good as f64 / (over.unwrap_or(answered).max(answered) - began).as_secs_f64());
@@ -211,7 +211,7 @@ fn report(figures: &[Figures], rounds: usize, burst: usize) {
     );
 }
 
-/// A line of the table of targets.
+/// Prints a line of the table of targets.
 pub fn target(figure: &str, value: String, target: &str, met: bool) {
     println!(
         "{figure:<48} {value:>12}   target {target:<28} {}",
@@ -219,8 +219,8 @@ pub fn target(figure: &str, value: String, target: &str, met: bool) {
     );
 }
 
-/// The side's CPU seconds for 1000 calls, and Asterisk's. A burst takes few of the ticks that the
-/// system counts in, so the mean of all says more than the median.
+/// CPU seconds for 1000 calls, of the side and of Asterisk. A burst takes few ticks of the system's
+/// counter, so the mean of all bursts is more exact than the median.
 fn cpu(figures: &Figures) -> (f64, f64) {
     let (sides, asterisks): (Vec<_>, Vec<_>) = figures.cpu.iter().copied().unzip();
     let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -231,12 +231,12 @@ fn seconds(times: &[Duration]) -> Vec<f64> {
     times.iter().map(Duration::as_secs_f64).collect()
 }
 
-/// The median; 0 of nothing.
+/// The median; 0 if there is no value.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// A quantile, by the nearest rank; 0 of nothing.
+/// A quantile, by the nearest rank; 0 if there is no value.
 pub fn quantile(values: &[f64], quantile: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -247,8 +247,8 @@ pub fn quantile(values: &[f64], quantile: f64) -> f64 {
 /// User and system time of a process so far.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
-    // Behind the name, which may hold blanks: fields 14 and 15 of proc(5), in ticks of 1/100 s on
-    // Linux.
+    // Fields 14 and 15 of proc(5), in ticks of 1/100 s. They follow the name, which may contain
+    // blanks.
     let fields: Vec<_> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     let ticks: f64 = [11, 12].iter().map(|at| fields[*at].parse::<f64>().expect("ticks")).sum();
     ticks / 100.0

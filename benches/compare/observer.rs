@@ -1,4 +1,4 @@
-//! Who watches Asterisk from aside, the same for every side: an AMI connection of its own.
+//! Observes Asterisk on an AMI connection of its own, in the same way for every side.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -11,79 +11,79 @@ use bytes::BytesMut;
 use originatord::ami::frame::Frame;
 use originatord::ami::parser::{Parser, Received};
 
-/// What was seen so far.
+/// The observations so far.
 #[derive(Default)]
-struct Seen {
-    /// When the first channel of a number's call came to be.
+struct Observed {
+    /// Time of the first channel of a number's call.
     begun: HashMap<String, Instant>,
-    /// When the first leg towards the gateway came to be, by the call's Linkedid.
+    /// Time of the first leg to the gateway, by the call's `Linkedid`.
     dialled: HashMap<String, Instant>,
     live: i64,
-    /// When the last channel was hung up.
+    /// Time when the last channel was hung up.
     over: Option<Instant>,
 }
 
 /// The observer.
 pub struct Observer {
-    seen: Arc<(Mutex<Seen>, Condvar)>,
+    observed: Arc<(Mutex<Observed>, Condvar)>,
 }
 
 impl Observer {
-    /// Logs in, and watches from now on.
+    /// Logs in, and observes from then on.
     pub fn start(address: &str, secret: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("Asterisk listens");
         let login = format!(
             "Action: Login\r\nUsername: originatord\r\nSecret: {secret}\r\nEvents: call\r\n\r\n"
         );
         stream.write_all(login.as_bytes()).expect("sends");
-        let seen = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
-        let told = seen.clone();
+        let observed = Arc::new((Mutex::new(Observed::default()), Condvar::new()));
+        let writer = observed.clone();
         thread::spawn(move || {
             let (mut parser, mut input, mut buffer) =
                 (Parser::default(), BytesMut::new(), vec![0; 64 * 1024]);
             while let Ok(read @ 1..) = stream.read(&mut buffer) {
                 let at = Instant::now();
                 input.extend_from_slice(&buffer[..read]);
-                let mut seen = told.0.lock().expect("a lock");
+                let mut observed = writer.0.lock().expect("a lock");
                 while let Some(received) = parser.parse(&mut input).expect("Asterisk's words") {
                     if let Received::Frame(frame) = received {
-                        seen.take(&frame, at);
+                        observed.record(&frame, at);
                     }
                 }
-                told.1.notify_all();
+                writer.1.notify_all();
             }
         });
-        Self { seen }
+        Self { observed }
     }
 
-    /// Waits until all of these numbers' calls have begun and no channel is left; returns when each
-    /// began, and when the last was over. Calls that do not begin within the patience are left out.
+    /// Waits until the calls to all these numbers have begun and no channel is left; returns when
+    /// each began, and when the last one ended. Calls that do not begin in time are left out.
     pub fn wait_over(
         &self,
         numbers: &[String],
         patience: Duration,
     ) -> (Vec<Instant>, Option<Instant>) {
         let give_up = Instant::now() + patience;
-        let mut seen = self.seen.0.lock().expect("a lock");
+        let mut observed = self.observed.0.lock().expect("a lock");
         loop {
             let begun: Vec<_> =
-                numbers.iter().filter_map(|number| seen.begun.get(number).copied()).collect();
+                numbers.iter().filter_map(|number| observed.begun.get(number).copied()).collect();
             let left = give_up.saturating_duration_since(Instant::now());
-            if (begun.len() == numbers.len() && seen.live == 0) || left.is_zero() {
-                return (begun, seen.over);
+            if (begun.len() == numbers.len() && observed.live == 0) || left.is_zero() {
+                return (begun, observed.over);
             }
-            seen = self.seen.1.wait_timeout(seen, left).expect("a lock").0;
+            observed = self.observed.1.wait_timeout(observed, left).expect("a lock").0;
         }
     }
 
-    /// When the call of this id was first dialled towards the gateway.
+    /// Time when the call with this id was first dialled to the gateway.
     pub fn dialled(&self, linkedid: &str) -> Option<Instant> {
-        self.seen.0.lock().expect("a lock").dialled.get(linkedid).copied()
+        self.observed.0.lock().expect("a lock").dialled.get(linkedid).copied()
     }
 }
 
-impl Seen {
-    fn take(&mut self, frame: &Frame, at: Instant) {
+impl Observed {
+    fn record(&mut self, frame: &Frame, at: Instant) {
         match frame.event_name() {
             Some(b"Newchannel") => {
                 self.live += 1;

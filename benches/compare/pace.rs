@@ -1,5 +1,4 @@
-//! The pace in front of Asterisk: three times as much offered as Asterisk can take, on the daemon's
-//! own schedule.
+//! The daemon's pacing of Originates, with three times the load that Asterisk can take.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -13,14 +12,14 @@ use crate::{Numbers, quantile, target};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::pbx::Pbx;
 
-/// How much of Asterisk's limit the pace is set to.
+/// Share of Asterisk's limit that the daemon is configured to use.
 const PART: f64 = 0.5;
 
-/// Connections that offer; more than the pace can hold back within the reply timeout.
+/// Connections that send requests; more than the daemon can hold back within the reply timeout.
 const CONNECTIONS: usize = 512;
 
-/// Offers three times the `limit` (calls a second) to a daemon that lets through half of it: the
-/// bots and we take our part of the same cores.
+/// Sends three times `limit` requests a second to a daemon that passes on half of `limit`, as the
+/// bots and the benchmark use the same cores.
 pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers, smoke: bool) {
     let pace = ((limit * PART) as u32).max(1);
     let offered = limit * 3.0;
@@ -41,7 +40,7 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
                 stream.get_mut().set_nodelay(true).expect("no delay");
                 loop {
                     let Some((place, number)) = next.lock().expect("a lock").next() else { return };
-                    // Each is due at its moment, whatever became of those before it.
+                    // Each request has its own time, which earlier replies do not change.
                     let due = began + Duration::from_secs_f64(place as f64 / offered);
                     thread::sleep(due.saturating_duration_since(Instant::now()));
                     let answer = post(&mut stream, number);
@@ -61,7 +60,7 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
         })
         .collect();
     let asked = relay.originates();
-    // The most that Asterisk was asked for within any second.
+    // The largest number of Originates within any second.
     let most = (0..asked.len())
         .map(|from| asked[from..].partition_point(|at| *at < asked[from] + Duration::from_secs(1)))
         .max()
@@ -77,7 +76,7 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
         accepted.len(),
         answers.len() - accepted.len() - refused - unsure
     );
-    // A second may begin and end with a call; and what is under way together is noted together.
+    // A second may begin and end with a call, and Originates in one packet have one time.
     target(
         "most Originates within a second, of the pace",
         format!("{:.2}", f64::from(most as u32) / f64::from(pace)),
@@ -89,7 +88,7 @@ pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers
     target("accepted calls that were never dialled", format!("{unseen}"), "0", unseen == 0);
 }
 
-/// The status of the answer, and the call's id if it was accepted.
+/// The status of the reply, and the call id if the request was accepted.
 fn post(stream: &mut BufReader<TcpStream>, number: &str) -> (u16, Option<String>) {
     let body = format!(
         r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#

@@ -33,7 +33,7 @@ async def conf(request):
         },
         as_list=False,
     )
-    # Of an action whose answer has an event to follow, panoramisk hands out a list.
+    # panoramisk returns a list if events follow the response.
     first = response[0] if isinstance(response, list) else response
     if first.success:
         return web.json_response({"message": "ok"})

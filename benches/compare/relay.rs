@@ -1,4 +1,4 @@
-//! Between the daemon and Asterisk: what goes through is noted by when it came.
+//! A relay between the daemon and Asterisk, which records the time of each Originate.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,18 +8,18 @@ use std::time::Instant;
 
 use memchr::memmem;
 
-/// What ends an action.
+/// The end of an action.
 const END: &[u8] = b"\r\n\r\n";
 
 /// A relay to one Asterisk.
 pub struct Relay {
-    /// Where it listens.
+    /// Address of the relay.
     pub address: SocketAddr,
     originates: Arc<Mutex<Vec<Instant>>>,
 }
 
 impl Relay {
-    /// Passes on whatever comes to the Asterisk there, until this process ends.
+    /// Relays connections to the Asterisk at `asterisk` until this process ends.
     pub fn start(asterisk: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -27,8 +27,7 @@ impl Relay {
         let noted = originates.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // An Asterisk that has ended is for the daemon to notice: it finds itself hung up
-                // on.
+                // If Asterisk has ended, the daemon sees a closed connection.
                 let Ok(server) = TcpStream::connect(&asterisk) else { continue };
                 let noted = noted.clone();
                 for stream in [&client, &server] {
@@ -43,7 +42,7 @@ impl Relay {
         Self { address, originates }
     }
 
-    /// When each Originate came through.
+    /// The time of each Originate.
     pub fn originates(&self) -> Vec<Instant> {
         self.originates.lock().expect("a lock").clone()
     }

@@ -1,4 +1,4 @@
-//! The ways to have the same Asterisk make a call, each behind the same few functions.
+//! The ways to have the same Asterisk make a call, behind common functions.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -11,23 +11,23 @@ use testkit::PATIENCE;
 use testkit::daemon::{Daemon, KEY};
 use testkit::pbx::Pbx;
 
-/// Connections at once, as of so many bots.
+/// Number of connections, each of one bot.
 const CONNECTIONS: usize = 64;
 
-/// A connection that is kept as long as the peer keeps it.
+/// A connection that stays open until the peer closes it.
 type Kept = Mutex<Option<BufReader<TcpStream>>>;
 
-/// A way.
+/// One way to make calls.
 pub struct Side {
     way: Way,
-    /// The process whose cost is the side's, if it is another than Asterisk's.
+    /// Process of the side; none if it is part of Asterisk.
     pub pid: Option<u32>,
-    /// Ended with the side.
+    /// Processes that end with the side.
     _held: Option<Held>,
 }
 
 enum Way {
-    /// Originates on one AMI socket, without waiting for answers.
+    /// Originates on one AMI socket, without waiting for responses.
     Raw(Box<Mutex<Raw>>),
     /// One HTTP request for each call.
     Http(Http),
@@ -41,8 +41,8 @@ struct Http {
 }
 
 impl Http {
-    /// Opens the connections one after the other: Asterisk's server loses some of those that come
-    /// at once, and then it is TCP that is measured.
+    /// Opens the connections one after the other: Asterisk's server loses some of many simultaneous
+    /// ones, and the benchmark would measure TCP's retries.
     fn open(port: u16, request: Box<dyn Fn(&str) -> String + Sync>, accepted: &'static str) -> Way {
         let connections = (0..CONNECTIONS).map(|_| Mutex::new(connect(port))).collect();
         Way::Http(Self { port, request, accepted, connections })
@@ -55,7 +55,7 @@ enum Held {
     Python(Python),
 }
 
-/// A Python program, killed with the side.
+/// A Python process, which is killed when dropped.
 struct Python(Child);
 
 impl Drop for Python {
@@ -65,14 +65,14 @@ impl Drop for Python {
     }
 }
 
-/// An AMI connection, written to by hand.
+/// An AMI connection without the daemon's code.
 struct Raw {
     stream: TcpStream,
     lines: BufReader<TcpStream>,
 }
 
 impl Side {
-    /// Raw Originates: the limit.
+    /// Raw Originates, the upper limit of all sides.
     pub fn raw(pbx: &Pbx) -> Self {
         let stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         stream.set_nodelay(true).expect("no delay");
@@ -139,7 +139,7 @@ impl Side {
         Self { way, pid: None, _held: None }
     }
 
-    /// A Python program of this folder, with what it needs to know.
+    /// A Python program of this folder with its arguments.
     pub fn python(program: &str, pbx: &Pbx) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
         let port = std::net::TcpListener::bind("127.0.0.1:0")
@@ -174,8 +174,8 @@ impl Side {
         Self { way, pid: Some(pid), _held: Some(Held::Python(python)) }
     }
 
-    /// Asks for all these calls as fast as they are taken; returns how many were accepted, and when
-    /// the last was.
+    /// Requests all these calls as fast as possible; returns how many were accepted, and the time of
+    /// the last one.
     pub fn burst(&self, numbers: &[String]) -> (usize, Instant) {
         let accepted = match &self.way {
             Way::Raw(raw) => {
@@ -216,7 +216,7 @@ impl Side {
     }
 }
 
-/// The request of the bots' contract.
+/// The request of a bot.
 fn conf_request(number: &str) -> String {
     let body = format!(
         r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob"}}"#
@@ -247,8 +247,8 @@ fn connect(port: u16) -> Option<BufReader<TcpStream>> {
     Some(BufReader::new(stream))
 }
 
-/// One exchange over a connection that is kept as long as the peer keeps it; head and body of the
-/// answer.
+/// Sends a request over a connection that stays open until the peer closes it; returns head and body
+/// of the reply.
 fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -> Option<String> {
     for _ in 0..2 {
         let is_fresh = kept.is_none();
@@ -270,7 +270,7 @@ fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -
             closes |= line == "connection: close" || line.starts_with("http/1.0");
         }
         if !head.ends_with("\r\n\r\n") {
-            // A connection kept too long is gone; a fresh one that fails is an answer.
+            // The peer may have closed a kept connection. The failure of a new one is final.
             if is_fresh { return None } else { continue }
         }
         match length {
@@ -286,7 +286,7 @@ fn exchange(kept: &mut Option<BufReader<TcpStream>>, port: u16, request: &str) -
 }
 
 impl Raw {
-    /// Reads so many responses; returns how many say Success.
+    /// Reads this many responses; returns how many are `Success`.
     fn accepted(&mut self, responses: usize) -> usize {
         let (mut seen, mut accepted, mut line) = (0, 0, String::new());
         while seen < responses {

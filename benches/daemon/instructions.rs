@@ -1,5 +1,4 @@
-//! How many instructions a call takes: a count that is the same on any day, whatever else the
-//! machine does.
+//! The number of instructions of a call, which does not depend on the load of the machine.
 
 use tempfile::TempDir;
 
@@ -8,10 +7,10 @@ use super::peer;
 use super::process::Process;
 use testkit::figures::{scale, section};
 
-/// Few bots, as all is some fifty times slower while it is counted.
+/// Number of bots; few, as valgrind makes everything about fifty times slower.
 const BOTS: usize = 4;
 
-/// What a call costs, as the difference that more calls make.
+/// The instructions of a call, from the difference between two numbers of calls.
 pub fn measure() {
     let (few, many) = (1_000, 3_000);
     let [of_few, of_many] = [few, many].map(count);
@@ -22,7 +21,7 @@ pub fn measure() {
     );
 }
 
-/// All instructions of a daemon from its start to its end, with so many calls in between.
+/// All instructions of a daemon from its start to its end, with `calls` calls in between.
 fn count(calls: usize) -> u64 {
     let folder = TempDir::new().expect("a folder");
     let log = folder.path().join("log");
@@ -32,7 +31,7 @@ fn count(calls: usize) -> u64 {
     Bots::connect(daemon.address, BOTS, false).closed(calls);
     daemon.stop();
     let said = std::fs::read_to_string(log).expect("valgrind's words");
-    // As "==123== Collected : 123456789".
+    // The line is "==123== Collected : 123456789".
     let counted = said.lines().find_map(|line| line.split_once("Collected : ")).expect("a count");
     counted.1.trim().parse().expect("a number")
 }

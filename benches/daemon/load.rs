@@ -1,5 +1,5 @@
-//! Bots: connections that are kept alive, each with one request at a time, written by hand so that
-//! they cost little.
+//! Bots: kept-alive connections with one request at a time. They use no HTTP library, so that they
+//! cost little.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,10 +12,10 @@ use super::peer::{DIGITS, STAYS};
 /// The key of all bots.
 pub const KEY: &str = "k3y-of-the-bench";
 
-/// How long an answer may take before something is broken.
+/// How long a reply may take before the benchmark fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Bots at one server.
+/// The bots of one server.
 pub struct Bots {
     connections: Vec<TcpStream>,
     request: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Bots {
 }
 
 impl Bots {
-    /// So many of them. Their calls are over at once, unless they `stay`.
+    /// Connects `count` bots. Their calls end at once, unless they `stay`.
     pub fn connect(address: SocketAddr, count: usize, stay: bool) -> Self {
         let connections = (0..count).map(|_| connect(address)).collect();
         let number = "0".repeat(DIGITS);
@@ -43,12 +43,11 @@ impl Bots {
         Self { connections, request: request.into_bytes(), number_at, next }
     }
 
-    /// Each asks for one call and, once all have asked, reads its answer; again and again, until
-    /// there were `count`.
+    /// Sends a request on each connection, then reads all replies; repeats until there were `count`.
     ///
-    /// The last that asked is read first. To wait for one after the other would have the kernel
-    /// wake us for nearly each answer of a server that is slower than we are, and for few of a
-    /// faster one, at the expense of who answers.
+    /// It reads the reply to the last request first. If it waited for the first one, the kernel
+    /// would wake the bots for nearly every reply of a slow server and for few of a fast one, and
+    /// the server would pay for these wake-ups.
     pub fn closed(&mut self, count: usize) -> Duration {
         let began = Instant::now();
         for _ in 0..count.div_ceil(self.connections.len()) {
@@ -60,9 +59,9 @@ impl Bots {
         began.elapsed()
     }
 
-    /// Asks at this rate for this long, whether answers have come or not; returns how long each
-    /// took from when it was to be asked. The answers are read in the order of asking, which counts
-    /// none too short.
+    /// Sends requests at this rate for this long, whether or not replies arrive; returns the time of
+    /// each from its scheduled moment. Replies are read in the order of the requests, which makes
+    /// no time too short.
     pub fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
         let count = (f64::from(per_second) * time.as_secs_f64()) as u32;
         let (asked, to_read) = mpsc::channel::<(usize, Instant)>();
@@ -78,7 +77,7 @@ impl Bots {
             for (index, scheduled) in to_read {
                 read_ok(&mut readers[index]);
                 times.push(scheduled.elapsed());
-                // Whoever asks may have asked for the last time.
+                // The sender may have ended.
                 let _ = read.send(index);
             }
             times
@@ -117,7 +116,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads an answer, which has to be "ok".
+/// Reads a reply, which has to be "ok".
 fn read_ok(stream: &mut TcpStream) {
     let (mut answer, mut length) = ([0; 1024], 0);
     loop {

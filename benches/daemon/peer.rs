@@ -1,6 +1,6 @@
-//! An Asterisk that takes next to no time: it lets in whoever comes and answers each Originate at
-//! once, with all that a whole call is told by, as the simulator plays it and the filters of
-//! `asterisk/manager.conf` let it through.
+//! A stand-in for Asterisk that takes almost no time: it accepts every login, and answers each
+//! Originate at once with all events of a call. The events are the simulator's, after the filters of
+//! `asterisk/manager.conf`.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,14 +10,14 @@ use memchr::memmem;
 
 use crate::transcript::{self, NEEDED};
 
-/// A number of this many digits is called; those that begin with [`STAYS`] stay in their
+/// Number of digits of every called number. Calls to numbers that begin with [`STAYS`] stay in their
 /// conference.
 pub const DIGITS: usize = 11;
 
-/// What the numbers begin with whose calls live on.
+/// Beginning of the numbers whose calls stay alive.
 pub const STAYS: &str = "78";
 
-/// Starts one; it ends with the process.
+/// Starts a peer, which ends with the process.
 pub fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -33,7 +33,7 @@ pub fn start() -> SocketAddr {
 struct Peer {
     whole: Script,
     until_joined: Script,
-    /// The ids and numbers of the calls that live on.
+    /// Ids and numbers of the calls that are alive.
     live: Vec<(Vec<u8>, Vec<u8>)>,
     calls: u64,
     out: Vec<u8>,
@@ -61,7 +61,7 @@ impl Peer {
         self.out.extend_from_slice(b"Asterisk Call Manager/11.0.0\r\n");
         let (mut input, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
-            // The daemon may have been killed meanwhile.
+            // The daemon may have been killed.
             if stream.write_all(&self.out).is_err() {
                 return;
             }
@@ -131,10 +131,10 @@ impl Peer {
     }
 }
 
-/// Stands for the Uniqueid of a call's leg.
+/// Placeholder for the `Uniqueid` of a call's leg.
 const LEG: &[u8] = b"1795000000.00000000";
 
-/// What is said of one call, with the places where the call's own ids belong.
+/// The events of one call, with placeholders for its ids.
 struct Script {
     text: Vec<u8>,
     ids: Vec<usize>,
@@ -152,7 +152,7 @@ impl Script {
         let id = after(b"ActionID: ", 0).to_owned();
         let lock = memmem::find(&text, b"od-lock-").expect("a lock") + b"od-lock-".len();
         let number = text[lock..lock + DIGITS].to_owned();
-        // The leg is the channel that is neither half of the Local one.
+        // The leg is the channel that is neither half of the Local channel.
         let leg = memmem::find_iter(&text, b"Uniqueid: ")
             .map(|at| after(b"Uniqueid: ", at).to_owned())
             .find(|uniqueid| !uniqueid.starts_with(b"od-"))

@@ -1,5 +1,5 @@
-//! What is measured: the daemon as a process, and a bare warp handler as another; their CPU time
-//! and memory.
+//! The processes that are measured, the daemon and a bare warp handler, with their CPU time and
+//! memory.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use warp::Filter;
 
 use super::load::KEY;
 
-/// A server. Killed when dropped.
+/// A server process, which is killed when dropped.
 pub struct Process {
     pub address: SocketAddr,
     child: Child,
@@ -23,12 +23,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// The daemon, as `originatord serve` runs it, logging to a pipe, with an Asterisk at `ami`.
+    /// Starts `originatord serve`, which writes its journal to a pipe, with an Asterisk at `ami`.
     pub fn daemon(ami: SocketAddr) -> Self {
         Self::daemon_under(&[], ami)
     }
 
-    /// The same, started by another command, as a profiler's.
+    /// Starts the daemon under another command, such as a profiler.
     pub fn daemon_under(command: &[&str], ami: SocketAddr) -> Self {
         let folder = TempDir::new().expect("a folder");
         let config = format!(
@@ -46,14 +46,15 @@ impl Process {
         Self::start(command, folder, "address=", is_ready)
     }
 
-    /// A warp handler that says `{"message":"ok"}` to everything.
+    /// Starts a warp handler that answers `{"message":"ok"}` to everything.
     pub fn bare() -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a program"));
         command.arg("--bare");
         Self::start(command, TempDir::new().expect("a folder"), "address=", |_| true)
     }
 
-    /// Starts it, and waits until it has said where it listens and what `is_ready` waits for.
+    /// Starts the command, and waits until it has printed its address and a line that `is_ready`
+    /// accepts.
     fn start(
         mut command: Command,
         folder: TempDir,
@@ -72,12 +73,12 @@ impl Process {
                 line.split_once(before).and_then(|(_, rest)| rest.split_whitespace().next());
             address = address.or(after.and_then(|text| text.parse().ok()));
         }
-        // What else it says is read, as a service manager would, and not looked at.
+        // Read and discard further output, as a service manager would.
         std::thread::spawn(move || io::copy(&mut output, &mut io::sink()));
         Self { address: address.expect("an address"), child, _folder: folder }
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Stops the process, and waits for its end.
     pub fn stop(mut self) {
         let told =
             Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
@@ -85,19 +86,19 @@ impl Process {
         self.child.wait().expect("it ends");
     }
 
-    /// The CPU time that it has taken so far, in user space and in the kernel, of all its threads.
+    /// CPU time so far, user and system, of all threads.
     pub fn cpu(&self) -> Duration {
         let tasks =
             std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
         let nanoseconds = tasks.map_while(Result::ok).map(|task| {
-            // Its first number is the time on a CPU, to the nanosecond.
+            // The first number is the time on a CPU, in nanoseconds.
             let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
             text.split(' ').next().and_then(|number| number.parse::<u64>().ok()).unwrap_or_default()
         });
         Duration::from_nanos(nanoseconds.sum())
     }
 
-    /// Its resident memory, in bytes.
+    /// Resident memory, in bytes.
     pub fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("a process");
@@ -113,8 +114,8 @@ impl Drop for Process {
     }
 }
 
-/// What [`Process::bare`] starts: warp's service in hyper's connection, on one thread, as the
-/// daemon has them, and nothing else.
+/// The process that [`Process::bare`] starts: warp's service in hyper's connection on one thread, as
+/// in the daemon, and nothing else.
 pub fn serve_bare() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

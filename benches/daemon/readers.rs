@@ -1,5 +1,4 @@
-//! Those who follow the event stream: many connections in a process of their own, each read as soon
-//! as it can be.
+//! Readers of the event stream: many connections in a process of their own.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -10,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::load::KEY;
 
-/// Readers of one daemon.
+/// The readers of one daemon.
 pub struct Readers {
     child: Child,
     input: Option<ChildStdin>,
@@ -18,7 +17,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// So many; all follow once this returns.
+    /// Starts `count` readers; all of them receive events once this returns.
     pub fn start(address: SocketAddr, count: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("a program"))
             .args(["--readers", &address.to_string(), &count.to_string()])
@@ -32,8 +31,8 @@ impl Readers {
         readers
     }
 
-    /// How many records each has read, at least and at most, once all have read this many or none
-    /// reads any further.
+    /// Waits until all readers have read this many records, or no reader makes progress; returns the
+    /// smallest and the largest number of records that a reader has read.
     pub fn finish(mut self, expected: u64) -> (u64, u64) {
         let mut input = self.input.take().expect("stdin");
         writeln!(input, "{expected}").expect("they listen");
@@ -57,7 +56,7 @@ impl Drop for Readers {
     }
 }
 
-/// What [`Readers::start`] starts.
+/// The process that [`Readers::start`] starts.
 pub fn follow(address: &str, count: usize) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,5 +1,5 @@
-"""peer.py FILE: each time a line is read from stdin, what is in the file goes through panoramisk's parser, and
-the CPU time that it took is said in seconds."""
+"""peer.py FILE: for each line on stdin, panoramisk parses the file, and the program prints the CPU
+time in seconds."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ CHUNK = 64 * 1024
 
 
 class Counter:
-    """Takes the messages in a manager's place."""
+    """Receives the messages in place of a manager."""
 
     count = 0
 

@@ -1,5 +1,4 @@
-//! What an Asterisk says while calls go through it, as the simulator plays it on a clock of its
-//! own.
+//! The messages that Asterisk sends during calls, from the simulator on virtual time.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,10 +11,10 @@ use originatord::sim::pbx::{Destination, Originate, Pbx};
 use originatord::sim::scenario::Scenario;
 use originatord::sim::wire::Headers;
 
-/// How far the calls are apart: so many are under way at once that their events mix.
+/// Time between two calls, short enough that the events of many calls mix.
 const APART: Duration = Duration::from_millis(7);
 
-/// The events that get through the filters of `asterisk/manager.conf`.
+/// Events that pass the filters of `asterisk/manager.conf`.
 pub const NEEDED: [&str; 7] = [
     "Newchannel",
     "Newstate",
@@ -26,8 +25,8 @@ pub const NEEDED: [&str; 7] = [
     "UserEvent",
 ];
 
-/// Others, which the simulator leaves out. A real Asterisk sends about as many of them as of those
-/// that are needed: 26 events and 11 kB a call in all.
+/// Other events, which the simulator does not send. On a real Asterisk they are about half of all:
+/// 26 events and 11 kB a call in total.
 const UNNEEDED: [&str; 13] = [
     "VarSet",
     "Newexten",
@@ -44,15 +43,15 @@ const UNNEEDED: [&str; 13] = [
     "HangupRequest",
 ];
 
-/// One message, and what it is: the event's name, or `Response`.
+/// One message with the name of its event, or `Response`.
 pub struct Message {
     pub name: String,
     pub bytes: Vec<u8>,
 }
 
-/// All that is said of `count` calls to callees that `digits` choose, one after the other, with
-/// every class of events on. Those that nobody needs are about the same channels, and as long, as
-/// those that the simulator plays.
+/// All messages of `count` calls to callees that `digits` select, one after the other, with every
+/// class of events. Events that the daemon does not use belong to the same channels, and have the
+/// same length, as those of the simulator.
 pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
     let began = Now {
         instant: Instant::now(),
@@ -86,14 +85,14 @@ pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
         play(&mut pbx, &mut messages, Some(now.instant));
         let number = format!("79{:06}{digits}", index % 1_000_000);
         let id = CallId::new(now.wall, index as u128).to_string();
-        messages.push(message(&receipt(&id)));
+        messages.push(message(&response(&id)));
         pbx.originate(now, originate(&id, &number));
     }
     play(&mut pbx, &mut messages, None);
     messages
 }
 
-fn receipt(id: &str) -> Headers {
+fn response(id: &str) -> Headers {
     let headers = Headers::new().with("Response", "Success").with("ActionID", id);
     headers.with("Message", "Originate successfully queued")
 }

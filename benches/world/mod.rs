@@ -1,4 +1,4 @@
-//! An engine without a daemon around it, and an Asterisk that answers it at once, line by line.
+//! An engine without a daemon, and a stand-in for Asterisk that answers its actions at once.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -29,18 +29,18 @@ const ROOM: &str = "R1";
 const CALLER_ID: &str = "Bob";
 const LANG: &str = "ru";
 
-/// An engine with calls that live on.
+/// An engine with live calls.
 pub struct World {
     engine: Engine<(), ()>,
     key: Arc<str>,
-    /// The time there; it passes when it is told to.
+    /// The virtual time.
     now: Now,
     next: u64,
     answered: usize,
 }
 
 impl World {
-    /// An engine that is ready, with so many calls that live.
+    /// A ready engine with this number of live calls.
     pub fn new(live: u64) -> Self {
         let config = Config::parse(CONFIG, Path::new(""))
             .unwrap_or_else(|_| panic!("the configuration is good"));
@@ -55,12 +55,12 @@ impl World {
         world
     }
 
-    /// How many calls live.
+    /// Number of live calls.
     pub fn live(&self) -> usize {
         self.engine.stats().live.iter().sum()
     }
 
-    /// Lets time pass. Returns the id of the list that is asked for now and then, if it is.
+    /// Lets time pass. Returns the action id of a list of channels, if the engine asked for one.
     pub fn pass(&mut self, time: Duration) -> Option<String> {
         self.now = Now { instant: self.now.instant + time, wall: self.now.wall + time };
         let sent = self.settle();
@@ -85,7 +85,7 @@ impl World {
         }
     }
 
-    /// A call that Asterisk accepts; returns its id and its lock's.
+    /// Begins a call, which Asterisk accepts; returns its id and that of its lock channel.
     pub fn begin(&mut self) -> (String, String) {
         self.next += 1;
         let number: Number = self.next.to_string().parse().expect("a number");
@@ -109,8 +109,8 @@ impl World {
         (id, lock)
     }
 
-    /// The callee answers and comes into the conference. Returns how many bytes of strings are kept
-    /// of the call.
+    /// The callee answers and joins the conference. Returns how many bytes of strings the engine
+    /// keeps for the call.
     pub fn join(&mut self, (id, lock): &(String, String)) -> usize {
         let leg = format!("1795000000.{}", lock.trim_start_matches("od-lock-"));
         self.event("Newchannel", &leg, id);
@@ -126,11 +126,11 @@ impl World {
         self.receive(format!(
             "Event: OriginateResponse\r\nActionID: {id}\r\nResponse: Success\r\nReason: 4"
         ));
-        // The leg is known to the call and to the index of legs.
+        // The call and the index of legs both keep the leg's id.
         ROOM.len() + CALLER_ID.len() + LANG.len() + 2 * leg.len()
     }
 
-    /// A call that was not answered ends.
+    /// Ends a call that was not answered.
     pub fn end(&mut self, (id, lock): &(String, String)) {
         for (event, uniqueid) in [
             ("Newchannel", &*format!("leg-{id}")),
@@ -151,13 +151,14 @@ impl World {
         ));
     }
 
-    /// Something that Asterisk says.
+    /// Handles bytes from Asterisk.
     pub fn receive(&mut self, frame: String) {
         self.engine.receive(self.now, Received::Frame(Frame::new(frame.into())));
         self.settle();
     }
 
-    /// Lets the engine do what is due, and answers its pings; returns what it sends.
+    /// Lets the engine handle its deadlines, and answers its Pings; returns the actions that it
+    /// sends.
     pub fn settle(&mut self) -> String {
         self.engine.tick(self.now);
         let output = self.engine.output().map(|output| output.split().to_vec()).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! `peers NAME FILE`: each time a line is read from stdin, what is in the file goes through the
-//! parser of that name, and the CPU time that it took is said in seconds.
+//! `peers NAME FILE`: for each line on stdin, the parser NAME parses the file, and the program
+//! prints the CPU time in seconds.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use cpu_time::ThreadTime;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::codec::Decoder;
 
-/// What the benchmark's own codec is given at once.
+/// Size of one read, in bytes, as for the benchmark's own codec.
 const CHUNK: usize = 64 * 1024;
 
 const BANNER: &[u8] = b"Asterisk Call Manager/11.0.0\r\n";
@@ -32,7 +32,7 @@ fn main() {
     }
 }
 
-/// Its codec, and its typed events.
+/// Parses with its codec and its typed events.
 fn asterisk_rs_ami(transcript: &[u8]) -> Duration {
     let (mut codec, mut input, mut events) = (AmiCodec::new(), BytesMut::from(BANNER), 0);
     let mut time = Duration::ZERO;
@@ -48,7 +48,7 @@ fn asterisk_rs_ami(transcript: &[u8]) -> Duration {
     time
 }
 
-/// Its parser is private, and so takes its bytes from a socket: that one's part is small.
+/// Its parser is private, so the bytes arrive through a socket, which costs little.
 fn asterisk_ami(transcript: &[u8]) -> Duration {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -66,7 +66,7 @@ fn asterisk_ami(transcript: &[u8]) -> Duration {
     })
 }
 
-/// Until the end of the connection.
+/// Parses until the end of the connection.
 async fn listen(address: SocketAddr) -> Duration {
     let began = ThreadTime::now();
     let connection = AmiConnection::connect(address).await.expect("a connection");

@@ -1,5 +1,5 @@
-//! What has to hold for any bytes whatever: the fuzzer looks for those for which it does not, and
-//! the tests replay what it has found worth keeping.
+//! Properties that hold for any input: the fuzzer searches for inputs that break them, and the tests
+//! replay the inputs of `fuzz/corpus`.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -31,7 +31,7 @@ fn sample() -> Config {
     Config::parse(CONFIG, Path::new("")).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
 
-/// A byte stream decodes the same however it is cut, and no more is kept of it than a frame.
+/// A byte stream decodes the same in pieces of any size, and the parser buffers at most one frame.
 pub fn codec(data: &[u8]) {
     let decode = |piece: usize| {
         let (mut parser, mut buffer, mut received) =
@@ -54,8 +54,8 @@ pub fn codec(data: &[u8]) {
     assert_eq!(decode(7), whole);
 }
 
-/// A frame's headers are read without a panic, and what it says can be put into an Originate only
-/// as it is: one line a header, none longer than Asterisk takes, or not at all.
+/// Reading a frame causes no panic. Its values in an Originate stay one line for each header, no
+/// longer than Asterisk accepts, or the Originate is not encoded.
 pub fn message(data: &[u8]) {
     let frame = Frame::new(Bytes::copy_from_slice(data));
     let _ = Message::parse(&frame);
@@ -88,8 +88,7 @@ pub fn message(data: &[u8]) {
     assert_eq!(lines.iter().filter(|line| line.len() == 2).count(), 1, "one end");
 }
 
-/// Whatever is received, a session neither panics nor grows, and never says its secret where it was
-/// not asked to.
+/// No received bytes make a session panic, grow without bound, or send its secret unasked.
 pub fn session(data: &[u8]) {
     let (&choice, data) = data.split_first().unwrap_or((&0, &[]));
     let auth = [Auth::Auto, Auth::Md5, Auth::Plain][usize::from(choice % 3)];
@@ -116,8 +115,8 @@ pub fn session(data: &[u8]) {
     }
 }
 
-/// A body is refused in words of JSON that hold "error", or it is a request of which nothing can
-/// get out of its header.
+/// A body is either refused with JSON that has an `error`, or its values cannot break out of their
+/// AMI headers.
 pub fn body(data: &[u8]) {
     static DOOR: OnceLock<Door> = OnceLock::new();
     let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
@@ -155,10 +154,11 @@ pub fn body(data: &[u8]) {
     }
 }
 
-/// A file is taken or refused, with every problem in one of its lines, and never shows a secret.
+/// A configuration file is accepted, or refused with problems that name one of its lines; no secret
+/// is shown.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Nothing but this text is to be read.
+    // Skip configurations that would read other files or variables.
     if text.contains("_file") || text.contains("_env") {
         return;
     }
