@@ -57,7 +57,7 @@ pub struct SearchPlan {
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The host is another machine, and was not allowed explicitly.
-    #[error("{0} is not this machine: say --allow-host {0} if it is to be put under load")]
+    #[error("{0} is not this machine; to put it under load, add --allow-host {0}")]
     Host(String),
     /// A host was allowed that is not the one of the URL.
     #[error("--allow-host {0} is not the host of {1}")]

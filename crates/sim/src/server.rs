@@ -18,7 +18,7 @@ const MAX_CONNECTIONS: usize = 256;
 /// Size of the read buffer of a connection, in bytes.
 const READ_BUFFER: usize = 16 * 1024;
 
-/// Accepts AMI connections and plays the simulator to them until `shutdown` resolves.
+/// Accepts AMI connections and serves the simulator on them until `shutdown` resolves.
 pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Future<Output = ()>) {
     let shared = SharedSimulator::new(Simulator::new(settings, Now::read()));
     let clock = tokio::spawn(run_clock(shared.clone()));

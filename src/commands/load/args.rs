@@ -1,4 +1,4 @@
-//! What `originatord load` can be told.
+//! The arguments of `originatord load`.
 
 use std::path::PathBuf;
 use std::time::Duration;

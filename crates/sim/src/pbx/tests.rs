@@ -138,7 +138,8 @@ fn ring_timeout_ends_the_call() {
     for (version, halves, leg) in
         [(AsteriskVersion::V22, 19, "19 480"), (AsteriskVersion::V16, 0, "16")]
     {
-        for (number, state, heard) in [("7999180", "Ringing", true), ("7999408", "Down", false)] {
+        for (number, state, has_reply) in [("7999180", "Ringing", true), ("7999408", "Down", false)]
+        {
             let mut harness = Harness::new(version, 1);
             harness.originate("a", number);
             harness.pass(Duration::from_millis(29_999));
@@ -154,7 +155,7 @@ fn ring_timeout_ends_the_call() {
             let lock = harness.of(&format!("lock-{number}"));
             assert_eq!(
                 lock.contains(&"UserEvent Ring SIP 180 Ringing".to_owned()),
-                heard,
+                has_reply,
                 "{lock:?}"
             );
             harness.assert_empty();

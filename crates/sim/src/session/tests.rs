@@ -247,12 +247,15 @@ fn originate_is_checked_in_order() {
 fn response_precedes_events_and_mask_filters_them() {
     let mut harness = Harness::logged_in();
     harness.ask("Action: Events\nEventMask: call");
-    let said = harness.ask(ORIGINATE);
-    assert!(said.starts_with(
+    let output = harness.ask(ORIGINATE);
+    assert!(output.starts_with(
         "Response: Success|ActionID: a|Message: Originate successfully queued||Event: Newchannel|"
     ));
-    let said = harness.pass(Duration::from_secs(1));
-    assert!(said.contains("Event: OriginateResponse\r\n") && !said.contains("UserEvent"), "{said}");
+    let output = harness.pass(Duration::from_secs(1));
+    assert!(
+        output.contains("Event: OriginateResponse\r\n") && !output.contains("UserEvent"),
+        "{output}"
+    );
     let silent = harness.simulator.connect(harness.now());
     harness.ask("Action: Events\nEventMask: off");
     harness.ask(ORIGINATE);

@@ -145,7 +145,7 @@ impl Pbx {
     /// The UserEvent of the dialplan's hangup handler, with the characters that its FILTER keeps.
     pub(super) fn user_event(&self, two: Option<u64>, reply: &str) -> Vec<Event> {
         let Some(two) = two.and_then(|two| self.channels.get(&two)) else { return Vec::new() };
-        let said: String = reply
+        let kept: String = reply
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '.' | '-'))
             .collect();
@@ -159,7 +159,7 @@ impl Pbx {
             .with("Event", "UserEvent")
             .with("Privilege", "user,all")
             .and(handler.headers());
-        let headers = headers.with("UserEvent", "OriginatordLeg").with("Tech", said);
+        let headers = headers.with("UserEvent", "OriginatordLeg").with("Tech", kept);
         vec![Event { class: Class::USER, headers }]
     }
 
