@@ -4,18 +4,18 @@
 //!
 //! `cargo bench --bench engine`
 
-mod world;
+mod engine_harness;
 
 use allocation_counter::measure;
 use cpu_time::ThreadTime;
+use engine_harness::EngineHarness;
 use testkit::figures::{self, figure, median, scale, section};
-use world::World;
 
 fn main() {
     let (many, rounds, calls) =
         if figures::is_smoke() { (1_000, 3, 50) } else { (200_000, 60, 1_000) };
     let few = 100;
-    let (mut among_few, mut among_many) = (World::new(few), World::new(0));
+    let (mut among_few, mut among_many) = (EngineHarness::new(few), EngineHarness::new(0));
     let weight = grow(&mut among_many, many);
     let (mut fews, mut manys) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -39,27 +39,27 @@ fn main() {
 }
 
 /// Starts `count` calls that stay in their conferences; returns the memory of one call, in bytes.
-fn grow(world: &mut World, calls: u64) -> i64 {
+fn grow(harness: &mut EngineHarness, calls: u64) -> i64 {
     let mut strings = 0;
     let weighed = measure(|| {
         for _ in 0..calls {
-            let call = world.begin();
-            strings += world.join(&call);
+            let call = harness.begin();
+            strings += harness.join(&call);
         }
     });
-    assert_eq!(world.live() as u64, calls);
+    assert_eq!(harness.live() as u64, calls);
     (weighed.bytes_current - strings as i64) / calls as i64
 }
 
 /// The time of a whole call, in microseconds, as the mean of `count` calls.
-fn time(world: &mut World, calls: u32) -> f64 {
-    let live = world.live();
+fn time(harness: &mut EngineHarness, calls: u32) -> f64 {
+    let live = harness.live();
     let began = ThreadTime::now();
     for _ in 0..calls {
-        let call = world.begin();
-        world.end(&call);
+        let call = harness.begin();
+        harness.end(&call);
     }
     let time = began.elapsed();
-    assert_eq!(world.live(), live, "every call has ended");
+    assert_eq!(harness.live(), live, "every call has ended");
     time.as_secs_f64() * 1e6 / f64::from(calls)
 }

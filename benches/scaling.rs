@@ -3,12 +3,12 @@
 //!
 //! `cargo bench --bench scaling`; `--smoke` runs the small rows only.
 
-mod world;
+mod engine_harness;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use world::World;
+use engine_harness::EngineHarness;
 
 /// Calls a second, and how many live at once if each takes 100 s.
 const ROWS: [(u64, u64); 5] =
@@ -29,13 +29,13 @@ fn main() {
     );
     for &(rate, live) in rows {
         let before = resident_kib();
-        let mut world = World::new(0);
-        let mut alive: VecDeque<_> = (0..live).map(|_| world.begin()).collect();
+        let mut harness = EngineHarness::new(0);
+        let mut alive: VecDeque<_> = (0..live).map(|_| harness.begin()).collect();
         let resident = resident_kib().saturating_sub(before);
-        let busy = play(&mut world, &mut alive, rate, calls);
+        let busy = run(&mut harness, &mut alive, rate, calls);
         let a_call = busy / calls as u32;
         let of_a_core = a_call.as_secs_f64() * rate as f64 * 100.0;
-        let list = next_list(&mut world, &alive);
+        let list = next_list(&mut harness, &alive);
         println!(
             "{rate:>8} {live:>10} {a_call:>12.2?} {of_a_core:>14.3} % {:>12} KiB {:>14} B {list:>18.2?}",
             resident,
@@ -51,8 +51,8 @@ fn main() {
 
 /// Runs calls at this rate, each new one in place of the oldest; returns the time, without the
 /// handling of lists.
-fn play(
-    world: &mut World,
+fn run(
+    harness: &mut EngineHarness,
     alive: &mut VecDeque<(String, String)>,
     rate: u64,
     calls: u64,
@@ -61,38 +61,38 @@ fn play(
     let step = Duration::from_secs(1) / rate as u32;
     for _ in 0..calls {
         let began = Instant::now();
-        let asked = world.pass(step);
+        let asked = harness.advance(step);
         busy += began.elapsed();
         if let Some(asked) = asked {
-            list(world, alive, &asked);
+            list(harness, alive, &asked);
         }
         let began = Instant::now();
         let oldest = alive.pop_front().expect("calls live");
-        world.end(&oldest);
-        alive.push_back(world.begin());
+        harness.end(&oldest);
+        alive.push_back(harness.begin());
         busy += began.elapsed();
     }
     // Handle the events that are left of the last call.
-    if let Some(asked) = world.pass(Duration::from_secs(1)) {
-        list(world, alive, &asked);
+    if let Some(asked) = harness.advance(Duration::from_secs(1)) {
+        list(harness, alive, &asked);
     }
-    assert_eq!(world.live(), alive.len(), "each ended, and no other");
+    assert_eq!(harness.live(), alive.len(), "each ended, and no other");
     busy
 }
 
 /// Waits until the engine asks for a list of all channels, as it does each minute; returns the time
 /// to reconcile with the list.
-fn next_list(world: &mut World, alive: &VecDeque<(String, String)>) -> Duration {
+fn next_list(harness: &mut EngineHarness, alive: &VecDeque<(String, String)>) -> Duration {
     let asked = (0..120)
-        .find_map(|_| world.pass(Duration::from_secs(1)))
+        .find_map(|_| harness.advance(Duration::from_secs(1)))
         .expect("a list is asked for each minute");
-    list(world, alive, &asked)
+    list(harness, alive, &asked)
 }
 
 /// The time to reconcile with a list of all channels, three for each call.
-fn list(world: &mut World, alive: &VecDeque<(String, String)>, asked: &str) -> Duration {
+fn list(harness: &mut EngineHarness, alive: &VecDeque<(String, String)>, asked: &str) -> Duration {
     let mut busy = Duration::ZERO;
-    world.receive(format!("Response: Success\r\nActionID: {asked}\r\nEventList: start"));
+    harness.receive(format!("Response: Success\r\nActionID: {asked}\r\nEventList: start"));
     for (id, lock) in alive {
         for uniqueid in [id, lock, &format!("leg-{id}")] {
             let frame = format!(
@@ -101,19 +101,19 @@ fn list(world: &mut World, alive: &VecDeque<(String, String)>, asked: &str) -> D
                  Application: ConfBridge\r\nApplicationData: R1\r\nDuration: 00:00:10\r\nBridgeId: 1"
             );
             let began = Instant::now();
-            world.receive(frame);
+            harness.receive(frame);
             busy += began.elapsed();
         }
     }
     let began = Instant::now();
-    world.receive(format!("Event: CoreShowChannelsComplete\r\nActionID: {asked}"));
-    world.pass(Duration::ZERO);
+    harness.receive(format!("Event: CoreShowChannelsComplete\r\nActionID: {asked}"));
+    harness.advance(Duration::ZERO);
     busy + began.elapsed()
 }
 
 /// The cost of the events of another daemon's call.
 fn foreign(calls: u64) -> Duration {
-    let mut world = World::new(100);
+    let mut harness = EngineHarness::new(100);
     let began = Instant::now();
     for call in 0..calls {
         let (id, lock) =
@@ -125,7 +125,7 @@ fn foreign(calls: u64) -> Duration {
             ("Hangup", &lock),
             ("Hangup", &id),
         ] {
-            world.receive(format!(
+            harness.receive(format!(
                 "Event: {event}\r\nChannelStateDesc: Ringing\r\nUniqueid: {uniqueid}\r\nLinkedid: {id}\r\nCause: 17"
             ));
         }

@@ -30,7 +30,7 @@ const CALLER_ID: &str = "Bob";
 const LANG: &str = "ru";
 
 /// An engine with live calls.
-pub struct World {
+pub struct EngineHarness {
     engine: Engine<(), ()>,
     key: Arc<str>,
     /// The virtual time.
@@ -39,7 +39,7 @@ pub struct World {
     answered: usize,
 }
 
-impl World {
+impl EngineHarness {
     /// A ready engine with this number of live calls.
     pub fn new(live: u64) -> Self {
         let config = Config::parse(CONFIG, Path::new(""))
@@ -61,9 +61,9 @@ impl World {
     }
 
     /// Lets time pass. Returns the action id of a list of channels, if the engine asked for one.
-    pub fn pass(&mut self, time: Duration) -> Option<String> {
+    pub fn advance(&mut self, time: Duration) -> Option<String> {
         self.now = Now { instant: self.now.instant + time, wall: self.now.wall + time };
-        let sent = self.settle();
+        let sent = self.process();
         sent.split("\r\n\r\n")
             .find(|action| action.starts_with("Action: CoreShowChannels"))
             .map(action_id)
@@ -73,7 +73,7 @@ impl World {
         self.engine.tick(self.now);
         self.engine.connected(self.now);
         self.engine.receive(self.now, Received::Banner("Asterisk Call Manager/11.0.0".into()));
-        self.settle();
+        self.process();
         for answer in [
             "Response: Success\r\nActionID: 1",
             "Event: FullyBooted",
@@ -98,7 +98,7 @@ impl World {
         };
         self.engine.originate(self.now, request, ());
         let before = self.answered;
-        let id = originated(&self.settle());
+        let id = originated(&self.process());
         let lock = lock_id(number);
         self.receive(format!(
             "Response: Success\r\nActionID: {id}\r\nMessage: Originate successfully queued"
@@ -154,12 +154,12 @@ impl World {
     /// Handles bytes from Asterisk.
     pub fn receive(&mut self, frame: String) {
         self.engine.receive(self.now, Received::Frame(Frame::new(frame.into())));
-        self.settle();
+        self.process();
     }
 
     /// Lets the engine handle its deadlines, and answers its Pings; returns the actions that it
     /// sends.
-    pub fn settle(&mut self) -> String {
+    pub fn process(&mut self) -> String {
         self.engine.tick(self.now);
         let output = self.engine.output().map(|output| output.split().to_vec()).unwrap_or_default();
         for effect in self.engine.take_effects() {
