@@ -54,13 +54,11 @@ impl Counts {
 /// Everything that is counted in a run. Latencies count from the scheduled time of the request.
 #[derive(Debug)]
 pub struct Counters {
-    /// Requests that were sent.
     pub sent: u64,
     /// Requests that were not sent because all numbers were in calls.
     pub held_back: u64,
     /// Replies by HTTP status.
     pub statuses: BTreeMap<u16, u64>,
-    /// Requests that were accepted.
     pub accepted: u64,
     /// Requests that were refused or did not reach the daemon, by reason.
     pub refused: Counts,

@@ -39,17 +39,14 @@ impl Latency {
             .then(|| Duration::from_micros(self.0.value_at_quantile(part).min(self.0.max())))
     }
 
-    /// The shortest.
     pub fn min(&self) -> Option<Duration> {
         (!self.0.is_empty()).then(|| Duration::from_micros(self.0.min()))
     }
 
-    /// The longest.
     pub fn max(&self) -> Option<Duration> {
         (!self.0.is_empty()).then(|| Duration::from_micros(self.0.max()))
     }
 
-    /// The mean.
     pub fn mean(&self) -> Option<Duration> {
         (!self.0.is_empty()).then(|| Duration::from_secs_f64(self.0.mean() / 1e6))
     }

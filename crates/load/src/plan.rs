@@ -22,11 +22,8 @@ const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// The plan of a load test. [`Plan::check`] has to pass before it is used.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// URL of the daemon.
     pub url: String,
-    /// Numbers to call.
     pub numbers: NumberRange,
-    /// Number of rooms.
     pub rooms: u32,
     /// Beginning of the rooms' names.
     pub room_prefix: String,

@@ -13,11 +13,9 @@ pub struct ObservedStep {
     /// When the record arrived, on this machine's clock. The time in the record is the daemon's,
     /// perhaps of another machine, and has whole milliseconds.
     pub at: Instant,
-    /// The call.
     pub id: CallId,
     /// Place of the number in the range; none if the daemon masks numbers.
     pub number: Option<u32>,
-    /// The step.
     pub step: CallStep,
 }
 

@@ -322,9 +322,7 @@ impl<'n> Run<'n> {
 /// A run that is over.
 #[derive(Debug)]
 pub struct FinishedRun {
-    /// Parameters of the run.
     pub params: RunParams,
-    /// Its counters.
     pub counters: Counters,
     /// How long requests were sent.
     pub sent_for: Duration,

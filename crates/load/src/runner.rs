@@ -76,7 +76,6 @@ pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<Stre
 /// Performs runs, one after the other.
 pub struct Runner {
     pub(super) plan: Arc<Plan>,
-    /// Requests to the daemon.
     pub(super) requests: Requests,
     /// Updates from the event stream.
     pub(super) updates: mpsc::Receiver<StreamUpdate>,

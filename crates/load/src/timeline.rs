@@ -19,9 +19,7 @@ pub struct Slice {
     pub until: f64,
     /// Length, in seconds.
     pub seconds: f64,
-    /// Requests that were sent.
     pub sent: u64,
-    /// Requests that were accepted.
     pub accepted: u64,
     /// Requests that were refused, or got no reply.
     pub failed: u64,

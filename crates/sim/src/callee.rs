@@ -28,7 +28,6 @@ pub enum Reaction {
     Refuse {
         /// From the dialling to the refusal.
         after: Duration,
-        /// SIP status.
         sip: u16,
         /// SIP reason phrase.
         words: String,

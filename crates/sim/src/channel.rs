@@ -30,9 +30,7 @@ impl State {
 /// A caller id: number and name, each empty if unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Party {
-    /// Number.
     pub number: String,
-    /// Name.
     pub name: String,
 }
 
@@ -73,7 +71,6 @@ pub struct Channel {
     pub caller: Party,
     /// Party that this channel talks to.
     pub connected: Party,
-    /// Language of prompts.
     pub language: String,
     /// Context of the current dialplan step.
     pub context: String,
@@ -81,13 +78,11 @@ pub struct Channel {
     pub exten: String,
     /// Priority of the current dialplan step.
     pub priority: u8,
-    /// Running application.
     pub application: &'static str,
     /// Arguments of the application.
     pub data: String,
     /// Id of the bridge that the channel is in; empty if it is in none.
     pub bridge: String,
-    /// Time when the channel was made.
     pub created: Instant,
 }
 

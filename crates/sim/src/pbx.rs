@@ -25,7 +25,6 @@ const MAX_CALLS: usize = 50_000;
 pub struct Event {
     /// Class that a user's `read =` has to contain.
     pub class: Class,
-    /// Headers of the event.
     pub headers: Headers,
 }
 
@@ -33,19 +32,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// A dialplan extension, from priority 1.
-    Dialplan {
-        /// Context.
-        context: String,
-        /// Extension.
-        exten: String,
-    },
+    Dialplan { context: String, exten: String },
     /// A single application.
-    Application {
-        /// Name.
-        name: String,
-        /// Arguments.
-        data: String,
-    },
+    Application { name: String, data: String },
 }
 
 /// A parsed Originate.
@@ -57,11 +46,9 @@ pub struct Originate {
     pub channel: String,
     /// Where the answered channel goes.
     pub destination: Destination,
-    /// Ring timeout.
     pub timeout: Duration,
     /// `CallerID`.
     pub caller: Party,
-    /// Channel variables.
     pub variables: Vec<(String, String)>,
     /// `ChannelId`: the unique id of `;1`.
     pub channel_id: Option<String>,

@@ -151,7 +151,6 @@ pub struct Note {
     pub text: String,
 }
 
-/// A chart.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// Title, which is also the label for screen readers.
@@ -162,9 +161,7 @@ pub struct Chart {
     pub x: Axis,
     /// Vertical axis.
     pub y: Axis,
-    /// Data to draw.
     pub series: Vec<Series>,
-    /// Tooltips.
     pub notes: Vec<Note>,
 }
 

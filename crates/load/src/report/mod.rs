@@ -25,17 +25,14 @@ use originatord_core::escape;
 pub struct Report {
     /// Version of this program.
     pub originatord: &'static str,
-    /// Start of the test.
     #[serde(serialize_with = "serialize_time")]
     pub started: SystemTime,
-    /// The plan.
     pub plan: Plan,
     /// A signal stopped the test.
     pub interrupted: bool,
     /// The run. For a search it is the run of the highest rate that held, or the last one if none
     /// held.
     pub run: Option<Summary>,
-    /// The steps of a search.
     pub steps: Option<Vec<SearchStep>>,
     /// The highest rate that held in a search.
     pub limit: Option<f64>,

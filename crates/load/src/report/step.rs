@@ -14,9 +14,7 @@ use originatord_core::escape::escaped;
 pub struct SearchStep {
     /// Rate of the step, in requests a second.
     pub rate: f64,
-    /// Requests that were sent.
     pub sent: u64,
-    /// Accepted requests a second.
     pub accepted_per_second: f64,
     /// Requests that were not accepted, and calls that failed.
     pub failures: u64,

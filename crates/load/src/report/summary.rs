@@ -15,11 +15,8 @@ use crate::timeline::Slice;
 pub struct Summary {
     /// Requests that were not accepted, and calls that failed for a reason other than the callee.
     pub failures: u64,
-    /// Counts of requests.
     pub requests: Requests,
-    /// Requests a second.
     pub rates: Rates,
-    /// Counts of calls.
     pub calls: Calls,
     /// Times from the scheduled time of the request, in milliseconds.
     pub latency_ms: Latencies,
@@ -27,7 +24,6 @@ pub struct Summary {
     pub sent_for_seconds: f64,
     /// How long the whole run took.
     pub took_seconds: f64,
-    /// The figures over time.
     pub timeline: Vec<Slice>,
 }
 
@@ -37,13 +33,11 @@ pub struct Summary {
 pub struct Requests {
     /// Requests in the schedule.
     pub scheduled: u64,
-    /// Requests that were sent.
     pub sent: u64,
     /// Requests that were not sent because all numbers were in calls.
     pub held_back: u64,
     /// Requests that were not sent because the run was stopped.
     pub not_sent: u64,
-    /// Requests that were accepted.
     pub accepted: u64,
     /// Requests that were refused, by reason.
     pub refused: Counts,
@@ -53,7 +47,6 @@ pub struct Requests {
     pub statuses: BTreeMap<u16, u64>,
 }
 
-/// Requests a second.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Rates {
     /// Requests that were sent, over the time in which requests were sent.
@@ -99,7 +92,6 @@ pub struct Latencies {
 
 /// Times of one kind, in milliseconds.
 #[derive(Debug, Clone, Default, Serialize)]
-#[allow(missing_docs, reason = "the names say it")]
 pub struct Quantiles {
     pub count: u64,
     pub min: Option<f64>,
