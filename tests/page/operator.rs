@@ -62,6 +62,24 @@ fn phone_tab_closes_the_details() {
     assert!(page.sees("#calls") && !page.sees("#detail"));
 }
 
+#[test]
+fn phone_header_keeps_its_buttons_in_one_line() {
+    let simulator = Simulator::start("22", "");
+    let daemon = simulator.daemon(&[]);
+    let relay = Relay::start(&daemon.address.to_string());
+    let page = Browser::start(PHONE.0, PHONE.1);
+    page.devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": "Asia/Kolkata" }));
+    page.open(&format!("http://{}/", relay.address));
+    enter_key(&page, KEY);
+    page.wait_text("#zone", "UTC+05:30");
+    let in_line = "new Set(['filter-open', 'log-out'].map((id) => \
+                   document.getElementById(id).getBoundingClientRect().top)).size === 1";
+    wait_true(&page, "one line while live", in_line);
+    relay.cut();
+    page.wait_text("#stream-status", "Reconnecting");
+    wait_true(&page, "one line while reconnecting", in_line);
+}
+
 /// Whether this button is disabled.
 fn is_disabled(page: &Browser, button: &str) -> bool {
     page.run("return document.querySelector(arguments[0]).disabled", json!([button])) == true
