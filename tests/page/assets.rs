@@ -1,5 +1,4 @@
-//! What the page is made of: our own files, text where others speak, and nothing that keeps anybody
-//! out.
+//! The page's files: the daemon's own only, texts of peers as text, and accessible to everybody.
 
 use std::path::Path;
 
@@ -114,7 +113,7 @@ fn axe_finds_nothing_serious() {
             assert_eq!(beyond, 0, "the page itself does not scroll, {scheme} {size:?}");
             if size == PHONE {
                 page.press(ESCAPE);
-                for tab in ["journal", "trends"] {
+                for tab in ["journal", "charts"] {
                     page.click(&format!("#tabs [value={tab}]"));
                     find(&page, &format!("{tab}, {scheme}"));
                 }

@@ -1,5 +1,5 @@
-//! What an operator expects: Back undoes a step, buttons say why they are disabled, and nothing on
-//! the page is wrong while data is on its way.
+//! An operator's expectations: Back undoes a step, buttons say why they are disabled, and the page
+//! claims nothing while data is on its way.
 
 use serde_json::json;
 use testkit::browser::Browser;

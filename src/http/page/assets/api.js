@@ -10,10 +10,16 @@ export class ApiError extends Error {
   }
 }
 
-/** The daemon requires this header of a session that changes something; pages of other sites cannot send it. */
+/**
+ * The daemon requires this header of a session that changes something; pages of other sites cannot
+ * send it.
+ */
 const OWN_PAGE = { "x-requested-with": "originatord" };
 
-/** Sends a request and resolves with the response as soon as its head has arrived with a status of 2xx. */
+/**
+ * Sends a request and resolves with the response as soon as its head has arrived with a status of
+ * 2xx.
+ */
 export async function request(path, { method = "GET", body, signal } = {}) {
   const headers = body === undefined ? OWN_PAGE : { ...OWN_PAGE, "content-type": "application/json" };
   const sent = Date.now();

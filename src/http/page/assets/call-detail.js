@@ -1,4 +1,5 @@
-// The details of one call: its outcome, a timeline with the time that each step took, its properties and its records.
+// The details of one call: its outcome, a timeline with the time that each step took, its
+// properties and its records.
 
 import { $, draw, el, setAttribute, setText, visibleJson } from "./dom.js";
 import { fetchCall } from "./event-stream.js";
@@ -8,7 +9,7 @@ import { adoptedCall, TIMESTAMPS } from "./model.js";
 import { onNavigate, params, removeParams, setParams } from "./navigation.js";
 import { dateTime, dateUnlessToday, duration, now, shortDuration, timeWithMs } from "./time.js";
 
-/** What happens between reaching a state and the next one. */
+/** Names of the phases that begin with reaching each state. */
 const PHASES = {
   requested: "Waiting for Asterisk",
   queued: "Dialling",
@@ -69,7 +70,8 @@ export class CallDetail {
   }
 
   open(id) {
-    // Going from one call's details to another's is no step: Back leads to the view without details.
+    // Going from one call's details to another's is no step: Back leads to the view without
+    // details.
     setParams({ call: id }, ["call"], { isStep: !this.id });
     return this.#show(id);
   }
@@ -109,7 +111,9 @@ export class CallDetail {
     this.#actions.selectionChanged();
   }
 
-  /** The call from the best source that has it: the live state, the daemon's answer, the records. */
+  /**
+   * The call from the best source that has it: the live state, the daemon's answer, the records.
+   */
   #call() {
     const known = this.#calls.find(this.id) ?? this.#fetched;
     if (known) return known;
@@ -168,7 +172,9 @@ export class CallDetail {
     if (call.outcome && call.outcome !== "not_joined") sentences.push(talkText(call));
     if (call.stale) sentences.push("There is no link to Asterisk: the call may have gone further, or have ended.");
     // The daemon never has a refused call.
-    if (this.#isGone && !isRefused) sentences.push("originatord no longer has this call, because its number was erased or it is too old.");
+    if (this.#isGone && !isRefused) {
+      sentences.push("originatord no longer has this call, because its number was erased or it is too old.");
+    }
     setText($("detail-summary"), sentences.filter(Boolean).join(" "));
   }
 

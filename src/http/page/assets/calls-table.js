@@ -86,8 +86,9 @@ export class CallsTable {
     this.#drawHead(isLive);
     setText($("calls-empty"), this.#emptyText(all.length));
     $("calls-empty").hidden = calls.length > 0;
-    setText($("calls-unlisted"), `${plural(this.#calls.unlisted, "more live call")} not shown: the daemon lists 10000 at most.`);
-    $("calls-unlisted").hidden = !isLive || this.#calls.unlisted === 0;
+    const { unlisted } = this.#calls;
+    setText($("calls-unlisted"), `${plural(unlisted, "more live call")} not shown: the daemon lists 10000 at most.`);
+    $("calls-unlisted").hidden = !isLive || unlisted === 0;
     this.#drawOlder(isLive, isFiltered, calls.length, oldest);
     this.table.show(calls);
   }
@@ -105,7 +106,9 @@ export class CallsTable {
     setAttribute($("calls-sort").parentElement, "aria-sort", order);
   }
 
-  /** The line below the ended calls: how far they go back, and a button that loads or searches more. */
+  /**
+   * The line below the ended calls: how far they go back, and a button that loads or searches more.
+   */
   #drawOlder(isLive, isFiltered, count, oldest) {
     const { history, hasMore } = this.#calls;
     $("calls-older").hidden = isLive;
@@ -129,7 +132,7 @@ export class CallsTable {
   #searchStatus(count) {
     const { isRunning, isComplete, searchedTo, error } = this.#search;
     if (error) return error;
-    if (isRunning) return searchedTo ? `Searching the history, back to ${dateTime(searchedTo)} so far …` : "Searching the history …";
+    if (isRunning) return `Searching the history${searchedTo ? `, back to ${dateTime(searchedTo)} so far` : ""} …`;
     const matches = `${count} ${count === 1 ? "match" : "matches"}`;
     if (isComplete || !this.#calls.hasMore) return `${matches} in all history.`;
     return count ? `${matches} so far.` : "";

@@ -11,7 +11,10 @@ export const RANGES = {
   hours: { bars: 72, minutes: 5, gridMinutes: 60 },
 };
 
-/** Groups of outcomes, each with a colour: with one for each of twelve outcomes nobody could tell them apart. */
+/**
+ * Groups of outcomes, each with a colour: with one for each of twelve outcomes nobody could tell
+ * them apart.
+ */
 export const GROUPS = [
   { tone: "good", label: "completed", outcomes: ["completed"] },
   { tone: "quiet", label: "not reached", outcomes: ["no_answer", "busy", "declined", "canceled", "not_joined"] },
@@ -23,7 +26,9 @@ export const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 export const total = (bars, name) => sum(bars.map((bar) => bar[name]));
 
 /** Ended calls of one group. */
-export const groupCount = (bars, { outcomes }) => sum(bars.flatMap(({ ended }) => outcomes.map((outcome) => ended[outcome] ?? 0)));
+export const groupCount = (bars, { outcomes }) => sum(outcomes.map((outcome) => outcomeCount(bars, outcome)));
+
+const outcomeCount = (bars, outcome) => sum(bars.map(({ ended }) => ended[outcome] ?? 0));
 
 /** The bars of a range, oldest first; the last one is still growing. */
 export function buildBars(stats, { bars: count, minutes }) {
@@ -61,7 +66,10 @@ function addMinute(bar, counts) {
 /** Calls per minute, to one decimal place. */
 export const perMinute = (bar) => String(Math.round((bar.requested / ((bar.until - bar.from) / MINUTE)) * 10) / 10);
 
-/** The answer rate. A call that was lost while ringing may have been answered, so there may be two bounds. */
+/**
+ * The answer rate. A call that was lost while ringing may have been answered, so there may be two
+ * bounds.
+ */
 export function answerRate(bars) {
   const over = total(bars, "over");
   if (!over) return "–";
@@ -71,22 +79,23 @@ export function answerRate(bars) {
 }
 
 /** Number of answered calls, with two bounds for the same reason. */
-export function answeredCount(bars) {
+function answeredCount(bars) {
   const [low, unclear] = [total(bars, "reached"), total(bars, "unclear")];
   return unclear ? `${low} to ${low + unclear}` : String(low);
 }
 
 /** `11 busy, 5 completed`; empty if no call has ended. */
 export function outcomeCounts(bars) {
-  const counts = Object.entries(OUTCOMES).map(([name, { label }]) => [sum(bars.map(({ ended }) => ended[name] ?? 0)), label]);
-  const present = counts.filter(([count]) => count).sort((a, b) => b[0] - a[0]);
-  return present.map(([count, label]) => `${count} ${inSentence(label)}`).join(", ");
+  const counts = Object.entries(OUTCOMES).map(([name, { label }]) => ({ count: outcomeCount(bars, name), label }));
+  const present = counts.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count);
+  return present.map(({ count, label }) => `${count} ${inSentence(label)}`).join(", ");
 }
 
 /** Labels begin with a capital, which only the name Telegram keeps within a sentence. */
 const inSentence = (label) => label[0].toLowerCase() + label.slice(1);
 
-const answeredCounts = (bars) => bars.reduce((sums, { answered }) => sums.map((n, place) => n + answered[place]), bars[0].answered.map(() => 0));
+/** Answered calls of all bars, between each two bounds of answer times. */
+const answeredCounts = (bars) => bars[0].answered.map((_, place) => sum(bars.map(({ answered }) => answered[place])));
 
 /** Whether the time of any answer is known. */
 export const hasAnswers = (bars) => sum(answeredCounts(bars)) > 0;
@@ -109,6 +118,19 @@ export function secondsText(value) {
   return value < 10 ? `${(Math.ceil(value * 100 - 1e-6) / 100).toFixed(2)} s` : `${Math.ceil(value * 10 - 1e-6) / 10} s`;
 }
 
-export const answerTimes = (bars) => `half ≤ ${secondsText(answerQuantile(bars, 0.5))}, 9 of 10 ≤ ${secondsText(answerQuantile(bars, 0.9))}`;
+/** `half ≤ 4.50 s, 9 of 10 ≤ 7.00 s` */
+export function answerTimes(bars) {
+  const within = (share) => `≤ ${secondsText(answerQuantile(bars, share))}`;
+  return `half ${within(0.5)}, 9 of 10 ${within(0.9)}`;
+}
 
-export const requestCounts = (bars) => `${plural(total(bars, "requested"), "call")} requested, ${total(bars, "refused")} refused`;
+/** `45 calls requested, 2 refused` */
+export function requestCounts(bars) {
+  return `${plural(total(bars, "requested"), "call")} requested, ${total(bars, "refused")} refused`;
+}
+
+/** `7 of 23 ended calls answered` */
+export function answeredOfEnded(bars) {
+  const over = total(bars, "over");
+  return over ? `${answeredCount(bars)} of ${plural(over, "ended call")} answered` : "no calls ended";
+}

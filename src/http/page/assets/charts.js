@@ -2,8 +2,8 @@
 
 import { fetchJson } from "./api.js";
 import {
-  answerQuantile, answerRate, answeredCount, answerTimes, buildBars, groupCount, GROUPS, hasAnswers, outcomeCounts, perMinute,
-  RANGES, requestCounts, secondsText, sum, total,
+  answeredOfEnded, answerQuantile, answerRate, answerTimes, buildBars, groupCount, GROUPS, hasAnswers, outcomeCounts,
+  perMinute, RANGES, requestCounts, secondsText, sum, total,
 } from "./chart-data.js";
 import { $, draw, el, setText, svg } from "./dom.js";
 import { OUTCOMES, plural } from "./labels.js";
@@ -13,13 +13,16 @@ import { dateMinute } from "./time.js";
 const INTERVAL = 10_000;
 const AFTER_CHANGE = 3000;
 
-/** Height of a chart, and of the smallest part of a bar, so that one call among thousands is visible. */
+/**
+ * Height of a chart, and of the smallest part of a bar, so that one call among thousands is
+ * visible.
+ */
 const HEIGHT = 56;
 const MIN_HEIGHT = 2;
 
 /**
- * `stack` or `line` gives the values of a bar, `upTo` a second bound of a line's value; `headline`, `barText` and `summary`
- * are texts about all bars or one.
+ * `stack` or `line` gives the values of a bar, `upTo` a second bound of a line's value; `headline`,
+ * `barText` and `summary` are texts about all bars or one.
  */
 const CHARTS = {
   calls: {
@@ -39,8 +42,8 @@ const CHARTS = {
     upTo: (bar) => (bar.unclear ? (bar.reached + bar.unclear) / bar.over : undefined),
     top: 1,
     headline: answerRate,
-    barText: (bar) => (bar.over ? `${answeredCount([bar])} of ${bar.over} answered` : "no calls ended"),
-    summary: (bars) => (total(bars, "over") ? `${answeredCount(bars)} of ${plural(total(bars, "over"), "ended call")} answered` : "no calls ended"),
+    barText: (bar) => answeredOfEnded([bar]),
+    summary: answeredOfEnded,
   },
   answer: {
     line: (bar) => answerQuantile([bar], 0.5),
@@ -58,7 +61,10 @@ export class Charts {
   #isRunning = false;
   #timer;
 
-  /** `handlers`: `stats` gets each answer of `/api/stats`; `ended` is called when the session is over. */
+  /**
+   * `handlers`: `stats` gets each answer of `/api/stats`; `ended` is called when the session is
+   * over.
+   */
   constructor(handlers) {
     this.#handlers = handlers;
     for (const name of Object.keys(RANGES)) $(`range-${name}`).addEventListener("click", () => this.#selectRange(name));
@@ -67,7 +73,7 @@ export class Charts {
       drawing.addEventListener("pointermove", (event) => this.#describeBar(name, event));
       drawing.addEventListener("pointerleave", () => this.#describe(name));
     }
-    new ResizeObserver(() => draw(this)).observe($("trends"));
+    new ResizeObserver(() => draw(this)).observe($("charts"));
   }
 
   /** Fetches the counts at intervals until the session is over. */
@@ -131,7 +137,8 @@ export class Charts {
   #drawLegend() {
     const items = GROUPS.map((group) => {
       const title = group.outcomes.map((outcome) => OUTCOMES[outcome].label).join(", ");
-      return el("li", { className: group.tone, title }, `${group.label} `, el("b", {}, String(groupCount(this.#bars, group))));
+      const count = el("b", {}, String(groupCount(this.#bars, group)));
+      return el("li", { className: group.tone, title }, `${group.label} `, count);
     });
     $("legend-outcomes").replaceChildren(...items);
   }

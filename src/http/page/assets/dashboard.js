@@ -1,4 +1,4 @@
-// What a user sees after logging in: connects the event stream, the data and the views.
+// The dashboard, shown after the login. This file connects event stream, data and views.
 
 import { ApiError, fetchJson } from "./api.js";
 import { CallDetail } from "./call-detail.js";
@@ -15,9 +15,12 @@ import { initShortcuts } from "./shortcuts.js";
 import { StatusBar } from "./status-bar.js";
 
 /** Small screens show one of these at a time. */
-const TABS = ["calls", "journal", "trends"];
+const TABS = ["calls", "journal", "charts"];
 
-/** Opens the dashboard of a session. `ended` is called when the session is over; `resume()` of the result continues then. */
+/**
+ * Opens the dashboard of a session. `ended` is called when the session is over; `resume()` of the
+ * result continues then.
+ */
 export function openDashboard(session, ended) {
   const [calls, records, link] = [new CallStore(), new RecordStore(), new LinkStatus()];
   let [filter, callsTable, journalTable, detail, charts, statusBar] = [];
@@ -46,7 +49,8 @@ export function openDashboard(session, ended) {
     change: (record) => {
       calls.apply(record);
       link.apply(record);
-      // Adopting a call that the journal knows makes no record, and neither does the end of `stale`.
+      // Adopting a call that the journal knows makes no record, and neither does the end of
+      // `stale`.
       if (record.event === "ami.connected") stream.refresh();
       if (record.event === "ami.disconnected") for (const call of calls.live.values()) call.stale = true;
       draw(...views);
@@ -145,7 +149,10 @@ function initKeys({ callsTable, journalTable, detail, filter, actions }) {
   });
 }
 
-/** The call that a key acts on: the selected row's, or without a selected row the one whose details are shown. */
+/**
+ * The call that a key acts on: the selected row's, or without a selected row the one whose details
+ * are shown.
+ */
 function selectedCall({ callsTable, journalTable, detail }) {
   const isInTable = document.activeElement.closest(".table");
   return isInTable ? callsTable.table.selectedKey() ?? journalTable.selectedCall() : detail.id;

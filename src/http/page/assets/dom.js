@@ -1,10 +1,12 @@
-// Helpers for elements. Texts of bots, callees and Asterisk reach the page as text only: nothing here takes HTML.
+// Helpers for elements. Texts of bots, callees and Asterisk reach the page as text only: nothing
+// here takes HTML.
 
 export const $ = (id) => document.getElementById(id);
 
 /**
- * Control characters, line separators, bidi controls and characters that show nothing, but for line breaks in
- * preformatted text. The same set as `escape.rs` has: a text cannot pretend to be another one.
+ * Control characters, line separators, bidi controls and characters that show nothing, but for line
+ * breaks in preformatted text. The same set as `escape.rs` has: a text cannot pretend to be another
+ * one.
  */
 const RISKY = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
@@ -19,7 +21,10 @@ const jsonEscape = (c) => c.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).t
 /** Attributes and properties that a user sees or hears. */
 const TEXT_PROPERTIES = new Set(["title", "aria-label", "textContent"]);
 
-/** An element. Names with a dash and `role` are set as attributes, others as properties. Strings become visible text. */
+/**
+ * An element. Names with a dash and `role` are set as attributes, others as properties. Strings
+ * become visible text.
+ */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, given] of Object.entries(properties)) {

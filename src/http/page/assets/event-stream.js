@@ -1,5 +1,5 @@
-// Follows the daemon: first the list of all calls, then the event stream from there on. When the stream breaks off, or
-// has a gap that is newer than the list, the list is fetched again.
+// Follows the daemon: first the list of all calls, then the event stream from there on. When the
+// stream breaks off, or has a gap that is newer than the list, the list is fetched again.
 
 import { ApiError, fetchJson, request } from "./api.js";
 import { parseCall } from "./model.js";
@@ -11,7 +11,10 @@ const PAST_RECORDS = 1000;
 /** As many calls as the daemon lists at most. */
 const LIST = "api/calls?limit=1000&live=10000";
 
-/** The daemon sends something at least every 15 s. After this long without anything the connection counts as lost, in ms. */
+/**
+ * The daemon sends something at least every 15 s. After this long without anything the connection
+ * counts as lost, in ms.
+ */
 const SILENCE = 40_000;
 
 /** Pauses between attempts to connect, in ms. */
@@ -41,9 +44,9 @@ export class EventStream {
   #wake = () => {};
 
   /**
-   * `handlers` are: `record` for each record and `gap` for each gap, in order; `list` for a list of calls, and `change`
-   * for each record that is newer than it; `ready` with the answer of `/readyz`; `state` when `state` changes; `ended`
-   * when the session is over.
+   * `handlers` are: `record` for each record and `gap` for each gap, in order; `list` for a list of
+   * calls, and `change` for each record that is newer than it; `ready` with the answer of
+   * `/readyz`; `state` when `state` changes; `ended` when the session is over.
    */
   constructor(handlers) {
     this.#handlers = handlers;

@@ -7,7 +7,7 @@ import { onNavigate, params, removeParams, setParams } from "./navigation.js";
 const FIELDS = ["number", "room", "outcome", "event"];
 
 export class Filter {
-  /** What to look for; empty fields match everything. */
+  /** The criteria. An empty one matches everything. */
   number = "";
   room = "";
   outcome = "";
@@ -18,7 +18,9 @@ export class Filter {
   /** `changed` is called when the filter changes. */
   constructor(changed) {
     this.#changed = changed;
-    for (const [name, { label }] of Object.entries(OUTCOMES)) $("filter-outcome").append(el("option", { value: name }, label));
+    for (const [name, { label }] of Object.entries(OUTCOMES)) {
+      $("filter-outcome").append(el("option", { value: name }, label));
+    }
     for (const name of Object.keys(EVENTS)) $("filter-event").append(el("option", { value: name }, name));
     this.#form.addEventListener("input", () => this.#handleInput());
     this.#form.addEventListener("submit", (event) => event.preventDefault());
@@ -29,7 +31,7 @@ export class Filter {
     this.#readParams(params());
   }
 
-  /** What the user typed into a field. */
+  /** The text in a field, as the user typed it. */
   typed(name) {
     return this.#form.elements[name].value.trim();
   }
@@ -50,7 +52,8 @@ export class Filter {
 
   #readForm() {
     for (const name of FIELDS) this[name] = this.typed(name);
-    // Numbers are shown as + and digits, however they are typed. A text without a digit matches no number.
+    // Numbers are shown as + and digits, however they are typed. A text without a digit matches no
+    // number.
     this.number = this.number.replace(/[^\d]/g, "") || this.number;
     this.room = this.room.toLowerCase();
     $("filter-clear").hidden = !this.isSet;
@@ -103,7 +106,10 @@ export class Filter {
   }
 }
 
-/** Whether a number contains these digits. Each `•` of a masked number, as `+7999•••4567`, stands for any digit. */
+/**
+ * Whether a number contains these digits. Each `•` of a masked number, as `+7999•••4567`, stands
+ * for any digit.
+ */
 function containsDigits(number, digits) {
   if (!number.includes("•") || /\D/.test(digits)) return number.includes(digits);
   const startsAt = (place) => [...digits].every((digit, n) => [digit, "•"].includes(number[place + n]));

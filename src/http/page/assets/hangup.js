@@ -11,7 +11,10 @@ const pending = new Set();
 /** Whether the daemon has not answered the request to hang up this call yet. */
 export const isHangingUp = (id) => pending.has(id);
 
-/** Asks the user, then hangs up. `changed` is called when the request is sent and when it is answered. */
+/**
+ * Asks the user, then hangs up. `changed` is called when the request is sent and when it is
+ * answered.
+ */
 export function confirmHangUp(call, changed) {
   const dialog = $("confirm");
   $("confirm-number").textContent = call.number;

@@ -35,12 +35,15 @@ export class HistorySearch {
     [this.#filter, this.#changed] = [filter, changed];
   }
 
-  /** Starts again with the present filter. The daemon has indexes for whole numbers and rooms, so it is asked at once. */
+  /**
+   * Starts again with the present filter. The daemon has indexes for whole numbers and rooms, so it
+   * is asked at once.
+   */
   restart() {
     clearTimeout(this.#timer);
     this.#generation += 1;
-    const initial = { matches: [], isComplete: false, isExact: false, searchedTo: undefined, isRunning: false, error: undefined };
-    Object.assign(this, initial);
+    Object.assign(this, { matches: [], isComplete: false, isExact: false, isRunning: false });
+    [this.searchedTo, this.error] = [undefined, undefined];
     if (this.#filter.selectsCalls) this.#timer = setTimeout(() => this.#searchExact(), TYPING_PAUSE);
   }
 

@@ -1,4 +1,5 @@
-// The live journal, newest record at the top. New records do not move the rows while the user has scrolled or paused.
+// The live journal, newest record at the top. New records do not move the rows while the user has
+// scrolled or paused.
 
 import { $, draw, el, setAttribute, setText } from "./dom.js";
 import { EVENTS, outcomeOf, plural, recordDetail } from "./labels.js";
@@ -13,7 +14,9 @@ export class JournalTable {
   #matches = [];
   /** Number of records that have been filtered, dropped ones included. */
   #filtered = 0;
-  /** Number of records that had arrived when the user scrolled or paused; later ones are not shown. */
+  /**
+   * Number of records that had arrived when the user scrolled or paused; later ones are not shown.
+   */
   #heldAt;
   #isPaused = false;
 
@@ -69,7 +72,8 @@ export class JournalTable {
     setText($("journal-pause"), this.#isPaused ? "Resume" : "Pause");
     setText($("journal-empty"), this.#emptyText());
     $("journal-empty").hidden = length > 0;
-    // The table may draw again, as it scrolls, before this view does: it needs the records of now, not of a later filter.
+    // The table may draw again, as it scrolls, before this view does: it needs the records of now,
+    // not of a later filter.
     const matches = this.#matches;
     this.table.show({ length, at: (place) => matches[length - 1 - place] });
   }

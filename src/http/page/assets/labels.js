@@ -1,4 +1,4 @@
-// What the page calls states, outcomes and events, and how it describes a record in one line.
+// Labels of states, outcomes and events, and one-line descriptions of records.
 
 import { duration } from "./time.js";
 
@@ -50,10 +50,15 @@ export const EVENTS = {
 /** Label and tone of a state; a state that this page does not know is shown as it is. */
 export const stateOf = (name) => STATES[name] ?? { label: name, tone: "none" };
 
-/** Label, tone and text of an outcome; an outcome that this page does not know is shown as it is. */
+/**
+ * Label, tone and text of an outcome; an outcome that this page does not know is shown as it is.
+ */
 export const outcomeOf = (name) => OUTCOMES[name] ?? { label: name, tone: "none", text: "" };
 
-/** How a call ended. A completed call without a join time gets no green dot: nobody knows whether the callee joined. */
+/**
+ * How a call ended. A completed call without a join time gets no green dot: nobody knows whether
+ * the callee joined.
+ */
 export function endOf(call) {
   const known = outcomeOf(call.outcome);
   if (call.outcome !== "completed" || call.joined || call.left) return known;
@@ -61,7 +66,7 @@ export function endOf(call) {
   return { ...known, tone: "none", text };
 }
 
-/** What a record says beyond its event, in one line. */
+/** Describes in one line what a record has beyond its event. */
 export function recordDetail(record) {
   switch (record.event) {
     case "gap": return gapText(record);
@@ -102,7 +107,9 @@ function gapText({ reason, from, to, isFirst }) {
   return from === to ? `Record ${from} is missing: ${why}.` : `Records ${from} to ${to} are missing: ${why}.`;
 }
 
-/** Time from answer to end: `0:07`, `0:03 to 4:11` or `at least 0:03`; empty if nothing is known. */
+/**
+ * Time from answer to end: `0:07`, `0:03 to 4:11` or `at least 0:03`; empty if nothing is known.
+ */
 export function talkTime(call) {
   if (call.talk_seconds != null) return duration(call.talk_seconds * 1000);
   const { talk_seconds_min: min, talk_seconds_max: max } = call;

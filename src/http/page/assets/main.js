@@ -8,7 +8,10 @@ let dashboard;
 /** Key and role of the dashboard's session. */
 let holder;
 
-/** Hides the dashboard when the session ended, as after a restart. Logging in with the same key continues it. */
+/**
+ * Hides the dashboard when the session ended, as after a restart. Logging in with the same key
+ * continues it.
+ */
 function endSession() {
   if (!$("login").hidden) return;
   $("dashboard").hidden = true;

@@ -1,16 +1,23 @@
-// What this page knows about calls, records and the link to Asterisk. Data only: the views read it.
+// The page's data about calls, records and the link to Asterisk. The views read it.
 
-/** Ended calls kept of the list and the event stream; the daemon without a history keeps as many. */
+/**
+ * Ended calls kept of the list and the event stream; the daemon without a history keeps as many.
+ */
 const MAX_ENDED = 1000;
 
 /** Older ended calls kept of the history. */
 const MAX_OLDER = 50_000;
 
-/** Records kept; up to `TRIM` more until the oldest are dropped at once, as moving the array for each would cost more. */
+/**
+ * Records kept; up to `TRIM` more until the oldest are dropped at once, as moving the array for
+ * each would cost more.
+ */
 const MAX_RECORDS = 5000;
 const TRIM = 500;
 
-/** The state that each event brings its call to. A call's timestamps have the names of the states. */
+/**
+ * The state that each event brings its call to. A call's timestamps have the names of the states.
+ */
 const STATE_AFTER = {
   "call.requested": "requested",
   "call.queued": "queued",
@@ -33,9 +40,14 @@ export class CallStore {
   live = new Map();
   /** Calls that ended lately, newest last. */
   ended = [];
-  /** Calls of the history that ended before those, as far as the user has loaded them; newest last. */
+  /**
+   * Calls of the history that ended before those, as far as the user has loaded them; newest last.
+   */
   older = [];
-  /** The daemon's cursor of the next page of older calls; `null` if there is none, `undefined` for the first page. */
+  /**
+   * The daemon's cursor of the next page of older calls; `null` if there is none, `undefined` for
+   * the first page.
+   */
   nextPage;
   /** Number of live calls that the daemon did not list because there are too many. */
   unlisted = 0;
@@ -98,7 +110,8 @@ export class CallStore {
     if (this.ended.length <= MAX_ENDED) return;
     const surplus = this.ended.splice(0, this.ended.length - MAX_ENDED);
     if (this.older.length && this.older.length <= 2 * MAX_OLDER) this.older.push(...surplus);
-    // Loading older calls then begins with the first page, which has the calls that are dropped here.
+    // Loading older calls then begins with the first page, which has the calls that are dropped
+    // here.
     else [this.older, this.nextPage] = [[], undefined];
   }
 
@@ -121,7 +134,10 @@ export function parseCall(call) {
   return call;
 }
 
-/** The call of a `call.adopted` record: a live call of an earlier run that the daemon's journal did not know. */
+/**
+ * The call of a `call.adopted` record: a live call of an earlier run that the daemon's journal did
+ * not know.
+ */
 export function adoptedCall(record) {
   const members = Object.entries(record).filter(([name]) => !RECORD_MEMBERS.has(name));
   return parseCall({ ...Object.fromEntries(members), stale: false });
@@ -149,8 +165,8 @@ export class RecordStore {
 }
 
 /**
- * The daemon's link to Asterisk, and whether calls can be made: an Asterisk that is being stopped gracefully keeps the link
- * and refuses calls.
+ * The daemon's link to Asterisk, and whether calls can be made: an Asterisk that is being stopped
+ * gracefully keeps the link and refuses calls.
  */
 export class LinkStatus {
   /** These two are `undefined` until they are known. */
@@ -169,7 +185,9 @@ export class LinkStatus {
     if (this.isReady && !this.isUp) [this.isUp, this.since] = [true, undefined];
   }
 
-  /** Takes the link of `/api/stats`: the records here may not reach back to when the link came up. */
+  /**
+   * Takes the link of `/api/stats`: the records here may not reach back to when the link came up.
+   */
   setLink(link) {
     const since = link && Date.parse(link.since);
     // A record that arrived meanwhile is newer.

@@ -1,4 +1,5 @@
-// Keyboard shortcuts. Users of speech input can switch single letters off, because dictated words would trigger them.
+// Keyboard shortcuts. Users of speech input can switch single letters off, because dictated words
+// would trigger them.
 
 import { $ } from "./dom.js";
 

@@ -1,4 +1,5 @@
-// The top bar and the banner: is the daemon connected to Asterisk, is this page connected to the daemon, and since when.
+// The top bar and the banner: is the daemon connected to Asterisk, is this page connected to the
+// daemon, and since when.
 
 import { $, announce, draw, setAttribute, setText } from "./dom.js";
 import { dateTime, duration, now, timeZone } from "./time.js";

@@ -1,15 +1,26 @@
 // Times and durations as text. All times are shown in the browser's time zone.
 
-/** The daemon's clock minus this device's, in ms. Clocks that agree to within 2 s count as equal. */
+/**
+ * The daemon's clock minus this device's, in ms. Clocks that agree to within 2 s count as equal.
+ */
 let clockOffset = 0;
 
-/** The `Date` header of a response has whole seconds, so smaller differences cannot be told from none. */
+/**
+ * The `Date` header of a response has whole seconds, so smaller differences cannot be told from
+ * none.
+ */
 const MIN_OFFSET = 2000;
 
-/** The time on the daemon's clock, in ms of Unix time. Durations up to now need it: call times come from the daemon. */
+/**
+ * The time on the daemon's clock, in ms of Unix time. Durations up to now need it: call times come
+ * from the daemon.
+ */
 export const now = () => Date.now() + clockOffset;
 
-/** Learns the daemon's clock from a `Date` header and the device's time just before the request and after the response. */
+/**
+ * Learns the daemon's clock from a `Date` header and the device's time just before the request and
+ * after the response.
+ */
 export function syncClock(dateHeader, sent, received) {
   const seconds = Date.parse(dateHeader);
   if (Number.isNaN(seconds)) return;
@@ -72,7 +83,9 @@ export function duration(ms) {
   return h ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
 
-/** Milliseconds as `4 ms`, `1.25 s` or `12:34`: more exact than `duration` where the time is short. */
+/**
+ * Milliseconds as `4 ms`, `1.25 s` or `12:34`: more exact than `duration` where the time is short.
+ */
 export function shortDuration(ms) {
   if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
   return ms < 60_000 ? `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s` : duration(ms);

@@ -14,8 +14,9 @@ export class VirtualTable {
   #rowHeight = 1;
 
   /**
-   * `box` scrolls and has the role of a table; `body` is its rowgroup. `key(item)` identifies an item, `create(row)`
-   * creates a row's cells, and `fill(cells, item, row)` writes an item into them.
+   * `box` scrolls and has the role of a table; `body` is its rowgroup. `key(item)` identifies an
+   * item, `create(row)` creates a row's cells, and `fill(cells, item, row)` writes an item into
+   * them.
    */
   constructor(box, body, { key, create, fill }) {
     Object.assign(this, { box, body, key, create, fill });
@@ -54,7 +55,10 @@ export class VirtualTable {
     }
   }
 
-  /** Removes the rows that are not among `places`. The row with the focus stays as long as its item exists. */
+  /**
+   * Removes the rows that are not among `places`. The row with the focus stays as long as its item
+   * exists.
+   */
   #removeRows(places) {
     for (const [key, row] of this.#rows) {
       if (places.has(key)) continue;
@@ -91,8 +95,8 @@ export class VirtualTable {
   }
 
   /**
-   * Tab stops at the table, at the buttons of the selected row, and then leaves: without this, it would stop at each
-   * button of each row. Arrow keys select rows.
+   * Tab stops at the table, at the buttons of the selected row, and then leaves: without this, it
+   * would stop at each button of each row. Arrow keys select rows.
    */
   #updateTabStops() {
     for (const { element } of this.#rows.values()) {
@@ -120,9 +124,10 @@ export class VirtualTable {
     const place = key === undefined ? 0 : this.#placeOf(key) + by;
     if (place < 0 || place >= this.#items.length) return;
     const top = place * this.#rowHeight;
-    const visibleHeight = this.box.clientHeight - this.body.offsetTop;
+    // The table's head stays above the rows.
+    const lowest = this.box.clientHeight - this.body.offsetTop - this.#rowHeight;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
-    if (top + this.#rowHeight > this.box.scrollTop + visibleHeight) this.box.scrollTop = top + this.#rowHeight - visibleHeight;
+    if (top > this.box.scrollTop + lowest) this.box.scrollTop = top - lowest;
     this.draw();
     const { element } = this.#rows.get(this.key(this.#items.at(place)));
     (element.querySelector("button:not([hidden])") ?? element).focus({ preventScroll: true });
