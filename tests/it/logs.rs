@@ -36,9 +36,9 @@ fn debug_lines_carry_the_call_id() {
     for (span, path, message, more) in [
         ("request", "/api/conf", "answered", ("status", Value::from(200))),
         ("request", &*format!("/api/calls/{id}"), "answered", ("key", "tester".into())),
-        ("call", "", "heard", ("ami_response", "Success".into())),
-        ("call", "", "heard", ("ami_event", "Newchannel".into())),
-        ("call", "", "heard", ("ami_event", "Hangup".into())),
+        ("call", "", "received", ("ami_response", "Success".into())),
+        ("call", "", "received", ("ami_event", "Newchannel".into())),
+        ("call", "", "received", ("ami_event", "Hangup".into())),
     ] {
         let fits = |line: &&Value| {
             line["span"]["name"] == span
