@@ -192,105 +192,91 @@ impl<'a> Line<'a> {
     /// The line that repeats an open call at the top of a journal file. `time` is that of the last
     /// record, `heard` when Asterisk was last heard.
     pub fn carried(call: &'a OpenCall, time: SystemTime, heard: Option<SystemTime>) -> Self {
-        Line {
+        let mut line = Line {
             event: EventKind::CallCarried.as_str().into(),
             time_after_event: Some(Rfc3339(time)),
             heard: heard.map(Rfc3339),
             ..Line::default()
-        }
-        .with_call(&call.info)
-        .with_progress(&call.progress)
+        };
+        line.add_call(&call.info);
+        line.add_progress(&call.progress);
+        line
     }
 
-    fn with_call(self, call: &'a CallInfo) -> Self {
-        Line {
-            call_id: Some(call.id),
-            number: Some(call.number),
-            room: Some(call.room.as_str().into()),
-            caller_id: Some(call.caller_id.as_str().into()),
-            lang: Some(call.lang.as_str().into()),
-            key: Some((*call.key).into()),
-            ..self
-        }
+    fn add_call(&mut self, call: &'a CallInfo) {
+        self.call_id = Some(call.id);
+        self.number = Some(call.number);
+        self.room = Some(call.room.as_str().into());
+        self.caller_id = Some(call.caller_id.as_str().into());
+        self.lang = Some(call.lang.as_str().into());
+        self.key = Some((*call.key).into());
     }
 
     /// Adds the progress of the line's call.
-    fn with_progress(self, progress: &Progress) -> Self {
+    fn add_progress(&mut self, progress: &Progress) {
         let Moments { queued, ringing, answered, joined, left, .. } = progress.moments;
-        Line {
-            state: Some(progress.state.as_str().into()),
-            requested: self.call_id.map(|id| Rfc3339(id.time())),
-            queued: queued.map(Rfc3339),
-            ringing: ringing.map(Rfc3339),
-            answered: answered.map(Rfc3339),
-            joined: joined.map(Rfc3339),
-            left: left.map(Rfc3339),
-            answered_after: progress.answered_after.map(Rfc3339),
-            ..self
-        }
+        self.state = Some(progress.state.as_str().into());
+        self.requested = self.call_id.map(|id| Rfc3339(id.time()));
+        self.queued = queued.map(Rfc3339);
+        self.ringing = ringing.map(Rfc3339);
+        self.answered = answered.map(Rfc3339);
+        self.joined = joined.map(Rfc3339);
+        self.left = left.map(Rfc3339);
+        self.answered_after = progress.answered_after.map(Rfc3339);
     }
 
-    fn with_refusal(self, refusal: &'a Refusal) -> Self {
-        Line {
-            reason: Some(refusal.code().into()),
-            text: Some(refusal.to_string().into()),
-            in_progress: match refusal {
-                Refusal::InProgress { by } => *by,
-                _ => None,
-            },
-            limit: match refusal {
-                Refusal::Limited(limit) => Some(limit.name.into()),
-                _ => None,
-            },
-            ..self
+    fn add_refusal(&mut self, refusal: &'a Refusal) {
+        self.reason = Some(refusal.code().into());
+        self.text = Some(refusal.to_string().into());
+        match refusal {
+            Refusal::InProgress { by } => self.in_progress = *by,
+            Refusal::Limited(limit) => self.limit = Some(limit.name.into()),
+            _ => {}
         }
     }
 
     /// Adds what the event adds.
-    fn with_event(self, event: &'a Event) -> Self {
+    fn add_event(&mut self, event: &'a Event) {
         match event {
-            Event::DaemonStarted { version, instance } => Line {
-                version: Some((*version).into()),
-                instance: Some((**instance).into()),
-                ..self
-            },
-            Event::DaemonStopping { reason } => Line { reason: Some((**reason).into()), ..self },
-            Event::AmiConnected { asterisk, banner, live } => Line {
-                asterisk: Some((**asterisk).into()),
-                banner: Some((**banner).into()),
-                live: Some(*live as u64),
-                ..self
-            },
-            Event::AmiDisconnected { asterisk, reason } => Line {
-                asterisk: Some((**asterisk).into()),
-                reason: Some((**reason).into()),
-                ..self
-            },
-            Event::CallRefused(refusal) => self.with_refusal(refusal),
-            Event::CallAdopted(progress) => self.with_progress(progress),
-            Event::CallAnswered { after } => Line { answered_after: after.map(Rfc3339), ..self },
-            Event::CallJoined { conference } | Event::CallLeft { conference } => {
-                Line { conference: Some((**conference).into()), ..self }
+            Event::DaemonStarted { version, instance } => {
+                self.version = Some((*version).into());
+                self.instance = Some((**instance).into());
             }
-            Event::CallEnded(end) => Line { end: Some((&**end).into()), ..self },
-            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::Erased => self,
+            Event::DaemonStopping { reason } => self.reason = Some((**reason).into()),
+            Event::AmiConnected { asterisk, banner, live } => {
+                self.asterisk = Some((**asterisk).into());
+                self.banner = Some((**banner).into());
+                self.live = Some(*live as u64);
+            }
+            Event::AmiDisconnected { asterisk, reason } => {
+                self.asterisk = Some((**asterisk).into());
+                self.reason = Some((**reason).into());
+            }
+            Event::CallRefused(refusal) => self.add_refusal(refusal),
+            Event::CallAdopted(progress) => self.add_progress(progress),
+            Event::CallAnswered { after } => self.answered_after = after.map(Rfc3339),
+            Event::CallJoined { conference } | Event::CallLeft { conference } => {
+                self.conference = Some((**conference).into());
+            }
+            Event::CallEnded(end) => self.end = Some((&**end).into()),
+            Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::Erased => {}
         }
     }
 }
 
 impl<'a> From<&'a Record> for Line<'a> {
     fn from(record: &'a Record) -> Self {
-        let line = Line {
+        let mut line = Line {
             seq: Some(record.seq),
             time: Some(Rfc3339(record.time)),
             event: record.event.name().into(),
             ..Line::default()
         };
-        let line = match &record.call {
-            Some(call) => line.with_call(call),
-            None => line,
-        };
-        line.with_event(&record.event)
+        if let Some(call) = &record.call {
+            line.add_call(call);
+        }
+        line.add_event(&record.event);
+        line
     }
 }
 

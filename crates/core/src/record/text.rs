@@ -25,6 +25,6 @@ pub fn text_line(entry: &Entry, now: SystemTime, lines: &mut String) {
         lines.push_str(part);
     }
     // Every key is text, and no member is a list or an object.
-    let _ = line.serialize(TextMembers(lines));
+    let _ = line.serialize(TextMembers::new(lines));
     lines.push('\n');
 }

@@ -14,7 +14,18 @@ const IN_FRONT: [&str; 2] = ["time", "event"];
 /// Appends ` name=value` for each member that is known and does not stand in front.
 ///
 /// It takes one map of text, numbers and nothing, which is all that a record has.
-pub(super) struct TextMembers<'l>(pub(super) &'l mut String);
+pub(super) struct TextMembers<'l> {
+    line: &'l mut String,
+    /// The next text is the name of a member: one of ours, which needs no quotes.
+    is_name: bool,
+}
+
+impl<'l> TextMembers<'l> {
+    /// Appends to this line.
+    pub(super) fn new(line: &'l mut String) -> Self {
+        Self { line, is_name: false }
+    }
+}
 
 impl SerializeMap for TextMembers<'_> {
     type Ok = ();
@@ -25,17 +36,17 @@ impl SerializeMap for TextMembers<'_> {
         K: Serialize + ?Sized,
         V: Serialize + ?Sized,
     {
-        let line = &mut *self.0;
+        let line = &mut *self.line;
         let start = line.len();
         line.push(' ');
-        name.serialize(TextMembers(line))?;
+        name.serialize(TextMembers { line, is_name: true })?;
         if IN_FRONT.contains(&&line[start + 1..]) {
             line.truncate(start);
             return Ok(());
         }
         line.push('=');
         let value_start = line.len();
-        value.serialize(TextMembers(line))?;
+        value.serialize(TextMembers::new(line))?;
         // Empty text is written as two quotes, so this is a value that is not known.
         if line.len() == value_start {
             line.truncate(start);
@@ -64,7 +75,7 @@ fn unsupported() -> Error {
 macro_rules! numbers {
     ($($method:ident: $number:ty),*) => {$(
         fn $method(self, number: $number) -> Result<(), Error> {
-            write!(self.0, "{number:?}").map_err(Error::custom)
+            write!(self.line, "{number:?}").map_err(Error::custom)
         }
     )*};
 }
@@ -93,16 +104,18 @@ impl Serializer for TextMembers<'_> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        let start = self.0.len();
-        self.0.push_str(text);
-        escape::quote_from(start, self.0);
+        let start = self.line.len();
+        self.line.push_str(text);
+        if !self.is_name {
+            escape::quote_from(start, self.line);
+        }
         Ok(())
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Error> {
-        let start = self.0.len();
-        write!(self.0, "{value}").map_err(Error::custom)?;
-        escape::quote_from(start, self.0);
+        let start = self.line.len();
+        write!(self.line, "{value}").map_err(Error::custom)?;
+        escape::quote_from(start, self.line);
         Ok(())
     }
 
