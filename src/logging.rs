@@ -14,11 +14,28 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
 use crate::clock::rfc3339;
-use crate::config::{Log, LogFormat};
 use crate::escape;
 
 /// The target under which records are logged; `[log] filter` can name it.
 pub const RECORDS: &str = "originatord::journal";
+
+/// Format of the lines on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// The settings of `[log]`.
+#[derive(Debug)]
+pub struct LogSettings {
+    /// Format of the lines.
+    pub format: LogFormat,
+    /// Which lines are written, as `tracing_subscriber::EnvFilter` directives.
+    pub filter: String,
+}
 
 /// Timestamps in the format of the records.
 struct Timestamp;
@@ -62,7 +79,7 @@ pub struct Logging {
 
 impl Logging {
     /// Starts logging as configured.
-    pub fn start(log: &Log) -> Self {
+    pub fn start(log: &LogSettings) -> Self {
         let (stdout, guard) = tracing_appender::non_blocking(std::io::stdout());
         let format = log.format;
         let writer = move || Escaping { output: stdout.clone(), format };
@@ -93,13 +110,13 @@ impl Logging {
     }
 
     /// Applies the filter of a reloaded configuration.
-    pub fn reload(&self, log: &Log) {
+    pub fn reload(&self, log: &LogSettings) {
         (self.filter)(filter(log));
     }
 }
 
 /// Parses the filter. `Config` has checked it, so no directive is lost.
-fn filter(log: &Log) -> EnvFilter {
+fn filter(log: &LogSettings) -> EnvFilter {
     EnvFilter::builder().parse_lossy(&log.filter)
 }
 

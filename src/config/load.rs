@@ -22,7 +22,10 @@ use self::numbers::numbers;
 use self::paths::Use;
 use self::values::{NAME, name, size};
 use super::reader::{Problem, Problems, Report, Table};
-use super::{Config, History, Journal, JournalFile, Log, LogFormat, Privacy};
+use super::{Config, Privacy};
+use crate::history::HistorySettings;
+use crate::journal::{JournalFile, JournalSettings};
+use crate::logging::{LogFormat, LogSettings};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -113,7 +116,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     })
 }
 
-fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {
+fn log(mut table: Table<'_>, report: &mut Report<'_>) -> LogSettings {
     let format = table.parsed(report, "format", "\"text\" or \"json\"", |text| match text {
         "text" => Some(LogFormat::Text),
         "json" => Some(LogFormat::Json),
@@ -123,7 +126,7 @@ fn log(mut table: Table<'_>, report: &mut Report<'_>) -> Log {
     let filter =
         table.parsed(report, "filter", what, |text| is_filter(text).then(|| text.to_owned()));
     table.end(report);
-    Log {
+    LogSettings {
         format: format.unwrap_or(LogFormat::Text),
         filter: filter.unwrap_or_else(|| "info".to_owned()),
     }
@@ -138,7 +141,7 @@ fn is_filter(text: &str) -> bool {
     text.split(',').all(is_meant) && EnvFilter::builder().parse(text).is_ok()
 }
 
-fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Journal {
+fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> JournalSettings {
     let ring = table.number(report, "ring", 1..=10_000_000, 10_000) as usize;
     let max_size =
         table.parsed(report, "file_max_size", "a size from \"4KiB\", as \"64MiB\"", size);
@@ -146,17 +149,21 @@ fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Jour
     let path = table.path(report, "file", folder, Use::Journal(keep));
     table.end(report);
     let file = path.map(|path| JournalFile { path, max_size: max_size.unwrap_or(64 << 20), keep });
-    Journal { ring, file }
+    JournalSettings { ring, file }
 }
 
-fn history(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<History> {
+fn history(
+    mut table: Table<'_>,
+    report: &mut Report<'_>,
+    folder: &Path,
+) -> Option<HistorySettings> {
     let file = table.path(report, "file", folder, Use::History);
     let keep = table.duration(report, "keep", HOUR..=100 * 365 * DAY, 90 * DAY).value;
     let what = "a size from \"1MiB\", as \"1GiB\"";
     let max_size =
         table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
     table.end(report);
-    Some(History { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
+    Some(HistorySettings { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
 }
 
 fn privacy(mut table: Table<'_>, report: &mut Report<'_>) -> Privacy {

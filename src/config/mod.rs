@@ -6,7 +6,6 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +17,11 @@ use crate::call::Lang;
 use crate::call::limits::Policy;
 use crate::call::numbering::Numbering;
 use crate::engine::{EngineSettings, OriginateSettings};
+use crate::history::HistorySettings;
 use crate::http::auth::ApiKey;
 use crate::http::settings::{ApiSettings, HttpSettings};
+use crate::journal::JournalSettings;
+use crate::logging::LogSettings;
 use crate::tls::ClientTls;
 
 /// The whole configuration.
@@ -42,11 +44,11 @@ pub struct Config {
     /// `[numbers]`: how numbers are written here.
     pub numbers: Numbering,
     /// `[log]`
-    pub log: Log,
+    pub log: LogSettings,
     /// `[journal]`
-    pub journal: Journal,
+    pub journal: JournalSettings,
     /// `[history]`, if one is kept.
-    pub history: Option<History>,
+    pub history: Option<HistorySettings>,
     /// `[privacy]`
     pub privacy: Privacy,
     /// Secrets that were copied from the samples. If the daemon listens on more than loopback, they
@@ -100,55 +102,6 @@ pub struct Asterisk {
     pub connect_timeout: Duration,
     /// The pauses before further attempts to connect.
     pub backoff: Backoff,
-}
-
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Plain text for people.
-    Text,
-    /// One JSON object a line, for programs.
-    Json,
-}
-
-/// `[log]`
-#[derive(Debug)]
-pub struct Log {
-    /// The format of log lines.
-    pub format: LogFormat,
-    /// Selects the lines, as `tracing_subscriber::EnvFilter` directives.
-    pub filter: String,
-}
-
-/// `[journal]`
-#[derive(Debug)]
-pub struct Journal {
-    /// How many records are kept in memory, for readers that fall behind.
-    pub ring: usize,
-    /// The file, if records are also written to one.
-    pub file: Option<JournalFile>,
-}
-
-/// The journal's file.
-#[derive(Debug, Clone)]
-pub struct JournalFile {
-    /// Its path; rotated files are `path.1`, `path.2`, …
-    pub path: PathBuf,
-    /// Size at which it is rotated, in bytes.
-    pub max_size: u64,
-    /// How many rotated files are kept.
-    pub keep: usize,
-}
-
-/// `[history]`
-#[derive(Debug, Clone)]
-pub struct History {
-    /// The SQLite database.
-    pub file: PathBuf,
-    /// How long calls are kept.
-    pub keep: Duration,
-    /// The largest size of the database in bytes; the oldest calls are deleted to keep it.
-    pub max_size: u64,
 }
 
 /// `[privacy]`

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ami::settings::Auth;
+use crate::logging::LogFormat;
 
 /// The required keys only, in seven lines.
 const LEAST: &str = r#"[[api_keys]]

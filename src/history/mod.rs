@@ -13,7 +13,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,6 @@ use tokio::time::timeout;
 use crate::call::CallId;
 use crate::call::filter::Filter;
 use crate::call::view::CallView;
-use crate::config;
 use crate::files;
 
 pub use erase::{BESIDE, erase};
@@ -39,6 +38,17 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// After how many of SQLite's steps it is looked at the clock.
 const STEPS: i32 = 10_000;
 
+/// The settings of `[history]`.
+#[derive(Debug, Clone)]
+pub struct HistorySettings {
+    /// Path of the SQLite database.
+    pub file: PathBuf,
+    /// How long calls are kept.
+    pub keep: Duration,
+    /// Largest size of the database, in bytes; the oldest calls are deleted to keep it.
+    pub max_size: u64,
+}
+
 /// The history. Cheap to clone.
 #[derive(Clone)]
 pub struct History {
@@ -46,7 +56,7 @@ pub struct History {
 }
 
 struct Shared {
-    settings: config::History,
+    settings: HistorySettings,
     questions: Semaphore,
     /// Why nothing can be written just now.
     trouble: Mutex<Option<Arc<str>>>,
@@ -77,7 +87,7 @@ impl From<rusqlite::Error> for QueryError {
 
 impl History {
     /// The history in the file of these settings, which need not exist yet.
-    pub fn new(settings: config::History) -> Self {
+    pub fn new(settings: HistorySettings) -> Self {
         let shared =
             Shared { settings, questions: Semaphore::new(AT_ONCE), trouble: Mutex::default() };
         Self { shared: Arc::new(shared) }

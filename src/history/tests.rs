@@ -33,7 +33,7 @@ struct Case {
 impl Case {
     fn new(keep: Duration, max_size: u64) -> Self {
         let folder = TempDir::new().unwrap();
-        let history = History::new(config::History {
+        let history = History::new(HistorySettings {
             file: folder.path().join("history.db"),
             keep,
             max_size,

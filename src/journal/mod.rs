@@ -10,6 +10,7 @@ pub mod sink;
 mod tests;
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -22,6 +23,26 @@ use crate::record::{Entry, Event, Gap, GapReason, Record};
 /// Most entries a reader is given at once, so that one who catches up does not hold the ring for
 /// long.
 const BATCH: usize = 256;
+
+/// The settings of `[journal]`.
+#[derive(Debug)]
+pub struct JournalSettings {
+    /// How many records are kept in memory, for readers that fall behind.
+    pub ring: usize,
+    /// The file, if records are also written to one.
+    pub file: Option<JournalFile>,
+}
+
+/// The journal's file.
+#[derive(Debug, Clone)]
+pub struct JournalFile {
+    /// Its path; rotated files are `path.1`, `path.2`, …
+    pub path: PathBuf,
+    /// Size at which the file is rotated, in bytes.
+    pub max_size: u64,
+    /// How many rotated files are kept.
+    pub keep: usize,
+}
 
 /// The log. Cheap to clone; all clones are the same log.
 #[derive(Clone)]

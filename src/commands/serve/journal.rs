@@ -3,9 +3,10 @@
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::{Config, JournalFile};
+use crate::config::Config;
 use crate::history::{History, HistorySink};
 use crate::journal::Journal;
+use crate::journal::JournalFile;
 use crate::journal::sink::{self, FileSink, Past, StdoutSink, Writer};
 use crate::logging;
 use crate::metrics::ReaderKind;

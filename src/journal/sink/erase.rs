@@ -19,8 +19,8 @@ use self::line::Cleaned;
 pub use self::line::Cleaner;
 use super::file::{TAIL, numbered};
 use crate::call::Number;
-use crate::config::JournalFile;
 use crate::files;
+use crate::journal::JournalFile;
 
 /// The result of an erasure, with the files that it could not clean.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -24,9 +24,9 @@ use open::{Change, Known, OpenFile};
 use super::erase::{Erased, erase_in_files};
 use super::{OpenCalls, Sink, pause};
 use crate::call::Number;
-use crate::config::JournalFile;
 use crate::files;
 use crate::journal::Journal;
+use crate::journal::JournalFile;
 use crate::metrics::ReaderKind;
 use crate::record::{Entry, Gap, GapReason};
 

@@ -14,8 +14,8 @@ use super::file::numbered;
 use super::open_calls::{OpenCalls, is_from_asterisk};
 use crate::call::limits::Attempt;
 use crate::clock::Rfc3339;
-use crate::config::JournalFile;
 use crate::files;
+use crate::journal::JournalFile;
 use crate::record::{EventKind, GapReason, Line};
 
 /// Longest line taken, in bytes; ours have under 2 KiB.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::{Erased, Sink, pause};
 use crate::call::Number;
-use crate::config::LogFormat;
+use crate::logging::LogFormat;
 use crate::record::Entry;
 use crate::record::text::text_line;
 

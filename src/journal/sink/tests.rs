@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::config::LogFormat;
 use crate::journal::Journal;
+use crate::logging::LogFormat;
 use crate::record::text::text_line;
 use crate::record::{Event, Gap, GapReason, Record, samples};
 

@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use fastrand::Rng;
 use originatord::call::CallInfo;
-use originatord::config::JournalFile;
 use originatord::engine::EarlierRuns;
 use originatord::journal::Journal;
+use originatord::journal::JournalFile;
 use originatord::journal::sink::{FileSink, Past, Sink};
 use originatord::record::{Entry, Event, Record};
 use tempfile::TempDir;

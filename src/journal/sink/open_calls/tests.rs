@@ -9,8 +9,8 @@ use super::super::file::numbered;
 use super::super::{FileSink, Past, Sink, erase_in_files};
 use super::*;
 use crate::call::machine::Moments;
-use crate::config::JournalFile;
 use crate::journal::Journal;
+use crate::journal::JournalFile;
 use crate::record::samples;
 
 struct Case {
