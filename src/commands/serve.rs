@@ -21,7 +21,7 @@ use crate::driver::Driver;
 use crate::engine::{EarlierRuns, Engine};
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::history::History;
-use crate::http::auth::{Door, Keys};
+use crate::http::auth::{Authenticator, Keys};
 use crate::http::drain::Drain;
 use crate::http::routes::routes;
 use crate::http::server::{self, Limits};
@@ -130,8 +130,8 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
         history,
         erasers: writers.iter().map(Writer::eraser).collect(),
     };
-    let door = Door::new(Keys::new(&config.api_keys), listen);
-    let api = Arc::new(Api::new(services, door, config.api_settings(max_connections)));
+    let authenticator = Authenticator::new(Keys::new(&config.api_keys), listen);
+    let api = Arc::new(Api::new(services, authenticator, config.api_settings(max_connections)));
     tokio::spawn(http::stats::gather(
         journal.from_start().of_kind(ReaderKind::Stats),
         api.stats().clone(),
@@ -143,7 +143,7 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     let stop_times = StopTimes::within(config.http.drain_timeout);
     let limits = Limits {
         max_connections,
-        patience: CLIENT_TIMEOUT,
+        client_timeout: CLIENT_TIMEOUT,
         keep_alive: config.http.keep_alive,
         drain_timeout: stop_times.clients,
     };

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout_at};
 use warp::http::HeaderMap;
 use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 
-use super::auth::{Caller, Door};
+use super::auth::{Authenticator, Caller};
 use super::endpoint::{ApiRequest, Body};
 use super::error::ApiError;
 use crate::call::numbering::Numbering;
@@ -85,16 +85,16 @@ impl ConfBody {
     /// # Errors
     ///
     /// The key is missing or unknown.
-    pub fn caller(&self, door: &Door) -> Result<Caller, ApiError> {
+    pub fn caller(&self, authenticator: &Authenticator) -> Result<Caller, ApiError> {
         let key = self.0.get("api_key").ok_or(ApiError::KeyMissing)?;
-        key.as_str().and_then(|key| door.caller_of(key.as_bytes())).ok_or(ApiError::KeyWrong)
+        key.as_str().and_then(|key| authenticator.find(key.as_bytes())).ok_or(ApiError::KeyWrong)
     }
 
     /// The checked request of this caller.
     ///
     /// # Errors
     ///
-    /// A field is missing or breaks a rule, or the caller may not place calls.
+    /// A field is missing or breaks a rule, or the caller may not slot calls.
     pub fn request(
         &self,
         caller: &Caller,
@@ -113,7 +113,7 @@ impl ConfBody {
             lang: lang(fields)?.unwrap_or_else(|| default_lang.clone()),
             key: caller.name.clone(),
         };
-        caller.may_call()?;
+        caller.require_call_role()?;
         Ok(request)
     }
 }

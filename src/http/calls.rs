@@ -90,7 +90,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     } else {
         reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
     };
-    // A table has no other place for it.
+    // A table has no other slot for it.
     if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
     }

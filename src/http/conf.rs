@@ -11,9 +11,9 @@ use warp::reply::Response;
 
 use super::auth::Caller;
 use super::body::ConfBody;
+use super::connection_limiter::Slot;
 use super::endpoint::ApiRequest;
 use super::error::{ApiError, name_call};
-use super::places::Place;
 use super::settings::ApiSettings;
 use super::{Api, body, reply};
 use crate::call::{CallId, Refusal};
@@ -25,10 +25,10 @@ pub async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
     let arrived = Instant::now();
     let give_up = arrived + request.api.settings.reply_timeout;
     let body = ConfBody::parse(&body::read_json(&mut request, give_up).await?)?;
-    let ApiRequest { api, place, .. } = request;
-    let caller = body.caller(&api.door)?;
-    let answer = call(&api, &caller, &body, place, arrived).await;
-    Ok(reply::asked_by(&caller.name, answer.unwrap_or_else(ApiError::into_response)))
+    let ApiRequest { api, slot, .. } = request;
+    let caller = body.caller(&api.authenticator)?;
+    let answer = call(&api, &caller, &body, slot, arrived).await;
+    Ok(reply::with_key_name(&caller.name, answer.unwrap_or_else(ApiError::into_response)))
 }
 
 /// Has the engine make the call that the body asks for.
@@ -36,16 +36,18 @@ async fn call(
     api: &Api,
     caller: &Caller,
     body: &ConfBody,
-    place: Place,
+    slot: Slot,
     arrived: Instant,
 ) -> Result<Response, ApiError> {
     let ApiSettings { default_lang, numbering, reply_timeout, .. } = &api.settings;
     let request = body.request(caller, default_lang, numbering)?;
-    let _served = place.serve();
+    let _active = slot.activate();
     // The engine gives up a little earlier and knows more; this is for an engine that is held up
     // itself.
     let answer = timeout_at(arrived + *reply_timeout, api.handle().originate(request)).await;
-    let id = answer.map_err(|_| ApiError::EngineTimeout)?.map_err(|error| unmade(api, error))?;
+    let id = answer
+        .map_err(|_| ApiError::EngineTimeout)?
+        .map_err(|error| originate_error(api, error))?;
     api.journal().metrics().receipt(arrived.elapsed());
     let mut response = reply::ok();
     name_call(response.headers_mut(), id);
@@ -53,7 +55,7 @@ async fn call(
 }
 
 /// Why there is no "ok".
-fn unmade(api: &Api, error: OriginateError) -> ApiError {
+fn originate_error(api: &Api, error: OriginateError) -> ApiError {
     match error {
         OriginateError::Refused(refusal) => ApiError::Refused(refusal),
         OriginateError::Unconfirmed(id) => ApiError::Unconfirmed(id),
@@ -91,8 +93,8 @@ mod tests {
     use crate::call::numbering::Numbering;
     use crate::handle::{Command, Handle};
     use crate::http::Services;
-    use crate::http::auth::{ApiKey, Door, Keys, Role};
-    use crate::http::places::Places;
+    use crate::http::auth::{ApiKey, Authenticator, Keys, Role};
+    use crate::http::connection_limiter::ConnectionLimiter;
     use crate::journal::Journal;
     use crate::record::Entry;
 
@@ -112,18 +114,22 @@ mod tests {
             tls: false,
             max_connections: 2,
         };
-        Arc::new(Api::new(services, Door::new(keys, ([127, 0, 0, 1], 8080).into()), settings))
+        Arc::new(Api::new(
+            services,
+            Authenticator::new(keys, ([127, 0, 0, 1], 8080).into()),
+            settings,
+        ))
     }
 
     #[tokio::test]
     async fn full_or_closed_queue_refuses_at_once_with_records() {
         let (commands, mut queue) = mpsc::channel(1);
-        commands.try_send(Command::Stop).expect("a place");
+        commands.try_send(Command::Stop).expect("room in the queue");
         let (_ready, seen) = watch::channel(Ok(()));
         let journal = Journal::new(10, 1, 7, false);
         let handle = Handle::new(commands, seen, watch::channel(Policy::default()).0);
         let api = api(handle, journal.clone());
-        let places = Places::new(1);
+        let limiter = ConnectionLimiter::new(1);
         let mut log = journal.follow();
         for reason in ["overloaded", "stopping"] {
             let json = HeaderValue::from_static("application/json");
@@ -134,7 +140,7 @@ mod tests {
                 headers: HeaderMap::from_iter([(CONTENT_TYPE, json)]),
                 query: String::new(),
                 body: Box::pin(stream::iter([Ok(Bytes::from_static(BODY.as_bytes()))])),
-                place: places.take().await,
+                slot: limiter.take().await,
             };
             let reply = originate(request).await.expect("an answer with the key's name");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);

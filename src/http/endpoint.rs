@@ -1,8 +1,8 @@
 //! An endpoint: a path, its methods, and for each of them who may use it and what answers.
 //!
-//! [`answer`] does once what every request needs: it finds the method's operation or answers with
-//! `Allow`, authenticates, keeps the connection's slot, calls the handler, and notes the key's
-//! name for the metrics. So a handler is left with nothing but its own question.
+//! [`answer`] does once what every request needs: it looks the method up or answers with `Allow`,
+//! authenticates the client, keeps the connection's slot, calls the handler, and labels the response
+//! with the key's name for the metrics. A handler does only what is special about its endpoint.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,8 +18,8 @@ use warp::{Filter, Rejection};
 
 use super::Api;
 use super::auth::{self, Caller};
+use super::connection_limiter::{ActiveRequest, Slot};
 use super::error::ApiError;
-use super::places::{Place, Served};
 use super::reply;
 
 /// A path and its operations.
@@ -27,35 +27,35 @@ pub struct Endpoint {
     /// The path. A name in braces at its end stands for a part that differs, as in
     /// `/api/calls/{id}`.
     pub path: &'static str,
-    /// Whether the part that differs names something. Any other path is unknown (404).
+    /// Whether the part in braces is valid. Any other path is unknown (404).
     pub accepts: fn(&str) -> bool,
-    /// Each method is in one of them. `OPTIONS` is answered for all.
+    /// Each method is in one operation. [`answer`] handles `OPTIONS` for all endpoints.
     pub operations: &'static [Operation],
 }
 
-/// Methods of an endpoint that one handler answers.
+/// Methods of an endpoint with one handler.
 pub struct Operation {
-    /// The methods. A handler of GET answers HEAD, too: hyper leaves the body out.
+    /// The methods. A handler for GET serves HEAD as well, as hyper leaves the body out.
     pub methods: &'static [Method],
-    /// Who may use them, and the handler.
+    /// The required authentication, with the handler.
     pub access: Access,
 }
 
-/// Who may use an operation. The handlers of operations that need a key are called with its holder.
+/// The authentication that an operation needs, and its handler.
 pub enum Access {
-    /// Anybody. A session in the headers is noted all the same: a browser shows it with requests
-    /// for the page's files, and a proxy uses that connection again for a bot's request.
+    /// None. A valid session still marks the connection as known: a browser sends its cookie with
+    /// requests for the page's files, and a proxy can reuse that connection for a bot's request.
     Public(Handler),
-    /// Anybody, but from the daemon's own page.
+    /// None, but the request must come from the daemon's own page.
     SameOrigin(Handler),
-    /// A bot with its key in the body, which the handler checks.
+    /// A key in the body, which the handler checks.
     KeyInBody(Handler),
-    /// Any valid key or session. A missing one is no failure to be counted: the page asks whether
-    /// it is logged in.
+    /// Any valid key or session. A missing one is not counted as a failure, as the page sends this
+    /// request to learn whether it is logged in.
     Identified(KeyHandler),
     /// Any valid key or session.
     Read(KeyHandler),
-    /// A key of the role `call`; a session of one only from the daemon's own page.
+    /// A key of the role `call`, or a session of such a key from the daemon's own page.
     Write(KeyHandler),
 }
 
@@ -65,14 +65,14 @@ pub type Handler = fn(ApiRequest) -> Answer;
 /// Answers a request of an authenticated client.
 pub type KeyHandler = fn(ApiRequest, Authenticated) -> Answer;
 
-/// A handler's answer, once it has it.
+/// The response of a handler, as a future.
 pub type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send>>;
 
 /// A request for an endpoint.
 pub struct ApiRequest {
-    /// What the handlers share.
+    /// The state that all handlers share.
     pub api: Arc<Api>,
-    /// What stands in the path for the name in braces.
+    /// The part of the path that is in braces in [`Endpoint::path`].
     pub parameter: String,
     /// The method, one of the operation's.
     pub method: Method,
@@ -80,21 +80,21 @@ pub struct ApiRequest {
     pub headers: HeaderMap,
     /// The query as it was sent; empty if there is none.
     pub query: String,
-    /// The body, which is still under way.
+    /// The body, which may not have arrived yet.
     pub body: Body,
     /// The slot of the connection.
-    pub place: Place,
+    pub slot: Slot,
 }
 
-/// A body that is still under way.
+/// A body, as a stream of its chunks.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 
 /// A client that has shown a valid key or session.
 pub struct Authenticated {
     /// The holder of the key.
     pub caller: Caller,
-    /// Keeps the connection from being closed in favour of another while this is held.
-    pub served: Served,
+    /// Keeps the connection from being evicted.
+    pub active: ActiveRequest,
 }
 
 impl ApiRequest {
@@ -109,19 +109,19 @@ impl ApiRequest {
     }
 }
 
-/// What stands in front of the name in braces; the whole path if there is none.
+/// The part of a path in front of the braces; the whole path if it has none.
 pub fn prefix(path: &'static str) -> &'static str {
     path.split_once('{').map_or(path, |(prefix, _)| prefix)
 }
 
 impl Endpoint {
-    /// An endpoint of one path.
+    /// An endpoint whose path has no braces.
     pub const fn at(path: &'static str, operations: &'static [Operation]) -> Self {
         Self { path, accepts: str::is_empty, operations }
     }
 
-    /// The part of `path` that stands for the name in braces; none if this endpoint has not that
-    /// path. warp's own `path!` takes a trailing slash as well, which the original API does not.
+    /// The part of `path` in braces; none if the path is another endpoint's. warp's own `path!`
+    /// would match a trailing slash as well, which the original API does not.
     fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(prefix(self.path)).filter(|rest| (self.accepts)(rest))
     }
@@ -147,9 +147,9 @@ impl Endpoint {
             .and(raw_query())
             .and(warp::ext::get())
             .and(body())
-            .then(move |parameter, method, headers, query, place, body| {
+            .then(move |parameter, method, headers, query, slot, body| {
                 let (api, allow) = (api.clone(), allow.clone());
-                let request = ApiRequest { api, parameter, method, headers, query, body, place };
+                let request = ApiRequest { api, parameter, method, headers, query, body, slot };
                 async move {
                     answer(self, request, allow).await.unwrap_or_else(ApiError::into_response)
                 }
@@ -174,7 +174,7 @@ fn to_bytes(
     body.map(|chunk| chunk.map(|mut chunk| chunk.copy_to_bytes(chunk.remaining())))
 }
 
-/// Everything around the handler.
+/// Checks the method and the authentication, and calls the handler.
 async fn answer(
     endpoint: &Endpoint,
     request: ApiRequest,
@@ -186,7 +186,7 @@ async fn answer(
     else {
         return reply::method_not_allowed(method, allow);
     };
-    let (door, headers) = (&request.api.door, &request.headers);
+    let (authenticator, headers) = (&request.api.authenticator, &request.headers);
     match operation.access {
         Access::Public(handler) => {
             note_session(&request);
@@ -194,42 +194,42 @@ async fn answer(
         }
         Access::SameOrigin(handler) => {
             note_session(&request);
-            if !auth::is_own_page(headers) {
+            if !auth::is_same_origin(headers) {
                 return Err(ApiError::CrossOrigin);
             }
             handler(request).await
         }
         Access::KeyInBody(handler) => handler(request).await,
         Access::Identified(handler) => {
-            let caller = door.session_in(headers).map(|(caller, _)| caller);
+            let caller = authenticator.identify(headers).map(|(caller, _)| caller);
             let caller = caller.ok_or_else(|| auth::unauthorized(headers))?;
             Ok(answer_key(handler, request, caller).await)
         }
         Access::Read(handler) => {
-            let caller = door.caller_in(headers)?;
+            let caller = authenticator.authenticate(headers)?;
             Ok(answer_key(handler, request, caller).await)
         }
         Access::Write(handler) => {
-            let caller = door.admit(headers)?;
-            if let Err(error) = caller.may_call() {
-                return Ok(reply::asked_by(&caller.name, error.into_response()));
+            let caller = authenticator.authorize_write(headers)?;
+            if let Err(error) = caller.require_call_role() {
+                return Ok(reply::with_key_name(&caller.name, error.into_response()));
             }
             Ok(answer_key(handler, request, caller).await)
         }
     }
 }
 
-/// Calls the handler while the connection's slot is kept, and notes the key on the answer.
+/// Calls the handler while the connection cannot be evicted, and labels the response with the key.
 async fn answer_key(handler: KeyHandler, request: ApiRequest, caller: Caller) -> Response {
     let key = caller.name.clone();
-    let served = request.place.clone().serve();
-    let answer = handler(request, Authenticated { caller, served }).await;
-    reply::asked_by(&key, answer.unwrap_or_else(ApiError::into_response))
+    let active = request.slot.clone().activate();
+    let answer = handler(request, Authenticated { caller, active }).await;
+    reply::with_key_name(&key, answer.unwrap_or_else(ApiError::into_response))
 }
 
-/// Notes that the connection has shown a valid key or session where none is needed.
+/// Marks the connection as known if a valid key or session is in the headers.
 fn note_session(request: &ApiRequest) {
-    if request.api.door.session_in(&request.headers).is_some() {
-        drop(request.place.clone().serve());
+    if request.api.authenticator.identify(&request.headers).is_some() {
+        drop(request.slot.clone().activate());
     }
 }

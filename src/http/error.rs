@@ -51,8 +51,8 @@ pub enum ApiError {
     /// A bot's request with an unknown key.
     #[error("Authentication failure")]
     KeyWrong,
-    /// A key of the role `watch` cannot place or hang up calls.
-    #[error("this key may look at calls, not place or hang them up")]
+    /// A key of the role `watch` cannot slot or hang up calls.
+    #[error("this key may look at calls, not slot or hang them up")]
     WatchOnly,
     /// A session was used by another site's page.
     #[error("with a session, this is done from the daemon's own page only")]
@@ -91,7 +91,7 @@ pub enum ApiError {
     /// The query of `GET /api/calls` cannot be used.
     #[error(transparent)]
     Query(#[from] BadQuery),
-    /// The place from which an event stream is to begin cannot be used.
+    /// The slot from which an event stream is to begin cannot be used.
     #[error(transparent)]
     Position(#[from] BadPosition),
     /// `DELETE /api/history` needs exactly one number.

@@ -28,17 +28,18 @@ const KEPT_ALIVE: &str = ":\n\n";
 /// `GET /api/events`
 pub async fn follow(
     request: ApiRequest,
-    Authenticated { caller, served }: Authenticated,
+    Authenticated { caller, active }: Authenticated,
 ) -> Result<Response, ApiError> {
     let (reader, start) = reader(&request)?;
-    let ApiRequest { api, headers, place, .. } = request;
-    let slot = api.streams.take(&caller.name, place.leave()).ok_or(ApiError::TooManyStreams)?;
+    let ApiRequest { api, headers, slot, .. } = request;
+    let slot =
+        api.streams.take(&caller.name, slot.eviction_token()).ok_or(ApiError::TooManyStreams)?;
     let boot = api.journal().boot();
     let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
     // Both are given back when the stream is dropped.
-    let held = (slot, served.for_stream());
-    let door = api.clone();
-    let revoked = async move { door.door.revoked(&headers).await };
+    let held = (slot, active.for_stream());
+    let authenticator = api.clone();
+    let revoked = async move { authenticator.authenticator.revoked(&headers).await };
     let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
         let _held = &held;
         Ok::<_, Infallible>(chunk)

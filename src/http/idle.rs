@@ -1,11 +1,11 @@
-//! How long a connection may be idle between two requests, and what clients are told of it.
+//! How long a connection can be idle between two requests, and the `Keep-Alive` header about it.
 //!
 //! A client that sends a request at the very moment at which the daemon closes the connection gets
-//! no answer, and must not send a POST again. A proxy does not ask how long we wait: nginx keeps
-//! idle connections for 60 s. So a connection that was served for a valid key stays open for longer
-//! than that, and each reply says for how long (`Keep-Alive: timeout=`), less `MARGIN`. A
-//! connection without a key is closed soon, as ever: it costs an attacker nothing, and the daemon
-//! an open file.
+//! no response, and must not send a POST again. Proxies do not read how long the daemon waits: nginx
+//! keeps idle connections for 60 s. So a connection on which a valid key was shown stays open for
+//! longer than that, and each response has `Keep-Alive: timeout=`, with `MARGIN` less. A connection
+//! without a key is closed after `client_timeout`: it costs an attacker nothing, and the daemon an
+//! open file.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,68 +18,68 @@ use hyper_util::rt::TokioTimer;
 use warp::http::HeaderMap;
 use warp::http::header::{CONNECTION, HeaderName, HeaderValue};
 
-use super::places::Place;
+use super::connection_limiter::Slot;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
-/// How much longer a connection is kept than clients are told: for a request that was sent in time
-/// to arrive.
+/// Difference between the real limit and the one in `Keep-Alive`, so that a request which was sent
+/// in time also arrives in time.
 pub const MARGIN: Duration = Duration::from_secs(5);
 
-/// hyper's timer of one connection, which it uses for nothing but the wait for a request's headers.
-/// hyper takes one limit for all of them; this timer knows by the time it is set whether the
-/// connection was served for a key.
+/// The timer that one hyper connection uses for its wait for a request's headers. hyper takes one
+/// limit for all requests of a connection. This timer ignores that limit, and chooses its own each
+/// time it is set, depending on whether a valid key was shown until then.
 #[derive(Clone)]
 pub struct IdleTimer(Arc<Shared>);
 
 struct Shared {
-    place: Place,
+    slot: Slot,
     unknown: Limit,
     known: Limit,
 }
 
-/// How long a connection may be idle, and the header that says so.
+/// How long a connection can be idle, and the value of `Keep-Alive` for it.
 struct Limit {
     time: Duration,
-    told: HeaderValue,
+    header: HeaderValue,
 }
 
 impl Limit {
     fn new(time: Duration) -> Self {
-        let told = format!("timeout={}", time.saturating_sub(MARGIN).as_secs());
-        // It is letters, digits and `=`.
+        let header = format!("timeout={}", time.saturating_sub(MARGIN).as_secs());
+        // Letters, digits and `=` are always a valid value.
         Self {
             time,
-            told: HeaderValue::from_maybe_shared(Bytes::from(told))
+            header: HeaderValue::from_maybe_shared(Bytes::from(header))
                 .unwrap_or(HeaderValue::from_static("")),
         }
     }
 }
 
 impl IdleTimer {
-    /// The timer of the connection that holds this place: `patience` without a key, `keep_alive`
+    /// The timer of the connection that holds this slot: `client_timeout` without a key, `keep_alive`
     /// and `MARGIN` with one.
-    pub fn new(place: Place, patience: Duration, keep_alive: Duration) -> Self {
-        let (unknown, known) = (Limit::new(patience), Limit::new(keep_alive + MARGIN));
-        Self(Arc::new(Shared { place, unknown, known }))
+    pub fn new(slot: Slot, client_timeout: Duration, keep_alive: Duration) -> Self {
+        let (unknown, known) = (Limit::new(client_timeout), Limit::new(keep_alive + MARGIN));
+        Self(Arc::new(Shared { slot, unknown, known }))
     }
 
-    /// How long the connection may be idle as of now.
+    /// How long the connection can be idle from now on.
     pub fn limit(&self) -> Duration {
-        self.now_valid().time
+        self.current().time
     }
 
-    /// Says in a reply how long the connection stays open after it. An event stream says that it is
-    /// the last reply.
+    /// Adds `Keep-Alive` to a response. An event stream has `Connection: close` already, as it is
+    /// the last response.
     pub fn announce(&self, headers: &mut HeaderMap) {
         if !headers.contains_key(CONNECTION) {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-            headers.insert(KEEP_ALIVE, self.now_valid().told.clone());
+            headers.insert(KEEP_ALIVE, self.current().header.clone());
         }
     }
 
-    fn now_valid(&self) -> &Limit {
-        if self.0.place.is_known() { &self.0.known } else { &self.0.unknown }
+    fn current(&self) -> &Limit {
+        if self.0.slot.is_known() { &self.0.known } else { &self.0.unknown }
     }
 }
 
@@ -98,41 +98,41 @@ impl Timer for IdleTimer {
 }
 
 /// Whether the client wants to send another request on the same connection.
-pub fn is_wanted(version: Version, headers: &HeaderMap) -> bool {
+pub fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let mut options = headers
         .get_all(CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let mut says =
+    let mut has =
         |option: &[u8]| options.any(|given| given.trim_ascii().eq_ignore_ascii_case(option));
-    if version == Version::HTTP_10 { says(b"keep-alive") } else { !says(b"close") }
+    if version == Version::HTTP_10 { has(b"keep-alive") } else { !has(b"close") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::places::Places;
+    use crate::http::connection_limiter::ConnectionLimiter;
 
     #[tokio::test]
-    async fn a_connection_with_a_key_stays_open_longer_and_says_so() {
-        let [patience, keep_alive] = [10, 75].map(Duration::from_secs);
-        let place = Places::new(1).take().await;
-        let timer = IdleTimer::new(place.clone(), patience, keep_alive);
-        let told = || {
+    async fn valid_key_keeps_the_connection_open_longer() {
+        let [client_timeout, keep_alive] = [10, 75].map(Duration::from_secs);
+        let slot = ConnectionLimiter::new(1).take().await;
+        let timer = IdleTimer::new(slot.clone(), client_timeout, keep_alive);
+        let header = || {
             let mut headers = HeaderMap::new();
             timer.announce(&mut headers);
             headers[KEEP_ALIVE].to_str().expect("text").to_owned()
         };
-        assert_eq!((timer.limit(), told()), (patience, "timeout=5".to_owned()));
-        drop(place.serve());
-        assert_eq!((timer.limit(), told()), (keep_alive + MARGIN, "timeout=75".to_owned()));
+        assert_eq!((timer.limit(), header()), (client_timeout, "timeout=5".to_owned()));
+        drop(slot.activate());
+        assert_eq!((timer.limit(), header()), (keep_alive + MARGIN, "timeout=75".to_owned()));
         let mut last = HeaderMap::from_iter([(CONNECTION, HeaderValue::from_static("close"))]);
         timer.announce(&mut last);
         assert_eq!(last.len(), 1);
     }
 
     #[test]
-    fn clients_say_whether_they_will_send_more() {
+    fn connection_header_tells_whether_the_client_goes_on() {
         let rows = [
             (Version::HTTP_11, None, true),
             (Version::HTTP_11, Some("upgrade, Close"), false),
@@ -143,7 +143,7 @@ mod tests {
         for (version, connection, expected) in rows {
             let value = connection.map(|value| (CONNECTION, HeaderValue::from_static(value)));
             assert_eq!(
-                is_wanted(version, &value.into_iter().collect()),
+                keeps_alive(version, &value.into_iter().collect()),
                 expected,
                 "{version:?} {connection:?}"
             );

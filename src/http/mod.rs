@@ -1,12 +1,13 @@
-//! The HTTP side: the bots' endpoint, and what operators watch calls with.
+//! The HTTP server: the bots' endpoint, and the API and page of the operators.
 //!
-//! `routes` is the table of all endpoints; `endpoint` does what every request needs; one file for
-//! each resource has the handlers, and `error` the answers that refuse a request.
+//! `routes` is the table of all endpoints. `endpoint` does what every request needs. Each resource
+//! has a file with its handlers, and `error` has all refusals.
 
 pub mod auth;
 pub mod body;
 mod calls;
 mod conf;
+pub mod connection_limiter;
 pub mod drain;
 pub mod endpoint;
 pub mod error;
@@ -14,15 +15,14 @@ mod events;
 mod health;
 mod history;
 mod idle;
+mod key_quota;
 mod metrics;
 mod page;
-pub mod places;
 pub mod reply;
 pub mod routes;
 pub mod server;
 mod session;
 pub mod settings;
-mod shares;
 mod socket;
 pub mod stats;
 pub mod tls;
@@ -30,9 +30,9 @@ pub mod tls;
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use self::auth::Door;
+use self::auth::Authenticator;
+use self::key_quota::{KeyQuota, StreamSlots};
 use self::settings::ApiSettings;
-use self::shares::{KeyQuota, StreamSlots};
 use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
@@ -44,23 +44,23 @@ use crate::stats::Stats;
 pub struct Services {
     /// The way to the engine.
     pub handle: Handle,
-    /// The live log.
+    /// The journal.
     pub journal: Journal,
-    /// Calls that have ended, if a history is kept.
+    /// The history of ended calls, if one is configured.
     pub history: Option<History>,
-    /// Those who write the log down, to have numbers erased.
+    /// The writers of the journal and the history, which erase numbers.
     pub erasers: Vec<Eraser>,
 }
 
-/// What the handlers share.
+/// The state that all handlers share.
 pub struct Api {
     services: Services,
     settings: ApiSettings,
-    door: Door,
+    authenticator: Authenticator,
     stats: Arc<Mutex<Stats>>,
     /// The slots for event streams.
     streams: StreamSlots,
-    /// The readers of event streams.
+    /// Wakes the readers of event streams.
     crowd: Arc<Crowd>,
     /// Lists under way, counted in lists of 1000 calls.
     lists: KeyQuota,
@@ -69,12 +69,12 @@ pub struct Api {
 }
 
 impl Api {
-    /// Puts together what the handlers need.
-    pub fn new(services: Services, door: Door, settings: ApiSettings) -> Self {
+    /// Builds the shared state.
+    pub fn new(services: Services, authenticator: Authenticator, settings: ApiSettings) -> Self {
         Self {
-            door,
+            authenticator,
             stats: Arc::new(Mutex::new(Stats::new(SystemTime::now()))),
-            // An event stream holds its connection for as long as it likes; the bots need some, too.
+            // An event stream keeps its connection for as long as it lasts, and the bots need some, too.
             streams: StreamSlots::new(settings.max_connections / 2),
             crowd: Crowd::new(&services.journal),
             lists: KeyQuota::new(calls::MAX_LISTS),
@@ -84,9 +84,9 @@ impl Api {
         }
     }
 
-    /// Who may ask.
-    pub fn door(&self) -> &Door {
-        &self.door
+    /// The keys and sessions.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
     }
 
     /// The way to the engine.

@@ -53,11 +53,11 @@ pub fn not_stored(mut response: Response) -> Response {
 
 /// The name of the key that was answered.
 #[derive(Clone)]
-pub struct AskedBy(pub Arc<str>);
+pub struct KeyName(pub Arc<str>);
 
 /// Notes on a response whose key asked for it.
-pub fn asked_by(key: &Arc<str>, mut response: Response) -> Response {
-    response.extensions_mut().insert(AskedBy(key.clone()));
+pub fn with_key_name(key: &Arc<str>, mut response: Response) -> Response {
+    response.extensions_mut().insert(KeyName(key.clone()));
     response
 }
 

@@ -9,16 +9,16 @@ use warp::http::Method;
 use warp::reply::Response;
 
 use super::endpoint::{Access, Endpoint, Operation, prefix};
-use super::reply::{self, AskedBy};
+use super::reply::{self, KeyName};
 use super::{Api, calls, conf, events, health, history, metrics, page, session, stats};
 
 /// One call.
 pub const CALL: &str = "/api/calls/{id}";
 
-/// Methods of what can be looked at.
+/// Methods of an endpoint that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
-/// Every path that is served, in the order in which they are tried: bots first.
+/// All endpoints, in the order in which the router tries them: the bots' first.
 pub static ENDPOINTS: [Endpoint; 12] = [
     Endpoint::at(
         "/api/conf",
@@ -120,17 +120,17 @@ pub static ENDPOINTS: [Endpoint; 12] = [
     ),
 ];
 
-/// Everything that is served.
+/// The routes of all endpoints.
 pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     let unknown = warp::any().and_then(async || Err(warp::reject::not_found())).boxed();
-    // From the last to the first, so that the first is tried first and nested least.
+    // Folded from the last to the first: so the first one is tried first and nested least.
     let endpoints = ENDPOINTS
         .iter()
         .rev()
         .fold(unknown, |others, endpoint| endpoint.route(api.clone()).or(others).unify().boxed());
     warp::path::full().and(endpoints.recover(reply::recover).unify()).map(
         move |path: FullPath, response: Response| {
-            let key = response.extensions().get::<AskedBy>().map(|AskedBy(key)| key.clone());
+            let key = response.extensions().get::<KeyName>().map(|KeyName(key)| key.clone());
             let status = response.status().as_u16();
             tracing::debug!(status, key = key.as_deref(), "answered");
             api.journal().metrics().answered(metric_path(path.as_str()), status, key);
@@ -139,8 +139,8 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
     )
 }
 
-/// The name of a path where requests are counted. A client can ask for any path, and each name is
-/// kept for ever: so it is the path of an endpoint, or `other`.
+/// The label of a path in the metrics: the path of an endpoint, or `other`. Labels are kept for
+/// ever, and a client can request any path.
 pub fn metric_path(path: &str) -> &'static str {
     let is_of = |endpoint: &&Endpoint| {
         let prefix = prefix(endpoint.path);

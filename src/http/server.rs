@@ -1,5 +1,5 @@
-//! The accept loop: a cap on connections, limits on how long they may hold theirs up, and an end
-//! with a deadline.
+//! The accept loop: a cap on connections, limits on how long each may stall, and a shutdown with a
+//! deadline.
 
 use std::convert::Infallible;
 use std::io;
@@ -28,10 +28,10 @@ use tracing::field::Empty;
 use warp::Filter;
 use warp::reply::Response;
 
+use super::connection_limiter::{ConnectionLimiter, Slot};
 use super::drain::Drain;
 use super::endpoint::prefix;
 use super::idle::{self, IdleTimer};
-use super::places::{Place, Places};
 use super::routes::{self, metric_path};
 use super::socket::Socket;
 use crate::call::CallId;
@@ -39,33 +39,32 @@ use crate::call::CallId;
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How much the system keeps for each client that does not read, in bytes; it takes up to twice
-/// that.
+/// Send buffer of each connection, in bytes: what the system keeps for a client that does not
+/// read. Linux takes up to twice as much.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// How long a client may leave unacknowledged what it is sent, in ms. Without it, a reader of the
-/// event stream whose machine is gone keeps its slot for a quarter of an hour: the system takes in
-/// our signs of life and sends them again.
+/// `TCP_USER_TIMEOUT`, in ms: how long sent data can stay unacknowledged. Without it an event stream
+/// to a machine that is gone keeps its slot for a quarter of an hour, as the system goes on sending
+/// the keep-alive comments again.
 const UNACKNOWLEDGED: u32 = 30_000;
 
-/// Connections that wait to be accepted.
+/// Longest queue of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// Pause after a connection could not be accepted, for want of file descriptors mostly.
+/// Pause after a failed `accept`. The usual reason is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What the server keeps to.
+/// The limits of the server.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Connections open at once. Of those that are not being served for a key, the one that has
-    /// waited longest makes room for whoever comes.
+    /// Connections that are open at once. See `connection_limiter` for which one is evicted.
     pub max_connections: usize,
-    /// How long a TLS handshake and a request's headers may take, and how long a client may take in
-    /// nothing of what there is for it.
-    pub patience: Duration,
-    /// How long a connection may be idle between two requests, if it was served for a valid key.
+    /// Limit for a TLS handshake, for a request's headers, and for a client that reads nothing
+    /// while a response waits for it.
+    pub client_timeout: Duration,
+    /// How long a connection can be idle between two requests, once a valid key was shown on it.
     pub keep_alive: Duration,
-    /// How long requests under way may take to end, once told to stop.
+    /// How long connections can stay open after the shutdown began.
     pub drain_timeout: Duration,
 }
 
@@ -73,19 +72,19 @@ pub struct Limits {
 ///
 /// # Errors
 ///
-/// The address is not to be had.
+/// The address cannot be bound.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart must not wait for the last run's connections to be forgotten.
+    // A restart must not wait for connections of the last run in TIME_WAIT.
     socket.set_reuseaddr(true)?;
-    // The connections take both over from the socket that accepts them.
+    // Accepted connections inherit both options from the listening socket.
     socket.set_send_buffer_size(SEND_BUFFER)?;
     rustix::net::sockopt::set_tcp_user_timeout(&socket, UNACKNOWLEDGED)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves `routes` until `drain` says so. Returns how many connections had to be cut.
+/// Serves `routes` until `drain` ends the connections. Returns how many had to be cut.
 pub async fn serve<F>(
     listener: TcpListener,
     tls: Tls,
@@ -97,17 +96,17 @@ where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
-    let places = Places::new(limits.max_connections);
+    let limiter = ConnectionLimiter::new(limits.max_connections);
     let mut connections = JoinSet::new();
-    while let Some((stream, place)) = accept(&listener, &places, &mut connections, &drain).await {
+    while let Some((stream, slot)) = accept(&listener, &limiter, &mut connections, &drain).await {
         let (tls, routes, limits, drain) =
             (tls.clone(), routes.clone(), limits.clone(), drain.clone());
         connections.spawn(async move {
-            let needed = place.clone();
+            let evicted = slot.clone();
             tokio::select! {
                 biased;
-                () = needed.needed() => tracing::debug!("a connection made room for another"),
-                () = converse(stream, &tls, routes, place, &limits, drain) => {}
+                () = evicted.evicted() => tracing::debug!("a connection was closed for another"),
+                () = serve_connection(stream, &tls, routes, slot, &limits, drain) => {}
             }
         });
     }
@@ -118,17 +117,17 @@ where
     if drained.is_ok() { 0 } else { connections.len() }
 }
 
-/// The next connection, once there is a place for it; none when told to stop.
+/// The next connection, once there is a slot for it; none when the shutdown begins.
 async fn accept(
     listener: &TcpListener,
-    places: &Places,
+    limiter: &ConnectionLimiter,
     connections: &mut JoinSet<()>,
     drain: &Drain,
-) -> Option<(TcpStream, Place)> {
+) -> Option<(TcpStream, Slot)> {
     let next = async {
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return (stream, places.take().await),
+                Ok((stream, _)) => return (stream, limiter.take().await),
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept a connection");
                     sleep(ACCEPT_PAUSE).await;
@@ -146,36 +145,36 @@ async fn accept(
     }
 }
 
-/// The path as the debug log shows it. A client can type anything, numbers that are masked
-/// elsewhere among it.
+/// The path as the debug log shows it. A client can request any path, even one with a number that
+/// is masked elsewhere, so only call ids are shown.
 fn logged_path(path: &str) -> &str {
     let id = path.strip_prefix(prefix(routes::CALL)).and_then(|id| id.parse::<CallId>().ok());
     if id.is_some() { path } else { metric_path(path) }
 }
 
-async fn converse<F>(
+async fn serve_connection<F>(
     stream: TcpStream,
     tls: &Tls,
     routes: F,
-    place: Place,
+    slot: Slot,
     limits: &Limits,
     drain: Drain,
 ) where
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
-    // Answers are small and waited for.
+    // Responses are small, and clients wait for them.
     let _ = stream.set_nodelay(true);
-    let timer = IdleTimer::new(place.clone(), limits.patience, limits.keep_alive);
-    let mut stream = TimeoutWriter::new(Socket::new(stream, place.clone()));
-    stream.set_timeout(Some(limits.patience));
+    let timer = IdleTimer::new(slot.clone(), limits.client_timeout, limits.keep_alive);
+    let mut stream = TimeoutWriter::new(Socket::new(stream, slot.clone()));
+    stream.set_timeout(Some(limits.client_timeout));
     let stream = Box::pin(stream);
     let routes = TowerToHyperService::new(warp::service(routes));
     let (idle, of_requests) = (timer.clone(), drain.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let is_wanted = idle::is_wanted(request.version(), request.headers());
-        request.extensions_mut().insert(place.clone());
-        // warp panics where the target has no path at all, as that of CONNECT.
+        let keeps_alive = idle::keeps_alive(request.version(), request.headers());
+        request.extensions_mut().insert(slot.clone());
+        // warp panics on a target without a path, as CONNECT has.
         if request.uri().path_and_query().is_none() {
             *request.uri_mut() = Uri::from_static("*");
         }
@@ -185,50 +184,50 @@ async fn converse<F>(
         let (drain, idle, response) = (of_requests.clone(), idle.clone(), routes.call(request));
         let answer = async move {
             let mut response = drain.answer(response).await;
-            if is_wanted && !drain.is_ending() {
+            if keeps_alive && !drain.is_ending() {
                 idle.announce(response.headers_mut());
             }
             Ok::<_, Infallible>(response)
         };
         answer.instrument(span)
     });
-    match shake_hands(stream, tls, limits.patience).await {
-        Ok(Shaken::Plain(stream)) => serve_one(stream, service, timer, drain).await,
-        Ok(Shaken::Tls(stream)) => serve_one(*stream, service, timer, drain).await,
+    match accept_tls(stream, tls, limits.client_timeout).await {
+        Ok(MaybeTls::Plain(stream)) => serve_http(stream, service, timer, drain).await,
+        Ok(MaybeTls::Tls(stream)) => serve_http(*stream, service, timer, drain).await,
         Err(error) => tracing::debug!(%error, "no TLS on a connection"),
     }
 }
 
-/// TLS as configured now; none for plain HTTP.
+/// The current TLS configuration; none for plain HTTP.
 pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
 
-/// A client's connection, which fails once nothing was taken in for too long.
+/// A client's connection, which fails once the client has read nothing for too long.
 type Stream = Pin<Box<TimeoutWriter<Socket>>>;
 
-enum Shaken {
+enum MaybeTls {
     Plain(Stream),
     Tls(Box<TlsStream<Stream>>),
 }
 
-async fn shake_hands(stream: Stream, tls: &Tls, limit: Duration) -> io::Result<Shaken> {
-    let Some(tls) = tls else { return Ok(Shaken::Plain(stream)) };
+async fn accept_tls(stream: Stream, tls: &Tls, limit: Duration) -> io::Result<MaybeTls> {
+    let Some(tls) = tls else { return Ok(MaybeTls::Plain(stream)) };
     let acceptor = TlsAcceptor::from(tls.borrow().clone());
     let stream = timeout(limit, acceptor.accept(stream)).await??;
-    Ok(Shaken::Tls(Box::new(stream)))
+    Ok(MaybeTls::Tls(Box::new(stream)))
 }
 
-async fn serve_one<S, T>(stream: T, service: S, timer: IdleTimer, drain: Drain)
+async fn serve_http<S, T>(stream: T, service: S, timer: IdleTimer, drain: Drain)
 where
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let connection = http1::Builder::new()
-        // hyper waits for a request's headers from the end of the reply before it. The timer says
-        // how long.
+        // hyper's wait for a request's headers begins at the end of the response before it. The
+        // timer knows how long it can take.
         .header_read_timeout(timer.limit())
         .timer(timer)
         .max_buf_size(MAX_HEAD)
-        // Who has sent its request and closed that half still waits for the answer.
+        // A client that closes its sending half after the request still gets the response.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
@@ -249,7 +248,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn accepted_connections_give_up_machines_that_are_gone() {
+    async fn accepted_connections_time_out_when_unacknowledged() {
         let listener = listen(([127, 0, 0, 1], 0).into()).expect("a port");
         let _client = TcpStream::connect(listener.local_addr().expect("an address"))
             .await

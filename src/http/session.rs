@@ -51,12 +51,12 @@ pub async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError> {
     let body = body::read_json(&mut request, deadline).await?;
     let ApiRequest { api, headers, .. } = &request;
     let LogIn { key } = serde_json::from_slice(&body).map_err(|_| ApiError::NoLoginKey)?;
-    let opened = api.door.open_session(key.as_bytes()).map_err(|error| {
+    let opened = api.authenticator.open_session(key.as_bytes()).map_err(|error| {
         tracing::error!(%error, "no random bytes for a session");
         ApiError::NoSession
     })?;
     let (caller, token) = opened.ok_or_else(|| auth::unauthorized(headers))?;
-    let mut response = reply::asked_by(&caller.name, shown(api, &caller));
+    let mut response = reply::with_key_name(&caller.name, shown(api, &caller));
     set_cookie(api, headers, &mut response, &token.to_string(), LIFETIME.as_secs());
     Ok(response)
 }
@@ -64,7 +64,7 @@ pub async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError> {
 /// `DELETE /api/session`
 pub async fn log_out(request: ApiRequest) -> Result<Response, ApiError> {
     let ApiRequest { api, headers, .. } = &request;
-    api.door.close_session(headers);
+    api.authenticator.close_session(headers);
     let mut response = reply::ok();
     set_cookie(api, headers, &mut response, "", 0);
     Ok(response)
@@ -76,7 +76,7 @@ fn set_cookie(api: &Api, headers: &HeaderMap, response: &mut Response, token: &s
     let is_https = |origin: &warp::http::HeaderValue| origin.as_bytes().starts_with(b"https://");
     let secure =
         if api.settings.tls || headers.get(ORIGIN).is_some_and(is_https) { "; Secure" } else { "" };
-    let name = api.door.cookie();
+    let name = api.authenticator.cookie();
     let cookie =
         format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     // Letters, digits and punctuation.

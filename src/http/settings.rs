@@ -1,4 +1,4 @@
-//! The settings of the HTTP side, which the configuration builds.
+//! The settings of the HTTP server. `config` builds them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,35 +11,35 @@ use crate::call::numbering::Numbering;
 /// `[http]`
 #[derive(Debug)]
 pub struct HttpSettings {
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// How long a bot waits for its answer at most.
+    /// Longest time until a bot is answered.
     pub reply_timeout: Duration,
-    /// How many connections are open at once at most.
+    /// Most connections that are open at once.
     pub max_connections: usize,
-    /// How long a connection that was served for a valid key may be idle, as clients are told.
+    /// How long a connection can be idle once a valid key was shown on it, as in `Keep-Alive`.
     pub keep_alive: Duration,
-    /// How long a stop may take.
+    /// Longest time for a shutdown.
     pub drain_timeout: Duration,
-    /// TLS, where asked for.
+    /// The certificate, if the daemon speaks TLS.
     pub tls: Option<ServerTls>,
 }
 
 /// The settings that the handlers read.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
-    /// How long a bot waits for its answer at most.
+    /// Longest time until a bot is answered.
     pub reply_timeout: Duration,
-    /// `lang` for those who give none.
+    /// `lang` of a request without one.
     pub default_lang: Lang,
-    /// How numbers are written here.
+    /// The rules for reading numbers.
     pub numbering: Numbering,
-    /// Whether numbers are shown without their middle.
+    /// Whether numbers are shown without their middle digits.
     pub mask_numbers: bool,
-    /// What tells this daemon from others.
+    /// The name of this daemon among others on the same Asterisk.
     pub instance: Arc<str>,
     /// Whether the daemon speaks TLS itself.
     pub tls: bool,
-    /// How many connections are open at once at most. Half of them may be event streams.
+    /// Most connections that are open at once. Half of them can be event streams.
     pub max_connections: usize,
 }

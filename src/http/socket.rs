@@ -1,10 +1,10 @@
-//! A client's socket, which also notices that the reader of an event stream has gone.
+//! A client's socket, which notices when the reader of an event stream has gone.
 //!
-//! hyper does not read while it sends a reply: a client that closes its sending half after the
-//! request still gets its answer (`half_close`). A closed connection then shows only when something
-//! is written to it, and an event stream can be silent for long. So while a stream is sent, the end
-//! of what the client sends counts as the end of the client, as it does for nginx in front of an
-//! upstream.
+//! hyper does not read while it sends a response, because a client that closes its sending half
+//! after the request still gets its response (`half_close`). So hyper notices a closed connection
+//! only when it writes, and an event stream can be silent for long. While a stream is sent, this
+//! socket takes the end of the client's data for the end of the client. nginx does the same in
+//! front of an upstream server.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -14,23 +14,23 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::places::Place;
+use super::connection_limiter::Slot;
 
 /// The socket of one connection.
 pub struct Socket {
     stream: TcpStream,
-    place: Place,
+    slot: Slot,
 }
 
 impl Socket {
-    /// The socket of the connection that holds this place.
-    pub fn new(stream: TcpStream, place: Place) -> Self {
-        Self { stream, place }
+    /// The socket of the connection that holds this slot.
+    pub fn new(stream: TcpStream, slot: Slot) -> Self {
+        Self { stream, slot }
     }
 
     /// Ready once the client has closed its half, or the connection is broken. Bytes that the
-    /// client still sends are not read: the event stream is the last reply on its connection. Over
-    /// TLS such bytes say that it closes.
+    /// client still sends are not read, as the event stream is the last response on its connection.
+    /// Over TLS such bytes are the `close_notify` alert.
     fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             if ready!(self.stream.poll_read_ready(cx)).is_err() {
@@ -40,7 +40,7 @@ impl Socket {
             if !readiness.is_ok_and(|readiness| !readiness.is_read_closed()) {
                 return Poll::Ready(());
             }
-            // Makes the socket unready until it has news.
+            // Clears the readiness, so that the next poll waits for something new.
             let unread = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
             let _ = self.stream.try_io(Interest::READABLE, unread);
         }
@@ -78,10 +78,10 @@ impl AsyncWrite for Socket {
         self.stream.is_write_vectored()
     }
 
-    /// hyper flushes whenever it has looked for more of the reply.
+    /// hyper flushes each time it has polled the body of the response.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.place.is_stream() && this.poll_closed(cx).is_ready() {
+        if this.slot.is_stream() && this.poll_closed(cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Pin::new(&mut this.stream).poll_flush(cx)

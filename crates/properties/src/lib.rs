@@ -14,7 +14,7 @@ use originatord::ami::session::Session;
 use originatord::ami::settings::Auth;
 use originatord::call::numbering::Numbering;
 use originatord::config::Config;
-use originatord::http::auth::{Door, Keys};
+use originatord::http::auth::{Authenticator, Keys};
 use originatord::http::body::ConfBody;
 
 const CONFIG: &str = "
@@ -118,11 +118,12 @@ pub fn session(data: &[u8]) {
 /// A body is either refused with JSON that has an `error`, or its values cannot break out of their
 /// AMI headers.
 pub fn body(data: &[u8]) {
-    static DOOR: OnceLock<Door> = OnceLock::new();
-    let door = DOOR.get_or_init(|| Door::new(Keys::new(&sample().api_keys), sample().http.listen));
+    static DOOR: OnceLock<Authenticator> = OnceLock::new();
+    let authenticator = DOOR
+        .get_or_init(|| Authenticator::new(Keys::new(&sample().api_keys), sample().http.listen));
     let lang = sample().default_lang;
     let request = ConfBody::parse(data).and_then(|body| {
-        let caller = body.caller(door)?;
+        let caller = body.caller(authenticator)?;
         body.request(&caller, &lang, &Numbering::default())
     });
     match request {
