@@ -26,6 +26,7 @@ demo:
 test: setup setup-tests
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --no-default-features --quiet -- -D warnings
 	$(DENY) --offline --log-level error check licenses bans sources
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
 	cargo test --workspace --quiet

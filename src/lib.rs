@@ -8,9 +8,7 @@
 #![warn(missing_docs)]
 
 pub use originatord_core::{ami, call, clock, engine, escape, record};
-pub use originatord_load as load;
 pub use originatord_net::{client, connector, tls};
-pub use originatord_sim as sim;
 
 pub mod commands;
 pub mod config;

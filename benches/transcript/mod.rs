@@ -5,11 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::BytesMut;
 use originatord::call::{CallId, Number, lock_id};
 use originatord::clock::Now;
-use originatord::sim::AsteriskVersion;
-use originatord::sim::channel::Party;
-use originatord::sim::pbx::{Destination, Originate, Pbx};
-use originatord::sim::scenario::Scenario;
-use originatord::sim::wire::Headers;
+use originatord_sim::AsteriskVersion;
+use originatord_sim::channel::Party;
+use originatord_sim::pbx::{Destination, Originate, Pbx};
+use originatord_sim::scenario::Scenario;
+use originatord_sim::wire::Headers;
 
 /// Time between two calls, short enough that the events of many calls mix.
 const APART: Duration = Duration::from_millis(7);

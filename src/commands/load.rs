@@ -16,11 +16,11 @@ pub use self::args::{HELP, LoadArgs};
 use super::terminal::CommandError;
 use crate::client::Client;
 use crate::exit::{EX_CANTCREAT, EX_OSERR, EX_UNAVAILABLE, EX_USAGE, INTERRUPTED};
-use crate::load::connect::{Interrupts, StartError};
-use crate::load::plan::{Plan, PlanError};
-use crate::load::progress::Progress;
-use crate::load::report::{self, Report};
-use crate::load::runner::{RunError, Runner};
+use originatord_load::connect::{Interrupts, StartError};
+use originatord_load::plan::{Plan, PlanError};
+use originatord_load::progress::Progress;
+use originatord_load::report::{self, Report};
+use originatord_load::runner::{RunError, Runner};
 
 /// Some request was not accepted, or some call failed.
 const FAILURES: u8 = 1;

@@ -7,9 +7,11 @@ mod check;
 mod completions;
 mod erase;
 mod hangup;
+#[cfg(feature = "load")]
 mod load;
 mod man;
 mod serve;
+#[cfg(feature = "simulate")]
 mod simulate;
 mod tail;
 mod terminal;
@@ -24,9 +26,11 @@ use self::check::CheckArgs;
 use self::completions::CompletionsArgs;
 use self::erase::EraseArgs;
 use self::hangup::HangupArgs;
+#[cfg(feature = "load")]
 use self::load::LoadArgs;
 use self::man::ManArgs;
 use self::serve::ServeArgs;
+#[cfg(feature = "simulate")]
 use self::simulate::SimulateArgs;
 use self::tail::TailArgs;
 
@@ -74,12 +78,14 @@ enum Command {
     /// Put an Asterisk under load through a running daemon, and measure what it can take.
     ///
     /// The daemon really calls the numbers: use a range whose callees are machines, or have agreed.
+    #[cfg(feature = "load")]
     #[command(after_help = load::HELP)]
     Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
     /// An AMI server that behaves like Asterisk with the samples of asterisk/. The last three digits of
     /// a number choose what its callee does.
+    #[cfg(feature = "simulate")]
     #[command(after_help = simulate::HELP)]
     Simulate(SimulateArgs),
     /// Print the completions for a shell.
@@ -131,7 +137,9 @@ impl Cli {
             Command::Calls(args) => calls::run(args).await,
             Command::Hangup(args) => hangup::run(args).await,
             Command::Erase(args) => erase::run(args).await,
+            #[cfg(feature = "load")]
             Command::Load(args) => load::run(*args).await,
+            #[cfg(feature = "simulate")]
             Command::Simulate(args) => simulate::run(args).await,
             Command::Completions(args) => completions::run(&args, Self::command()),
             Command::Man(args) => man::run(&args, Self::command()),

@@ -12,11 +12,11 @@ use tokio::net::TcpListener;
 
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::signals::Signals;
-use crate::sim::AsteriskVersion;
-use crate::sim::scenario::Scenario;
-use crate::sim::server::serve;
-use crate::sim::session::User;
-use crate::sim::simulator::Settings;
+use originatord_sim::AsteriskVersion;
+use originatord_sim::scenario::Scenario;
+use originatord_sim::server::serve;
+use originatord_sim::session::User;
+use originatord_sim::simulator::Settings;
 
 /// The arguments of `originatord simulate`.
 #[derive(Debug, Args)]

@@ -16,12 +16,12 @@ use originatord::call::CallId;
 use originatord::call::limits::Policy;
 use originatord::clock::Now;
 use originatord::engine::request::Request;
-use originatord::sim::AsteriskVersion;
-use originatord::sim::channel::{Channel, State as ChannelState};
-use originatord::sim::faults::Faults;
-use originatord::sim::scenario::Scenario;
-use originatord::sim::session::User;
-use originatord::sim::simulator::{ConnectionId, Settings, Simulator};
+use originatord_sim::AsteriskVersion;
+use originatord_sim::channel::{Channel, State as ChannelState};
+use originatord_sim::faults::Faults;
+use originatord_sim::scenario::Scenario;
+use originatord_sim::session::User;
+use originatord_sim::simulator::{ConnectionId, Settings, Simulator};
 
 use daemon::Daemon;
 use journal::JournalOnDisk;

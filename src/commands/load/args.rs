@@ -7,10 +7,10 @@ use clap::Args;
 
 use crate::call::{CallerId, Lang};
 use crate::commands::terminal::connection::CredentialArgs;
-use crate::load::numbers::NumberRange;
-use crate::load::plan::{Plan, SearchPlan};
-use crate::load::run::RunParams;
-use crate::load::schedule::Schedule;
+use originatord_load::numbers::NumberRange;
+use originatord_load::plan::{Plan, SearchPlan};
+use originatord_load::run::RunParams;
+use originatord_load::schedule::Schedule;
 
 /// The arguments of `originatord load`.
 #[derive(Debug, Args)]

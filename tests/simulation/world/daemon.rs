@@ -18,7 +18,7 @@ use originatord::config::Config;
 use originatord::engine::Engine;
 use originatord::engine::request::ListLimits;
 use originatord::record::Event;
-use originatord::sim::simulator::ConnectionId;
+use originatord_sim::simulator::ConnectionId;
 
 use super::Tally;
 use super::journal::JournalOnDisk;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use originatord::engine::EarlierRuns;
-use originatord::sim::faults::Faults;
+use originatord_sim::faults::Faults;
 
 use super::World;
 

@@ -7,7 +7,7 @@ use originatord::call::CallId;
 use originatord::call::machine::State;
 use originatord::call::view::CallView;
 use originatord::record::Event;
-use originatord::sim::faults::Faults;
+use originatord_sim::faults::Faults;
 
 use super::journal::JournalOnDisk;
 use super::{MAX_STEP, World};
