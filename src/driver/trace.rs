@@ -9,8 +9,8 @@ const AMI: &str = "originatord::ami";
 /// Longest name of an event or response that is shown, in characters.
 const MAX_NAME: usize = 64;
 
-/// Logs which message this is and of which call, if the message tells. The line has no other header:
-/// most messages hold a number, which may have to be masked.
+/// Logs the message's name and its call, if it names one. The line shows no other header, as most
+/// messages contain a number, which may have to be masked.
 pub(super) fn trace_frame(frame: &Frame) {
     if !tracing::enabled!(target: AMI, tracing::Level::DEBUG) {
         return;

@@ -74,7 +74,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The path without links and `..`, as far as its folders exist.
+/// The path without links and `..`; folders that do not exist are left as they are written.
 fn real(path: &Path) -> PathBuf {
     let path = files::resolved(path);
     let folder =

@@ -1,6 +1,6 @@
-//! Where the session with Asterisk and the calls meet: inputs and the time go in, effects come out.
+//! The engine decides about calls: inputs and the time go in, effects come out.
 //!
-//! The engine decides everything and does nothing. The driver passes it received bytes, requests
+//! It carries out nothing itself. The driver passes it received bytes, requests
 //! and the time, and carries out its effects: bytes to send, answers to give, records to append. So
 //! tests run it on any order of inputs and at any speed.
 //!
@@ -57,7 +57,7 @@ const PACE_PART: f64 = 0.6;
 pub struct EarlierRuns {
     /// The calls that were requested and neither refused nor ended.
     pub calls: Vec<OpenCall>,
-    /// When Asterisk was last heard from: until then, those calls lived.
+    /// The time of the last record that an event of Asterisk caused: until then, those calls lived.
     pub last_heard: Option<SystemTime>,
     /// Every call requested before this time has a record, so the journal knows it. `None` without
     /// a journal.

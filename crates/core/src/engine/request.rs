@@ -34,7 +34,7 @@ pub enum OriginateError {
     /// No call is made.
     #[error("{0}")]
     Refused(Refusal),
-    /// Asterisk did not answer in time. The call may or may not be made; the journal will tell.
+    /// Asterisk did not answer in time. The call may or may not be made; the journal will show it.
     #[error("Asterisk did not answer in time; the call may still be made")]
     Unconfirmed(CallId),
     /// The engine did not get the request, so it has not recorded it.

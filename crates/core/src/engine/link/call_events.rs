@@ -2,7 +2,7 @@
 //!
 //! A user without `read = call` can originate and list, so everything seems to work; but the daemon
 //! sees no call ringing, answered or ended, and a number is free only once a list lacks its call.
-//! The response to a login does not tell what a user may read. `manager.conf` does, and the
+//! The response to a login does not contain what a user may read. `manager.conf` does, and the
 //! dialplan function `AST_CONFIG` reads it with the rights that the daemon has anyway.
 //!
 //! The file does not always name `call` or `all`: it may not be loaded yet, or the user may stand
@@ -75,8 +75,8 @@ impl<H> Link<H> {
         self.send(now, &action, Purpose::ReadRights);
     }
 
-    /// The response to the question what the user may read. Says whether the link is not ready for
-    /// that reason.
+    /// The response to the question what the user may read. Returns whether the answer makes the
+    /// link unready.
     pub(in crate::engine) fn receive_rights(
         &mut self,
         now: Now,
@@ -116,12 +116,12 @@ impl<H> Link<H> {
     }
 
     /// The response to the probe call. A call that was refused has no events and proves nothing.
-    /// Says whether the doubt is gone.
+    /// Returns whether the doubt is gone.
     pub(in crate::engine) fn receive_probe_call(&mut self, response: &Response) -> bool {
         !response.success && self.note_call_events()
     }
 
-    /// Notes an event. Says whether it has removed the doubt that events of calls arrive.
+    /// Notes an event. Returns whether it has removed the doubt that events of calls arrive.
     pub(in crate::engine) fn note_event(&mut self, event: &AmiEvent<'_>) -> bool {
         // This one is the dialplan's own, and not one of a call.
         !matches!(event, AmiEvent::GatewayReply { .. }) && self.note_call_events()

@@ -9,6 +9,7 @@
 
 mod call_events;
 mod records;
+mod start;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,6 +19,7 @@ use bytes::BytesMut;
 use self::call_events::CallEvents;
 pub(super) use self::call_events::NO_EVENTS;
 use self::records::LinkRecords;
+use self::start::StartWait;
 use super::purpose::Purpose;
 use crate::ami::action::{Action, ActionId, Unsendable};
 use crate::ami::backoff::Backoff;
@@ -31,12 +33,6 @@ use crate::record::Event;
 
 /// Every how many attempts the same trouble is recorded again.
 const RECORD_EVERY: u32 = 100;
-
-/// How long after the login the daemon waits for `FullyBooted` if this Asterisk has sent it before.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long it waits if this Asterisk never has: perhaps the AMI user may not read the event.
-const START_TIMEOUT_UNKNOWN: Duration = Duration::from_secs(3);
 
 /// The link's part of the engine's settings.
 pub(super) struct LinkSettings {
@@ -57,24 +53,13 @@ pub(super) struct Link<H> {
     /// How many attempts in a row have failed for the same reason, after the first.
     same_failures: u32,
     lost_at: SystemTime,
-    start: Start,
-    /// Whether this Asterisk is known to send `FullyBooted`.
-    reports_start: bool,
+    start: StartWait,
     /// Asterisk's words, while it refuses every action.
     refusal: Option<Arc<str>>,
     call_events: CallEvents,
     /// Whether `ami.connected` was recorded for this connection.
     is_recorded: bool,
     records: LinkRecords,
-}
-
-/// Whether Asterisk has started. An Asterisk that is starting accepts logins, and refuses calls as
-/// if it had no dialplan.
-enum Start {
-    /// It has, or it seems that the daemon is not told.
-    Done,
-    /// It has not said so; the daemon waits until the instant.
-    Awaited(Instant),
 }
 
 enum Phase<H> {
@@ -137,8 +122,7 @@ impl<H> Link<H> {
             down_reason: "not connected yet".into(),
             same_failures: 0,
             lost_at: now.wall,
-            start: Start::Done,
-            reports_start: false,
+            start: StartWait::default(),
             refusal: None,
             call_events: CallEvents::Expected,
             is_recorded: false,
@@ -186,8 +170,8 @@ impl<H> Link<H> {
         }
     }
 
-    /// Whether calls can be made over the link, or why not. `is_reconciled` says whether the
-    /// calls were reconciled with Asterisk's list since the login.
+    /// Whether calls can be made over the link, or why not. `is_reconciled`: the calls were
+    /// reconciled with Asterisk's list since the login.
     pub(super) fn readiness(&self, is_reconciled: bool) -> Result<(), Arc<str>> {
         if !self.is_up() {
             Err(self.down_reason.clone())
@@ -197,7 +181,7 @@ impl<H> Link<H> {
             Err(NO_EVENTS.into())
         } else if !is_reconciled {
             Err("finding out which calls live".into())
-        } else if let Start::Awaited(_) = self.start {
+        } else if self.start.is_waiting() {
             Err("Asterisk is starting".into())
         } else {
             Ok(())
@@ -213,9 +197,8 @@ impl<H> Link<H> {
         let next = match &self.phase {
             Phase::Pausing(until) | Phase::Connecting(until) => *until,
             Phase::Connected(session, _) if session.is_up() => {
-                let start = if let Start::Awaited(until) = self.start { Some(until) } else { None };
-                let events = self.call_events.deadline();
-                [start, events].into_iter().flatten().fold(session.deadline(), Instant::min)
+                let waits = [self.start.deadline(), self.call_events.deadline()];
+                waits.into_iter().flatten().fold(session.deadline(), Instant::min)
             }
             Phase::Connected(session, login_deadline) => session.deadline().min(*login_deadline),
         };
@@ -253,9 +236,10 @@ impl<H> Link<H> {
         }
     }
 
-    /// Sends an action of the daemon's own making; says whether there is a session to send it on.
+    /// Sends an action that consists of ids and fixed words. Returns whether there is a session to
+    /// send it on.
     pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<H>) -> bool {
-        // Such an action is made of ids and fixed words, so it always fits into its frame.
+        // Such an action always fits into its frame.
         self.session().is_some_and(|session| session.send(now.instant, action, purpose).is_ok())
     }
 
@@ -277,9 +261,7 @@ impl<H> Link<H> {
         match session.receive(now.instant, received) {
             Ok(SessionEvent::Nothing) => LinkEvent::Nothing,
             Ok(SessionEvent::LoggedIn) => {
-                let timeout =
-                    if self.reports_start { START_TIMEOUT } else { START_TIMEOUT_UNKNOWN };
-                self.start = Start::Awaited(now.instant + timeout);
+                self.start.begin(now.instant);
                 self.read_rights(now);
                 LinkEvent::LoggedIn
             }
@@ -312,21 +294,14 @@ impl<H> Link<H> {
         self.refusal.clone()
     }
 
-    /// Asterisk has sent `FullyBooted`. Says whether the daemon waited for it.
+    /// Asterisk has sent `FullyBooted`. Returns whether the daemon waited for it.
     pub(super) fn fully_booted(&mut self) -> bool {
-        self.reports_start = true;
-        matches!(std::mem::replace(&mut self.start, Start::Done), Start::Awaited(_))
+        self.start.fully_booted()
     }
 
     /// Whether `FullyBooted` has not come in time: the daemon waits for it no longer.
     pub(super) fn start_timed_out(&mut self, now: Now) -> bool {
-        let is_due = matches!(self.start, Start::Awaited(until) if until <= now.instant);
-        if !is_due || !self.is_up() {
-            return false;
-        }
-        self.reports_start = false;
-        self.start = Start::Done;
-        true
+        self.is_up() && self.start.time_out(now.instant)
     }
 
     /// A record of the link that had to wait and may be written now.
@@ -370,9 +345,8 @@ impl<H> Link<H> {
         self.records.offer(now.instant, Event::AmiConnected { asterisk, banner, live })
     }
 
-    /// The connection is gone. `is_reconciled` says whether the calls were reconciled with
-    /// Asterisk's list since the login: before, the daemon has learnt nothing about them since the
-    /// last loss.
+    /// The connection is gone. `is_reconciled`: the calls were reconciled with Asterisk's list since
+    /// the login. If they were not, the daemon has learnt nothing about them since the last loss.
     pub(super) fn lose(
         &mut self,
         now: Now,

@@ -3,7 +3,7 @@
 //! A peer that accepts the login and then cuts the connection, again and again, would fill the
 //! journal: two records a second are 273 MB in a day. So at most 100 records are written at once,
 //! and then one every ten seconds. Of those that had to wait only the newest is written, so the
-//! journal's last word about the link is at most ten seconds old.
+//! journal's last record of the link is at most ten seconds late.
 
 use std::time::{Duration, Instant};
 

@@ -119,7 +119,7 @@ impl<O, H> Engine<O, H> {
         self.registry.add_legs(now, id, &found.legs, &mut self.changes);
         if let Some(conference) = found.conference.clone().filter(|_| state < Some(State::Joined)) {
             if verdict.is_link_old {
-                // The link was up all the time, and no event has told of this join.
+                // The link was up all the time, and no event has reported this join.
                 self.registry.doubt_joins();
             }
             self.apply_fact(now, id, Fact::Joined(conference));

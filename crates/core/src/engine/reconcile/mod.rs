@@ -15,8 +15,8 @@
 //! 5. A listed call that the daemon does not know may be its own from before a restart
 //!    (`unknown_calls.rs`). It is asked for its `ORIGINATORD` variable and adopted.
 //!
-//! A call without any channel so far is judged later: a busy Asterisk may not have come to its
-//! Originate (`presumed_visible_at`).
+//! A call without any channel so far is judged later: a busy Asterisk may not have handled its
+//! Originate yet (`presumed_visible_at`).
 //!
 //! This file decides and returns what follows; `apply.rs` does it.
 
@@ -88,7 +88,7 @@ pub(super) struct Verdict {
     id: CallId,
     found: Found,
     fate: Fate,
-    /// All events up to this time have been received, of those that tell the call's state.
+    /// All events up to this time have been received.
     synced_until: SystemTime,
     /// Whether an earlier list of this link was reconciled, so that no event was missed since.
     is_link_old: bool,
@@ -169,7 +169,7 @@ impl Reconcile {
         }
     }
 
-    /// A list was asked for. Says whether it is the first one on this link.
+    /// A list was asked for. Returns whether it is the first one on this link.
     pub(super) fn begin_round(&mut self, now: Now, registry: &Registry) -> bool {
         self.unknown_calls.begin_list();
         let is_first = self.link_began.is_none();
@@ -227,7 +227,7 @@ impl Reconcile {
         round.add(now, listed, registry, &mut self.unknown_calls)
     }
 
-    /// The end of the list. Says whether a Ping has to be sent after it.
+    /// The end of the list. Returns whether a Ping has to be sent after it.
     pub(super) fn receive_end(&mut self, now: Now) -> bool {
         self.round.as_mut().is_some_and(|round| round.complete(now))
     }
@@ -272,7 +272,7 @@ impl Reconcile {
         self.round.as_mut()?.next_owner_query(&mut self.unknown_calls)
     }
 
-    /// A call has told its owner, or will not. Returns what the list says of it.
+    /// Asterisk has named the call's owner, or will not. Returns what was found of the call.
     pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<Found> {
         self.round.as_mut()?.receive_owner(now, id)
     }
@@ -287,8 +287,8 @@ impl Reconcile {
         self.unknown_calls.note_foreign(id);
     }
 
-    /// Ends the round if all calls are judged and have told their owners. Says whether it has ended
-    /// and was the first on this link.
+    /// Ends the round if all known calls are judged and no question for an owner is open. Returns
+    /// whether it has ended and was the first on this link.
     pub(super) fn end_round(&mut self, now: Now, registry: &Registry) -> bool {
         let Some(round) = self.round.take_if(|round| round.is_over()) else { return false };
         let undecided = registry.calls().filter(|call| !call.has_channel());

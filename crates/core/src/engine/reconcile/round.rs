@@ -156,7 +156,7 @@ impl Round {
         Ok(())
     }
 
-    /// Notes the end of the list; says whether it is the first one.
+    /// Notes the end of the list; returns whether it is the first one.
     pub(super) fn complete(&mut self, now: Now) -> bool {
         if self.is_complete {
             return false;
@@ -173,7 +173,7 @@ impl Round {
         self.has_judged = true;
     }
 
-    /// The next known call to judge, and what the list says of it.
+    /// The next known call to judge, and what was found of it.
     pub(super) fn next_known(&mut self) -> Option<(CallId, Found)> {
         let id = self.to_judge.pop_front()?;
         Some((id, self.found.remove(&id).unwrap_or_default()))
@@ -213,14 +213,14 @@ impl Round {
         Some(id)
     }
 
-    /// The call has told its owner, or will not.
+    /// Asterisk has named the call's owner, or will not.
     pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<Found> {
         self.next_part_by = now.instant + LIST_TIMEOUT;
         self.asked.remove(&id);
         self.found.remove(&id)
     }
 
-    /// Whether all calls are judged and have told their owners.
+    /// Whether all known calls are judged and no question for an owner is open.
     pub(super) fn is_over(&self) -> bool {
         self.asked.is_empty() && self.to_ask.as_ref().is_some_and(VecDeque::is_empty)
     }

@@ -147,7 +147,7 @@ impl Registry {
         }
         if let Some(number) = locked_number(&channel.uniqueid) {
             let key = *self.by_number.get(&number)?;
-            // The lock channel of an earlier call, or of another daemon's, says nothing of ours.
+            // The lock channel of an earlier call, or of another daemon's call, proves nothing.
             let is_foreign =
                 channel.linkedid.parse().is_ok_and(|id| self.calls[key].call.info.id != id);
             return (!is_foreign).then_some((key, CallPart::Local2));

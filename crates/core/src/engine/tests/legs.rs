@@ -5,13 +5,19 @@ use super::*;
 use crate::call::outcome::Outcome;
 use crate::call::progress::Progress;
 
+/// A call whose leg is up; returns the call's id.
+fn call_with_leg(bench: &mut Bench, number: &str, leg: &str) -> String {
+    let id = bench.call(1, number);
+    bench.event("Newchannel", leg, &id, "");
+    bench.event("Newstate", leg, &id, "ChannelStateDesc: Up");
+    id
+}
+
 /// A call in its room whose leg was redirected, so that both halves have gone. Returns its id and
 /// the leg's.
 fn redirected(bench: &mut Bench, number: &str) -> (String, String) {
-    let id = bench.call(1, number);
     let leg = format!("leg-{number}");
-    bench.event("Newchannel", &leg, &id, "");
-    bench.event("Newstate", &leg, &id, "ChannelStateDesc: Up");
+    let id = call_with_leg(bench, number, &leg);
     bench.event("ConfbridgeJoin", &id, &id, "Conference: R1");
     bench.event("ConfbridgeLeave", &id, &id, "Conference: R1");
     bench.hang_up_halves(&id, number, 16);
@@ -77,9 +83,7 @@ fn lost_hangup_of_leg_frees_number_within_seconds() {
 #[test]
 fn absent_channels_are_gone_and_others_live_on() {
     let mut bench = Bench::ready();
-    let id = bench.call(1, "7001");
-    bench.event("Newchannel", "leg", &id, "");
-    bench.event("Newstate", "leg", &id, "ChannelStateDesc: Up");
+    let id = call_with_leg(&mut bench, "7001", "leg");
     // The link is down while the leg is redirected.
     bench.engine.disconnected(bench.now(), "cut");
     bench.pass(Duration::from_secs(3));
@@ -134,9 +138,7 @@ fn hang_up_of_redirected_call_hangs_up_its_leg() {
 #[test]
 fn hang_up_reaches_leg_if_half_is_gone() {
     let mut bench = Bench::ready();
-    let id = bench.call(1, "7001");
-    bench.event("Newchannel", "leg", &id, "");
-    bench.event("Newstate", "leg", &id, "ChannelStateDesc: Up");
+    let id = call_with_leg(&mut bench, "7001", "leg");
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
     for channel in [&id, "leg"] {
         bench.pass(Duration::ZERO);
@@ -153,9 +155,7 @@ fn hang_up_reaches_leg_if_half_is_gone() {
 #[test]
 fn leg_answers_hang_up_between_hangups_of_halves() {
     let mut bench = Bench::ready();
-    let id = bench.call(1, "7001");
-    bench.event("Newchannel", "leg", &id, "");
-    bench.event("Newstate", "leg", &id, "ChannelStateDesc: Up");
+    let id = call_with_leg(&mut bench, "7001", "leg");
     bench.event("Hangup", &lock("7001"), &id, "Cause: 16");
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
     bench.pass(Duration::ZERO);
@@ -173,9 +173,7 @@ fn leg_answers_hang_up_between_hangups_of_halves() {
 fn hang_up_during_redirect_reaches_leg() {
     for two_is_gone in [true, false] {
         let mut bench = Bench::ready();
-        let id = bench.call(1, "7001");
-        bench.event("Newchannel", "leg", &id, "");
-        bench.event("Newstate", "leg", &id, "ChannelStateDesc: Up");
+        let id = call_with_leg(&mut bench, "7001", "leg");
         // The leg was redirected, and the first half hears an announcement in the empty room.
         if two_is_gone {
             bench.event("Hangup", &lock("7001"), &id, "Cause: 16");

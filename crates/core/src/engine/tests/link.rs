@@ -255,7 +255,7 @@ fn user_without_call_events_is_found_at_login() {
         "{:?}",
         bench.events()
     );
-    // Somebody has corrected manager.conf.
+    // An operator has corrected manager.conf.
     bench.may_read = "call,system,user";
     bench.log_in();
     bench.list(&[]);
@@ -299,7 +299,7 @@ fn unknown_rights_do_not_block_calls() {
     assert_eq!(bench.ready, Ok(()));
 }
 
-/// `manager.conf` was corrected, but Asterisk has not loaded it: the file says more than the user
+/// `manager.conf` was corrected, but Asterisk has not loaded it: the file names more than the user
 /// was given.
 #[test]
 fn call_without_any_event_leads_to_new_login() {

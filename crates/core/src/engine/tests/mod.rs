@@ -146,7 +146,7 @@ impl Bench {
         self.time = until - self.start;
     }
 
-    /// Lets time pass while Asterisk answers the pings and says nothing else.
+    /// Lets time pass while Asterisk answers Pings and sends nothing else.
     fn idle(&mut self, duration: Duration) {
         let until = self.time + duration;
         while self.time < until {
@@ -211,7 +211,7 @@ impl Bench {
         self.receive("Event: FullyBooted");
     }
 
-    /// Logs in to an Asterisk that has not said that it has started.
+    /// Logs in to an Asterisk that has not sent `FullyBooted`.
     fn log_in_early(&mut self) {
         self.engine.connected(self.now());
         self.engine.receive(self.now(), Received::Banner("Asterisk Call Manager/11.0.0".into()));
