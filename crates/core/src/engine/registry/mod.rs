@@ -59,6 +59,8 @@ struct Entry {
     call: Box<Call>,
     /// The state in which `by_state` counts it.
     counted_as: State,
+    /// Whether `deadlines` may have one of it; spares most facts a look there.
+    has_deadline: bool,
 }
 
 impl Registry {
@@ -108,7 +110,8 @@ impl Registry {
         let (id, number) = (call.info.id, call.info.number);
         let counted_as = call.state();
         self.by_state[counted_as as usize] += 1;
-        let key = self.calls.insert(Entry { call: Box::new(call), counted_as });
+        let key =
+            self.calls.insert(Entry { call: Box::new(call), counted_as, has_deadline: false });
         self.by_id.insert(id, key);
         match self.calls[key].call.is_accepted() {
             true => {
@@ -294,7 +297,11 @@ impl Registry {
         self.by_state[entry.counted_as as usize] -= 1;
         entry.counted_as = entry.call.state();
         self.by_state[entry.counted_as as usize] += 1;
-        self.deadlines.set(key, entry.call.deadline());
+        let deadline = entry.call.deadline();
+        if deadline.is_some() || entry.has_deadline {
+            entry.has_deadline = deadline.is_some();
+            self.deadlines.set(key, deadline);
+        }
     }
 
     /// Removes a call from every index.
@@ -314,6 +321,8 @@ impl Registry {
         for leg in entry.call.legs() {
             self.by_leg.remove(leg);
         }
-        self.deadlines.set(key, None);
+        if entry.has_deadline {
+            self.deadlines.set(key, None);
+        }
     }
 }
