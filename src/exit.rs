@@ -1,5 +1,5 @@
-//! The exit codes that commands share, most of them from `sysexits.h`. Each command describes its own
-//! in its help.
+//! The exit codes that commands share, most of them from `sysexits.h`. Each command describes its
+//! own in its help.
 
 /// `sysexits.h`: the command line is wrong.
 pub const EX_USAGE: u8 = 64;

@@ -2,8 +2,8 @@
 //!
 //! `error` is for faults that an operator has to fix, `warn` for unusual events, `info` for the
 //! daemon's start, reload and stop. Actions that a peer can repeat at will are not logged at these
-//! levels, or are rate-limited. With `debug`, each request and each message of Asterisk is a line, in
-//! a span with the call's id.
+//! levels, or are rate-limited. With `debug`, each request and each message of Asterisk is a line,
+//! in a span with the call's id.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -46,8 +46,8 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Escapes control characters and the like in the log's lines, because an error may contain a peer's
-/// text.
+/// Escapes control characters and the like in the log's lines, because an error may contain a
+/// peer's text.
 struct Escaping<W> {
     output: W,
     format: LogFormat,
@@ -70,8 +70,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// The running log. If nobody reads stdout, lines are dropped, so that no task blocks. Dropping this
-/// writes the rest.
+/// The running log. If nobody reads stdout, lines are dropped, so that no task blocks. Dropping
+/// this writes the rest.
 pub struct Logging {
     filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
     _writer: WorkerGuard,

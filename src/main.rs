@@ -15,8 +15,8 @@ fn main() -> ExitCode {
             return if message.use_stderr() { exit::EX_USAGE.into() } else { ExitCode::SUCCESS };
         }
     };
-    // One thread: waking another thread costs more than all of the work for a request in HTTP, engine
-    // and AMI.
+    // One thread: waking another thread costs more than all of the work for a request in HTTP,
+    // engine and AMI.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -1,13 +1,13 @@
-//! The limit on open files. Each connection needs one, and some must be left for the journal and for
-//! the link to Asterisk.
+//! The limit on open files. Each connection needs one, and some must be left for the journal and
+//! for the link to Asterisk.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The number of files reserved for everything but HTTP connections.
 const RESERVE: u64 = 64;
 
-/// Raises the limit on open files to what `connections` need, as far as the system allows it. Returns
-/// how many connections fit into the limit.
+/// Raises the limit on open files to what `connections` need, as far as the system allows it.
+/// Returns how many connections fit into the limit.
 pub fn make_room(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is no limit.

@@ -1,8 +1,8 @@
 //! The reload after SIGHUP, which drops no call and no connection.
 //!
 //! The journal and the history check whether their files were moved. Keys, limits, lists, the log
-//! filter and certificates are read again. If the configuration has a problem, all of the old settings
-//! stay.
+//! filter and certificates are read again. If the configuration has a problem, all of the old
+//! settings stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;

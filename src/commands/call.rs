@@ -36,8 +36,9 @@ pub struct CallArgs {
     /// The language of the prompts; without it, the daemon's default.
     #[arg(long, value_name = "TAG")]
     lang: Option<Lang>,
-    /// Print the call's records as JSON lines, unchanged. If its last record was missed, for example
-    /// because the daemon restarted, the last line is the call as GET /api/calls/ID returns it.
+    /// Print the call's records as JSON lines, unchanged. If its last record was missed, for
+    /// example because the daemon restarted, the last line is the call as GET /api/calls/ID returns
+    /// it.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -114,8 +115,8 @@ pub async fn run(args: CallArgs) -> ExitCode {
 }
 
 async fn place_and_follow(args: &CallArgs) -> Result<u8, CommandError> {
-    let log = match until_ctrl_c(subscribe(&args.connection)).await {
-        Some(log) => log?,
+    let stream = match until_ctrl_c(subscribe(&args.connection)).await {
+        Some(stream) => stream?,
         None => return Ok(INTERRUPTED),
     };
     let Some(reply) = until_ctrl_c(request_call(args)).await else {
@@ -127,7 +128,7 @@ async fn place_and_follow(args: &CallArgs) -> Result<u8, CommandError> {
         Requested::Code(code) => return Ok(code),
     };
     let printer = Printer::new(anstream::stdout(), args.json, args.times.zone());
-    let follower = Follower::new(id, log, args.connection.client()?, printer);
+    let follower = Follower::new(id, stream, args.connection.client()?, printer);
     match until_ctrl_c(follower.run()).await {
         Some(Ok(end)) => {
             let code = exit_code(&end);
@@ -156,12 +157,12 @@ async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Opens the event stream, and waits until it has begun. A call that is requested after that misses no
-/// record.
+/// Opens the event stream, and waits until it has begun. A call that is requested after that misses
+/// no record.
 async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandError> {
-    let mut log = EventStream::new(connection.client()?, None);
-    match log.next().await? {
-        Update::Events(_) => Ok(log),
+    let mut stream = EventStream::new(connection.client()?, None);
+    match stream.next().await? {
+        Update::Events(_) => Ok(stream),
         Update::Lost(lost) => Err(CommandError::Unavailable(lost.to_string())),
     }
 }

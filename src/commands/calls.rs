@@ -57,8 +57,8 @@ pub struct CallsArgs {
     /// Only calls made with the API key of this name.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     key: Option<String>,
-    /// Only calls requested since then: some time ago (10m, 1h30m), a time (2026-11-25T18:20:00Z) or a
-    /// day.
+    /// Only calls requested since then: some time ago (10m, 1h30m), a time (2026-11-25T18:20:00Z)
+    /// or a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     from: Option<Moment>,
     /// Only calls requested before then, or up to the end of a day.

@@ -105,8 +105,8 @@ async fn connect(connector: &Connector, config: &Config) -> Result<Probe, ProbeE
     try_addresses(connector.count_addresses(), attempt, skip).await
 }
 
-/// Calls `attempt` for each address, until it finds a banner or another error. Calls `skip` between two
-/// attempts.
+/// Calls `attempt` for each address, until it finds a banner or another error. Calls `skip` between
+/// two attempts.
 async fn try_addresses<T>(
     addresses: impl Future<Output = io::Result<usize>>,
     attempt: impl AsyncFn() -> Result<T, ProbeError>,
@@ -125,8 +125,8 @@ async fn try_addresses<T>(
     result
 }
 
-/// Logs in beside the first login. The daemon needs this when it reconnects while Asterisk still keeps
-/// the lost connection.
+/// Logs in beside the first login. The daemon needs this when it reconnects while Asterisk still
+/// keeps the lost connection.
 async fn check_second_login(config: &Config, connector: &Connector, report: &mut Report) {
     let user = &config.asterisk.session.username;
     let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
@@ -229,8 +229,8 @@ mod tests {
 
     use super::*;
 
-    /// Tries addresses of which the first `mute` send no banner. Returns whether one was found, and how
-    /// many were skipped.
+    /// Tries addresses of which the first `mute` send no banner. Returns whether one was found, and
+    /// how many were skipped.
     async fn attempts(addresses: usize, mute: usize) -> (bool, usize) {
         let skipped = Cell::new(0);
         let attempt =

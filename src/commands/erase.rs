@@ -1,7 +1,7 @@
 //! `originatord erase`: erases a number from the history and the journal files.
 //!
-//! A running daemon is asked to do it (`http/history.rs`), because it writes to the files. If nobody
-//! listens at its address, this command changes the files itself.
+//! A running daemon is asked to do it (`http/history.rs`), because it writes to the files. If
+//! nobody listens at its address, this command changes the files itself.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -32,8 +32,8 @@ use crate::journal::sink::{Erased, erase_in_files};
 pub struct EraseArgs {
     /// The number, with or without +.
     number: String,
-    /// The daemon's configuration, which names the files; also the daemon's address and a key, unless
-    /// these are given.
+    /// The daemon's configuration, which names the files; also the daemon's address and a key,
+    /// unless these are given.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
     #[command(flatten)]
@@ -110,8 +110,8 @@ fn report(erased: &Erased) -> ExitCode {
 }
 
 async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
-    // The national form of the number can be read only with the daemon's configuration, so the text is
-    // passed on as it is.
+    // The national form of the number can be read only with the daemon's configuration, so the text
+    // is passed on as it is.
     let spelling: Spelling = args.number.parse()?;
     let ConnectionArgs { url, credentials } = &args.connection;
     let key = credentials.key()?;

@@ -61,8 +61,8 @@ fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     fs::write(folder.join(man.get_filename()), page)
 }
 
-/// Renders the end of a command's help: paragraphs are filled, the lines of tables, which begin with
-/// two spaces, are not.
+/// Renders the end of a command's help: paragraphs are filled, the lines of tables, which begin
+/// with two spaces, are not.
 fn end_of_help(help: &str) -> Roff {
     let (notes, codes) = help.split_once("Exit codes:\n").unwrap_or((help, ""));
     let mut roff = Roff::new();

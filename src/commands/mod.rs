@@ -36,8 +36,9 @@ use self::tail::TailArgs;
 
 /// Rings people into Asterisk conference rooms.
 ///
-/// Bots POST a number and a room. The daemon has Asterisk call the number, and puts the callee into the
-/// room. It never calls a number that is already in a call, and it shows every step as it happens.
+/// Bots POST a number and a room. The daemon has Asterisk call the number, and puts the callee into
+/// the room. It never calls a number that is already in a call, and it shows every step as it
+/// happens.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
@@ -83,8 +84,8 @@ enum Command {
     Load(Box<LoadArgs>),
     /// Simulate an Asterisk to develop against, without any telephony.
     ///
-    /// An AMI server that behaves like Asterisk with the samples of asterisk/. The last three digits of
-    /// a number choose what its callee does.
+    /// An AMI server that behaves like Asterisk with the samples of asterisk/. The last three
+    /// digits of a number choose what its callee does.
     #[cfg(feature = "simulate")]
     #[command(after_help = simulate::HELP)]
     Simulate(SimulateArgs),
@@ -103,7 +104,8 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// The command line is wrong, or asks for the help or the version; the error is the text to print.
+    /// The command line is wrong, or asks for the help or the version; the error is the text to
+    /// print.
     pub fn read() -> Result<Self, clap::Error> {
         Self::from_arg_matches(&Self::definition().try_get_matches()?)
     }
@@ -112,8 +114,9 @@ impl Cli {
     /// Telegram's groups do.
     ///
     /// An option accepts any next word as its value (`--room -1001234567890`), as with `getopt`. A
-    /// positional argument accepts only a negative number (`call 79991230001 -1001234567890`), so that
-    /// a misspelt option does not become the room of a real call. Other words with a dash can follow
+    /// positional argument accepts only a negative number (`call 79991230001 -1001234567890`), so
+    /// that a misspelt option does not become the room of a real call. Other words with a dash can
+    /// follow
     /// `--`.
     fn definition() -> clap::Command {
         Self::command().mut_subcommands(|command| {

@@ -54,8 +54,8 @@ Exit codes:
   71   the operating system refuses something
   78   the configuration is wrong";
 
-/// How long a client may keep a connection waiting: during a TLS handshake, for a request's headers,
-/// before its first request with a valid key, or by not reading.
+/// How long a client may keep a connection waiting: during a TLS handshake, for a request's
+/// headers, before its first request with a valid key, or by not reading.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why the daemon does not start.

@@ -14,9 +14,9 @@ use crate::client::sse::Event;
 /// The arguments of `originatord tail`.
 #[derive(Debug, clap::Args)]
 pub struct TailArgs {
-    /// Begin with earlier records, as far as the daemon has them in memory: those since some time ago
-    /// (10m, 1h30m), since a time (2026-11-25T18:20:00Z) or a day, or those after the record with this
-    /// seq (0 for all). If there is no record with this seq yet, wait for it.
+    /// Begin with earlier records, as far as the daemon has them in memory: those since some time
+    /// ago (10m, 1h30m), since a time (2026-11-25T18:20:00Z) or a day, or those after the record
+    /// with this seq (0 for all). If there is no record with this seq yet, wait for it.
     #[arg(long, value_name = "WHEN")]
     since: Option<Since>,
     /// Print the records as JSON lines, unchanged.
@@ -53,18 +53,19 @@ pub async fn run(args: TailArgs) -> ExitCode {
 
 async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     let zone = args.times.zone();
-    // The API resumes at a `seq`, not at a time; so read all records, and skip those before the time.
+    // The API resumes at a `seq`, not at a time; so read all records, and skip those before the
+    // time.
     let (after, from) = match args.since {
         None => (None, None),
         Some(Since::Record(seq)) => (Some(seq), None),
         Some(Since::Moment(moment)) => (Some(0), Some(moment.from(&zone))),
     };
-    let mut log = EventStream::new(args.connection.client()?, after);
+    let mut stream = EventStream::new(args.connection.client()?, after);
     let mut window = Window::new(from);
     let mut printer = Printer::new(anstream::stdout(), args.json, zone);
     let mut lost_notes = LostNotes::default();
     loop {
-        match log.next().await? {
+        match stream.next().await? {
             Update::Events(events) => {
                 lost_notes.clear();
                 if let Some(newest) = events.first().and_then(|first| not_reached(first, after)) {
@@ -84,8 +85,8 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     }
 }
 
-/// Returns the `seq` of the newest record, if it is below `after`: then the stream begins with an event
-/// that has the newest record's id and no data.
+/// Returns the `seq` of the newest record, if it is below `after`: then the stream begins with an
+/// event that has the newest record's id and no data.
 fn not_reached(first: &Event, after: Option<u64>) -> Option<u64> {
     let newest =
         first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;

@@ -26,7 +26,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 pub struct Connector {
     address: Arc<str>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// How many of the name's first addresses are tried last, because their connections were useless.
+    /// How many of the name's first addresses are tried last, because their connections were
+    /// useless.
     skipped: Arc<AtomicUsize>,
 }
 

@@ -17,7 +17,8 @@ pub struct ClientTls {
     pub server_name: Option<String>,
 }
 
-/// Builds a client configuration that trusts the CAs in `ca_file`, or without it those of the system.
+/// Builds a client configuration that trusts the CAs in `ca_file`, or without it those of the
+/// system.
 ///
 /// # Errors
 ///

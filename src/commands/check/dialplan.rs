@@ -19,8 +19,8 @@ const APPLICATIONS: [&str; 13] = [
     "WaitExten",
 ];
 
-/// The shortest name that is compared. A shorter one may be a real application that differs from the
-/// samples' by a letter.
+/// The shortest name that is compared. A shorter one may be a real application that differs from
+/// the samples' by a letter.
 const MIN_COMPARED: usize = 4;
 
 /// The modules of the applications and functions that the samples use.
@@ -86,8 +86,8 @@ pub(super) struct Dialplan {
 }
 
 impl Dialplan {
-    /// The steps that run this application, also those that misspell it. Asterisk ignores the case of
-    /// the name.
+    /// The steps that run this application, also those that misspell it. Asterisk ignores the case
+    /// of the name.
     pub(super) fn running<'a>(&'a self, application: &'a str) -> impl Iterator<Item = &'a Step> {
         let is_intended = move |name: &str| {
             name.eq_ignore_ascii_case(application)

@@ -20,8 +20,8 @@ use crate::connector::{Connector, Stream};
 /// The time limit for the events of a call that fails at once.
 const CALL_EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time limit for the events of a participant. With `announce_only_user`, it joins only after an
-/// announcement of about three seconds that nobody else is in the conference.
+/// The time limit for the events of a participant. With `announce_only_user`, it joins only after
+/// an announcement of about three seconds that nobody else is in the conference.
 const CONFERENCE_EVENT_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A channel that is up at once and rings no telephone: it sends audio to the discard port of
@@ -31,7 +31,8 @@ const SILENT_CHANNEL: &str = "UnicastRTP/127.0.0.1:9";
 /// The events that every call has.
 pub(super) const CALL_EVENTS: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
 
-/// The events of a call that is answered and enters a conference, and the sample dialplan's own event.
+/// The events of a call that is answered and enters a conference, and the sample dialplan's own
+/// event.
 pub(super) const CONFERENCE_EVENTS: [&str; 4] =
     ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
 
@@ -117,8 +118,8 @@ impl Probe {
         Ok(())
     }
 
-    /// Whether the user may use this action. The action is sent without required headers, so that it
-    /// does nothing.
+    /// Whether the user may use this action. The action is sent without required headers, so that
+    /// it does nothing.
     pub(super) async fn is_allowed(&mut self, action: &'static str) -> Result<bool, ProbeError> {
         let headers = match action {
             "Hangup" | "GetVar" => {
@@ -182,7 +183,8 @@ impl Probe {
         }
     }
 
-    /// The value of a dialplan function or a global variable; `None` if the user may not use `GetVar`.
+    /// The value of a dialplan function or a global variable; `None` if the user may not use
+    /// `GetVar`.
     pub(super) async fn value(&mut self, expression: &str) -> Result<Option<String>, ProbeError> {
         let response =
             self.ask(&Action::Other("GetVar", vec![("Variable", expression.to_owned())])).await?;
@@ -193,8 +195,8 @@ impl Probe {
             .map(|value| value.into_owned()))
     }
 
-    /// The value of a dialplan function that returns 1 or 0; `None` if the user may not use `GetVar`, or
-    /// Asterisk does not have the function.
+    /// The value of a dialplan function that returns 1 or 0; `None` if the user may not use
+    /// `GetVar`, or Asterisk does not have the function.
     pub(super) async fn is_true(&mut self, expression: &str) -> Result<Option<bool>, ProbeError> {
         Ok(match self.value(expression).await?.as_deref() {
             Some("1") => Some(true),
@@ -203,15 +205,16 @@ impl Probe {
         })
     }
 
-    /// Makes a call to an extension that does not exist, and returns which of [`CALL_EVENTS`] arrive. Its
-    /// channels end at once, and no step of the dialplan runs.
+    /// Makes a call to an extension that does not exist, and returns which of [`CALL_EVENTS`]
+    /// arrive. Its channels end at once, and no step of the dialplan runs.
     pub(super) async fn events_of_failed_call(&mut self) -> Result<HashSet<String>, ProbeError> {
         let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
         self.watch(CALL_EVENT_TIMEOUT, &[id], &CALL_EVENTS, None).await.map(|(seen, _)| seen)
     }
 
-    /// Puts a silent channel into a conference of its own, has another one send the dialplan's user event,
-    /// and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk has no such channel.
+    /// Puts a silent channel into a conference of its own, has another one send the dialplan's user
+    /// event, and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk has no such
+    /// channel.
     pub(super) async fn events_of_participant(
         &mut self,
     ) -> Result<Option<HashSet<String>>, ProbeError> {
@@ -248,8 +251,9 @@ impl Probe {
         Ok(id)
     }
 
-    /// Collects the events of these channels until all `wanted` ones have arrived or the time is up. Also
-    /// returns whether Asterisk failed to make the channels. Hangs the participant up once it has joined.
+    /// Collects the events of these channels until all `wanted` ones have arrived or the time is
+    /// up. Also returns whether Asterisk failed to make the channels. Hangs the participant up once
+    /// it has joined.
     async fn watch(
         &mut self,
         time: Duration,

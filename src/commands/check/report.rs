@@ -36,7 +36,8 @@ impl Report {
         self.failed
     }
 
-    /// Prints one finding. The text is escaped for the terminal, because it may contain Asterisk's words.
+    /// Prints one finding. The text is escaped for the terminal, because it may contain Asterisk's
+    /// words.
     pub(super) fn line(&mut self, verdict: Verdict, text: &str) {
         let (word, color) = match verdict {
             Verdict::Ok => ("ok", AnsiColor::Green),

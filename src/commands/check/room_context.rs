@@ -8,8 +8,8 @@ use crate::config::Config;
 /// A sample room. Every room is an extension of the context.
 const ROOM: &str = "originatord-check";
 
-/// The extensions that Asterisk enters by itself, and the consequence if the pattern for rooms matches
-/// them.
+/// The extensions that Asterisk enters by itself, and the consequence if the pattern for rooms
+/// matches them.
 const SPECIAL: [(&str, &str); 3] = [
     (
         "failed",

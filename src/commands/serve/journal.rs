@@ -11,7 +11,8 @@ use crate::journal::sink::{self, FileSink, Past, StdoutSink, Writer};
 use crate::logging;
 use crate::metrics::ReaderKind;
 
-/// Reads what earlier runs wrote to the journal file. If the disk fails, the daemon starts without it.
+/// Reads what earlier runs wrote to the journal file. If the disk fails, the daemon starts without
+/// it.
 pub(super) fn past(file: &JournalFile) -> Past {
     const UNREADABLE: &str = "the journal of earlier runs cannot be read";
     let past = Past::read(file).unwrap_or_else(|error| {

@@ -9,13 +9,14 @@ use super::short_id::CallName;
 use crate::call::numbering::Numbering;
 use crate::call::outcome::Outcome;
 use crate::call::{Invalid, Number, Refusal, Room};
-use crate::record::EventKind;
+use crate::record::{EventKind, Line};
 
 /// A record passes if, for each given option, it matches one of the option's values.
 #[derive(Debug, Default, clap::Args)]
 pub struct RecordFilter {
     /// Only calls to this number, in international form, with or without +; tail does not know the
-    /// national form of the daemon's [numbers]. Each filter can be repeated, to accept several values.
+    /// national form of the daemon's [numbers]. Each filter can be repeated, to accept several
+    /// values.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Vec<Sought>,
     /// Only calls into this room.
@@ -24,15 +25,15 @@ pub struct RecordFilter {
     /// Only the call with this id, or with an id that ends like this.
     #[arg(long, value_name = "ID", help_heading = "Filter")]
     call: Vec<CallName>,
-    /// Only records of ended calls with this outcome (call.ended), or of refused calls (call.refused)
-    /// with this reason; refused stands for all reasons.
+    /// Only records of ended calls with this outcome (call.ended), or of refused calls
+    /// (call.refused) with this reason; refused stands for all reasons.
     #[arg(long, value_name = "OUTCOME", value_parser = outcomes(), help_heading = "Filter")]
     outcome: Vec<String>,
     /// Only this event, for example call.ended, or this kind of event, for example call.* (or call,
     /// which no shell expands).
     ///
-    /// With any filter, gaps and changes of the link to Asterisk (gap, ami.*) are still shown, because
-    /// they explain why records are missing.
+    /// With any filter, gaps and changes of the link to Asterisk (gap, ami.*) are still shown,
+    /// because they explain why records are missing.
     #[arg(long, value_name = "EVENT", value_parser = events(), help_heading = "Filter")]
     event: Vec<String>,
 }
@@ -82,26 +83,32 @@ fn bare(kind: &str) -> &str {
 impl RecordFilter {
     /// Whether the entry passes.
     pub fn accepts(&self, entry: &Entry) -> bool {
-        let event = entry.event();
-        if concerns_all(event) {
+        let record = entry.record();
+        if concerns_all(&record) {
             return true;
         }
-        let outcome = match event {
-            "call.refused" => [entry.text("reason"), REFUSED],
-            _ => [entry.text("outcome"); 2],
-        };
-        let number = || Number::from_record(entry.text("number")).ok();
-        is_any(&self.event, |wanted| is_of(event, wanted))
-            && is_any(&self.outcome, |wanted| outcome.contains(&&**wanted))
-            && is_any(&self.call, |wanted| wanted.matches(entry.text("call_id")))
-            && is_any(&self.room, |wanted| wanted.is_same(entry.text("room")))
-            && is_any(&self.number, |wanted| number().is_some_and(|number| wanted.0.may_be(number)))
+        let id = record.call_id.map(|id| id.to_string()).unwrap_or_default();
+        let room = record.room.as_deref().unwrap_or_default();
+        is_any(&self.event, |wanted| is_of(&record.event, wanted))
+            && is_any(&self.outcome, |wanted| has_outcome(&record, wanted))
+            && is_any(&self.call, |wanted| wanted.matches(&id))
+            && is_any(&self.room, |wanted| wanted.is_same(room))
+            && is_any(&self.number, |wanted| record.number.is_some_and(|it| wanted.0.may_be(it)))
     }
 }
 
-/// Whether records of this event concern all calls, so that no filter hides them.
-pub fn concerns_all(event: &str) -> bool {
-    matches!(event, "gap" | "ami.connected" | "ami.disconnected")
+/// Whether a record concerns all calls, so that no filter hides it.
+pub fn concerns_all(record: &Line<'_>) -> bool {
+    use EventKind::{AmiConnected, AmiDisconnected, Gap};
+    matches!(record.kind(), Some(Gap | AmiConnected | AmiDisconnected))
+}
+
+/// Whether a record has this outcome, or is a refusal with this reason.
+fn has_outcome(record: &Line<'_>, wanted: &str) -> bool {
+    if record.kind() == Some(EventKind::CallRefused) {
+        return wanted == REFUSED || record.reason.as_deref() == Some(wanted);
+    }
+    record.end.as_ref().is_some_and(|end| end.outcome == wanted)
 }
 
 /// Whether an event is the wanted one, or of the wanted kind.

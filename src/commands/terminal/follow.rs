@@ -13,6 +13,7 @@ use crate::call::CallId;
 use crate::call::outcome::Outcome;
 use crate::client::event_stream::{EventStream, Update};
 use crate::client::{Client, ClientError, request};
+use crate::record::EventKind;
 
 /// The pause between two requests for the state of the call.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -43,7 +44,7 @@ impl CallEnd {
 /// Follows a call.
 pub struct Follower<W> {
     id: CallId,
-    log: EventStream,
+    stream: EventStream,
     client: Client,
     /// `None` once the reader of the output has closed the pipe.
     printer: Option<Printer<W>>,
@@ -55,9 +56,9 @@ pub struct Follower<W> {
 
 impl<W: Write> Follower<W> {
     /// Follows the call `id` in a stream that was opened before the call was requested.
-    pub fn new(id: CallId, log: EventStream, client: Client, printer: Printer<W>) -> Self {
+    pub fn new(id: CallId, stream: EventStream, client: Client, printer: Printer<W>) -> Self {
         let (printer, lost_notes) = (Some(printer), LostNotes::default());
-        Self { id, log, client, printer, lost_notes, joined: false, ask_at: None }
+        Self { id, stream, client, printer, lost_notes, joined: false, ask_at: None }
     }
 
     /// Prints each step until the call has ended.
@@ -68,7 +69,7 @@ impl<W: Write> Follower<W> {
     pub async fn run(mut self) -> Result<CallEnd, CommandError> {
         loop {
             let end = tokio::select! {
-                update = self.log.next() => self.on_update(update?)?,
+                update = self.stream.next() => self.on_update(update?)?,
                 () = sleep_until(self.ask_at.unwrap_or_else(Instant::now)), if self.ask_at.is_some() => self.ask().await?,
             };
             if let Some(end) = end {
@@ -95,16 +96,18 @@ impl<W: Write> Follower<W> {
     }
 
     fn on_entry(&mut self, entry: &Entry) -> Result<Option<CallEnd>, CommandError> {
-        let is_ours = entry.text("call_id") == self.id.to_string();
-        if !is_ours && !concerns_all(entry.event()) {
+        let record = entry.record();
+        if record.call_id != Some(self.id) && !concerns_all(&record) {
             return Ok(None);
         }
         self.print(entry)?;
-        match entry.event() {
-            "gap" => self.ask_at = Some(Instant::now()),
-            "call.joined" => self.joined = true,
-            "call.ended" => return Ok(Some(self.ended(entry))),
-            "call.refused" => return Ok(Some(CallEnd::Refused(entry.text("reason").to_owned()))),
+        match record.kind() {
+            Some(EventKind::Gap) => self.ask_at = Some(Instant::now()),
+            Some(EventKind::CallJoined) => self.joined = true,
+            Some(EventKind::CallEnded) => return Ok(Some(self.ended(entry))),
+            Some(EventKind::CallRefused) => {
+                return Ok(Some(CallEnd::Refused(record.reason.unwrap_or_default().into_owned())));
+            }
             _ => {}
         }
         Ok(None)
@@ -117,7 +120,8 @@ impl<W: Write> Follower<W> {
     /// Asks the daemon for the call.
     async fn ask(&mut self) -> Result<Option<CallEnd>, CommandError> {
         self.ask_at = Some(Instant::now() + ASK_AGAIN);
-        // A daemon that has just started knows its calls only once it is ready, so ask for that first.
+        // A daemon that has just started knows its calls only once it is ready, so ask for that
+        // first.
         let Ok((ready, _)) = self.get("/readyz").await else { return Ok(None) };
         let Ok((status, body)) = self.get(&format!("/api/calls/{}", self.id)).await else {
             return Ok(None);
@@ -164,8 +168,10 @@ impl<W: Write> Follower<W> {
 /// The record `call.ended`, made from the call as the API returns it.
 fn as_end(json: String, call: Map<String, Value>) -> Entry {
     let ended = call.get("ended").cloned().unwrap_or_default();
-    let mut members =
-        Map::from_iter([("time".to_owned(), ended), ("event".to_owned(), "call.ended".into())]);
+    let mut members = Map::from_iter([
+        ("time".to_owned(), ended),
+        ("event".to_owned(), EventKind::CallEnded.as_str().into()),
+    ]);
     // These members are not in the record, but times of other records.
     let moments =
         ["stale", "requested", "queued", "ringing", "answered", "joined", "left", "ended"];

@@ -9,9 +9,11 @@ use serde_json::{Map, Value};
 use super::short_id::short;
 use super::width::padded;
 use super::zone::Zone;
+use crate::call::outcome::Outcome;
 use crate::client::sse::Event;
 use crate::escape;
 use crate::escape::quoted;
+use crate::record::{EventKind, Line};
 
 /// An event of the stream: a record, or a gap.
 #[derive(Debug)]
@@ -39,9 +41,9 @@ impl Entry {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The name of the event.
-    pub fn event(&self) -> &str {
-        self.text("event")
+    /// The JSON as a record; without members if it is none.
+    pub fn record(&self) -> Line<'_> {
+        Line::read(self.json.as_bytes()).unwrap_or_default()
     }
 
     /// The time of the record; gaps have none.
@@ -97,21 +99,19 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// One aligned line: time, `seq`, event, number, room, key, the end of the call's id, and the event's own
-/// members.
+/// One aligned line: time, `seq`, event, number, room, key, the end of the call's id, and the
+/// event's own members.
 fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (event, dim) = (shown(text("event")), Style::new().dimmed());
-    let style = style(&event, text("outcome"));
+    let style = style(text("event").parse().ok(), text("outcome"));
     let time = humantime::parse_rfc3339(text("time"))
         .map_or_else(|_| String::new(), |time| zone.clock(time));
     let seq =
         record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
-    let in_columns =
-        ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
     let more: Vec<_> = record
         .iter()
-        .filter(|(name, value)| !in_columns.contains(&name.as_str()) && !value.is_null())
+        .filter(|(name, value)| !Line::COMMON.contains(&name.as_str()) && !value.is_null())
         .collect();
     // The last column is not padded.
     let width = |column: usize, is_last: bool| if is_last && more.is_empty() { 0 } else { column };
@@ -139,16 +139,19 @@ pub fn shown(text: &str) -> String {
     if text.is_empty() { String::new() } else { quoted(text).into_owned() }
 }
 
-/// The style of an event.
-pub fn style(event: &str, outcome: &str) -> Style {
-    let color = match (event, outcome) {
-        ("gap" | "ami.disconnected", _) => return AnsiColor::Red.on_default().bold(),
-        ("call.ended", "completed") => AnsiColor::Green,
-        ("call.ended" | "call.refused", _) => AnsiColor::Yellow,
-        ("call.answered" | "call.joined" | "ami.connected", _) => AnsiColor::Green,
-        ("call.requested" | "call.queued" | "call.adopted" | "call.ringing", _) => AnsiColor::Cyan,
-        ("erased", _) => return Style::new().dimmed(),
-        _ => return Style::new(),
+/// The style of an event; `None` is an event that this build does not know.
+pub fn style(event: Option<EventKind>, outcome: &str) -> Style {
+    use EventKind::*;
+    let color = match event {
+        Some(Gap | AmiDisconnected) => return AnsiColor::Red.on_default().bold(),
+        Some(CallEnded) if outcome == Outcome::Completed.as_str() => AnsiColor::Green,
+        Some(CallEnded | CallRefused) => AnsiColor::Yellow,
+        Some(CallAnswered | CallJoined | AmiConnected) => AnsiColor::Green,
+        Some(CallRequested | CallQueued | CallAdopted | CallRinging) => AnsiColor::Cyan,
+        Some(Erased) => return Style::new().dimmed(),
+        Some(DaemonStarted | DaemonStopping | CallLeft | CallCarried) | None => {
+            return Style::new();
+        }
     };
     color.on_default()
 }

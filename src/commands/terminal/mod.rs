@@ -1,7 +1,7 @@
 //! The parts that the commands for a running daemon share.
 //!
-//! Results go to stdout, for people or with `--json` for programs. Notes go to stderr, in lines that
-//! begin with `--`.
+//! Results go to stdout, for people or with `--json` for programs. Notes go to stderr, in lines
+//! that begin with `--`.
 
 pub mod connection;
 pub mod filter;
@@ -26,8 +26,8 @@ use crate::client::event_stream::{Refused, StreamError};
 use crate::escape::escaped;
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
 
-/// The exit codes for the end of a command's help: the command's own, and those that all commands for a
-/// running daemon have.
+/// The exit codes for the end of a command's help: the command's own, and those that all commands
+/// for a running daemon have.
 macro_rules! exit_codes {
     ($($own:literal,)* .. $($last:literal,)?) => {
         concat!(
@@ -140,8 +140,8 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
 
-/// Prints why the event stream was lost. During one outage each reason is printed once, however often
-/// a reconnect fails.
+/// Prints why the event stream was lost. During one outage each reason is printed once, however
+/// often a reconnect fails.
 #[derive(Default)]
 pub(crate) struct LostNotes(Vec<String>);
 

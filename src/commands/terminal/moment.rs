@@ -94,8 +94,8 @@ impl FromStr for Since {
 pub struct Window<T> {
     /// The time, until a record has reached it.
     from: Option<SystemTime>,
-    /// Gaps that wait for the next record, because they have no time. They pass if that record does: the
-    /// records that they stand for may be after the time, too.
+    /// Gaps that wait for the next record, because they have no time. They pass if that record
+    /// does: the records that they stand for may be after the time, too.
     gaps: Vec<T>,
 }
 

@@ -10,6 +10,7 @@ use super::line::{shown, style};
 use super::width::{columns, padded};
 use super::zone::Zone;
 use crate::call::outcome::Outcome;
+use crate::record::EventKind;
 
 /// A call as the API returns it.
 pub type Call = Map<String, Value>;
@@ -19,7 +20,8 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
     let rows = calls.iter().map(|call| {
         let (state, _) = plain(call, "state");
         let is_stale = call.get("stale").and_then(Value::as_bool).unwrap_or_default();
-        let style = style(&format!("call.{state}"), "");
+        // The event that begins a state has the state's name.
+        let style = style(format!("call.{state}").parse().ok(), "");
         let age = humantime::parse_rfc3339(text(call, "requested"))
             .ok()
             .and_then(|since| now.duration_since(since).ok());
@@ -47,7 +49,7 @@ pub fn ended(calls: &[Call], zone: &Zone) -> String {
             plain(call, "call_id"),
             plain(call, "number"),
             plain(call, "room"),
-            (plain(call, "outcome").0, style("call.ended", outcome)),
+            (plain(call, "outcome").0, style(Some(EventKind::CallEnded), outcome)),
             (time.unwrap_or_else(no_value), Style::new()),
             span(call, "ring_seconds"),
             // A callee who was never in the room has talked to nobody.
@@ -82,8 +84,8 @@ fn plain(call: &Call, name: &str) -> Cell {
     (cell, Style::new())
 }
 
-/// A duration: `3.1s`, or if only its bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word, so
-/// that scripts can count columns.
+/// A duration: `3.1s`, or if only its bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word,
+/// so that scripts can count columns.
 fn span(call: &Call, name: &str) -> Cell {
     let seconds = |name: &str| call.get(name).and_then(Value::as_f64);
     let (min, max) = (seconds(&format!("{name}_min")), seconds(&format!("{name}_max")));

@@ -88,8 +88,8 @@ impl EventStream {
         Self { client, position, stream: None, connect_at, backoff, rng }
     }
 
-    /// Waits for the next events. If the connection is lost, the next call waits for the back-off and
-    /// reconnects. The future can be dropped while it waits; no event is lost by that.
+    /// Waits for the next events. If the connection is lost, the next call waits for the back-off
+    /// and reconnects. The future can be dropped while it waits; no event is lost by that.
     ///
     /// # Errors
     ///

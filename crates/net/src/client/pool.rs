@@ -11,8 +11,9 @@ use hyper::{Request, Response};
 
 use super::{Client, ClientError};
 
-/// The longest idle time after which a connection is used again. The daemon closes connections without
-/// a key after 10 s, and when a request crosses with the close, nobody knows whether it was executed.
+/// The longest idle time after which a connection is used again. The daemon closes connections
+/// without a key after 10 s, and when a request crosses with the close, nobody knows whether it was
+/// executed.
 const MAX_IDLE: Duration = Duration::from_secs(5);
 
 /// The longest accepted body, in bytes.

@@ -26,7 +26,8 @@ pub enum Verdict {
     Accepted(CallId),
     /// No call is made, for this reason.
     Refused(String),
-    /// The daemon does not know (504), for this reason. The records of the id, if there is one, will show it.
+    /// The daemon does not know (504), for this reason. The records of the id, if there is one,
+    /// will show it.
     Unconfirmed(Option<CallId>, String),
 }
 

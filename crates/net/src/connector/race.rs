@@ -6,8 +6,8 @@
 //! a head start of 250 ms; then, or as soon as it has failed, the next one is tried beside it. The
 //! first connection that is made is used and the other attempts are dropped.
 //!
-//! hyper-util implements this for its own HTTP connector only, and the crates that are named after it
-//! are hardly maintained.
+//! hyper-util implements this for its own HTTP connector only, and the crates that are named after
+//! it are hardly maintained.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,8 +17,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// The delay before the next address is tried beside the last one: the "Connection Attempt Delay" of
-/// RFC 8305.
+/// The delay before the next address is tried beside the last one: the "Connection Attempt Delay"
+/// of RFC 8305.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The most addresses of a name that are tried.
@@ -28,7 +28,8 @@ const MAX_ADDRESSES: usize = 16;
 ///
 /// # Errors
 ///
-/// The name has no address, or all of its addresses refuse. In the latter case the error names each.
+/// The name has no address, or all of its addresses refuse. In the latter case the error names
+/// each.
 pub(super) async fn connect(host_and_port: &str, skipped: usize) -> io::Result<TcpStream> {
     race(&resolve(host_and_port, skipped).await?).await
 }
@@ -76,8 +77,8 @@ async fn race(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     }
 }
 
-/// Alternates IPv6 and IPv4 addresses, beginning with the family of the first one, because one family
-/// may have no route at all. The order within a family stays.
+/// Alternates IPv6 and IPv4 addresses, beginning with the family of the first one, because one
+/// family may have no route at all. The order within a family stays.
 fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return addresses };
     let is_v6 = first.is_ipv6();
@@ -117,8 +118,8 @@ mod tests {
     /// Longer than any machine needs, and shorter than the kernel's limit for an attempt.
     const TIMEOUT: Duration = Duration::from_secs(20);
 
-    /// An address that drops every packet: a listener whose queue is full, and the connections that fill
-    /// it.
+    /// An address that drops every packet: a listener whose queue is full, and the connections that
+    /// fill it.
     async fn silent() -> (SocketAddr, TcpListener, Vec<TcpStream>) {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
