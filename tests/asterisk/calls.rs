@@ -1,5 +1,5 @@
-//! Calls on a real Asterisk, with the samples of `asterisk/` and a gateway played by sipp: the last
-//! three digits of a number choose what the gateway does.
+//! Calls on a real Asterisk, with a gateway played by sipp. The last three digits of a number
+//! choose the gateway's answer.
 
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ fn rooms_of_unusual_names_are_joined(version: &'static str) {
     let numbers = (0..).map(|n| format!("799901{n:02}001")).zip(rooms);
     let calls: Vec<_> = numbers
         .map(|(number, room)| {
-            // Some have a name to be shown, and some have none.
+            // Some calls have a caller id and some have none.
             let caller_id = if number.contains("01001") { "Tom & Jerry" } else { "" };
             let body = json!({ "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": caller_id });
             let reply = daemon.post(body.to_string().as_bytes());
@@ -73,7 +73,7 @@ fn rooms_of_unusual_names_are_joined(version: &'static str) {
     }
     let daemon = daemon.crash_and_restart();
     for (id, room) in &calls {
-        // The channel itself tells whose it is: there is no journal.
+        // Without a journal, the channel variable identifies the call.
         assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["room"], *room);
         daemon.delete(&format!("/api/calls/{id}"));
     }
@@ -85,7 +85,7 @@ fn callee_who_leaves_completes_the_call(version: &'static str) {
     let id = daemon.call_ok("79990101200", "R1");
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!((&end["outcome"], &end["cause"]), (&json!("completed"), &json!(16)));
-    // The gateway's callee stays for three seconds; how long they take is the machine's affair.
+    // The gateway's callee stays for three seconds. The measured time depends on the machine.
     assert!(end["talk_seconds"].as_f64() >= Some(2.5), "{end}");
     assert!(daemon.events(&id).contains(&"call.left".to_owned()));
     assert_eq!(daemon.events(&id).iter().filter(|event| *event == "call.ended").count(), 1);
@@ -137,8 +137,8 @@ fn number_is_called_once_and_free_at_once(version: &'static str) {
     let second = daemon.call_ok("79990104001", "R1");
     daemon.delete(&format!("/api/calls/{second}"));
 
-    // Redialled as soon as it is over, and again and again: the lock of the last call may still be
-    // held.
+    // Redials as soon as the call is over, again and again. Asterisk may still hold the lock of the
+    // last call.
     let mut quickest = Duration::MAX;
     for _ in 0..30 {
         let began = Instant::now();
@@ -147,8 +147,8 @@ fn number_is_called_once_and_free_at_once(version: &'static str) {
         assert_eq!(end["outcome"], "busy");
         quickest = quickest.min(began.elapsed());
     }
-    // However slow this machine is, one of thirty is not held up by it; the original took about
-    // four seconds.
+    // Even a slow machine redials quickly once in thirty times. The original took about four
+    // seconds.
     assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
@@ -181,7 +181,7 @@ fn missing_context_is_answered_with_502(version: &'static str) {
     let reply = daemon.call("79990107001", "R1");
     assert_eq!((reply.status, reply.json()["error"].is_string()), (502, true), "{reply:?}");
     assert!(reply.body.contains("Extension does not exist"), "{reply:?}");
-    // The number is free: the same answer again, not "in progress".
+    // The number is free, so the second answer is the same and not "in progress".
     assert_eq!(daemon.call("79990107001", "R1").status, 502);
 }
 
@@ -258,7 +258,7 @@ fn callee_who_hangs_up_early_is_not_joined() {
         daemon.delete(&format!("/api/calls/{stays}"));
         assert_eq!(daemon.wait_for(&stays, "call.ended")["outcome"], "completed", "{version}");
 
-        // Joins are seen there as well, but not of calls that this context leads elsewhere.
+        // On this Asterisk joins are observed, too, but not those of calls in this context.
         let elsewhere = [("top", "instance = \"echo\""), ("originate", "context = \"echo-in\"")];
         let elsewhere = Daemon::start(&pbx.ami(), &elsewhere);
         let leaves = elsewhere.call_ok("79990114201", "R1");
@@ -279,7 +279,7 @@ fn call_survives_a_cut_link() {
     relay.cut();
     daemon.wait_for_event("ami.disconnected");
     eventually("one callee has left", || (!pbx.channels().contains("79990111200")).then_some(()));
-    relay.mend();
+    relay.restore();
     daemon.wait_ready();
     let end = daemon.wait_for(&leaves, "call.ended");
     assert_eq!(end["outcome"], "unknown", "{end}");

@@ -1,4 +1,4 @@
-//! `originatord check --connect` on real Asterisks: as the samples leave them, and misconfigured.
+//! `originatord check --connect` on real Asterisks: with the samples, and misconfigured.
 
 use std::time::Instant;
 
@@ -30,7 +30,7 @@ fn check_accepts_asterisk_with_the_samples() {
     }
 }
 
-/// Whoever is alone is told so before joining.
+/// ConfBridge tells a single participant so before the join.
 #[test]
 fn check_waits_for_a_conference_that_speaks_first() {
     let pbx = Pbx::start_with(&["--version", "22", "--wait", "1"]);
@@ -71,8 +71,8 @@ fn check_names_filtered_events_and_their_loss() {
     });
 }
 
-/// Installations that reach nobody, or not well: what is replaced in which file, and how `check`
-/// names it.
+/// Broken installations: the file, the text to replace, the replacement, and the line that `check`
+/// prints.
 const BROKEN: [(&str, &str, &str, &str); 10] = [
     (
         "extensions.conf",
@@ -143,8 +143,7 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
     ),
 ];
 
-/// Has Asterisk take up a file that was changed. A reload does not take up everything of
-/// `manager.conf`.
+/// Makes Asterisk reload a changed file. A reload does not apply everything in `manager.conf`.
 fn take_up(pbx: &Pbx, file: &str) {
     match file {
         "extensions.conf" => _ = pbx.rx("dialplan reload"),
@@ -165,7 +164,7 @@ fn check_names_the_fault_of_an_installation() {
             take_up(&pbx, file);
             let code = Some(if expected.starts_with("failure") { 78 } else { 0 });
             let (mut last, began) = (Vec::new(), Instant::now());
-            // A reload may still be under way.
+            // The reload may not be complete yet.
             while last != [expected] {
                 assert!(began.elapsed() < PATIENCE, "{version}: {to}: {last:#?}");
                 let (exit_code, lines) = connect(&pbx.ami(), "");

@@ -1,6 +1,5 @@
-//! A peer that is there and does not answer is found out, without any traffic, within about two
-//! keepalives; whatever was wrong with the link, it comes back by itself; and who is not let in
-//! does not hammer at the door.
+//! The keepalive finds a silent peer within about two intervals, without traffic. The link recovers
+//! by itself from every fault.
 //!
 //! `ROUNDS=20` has each link die so many times (default 1).
 
@@ -12,24 +11,24 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::{eventually, measured, rounds};
 
-/// Any other timer would take much longer to find out.
+/// Every other timeout is much longer.
 const KEEPALIVE: Duration = Duration::from_millis(500);
 const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
 const OTHER_TIMERS: Duration = Duration::from_secs(60);
 
-/// How often the link has come up.
+/// The number of times that the link has come up.
 fn connected(daemon: &Daemon) -> usize {
     daemon.records().iter().filter(|record| record["event"] == "ami.connected").count()
 }
 
-/// The link goes silent while nobody calls, and later comes back.
-fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl Fn()) {
+/// The link goes silent while no call is alive, and comes back later.
+fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), resume: impl Fn()) {
     let began = Instant::now();
     fall_silent();
     let lost = daemon.wait_for_event("ami.disconnected");
     measured(&format!("{name}: noticed"), began.elapsed());
     assert!(began.elapsed() < OTHER_TIMERS, "{lost}");
-    // As the daemon itself has measured it, from the last word it heard.
+    // The daemon's own measurement, from the last message it received.
     let silence = lost["reason"]
         .as_str()
         .and_then(|reason| reason.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok());
@@ -39,7 +38,7 @@ fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), go_on: impl 
     let before = connected(daemon);
 
     let over = Instant::now();
-    go_on();
+    resume();
     daemon.wait_ready();
     measured(&format!("{name}, idle: recovered"), over.elapsed());
     eventually("it is told once more", || (connected(daemon) == before + 1).then_some(()));
@@ -53,7 +52,7 @@ fn stopped_asterisk_is_found_by_keepalive() {
     let pbx = Pbx::start("22");
     for _ in 0..rounds(1) {
         let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
-        goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.go_on());
+        goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.resume());
     }
 }
 
@@ -64,7 +63,7 @@ fn silent_network_is_found_by_keepalive() {
     let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
     for _ in 0..rounds(1) {
         let daemon = Daemon::start(&ami, &[("asterisk", LINK)]);
-        goes_silent("link silent", &daemon, || relay.hold(), || relay.go_on());
+        goes_silent("link silent", &daemon, || relay.hold(), || relay.resume());
     }
 }
 
@@ -74,9 +73,9 @@ fn stops_gracefully(version: &'static str) {
     let id = daemon.call_ok("79990001001", "R1");
     daemon.wait_for(&id, "call.joined");
     thread::scope(|scope| {
-        // It comes back once the call has ended or the command is taken back.
+        // The command returns when the call has ended or the shutdown is aborted.
         scope.spawn(|| pbx.rx("core stop gracefully"));
-        // Nobody has to call for it to be found.
+        // The daemon finds it without a request for a call.
         let reply = eventually("it is not ready", || {
             Some(daemon.get("/readyz")).filter(|reply| reply.status == 503)
         });
@@ -107,10 +106,10 @@ fn stopping_asterisk_16_is_not_ready() {
     stops_gracefully("16");
 }
 
-/// Its calls would be free a minute after their end only, and nobody would be seen answering.
+/// Without call events, numbers would stay blocked for a minute and answers would go unnoticed.
 fn may_not_read_calls(version: &'static str) {
     let pbx = Pbx::start(version);
-    // The last of several lines counts.
+    // The last of several `read` lines counts.
     pbx.add_to("manager.conf", "[originatord](+)\nread = system,user");
     pbx.rx("manager reload");
     let daemon = Daemon::start_unready(&pbx.ami(), &[]);
@@ -120,7 +119,7 @@ fn may_not_read_calls(version: &'static str) {
     assert_eq!(reply.status, 503);
     assert!(reply.body.contains("read = call"), "{reply:?}");
     assert_eq!(connected(&daemon), 0);
-    // Found as soon as it is corrected, without a restart.
+    // The daemon notices the correction without a restart.
     pbx.add_to("manager.conf", "[originatord](+)\nread = call,system,user");
     pbx.rx("manager reload");
     daemon.wait_ready();

@@ -1,5 +1,5 @@
-//! Somebody redirects a participant, or the callee's own channel, out of its call on a real
-//! Asterisk: nobody is called twice.
+//! On a real Asterisk, an operator redirects a participant or the callee's own channel out of its
+//! call. No number is called twice.
 
 use std::sync::Once;
 
@@ -8,7 +8,7 @@ use testkit::daemon::Daemon;
 use testkit::eventually;
 use testkit::pbx::Pbx;
 
-/// A place with sound on both sides, outside of any conference.
+/// A context with sound on both sides, outside of any conference.
 const ELSEWHERE: &str = "\
 [elsewhere]
 exten => dial,1,Dial(Local/tone@elsewhere/n)
@@ -33,7 +33,7 @@ fn with_elsewhere(version: &'static str) -> &'static Pbx {
     pbx
 }
 
-/// The channels of the call to this number, by the beginning and the end of their names.
+/// The channel of the call to this number whose name has this beginning and end.
 fn channel_of(pbx: &Pbx, number: &str, begin: &str, end: &str) -> Option<String> {
     let channels = pbx.channels();
     let lines = channels.lines().filter(|line| line.contains(number));
@@ -46,7 +46,7 @@ fn redirect(pbx: &Pbx, channel: &str) {
     assert!(said.contains("successfully redirected"), "{said}");
 }
 
-/// A call in its room whose `;1` runs a Dial elsewhere by now.
+/// Makes a call that joins its room, and redirects its `;1` half into a Dial.
 fn call_redirected_into_a_dial(pbx: &Pbx, daemon: &Daemon, number: &str) -> String {
     let id = daemon.call_ok(number, "R1");
     daemon.wait_for(&id, "call.joined");
@@ -87,7 +87,7 @@ fn participant_in_a_dial_keeps_its_number(version: &'static str) {
     assert_taken_until_hung_up(pbx, &daemon, number, &id);
 }
 
-/// The setting of earlier builds: Asterisk optimises the Local channel away, and the lock with it.
+/// The default of earlier builds: Asterisk optimises the Local channel away, and its lock with it.
 fn participant_without_n_keeps_its_number(version: &'static str) {
     let pbx = with_elsewhere(version);
     let channel = ("originate", "channel = \"Local/{number}@telegram-out\"");

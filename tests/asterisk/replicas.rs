@@ -1,6 +1,6 @@
-//! Two and three daemons on one Asterisk, asked for the same numbers at the same instant: each
-//! number is called once, by one of them, and the others say that a call is in progress. On the
-//! simulator and on real Asterisks, whether the daemons have one name or several.
+//! Two or three daemons on one Asterisk get requests for the same numbers at the same instant. One
+//! of them calls each number once, and the others answer that a call is in progress. This holds on
+//! the simulator and on real Asterisks, with equal and with different instance names.
 //!
 //! `ROUNDS=100` has them race so many times (default 10).
 
@@ -14,23 +14,23 @@ use testkit::pbx::Pbx;
 use testkit::sim::Simulator;
 use testkit::{eventually, rounds};
 
-/// Numbers in each round.
+/// The numbers of each round.
 const NUMBERS: usize = 5;
 
-/// The names of replicas that are one to Asterisk, and of others that only share it.
+/// Instance names: replicas of one instance, and different instances on one Asterisk.
 const SAME: [&str; 3] = ["a", "a", "a"];
 const DIFFERENT: [&str; 3] = ["a", "b", "c"];
 
 fn start(ami: &Ami<'_>, instances: &[&str]) -> Vec<Daemon> {
-    // As patient as they can be: all of them, and Asterisk, share this machine.
+    // The longest reply timeout, as all daemons and Asterisk share this machine.
     let patient = ("http", "reply_timeout = \"1900ms\"");
     let start =
         |name: &&str| Daemon::start(ami, &[("top", &format!("instance = \"{name}\"")), patient]);
     instances.iter().map(start).collect()
 }
 
-/// Everybody is asked for every number at once; the replies are in the order of the numbers, then
-/// of the daemons.
+/// Requests every number from every daemon at once. The replies are in the order of the numbers,
+/// then of the daemons.
 fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
     let start = Barrier::new(daemons.len() * numbers.len());
     let ask = |daemon: &Daemon, number: &str| {
@@ -49,8 +49,8 @@ fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
     })
 }
 
-/// Races for the same numbers again and again. `calls_to` is Asterisk's word on how many calls to
-/// each number live.
+/// Races for the same numbers in every round. `calls_to` counts the calls to each number in
+/// Asterisk.
 fn race_again_and_again(
     daemons: &[Daemon],
     prefix: &str,

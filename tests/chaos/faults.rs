@@ -1,24 +1,24 @@
-//! What goes wrong, and when.
+//! The faults, and the phases of a call in which they occur.
 
 use std::fmt;
 use std::time::SystemTime;
 
-/// What goes wrong.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// kill -9, and another one started.
+    /// The process is killed by SIGKILL and started again.
     DaemonKilled,
-    /// kill -9, and another one started.
+    /// The process is killed by SIGKILL and started again.
     AsteriskKilled,
-    /// `core restart now`: it says goodbye first.
+    /// `core restart now`: Asterisk announces its end first.
     AsteriskRestarted,
-    /// SIGSTOP, and SIGCONT later.
+    /// The process is stopped by SIGSTOP and resumed later.
     AsteriskStopped,
-    /// The connection is cut at both ends, and cannot be made for a while.
+    /// The connection is cut at both ends, and cannot be made again for a while.
     LinkCut,
-    /// The network drops every packet for a while: nobody is told.
+    /// The network drops every packet for a while, and neither end notices.
     LinkSilent,
-    /// The connection is cut, and the daemon is killed, and killed again, before it can be made.
+    /// The connection is cut, and the daemon is killed twice before it can connect again.
     LinkCutDaemonKilled,
 }
 
@@ -28,8 +28,7 @@ impl Fault {
         matches!(self, Self::AsteriskKilled | Self::AsteriskRestarted)
     }
 
-    /// Whether Asterisk works on meanwhile, so that a call can end while the daemon does not see
-    /// it.
+    /// Whether Asterisk keeps working, so that a call can end unobserved.
     pub fn leaves_asterisk_alone(self) -> bool {
         !self.ends_calls() && self != Self::AsteriskStopped
     }
@@ -49,25 +48,24 @@ impl fmt::Display for Fault {
     }
 }
 
-/// How far a call has come when it goes wrong.
+/// The phase of a call when the fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Originate is sent, and Asterisk has not been heard since.
+    /// The Originate is sent, and no answer has arrived.
     Asked,
-    /// Accepted; the gateway says nothing.
+    /// The call is accepted, and the gateway has not answered.
     Dialling,
-    /// The gateway says that it rings.
+    /// The gateway reports ringing.
     Ringing,
-    /// In the conference.
+    /// The call is in its conference.
     Talking,
 }
 
 impl Phase {
-    /// All that the daemon has heard of.
+    /// The phases that the daemon has observed.
     pub const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
 
-    /// The last digits of a number whose callee gets a call no further than here; see
-    /// `asterisk/README.md`.
+    /// The last digits of a number whose callee stays in this phase; see `asterisk/README.md`.
     pub fn digits(self) -> &'static str {
         match self {
             Self::Asked | Self::Dialling => "408",
@@ -76,7 +74,7 @@ impl Phase {
         }
     }
 
-    /// The record that says that the call is here.
+    /// The record that begins this phase.
     pub fn event(self) -> &'static str {
         match self {
             Self::Asked => "call.requested",
@@ -86,12 +84,12 @@ impl Phase {
         }
     }
 
-    /// The outcome of a call that an operator hangs up here.
+    /// The outcome of a call that an operator hangs up in this phase.
     pub fn hung_up(self) -> &'static str {
         if self == Self::Talking { "completed" } else { "canceled" }
     }
 
-    /// The outcome of a call that Asterisk hangs up here of its own accord.
+    /// The outcome of a call that Asterisk hangs up in this phase.
     pub fn cut_short(self) -> &'static str {
         if self == Self::Talking { "completed" } else { "failed" }
     }
@@ -108,5 +106,5 @@ impl fmt::Display for Phase {
     }
 }
 
-/// A time within which something happened, as the test has seen it.
+/// A time span that contains an event, as the test has observed it.
 pub type Span = (SystemTime, SystemTime);

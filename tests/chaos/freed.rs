@@ -1,5 +1,5 @@
-//! How soon a number is free after its call: from Asterisk's own Hangup, as somebody else on the
-//! AMI sees it, to the next call that is accepted.
+//! The time from Asterisk's Hangup, as another AMI client sees it, to the next accepted call to the
+//! number.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -11,14 +11,14 @@ use testkit::daemon::Daemon;
 use testkit::pbx::Pbx;
 use testkit::{eventually, measured, rounds};
 
-/// The promise.
+/// The longest allowed time.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Calls in each round, and how they end: busy, the callee leaves, Asterisk hangs up, an operator
-/// does.
+/// The calls of each round by their end: busy, the callee leaves, Asterisk hangs up, an operator
+/// hangs up.
 const ENDS: [&str; 4] = ["486", "200", "001", "002"];
 
-/// Somebody else on the AMI, and the Hangups seen: of which channel, and when.
+/// Another AMI client, and the Hangups it has seen, by channel and time.
 struct Witness(Arc<Mutex<Vec<(String, Instant)>>>);
 
 impl Witness {
@@ -48,7 +48,7 @@ impl Witness {
         Self(seen)
     }
 
-    /// Waits for the Hangups of both halves of a call; returns when the last of them came.
+    /// Waits for the Hangups of both halves of a call; returns the time of the later one.
     fn wait_for_end(&self, call: &str, number: &str, since: Instant) -> Instant {
         let lock = format!("od-lock-{number}");
         eventually("both halves are hung up", || {
@@ -88,7 +88,7 @@ fn number_is_free_soon_after_asterisk_hangs_up() {
         daemon.delete(&format!("/api/calls/{id}"));
         daemon.wait_for(&id, "call.ended");
     }
-    // One that takes longer may be the machine; if half of them do, it is not.
+    // A single slow one may be the machine's fault, half of them are not.
     times.sort();
     assert!(times[times.len() / 2] <= FREED_WITHIN, "{times:?}");
 }

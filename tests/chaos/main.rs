@@ -1,10 +1,10 @@
-//! Everything fails, on a real Asterisk: each fault meets calls in each phase, and whatever a bot
-//! asks and an operator reads of them has to be true before, meanwhile and after. What is played is
-//! in `scene.rs`, and what is asserted in `scene/truth.rs`.
+//! Faults on a real Asterisk. Each fault hits calls in every phase. The answers to bots and
+//! operators must be true before, during and after the fault. `scene.rs` plays a fault, and
+//! `scene/truth.rs` has the assertions.
 //!
-//! `ROUNDS=20` plays each fault so many times (default 1), at a different moment each;
-//! `--nocapture` shows how long it took until a number was answered for as it should be, after the
-//! fault was over. `make chaos` makes a table of it.
+//! `ROUNDS=20` plays each fault this many times (default 1), each at another moment. `--nocapture`
+//! shows how long the daemon took to answer correctly for a number after the fault. `make chaos`
+//! makes a table of these times.
 
 mod faults;
 mod freed;
@@ -16,7 +16,7 @@ use scene::Scene;
 use testkit::pbx::Pbx;
 use testkit::rounds;
 
-/// When a fault strikes, at most, after all calls are where they are to be.
+/// The longest time between the last call's arrival in its phase and the fault.
 const LATEST: Duration = Duration::from_millis(500);
 
 fn play(fault: Fault, pbx: &Pbx) {
@@ -46,7 +46,7 @@ fn calls_survive_a_cut_link_and_killed_daemon() {
     play(Fault::LinkCutDaemonKilled, Pbx::shared("22"));
 }
 
-// These have an Asterisk of their own.
+// These faults need their own Asterisk.
 
 #[test]
 fn daemon_recovers_from_a_killed_asterisk() {

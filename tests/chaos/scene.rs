@@ -1,5 +1,5 @@
-//! One fault and the calls that it meets: some in each phase, of which one outlives the fault and
-//! another ends in it, as far as the fault allows.
+//! One fault and the calls that it hits: two in each phase. One of them outlives the fault, the
+//! other ends during it, if the fault allows that.
 
 mod truth;
 
@@ -15,42 +15,42 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::{eventually, measured, pause};
 
-/// A dead link is found after two keepalives, and tried again at least twice a second.
+/// The daemon finds a dead link after two keepalives, and tries to connect at least twice a second.
 const LINK: &str =
     "keepalive = \"1s\"\nconnect_timeout = \"2s\"\nbackoff_min = \"50ms\"\nbackoff_max = \"500ms\"";
 
-/// No call ends of its own accord in a test.
+/// No call ends by itself.
 const RING: &str = "ring_timeout = \"120s\"";
 
-/// A call, and what is known of it.
+/// A call, as the test knows it.
 struct Call {
     phase: Phase,
     index: usize,
     number: String,
-    /// As the bot was told; of a call whose fate is not known yet, too.
+    /// The id that the bot was given, also if the result was unknown.
     id: Option<String>,
-    /// When Asterisk ended it, if it did.
+    /// The time span in which Asterisk ended it, if it did.
     ended: Option<Span>,
 }
 
-/// The scene.
+/// A scene.
 pub struct Scene<'a> {
     fault: Fault,
     pbx: &'a Pbx,
     relay: Relay,
     daemon: Daemon,
     log: PathBuf,
-    /// What the numbers of this scene begin with.
+    /// The beginning of all numbers in this scene.
     numbers: String,
     calls: Vec<Call>,
-    /// Calls made when all was in order again.
+    /// Calls made after the recovery.
     later: Vec<String>,
     slowest_answer: Duration,
     recovered: BTreeMap<String, Duration>,
 }
 
 impl<'a> Scene<'a> {
-    /// A daemon, connected by a relay. `numbers` has to be different for each scene.
+    /// Starts a daemon that is connected by a relay. `numbers` must be unique.
     pub fn new(fault: Fault, pbx: &'a Pbx, numbers: String) -> Self {
         let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
         let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
@@ -65,7 +65,7 @@ impl<'a> Scene<'a> {
         Self { fault, pbx, relay, daemon, log, numbers, calls, later, slowest_answer, recovered }
     }
 
-    /// Plays it, with the fault striking `after` everything is in place.
+    /// Plays the scene. The fault occurs this long `after` all calls are in their phases.
     pub fn play(mut self, after: Duration) {
         self.call_everybody();
         let asked = self.ask_unheard();
@@ -76,7 +76,7 @@ impl<'a> Scene<'a> {
         if self.fault.leaves_asterisk_alone() {
             self.let_some_end();
         }
-        let over = self.mend();
+        let over = self.end_fault();
         if self.fault.ends_calls() {
             let span = (began, SystemTime::now());
             self.calls.iter_mut().for_each(|call| call.ended = Some(span));
@@ -90,7 +90,7 @@ impl<'a> Scene<'a> {
         measured(&format!("{}: slowest answer", self.fault), self.slowest_answer);
     }
 
-    /// A call to a number of its own that gets as far as this phase.
+    /// A call to its own number, which stays in this phase.
     fn call(&self, phase: Phase, index: usize) -> Call {
         let number = format!("{}{}{index}{}", self.numbers, phase as u8, phase.digits());
         Call { phase, index, number, id: None, ended: None }
@@ -110,13 +110,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Two more calls are asked for, and made, and not heard of.
+    /// Requests two more calls. Asterisk makes them, and its answers are held back.
     fn ask_unheard(&mut self) -> Vec<Sent> {
         if self.fault == Fault::AsteriskRestarted {
-            // It will say goodbye, and is to be heard.
+            // Asterisk's goodbye must get through.
             return Vec::new();
         }
-        self.relay.hold_answers();
+        self.relay.hold_replies();
         let calls = [0, 1].map(|index| self.call(Phase::Asked, index));
         let sent = calls.each_ref().map(|call| self.daemon.ask(&call.number, "R1"));
         for call in calls {
@@ -136,7 +136,7 @@ impl<'a> Scene<'a> {
             Fault::AsteriskRestarted => {
                 self.pbx.rx("core restart now");
                 self.daemon.wait_for_event("ami.disconnected");
-                // It is back before all is asked that is to be asked meanwhile.
+                // The relay must be cut, as Asterisk is back before all requests are sent.
                 self.relay.cut();
             }
             Fault::AsteriskStopped => self.pbx.stop(),
@@ -145,7 +145,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Asterisk ends a call of each phase, which nobody sees.
+    /// Asterisk ends a call in each phase, unobserved.
     fn let_some_end(&mut self) {
         for call in self.calls.iter_mut().filter(|call| call.index == 1) {
             let began = SystemTime::now();
@@ -159,10 +159,11 @@ impl<'a> Scene<'a> {
         self.daemon = self.daemon.successor();
     }
 
-    /// All is in order again, and the daemon has found out what lives. Returns since when it could.
-    fn mend(&mut self) -> Instant {
+    /// Ends the fault, and waits until the daemon has reconciled. Returns the time at which the
+    /// fault ended.
+    fn end_fault(&mut self) -> Instant {
         if self.fault == Fault::LinkCutDaemonKilled {
-            // The second run hears nothing of Asterisk, and writes something down.
+            // The second run receives nothing from Asterisk, and writes records.
             self.restart_daemon();
             let starts = |log: Log| log.count("daemon.started") == 2;
             eventually("the second start is in the log file", || {
@@ -172,12 +173,12 @@ impl<'a> Scene<'a> {
         }
         match self.fault {
             Fault::AsteriskKilled => self.pbx.start_again(),
-            Fault::AsteriskStopped => self.pbx.go_on(),
+            Fault::AsteriskStopped => self.pbx.resume(),
             _ => {}
         }
         let over = Instant::now();
-        self.relay.mend();
-        self.relay.go_on();
+        self.relay.restore();
+        self.relay.resume();
         if self.fault == Fault::DaemonKilled {
             self.restart_daemon();
         }
@@ -185,7 +186,7 @@ impl<'a> Scene<'a> {
         over
     }
 
-    /// Hangs up what lives.
+    /// Hangs up the live calls.
     fn hang_up(&mut self) {
         let live =
             self.daemon.get("/api/calls").json()["live"].as_array().cloned().unwrap_or_default();
@@ -196,7 +197,7 @@ impl<'a> Scene<'a> {
             .collect();
         for call in &live {
             let (id, number) = (call["call_id"].as_str().expect("an id"), &call["number"]);
-            // Of a call whose daemon died before it could answer, only the number is known.
+            // If the daemon died before its answer, the call's id is unknown.
             let is_ours = |call: &Call| call.id.is_none() && *number == format!("+{}", call.number);
             let is_known = known.iter().any(|known| *known == id) || self.calls.iter().any(is_ours);
             assert!(is_known, "{}: {call}", self.fault);

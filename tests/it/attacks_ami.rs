@@ -1,6 +1,5 @@
-//! An Asterisk that means ill, or whoever poses as one: however long it goes on, it costs the
-//! daemon no more memory and no more files, bots are answered meanwhile, and calls are made as soon
-//! as it lets them be made.
+//! A hostile Asterisk, or a server that poses as one: it makes the daemon use neither more memory
+//! nor more files, bots get answers meanwhile, and calls work again as soon as it allows them.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +14,7 @@ use testkit::{eventually, pause};
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// By how much the daemon grew at most while this was done, in KiB.
+/// Runs `what` and returns the daemon's peak growth meanwhile, in KiB.
 fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
     let pid = daemon.child.id();
     forget_peak(pid);
@@ -25,11 +24,10 @@ fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
     peak(pid).saturating_sub(before)
 }
 
-/// What may become of a call.
+/// The statuses that a request for a call may get.
 const STATUSES: [u16; 3] = [200, 503, 504];
 
-/// Calls the next number; whatever comes of it, the bot is told. Returns which of the statuses it
-/// was.
+/// Requests a call to the next number; returns the index of the reply's status in [`STATUSES`].
 fn call(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) -> usize {
     let reply = daemon.call(&numbers.next().expect("a number").to_string(), "R1");
     STATUSES
@@ -38,7 +36,7 @@ fn call(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) -> usize {
         .unwrap_or_else(|| panic!("{reply:?}"))
 }
 
-/// Calls until a call is made.
+/// Requests calls until one is accepted.
 fn call_until_ok(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) {
     eventually("a call is made", || (call(daemon, numbers) == 0).then_some(()));
 }
@@ -48,7 +46,7 @@ fn endless_noise_takes_no_memory() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let mut numbers = 79_990_000_000..;
-    // What grows once, and not again, has grown after these.
+    // Buffers that grow only once have grown after these calls.
     call_until_ok(&daemon, &mut numbers);
     simulator.ask("Action: SimFault\r\nGarbage: 1000000", "Faults set");
     call_until_ok(&daemon, &mut numbers);
@@ -56,7 +54,7 @@ fn endless_noise_takes_no_memory() {
         let grown = grown(&daemon, || {
             for _ in 0..3 {
                 simulator.ask(&format!("Action: SimFault\r\n{noise}"), "Faults set");
-                // Once this is answered, the noise before it was heard.
+                // An answered call proves that the daemon has read the noise before it.
                 call_until_ok(&daemon, &mut numbers);
             }
         });
@@ -76,7 +74,7 @@ fn endless_foreign_events_take_no_memory() {
             let began = Instant::now();
             while began.elapsed() < Duration::from_secs(seconds) {
                 answered[call(&daemon, &mut numbers)] += 1;
-                // Calls are kept as well; they are to be few.
+                // Ended calls take memory, too, so there must be few.
                 pause(Duration::from_millis(20));
             }
         })
@@ -92,7 +90,7 @@ fn endless_foreign_events_take_no_memory() {
 fn unread_actions_take_bounded_memory() {
     raise_open_files();
     let simulator = Simulator::start("22", QUICK);
-    // It is borne with for as long as the test lasts, so that all piles up that can.
+    // The timeouts are longer than the test, so that all actions pile up.
     let daemon = simulator.daemon(&[("asterisk", "keepalive = \"1h\"\naction_timeout = \"1h\"")]);
     simulator.ask("Action: SimFault\r\nStop_Reading: true", "Faults set");
     let mut bots: Vec<_> = (0..700).map(|_| KeptAlive::open(daemon.address)).collect();
@@ -148,8 +146,8 @@ fn long_texts_about_calls_are_truncated() {
     assert!(daemon.output().len() < 200 * 1024, "{} bytes of log", daemon.output().len());
 }
 
-/// Asterisk lists this many calls in conferences, of each number once. An hour before now and an
-/// hour after it, ids say.
+/// The number of invented calls, each to another number and in a conference. Half of their ids are
+/// an hour old, half an hour ahead.
 const INVENTED: u64 = 195_000;
 
 fn invented() -> Vec<String> {
@@ -166,8 +164,8 @@ fn invented() -> Vec<String> {
     frames
 }
 
-/// Has Asterisk list these channels to the daemon, on a new connection, and waits until that is
-/// settled.
+/// Makes Asterisk list these channels on a new connection, and waits until the daemon has
+/// reconciled them.
 fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
     let connected = || daemon.output().matches("\"ami.connected\"").count();
     let before = connected();
@@ -178,8 +176,8 @@ fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
 
 #[test]
 fn invented_calls_take_no_memory_and_no_records() {
-    // Without a journal nothing tells those of before the start from ours: some are adopted, and no
-    // more.
+    // Without a journal, calls from before the start cannot be told from ours. A bounded number of
+    // them is adopted.
     for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
         let settings = [("journal", journal), ("asterisk", "keepalive = \"1h\"")];
         let (asterisk, daemon) = FakeAsterisk::with_daemon(&settings);
@@ -215,7 +213,7 @@ fn flapping_link_does_not_fill_the_log() {
     }
     let output = daemon.output();
     let records = output.matches("\"event\":\"ami.").count();
-    // A hundred at once, and one in ten seconds.
+    // The daemon logs a hundred at once, then one every ten seconds.
     let most = 101 + began.elapsed().as_secs() / 10;
     assert!(records as u64 <= most, "{records} records, {most} at most");
 }

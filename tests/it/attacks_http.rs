@@ -1,5 +1,5 @@
-//! Requests made to be misunderstood: whatever their bytes are, no second request hides in a first
-//! one, nothing is called, and the next bot is served.
+//! Requests that two parsers may read differently: no second request hides in the first one, no
+//! call is made, and the next bot gets an answer.
 
 use std::io::{Read, Write};
 
@@ -21,7 +21,7 @@ fn start() -> (FakeAsterisk, Daemon) {
 /// Sends these bytes; returns the status of each reply until the daemon closes the connection.
 fn statuses(daemon: &Daemon, bytes: &[u8]) -> Vec<u16> {
     let mut stream = http::connect(daemon.address);
-    // What it has no use for it may not have read.
+    // The daemon may close before it has read everything.
     let _ = stream.write_all(bytes);
     let mut raw = Vec::new();
     let _ = stream.read_to_end(&mut raw);
@@ -34,7 +34,7 @@ fn no_request_hides_in_another() {
     let (asterisk, daemon) = start();
     let hidden = String::from_utf8(post("79990000666")).expect("text");
     let (whole, chunk) = (hidden.len(), format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len()));
-    // By one reading each of these ends before the hidden request, by another it does not.
+    // One reading ends each of these before the hidden request, the other does not.
     let both = [
         format!("Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", whole + 5),
         format!("Transfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n0\r\n\r\n", whole + 5),
@@ -42,7 +42,7 @@ fn no_request_hides_in_another() {
         format!("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}"),
     ];
     for framing in both {
-        // Once it was answered, nothing more is taken from this connection.
+        // After the answer, the daemon reads nothing more from this connection.
         assert_eq!(
             statuses(&daemon, format!("{HEAD}{framing}{hidden}").as_bytes()),
             [400],
@@ -96,7 +96,7 @@ fn no_request_hides_in_another() {
         statuses(&daemon, format!("{old}Transfer-Encoding: chunked\r\n\r\n{chunk}").as_bytes()),
         [400]
     );
-    // Where a line ends at a bare LF, it does so for head and length alike.
+    // A bare LF ends the lines of the head and the length alike.
     let bare = post("79990000001").into_iter().filter(|byte| *byte != b'\r').collect::<Vec<_>>();
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&bare);

@@ -1,4 +1,4 @@
-//! TLS handshakes that never end, or are none: they keep no bot out, and cost the daemon no memory.
+//! TLS handshakes that are endless or malformed: they block no bot, and take no memory.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -28,7 +28,7 @@ fn start(ca: &Ca, max_connections: usize) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// A connection whose handshake is done.
+/// A connection with a completed handshake.
 fn connect(daemon: &Daemon, ca: &Ca) -> TlsStream {
     let config = client_config(Some(&ca.file())).expect("a CA");
     let client =
@@ -63,14 +63,14 @@ fn record(kind: u8, body: &[u8]) -> Vec<u8> {
 fn endless_handshakes_block_no_bot() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca, 4);
-    // What a client says first, cut off anywhere, or announced and not said.
+    // The first message of a client, cut off anywhere, or announced and not sent.
     let mut hello = Vec::new();
     let config = client_config(Some(&ca.file())).expect("a CA");
     let mut client =
         ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     client.write_tls(&mut hello).expect("a hello");
     let cuts = [0, 1, 5, 9, 100, hello.len() - 1, hello.len()];
-    // Each is borne with for ten seconds where nobody needs its place, and the bot comes last.
+    // The daemon waits ten seconds for each if nobody needs the slot. The bot connects last.
     let crowd: Vec<_> = cuts
         .iter()
         .cycle()
@@ -92,7 +92,7 @@ fn malformed_handshakes_take_no_memory() {
     let (_asterisk, daemon) = start(&ca, 1024);
     call(&daemon, &ca, "79990000001");
     let (handshake, change_cipher, alert, data) = (22, 20, 21, 23);
-    // A hello of 16 MiB, of which much comes.
+    // A hello that announces 16 MiB, and a part of it.
     let endless = [&[1, 255, 255, 255][..], &[0; 16_000]].concat();
     let mut rng = fastrand::Rng::with_seed(1);
     let noise: Vec<u8> = (0..100_000).map(|_| rng.u8(..)).collect();
@@ -112,7 +112,7 @@ fn malformed_handshakes_take_no_memory() {
     let before = resident(pid);
     for attack in attacks.iter().cycle().take(3 * attacks.len()) {
         let mut stream = http::connect(daemon.address);
-        // It may have heard enough before it was told everything.
+        // The daemon may close before it has read everything.
         let _ = stream.write_all(attack);
         let mut said = Vec::new();
         let _ = stream.read_to_end(&mut said);

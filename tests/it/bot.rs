@@ -1,5 +1,5 @@
-//! The daemon as bots see it: through the library they use, with its timeout, looking at nothing
-//! but the text.
+//! The daemon as bots see it: through the HTTP library that they use, with its timeout, and by the
+//! text of the answer alone.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +7,9 @@ use std::process::Command;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
+use testkit::program::unused_address;
 
-/// What the bot makes of the daemon's reply.
+/// The bot's conclusion from the daemon's reply.
 fn bot(daemon: &Daemon, key: &str, number: &str) -> String {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = checkout.join(".cache/venv/bin/python");
@@ -38,7 +39,7 @@ fn bot_reads_each_answer_as_intended() {
         (OnOriginate::Accept, KEY, "79990000003,evil", "failure"),
         (OnOriginate::Refuse, KEY, "79990000004", "failure"),
         (OnOriginate::ReceiptOnly, KEY, "79990000005", "success"),
-        // The fate is not known, and said so before the bot's patience ends.
+        // The result is unknown, and the daemon says so before the bot's timeout.
         (OnOriginate::Silence, KEY, "79990000006", "failure"),
         (OnOriginate::Silence, KEY, "79990000006", "busy"),
         (OnOriginate::Accept, KEY, "79000000007", "failure"),
@@ -48,7 +49,7 @@ fn bot_reads_each_answer_as_intended() {
         asterisk.on_originate(what);
         assert_eq!(bot(&daemon, key, number), expected, "{what:?} {number}");
     }
-    // Each for its own reason.
+    // Each refusal has its own reason.
     let expected = ["in_progress", "in_progress", "rejected", "in_progress", "not_allowed"];
     let refused = || {
         let records = daemon.records();
@@ -61,11 +62,9 @@ fn bot_reads_each_answer_as_intended() {
 
 #[test]
 fn bot_sees_failure_without_asterisk() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a port");
+    let (_held, address) = unused_address();
     let daemon =
-        Daemon::start_unready(&Ami { address: &nobody.to_string(), secret: "secret" }, &[]);
+        Daemon::start_unready(&Ami { address: &address.to_string(), secret: "secret" }, &[]);
     assert_eq!(bot(&daemon, KEY, "79990000001"), "failure");
 }
 

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{self, Ami, Daemon, KEY};
 use testkit::eventually;
-use testkit::program::{self, Program, nobody, run};
+use testkit::program::{self, Program, run, unused_address};
 use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// `call` through what is at this address, with the key.
+/// `originatord call` with the key, through the daemon at this address.
 fn call(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&[&["call", "--url", &url], args].concat());
@@ -31,7 +31,7 @@ fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// The id of the call that a program follows, once it has printed a record of it as JSON.
+/// Waits until a `--json` program has printed a record of its call; returns the call's id.
 fn id_of(program: &Program) -> String {
     let record: Value = serde_json::from_str(&program.wait_for("call.queued")).expect("a record");
     record["call_id"].as_str().expect("an id").to_owned()
@@ -50,7 +50,7 @@ fn exit_code_shows_how_the_call_ended() {
         ("420", 14, "invalid_number"),
         ("500", 15, "flood_wait"),
     ];
-    // All at once: each follows its own among the others'.
+    // All run at once, and each follows its own call.
     let calls = expected.map(|(digits, ..)| {
         let number = format!("+7999000{digits}");
         Program::start(call(daemon.address, &[&number, "R1", "--caller-id", "Боб", "--lang", "en"]))
@@ -87,10 +87,11 @@ fn answer_without_join_is_no_success() {
     program.wait_for("call.answered");
     assert_eq!(daemon.delete(&format!("/api/calls/{}", id_of(&program))).status, 200);
     let ended = program.end();
-    // No call has joined on this link, so that this one may have joined unseen.
+    // No other call has joined on this link, so the daemon cannot exclude that this one joined
+    // unseen.
     assert!(ended.stdout.contains("\"outcome\":\"completed\""), "{ended:?}");
     assert_eq!(ended.code, Some(1), "{ended:?}");
-    // The outcome alone looks like success.
+    // The outcome alone would look like success.
     assert_eq!(ended.stderr, "-- answered, but not seen in the room\n");
 }
 
@@ -194,7 +195,7 @@ fn nothing_is_requested_without_daemon_or_key() {
     assert!(stranger.stderr.contains("does not know this key"), "{stranger:?}");
     assert!(asterisk.actions("Originate").is_empty());
 
-    let (_held, address) = nobody();
+    let (_held, address) = unused_address();
     let ended = run(call(address, &["79990000001", "R1"]));
     assert_eq!(ended.code, Some(69), "{ended:?}");
     assert!(ended.stderr.contains("cannot connect to"), "{ended:?}");
@@ -216,7 +217,7 @@ fn ctrl_c_keeps_the_call_and_explains_hangup() {
     let command = format!("originatord hangup {id} --url http://{}", daemon.address);
     assert_eq!(said, format!("-- the call continues; to hang it up: {command}"));
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["ended"], Value::Null);
-    // As it is said.
+    // The printed command works.
     let mut hangup = program::command(&command.split(' ').skip(1).collect::<Vec<_>>());
     hangup.env("ORIGINATORD_KEY", KEY);
     let ended = run(hangup);
@@ -233,7 +234,7 @@ fn cut_stream_is_resumed() {
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
     eventually("it says so", || program.stderr().first().cloned());
-    relay.mend();
+    relay.restore();
     let ended = program.end();
     assert!(
         ended.stdout.ends_with(&format!("{}\n", daemon.wait_for(&id, "call.ended"))),
@@ -261,7 +262,7 @@ fn end_lost_in_a_gap_is_queried() {
     eventually("both have ended", || (ends() == 2).then_some(()));
     let live = daemon.call_ok("79990000003", "R3");
     (0..4).for_each(|_| drop(daemon.call("79990000003", "R3")));
-    relay.mend();
+    relay.restore();
 
     let json = json.end();
     assert_eq!(json.code, Some(11), "{json:?}");
@@ -294,7 +295,7 @@ fn join_lost_in_a_gap_counts() {
     assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
     daemon.wait_for(&id, "call.ended");
     (0..4).for_each(|_| drop(daemon.call("79990000486", "R3")));
-    relay.mend();
+    relay.restore();
     let ended = program.end();
     assert!(!ended.stdout.contains("call.joined"), "{ended:?}");
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -313,13 +314,13 @@ fn restarted_daemon_is_queried_until_it_is_ready() {
     daemon.crash();
     link.cut();
     let daemon = daemon.successor();
-    relay.turn_to(daemon.address);
+    relay.forward_to(daemon.address);
     let not_found = "originatord_http_requests_total{path=\"/api/calls/{id}\",code=\"404\"";
     eventually("it is asked in vain", || {
         daemon.get("/metrics").body.contains(not_found).then_some(())
     });
-    link.mend();
-    // It has taken the call over.
+    link.restore();
+    // The daemon has adopted the call.
     eventually("it says so", || {
         program.stderr().into_iter().find(|line| line == "-- the call is joined")
     });
@@ -334,9 +335,9 @@ fn forgotten_call_ends_as_unknown() {
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
     id_of(&program);
-    // This Asterisk lists no channels, and no file tells of the last run.
+    // This Asterisk lists no channels, and there is no journal of the last run.
     let daemon = daemon.crash_and_restart();
-    relay.turn_to(daemon.address);
+    relay.forward_to(daemon.address);
     let ended = program.end();
     assert_eq!(ended.code, Some(19), "{ended:?}");
     assert!(ended.stderr.ends_with("-- the daemon does not know the call any more\n"), "{ended:?}");

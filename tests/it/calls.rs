@@ -1,11 +1,11 @@
-//! `originatord calls` and `originatord hangup`: what an operator sees of all calls, and ends.
+//! `originatord calls` and `originatord hangup`: how an operator lists and ends calls.
 
 use std::process::Command;
 
 use serde_json::Value;
 use testkit::ami::FakeAsterisk;
 use testkit::daemon::{Daemon, KEY};
-use testkit::program::{self, Ended, nobody, run};
+use testkit::program::{self, Ended, run, unused_address};
 
 const HISTORY: (&str, &str) = ("history", "file = \"history.db\"");
 
@@ -16,7 +16,7 @@ fn with_key(command: &str, address: impl ToString, args: &[&str]) -> Command {
     command
 }
 
-/// What `calls` prints, where all goes well.
+/// Runs `calls`, which must succeed; returns its output.
 fn calls(daemon: &Daemon, args: &[&str]) -> String {
     let ended = run(with_key("calls", daemon.address, args));
     assert_eq!(ended.code, Some(0), "{ended:?}");
@@ -27,7 +27,7 @@ fn hangup(daemon: &Daemon, ids: &[&str]) -> Ended {
     run(with_key("hangup", daemon.address, ids))
 }
 
-/// A member of each call that was printed as JSON.
+/// One member of each call that was printed as JSON.
 fn each(printed: &str, name: &str) -> Vec<String> {
     let parse = |line: &str| serde_json::from_str::<Value>(line).expect("JSON");
     printed.lines().map(|line| parse(line)[name].as_str().expect("text").to_owned()).collect()
@@ -38,7 +38,7 @@ fn live_calls_are_a_table() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let none = run(with_key("calls", daemon.address, &[]));
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- no calls\n"));
-    let over = daemon.call_over(&asterisk, "79990000009", "R1");
+    let over = daemon.ended_call(&asterisk, "79990000009", "R1");
     let [a, b] = [("79990000001", "R1"), ("7999", "КОМНАТА1")]
         .map(|(number, room)| daemon.call_ok(number, room));
     let table = calls(&daemon, &[]);
@@ -64,7 +64,7 @@ fn ended_calls_are_a_table() {
     for settings in [&[HISTORY][..], &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
         let [a, b] =
-            ["79990000001", "79990000002"].map(|number| daemon.call_over(&asterisk, number, "R1"));
+            ["79990000001", "79990000002"].map(|number| daemon.ended_call(&asterisk, number, "R1"));
         daemon.call_ok("79990000003", "R1");
         let listed = run(with_key("calls", daemon.address, &["--ended"]));
         let lines: Vec<_> = listed.stdout.lines().collect();
@@ -101,8 +101,8 @@ fn ended_calls_are_a_table() {
 #[test]
 fn filters_are_those_of_the_api() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
-    let a = daemon.call_over(&asterisk, "79990000001", "R1");
-    let b = daemon.call_over(&asterisk, "79990000002", "КОМНАТА1");
+    let a = daemon.ended_call(&asterisk, "79990000001", "R1");
+    let b = daemon.ended_call(&asterisk, "79990000002", "КОМНАТА1");
     let live = daemon.call_ok("79990000003", "R1");
     let time_of_b = daemon.get(&format!("/api/calls/{b}")).json()["requested"]
         .as_str()
@@ -142,8 +142,8 @@ fn filters_are_those_of_the_api() {
 #[test]
 fn json_and_csv_come_from_the_api() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
-    daemon.call_over(&asterisk, "79990000001", "R1");
-    daemon.call_over(&asterisk, "79990000002", "R2");
+    daemon.ended_call(&asterisk, "79990000001", "R1");
+    daemon.ended_call(&asterisk, "79990000002", "R2");
     daemon.call_ok("79990000003", "R1");
     let page = daemon.get("/api/calls").json();
     for (args, kind) in [(&["--ended"][..], "ended"), (&[], "live")] {
@@ -160,9 +160,9 @@ fn json_and_csv_come_from_the_api() {
 #[test]
 fn pages_are_listed_up_to_the_limit() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
-    let template = daemon.call_over(&asterisk, "79990000001", "R1");
+    let template = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
-    // Older ones, as earlier runs have written them.
+    // Older calls, as earlier runs have written them.
     let mut history = rusqlite::Connection::open(file).expect("the history");
     testkit::eventually("it is written", || {
         let count = history.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, u64>(0));
@@ -228,10 +228,10 @@ fn hangup_reports_the_result_for_each_call() {
         assert_eq!(daemon.wait_for(id, "call.ended")["hung_up_by"], "tester");
     }
     let live = daemon.call_ok("79990000003", "R1");
-    let nobody = "od-01m86xdxhfb48v1e7mge9r1r7g";
-    let some = hangup(&daemon, &[nobody, &a, &live]);
+    let unknown = "od-01m86xdxhfb48v1e7mge9r1r7g";
+    let some = hangup(&daemon, &[unknown, &a, &live]);
     assert_eq!((some.code, some.stdout), (Some(1), format!("{live}: hung up\n")));
-    assert_eq!(some.stderr, format!("-- {nobody}: no such call\n-- {a}: the call is over\n"));
+    assert_eq!(some.stderr, format!("-- {unknown}: no such call\n-- {a}: the call is over\n"));
     let wrong = hangup(&daemon, &["od-1"]);
     assert!(wrong.code == Some(64) && wrong.stderr.contains("must be a call's id"), "{wrong:?}");
     assert_eq!(hangup(&daemon, &[]).code, Some(64));
@@ -255,7 +255,7 @@ fn end_of_an_id_selects_the_call() {
 #[test]
 fn ended_calls_show_local_time() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
-    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     let requested = daemon.get(&format!("/api/calls/{id}")).json()["requested"]
         .as_str()
         .expect("a time")
@@ -270,7 +270,7 @@ fn ended_calls_show_local_time() {
     let east = listed("EAST-14", &[]);
     let time =
         east.split_whitespace().find(|word| word.ends_with("+14:00")).expect("a time").to_owned();
-    // The day of the call there, from its first moment to its last.
+    // The local day of the call, from its beginning to its end.
     let day = &time[..10];
     assert!(listed("EAST-14", &["--from", day, "--to", day]).contains(&id), "{east}");
     let elsewhere = if day == &utc[..10] { "WEST24" } else { "UTC0" };
@@ -310,7 +310,7 @@ fn watch_key_lists_and_cannot_hang_up() {
 fn url_comes_from_arguments_or_environment() {
     let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let live = daemon.call_ok("79990000001", "R1");
-    let (_held, nowhere) = nobody();
+    let (_held, nowhere) = unused_address();
     let mut from_environment = program::command(&["calls"]);
     from_environment
         .env("ORIGINATORD_URL", format!("http://{}", daemon.address))

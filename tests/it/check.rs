@@ -1,9 +1,9 @@
-//! `originatord check`: the configuration file, and what the stand-in for Asterisk is found to be.
+//! `originatord check`: problems of the configuration file, and of the server behind it.
 
 use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
 use testkit::check::{ConfigFile, connect, starting_with};
 use testkit::daemon::Ami;
-use testkit::program::{Program, command, nobody, run};
+use testkit::program::{Program, command, run, unused_address};
 
 #[test]
 fn command_line_has_help_version_and_usage_errors() {
@@ -34,7 +34,7 @@ fn command_line_has_help_version_and_usage_errors() {
 
 const EXAMPLE: &str = include_str!("../../config.toml.example");
 
-/// Where the first line that begins with this is in a text.
+/// The number of the first line with this beginning.
 fn line_of(text: &str, beginning: &str) -> usize {
     text.lines().position(|line| line.starts_with(beginning)).expect("such a line") + 1
 }
@@ -105,7 +105,7 @@ fn bad_file_is_refused_line_by_line() {
     let expected: String =
         expected.iter().map(|(line, text)| format!("{}:{line}: {text}\n", file.path())).collect();
     assert_eq!((checked.code, &*checked.stdout, &*checked.stderr), (Some(78), "", &*expected));
-    // The daemon says the same, and does not start; nor does Asterisk matter then.
+    // The daemon prints the same problems and does not start. `--connect` connects nowhere.
     for command_line in
         [&["serve", "--config", file.path()][..], &["check", "--connect", "--config", file.path()]]
     {
@@ -130,7 +130,7 @@ fn missing_file_and_invalid_toml_are_named() {
 
 #[test]
 fn check_names_an_unreachable_or_foreign_server() {
-    let (_held, address) = nobody();
+    let (_held, address) = unused_address();
     let address = address.to_string();
     let (code, lines) = connect(&Ami { address: &address, secret: "hush" }, "");
     assert_eq!((code, lines.len()), (Some(78), 1), "{lines:?}");
@@ -207,7 +207,7 @@ fn check_names_refused_login_and_missing_rights() {
 #[test]
 fn check_warns_of_unneeded_rights() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    // It says yes to everything, and lets the events of a call through but for one.
+    // This server allows every action, and sends all events of a call but one.
     let (code, lines) =
         connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
     assert_eq!(code, Some(78));

@@ -1,14 +1,13 @@
-//! Manual pages and completions: made from the definitions of the command line, for each command,
-//! and as those who read them want them.
+//! Manual pages and shell completions, which are made from the definition of the command line.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
-use testkit::program::{command, nobody, run};
+use testkit::program::{command, run, unused_address};
 
-/// The commands that the help names.
+/// The commands in the help text.
 fn commands() -> Vec<String> {
     let help = run(command(&["--help"])).stdout;
     let listed =
@@ -18,7 +17,7 @@ fn commands() -> Vec<String> {
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
-/// What a program prints; nothing where it is not there.
+/// The output of a program, or nothing if it is not installed.
 fn output_of(
     program: &str,
     args: &[&str],
@@ -31,7 +30,7 @@ fn output_of(
     Some((output.status.success(), text(&output.stdout), text(&output.stderr)))
 }
 
-/// What the groff behind `man` has to complain of, where there is one.
+/// The warnings of groff, which `man` uses, if it is installed.
 fn complaints(page: &Path) -> String {
     let page = page.to_str().expect("a path");
     let args = ["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page];
@@ -93,7 +92,7 @@ fn man_pages_have_options_and_exit_codes() {
         else {
             continue;
         };
-        // Each option, and each exit code as a line of its own.
+        // The page has each option, and each exit code on its own line.
         let help = run(command(&[subcommand, "--help"])).stdout;
         let plain = text.replace('\\', "");
         for option in help
@@ -112,9 +111,9 @@ fn man_pages_have_options_and_exit_codes() {
 
 #[test]
 fn values_may_begin_with_a_dash() {
-    let (_held, nowhere) = nobody();
+    let (_held, nowhere) = unused_address();
     let url = format!("http://{nowhere}");
-    // The ids of Telegram's groups are negative numbers.
+    // Ids of Telegram groups are negative numbers.
     let group = "-1001234567890";
     let url = ["--url", &url];
     for args in [
@@ -142,7 +141,7 @@ fn values_may_begin_with_a_dash() {
             "{args:?}: {ended:?}"
         );
     }
-    // What is no number may be an option that was misspelt: it is not called.
+    // An argument that is no number may be a misspelt option, so nothing is called.
     let misspelt = run(command(&["call", "79990000001", "--jsn"]));
     assert!(
         misspelt.code == Some(64) && misspelt.stderr.contains("unexpected argument '--jsn'"),
@@ -172,8 +171,8 @@ fn bash_completes_commands_options_and_values() {
     let script = script.to_str().expect("a path");
     let checked = output_of("bash", &["-n", script], &[]).expect("bash");
     assert_eq!(checked, (true, String::new(), String::new()));
-    // As bash does it: it looks the function up, and calls it with the command, the word, and the
-    // one before.
+    // Like bash: looks up the function and calls it with the command, the word and the word before
+    // it.
     let completes = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
                      function=$(complete -p originatord | sed -E 's/.*-F ([^ ]+) .*/\\1/'); \
                      \"$function\" originatord \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; \

@@ -1,5 +1,5 @@
-//! Files of an earlier build: this one opens them, and loses nothing.
-//! `tests/fixtures/earlier/README.md` tells what is in them.
+//! Opens files of an earlier build without losing anything. `tests/fixtures/earlier/README.md`
+//! describes them.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::Daemon;
 use testkit::{eventually, program};
 
-/// The calls that the earlier build left behind.
+/// Calls that were alive when the earlier build ended.
 const TALKING: &str = "od-01m8ckmtsvzrtjagw9qz270m9k";
 const WITH_ZEROS: &str = "od-01m8ckmvkkkb47ynk2vf9hs83z";
 const UNKNOWN: &str = "od-01m8ckmyhyfjqq08etn0yv4w6t";
 
-/// The last record of the earlier build's journal.
+/// The number of the last record in the earlier build's journal.
 const LAST_SEQ: u64 = 268;
 
-/// Ended calls in the earlier build's history.
+/// The number of ended calls in the earlier build's history.
 const ENDED: usize = 45;
 
-/// A copy of the earlier build's files, and an Asterisk that still has the call to +79990009001.
+/// A copy of the earlier build's files, and an Asterisk that still lists the call to +79990009001.
 struct Upgrade {
     asterisk: FakeAsterisk,
     folder: TempDir,
@@ -54,8 +54,8 @@ impl Upgrade {
         self
     }
 
-    /// Starts this build on the files. The configuration is the earlier build's, with `replace`
-    /// replaced.
+    /// Starts this build on the files, with the earlier build's configuration and these
+    /// replacements in it.
     fn start(self, replace: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
         self.copy("config.toml", "config.toml");
         let path = self.folder.path().join("config.toml");
@@ -113,11 +113,11 @@ fn history_is_read_and_written() {
         let calls = daemon.get(&format!("/api/calls?limit=1000{query}")).json();
         calls["ended"].as_array().expect("calls").clone()
     };
-    // The two that were lost are added.
+    // This run has added the two lost calls.
     eventually("the history has all", || (ended("").len() == ENDED + 2).then_some(()));
     let declined = ended("&outcome=declined");
     assert_eq!((declined.len(), &declined[0]["number"]), (1, &"+79991230603".into()));
-    let id = daemon.call_over(&asterisk, "+79991230000", "R1");
+    let id = daemon.ended_call(&asterisk, "+79991230000", "R1");
     eventually("the new call is in the history", || {
         ended("&number=79991230000").iter().any(|call| call["call_id"] == *id).then_some(())
     });
@@ -128,7 +128,7 @@ fn masked_journal_is_completed_from_the_list() {
     let upgrade = Upgrade::new();
     upgrade.copy("masked.jsonl", "calls.jsonl");
     let (_asterisk, daemon) = upgrade.start(&[("mask_numbers = false", "mask_numbers = true")]);
-    // Another daemon wrote this journal: none of its calls is in the list, so all of them have
+    // Another daemon wrote this journal. Asterisk lists none of its calls, so all of them have
     // ended.
     let ended = eventually("three calls end", || {
         let records = daemon.records();

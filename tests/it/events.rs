@@ -1,4 +1,4 @@
-//! `GET /api/events`: a live log that never lies about what is missing from it.
+//! `GET /api/events`: the event stream has each record once, and says which are missing.
 
 use std::io::{Read, Write};
 
@@ -18,7 +18,7 @@ fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// A call that is asked for, made, and ended: three records.
+/// Makes a call and ends it, which is three records.
 fn call(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
     let id = daemon.call_ok(number, "R1");
     asterisk.hang_up(&id);
@@ -36,12 +36,12 @@ fn seqs(events: &[Event]) -> Vec<Option<u64>> {
 
 fn gap(event: &Event) -> Value {
     assert_eq!(event.name, "gap");
-    // Whoever comes back after a gap comes back to the same place, and is told of it again.
+    // A gap has no id: a reader that reconnects after it gets the same gap again.
     assert_eq!(event.id, None);
     event.json()
 }
 
-/// Counts the gaps, after making sure that records and gaps account for every number from 1.
+/// Asserts that records and gaps cover every number from 1; returns the number of gaps.
 fn gaps_in(entries: impl IntoIterator<Item = Value>) -> usize {
     let (mut next, mut gaps) = (1, 0);
     for entry in entries {
@@ -82,7 +82,7 @@ fn stream_has_each_record_once_in_order() {
     let boots: Vec<_> = events.iter().map(|event| event.id.clone().expect("an id")).collect();
     let boot = boots[0].strip_suffix("-1").expect("the boot and the number");
     assert_eq!(boots, (1..=8).map(|seq| format!("{boot}-{seq}")).collect::<Vec<_>>());
-    // Without a word where to begin, it begins with what happens from now on.
+    // Without a position, the stream begins with new records.
     assert_eq!(late.wait_len(6), events[2..]);
 
     for (event, id) in events[2..].iter().zip([&ids[0]; 3].into_iter().chain([&ids[1]; 3])) {
@@ -104,7 +104,7 @@ fn stream_has_each_record_once_in_order() {
             ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
         assert_eq!(members, order);
     }
-    // The very same lines, in the file and, but for their level, on stdout.
+    // The journal file has the same lines, and stdout, too, but for the level.
     let lines: Vec<_> = events.iter().map(|event| event.data.clone()).collect();
     let file = daemon.folder.path().join("calls.jsonl");
     let in_file = || {
@@ -142,7 +142,7 @@ fn new_stream_begins_with_its_position() {
         .trim()
         .to_owned();
     assert!(!text.contains("data:"), "{text}");
-    // Whoever loses the connection here misses nothing.
+    // A reader that loses the connection here misses nothing.
     drop(stream);
     daemon.call_ok("79990000001", "R1");
     assert_eq!(resume(&daemon, &id).wait_len(1)[0].name, "call.requested");
@@ -159,7 +159,7 @@ fn reader_resumes_after_its_last_event() {
         resume(&daemon, "3"),
         EventStream::from(daemon.address, "?since=3", &[]),
         EventStream::from(daemon.address, &format!("?since={}", third.replace('-', "%2D")), &[]),
-        // A browser that reconnects knows better than the address it once opened.
+        // When a browser reconnects, its header has priority over its URL.
         EventStream::from(daemon.address, "?since=0", &[("Last-Event-ID", &third)]),
     ];
     for stream in &streams {
@@ -189,7 +189,7 @@ fn late_reader_gets_a_gap() {
     }
     let boot = first.wait_for("call.ended").id.expect("an id");
     let (boot, _) = boot.split_once('-').expect("the boot and the number");
-    // Of the eight records there are, the last three are left.
+    // Only the last three of eight records are still in the ring.
     for (last, from) in [("0", 1), ("2", 3), (&*format!("{boot}-2"), 3), (&format!("{boot}-4"), 5)]
     {
         let events = resume(&daemon, last).wait_len(4);
@@ -210,17 +210,15 @@ fn reader_of_earlier_run_gets_a_restart_gap() {
     call(&asterisk, &daemon, "79990000001");
     let told = told.wait_len(3);
     let daemon = daemon.crash_and_restart();
-    // Both daemons count from 1, so that the number alone says nothing.
+    // Both runs count from 1, so the number alone is ambiguous.
     let events = resume(&daemon, told[2].id.as_deref().expect("an id")).wait_len(3);
     let restarted = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
     assert_eq!(gap(&events[0]), restarted);
     assert_eq!(seqs(&events[1..]), [1, 2].map(Some));
-    // A number alone that is not reached yet says nothing of an earlier daemon; the reader gets
-    // what comes from now on.
+    // A future number without a run is no sign of a restart. The reader gets new records.
     let ahead = resume(&daemon, "1000");
 
-    // Where the new one's ring begins with the very number that would be the next, that is a
-    // coincidence.
+    // The new ring may begin with the next number by coincidence.
     for number in ["79990000002", "79990000003"] {
         call(&asterisk, &daemon, number);
     }
@@ -256,7 +254,7 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     wait_written(5);
     daemon.signal("-TERM");
     daemon.wait_exit();
-    // The sixth is that of the stop.
+    // The sixth record is `daemon.stopping`.
     wait_written(6);
     let daemon = daemon.restart();
     daemon.wait_ready();
@@ -264,18 +262,18 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     let id = |event: &Event| event.id.clone().expect("an id");
     let boot = |event: &Event| id(event).split_once('-').expect("a boot").0.to_owned();
 
-    // Who has read everything until the restart misses nothing.
+    // A reader that had read everything until the restart misses nothing.
     let last = format!("{}-6", boot(&told[2]));
     let events = resume(&daemon, &last).wait_len(2);
     assert_eq!(seqs(&events), [7, 8].map(Some));
     assert_ne!(boot(&events[0]), boot(&told[0]));
-    // Who has not is told what is missing: it is not in the new ring.
+    // Another reader gets a gap, as the new ring does not have those records.
     let missing = json!({ "event": "gap", "reason": "restarted", "from": 4, "to": 6 });
     let events = resume(&daemon, &id(&told[0])).wait_len(3);
     assert_eq!(gap(&events[0]), missing);
     assert_eq!(seqs(&events[1..]), [7, 8].map(Some));
 
-    // By and by the new daemon's own records leave the ring as well.
+    // Later, the new run's own first records leave the ring.
     call(&asterisk, &daemon, "79990000002");
     let overrun = json!({ "event": "gap", "reason": "overrun", "from": 7, "to": 7 });
     let events = resume(&daemon, &last).wait_len(5);
@@ -285,7 +283,7 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     assert_eq!((gap(&events[0]), gap(&events[1])), (missing, overrun));
     wait_written(11);
 
-    // A crash may have taken what was told and not yet written.
+    // A crash may lose records that were sent and not yet written.
     let last = format!("{}-11", boot(&events[2]));
     let daemon = daemon.crash_and_restart();
     let unknown = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
@@ -299,7 +297,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let [stalled, dead] =
         [(); 2].map(|()| stalled::connect(daemon.address, request("?since=0", &[]).as_bytes()));
     let quick = EventStream::from(daemon.address, "?since=0", &[]);
-    // More than any buffer on the way holds.
+    // The records must exceed all buffers on the way.
     let id = daemon.call_ok("79990000001", "R1");
     let (mut told, enough) = (0, stalled::MOST_BUFFERED + (2 << 20));
     let mut bot = KeptAlive::open(daemon.address);
@@ -322,8 +320,8 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let all = quick.events();
     assert_eq!(seqs(&all), (1..=all.len() as u64).map(Some).collect::<Vec<_>>());
 
-    // What it then reads, records and gaps, accounts for every number; also if it had been given up
-    // meanwhile, and comes again.
+    // The records and gaps that it then reads cover every number, even if the daemon had closed the
+    // stream and it reconnects.
     let mut late = EventStream::over(stalled);
     let (mut events, last) = (Vec::new(), all.len() as u64);
     eventually("it catches up", || {
@@ -337,7 +335,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let gaps = gaps_in(events.iter().map(Event::json));
     assert!(gaps > 0, "{} records were buffered somewhere", events.len());
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).status, 200);
-    // Who never reads on does not hold up the end either.
+    // A reader that never reads does not delay the stop either.
     daemon.signal("-TERM");
     assert_eq!(late.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
     assert_eq!(daemon.wait_exit(), Some(0));

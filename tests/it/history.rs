@@ -1,13 +1,11 @@
-//! The history as operators see it: filters, pages, tables, over restarts, and when the disk does
-//! not play along.
-
-use std::process::Command;
+//! The history as operators see it: filters, pages, CSV, restarts, and disks that fail.
 
 use serde_json::Value;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
 use testkit::http::{self, assert_error};
+use testkit::resources::limit_file_size;
 
 const HISTORY: &[(&str, &str)] = &[("history", "file = \"history.db\"")];
 
@@ -21,7 +19,7 @@ fn ids(page: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The same must hold of what the database and of what the ring of the last calls answers.
+/// The database and the ring of the last calls must give the same result.
 fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
     for settings in [HISTORY, &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
@@ -32,8 +30,8 @@ fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
 #[test]
 fn calls_are_found_by_their_properties() {
     both(|asterisk, daemon| {
-        let a = daemon.call_over(asterisk, "79990000001", "R1");
-        let b = daemon.call_over(asterisk, "79990000002", "КОМНАТА1");
+        let a = daemon.ended_call(asterisk, "79990000001", "R1");
+        let b = daemon.ended_call(asterisk, "79990000002", "КОМНАТА1");
         let live = daemon.call_ok("79990000003", "R1");
         let (time_of_a, time_of_b) = (
             daemon.get(&format!("/api/calls/{a}")).json()["requested"]
@@ -84,7 +82,7 @@ fn calls_are_found_by_their_properties() {
 #[test]
 fn times_are_accepted_in_several_forms() {
     both(|asterisk, daemon| {
-        let id = daemon.call_over(asterisk, "79990000001", "R1");
+        let id = daemon.ended_call(asterisk, "79990000001", "R1");
         let call = daemon.get(&format!("/api/calls/{id}")).json();
         let requested = call["requested"].as_str().expect("a time");
         let (day, clock) = requested.split_once('T').expect("a time");
@@ -105,10 +103,10 @@ fn pages_are_consistent_while_calls_end() {
     both(|asterisk, daemon| {
         daemon.call_ok("79990000007", "R1");
         let calls: Vec<_> =
-            (0..5).map(|n| daemon.call_over(asterisk, &format!("7999000000{n}"), "R1")).collect();
+            (0..5).map(|n| daemon.ended_call(asterisk, &format!("7999000000{n}"), "R1")).collect();
         let first = daemon.get("/api/calls?limit=2").json();
         assert_eq!(ids(&first), [&*calls[4], &*calls[3]]);
-        daemon.call_over(asterisk, "79990000009", "R1");
+        daemon.ended_call(asterisk, "79990000009", "R1");
         daemon.call_ok("79990000008", "R1");
         let mut cursor = first["next"].as_str().expect("a cursor").to_owned();
         let mut rest = Vec::new();
@@ -128,7 +126,7 @@ fn pages_are_consistent_while_calls_end() {
 #[test]
 fn next_run_finds_the_calls_written() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
-    let id = daemon.call_over(&asterisk, "79990000001", "КОМНАТА1");
+    let id = daemon.ended_call(&asterisk, "79990000001", "КОМНАТА1");
     let path = format!("/api/calls/{id}");
     let before = daemon.get(&path).json();
     assert_eq!((&before["outcome"], &before["cause_text"]), (&"busy".into(), &"User busy".into()));
@@ -141,7 +139,7 @@ fn next_run_finds_the_calls_written() {
     assert_error(&daemon.get("/api/calls/od-01m89yz9ajwm2xxqced5v9dh3y"), 404, "no such call");
 }
 
-/// Whether the database, as anybody may look into it, has this call.
+/// Whether the database has this call, read by another process.
 fn written(file: &std::path::Path, id: &str) -> bool {
     let found = rusqlite::Connection::open(file).and_then(|database| {
         database.query_row("SELECT count(*) FROM calls WHERE id = ?", [id], |row| row.get(0))
@@ -187,7 +185,7 @@ fn unwritable_history_is_reported_and_stops_no_call() {
     eventually("the log says so", || {
         daemon.output().contains("the history cannot be written").then_some(())
     });
-    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     let page = daemon.get("/api/calls").json();
     assert_eq!(ids(&page), [&*id]);
     assert!(
@@ -222,26 +220,17 @@ fn unwritable_history_is_reported_and_stops_no_call() {
 #[test]
 fn full_disk_loses_no_call_in_the_ring() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
-    daemon.call_over(&asterisk, "79990000001", "R1");
+    daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
     eventually("it is there", || file.exists().then_some(()));
-    limit_file_size(&daemon, "8192");
+    limit_file_size(daemon.child.id(), "8192");
     let calls: Vec<_> =
-        (10..40).map(|n| daemon.call_over(&asterisk, &format!("799900000{n}"), "R1")).collect();
+        (10..40).map(|n| daemon.ended_call(&asterisk, &format!("799900000{n}"), "R1")).collect();
     eventually("it complains", || {
         daemon.output().contains("the history cannot be written").then_some(())
     });
-    limit_file_size(&daemon, "unlimited");
+    limit_file_size(daemon.child.id(), "unlimited");
     eventually("all are written", || calls.iter().all(|id| written(&file, id)).then_some(()));
-}
-
-/// The longest file that the daemon may write, which is to it as a full disk.
-fn limit_file_size(daemon: &Daemon, bytes: &str) {
-    let pid = daemon.child.id().to_string();
-    let limit = Command::new("prlimit")
-        .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
-        .status();
-    assert!(limit.expect("prlimit runs").success());
 }
 
 #[test]
@@ -256,7 +245,7 @@ fn foreign_file_is_refused_as_history() {
     eventually("the log says so", || {
         daemon.output().contains("file is not a database").then_some(())
     });
-    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     assert_eq!(ids(&daemon.get("/api/calls").json()), [&*id]);
     assert!(std::fs::read_to_string(&file).expect("a file").starts_with("this is no database"));
     std::fs::rename(&file, file.with_extension("old")).expect("it is moved away");
@@ -266,14 +255,14 @@ fn foreign_file_is_refused_as_history() {
 #[test]
 fn list_says_that_there_is_no_history() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
-    daemon.call_over(&asterisk, "79990000001", "R1");
+    daemon.ended_call(&asterisk, "79990000001", "R1");
     assert_eq!(daemon.get("/api/calls").json()["history"], "off");
 }
 
 #[test]
 fn moved_or_corrupt_history_is_noticed_when_idle() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
-    let first = daemon.call_over(&asterisk, "79990000001", "R1");
+    let first = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
     eventually("it is written", || written(&file, &first).then_some(()));
     let old = file.with_extension("old");
@@ -286,12 +275,12 @@ fn moved_or_corrupt_history_is_noticed_when_idle() {
     let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
     eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
 
-    // Before its first call is written, the new file may not yet be whole.
-    let second = daemon.call_over(&asterisk, "79990000002", "R1");
+    // The new file may be incomplete before its first call is written.
+    let second = daemon.ended_call(&asterisk, "79990000002", "R1");
     eventually("it is written", || written(&file, &second).then_some(()));
     std::fs::write(&file, "no database".repeat(1000)).expect("it is overwritten");
     eventually("it is down", || daemon.get("/metrics").body.contains(&up(0)).then_some(()));
-    let third = daemon.call_over(&asterisk, "79990000003", "R1");
+    let third = daemon.ended_call(&asterisk, "79990000003", "R1");
     std::fs::remove_file(&file).expect("it is deleted");
     eventually("it is written", || written(&file, &third).then_some(()));
     eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
@@ -301,11 +290,11 @@ fn moved_or_corrupt_history_is_noticed_when_idle() {
 #[test]
 fn clock_years_ahead_deletes_no_call() {
     let (asterisk, mut daemon) = FakeAsterisk::with_daemon(HISTORY);
-    let id = daemon.call_over(&asterisk, "79990000001", "R1");
+    let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
     eventually("it is written", || written(&file, &id).then_some(()));
     daemon.crash();
-    // For all that the files tell, the last run was in 2023.
+    // According to the files, the last run was in 2023.
     let old = format!("od-01h0000000{}", &id[id.len() - 16..]);
     let database = rusqlite::Connection::open(&file).expect("a database");
     database.execute("UPDATE calls SET id = ?1", [&old]).expect("the call is older");

@@ -1,4 +1,4 @@
-//! The HTTP side over TLS, and a certificate that is renewed while the daemon runs.
+//! HTTPS, and a certificate that is renewed while the daemon runs.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use testkit::program::{Program, command, run};
 use testkit::tls::Ca;
 use testkit::{eventually, http};
 
-/// Puts a certificate of this CA where the daemon looks for it.
+/// Writes a certificate of this CA where the daemon expects it.
 fn renew(folder: &Path, ca: &Ca) {
     let (certificate, key) = ca.pem("localhost");
     fs::write(folder.join("http.crt"), certificate).expect("writes");
@@ -58,7 +58,7 @@ fn tail_works_over_tls_and_renewed_certificates() {
     let said = eventually("it says so", || stranger.stderr().first().cloned());
     assert!(said.contains("TLS") && stranger.stdout().is_empty(), "{said}");
 
-    // A certificate that is none is refused, and who is connected stays so.
+    // A malformed certificate is refused, and connected clients stay connected.
     fs::write(daemon.folder.path().join("http.crt"), "none").expect("writes");
     daemon.signal("-HUP");
     eventually("the refusal", || daemon.output().contains("not reloaded").then_some(()));
@@ -89,7 +89,7 @@ fn stream_closed_over_tls_frees_its_slot() {
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, &[("http", http)]);
     let (url, ca) = (format!("https://localhost:{}/api/events", daemon.address.port()), ca.file());
-    // curl says that it closes (close_notify) before it does.
+    // curl sends close_notify before it closes.
     let watch = || {
         let mut curl = std::process::Command::new("curl");
         curl.args([

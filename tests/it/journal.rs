@@ -1,4 +1,5 @@
-//! The log file of a running daemon: over restarts, and on a disk that is full.
+//! The journal file of a running daemon: restarts, a full disk, and files that are moved or
+//! truncated.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,19 +10,29 @@ use serde_json::Value;
 use testkit::ami::FakeAsterisk;
 use testkit::daemon::Daemon;
 use testkit::program;
+use testkit::resources::limit_file_size;
 use testkit::{eventually, pause};
 
 fn start(settings: &str) -> (FakeAsterisk, Daemon) {
     FakeAsterisk::with_daemon(&[("journal", settings)])
 }
 
-/// The whole lines of the file.
+/// The complete lines of the file.
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     whole
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect()
+}
+
+/// Makes a call, and waits until the file has all records of this run; returns them.
+fn call_written(daemon: &Daemon, path: &Path, number: &str) -> Vec<Value> {
+    let id = daemon.call_ok(number, "КОМНАТА1");
+    daemon.wait_for(&id, "call.queued");
+    let records = daemon.records();
+    eventually("all is written", || (lines(path) == records).then_some(()));
+    records
 }
 
 fn seqs(lines: &[Value]) -> Vec<u64> {
@@ -32,10 +43,7 @@ fn seqs(lines: &[Value]) -> Vec<u64> {
 fn file_equals_stdout_and_continues_after_a_crash() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
-    let id = daemon.call_ok("79990000001", "КОМНАТА1");
-    daemon.wait_for(&id, "call.queued");
-    let before = daemon.records();
-    eventually("all is written", || (lines(&path) == before).then_some(()));
+    let before = call_written(&daemon, &path, "79990000001");
 
     let daemon = daemon.crash_and_restart();
     let id = daemon.call_ok("79990000002", "R1");
@@ -68,18 +76,19 @@ fn records_lost_to_a_stalled_file_become_gaps() {
 
 #[test]
 fn full_disk_neither_loses_nor_repeats_records() {
-    // Until this folder is there, records pile up; then they are written at once, and do not fit.
+    // Records pile up until this folder exists. Then the daemon writes them at once, and they do
+    // not fit.
     let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"");
-    limit_file_size(&daemon, "4096");
+    limit_file_size(daemon.child.id(), "4096");
     for number in 0..30 {
         daemon.call_ok(&format!("799900000{number:02}"), "R1");
     }
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let path = daemon.folder.path().join("later/calls.jsonl");
     let complaints = || daemon.output().matches("the log file cannot be written").count();
-    // Once for the folder, once for the size.
+    // The daemon complains once of the folder and once of the size.
     eventually("it complains of the size", || (complaints() == 2).then_some(()));
-    limit_file_size(&daemon, "unlimited");
+    limit_file_size(daemon.child.id(), "unlimited");
     let shown = daemon.records();
     assert!(shown.len() >= 60, "{shown:?}");
     let written = eventually("all is written", || {
@@ -92,15 +101,6 @@ fn full_disk_neither_loses_nor_repeats_records() {
     });
 }
 
-/// The longest file that the daemon may write, which is to it as a full disk.
-fn limit_file_size(daemon: &Daemon, bytes: &str) {
-    let pid = daemon.child.id().to_string();
-    let limit = Command::new("prlimit")
-        .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
-        .status();
-    assert!(limit.expect("prlimit runs").success());
-}
-
 fn said_once(daemon: &Daemon, text: &str) {
     eventually(text, || daemon.output().contains(text).then_some(()));
     assert_eq!(daemon.output().matches(text).count(), 1);
@@ -110,13 +110,10 @@ fn said_once(daemon: &Daemon, text: &str) {
 fn moved_file_is_noticed_and_numbering_continues() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
-    let id = daemon.call_ok("79990000001", "R1");
-    daemon.wait_for(&id, "call.queued");
-    let before = daemon.records();
-    eventually("all is written", || (lines(&path) == before).then_some(()));
+    let before = call_written(&daemon, &path, "79990000001");
     let last = before.len() as u64;
 
-    // Nobody calls, and nobody sends a signal.
+    // Nothing happens meanwhile: no call and no signal.
     std::fs::rename(&path, path.with_extension("jsonl-20261126")).expect("it is moved");
     let begun =
         eventually("a new file is begun", || Some(lines(&path)).filter(|lines| !lines.is_empty()));
@@ -138,12 +135,9 @@ fn moved_file_is_noticed_and_numbering_continues() {
 fn truncated_file_gets_every_later_record() {
     let (_asterisk, daemon) = start("file = \"calls.jsonl\"");
     let path = daemon.folder.path().join("calls.jsonl");
-    let id = daemon.call_ok("79990000001", "R1");
-    daemon.wait_for(&id, "call.queued");
-    eventually("all is written", || (lines(&path) == daemon.records()).then_some(()));
-    let before = daemon.records().len();
+    let before = call_written(&daemon, &path, "79990000001").len();
 
-    // As logrotate's copytruncate ends.
+    // logrotate's copytruncate ends like this.
     std::fs::File::create(&path).expect("it is truncated");
     let id = daemon.call_ok("79990000002", "R1");
     daemon.wait_for(&id, "call.queued");
@@ -152,7 +146,7 @@ fn truncated_file_gets_every_later_record() {
         Some(lines(&path)).filter(|lines| lines.len() > after.len() + 1)
     });
     assert_eq!((&left[0]["event"], left[0]["to"].as_u64()), (&"gap".into(), Some(before as u64)));
-    // The call that goes on.
+    // The live call is repeated.
     assert_eq!(
         (&left[1]["event"], &left[1]["number"]),
         (&"call.carried".into(), &"+79990000001".into())
@@ -254,7 +248,7 @@ fn call_with_lost_records_is_adopted_once() {
         of_call.map(|line| line["event"].as_str().expect("an event").to_owned()).collect::<Vec<_>>()
     };
     daemon.wait_for_event("ami.connected");
-    // The daemon is killed before it has written a line of this one.
+    // The daemon is killed before it writes a line about this call.
     let lost = CallId::new(SystemTime::now() + Duration::from_millis(1), 1).to_string();
     pause(Duration::from_millis(2));
     asterisk.list(listed(&lost, "79990000001"));
@@ -262,7 +256,7 @@ fn call_with_lost_records_is_adopted_once() {
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for(&lost, "call.adopted")["state"], "answered");
     eventually("the take-over is written", || (of_call(&lost) == ["call.adopted"]).then_some(()));
-    // And again, with the call alive; then it ends while no daemon runs.
+    // Another restart with the call alive, then its end while no daemon runs.
     let daemon = daemon.crash_and_restart();
     asterisk.list(Vec::new());
     let daemon = daemon.crash_and_restart();

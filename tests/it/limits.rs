@@ -1,4 +1,4 @@
-//! How much may be called, and whom; and settings taken up while the daemon runs.
+//! Limits on calls and numbers, and settings that SIGHUP applies.
 
 use std::io::Read;
 
@@ -25,13 +25,13 @@ fn refusal_names_the_limit_and_retry_time() {
     for (limit, section, told) in rows {
         let (asterisk, daemon) = start(&[(section, limit)]);
         let mut numbers = 79_990_000_001_u64..;
-        // A slow machine may take a few calls to come within the same second.
+        // On a slow machine the calls may spread over several seconds.
         let reply = eventually("a refusal", || {
             let number =
                 numbers.next().filter(|_| !limit.starts_with("attempts")).unwrap_or(79_990_000_001);
             let reply = daemon.call(&number.to_string(), "R1");
             if reply.status == 200 && limit.starts_with("attempts") {
-                // The next attempt must not find the number taken.
+                // The next attempt must not find the number in a call.
                 hang_up(&asterisk, reply.header("x-call-id").expect("an id"), number);
                 eventually("the number is free", || {
                     (daemon.get("/api/calls").json()["live_total"] == 0).then_some(())
@@ -91,7 +91,7 @@ fn burst_reaches_asterisk_at_the_configured_rate() {
     let count = |status| replies.iter().filter(|reply| reply.status == status).count();
     assert_eq!(count(200) + count(429), 30, "{replies:?}");
     assert_eq!(asterisk.actions("Originate").len(), count(200), "what is refused is not sent");
-    // Ten a second: the last of n calls is sent after (n - 1) tenths of a second at the earliest.
+    // At ten a second, the last of n calls is sent after (n - 1) / 10 s at the earliest.
     assert!(
         began.elapsed().as_millis() >= 100 * (count(200) as u128 - 1),
         "{:?} {}",
@@ -108,7 +108,7 @@ fn sighup_applies_keys_and_limits_or_nothing() {
     let old = std::fs::read_to_string(&path).expect("the configuration");
     let lives = daemon.call_ok("79990000001", "R1");
 
-    // A stream of the old key, on a connection of its own.
+    // An event stream that the old key has opened.
     let mut stream = http::connect(daemon.address);
     let head = format!(
         "GET /api/events?since=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Api-Key: {KEY}\r\n\r\n"
@@ -158,7 +158,7 @@ fn thousand_wrong_keys_do_not_fill_the_log() {
     }
     daemon.call_ok("79990000001", "R1");
     eventually("the guesses are logged", || daemon.output().contains("wrong key").then_some(()));
-    // One line at once, and one each ten seconds.
+    // One line is logged at once, then one every ten seconds.
     let lines = daemon.output().matches("wrong key").count();
     assert!(lines <= 10, "{lines} lines");
     assert_eq!(asterisk.actions("Originate").len(), 1);
@@ -172,16 +172,16 @@ fn attempts_are_counted_over_a_restart() {
     let daemon = Daemon::start(&Ami { address: &address, secret: "secret" }, &settings);
     let began = std::time::Instant::now();
     for _ in 0..2 {
-        daemon.call_over(&asterisk, "79990000001", "R1");
+        daemon.ended_call(&asterisk, "79990000001", "R1");
     }
     let path = daemon.folder.path().join("calls.jsonl");
     let ended =
         || std::fs::read_to_string(&path).unwrap_or_default().matches("call.ended").count() == 2;
     eventually("both calls are written", || ended().then_some(()));
     let daemon = daemon.crash_and_restart();
-    daemon.call_over(&asterisk, "79990000001", "R1");
+    daemon.ended_call(&asterisk, "79990000001", "R1");
     let reply = daemon.call("79990000001", "R1");
-    // A machine that took a minute for three calls has shown nothing.
+    // The window of a minute may pass on a very slow machine.
     assert!(reply.status == 429 || began.elapsed().as_secs() >= 60, "{reply:?}");
     daemon.call_ok("79990000002", "R1");
 }

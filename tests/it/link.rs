@@ -1,5 +1,5 @@
-//! The AMI link: a daemon that is not let in pauses between its attempts, and one that was stopped
-//! reads what waits in its socket before it judges what is late.
+//! The AMI link: the daemon retries a refused login with pauses. After it was stopped, it reads its
+//! socket before it decides that a timeout has passed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use testkit::daemon::{Ami, Daemon};
 use testkit::eventually;
 use testkit::relay::Relay;
 
-/// A link that counts as dead after two of these without a word.
+/// The link is dead after two of these without a message.
 const KEEPALIVE: Duration = Duration::from_millis(500);
 
-/// Any other timer takes much longer.
+/// Every other timeout is much longer.
 const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
 
 #[test]
 fn refused_login_is_retried_with_growing_pauses() {
     const ATTEMPTS: usize = 9;
-    // A real one takes a second to refuse, so that nobody could hammer at it.
+    // A real Asterisk delays its refusal by a second.
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.behave(Manner::RejectLogin);
     let relay = Relay::start(&asterisk.address.to_string());
@@ -26,8 +26,8 @@ fn refused_login_is_retried_with_growing_pauses() {
     let began = Instant::now();
     let backoff = ("asterisk", "backoff_min = \"100ms\"\nbackoff_max = \"1s\"");
     let daemon = Daemon::start_unready(&ami, &[backoff]);
-    eventually("it is tried again and again", || (relay.tried() >= ATTEMPTS).then_some(()));
-    // Each pause is half of its longest at least: 100, 200, 400, 800, and then 1000 ms.
+    eventually("it is tried again and again", || (relay.accepted() >= ATTEMPTS).then_some(()));
+    // Each pause is at least half of its maximum: 100, 200, 400, 800 and then 1000 ms.
     let pauses: Duration = (0..ATTEMPTS - 1)
         .map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2)
         .sum();
@@ -39,12 +39,13 @@ fn refused_login_is_retried_with_growing_pauses() {
         daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
     assert_eq!(told, 1, "{}", daemon.output());
 
-    // Once the secret is right, it is let in.
+    // With the right secret the login succeeds.
     asterisk.behave(Manner::Normal);
     daemon.wait_ready();
 }
 
-/// After SIGCONT the end of a call that waits in the socket is read before the link is judged.
+/// After SIGCONT the daemon reads the end of the call from its socket before it checks the
+/// keepalive.
 #[test]
 fn resumed_daemon_reads_pending_end_first() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", LINK)]);
@@ -52,7 +53,7 @@ fn resumed_daemon_reads_pending_end_first() {
     daemon.signal("-STOP");
     asterisk.hang_up(&id);
     let began = Instant::now();
-    // The daemon lets no Asterisk be silent for so long.
+    // The keepalive has long expired by then.
     eventually("time passes", || (began.elapsed() > 4 * KEEPALIVE).then_some(()));
     daemon.signal("-CONT");
     let ended = daemon.wait_for(&id, "call.ended");
@@ -63,8 +64,7 @@ fn resumed_daemon_reads_pending_end_first() {
     assert_eq!(lost, 0, "{}", daemon.output());
 }
 
-/// The answer to a hang-up comes in time, and waits in the socket of a daemon that is stopped until
-/// it would be late.
+/// The answer to a hang-up arrives in time, but the daemon is stopped until after its timeout.
 #[test]
 fn resumed_daemon_reads_pending_answer_first() {
     const ACTION_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! What the daemon says of itself on stdout: lines of JSON, the call's id in what is about a call,
-//! and nothing that a peer could fill a disk with.
+//! The daemon's log on stdout: lines of JSON, with the id of the call they concern. No peer can
+//! fill a disk with it.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use testkit::daemon::{Daemon, KEY};
 use testkit::eventually;
 use testkit::http;
 
-/// All lines so far; each is JSON with a time.
+/// All lines so far. Each is JSON with a time.
 fn lines(daemon: &Daemon) -> Vec<Value> {
     let output = daemon.output();
     let lines = output
@@ -52,7 +52,7 @@ fn debug_lines_carry_the_call_id() {
             lines(&daemon).iter().find(fits).map(|_| ())
         });
     }
-    // Masking is for the debug log, too.
+    // Masking applies to the debug log, too.
     assert!(!daemon.output().contains("79991234567"), "{}", daemon.output());
 }
 
@@ -78,7 +78,7 @@ fn no_peer_can_fill_the_log() {
     eventually("one line says so", || {
         daemon.output().contains("requests with a wrong key").then_some(())
     });
-    // A call's records come after all that was logged before it.
+    // A call's records follow everything that was logged before them.
     let records = |number: &str| {
         let id = daemon.call_ok(number, "R1");
         daemon.wait_for(&id, "call.queued");
@@ -90,7 +90,7 @@ fn no_peer_can_fill_the_log() {
     let before = unasked(records("79990000001"));
     noise();
     let after = unasked(records("79990000002"));
-    // Wrong keys may be told of once more, if the machine is slow.
+    // Wrong keys may be logged once more on a slow machine.
     let new: Vec<_> = after[before.len()..]
         .iter()
         .filter(|line| line["message"] != "requests with a wrong key, or none")

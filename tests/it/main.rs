@@ -1,10 +1,10 @@
-//! Black-box tests of the program: each module starts it as its users do, with a stand-in for
-//! Asterisk, and looks at what comes out.
+//! Black-box tests of the program. Each module starts it as users do, with a stand-in for Asterisk,
+//! and checks what it outputs.
 //!
-//! They are one executable, as linking takes most of the time of a build. Its tests run beside each
-//! other as threads of one process: no test changes what belongs to the process (environment,
-//! current folder, signals), but for the limit on open files, which each may raise. What a test
-//! measures is the daemon's, which is a process of its own.
+//! They are one executable, because linking dominates the build time. The tests run as threads of
+//! one process. No test changes the state of the process (environment, current folder, signals),
+//! except the limit on open files, which tests may only raise. Every measured resource belongs to
+//! the daemon, which is another process.
 
 mod attacks_ami;
 mod attacks_crowds;

@@ -1,6 +1,5 @@
-//! `GET /metrics`: who may read it, in which formats, that it counts what happens and nothing a
-//! stranger makes up; and that the dashboard and the alert rules in `dist/` work with a real
-//! Prometheus.
+//! `GET /metrics`: its keys and formats; it counts calls, and peers cannot add time series. The
+//! dashboard and the alert rules in `dist/` work with a real Prometheus.
 
 use std::path::Path;
 
@@ -26,7 +25,7 @@ fn scrape(daemon: &Daemon, accept: &str) -> Reply {
     )
 }
 
-/// The value of a time series; none if there is no such one.
+/// The value of a time series, if it exists.
 fn value(text: &str, series: &str) -> Option<f64> {
     text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
 }
@@ -87,7 +86,7 @@ fn promtool_accepts_names_units_and_help() {
     daemon.call_ok("79990000001", "R1");
     let linted = lint(&scrape(&daemon, "text/plain").body);
     assert_eq!((linted.code, &*linted.stdout, &*linted.stderr), (Some(0), "", ""));
-    // It would say so.
+    // promtool prints every complaint.
     assert_ne!(lint("# TYPE calls counter\ncalls 1\n").code, Some(0));
 }
 
@@ -208,7 +207,7 @@ fn unknown_paths_create_no_time_series() {
     };
     let series =
         || daemon.get("/metrics").body.lines().filter(|line| !line.starts_with('#')).count();
-    // One of each kind, so that what can be there is there.
+    // One call of each kind, so that every metric has a value.
     for path in ["/nowhere", "/api/calls/x", "/metrics"] {
         ask(path, "wrong-key");
         ask(path, KEY);
@@ -234,7 +233,7 @@ fn alert_rules_fire_when_they_should() {
         let ended = promtool(&args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
     }
-    // Each rule has a test, and a word for whoever it wakes.
+    // Each rule has a test, and a description for its reader.
     let read = |name: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file")
     };
@@ -271,8 +270,7 @@ fn operating_guide_names_each_metric_and_record() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The expressions of the dashboard by their panel, with the variables as Grafana would fill them
-/// in.
+/// The dashboard's expressions by panel, with the variables filled in as Grafana does.
 fn panels() -> Vec<(String, String)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/grafana.json");
     let dashboard: Value =

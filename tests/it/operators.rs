@@ -1,4 +1,4 @@
-//! What operators ask: who may, which calls there are, hanging up, and whether the daemon is well.
+//! The operators' endpoints: keys and roles, the list of calls, hanging up, readiness.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::events::EventStream;
 use testkit::http::{self, assert_error};
 
-/// An attempt to connect again that no test lives to see.
+/// A back-off longer than any test.
 const NO_RECONNECT: (&str, &str) = ("asterisk", "backoff_min = \"1h\"\nbackoff_max = \"1h\"");
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
@@ -35,7 +35,7 @@ fn key_is_accepted_in_a_header_only() {
         vec![("Authorization", wrong_basic)],
         vec![("Authorization", KEY)],
         vec![("Cookie", &bearer[..])],
-        // A wrong key is wrong, whatever else is shown.
+        // A wrong key is refused even beside a valid one.
         vec![("X-Api-Key", "wrong"), ("Authorization", &bearer[..])],
     ];
     for (method, path) in
@@ -72,7 +72,7 @@ fn watch_key_reads_and_cannot_write() {
     let body = r#"{"api_key":"k3y-of-the-desk","phone_number":"79990000002","room_name":"R1","caller_id":"Bob"}"#;
     let refused = daemon.post(body.as_bytes());
     assert_error(&refused, 403, "POST");
-    // The fields are looked at first.
+    // The fields are checked before the key's role.
     assert_error(&daemon.post(br#"{"api_key":"k3y-of-the-desk"}"#), 400, "POST");
 
     let id = daemon.call_ok("79990000001", "R1");
@@ -90,7 +90,7 @@ fn watch_key_reads_and_cannot_write() {
 fn list_is_newest_first_up_to_the_limit() {
     let (asterisk, daemon) = start(&[]);
     let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
-        // Ids are sorted by their milliseconds.
+        // Ids are ordered by milliseconds.
         testkit::pause(Duration::from_millis(2));
         daemon.call_ok(number, "R1")
     });
@@ -170,7 +170,7 @@ fn stats_count_the_last_hours() {
     assert_eq!(daemon.call("79990000001", "R1").json()["message"], "error");
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
-    // A minute may pass meanwhile.
+    // The clock may reach the next minute meanwhile.
     let stats = || daemon.get("/api/stats").json();
     let sum = |name: &str| -> u64 {
         stats()["minutes"]
@@ -206,13 +206,13 @@ fn call_can_be_hung_up_once() {
     assert_eq!(daemon.wait_for(&id, "call.ended")["hung_up_by"], "tester");
     assert_error(&daemon.delete(&path), 409, "ended");
 
-    // It is well formed, and nobody's.
+    // The id is well formed but unknown.
     let unknown =
         format!("{}{}", &id[..id.len() - 4], if id.ends_with("0000") { "1111" } else { "0000" });
-    for nobody in [&unknown, "x", "od-", "..", "%2e", "1795000000.12", &id.to_uppercase()] {
-        let path = format!("/api/calls/{nobody}");
-        assert_error(&daemon.get(&path), 404, nobody);
-        assert_error(&daemon.delete(&path), 404, nobody);
+    for unknown in [&unknown, "x", "od-", "..", "%2e", "1795000000.12", &id.to_uppercase()] {
+        let path = format!("/api/calls/{unknown}");
+        assert_error(&daemon.get(&path), 404, unknown);
+        assert_error(&daemon.delete(&path), 404, unknown);
     }
     assert_eq!(asterisk.actions("Hangup").len(), 1);
 
@@ -220,7 +220,7 @@ fn call_can_be_hung_up_once() {
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");
     assert_error(&daemon.delete(&format!("/api/calls/{id}")), 503, "link down");
-    // What is known is still shown, and that it may be outdated.
+    // Known calls are still listed, marked as possibly outdated.
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["stale"], true);
 }
 
@@ -287,7 +287,7 @@ fn readiness_names_the_fault_without_secrets() {
                 .is_some_and(|reason| reason.contains("Authentication failed")),
             "{refused}"
         );
-        // It lives, and is not to be started anew for this.
+        // The daemon is alive, and a restart would not help.
         assert_eq!(daemon.get("/healthz").status, 200);
         assert_error(&daemon.call("79990000001", "R1"), 503, auth);
         asterisk.behave(Manner::Normal);
@@ -298,7 +298,7 @@ fn readiness_names_the_fault_without_secrets() {
             assert!(!daemon.output().contains(hidden) && !reply.body.contains(hidden), "{auth}");
         }
     }
-    // The stand-in was told it, so that it was there to be kept.
+    // The stand-in received the secret, so the daemon could have leaked it.
     assert_eq!(
         asterisk.actions("Login").last().and_then(|login| login.get("Secret")),
         Some(secret)

@@ -1,4 +1,5 @@
-//! A panic anywhere ends the process with a message: no daemon lives on with a part of it dead.
+//! A panic in any task ends the process with a message, so that no daemon continues with a dead
+//! part.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -12,7 +13,7 @@ use testkit::resources::address_space;
 #[test]
 fn panic_in_a_task_ends_the_daemon() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    // To look a name up takes a thread; it goes when it was not needed for a while.
+    // Looking up a name starts a thread, which ends after a pause.
     let address = format!("localhost:{}", asterisk.address.port());
     let with_stderr = ["sh", "-c", "exec \"$@\" 2>&1", "sh"];
     let mut daemon =
@@ -23,8 +24,8 @@ fn panic_in_a_task_ends_the_daemon() {
         || std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").count();
     let with_it = threads();
     eventually("the thread is gone", || (threads() < with_it).then_some(()));
-    // Where no memory is left for another, the runtime panics in the task that wants one: the
-    // driver, as it connects.
+    // Without memory for another thread, the runtime panics in the task that needs one: the driver,
+    // when it connects.
     let limit = format!("--as={}", (address_space(pid) + 1024) * 1024);
     assert!(
         Command::new("prlimit")
@@ -50,7 +51,7 @@ fn panic_aborts_in_every_build_profile() {
     for profile in ["dev", "release"] {
         assert_eq!(manifest["profile"][profile]["panic"].as_str(), Some("abort"), "{profile}");
     }
-    // Other profiles are made of these two.
+    // Other profiles inherit from these two.
     let own = |(_, profile): (&String, &toml::Value)| profile.get("inherits").is_some();
     assert!(!manifest["profile"].as_table().expect("profiles").iter().any(own));
 }

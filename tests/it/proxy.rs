@@ -1,4 +1,4 @@
-//! The daemon behind nginx, which keeps connections to it and uses them again.
+//! The daemon behind nginx, which keeps its connections alive and reuses them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -18,8 +18,8 @@ use testkit::{PATIENCE, eventually, pause};
 /// Connections between nginx and the daemon.
 const CONNECTIONS: u32 = 30;
 
-/// How long a byte takes between nginx and the daemon. So long does a close that crosses with a
-/// request stay unnoticed.
+/// The delay between nginx and the daemon. A close that crosses with a request goes unnoticed for
+/// this time.
 const DELAY: Duration = Duration::from_millis(100);
 
 /// nginx in front of the daemon. Killed when dropped.
@@ -29,8 +29,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts an nginx that keeps connections to this address; `more` are further settings of its
-    /// upstream.
+    /// Starts an nginx with this upstream address; `more` are further settings of the upstream.
     fn start(upstream: &str, more: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -65,8 +64,8 @@ impl Nginx {
         self.folder.path().join("socket")
     }
 
-    /// Asks for calls of different numbers, all at once, each `offset` times its index after `at`;
-    /// returns the replies' statuses. `round` tells these numbers from others.
+    /// Requests calls to different numbers in parallel, each `offset` after the one before,
+    /// beginning at `at`. Returns the status lines. `round` makes the numbers unique.
     fn post_all(&self, round: u32, at: Instant, offset: Duration) -> Vec<String> {
         let ask = |index: u32| {
             pause((at + offset * index).saturating_duration_since(Instant::now()));
@@ -92,22 +91,21 @@ impl Drop for Nginx {
     }
 }
 
-/// Debian's, which is on the path of root only.
+/// Debian installs nginx where only root's path has it.
 fn program() -> &'static Path {
     let debian = Path::new("/usr/sbin/nginx");
     if debian.exists() { debian } else { Path::new("nginx") }
 }
 
-/// The request, which the client says is its last.
+/// The request with `Connection: close`.
 fn last_of(request: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(request).replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes()
 }
 
-/// Makes nginx open all its connections, lets them be idle for about `idle`, and has it use them
-/// again.
+/// Makes nginx open all its connections, leaves them idle for about `idle`, and makes it reuse
+/// them.
 fn reuse_after(idle: Duration, http: &str, upstream: &str) {
-    // Without events an answer takes a quarter of a second, so that each of the first requests
-    // needs a connection.
+    // Without events an answer takes 250 ms, so that each of the first requests needs a connection.
     let asterisk = FakeAsterisk::start(OnOriginate::ReceiptOnly);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("http", http)]);
@@ -116,9 +114,9 @@ fn reuse_after(idle: Duration, http: &str, upstream: &str) {
     let nginx = Nginx::start(&relay.address.to_string(), upstream);
     let ok = vec!["HTTP/1.1 200 OK".to_owned(); CONNECTIONS as usize];
     assert_eq!(nginx.post_all(0, Instant::now(), Duration::ZERO), ok);
-    let opened = relay.tried();
+    let opened = relay.accepted();
     assert!(opened > 1, "nginx uses several connections");
-    // From before to after the moment, by more than a close is under way.
+    // The requests spread around the timeout, by more than a close takes.
     let (last_used, step) = (Instant::now(), 2 * DELAY / CONNECTIONS * 3);
     assert_eq!(nginx.post_all(1, last_used + idle - 3 * DELAY, step), ok, "after {idle:?}");
 }

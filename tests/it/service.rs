@@ -1,5 +1,4 @@
-//! The systemd unit in `dist/`: that systemd understands it, and that it leaves the daemon little
-//! to break.
+//! The systemd unit in `dist/` is valid, and its sandbox is tight.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,14 +22,14 @@ fn systemd_accepts_the_unit_and_its_exposure() {
     let folder = TempDir::new().expect("a folder");
     let unit = folder.path().join("originatord.service");
     let verify = |text: &str| {
-        // The program is where this test has it, and not installed.
+        // The program is not installed, so the unit names the one under test.
         let text = text.replace("/usr/bin/originatord", env!("CARGO_BIN_EXE_originatord"));
         std::fs::write(&unit, text).expect("it is written");
         analyze(&["verify", "--man=no"], &unit)
     };
     assert_eq!(verify(&text), (Some(0), String::new()));
     assert_ne!(verify(&text.replace("LockPersonality", "LockPersonalty")).1, "");
-    // From 0, nothing, to 100, all: a unit without any of this has 96.
+    // systemd rates exposure from 0 to 100. A unit without any of these settings has 96.
     let (code, said) = analyze(&["security", "--offline=yes", "--threshold=15"], &unit);
     assert_eq!(code, Some(0), "{said}");
 }

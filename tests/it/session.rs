@@ -1,5 +1,5 @@
-//! Sessions of the operators' page: opened with a key, no better than it, and of use to nobody but
-//! the page.
+//! Sessions of the operators' page: a key opens one, it has the key's rights, and only the page can
+//! use it.
 
 use std::io::{BufRead, BufReader, Write};
 
@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 const DESK: &str = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
 
-/// What the page sends along.
+/// The headers that the page sends.
 const PAGE: (&str, &str) = ("X-Requested-With", "originatord");
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
@@ -66,7 +66,7 @@ fn session_has_the_rights_of_its_key() {
         assert_eq!(ask(&daemon, "GET", path, &with).status, 200, "{path}");
     }
     assert_eq!(ask(&daemon, "GET", "/api/session", &with).json(), shown);
-    // Among other cookies, in one line or several.
+    // The cookie is found among others, in one header or several.
     for others in [
         vec![("Cookie", format!("a=b; {pair}; c"))],
         vec![("Cookie", "a=b".into()), ("Cookie", pair.into())],
@@ -74,7 +74,7 @@ fn session_has_the_rights_of_its_key() {
         let others: Vec<_> = others.iter().map(|(name, value)| (*name, &**value)).collect();
         assert_eq!(ask(&daemon, "GET", "/api/session", &others).status, 200, "{others:?}");
     }
-    // A key that is shown counts, and a wrong one is wrong.
+    // A key in the header has priority over the cookie, and a wrong key is refused.
     assert_error(
         &ask(&daemon, "GET", "/api/calls", &[with[0], ("X-Api-Key", "wrong")]),
         401,
@@ -93,7 +93,7 @@ fn session_has_the_rights_of_its_key() {
     for path in ["/api/calls", "/api/session", "/api/stats", "/api/events", &path] {
         assert_error(&ask(&daemon, "GET", path, &with), 401, path);
     }
-    // The others' streams go on.
+    // Streams of other sessions continue.
     daemon.call_ok("79990000002", "R1");
     other.wait_for("call.queued");
 }
@@ -104,7 +104,7 @@ fn only_our_page_opens_a_session() {
     for wrong in ["", "wrong", "K3Y-of-the-tests"] {
         let reply = log_in_with(&daemon, &[PAGE], wrong);
         assert_error(&reply, 401, wrong);
-        // The page has a form; the browser must not ask by itself.
+        // The page has its own login form, so the browser must not ask for a password.
         assert!(
             reply.header("www-authenticate").is_none() && reply.header("set-cookie").is_none(),
             "{reply:?}"
@@ -185,7 +185,7 @@ fn session_follows_changes_of_its_key() {
     let kept = EventStream::with(daemon.address, &[("Cookie", &tester)]);
     let path = daemon.folder.path().join("config.toml");
     let config = std::fs::read_to_string(&path).expect("the configuration");
-    // The same name with another key is another key; and who may call may only watch from now on.
+    // A changed key under the same name is another key. The other key's role changes to watch.
     let changed = config
         .replace("k3y-of-the-desk", "another-k3y-of-the-desk")
         .replace(&format!("key = \"{KEY}\""), &format!("key = \"{KEY}\"\nrole = \"watch\""));
@@ -200,7 +200,7 @@ fn session_follows_changes_of_its_key() {
         "hang up",
     );
     assert!(!kept.names().contains(&"gap".to_owned()));
-    // It has not come back with the file as it was.
+    // The old file does not bring the old session back.
     std::fs::write(&path, config).expect("writes");
     daemon.signal("-HUP");
     testkit::eventually("the role is back", || {
@@ -213,7 +213,7 @@ fn session_follows_changes_of_its_key() {
 #[test]
 fn cookie_over_https_is_secure() {
     let (_asterisk, plain) = start(&[]);
-    // Behind a proxy that speaks HTTPS, the browser says so.
+    // Behind an HTTPS proxy, the browser's headers show it.
     let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];
     let cookie =
         log_in_with(&plain, &proxied, KEY).header("set-cookie").expect("a cookie").to_owned();

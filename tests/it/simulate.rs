@@ -1,5 +1,4 @@
-//! The daemon against the simulator, both as users run them: what a bot's developer sees without
-//! any telephony.
+//! The daemon with the simulator, both as processes: the setup of a bot's developer.
 
 use std::process::Command;
 
@@ -108,7 +107,7 @@ fn faults_are_set_and_cleared_by_action() {
     simulator.ask("Action: SimFault\r\nStop_Writing: true", "Faults set");
     daemon.wait_for_event("ami.disconnected");
     eventually("the daemon is not ready", || (daemon.get("/readyz").status == 503).then_some(()));
-    // Nobody gets an answer from it any longer, so it cannot be told to stop that: it ends.
+    // The simulator now refuses every action, and so cannot be told to stop that.
     drop(daemon);
 
     let simulator = Simulator::start("22", QUICK);
@@ -120,7 +119,7 @@ fn faults_are_set_and_cleared_by_action() {
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["outcome"], "unknown", "{end}");
     daemon.wait_ready();
-    // It was answered, whatever its end.
+    // The call was answered. Its outcome does not matter here.
     let metrics = daemon.get("/metrics").body;
     assert!(
         metrics.contains("originatord_calls_ended_answered_total{outcome=\"unknown\"} 1\n"),

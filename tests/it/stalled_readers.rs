@@ -1,7 +1,6 @@
-//! Readers of the live log that stand still: a page, a `tail`, stdout, a log file on a full disk.
-//! They slow nobody down, others miss nothing, and each of them is told what it has missed.
+//! Stalled readers of the records: a page, a `tail`, stdout, a journal file on a full disk. They
+//! delay nobody, others miss nothing, and each gets a gap for the records it has missed.
 
-use std::process::Command;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -10,9 +9,10 @@ use testkit::daemon::{Ami, Daemon, KEY, Watcher, signal};
 use testkit::events::{EventStream, request};
 use testkit::http::{KeptAlive, post};
 use testkit::program::{Program, command};
+use testkit::resources::limit_file_size;
 use testkit::{eventually, measured, stalled};
 
-/// Has so many calls refused for a number in a call, each of which is two records.
+/// Makes `count` requests for a number in a call. Each is two records.
 fn refusals(daemon: &Daemon, count: usize) {
     let mut bot = KeptAlive::open(daemon.address);
     for _ in 0..count / 100 {
@@ -23,8 +23,8 @@ fn refusals(daemon: &Daemon, count: usize) {
     }
 }
 
-/// Whether these lines, of which some are records and gaps, account for every number from 1 to
-/// `last`. Returns how many gaps there are.
+/// Returns the number of gaps, if the records and gaps among these lines cover every number up to
+/// `last`.
 fn gaps<'l>(lines: impl IntoIterator<Item = &'l str>, last: u64) -> Option<usize> {
     let (mut next, mut gaps) = (1, 0);
     for line in lines {
@@ -32,7 +32,7 @@ fn gaps<'l>(lines: impl IntoIterator<Item = &'l str>, last: u64) -> Option<usize
         let (from, to) = match (line["seq"].as_u64(), line["event"] == "gap") {
             (Some(seq), _) => (seq, seq),
             (None, true) => (line["from"].as_u64()?, line["to"].as_u64()?),
-            // The daemon's own words, on stdout.
+            // A log line of the daemon, which is no record.
             (None, false) => continue,
         };
         assert_eq!(from, next, "{line}");
@@ -100,7 +100,7 @@ fn stalled_stdout_does_not_delay_the_stop() {
         let asterisk = FakeAsterisk::start(OnOriginate::Accept);
         let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
         let more = [("journal", "file = \"calls.jsonl\""), ("log", "filter = \"debug\"")];
-        // Stderr goes the same way.
+        // Stderr goes to the same pipe.
         let both = ["sh", "-c", "exec \"$@\" 2>&1", "sh"];
         let mut daemon = Daemon::start_watched_under(&both, Watcher::of_pipe(), &ami, &more);
         daemon.call_ok("79990000001", "R1");
@@ -123,12 +123,8 @@ fn stdout_continues_when_the_disk_has_room() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("stdout");
     let daemon = Daemon::start_watched(Watcher::of_file(&path), &ami, &[]);
-    let limit = |bytes: &str| {
-        let limit =
-            ["--pid", &daemon.child.id().to_string(), &format!("--fsize={bytes}:unlimited")];
-        assert!(Command::new("prlimit").args(limit).status().expect("prlimit runs").success());
-    };
-    // Not a whole number of lines, so that the last one is cut.
+    let limit = |bytes: &str| limit_file_size(daemon.child.id(), bytes);
+    // The limit cuts the last line.
     limit("10000");
     daemon.call_ok("79990000001", "R1");
     let quick = EventStream::from(daemon.address, "?since=0", &[]);

@@ -1,4 +1,4 @@
-//! A stop while a thousand bots wait for an answer: each of them gets one, and the daemon leaves.
+//! A stop while a thousand bots wait: each of them gets an answer, and the daemon ends.
 
 use std::time::Instant;
 
@@ -11,16 +11,15 @@ use testkit::sim::Simulator;
 
 const BOTS: usize = 1000;
 
-/// Longer than any test waits: a stop that needs its deadline fails.
+/// A drain timeout longer than any test waits: a stop that needs it fails the test.
 const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"\nreply_timeout = \"1900ms\"");
 
 fn number(bot: usize) -> String {
-    // Its last digits are those of somebody who answers and stays.
+    // The last digits choose a callee that answers and stays.
     format!("7999{bot:03}0001")
 }
 
-/// Has each bot ask for a call, and the daemon stop in the middle of it. Returns the status of each
-/// bot's reply.
+/// Each bot requests a call, and the daemon is stopped meanwhile. Returns the status of each reply.
 fn stop_in_the_middle(daemon: &mut Daemon, wait_for_the_middle: impl Fn()) -> Vec<u16> {
     let mut bots: Vec<_> = (0..BOTS).map(|_| KeptAlive::open(daemon.address)).collect();
     for bot in &mut bots {
@@ -68,8 +67,7 @@ fn stop_answers_a_thousand_bots_truthfully() {
     let calls = simulator.calls(&(0..BOTS).map(number).collect::<Vec<_>>());
     for (n, status) in statuses.iter().enumerate() {
         let called = calls[&number(n)];
-        // Who is told ok has a call, who is refused has none, and who is told that nobody knows may
-        // have one.
+        // "ok" means that there is a call, 503 that there is none, and 504 that there may be one.
         match status {
             200 => assert_eq!(called, 1, "{}", number(n)),
             503 => assert_eq!(called, 0, "{}", number(n)),

@@ -1,4 +1,4 @@
-//! AMI over TLS: who is trusted, and who is not told anything.
+//! AMI over TLS: the daemon logs in only to a server that proves its name.
 
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
@@ -11,15 +11,16 @@ const NAME: &str = "pbx.example.org";
 
 const SECRET: &str = "hush-hush-secret";
 
-/// The line of the configuration that trusts `ca`, and expects a server of this name.
+/// The setting that trusts `ca` and expects this server name.
 fn trusting(ca: &Ca, name: Option<&str>) -> String {
     let name = name.map(|name| format!(", server_name = \"{name}\"")).unwrap_or_default();
     format!("tls = {{ ca_file = \"{}\"{name} }}", ca.file().display())
 }
 
-/// Starts a daemon that cannot log in: it says why wherever it is asked, and tells nobody a secret.
+/// Starts a daemon that cannot log in. It reports why wherever it is asked, and sends its secret to
+/// nobody.
 fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &str) {
-    // The way that would give most away.
+    // A plain login would reveal the most.
     let settings = format!("auth = \"plain\"\n{settings}");
     let daemon =
         Daemon::start_unready(&Ami { address, secret: SECRET }, &[("asterisk", &settings)]);
@@ -58,7 +59,7 @@ fn link_over_tls_is_made_again() {
     daemon.call_ok("79990000002", "R1");
     assert!(!daemon.output().contains(SECRET));
 
-    // As when Asterisk is killed: the connection ends without the goodbye of TLS.
+    // A killed Asterisk closes the connection without close_notify, too.
     drop(relay);
     let reasons = || {
         daemon

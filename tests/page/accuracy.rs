@@ -125,11 +125,11 @@ fn link_status_shows_since_when() {
     eventually("another second", || later(&page, &first["time"]).then_some(()));
     link.cut();
     daemon.wait_for_event("ami.disconnected");
-    link.mend();
+    link.restore();
     let second = eventually("the link is back", || {
         connected().filter(|record| record["seq"] != first["seq"])
     });
-    relay.mend();
+    relay.restore();
     page.wait_text("#stream-status", "Live");
     page.wait_text("#link-since", &format!("since {}", shown(&page, &second["time"])));
 

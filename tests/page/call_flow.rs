@@ -144,7 +144,7 @@ fn page_continues_after_a_restart(ami: &Ami<'_>) {
     page.wait_text("#banner", "Lost contact with originatord. Showing data as of");
     assert!(row(&page, "+79990920001").is_some(), "what was seen stays");
     let daemon = daemon.restart();
-    relay.turn_to(daemon.address);
+    relay.forward_to(daemon.address);
     // A restart ends all sessions.
     page.wait_text("#login-error", "Your session has ended");
     assert!(!page.sees("#dashboard") && !page.body().contains("79990920001"));
@@ -195,7 +195,7 @@ fn page_shows_a_lost_link(ami: &Ami<'_>) {
     eventually("the call is shown as stale", || is_stale().then_some(()));
     page.wait_text("#link-since", "since ");
 
-    relay.mend();
+    relay.restore();
     page.wait_text("#link", "connected");
     eventually("the call is not stale", || {
         (!is_stale() && row(&page, "+79990930001").is_some()).then_some(())

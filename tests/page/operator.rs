@@ -107,7 +107,7 @@ fn hang_up_is_disabled_without_a_link() {
     page.press("x");
     page.wait_text("#alerts", "cannot be hung up: there is no link to Asterisk");
     assert!(!page.sees("#confirm"));
-    relay.mend();
+    relay.restore();
     eventually("both buttons are enabled", || all(false));
 }
 

@@ -1,11 +1,11 @@
-//! The promises, under random faults on virtual time: one to three engines, one simulated Asterisk,
-//! everything from one seed. What is asserted is in `world/promises.rs`: at any moment, one call
-//! per number, an answer to each bot in time that is "ok" only of a call that was made, and with
-//! the link in order a number that is free within a second; in the end, nothing left, and one end
-//! for each accepted call.
+//! The daemon's promises under random faults, on virtual time: one to three engines and one
+//! simulated Asterisk, all driven by one seed. `world/promises.rs` has the assertions. At any
+//! moment there is one call per number, and a number is free within a second after its call if the
+//! link works. Each bot gets an answer in time, which is "ok" only for a call that exists. In the
+//! end no call is left, and each accepted call has one end.
 //!
-//! A failure prints its seed: `SEED=17 cargo test --test simulation -- --nocapture` plays it again
-//! and tells what happens. `STEPS=100000000` plays more.
+//! A failure prints its seed. `SEED=17 cargo test --test simulation -- --nocapture` plays it again
+//! and prints every step. `STEPS=100000000` plays longer.
 
 mod world;
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use world::{Tally, World};
 
-/// Steps for each seed.
+/// The steps of each seed.
 const RUN: u64 = 20_000;
 
 fn number(name: &str) -> Option<u64> {
@@ -22,14 +22,14 @@ fn number(name: &str) -> Option<u64> {
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-fn play(seed: u64, is_told: bool) -> Tally {
-    // Shown only if it fails.
+fn play(seed: u64, is_verbose: bool) -> Tally {
+    // libtest prints this only for a failed test.
     println!("seed {seed}");
-    run(World::new(seed), is_told)
+    run(World::new(seed), is_verbose)
 }
 
-fn run(mut world: World, is_told: bool) -> Tally {
-    world.is_told = is_told;
+fn run(mut world: World, is_verbose: bool) -> Tally {
+    world.is_verbose = is_verbose;
     while world.tally.steps < RUN {
         world.step();
     }
@@ -68,7 +68,7 @@ fn promises_hold_whatever_fails() {
         }
     }
     println!("{all:?}");
-    // A world in which nothing happens proves nothing.
+    // A world without faults proves nothing.
     for count in [
         all.oks,
         all.in_progress,
@@ -88,8 +88,8 @@ fn promises_hold_whatever_fails() {
     assert!(all.slowest > Duration::ZERO);
 }
 
-/// Daemons are killed with records that are not written yet, their files are rotated every few
-/// records, and some keep no rotated file: what reached a file is complete all the same.
+/// Daemons are killed before all records are written, their files are rotated every few records,
+/// and some keep no rotated file. The calls in the file are complete nevertheless.
 #[test]
 fn journaled_calls_end_once_although_daemons_are_killed() {
     if let Some(seed) = number("SEED") {

@@ -1,5 +1,5 @@
-//! Some daemons' engines and one simulated Asterisk in one process, on a clock of their own:
-//! everything that happens follows from one number, the seed.
+//! The engines of some daemons and one simulated Asterisk in one process, on virtual time.
+//! Everything follows from one number, the seed.
 
 mod daemon;
 mod effects;
@@ -26,13 +26,14 @@ use originatord_sim::simulator::{ConnectionId, Settings, Simulator};
 use daemon::Daemon;
 use journal::JournalOnDisk;
 
-/// Numbers in play: few, so that daemons meet at them; each ends in what its callee does.
+/// The numbers to call. There are few, so that daemons compete for them. The last digits choose the
+/// callee's behaviour.
 const NUMBERS: [&str; 8] = ["7001", "7002", "7486", "7603", "7404", "7500", "7180", "7200"];
 
-/// How far time passes in one step at most.
+/// The longest time that passes in one step.
 const MAX_STEP: Duration = Duration::from_millis(50);
 
-/// What was done to the world, to show that it was.
+/// Counts of what happened in the world, which show that faults occurred.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Tally {
     pub steps: u64,
@@ -47,14 +48,14 @@ pub struct Tally {
     pub crashes: u64,
     pub stops: u64,
     pub restarts: u64,
-    /// How often a participant or a callee's leg was redirected out of its call.
+    /// Redirects of a participant or a callee's leg out of its call.
     pub redirects: u64,
-    /// How often a callee's leg was seen up without its Local channel.
+    /// Legs of callees that were seen up without their Local channel.
     pub orphaned: u64,
     pub faults: u64,
-    /// How often something was read that was sent on a connection given up by then.
+    /// Actions that Asterisk read after the daemon had closed their connection.
     pub late_reads: u64,
-    /// The longest time from a call's end in Asterisk to its end here, with the link up.
+    /// The longest time from the end of a call in Asterisk to its record, with the link up.
     pub slowest: Duration,
 }
 
@@ -65,32 +66,32 @@ pub struct World {
     time: Duration,
     asterisk: Simulator,
     faults: Faults,
-    /// Since when Asterisk refuses every action, and nothing else is wrong.
+    /// Since when Asterisk refuses every action, without another fault.
     refuses_since: Option<Duration>,
     daemons: Vec<Daemon>,
     next_bot: u64,
     disturbed: Instant,
-    /// What was sent and not yet read when a daemon gave its connection up, and when it will be.
+    /// Bytes that were unread when a daemon closed its connection, and when Asterisk will read
+    /// them.
     unread: Vec<(ConnectionId, Vec<u8>, Option<Duration>)>,
-    /// Whether all daemons have one name.
+    /// Whether all daemons have the same instance name.
     is_namesake: bool,
     policy: Policy,
-    /// Whether events were ever dropped: then nobody knows how long a call has been over.
+    /// Whether events were dropped. Then the end of a call has no known time.
     has_dropped: bool,
-    /// Every call that Asterisk has ever had a channel of, and when it was last seen.
+    /// Every call that had a channel in Asterisk, and when it was last seen.
     known_to_asterisk: HashMap<CallId, Duration>,
-    /// Those that had their number's lock, and those of which a bot was told "ok".
+    /// Calls that had the lock of their number, and calls that a bot got "ok" for.
     had_lock: HashSet<CallId>,
-    /// Which daemon asked for each call.
+    /// The daemon of each call.
     made_by: HashMap<CallId, usize>,
-    /// Whether calls are made with `/n`, so that Asterisk does not optimise their Local channels
-    /// away.
+    /// Whether the daemons dial with `/n`, so that Asterisk does not optimise Local channels away.
     keeps_local: bool,
     said_ok: Vec<CallId>,
     writes_journals: bool,
     pub tally: Tally,
-    /// Whether to tell what happens.
-    pub is_told: bool,
+    /// Whether to print every step.
+    pub is_verbose: bool,
 }
 
 impl World {
@@ -126,7 +127,7 @@ impl World {
             said_ok: Vec::new(),
             writes_journals: false,
             tally: Tally::default(),
-            is_told: false,
+            is_verbose: false,
         };
         for index in 0..world.rng.usize(1..=3) {
             let daemon = world.daemon(index);
@@ -135,7 +136,7 @@ impl World {
         world
     }
 
-    /// A world whose daemons write journal files and are killed often.
+    /// A world with daemons that write journal files and are often killed.
     pub fn with_journals(seed: u64) -> Self {
         let mut world = Self::new(seed);
         world.writes_journals = true;
@@ -145,7 +146,7 @@ impl World {
         world
     }
 
-    /// A daemon that was just started.
+    /// Starts a daemon.
     fn daemon(&mut self, index: usize) -> Daemon {
         let name = if self.is_namesake { 0 } else { index };
         let mut daemon = Daemon::new(name, self.keeps_local, self.rng.u64(..), self.now());
@@ -154,7 +155,7 @@ impl World {
     }
 
     fn tell(&self, what: impl FnOnce() -> String) {
-        if self.is_told {
+        if self.is_verbose {
             println!("{:>12.6} {}", self.time.as_secs_f64(), what());
         }
     }
@@ -163,7 +164,7 @@ impl World {
         Now { instant: self.start + self.time, wall: UNIX_EPOCH + self.time }
     }
 
-    /// Lets one thing happen, whatever it is.
+    /// One random step.
     pub fn step(&mut self) {
         self.tally.steps += 1;
         let daemon = self.rng.usize(..self.daemons.len());
@@ -187,7 +188,7 @@ impl World {
         self.check();
     }
 
-    /// Some records reach the disk, or never will.
+    /// Some records are written, and some never will be.
     fn write_or_kill(&mut self, daemon: usize) {
         let (draw, count) = (self.rng.u32(..2000), self.rng.usize(..20));
         match (draw, &mut self.daemons[daemon].journal) {
@@ -197,7 +198,7 @@ impl World {
         }
     }
 
-    /// A bot asks for a call.
+    /// A bot requests a call.
     fn ask(&mut self, daemon: usize) {
         let request = Request {
             number: self.rng.choice(NUMBERS).expect("a number").parse().expect("a number"),
@@ -223,7 +224,7 @@ impl World {
         }
     }
 
-    /// Somebody redirects a participant, or a callee's own leg, out of its call.
+    /// An operator redirects a participant, or a callee's leg, out of its call.
     fn redirect(&mut self) {
         let is_redirected =
             |channel: &&Channel| channel.state == ChannelState::Up && !channel.name.ends_with(";2");
@@ -242,7 +243,7 @@ impl World {
         }
     }
 
-    /// All daemons are given other limits.
+    /// All daemons get other limits.
     fn reload(&mut self) {
         let mut policy = Policy::default();
         if self.rng.bool() {
@@ -254,7 +255,7 @@ impl World {
         self.policy = policy;
     }
 
-    /// Time passes, as far as the next thing that is due at most.
+    /// Time passes, at most to the next deadline.
     fn pass_time(&mut self) {
         self.carry_all();
         let deadlines = self.daemons.iter().filter_map(|daemon| daemon.engine.deadline());

@@ -1,5 +1,4 @@
-//! The fuzzer's corpus, replayed: what has to hold for any bytes, on those that were found worth
-//! keeping.
+//! Replays the fuzzer's corpus: each property holds for every input that was kept.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +8,7 @@ fn replay(target: &str, property: fn(&[u8])) {
     let mut count = 0;
     for entry in fs::read_dir(&folder).expect("a corpus") {
         let path = entry.expect("an entry").path();
-        // If it fails, this is the input.
+        // If the property fails, this is the input.
         println!("{}", path.display());
         property(&fs::read(&path).expect("an input"));
         count += 1;

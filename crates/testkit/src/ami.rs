@@ -1,5 +1,5 @@
-//! An Asterisk that does as the test says: it greets, takes any login, lists no channels, and keeps
-//! what it was asked. What it does with an Originate is the test's choice.
+//! A scripted Asterisk: it greets, accepts any login, lists the channels that the test gives it and
+//! records every action. The test chooses how it answers an Originate.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::thread;
 use crate::daemon::{Ami, Daemon};
 use crate::eventually;
 
-/// An action as it was received: its headers, in their order.
+/// A received action: its headers in their order.
 #[derive(Debug, Clone)]
 pub struct Action(pub Vec<(String, String)>);
 
@@ -20,18 +20,18 @@ impl Action {
     }
 }
 
-/// What is said to an Originate.
+/// How the stand-in answers an Originate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OnOriginate {
-    /// Success, and both channels appear.
+    /// It succeeds, and both channels appear.
     Accept,
-    /// Success, and no events; but whoever asks is told that the lock is the call's.
+    /// It succeeds without events. A query for the lock confirms the call.
     ReceiptOnly,
-    /// Nothing at all.
+    /// There is no answer.
     Silence,
-    /// An error.
+    /// It fails with an error.
     Refuse,
-    /// Success, but the number's lock is taken.
+    /// It succeeds, but the number's lock is taken.
     LockedOut,
 }
 
@@ -68,7 +68,7 @@ struct Shared {
 }
 
 impl FakeAsterisk {
-    /// One that accepts all calls, and a daemon for it with these settings.
+    /// Starts a stand-in that accepts all calls, and a daemon for it with these settings.
     pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
         let asterisk = Self::start(OnOriginate::Accept);
         let daemon = Daemon::start(
@@ -94,14 +94,14 @@ impl FakeAsterisk {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = accepting.clone();
-                // As Asterisk does: an event is not to wait for the next one.
+                // Asterisk does so, too: an event must not wait for the next one.
                 stream.set_nodelay(true).expect("no delay");
                 shared
                     .connections
                     .lock()
                     .expect("a lock")
                     .push(stream.try_clone().expect("a clone"));
-                thread::spawn(move || converse(stream, &shared));
+                thread::spawn(move || serve_connection(stream, &shared));
             }
         });
         Self { address, shared }
@@ -111,31 +111,30 @@ impl FakeAsterisk {
         *self.shared.on_originate.lock().expect("a lock") = what;
     }
 
-    /// How it behaves from the next connection on.
+    /// Sets how it treats connections and actions from now on.
     pub fn behave(&self, manner: Manner) {
         *self.shared.manner.lock().expect("a lock") = manner;
     }
 
-    /// Leaves it to the test to answer hang-ups from now on.
+    /// Stops answering Hangup actions: the test does.
     pub fn ignore_hang_ups(&self) {
         self.shared.ignores_hang_ups.store(true, Ordering::SeqCst);
     }
 
-    /// What is listed of channels from now on, as frames.
+    /// Sets the channels that it lists, as frames.
     pub fn list(&self, frames: Vec<String>) {
         *self.shared.list.lock().expect("a lock") = frames;
     }
 
-    /// The value of the channel variable ORIGINATORD of every channel, from now on.
+    /// Sets the channel variable ORIGINATORD of every channel.
     pub fn variable(&self, value: &str) {
         *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
     }
 
-    /// The actions of this name so far, without the call to nowhere.
+    /// The actions of this name so far. Calls that only probe whether events arrive are left out.
     pub fn actions(&self, name: &str) -> Vec<Action> {
         let actions = self.shared.actions.lock().expect("a lock");
-        let is_meant =
-            |action: &&Action| action.get("Action") == Some(name) && !is_call_to_nowhere(action);
+        let is_meant = |action: &&Action| action.get("Action") == Some(name) && !is_probe(action);
         actions.iter().filter(is_meant).cloned().collect()
     }
 
@@ -150,7 +149,7 @@ impl FakeAsterisk {
         write_frame(connections.last_mut().expect("a connection"), headers);
     }
 
-    /// Hangs a call up, before it was answered.
+    /// Ends a call before it is answered.
     pub fn hang_up(&self, call: &str) {
         let cause = [("Cause", "17"), ("Cause-txt", "User busy")];
         self.send(
@@ -178,7 +177,7 @@ fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
     let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
 }
 
-fn converse(mut stream: TcpStream, shared: &Shared) {
+fn serve_connection(mut stream: TcpStream, shared: &Shared) {
     let greeting: &[u8] = match shared.manner() {
         Manner::NoBanner => b"",
         Manner::NotAsterisk => b"SSH-2.0-OpenSSH_9.2\r\n",
@@ -204,8 +203,8 @@ fn converse(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-/// The call by which the daemon finds out whether any events of calls arrive.
-fn is_call_to_nowhere(action: &Action) -> bool {
+/// Whether this call only probes whether events of calls arrive.
+fn is_probe(action: &Action) -> bool {
     action.get("ChannelId").is_some_and(|id| id.starts_with("originatord-check-"))
 }
 
@@ -215,7 +214,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
         write_frame(stream, &[&[("Response", response), ("ActionID", id)], more].concat());
     };
     let (name, manner) = (action.get("Action"), shared.manner());
-    // What a real one says; main/manager.c has all of it.
+    // These are Asterisk's own texts; see main/manager.c.
     if manner == Manner::RejectLogin && name == Some("Login") {
         return reply("Error", &[("Message", "Authentication failed")]);
     }
@@ -260,7 +259,7 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
             let value = shared.variable.lock().expect("a lock").clone();
             reply("Success", &[("Value", value.as_deref().unwrap_or_default())]);
         }
-        Some("Originate") if is_call_to_nowhere(action) => {
+        Some("Originate") if is_probe(action) => {
             reply("Success", &[("Message", "Originate successfully queued")]);
             let call = action.get("ChannelId").unwrap_or_default();
             write_frame(

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::http::KeptAlive;
 use crate::{eventually, eventually_ok};
 
-/// What keeps Chromium from talking to anybody but us, and lets root run it.
+/// Keeps Chromium from connecting anywhere else, and lets root run it.
 const ARGS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -25,7 +25,7 @@ const ARGS: &[&str] = &[
     "--disable-dev-shm-usage",
 ];
 
-/// What an element is called in the protocol.
+/// The protocol's key for an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with one page. Ended when dropped.
@@ -38,9 +38,9 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Starts one, as wide and high as this, in pixels.
+    /// Starts a browser with a window of this width and height, in pixels.
     pub fn start(width: u32, height: u32) -> Self {
-        // The port that it picks must be free on IPv4 and IPv6; it ends at once if it is not.
+        // The chosen port must be free on IPv4 and IPv6; ChromeDriver ends at once if it is not.
         let (driver, port) = (0..10).find_map(|_| start_driver()).expect("chromedriver listens");
         let connection = Mutex::new(KeptAlive::open(SocketAddr::from(([127, 0, 0, 1], port))));
         let profile = TempDir::new().expect("a folder");
@@ -85,7 +85,7 @@ impl Browser {
         self.ask(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    /// Something that only Chromium's own protocol has.
+    /// Sends a command of Chromium's own protocol.
     pub fn devtools(&self, command: &str, params: Value) -> Value {
         self.must("POST", "/goog/cdp/execute", &json!({ "cmd": command, "params": params }))
     }
@@ -96,33 +96,33 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features }));
     }
 
-    /// Goes to a page.
+    /// Opens a page.
     pub fn open(&self, url: &str) {
         self.must("POST", "/url", &json!({ "url": url }));
     }
 
-    /// Loads the page again.
+    /// Reloads the page.
     pub fn reload(&self) {
         self.must("POST", "/refresh", &json!({}));
     }
 
-    /// What a script returns, as the body of a function of these arguments.
+    /// Runs a script, the body of a function of these arguments, and returns its result.
     pub fn run(&self, script: &str, args: Value) -> Value {
         self.must("POST", "/execute/sync", &json!({ "script": script, "args": args }))
     }
 
-    /// What a script hands to the last of its arguments.
+    /// Runs a script that passes its result to a callback, its last argument.
     pub fn run_async(&self, script: &str) -> Value {
         self.must("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    /// The text that is seen of the first element of this selector; empty if there is none.
+    /// The visible text of the first element of this selector; empty if there is none.
     pub fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
         self.run(script, json!([selector])).as_str().unwrap_or_default().trim().to_owned()
     }
 
-    /// The texts that are seen of all elements of this selector.
+    /// The visible texts of all elements of this selector.
     pub fn texts(&self, selector: &str) -> Vec<String> {
         let script =
             "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())";
@@ -136,13 +136,13 @@ impl Browser {
             .expect("a count")
     }
 
-    /// Whether there is such an element, and it takes up space.
+    /// Whether there is such an element with a visible area.
     pub fn sees(&self, selector: &str) -> bool {
         let script = "return !!document.querySelector(arguments[0])?.getClientRects().length";
         self.run(script, json!([selector])) == true
     }
 
-    /// Waits until it is seen.
+    /// Waits until the element is visible.
     pub fn wait_sees(&self, selector: &str) {
         eventually(&format!("{selector} is seen: {}", self.body()), || {
             self.sees(selector).then_some(())
@@ -157,7 +157,7 @@ impl Browser {
         });
     }
 
-    /// All that is seen, for whoever reads why a test failed.
+    /// All visible text, for the message of a failed test.
     pub fn body(&self) -> String {
         self.text("body")
     }
@@ -170,7 +170,7 @@ impl Browser {
         });
     }
 
-    /// Types into an element; in a list, that chooses the option that begins so.
+    /// Types into an element. In a list, that chooses the option that begins with the text.
     pub fn type_into(&self, selector: &str, text: &str) {
         eventually(&format!("{selector} takes keys"), || {
             let element = self.find(selector).ok()?;
@@ -178,7 +178,7 @@ impl Browser {
         });
     }
 
-    /// Presses a key, wherever the focus is. Named ones are in the protocol's table, as `\u{E00C}`
+    /// Presses a key in the focused element. The protocol has a table of named keys, as `\u{E00C}`
     /// for Escape.
     pub fn press(&self, key: &str) {
         let actions =
@@ -196,8 +196,8 @@ impl Browser {
         Ok(found[ELEMENT].as_str().expect("an element").to_owned())
     }
 
-    /// What the page has written to the console since this was asked last: errors, and what its
-    /// policy forbids.
+    /// The messages in the page's console since the last call: errors, and violations of its
+    /// policy.
     pub fn complaints(&self) -> Vec<String> {
         let lines = self.must("POST", "/se/log", &json!({ "type": "browser" }));
         let lines = lines.as_array().expect("lines").iter();

@@ -40,7 +40,8 @@ impl ConfigFile {
     }
 }
 
-/// `check --connect` with what is at this address; the lines after the file's own.
+/// Runs `check --connect` against this server; returns the exit code and the lines after the one
+/// about the file.
 pub fn connect(ami: &Ami<'_>, more: &str) -> (Option<i32>, Vec<String>) {
     connect_as("originatord", ami, more)
 }

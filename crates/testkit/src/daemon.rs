@@ -18,7 +18,7 @@ use crate::{PATIENCE, eventually};
 /// The bots' key in all tests.
 pub const KEY: &str = "k3y-of-the-tests";
 
-/// What its name is.
+/// The name of the bots' key.
 pub const KEY_NAME: &str = "tester";
 
 /// A running daemon. Killed when dropped.
@@ -26,26 +26,26 @@ pub struct Daemon {
     pub address: SocketAddr,
     pub folder: Arc<TempDir>,
     pub child: Child,
-    /// Who reads its stdout, if not the test itself.
+    /// The process that reads its stdout, if the test does not.
     pub watcher: Option<Child>,
     lines: Arc<Mutex<Vec<String>>>,
     config: String,
 }
 
-/// Another process that reads the daemon's stdout, and can be stopped or killed.
+/// A process that reads the daemon's stdout, and can be stopped or killed.
 pub struct Watcher {
     stdout: Stdio,
     child: Child,
 }
 
 impl Watcher {
-    /// One at the other end of a pipe.
+    /// Reads from a pipe.
     pub fn of_pipe() -> Self {
         let mut child = Self::spawn(Command::new("cat").stdin(Stdio::piped()));
         Self { stdout: child.stdin.take().expect("stdin").into(), child }
     }
 
-    /// One who looks at the file that stdout goes to.
+    /// Reads the file that stdout is written to.
     pub fn of_file(path: &Path) -> Self {
         let file = std::fs::File::create(path).expect("a file");
         Self {
@@ -59,15 +59,15 @@ impl Watcher {
     }
 }
 
-/// What a daemon needs to know of an Asterisk.
+/// The address and secret of an Asterisk.
 pub struct Ami<'a> {
     pub address: &'a str,
     pub secret: &'a str,
 }
 
 impl Daemon {
-    /// Starts a daemon and waits until it can make calls. `more` is further configuration, per
-    /// section.
+    /// Starts a daemon and waits until it is ready. `more` is further configuration, as pairs of a
+    /// section and its text.
     pub fn start(ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let daemon = Self::start_unready(ami, more);
         daemon.wait_ready();
@@ -84,15 +84,15 @@ impl Daemon {
         Self::launch(Arc::new(folder), Self::config(ami, more), &[], None)
     }
 
-    /// Starts a daemon with a configuration of its own in this folder, and waits until it can make
-    /// calls. Its key has to be [`KEY`].
+    /// Starts a daemon with its own configuration in this folder, and waits until it is ready. The
+    /// configuration must have the key [`KEY`].
     pub fn start_as_configured(folder: TempDir, config: String) -> Self {
         let daemon = Self::launch(Arc::new(folder), config, &[], None);
         daemon.wait_ready();
         daemon
     }
 
-    /// Starts a daemon by way of another command, as `prlimit`, and waits until it can make calls.
+    /// Starts a daemon through another command, such as `prlimit`, and waits until it is ready.
     pub fn start_under(command: &[&str], ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().expect("a folder");
         let daemon = Self::launch(Arc::new(folder), Self::config(ami, more), command, None);
@@ -100,12 +100,12 @@ impl Daemon {
         daemon
     }
 
-    /// Starts a daemon whose stdout is read by this process, and waits until it can make calls.
+    /// Starts a daemon whose stdout goes to this process, and waits until it is ready.
     pub fn start_watched(watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         Self::start_watched_under(&[], watcher, ami, more)
     }
 
-    /// Both.
+    /// Starts a daemon through another command, with its stdout going to this process.
     pub fn start_watched_under(
         command: &[&str],
         watcher: Watcher,
@@ -155,8 +155,8 @@ impl Daemon {
     ) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
-        // The limit that stands for a full disk is an error then, as that is, and not a signal. The
-        // process is the same: env becomes the daemon.
+        // A limit on the file size stands for a full disk. With SIGXFSZ ignored, a write fails as
+        // it does there. `env` replaces itself by the daemon, so the process id is the daemon's.
         let program = executable().to_str().expect("a path of text");
         let serve = ["env", "--ignore-signal=XFSZ", program, "serve", "--config"];
         let command: Vec<_> = under.iter().chain(&serve).collect();
@@ -213,7 +213,7 @@ impl Daemon {
         Self::launch(self.folder.clone(), self.config.clone(), &[], None)
     }
 
-    /// Waits until calls can be made.
+    /// Waits until the daemon is ready.
     pub fn wait_ready(&self) {
         eventually("the daemon is ready", || (self.get("/readyz").status == 200).then_some(()));
     }
@@ -229,12 +229,12 @@ impl Daemon {
         )
     }
 
-    /// Asks for a call, as a bot does.
+    /// Requests a call, as a bot does.
     pub fn call(&self, number: &str, room: &str) -> Reply {
         self.ask(number, room).reply()
     }
 
-    /// Asks for a call, as a bot does that will look for the reply later.
+    /// Requests a call without waiting for the reply.
     pub fn ask(&self, number: &str, room: &str) -> Sent {
         let body = json!({
             "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": "tests", "lang": "en",
@@ -247,15 +247,15 @@ impl Daemon {
         )
     }
 
-    /// Asks for a call that has to be accepted; returns its id.
+    /// Requests a call that must be accepted; returns its id.
     pub fn call_ok(&self, number: &str, room: &str) -> String {
         let reply = self.call(number, room);
         assert_eq!((reply.status, &reply.body[..]), (200, "{\"message\":\"ok\"}\n"), "{reply:?}");
         reply.header("x-call-id").expect("an id").to_owned()
     }
 
-    /// Makes a call that is over; returns its id.
-    pub fn call_over(&self, asterisk: &FakeAsterisk, number: &str, room: &str) -> String {
+    /// Makes a call and ends it; returns its id.
+    pub fn ended_call(&self, asterisk: &FakeAsterisk, number: &str, room: &str) -> String {
         let id = self.call_ok(number, room);
         asterisk.hang_up(&id);
         self.wait_for(&id, "call.ended");
@@ -272,8 +272,7 @@ impl Daemon {
         http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")
     }
 
-    /// The records on stdout so far, as they are elsewhere: without the level that a line of the
-    /// log has.
+    /// The records on stdout so far, without the level that a log line has.
     pub fn records(&self) -> Vec<Value> {
         let lines = self.lines.lock().expect("a lock");
         let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());

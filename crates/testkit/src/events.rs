@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::daemon::KEY;
 use crate::{eventually, http};
 
-/// An event as it came: the fields `id` and `event`, and `data` as text.
+/// An event of the stream: the fields `id` and `event`, and `data` as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Event {
     pub id: Option<String>,
@@ -24,13 +24,13 @@ impl Event {
         serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The record's number; none of a gap.
+    /// The record's number; a gap has none.
     pub fn seq(&self) -> Option<u64> {
         self.json()["seq"].as_u64()
     }
 }
 
-/// The stream, read as fast as it comes.
+/// An event stream that is read as fast as it arrives.
 pub struct EventStream {
     pub head: String,
     events: Arc<Mutex<Vec<Event>>>,
@@ -38,7 +38,7 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Opens the stream from now on.
+    /// Opens the stream without a position: it begins with the next record.
     pub fn open(address: SocketAddr) -> Self {
         Self::from(address, "", &[])
     }
@@ -50,7 +50,7 @@ impl EventStream {
         Self::over(stream)
     }
 
-    /// Opens the stream with these headers and no key but what is in them.
+    /// Opens the stream with these headers, which include the key.
     pub fn with(address: SocketAddr, headers: &[(&str, &str)]) -> Self {
         let lines: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -61,7 +61,7 @@ impl EventStream {
         Self::over(stream)
     }
 
-    /// Reads what comes over this connection from now on.
+    /// Reads the stream from this connection.
     pub fn over(stream: std::net::TcpStream) -> Self {
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
         let head =
@@ -79,7 +79,7 @@ impl EventStream {
                     Some(("id", id)) => event.id = Some(id.to_owned()),
                     Some(("event", name)) => event.name = name.to_owned(),
                     Some(("data", data)) => event.data.push_str(data),
-                    // A comment, as sign of life.
+                    // A comment keeps the connection alive.
                     Some(("", _)) => {}
                     None if line.is_empty() => {}
                     _ => panic!("this is no line of an event: {line}"),
@@ -95,12 +95,12 @@ impl EventStream {
         self.events.lock().expect("a lock").clone()
     }
 
-    /// The events that came since this was last asked.
+    /// The events since the last call.
     pub fn take(&self) -> Vec<Event> {
         std::mem::take(&mut self.events.lock().expect("a lock"))
     }
 
-    /// Whether the daemon has ended the stream; then no more events come.
+    /// Whether the daemon has closed the stream, so that no more events arrive.
     pub fn has_ended(&self) -> bool {
         self.ended.load(Ordering::SeqCst)
     }
@@ -129,13 +129,13 @@ impl EventStream {
         })
     }
 
-    /// Waits until the daemon has ended the stream; returns all that came.
+    /// Waits until the daemon has closed the stream; returns all events.
     pub fn wait_end(&self) -> Vec<Event> {
         eventually("the stream ends", || self.has_ended().then(|| self.events()))
     }
 }
 
-/// The request. HTTP/1.0 knows no chunks, so that the stream comes as it is.
+/// The request for the stream. HTTP/1.0 has no chunks, so the body arrives unchanged.
 pub fn request(query: &str, headers: &[(&str, &str)]) -> String {
     let more: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("GET /api/events{query} HTTP/1.0\r\nX-Api-Key: {KEY}\r\n{more}\r\n")

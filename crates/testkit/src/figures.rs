@@ -1,9 +1,9 @@
-//! What the benchmarks have in common: how long they run, medians, and the table of figures.
+//! The benchmarks' run length, medians and table of figures.
 
 use std::time::Duration;
 
-/// Whether this is a run that only shows that the benchmark works: `cargo test` runs benchmarks as
-/// well, and only `cargo bench` says `--bench`.
+/// Whether this run only checks that the benchmark works. `cargo test` runs benchmarks, too, and
+/// only `cargo bench` passes `--bench`.
 pub fn is_smoke() -> bool {
     let args: Vec<String> = std::env::args().collect();
     args.iter().any(|arg| arg == "--smoke") || !args.iter().any(|arg| arg == "--bench")

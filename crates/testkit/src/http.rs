@@ -1,4 +1,4 @@
-//! A plain HTTP/1.1 client that sends exactly the bytes it is told to.
+//! An HTTP/1.1 client that sends exactly the given bytes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::PATIENCE;
 use crate::daemon::KEY;
 
-/// A reply, as it came.
+/// A reply as received.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub status: u16,
@@ -40,7 +40,7 @@ impl Reply {
     }
 }
 
-/// Every refusal of ours is JSON and says what is wrong.
+/// Asserts that this is an error as the daemon sends all of them: JSON with an `error`.
 #[track_caller]
 pub fn assert_error(reply: &Reply, status: u16, what: &str) {
     assert_eq!(reply.status, status, "{what}: {reply:?}");
@@ -64,12 +64,12 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
 /// Sends these bytes.
 pub fn send(address: SocketAddr, bytes: &[u8]) -> Sent {
     let mut stream = connect(address);
-    // The daemon may have answered, and closed, before it was told everything.
+    // The daemon may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
     Sent(stream)
 }
 
-/// What was sent, and waits for its reply.
+/// A sent request that waits for its reply.
 pub struct Sent(TcpStream);
 
 impl Sent {
@@ -111,7 +111,7 @@ pub fn bytes_of(
     [head.as_bytes(), body].concat()
 }
 
-/// A bot's request for a call, to be sent on a connection that is kept alive.
+/// A bot's request for a call, for a connection that is kept alive.
 pub fn post(number: &str) -> Vec<u8> {
     let body =
         json!({ "api_key": KEY, "phone_number": number, "room_name": "R1", "caller_id": "Bob" })
@@ -154,12 +154,12 @@ impl KeptAlive {
         self.reply()
     }
 
-    /// The connection itself, to be written to by somebody else.
+    /// A second handle to the connection, for another thread.
     pub fn stream(&self) -> TcpStream {
         self.0.get_ref().try_clone().expect("a clone")
     }
 
-    /// Whether nothing comes in this time.
+    /// Whether nothing arrives within this time.
     pub fn is_silent_for(&mut self, time: std::time::Duration) -> bool {
         self.0.get_ref().set_read_timeout(Some(time)).expect("a timeout");
         let is_silent = self.0.fill_buf().is_err();
@@ -167,15 +167,15 @@ impl KeptAlive {
         is_silent
     }
 
-    /// Closes the half that requests are sent on.
+    /// Closes the sending half.
     pub fn close_write(&self) {
         self.0.get_ref().shutdown(std::net::Shutdown::Write).expect("closes");
     }
 
-    /// Waits until the daemon closes the connection; returns what it said until then.
+    /// Waits until the daemon closes the connection; returns the bytes until then.
     pub fn wait_close(&mut self) -> String {
         let mut rest = Vec::new();
-        // A connection that is closed while we send is reset.
+        // The connection is reset if it is closed while the client sends.
         match self.0.read_to_end(&mut rest) {
             Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
                 panic!("not closed: {error}")

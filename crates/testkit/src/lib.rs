@@ -1,5 +1,21 @@
-//! What the tests have in common: a daemon as a process, an HTTP client that can misbehave, an
-//! Asterisk that can be told what to say, and a real one.
+//! What the tests and benchmarks share: daemons as processes, HTTP clients that can misbehave,
+//! simulated and real Asterisks.
+//!
+//! It does not depend on the library, so a change of the library does not rebuild it.
+//!
+//! Six things stand for Asterisk, each for another question:
+//!
+//! - [`pbx`], a real Asterisk: the truth, and slow.
+//! - [`sim`], the process that `originatord simulate` is: whole calls with events in Asterisk's
+//!   order, and faults of the link. `tests/asterisk/conformance` holds it to the real one.
+//! - [`ami`], a script of a few frames: it sends what no Asterisk sends (invented calls, endless
+//!   texts, no reply at all), and records every action. The simulator cannot take its place, as it
+//!   only plays what Asterisk does.
+//! - `tests/simulation` runs the simulator's library in the process of the engines, on virtual time.
+//! - `benches/daemon/peer.rs` replays prepared bytes of the simulator, so that a benchmark of the
+//!   daemon does not measure the simulator.
+//! - `benches/world` and the engine's unit tests hand single frames to an engine without any bytes
+//!   between them, one to measure the engine, the other to choose the order of events.
 
 #![allow(clippy::disallowed_methods, reason = "tests have threads of their own to wait on")]
 
@@ -29,17 +45,15 @@ pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
-/// How long anything may take at most before a test says that it does not happen. Generous: it is
-/// only waited for when something is broken.
+/// The time after which a test fails. It is generous, as only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits until `look` finds something.
+/// Waits until `look` returns a value.
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     eventually_ok(what, || look().ok_or(""))
 }
 
-/// Waits until `look` succeeds. A failing test prints the last error, which is what was there
-/// instead.
+/// Waits until `look` succeeds. A failing test prints the last error.
 pub fn eventually_ok<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
     let give_up = Instant::now() + PATIENCE;
     loop {
@@ -53,18 +67,17 @@ pub fn eventually_ok<T, E: Display>(what: &str, mut look: impl FnMut() -> Result
     }
 }
 
-/// Waits for this long, at least.
+/// Waits for this time.
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// How often something is played that is worth playing again: `ROUNDS`, or else `by_default`.
+/// How many rounds a test plays: the variable `ROUNDS`, or `by_default`.
 pub fn rounds(by_default: u64) -> u64 {
     std::env::var("ROUNDS").map_or(by_default, |text| text.parse().expect("ROUNDS is a number"))
 }
 
-/// Notes down, for whoever reads the output, how long something took that may take longer on a
-/// slower machine. `tests/chaos/run` makes a table of it.
+/// Prints a duration that depends on the machine. `tests/chaos/run` makes a table of these lines.
 pub fn measured(what: &str, time: Duration) {
     println!("measured {} ms | {what}", time.as_millis());
 }

@@ -1,4 +1,4 @@
-//! The daemon's log file, over all its runs.
+//! The daemon's journal file, over all its runs.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-/// What the file holds so far.
+/// The records of the file so far.
 pub struct Log(Vec<Value>);
 
 impl Log {
-    /// Reads it. A line that is just being written, or was torn by a crash, is left out.
+    /// Reads the file. An incomplete line at its end is left out.
     pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -37,9 +37,9 @@ impl Log {
         ends[0]
     }
 
-    /// What holds for the log of any night, once all calls are over: numbered without a hole that
-    /// no `gap` tells of; for each call that was asked for, one refusal or one end, and nothing
-    /// after it; an end for each that was accepted.
+    /// Asserts what holds once all calls have ended. The numbers have no hole that no `gap` covers.
+    /// Each requested call has one refusal or one end, and no record after it. Each accepted call
+    /// has an end.
     #[track_caller]
     pub fn assert_whole(&self) {
         let mut next = 1;
@@ -80,11 +80,10 @@ impl Log {
     }
 }
 
-/// Whether this is the end of a call that nobody saw, and the time span it names holds some of the
-/// real one.
+/// Whether this is the end of an unobserved call, and its time span overlaps the real one.
 pub fn is_unknown_within(end: &Value, (from, to): (SystemTime, SystemTime)) -> bool {
     let time = |name: &str| end[name].as_str().and_then(|text| humantime::parse_rfc3339(text).ok());
-    // Times in the log are cut off at milliseconds.
+    // The journal truncates times to milliseconds.
     let cut_off = Duration::from_millis(1);
     end["outcome"] == "unknown"
         && time("ended_after").is_some_and(|after| after <= to)

@@ -1,5 +1,4 @@
-//! A real Asterisk with the samples of `asterisk/`, one for each test file and version, shared by
-//! its tests.
+//! A real Asterisk with the samples of `asterisk/`.
 
 use std::collections::HashMap;
 use std::fs::OpenOptions;
@@ -11,7 +10,7 @@ use std::sync::OnceLock;
 use crate::daemon::{Ami, Daemon};
 use crate::eventually;
 
-/// A running instance of `asterisk/pbx`. It ends by itself when the test process has.
+/// A running instance of `asterisk/pbx`. It ends with the test process.
 pub struct Pbx {
     name: String,
     settings: HashMap<String, String>,
@@ -38,7 +37,7 @@ impl Pbx {
         Self { name, settings: settings.collect() }
     }
 
-    /// The instance of this version that this file's tests share.
+    /// The instance of this version that the tests of an executable share.
     pub fn shared(version: &'static str) -> &'static Self {
         static SHARED: [OnceLock<Pbx>; 2] = [const { OnceLock::new() }; 2];
         SHARED[usize::from(version == "16")].get_or_init(|| Self::start(version))
@@ -48,17 +47,17 @@ impl Pbx {
         &self.settings[name]
     }
 
-    /// How a daemon gets at it.
+    /// Its address and secret.
     pub fn ami(&self) -> Ami<'_> {
         Ami { address: self.setting("AMI_ADDRESS"), secret: self.setting("AMI_SECRET") }
     }
 
-    /// A daemon for it, with a ring timeout that tests can wait for.
+    /// Starts a daemon for it, with a ring timeout that tests can wait for.
     pub fn daemon(&self) -> Daemon {
         Daemon::start(&self.ami(), &[("originate", "ring_timeout = \"4s\"")])
     }
 
-    /// Asterisk's own word on the channels that live.
+    /// The live channels, as Asterisk lists them.
     pub fn channels(&self) -> String {
         self.rx("core show channels concise")
     }
@@ -103,17 +102,18 @@ impl Pbx {
         pbx(&["start", &self.name]);
     }
 
-    /// Stops Asterisk by SIGSTOP: it is there, and does nothing.
+    /// Stops Asterisk by SIGSTOP.
     pub fn stop(&self) {
         pbx(&["stop", &self.name]);
     }
 
-    /// Lets a stopped Asterisk go on.
-    pub fn go_on(&self) {
+    /// Resumes a stopped Asterisk.
+    pub fn resume(&self) {
         pbx(&["continue", &self.name]);
     }
 
-    /// How many calls to each of these numbers Asterisk has: a call has one half that dials.
+    /// How many calls to each of these numbers Asterisk has. It counts the dialling half of each
+    /// call.
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let channels = self.channels();
         let is_half = |line: &&str, number: &str| {
@@ -128,7 +128,7 @@ impl Pbx {
         self.calls(&[number.to_owned()])[number]
     }
 
-    /// Has Asterisk end the call to this number, and waits until it has.
+    /// Makes Asterisk end the call to this number, and waits until it has.
     pub fn end_call_to(&self, number: &str) {
         let (half, channels) = (format!("Local/{number}@"), self.channels());
         let channel = channels

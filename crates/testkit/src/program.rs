@@ -1,4 +1,4 @@
-//! The program's other commands as users run them, with what they say and how they end.
+//! The program's other commands as users run them, with their output and exit code.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -11,12 +11,13 @@ use tokio::net::TcpSocket;
 
 use crate::eventually;
 
-/// Where the program is. Cargo builds it before it runs a test or a benchmark of its package.
+/// The path of the program. Cargo builds it before it runs a test or a benchmark of its package, so
+/// it is never older than the test.
 pub fn executable() -> &'static Path {
     static EXECUTABLE: OnceLock<PathBuf> = OnceLock::new();
     EXECUTABLE.get_or_init(|| {
-        // Cargo names it since 1.94. Older versions put it into the folder above the one of the
-        // test executables, and so does whoever runs a test executable by hand.
+        // Cargo passes the path since 1.94. Otherwise the program is in the folder above that of
+        // the test executables.
         let named = std::env::var_os("CARGO_BIN_EXE_originatord").map(PathBuf::from);
         let found = named.unwrap_or_else(|| {
             let test = std::env::current_exe().expect("this executable has a path");
@@ -27,7 +28,8 @@ pub fn executable() -> &'static Path {
     })
 }
 
-/// The program, with these arguments and nothing in its environment that could change what it does.
+/// The program with these arguments, and without the environment variables that change its
+/// behaviour.
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(executable());
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -37,7 +39,7 @@ pub fn command(args: &[&str]) -> Command {
     command
 }
 
-/// A program that runs on. Killed when dropped.
+/// A running program. Killed when dropped.
 pub struct Program {
     pub child: Child,
     stdout: Arc<Mutex<Vec<String>>>,
@@ -63,24 +65,24 @@ impl Program {
         self.stderr.lock().expect("a lock").clone()
     }
 
-    /// Waits for a line on stdout that has this in it.
+    /// Waits for a line on stdout that contains this text.
     pub fn wait_for(&self, text: &str) -> String {
         eventually(text, || self.stdout().into_iter().find(|line| line.contains(text)))
     }
 
-    /// Waits for so many lines on stdout.
+    /// Waits for this many lines on stdout.
     pub fn wait_for_lines(&self, count: usize) -> Vec<String> {
         eventually(&format!("{count} lines"), || {
             Some(self.stdout()).filter(|lines| lines.len() >= count)
         })
     }
 
-    /// Waits for the end.
+    /// Waits until the program has ended; returns its exit code.
     pub fn wait_exit(&mut self) -> Option<i32> {
         eventually("the program ends", || self.child.try_wait().expect("a child")).code()
     }
 
-    /// Waits for the end, and for all that was said until then.
+    /// Waits until the program has ended; returns its exit code and its whole output.
     pub fn end(mut self) -> Ended {
         let code = self.wait_exit();
         for gatherer in self.gatherers.drain(..) {
@@ -113,7 +115,7 @@ fn gather(output: impl Read + Send + 'static) -> (Arc<Mutex<Vec<String>>>, JoinH
     (lines, gatherer)
 }
 
-/// How a program has ended.
+/// The exit code and output of a program.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -128,8 +130,8 @@ pub fn run(mut command: Command) -> Ended {
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// An address where nobody listens, and where nobody else will as long as the socket is held.
-pub fn nobody() -> (TcpSocket, SocketAddr) {
+/// An address where nobody listens. Nobody else can bind it while the socket is held.
+pub fn unused_address() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
     let address = socket.local_addr().expect("an address");

@@ -1,5 +1,4 @@
-//! A real Prometheus, which scrapes the daemon each second into a folder of its own; and
-//! `promtool`.
+//! A real Prometheus, which scrapes the daemon each second into its own folder, and `promtool`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +19,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes this daemon with the key, as SECURITY.md says.
+    /// Starts a Prometheus that scrapes this daemon with the key, as SECURITY.md describes.
     pub fn of(daemon: &Daemon) -> Self {
         let folder = TempDir::new().expect("a folder");
         let config = folder.path().join("prometheus.yml");
@@ -48,12 +47,12 @@ impl Prometheus {
         Self { address, _program: program, _folder: folder }
     }
 
-    /// What it finds for an expression: none while it knows of nothing.
+    /// The result of an expression; empty while Prometheus has no data for it.
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let query: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let reply =
             http::request(self.address, "GET", &format!("/api/v1/query?query={query}"), &[], b"");
-        // It starts up still.
+        // Prometheus is still starting.
         if reply.status == 503 {
             return Vec::new();
         }
@@ -61,7 +60,7 @@ impl Prometheus {
         reply.json()["data"]["result"].as_array().expect("a list").clone()
     }
 
-    /// The one number that an expression comes to.
+    /// The value of an expression that has one result.
     pub fn number(&self, expression: &str) -> Option<f64> {
         let found = self.query(expression);
         assert!(found.len() <= 1, "{expression}: {found:?}");
@@ -69,14 +68,14 @@ impl Prometheus {
     }
 }
 
-/// Runs `promtool` in the folder of what is shipped for Prometheus.
+/// Runs `promtool` in `dist/`.
 pub fn promtool(args: &[&str]) -> Ended {
     let mut command = Command::new("promtool");
     command.args(args).current_dir(crate::repository().join("dist"));
     run(command)
 }
 
-/// What `promtool check metrics` says of this text.
+/// Runs `promtool check metrics` on this text.
 pub fn lint(text: &str) -> Ended {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("metrics");

@@ -1,5 +1,5 @@
-//! A TCP relay that can be cut, or hold back what it is given: the link is taken away from both
-//! ends at once, or goes silent while both ends believe that it is there.
+//! A TCP relay that can be cut, or hold bytes back. A cut closes the connection at both ends. While
+//! bytes are held back, both ends believe that the connection is alive.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -48,49 +48,49 @@ impl Relay {
         Self { address, shared }
     }
 
-    /// Lets connections from now on through to somewhere else.
-    pub fn turn_to(&self, to: SocketAddr) {
+    /// Forwards new connections to another address.
+    pub fn forward_to(&self, to: SocketAddr) {
         *self.shared.to.lock().expect("a lock") = to.to_string();
     }
 
-    /// How many connections were tried so far.
-    pub fn tried(&self) -> usize {
+    /// How many connections were accepted so far.
+    pub fn accepted(&self) -> usize {
         self.shared.tried.load(Ordering::SeqCst)
     }
 
-    /// Cuts what is connected, with all that is held back, and lets nobody through.
+    /// Cuts all connections, drops what is held back, and refuses new connections.
     pub fn cut(&self) {
         self.shared.whole.store(false, Ordering::SeqCst);
         for stream in self.shared.streams.lock().expect("a lock").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        self.go_on();
+        self.resume();
     }
 
-    /// Lets connections through again.
-    pub fn mend(&self) {
+    /// Accepts connections again.
+    pub fn restore(&self) {
         self.shared.whole.store(true, Ordering::SeqCst);
     }
 
-    /// Holds everything back, both ways: a network that drops packets. Connections are neither cut
-    /// nor made.
+    /// Holds everything back in both directions, like a network that drops packets. Connections are
+    /// neither cut nor made.
     pub fn hold(&self) {
         self.shared.there.close();
         self.shared.back.close();
     }
 
-    /// Has everything, also the end of a connection, take this long each way.
+    /// Delays everything by this time in each direction, the end of a connection, too.
     pub fn delay(&self, time: Duration) {
         *self.shared.delay.lock().expect("a lock") = time;
     }
 
-    /// Holds back what comes from the far end.
-    pub fn hold_answers(&self) {
+    /// Holds back what the far end sends.
+    pub fn hold_replies(&self) {
         self.shared.back.close();
     }
 
-    /// Goes on, with what was held back, too: a network sends again what was not acknowledged.
-    pub fn go_on(&self) {
+    /// Forwards again, first what was held back: a network repeats what was not acknowledged.
+    pub fn resume(&self) {
         self.shared.there.open();
         self.shared.back.open();
     }
@@ -102,7 +102,7 @@ impl Shared {
         let to = self.to.lock().expect("a lock").clone();
         let Ok(far) = TcpStream::connect(to) else { return };
         {
-            // Whoever cuts finds it in the list, or is seen here.
+            // `cut` finds the streams in the list, or its flag is seen here.
             let mut streams = self.streams.lock().expect("a lock");
             if !self.whole.load(Ordering::SeqCst) {
                 return;
@@ -115,7 +115,7 @@ impl Shared {
     }
 }
 
-/// What is carried waits here while it is closed.
+/// Bytes wait here while the gate is closed.
 #[derive(Default)]
 struct Gate {
     is_closed: Mutex<bool>,

@@ -1,6 +1,7 @@
-//! What a process takes of the machine, as Linux tells it, and how much this one may.
+//! The resources that a process uses, as Linux reports them, and the limit of this process.
 
 use std::fs;
+use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -14,12 +15,12 @@ pub fn resident(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// The most resident memory since [`forget_peak`], in KiB.
+/// The highest resident memory since [`forget_peak`], in KiB.
 pub fn peak(pid: u32) -> u64 {
     status(pid, "VmHWM:")
 }
 
-/// Begins to measure the peak anew.
+/// Restarts the measurement of the peak.
 pub fn forget_peak(pid: u32) {
     fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is forgotten");
 }
@@ -36,9 +37,18 @@ fn status(pid: u32, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Lets this process have as many files open as it may. Returns how many these are.
+/// Raises this process's limit on open files to the highest allowed value, and returns it. Every
+/// test of the executable and every program it starts gets the new limit.
 pub fn raise_open_files() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the limit is raised");
     maximum.map_or(usize::MAX, |maximum| maximum as usize)
+}
+
+/// Limits the size of a process's files, in bytes or `unlimited`, which acts like a full disk.
+pub fn limit_file_size(pid: u32, bytes: &str) {
+    let limit = Command::new("prlimit")
+        .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])
+        .status();
+    assert!(limit.expect("prlimit runs").success());
 }

@@ -11,7 +11,7 @@ use crate::PATIENCE;
 use crate::daemon::{Ami, Daemon};
 use crate::program::executable;
 
-/// The secret of its user.
+/// The secret of the simulator's AMI user.
 pub const SECRET: &str = "s3cr3t-of-the-simulator";
 
 /// A running simulator. Killed when dropped.
@@ -22,7 +22,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts one that plays this version and scenario.
+    /// Starts a simulator of this version with this scenario.
     pub fn start(version: &str, scenario: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let file = folder.path().join("scenario.toml");
@@ -50,17 +50,17 @@ impl Simulator {
         Self { address, child, _folder: folder }
     }
 
-    /// How a daemon gets at it.
+    /// Its address and secret.
     pub fn ami(&self) -> Ami<'_> {
         Ami { address: &self.address, secret: SECRET }
     }
 
-    /// A daemon for it.
+    /// Starts a daemon for it.
     pub fn daemon(&self, more: &[(&str, &str)]) -> Daemon {
         Daemon::start(&self.ami(), more)
     }
 
-    /// Logs in, sends one more action, and reads until `until` has come or the connection ends.
+    /// Logs in, sends one action, and reads until `until` arrives or the connection ends.
     pub fn ask(&self, action: &str, until: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -78,7 +78,7 @@ impl Simulator {
         answer
     }
 
-    /// How many calls to each of these numbers it has: a call has one half that dials.
+    /// How many calls to each of these numbers it has. It counts the dialling half of each call.
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let listed = self.ask("Action: CoreShowChannels", "Event: CoreShowChannelsComplete");
         assert!(listed.contains("CoreShowChannelsComplete"), "{listed}");
@@ -89,7 +89,7 @@ impl Simulator {
         numbers.iter().map(|number| (number.clone(), count(number))).collect()
     }
 
-    /// Sends a signal, and waits for the end; returns the exit code.
+    /// Sends a signal and waits until the simulator has ended; returns the exit code.
     pub fn end_by(mut self, signal: &str) -> Option<i32> {
         let sent = Command::new("kill")
             .args([signal, &self.child.id().to_string()])

@@ -1,18 +1,17 @@
-//! A client that asks and then does not read.
+//! A client that sends a request and does not read the reply.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use crate::PATIENCE;
 
-/// How much this end takes in, in bytes, about.
+/// The size of this end's receive buffer, in bytes.
 const RECEIVE_BUFFER: u32 = 16 * 1024;
 
-/// The most that can be on the way to such a client, in bytes: what the daemon's end and this one
-/// hold, with room to spare.
+/// The most bytes that can be on the way to such a client: the buffers of both ends, with a margin.
 pub const MOST_BUFFERED: usize = 512 * 1024;
 
-/// Connects, with a small buffer for what comes, and sends these bytes.
+/// Connects with a small receive buffer, and sends these bytes.
 pub fn connect(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");

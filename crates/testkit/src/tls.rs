@@ -1,4 +1,4 @@
-//! A CA of the tests' own, and a relay that ends TLS in front of something that speaks plain AMI.
+//! A CA for tests, and a relay that ends TLS in front of a plain AMI server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// Signs certificates.
+/// A certificate authority.
 pub struct Ca {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
@@ -24,7 +24,7 @@ pub struct Ca {
 impl Ca {
     pub fn generate() -> Self {
         let mut params = CertificateParams::new([]).expect("parameters");
-        // Two CAs of one name would be taken for one whose signature is wrong.
+        // With equal names, a certificate of the one CA would count as wrongly signed by the other.
         params.distinguished_name.push(DnType::CommonName, format!("CA {}", fastrand::u64(..)));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -36,7 +36,7 @@ impl Ca {
         }
     }
 
-    /// A file of its certificate.
+    /// Writes its certificate to a file.
     pub fn file(&self) -> PathBuf {
         let path = self.folder.path().join("ca.pem");
         std::fs::write(&path, self.certificate.pem()).expect("writes");
@@ -51,7 +51,7 @@ impl Ca {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// What a server of this name shows; its time is over if it is `outdated`.
+    /// The TLS settings of a server of this name. Its certificate has expired if it is `outdated`.
     pub fn server(&self, name: &str, outdated: bool) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         if outdated {

@@ -1,4 +1,4 @@
-//! What is answered to single actions, and to those who are not logged in.
+//! Replies to single actions, with and without a login.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use super::{SCENARIO, stage};
 use testkit::eventually;
 use testkit::sim::Simulator;
 
-/// Answers that differ: the action, what the real one says, what the simulator says, and why that
-/// is well.
+/// Replies that differ: the action, the real reply, the simulator's reply, and why the difference
+/// is acceptable.
 ///
-/// What cannot be shown by one answer: in the simulator a Hangup takes no regular expression for
-/// its channel, only `Local` channels can be called, and whatever an Originate leads to but a
-/// conference is at its end at once.
+/// Three more differences take more than one reply to show. The simulator's Hangup accepts no
+/// regular expression for its channel. It can call `Local` channels only. An Originate to anything
+/// but a conference ends at once.
 const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
     (
         "Action: SetVar",
@@ -29,7 +29,7 @@ const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
     ),
 ];
 
-/// Answers to actions, one connection for each.
+/// Replies to actions, each on a connection of its own.
 pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) {
     let long = format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1200));
     let many = format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130));
@@ -51,7 +51,7 @@ pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) 
             "Action: GetVar\nChannel: nobody\nVariable: X",
             "Action: GetVar\nVariable: X",
             "Action: GetVar\nVariable: AST_CONFIG(manager.conf,originatord,read,-1)",
-            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,nobody,read,-1)",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,unused_address,read,-1)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,1)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,7)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,h,2)",
@@ -101,7 +101,7 @@ pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) 
     }
 }
 
-/// What somebody is told who is not logged in, and how a wrong login ends.
+/// Replies without a login, and the end of a failed login.
 pub(super) fn simulator_answers_strangers_as_asterisk_does(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     for action in [
@@ -130,8 +130,7 @@ pub(super) fn simulator_answers_strangers_as_asterisk_does(version: &'static str
     }
 }
 
-/// Asterisk's answers after `core stop gracefully`, while a call lives, and after `core abort
-/// shutdown`.
+/// Replies after `core stop gracefully`, while a call is alive, and after `core abort shutdown`.
 pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let mut sessions =
@@ -145,7 +144,7 @@ pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'stat
         client.settle();
     }
     thread::scope(|scope| {
-        // The command returns once it is taken back.
+        // The command returns when the shutdown is aborted.
         scope.spawn(|| real.rx("core stop gracefully"));
         eventually("every action is refused", || {
             sessions[0].ask("Action: Ping").contains("Error").then_some(())
@@ -157,7 +156,7 @@ pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'stat
             "ActionID: 9",
             "Action: GetVar\nVariable: X",
             "Action: GetVar\nVariable: AST_CONFIG(manager.conf,originatord,read,-1)",
-            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,nobody,read,-1)",
+            "Action: GetVar\nVariable: AST_CONFIG(manager.conf,unused_address,read,-1)",
             "Action: CoreShowChannels",
             "Action: Hangup\nChannel: stop-1",
             "Action: Command",
@@ -174,7 +173,7 @@ pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'stat
                 [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
             assert_eq!(real, simulated, "{action} of a stranger");
         }
-        // Nobody else is let in now.
+        // Every other login is refused now.
         assert!(sessions[1].ask("Action: SimFault").contains("Faults set"));
         real.rx("core abort shutdown");
     });

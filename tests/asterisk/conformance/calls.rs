@@ -6,7 +6,7 @@ use super::{SCENARIO, stage};
 use testkit::daemon::Ami;
 use testkit::sim::Simulator;
 
-/// Plays a scene to both, and compares what both said.
+/// Plays a scene to both servers and compares what they send.
 fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let play = |ami: &Ami<'_>| {
@@ -25,8 +25,8 @@ fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
     }
 }
 
-/// How long a call may ring that nobody is to answer, and one that a slow machine has to answer in
-/// time.
+/// The ring timeouts of a call that nobody answers, and of one that must be answered even on a slow
+/// machine.
 const RINGS_SHORTLY: &str = "Timeout: 1500\n";
 const RINGS: &str = "Timeout: 30000\n";
 

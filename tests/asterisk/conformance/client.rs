@@ -1,4 +1,4 @@
-//! Somebody who speaks to a manager interface, and keeps what comes back.
+//! An AMI client that keeps everything it receives.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use super::frames::{Frame, mask};
 use testkit::PATIENCE;
 use testkit::daemon::Ami;
 
-/// How long nothing has to come before all is taken to have come.
+/// After a silence of this length everything has been received.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 
-/// A connection, and what came over it.
+/// A connection, and the bytes received over it.
 pub(super) struct Client {
     stream: TcpStream,
     received: String,
@@ -32,7 +32,7 @@ impl Client {
             "Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}",
             ami.secret
         ));
-        // Only who reads system events is told that all has booted.
+        // FullyBooted is sent only to users who may read system events.
         let last = if events == "off" { "Authentication accepted" } else { "Fully Booted" };
         client
             .wait("a login", |received| received.contains(last) && received.ends_with("\r\n\r\n"));
@@ -40,7 +40,7 @@ impl Client {
         client
     }
 
-    /// Logs in as a user who may not be told that all has booted.
+    /// Logs in as a user who gets no FullyBooted.
     pub(super) fn logged_in_as(user: &str, ami: &Ami<'_>) -> Self {
         let mut client = Self::connect(ami);
         let answer =
@@ -55,7 +55,8 @@ impl Client {
         self.stream.write_all(bytes.as_bytes()).expect("writes");
     }
 
-    /// Reads for a while at most; whether the connection still lives.
+    /// Reads once, for this time at most. Returns the number of bytes, or nothing if the connection
+    /// is closed.
     pub(super) fn read(&mut self, patience: Duration) -> Option<usize> {
         self.stream.set_read_timeout(Some(patience)).expect("a timeout");
         let mut buffer = [0; 16 * 1024];
@@ -83,12 +84,12 @@ impl Client {
         }
     }
 
-    /// Reads until nothing more comes.
+    /// Reads until the server is silent.
     pub(super) fn settle(&mut self) {
         while self.read(QUIET).is_some_and(|count| count > 0) {}
     }
 
-    /// Asks, and returns the answer with `|` between its lines.
+    /// Sends an action, and returns the reply with `|` between its lines.
     pub(super) fn ask(&mut self, action: &str) -> String {
         self.received.clear();
         self.send(action);
@@ -100,7 +101,7 @@ impl Client {
         mask(&self.received).trim_end().replace("\r\n", "|")
     }
 
-    /// Waits until every channel that came is gone again, and the Originates are answered.
+    /// Waits until all channels have hung up and all Originates have their response.
     pub(super) fn wait_for_the_end(&mut self, originates: usize) {
         self.wait("the end of the call", |received| {
             let count = |what: &str| received.matches(what).count();

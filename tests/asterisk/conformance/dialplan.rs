@@ -1,21 +1,21 @@
-//! The steps that the samples' dialplan really runs, as `Newexten` tells them.
+//! The steps of the samples' dialplan that Asterisk really runs, according to `Newexten`.
 
 use super::client::Client;
 use super::stage;
 use testkit::daemon::Ami;
 
-/// An AMI user who is told each step of the dialplan.
+/// An AMI user who receives an event for each step of the dialplan.
 const WATCHER: &str = "[watcher]\nsecret = hush\nread = call,dialplan\nwrite = originate,call";
 
-/// The extensions that Asterisk goes to by itself end there, and run nothing of what a room runs.
+/// Special extensions, which Asterisk enters by itself, end at once and run no step of a room.
 pub(super) fn special_extensions_of_the_samples_end_at_once(version: &'static str) {
     let pbx = stage(version);
     let has_watcher =
         pbx.replace_in("manager.conf", "[originatord]", &format!("{WATCHER}\n\n[originatord]"));
     pbx.rx("manager reload");
     let ami = Ami { address: pbx.setting("AMI_ADDRESS"), secret: "hush" };
-    // The timeout is long enough for a slow machine to have the call answered before. A hung-up
-    // channel goes to h, a failed call to failed, and a call at its absolute timeout to T.
+    // The absolute timeout leaves a slow machine time to answer the call. A channel that hung up
+    // goes to h, a failed call to failed, and a call at its absolute timeout to T.
     for (number, variable, extension) in [
         ("79990300200", "X=1", "h"),
         ("79990300486", "X=1", "failed"),

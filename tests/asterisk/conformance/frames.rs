@@ -1,10 +1,10 @@
-//! What is compared of that which Asterisk says: all that does not differ from run to run.
+//! Prepares frames for the comparison: replaces what differs from run to run.
 
 use std::collections::BTreeMap;
 
 pub(super) type Frame = Vec<(String, String)>;
 
-/// Replaces what is Asterisk's own making and differs from run to run.
+/// Masks values that Asterisk makes and that differ from run to run.
 pub(super) fn mask(received: &str) -> String {
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let lines = received.split("\r\n").map(|line| {
@@ -35,8 +35,8 @@ pub(super) fn mask(received: &str) -> String {
     lines.collect::<Vec<_>>().join("\r\n")
 }
 
-/// What happened to each channel, in its order. What Asterisk tells of a channel from elsewhere
-/// (the outcome of an Originate, a request to hang up) comes at any time, so it stands for itself.
+/// The events of each channel in their order. Other threads of Asterisk send the outcome of an
+/// Originate and a request to hang up at any time, so these have groups of their own.
 pub(super) fn by_channel(frames: &[Frame]) -> BTreeMap<String, Vec<String>> {
     let mut channels = BTreeMap::<String, Vec<String>>::new();
     for frame in frames {

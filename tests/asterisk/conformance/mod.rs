@@ -1,9 +1,9 @@
-//! The same scenes, played to a real Asterisk with the samples of `asterisk/` and to the simulator:
-//! both have to say the same, header by header.
+//! Plays the same scenes to a real Asterisk and to the simulator. Both must send the same, header
+//! by header.
 //!
-//! What differs from run to run (ids that Asterisk makes, times, the numbers in channel names) is
-//! masked. The order of events is compared for each channel: between channels Asterisk promises
-//! none.
+//! Values that differ from run to run (Asterisk's own ids, times, numbers in channel names) are
+//! masked. The order of events is compared for each channel, as Asterisk guarantees no order
+//! between channels.
 
 mod answers;
 mod calls;
@@ -24,17 +24,16 @@ use calls::{
 use dialplan::special_extensions_of_the_samples_end_at_once;
 use testkit::pbx::Pbx;
 
-/// The gateway's callees of `asterisk/gateway.xml` and the waits that `asterisk/pbx --wait 0`
-/// leaves.
+/// Callees as in `asterisk/gateway.xml`, and the waits of `asterisk/pbx --wait 0`.
 const SCENARIO: &str = "[timing]\nwait = \"0s\"\n";
 
-/// The real Asterisk of this version, for one scene at a time: its events and lists are of all
-/// calls, whoever made them. So no other test uses it.
+/// The real Asterisk of this version, for one scene at a time, as its events and lists cover all
+/// calls. No other module uses it.
 fn stage(version: &str) -> MutexGuard<'static, Pbx> {
     static PBX_22: LazyLock<Mutex<Pbx>> = LazyLock::new(|| Mutex::new(Pbx::start("22")));
     static PBX_16: LazyLock<Mutex<Pbx>> = LazyLock::new(|| Mutex::new(Pbx::start("16")));
     let pbx = if version == "16" { &PBX_16 } else { &PBX_22 };
-    // A scene that failed is no reason for the others to.
+    // A failed scene does not fail the others.
     pbx.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

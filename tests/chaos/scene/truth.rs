@@ -1,5 +1,5 @@
-//! What has to be true of a scene: of each answer meanwhile and after, of what Asterisk has, and of
-//! the log in the end.
+//! The assertions about a scene: every answer during and after the fault, the calls in Asterisk,
+//! and the journal at the end.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use testkit::eventually;
 use testkit::http::{Reply, Sent};
 use testkit::log::{Log, is_unknown_within};
 
-/// An answer that takes longer than this did not come. The promise is `reply_timeout`, 1.5 s, and
-/// the simulation holds the engine to the millisecond of it; here a machine may be slow.
+/// The longest time to an answer. The daemon promises `reply_timeout`, 1.5 s, and the simulation
+/// checks that to the millisecond. Here the machine may be slow.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 impl Scene<'_> {
-    /// Asks for a call, and looks whether Asterisk has two of them then.
+    /// Requests a call, and checks that Asterisk does not have two to this number.
     fn ask(&mut self, number: &str) -> Reply {
         let asked = Instant::now();
         let reply = self.daemon.call(number, "R1");
@@ -30,15 +30,15 @@ impl Scene<'_> {
         reply
     }
 
-    /// How many calls to this number there are; never two.
+    /// The number of calls to this number, which is never two.
     pub(super) fn lives(&self, number: &str) -> bool {
         let calls = self.pbx.calls_to(number);
         assert!(calls <= 1, "{}: {calls} calls to {number}", self.fault);
         calls == 1
     }
 
-    /// Bots ask for the numbers that are in a call, and for one more, before the daemon has noticed
-    /// and after.
+    /// Bots request the numbers in calls, and a new one, before and after the daemon has noticed
+    /// the fault.
     pub(super) fn ask_meanwhile(&mut self, asked: Vec<Sent>) {
         if self.fault == Fault::DaemonKilled {
             return;
@@ -60,8 +60,8 @@ impl Scene<'_> {
             self.calls[index].id = reply.header("x-call-id").map(str::to_owned);
         }
         self.daemon.wait_for_event("ami.disconnected");
-        // That they are in a call is known without Asterisk, unless it has hung up all calls before
-        // it went.
+        // The daemon knows these calls without Asterisk, unless Asterisk has hung them up before it
+        // ended.
         let has_hung_up = self.fault == Fault::AsteriskRestarted;
         for number in &numbers {
             let reply = self.ask(number);
@@ -70,8 +70,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Asks for every number once more: who is in a call is, and all others are called, at once
-    /// where anything was heard of their last call.
+    /// Requests every number again. The daemon refuses numbers in a call, and calls the others. It
+    /// does so at once if it has observed their last call.
     pub(super) fn ask_when_recovered(&mut self, over: Instant) {
         let calls: Vec<_> =
             self.calls.iter().map(|call| (call.phase, call.number.clone(), call.ended)).collect();
@@ -106,7 +106,7 @@ impl Scene<'_> {
         }
     }
 
-    /// Asks until the answer is what Asterisk says.
+    /// Requests a call until the answer agrees with Asterisk.
     fn ask_until_known(&mut self, number: &str) -> Reply {
         eventually("it is known what became of it", || {
             let lives = self.lives(number);
@@ -115,7 +115,7 @@ impl Scene<'_> {
         })
     }
 
-    /// The daemon ends in order, and its log is read, over all its runs.
+    /// Stops the daemon, and reads its journal over all its runs.
     pub(super) fn read_log(&mut self) {
         self.daemon.signal("-TERM");
         assert_eq!(self.daemon.wait_exit(), Some(0));
@@ -128,7 +128,7 @@ impl Scene<'_> {
             let Some(id) = id else { continue };
             let end = log.end(id);
             match ended {
-                // Asterisk had the time to say so.
+                // Asterisk has announced these ends.
                 Some(_)
                     if self.fault == Fault::AsteriskRestarted
                         && end["outcome"] == phase.cut_short() => {}

@@ -1,4 +1,4 @@
-//! Which answer a bot gets, depending on the link and on what Asterisk does with the call.
+//! The bot's answer, depending on the link and on Asterisk's reaction to the call.
 
 use super::{assert_refused, fields, start};
 use testkit::ami::{FakeAsterisk, OnOriginate};
@@ -21,7 +21,7 @@ fn refusals_have_a_fixed_order() {
     assert_refused(&watcher("12"), 400, "fields before the role");
     assert_refused(&watcher("79990000001"), 403, "the role");
     let live = daemon.call_ok("79990000001", "R1");
-    let over = daemon.call_over(&asterisk, "79990000002", "R1");
+    let over = daemon.ended_call(&asterisk, "79990000002", "R1");
     assert_ne!(live, over);
     relay.cut();
     daemon.wait_for_event("ami.disconnected");
@@ -29,7 +29,7 @@ fn refusals_have_a_fixed_order() {
     assert_eq!(daemon.call("79990000001", "R1").json()["text"], "call already in progress");
     assert_refused(&daemon.call("79990000002", "R1"), 429, "limits before the link");
     for _ in 0..2 {
-        // Nothing was attempted, and so nothing is counted.
+        // No attempt was made, so none is counted.
         assert_refused(&daemon.call("79990000003", "R1"), 503, "the link");
     }
 }
@@ -42,7 +42,7 @@ fn call_without_link_is_refused_at_once() {
     relay.cut();
     daemon.wait_for_event("ami.disconnected");
     assert_refused(&daemon.call("79990000001", "R1"), 503, "down");
-    relay.mend();
+    relay.restore();
     daemon.wait_ready();
     daemon.call_ok("79990000002", "R1");
     let asked = asterisk.actions("Originate");
@@ -85,12 +85,12 @@ fn unconfirmed_originate_is_answered_and_not_repeated() {
     let began = std::time::Instant::now();
     let reply = daemon.call("79990000001", "R1");
     assert_refused(&reply, 504, "silence");
-    // The log will tell, under this id.
+    // The journal continues under this id.
     let id = reply.header("x-call-id").expect("an id");
     assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
     daemon.wait_for(id, "call.requested");
-    // Bots wait for two seconds; the machine may be slow, but not slower than the timeout it was
-    // told.
+    // Bots wait for two seconds. The machine may be slow, but the daemon does not answer before its
+    // own timeout.
     assert!(began.elapsed() >= std::time::Duration::from_secs(1));
     let busy = daemon.call("79990000001", "R1");
     assert_eq!(busy.json()["text"], "call already in progress");

@@ -83,7 +83,7 @@ fn other_json_than_objects_is_refused() {
 #[test]
 fn bodies_have_a_size_limit() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
-    // A body of so many bytes.
+    // A body of this length.
     let of_length = |number: &str, length: usize| {
         let mut body = fields(number);
         body["padding"] = "".into();

@@ -1,11 +1,11 @@
-//! The values of a request: which are accepted, what Asterisk gets of them, which are refused.
+//! The values of a request: which are accepted, what Asterisk receives, and which are refused.
 
 use super::{assert_refused, fields, start};
 use serde_json::{Value, json};
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
 
-/// `fields` with one of them replaced.
+/// A request with one field replaced.
 fn with(field: &str, value: impl Into<Value>) -> Vec<u8> {
     let mut fields = fields("79990000000");
     fields[field] = value.into();
@@ -60,14 +60,14 @@ fn replies_equal_the_original_byte_for_byte() {
             assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
             first.get_or_insert(id);
         } else {
-            // The call that has the number is named.
+            // The reply names the call that has the number.
             assert_eq!(id.as_ref(), first.as_ref().filter(|_| expected == busy), "{body}");
             assert_eq!(reply.header("location"), None);
         }
     }
 }
 
-/// The values that the original takes, what becomes of them, and what Asterisk is told.
+/// Values that the original API accepts: how they are changed, and what Asterisk receives.
 #[test]
 fn unsafe_characters_are_removed_from_values() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
@@ -193,7 +193,7 @@ fn hostile_values_are_refused_by_name() {
     for field in ["phone_number", "room_name", "caller_id", "lang"] {
         let values = strings.iter().map(|value| json!(value)).chain(others.clone());
         for value in values {
-            // A display name is made harmless, and no language is the default one.
+            // A caller id is made harmless, and an empty language means the default.
             let is_harmless = match value.as_str() {
                 Some(text) if field == "caller_id" => {
                     !text.contains(|c: char| c.is_control() || c == '\u{2028}')

@@ -1,4 +1,4 @@
-//! How long a connection is kept, and which one is closed to make room.
+//! How long a connection is kept, and which one is closed to free a slot.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ fn silent_connection_is_closed_after_ten_seconds() {
     let mut silent = KeptAlive::open(daemon.address);
     let mut halfway = KeptAlive::open(daemon.address);
     halfway.send(b"GET /healthz HTTP/1.1\r\nHost");
-    // A header that grows for ever is no headers at all.
+    // An endless header never ends the head.
     let mut trickling = KeptAlive::open(daemon.address);
     trickling.send(b"GET /healthz HTTP/1.1\r\nX: ");
     let mut trickle = trickling.stream();
@@ -25,9 +25,9 @@ fn silent_connection_is_closed_after_ten_seconds() {
             testkit::pause(Duration::from_millis(200));
         }
     });
-    // A connection between two requests counts as silent too: it holds one of few places, and the
-    // original did not keep connections at all. It is closed without a word that could pass for the
-    // next request's reply.
+    // A connection between two requests is silent, too: it occupies one of few slots, and the
+    // original closed every connection after its reply. It is closed without bytes that the client
+    // could take for the next reply.
     let mut idle = KeptAlive::open(daemon.address);
     testkit::pause(Duration::from_secs(2));
     let told = idle.get("/healthz");
@@ -51,7 +51,7 @@ fn connection_with_a_key_outlives_those_without() {
     let reply = bot.reply();
     assert_eq!((reply.status, reply.header("keep-alive")), (200, Some("timeout=75")));
     assert_eq!(reply.header("connection"), Some("keep-alive"));
-    // A file of the page is given to anybody, and the browser shows its key.
+    // A file of the page needs no key, but the browser sends it.
     let mut page = KeptAlive::open(daemon.address);
     page.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
     assert_eq!(page.reply().header("keep-alive"), Some("timeout=75"));
@@ -111,7 +111,7 @@ fn longest_idle_connection_is_evicted() {
     for connection in [&mut first, &mut second] {
         assert_eq!(connection.get("/healthz").status, 200);
     }
-    // A key makes the first one's wait begin anew; so the second is the one to go.
+    // A request with a key restarts the first one's wait, so the second one is closed.
     first.send(&post("79990000001"));
     assert_eq!(first.reply().status, 200);
     let mut third = KeptAlive::open(daemon.address);
@@ -124,7 +124,8 @@ fn longest_idle_connection_is_evicted() {
 
 #[test]
 fn active_request_is_not_evicted() {
-    // Two wait for Asterisk, and one reads events; nobody else is let in meanwhile.
+    // Two requests wait for Asterisk, and one connection reads events. No other request is accepted
+    // meanwhile.
     let (asterisk, daemon) = start(OnOriginate::Silence, &[("http", "max_connections = 3")]);
     let stream = EventStream::open(daemon.address);
     let mut waiting = ["79990000001", "79990000002"].map(|number| {
@@ -159,7 +160,7 @@ fn event_streams_leave_slots_for_bots() {
     }
 }
 
-/// An event stream's connection, and the status of the reply.
+/// Opens an event stream; returns the connection and the status.
 fn open_stream(daemon: &Daemon) -> (KeptAlive, u16) {
     let mut stream = KeptAlive::open(daemon.address);
     stream.send(events::request("", &[]).as_bytes());
@@ -170,7 +171,7 @@ fn open_stream(daemon: &Daemon) -> (KeptAlive, u16) {
 #[test]
 fn closed_stream_frees_its_slot_at_once() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 2")]);
-    // A silent stream gets a sign of life every 15 s; nothing else is written to it meanwhile.
+    // A silent stream gets a comment every 15 s. Nothing else is written to it meanwhile.
     let began = Instant::now();
     for round in 0..20 {
         let stream = testkit::eventually("a slot is free", || {
@@ -178,9 +179,9 @@ fn closed_stream_frees_its_slot_at_once() {
             (status == 200).then_some(stream)
         });
         match round % 3 {
-            // A closed half is the end of a stream's reader, as it is for nginx.
+            // A closed sending half ends a stream, as it does for nginx.
             0 => stream.close_write(),
-            // Bytes behind the request do not hide the end.
+            // Bytes after the request do not hide that the client has left.
             1 => _ = stream.stream().write_all(b"GET /healthz HTTP/1.1\r\n"),
             _ => {}
         }

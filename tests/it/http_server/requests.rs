@@ -66,7 +66,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn client_with_closed_sending_half_is_answered() {
-    // Without events, Asterisk is asked only after a while, in which the closing is seen.
+    // Without events the daemon queries Asterisk after a pause, in which it sees the closed half.
     let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));

@@ -1,4 +1,4 @@
-//! How the daemon stops: whom it answers, and how long it waits for them.
+//! How the daemon stops: which requests it answers, and how long it waits.
 
 use super::start;
 use testkit::ami::OnOriginate;
@@ -6,13 +6,13 @@ use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::events::EventStream;
 use testkit::http::{KeptAlive, assert_error, post};
 
-/// A drain that takes longer than any test waits.
+/// A drain timeout longer than any test waits.
 const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
 
 #[test]
 fn stop_answers_pending_requests_and_refuses_new_ones() {
     for signal in ["TERM", "INT"] {
-        // The longer Asterisk is waited for, the slower a machine may be that runs this.
+        // A long timeout makes the test work on slow machines.
         let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
         let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
         let (address, events) = (daemon.address, EventStream::open(daemon.address));
@@ -40,7 +40,7 @@ fn stop_answers_pending_requests_and_refuses_new_ones() {
         assert_eq!(daemon.wait_exit(), Some(0), "{signal}");
         assert_eq!(asterisk.actions("Originate").len(), 2);
         asterisk.wait_for("Logoff", 1);
-        // The log ends with what was refused.
+        // The journal ends with the refused call.
         let names: Vec<_> = events.wait_end().into_iter().map(|event| event.name).collect();
         assert_eq!(names[names.len() - 3..], ["daemon.stopping", "call.requested", "call.refused"]);
     }
@@ -118,7 +118,7 @@ fn second_signal_ends_the_daemon_at_once() {
     let mut waiting = KeptAlive::open(daemon.address);
     waiting.send(&post("79990000001"));
     asterisk.wait_for("Originate", 1);
-    // Both signals are there when it goes on, however slow this machine is.
+    // Both signals are pending when the process resumes, however slow the machine is.
     for signal in ["-STOP", "-TERM", "-INT", "-CONT"] {
         daemon.signal(signal);
     }
@@ -131,7 +131,7 @@ fn second_signal_ends_the_daemon_at_once() {
 
 #[test]
 fn stop_needs_no_asterisk() {
-    // One that accepts connections and says nothing.
+    // This server accepts connections and sends nothing.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let ami =
         Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };

@@ -1,4 +1,4 @@
-//! `originatord load` against the daemon and the simulator, all three as users run them.
+//! `originatord load` with the daemon and the simulator, all three as processes.
 
 mod interrupted;
 mod refused;
@@ -14,10 +14,10 @@ use testkit::program::{self, Ended, run};
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// All callees are busy, and say so at once.
+/// All callees answer "busy" at once.
 const BUSY: &str = "[[callee]]\nnumber = \"*\"\nsip = 486\n";
 
-/// `load` of what is at this address, with the key.
+/// `originatord load` with the key, against the daemon at this address.
 fn load(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&["load", "--url", &url]);
@@ -25,7 +25,7 @@ fn load(address: impl ToString, args: &[&str]) -> Command {
     command
 }
 
-/// A place for reports.
+/// A folder for reports.
 struct Reports(TempDir);
 
 impl Reports {
@@ -41,7 +41,7 @@ impl Reports {
         std::fs::read_to_string(self.path(name)).expect("a report")
     }
 
-    /// The JSON report, whose figures add up.
+    /// Reads the JSON report and asserts that its figures add up.
     fn json(&self) -> Value {
         let report: Value = serde_json::from_str(&self.read("report.json")).expect("JSON");
         let run = &report["run"];
@@ -82,7 +82,7 @@ impl Reports {
     }
 }
 
-/// Runs `load` to its end; returns how it ended, and its JSON report.
+/// Runs `load` to its end; returns how it ended, and the JSON report.
 fn report(mut command: Command) -> (Ended, Value) {
     let reports = Reports::new();
     command.arg("--json").arg(reports.path("report.json"));

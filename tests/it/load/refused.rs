@@ -5,7 +5,7 @@ use std::process::Command;
 use super::load;
 use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
-use testkit::program::{self, nobody, run};
+use testkit::program::{self, run, unused_address};
 
 #[test]
 fn unnamed_hosts_and_numbers_are_not_called() {
@@ -66,7 +66,7 @@ fn impossible_run_is_refused_before_any_call() {
     refused(wrong, 77, "does not know this key");
     refused(with(&["--key-file", "/nowhere/key"]), 66, "/nowhere/key");
     refused(with(&["--json", "/nowhere/report.json"]), 73, "/nowhere/report.json");
-    let (_held, address) = nobody();
+    let (_held, address) = unused_address();
     refused(load(address, &numbers), 69, "cannot connect");
     asterisk.behave(Manner::RejectLogin);
     let unready = Daemon::start_unready(&ami, &[]);

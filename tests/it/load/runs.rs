@@ -39,7 +39,7 @@ fn each_call_is_followed_to_its_end() {
         "{}",
         ended.stdout
     );
-    // A flood wait is more than the callee's doing.
+    // A flood wait counts as a failure, unlike other outcomes.
     assert_eq!((ended.code, &run["failures"]), (Some(1), &json!(1)));
     assert_nothing_lives(&daemon);
     let rooms: Vec<_> = daemon
@@ -122,8 +122,8 @@ fn number_is_in_one_call_at_a_time() {
     let args = ["--numbers", "79990001000-79990001004", "--rate", "50", "--duration", "1s"];
     let (ended, report) = report(load(daemon.address, &args));
     let requests = &report["run"]["requests"];
-    // The five that are called stay: for the others there is no number, and no second call is
-    // tried.
+    // The five callees stay in their calls, so the other requests have no free number and are held
+    // back.
     assert_eq!(
         (&requests["accepted"], &requests["held_back"]),
         (&json!(5), &json!(45)),
@@ -153,7 +153,7 @@ fn calls_are_held_or_left_alive() {
 #[test]
 fn search_finds_the_highest_rate_that_holds() {
     let simulator = Simulator::start("22", BUSY);
-    // 20 at once, and then one each 50 ms.
+    // The limit allows 20 at once, then one every 50 ms.
     let daemon = simulator.daemon(&[("key", "calls_per_second = 20")]);
     let args = ["--numbers", "1000-1999", "--rate", "20", "--duration", "500ms"];
     let search = ["--find-limit", "--p99", "20s", "--max-rate", "1000"];

@@ -19,7 +19,7 @@ fn erase_works_with_and_without_a_daemon() {
     let folder = daemon.folder.clone();
     let folder = folder.path();
     let config = folder.join("config.toml");
-    // The tests' daemons listen where there is room; here it matters where.
+    // The command needs the port that the daemon got.
     let text = fs::read_to_string(&config).expect("a file");
     fs::write(folder.join("there.toml"), text.replace("127.0.0.1:0", &daemon.address.to_string()))
         .expect("a file");
@@ -45,7 +45,7 @@ fn erase_works_with_and_without_a_daemon() {
     let erased = erase(&[NUMBER, "--config", &there]);
     assert_eq!((erased.code, &*erased.stderr), (Some(0), ""), "{erased:?}");
     assert_erased(folder, before);
-    // And the next run goes on from there.
+    // The next run continues the numbering.
     let daemon = daemon.restart();
     eventually("its records are numbered on", || {
         let last = log(folder).iter().filter_map(|line| line["seq"].as_u64()).max()?;
@@ -89,7 +89,7 @@ fn erase_names_copies_it_does_not_change() {
     let config = path("there.toml").to_string_lossy().into_owned();
     let text = fs::read_to_string(path("config.toml")).expect("a file");
     fs::write(&config, text.replace("127.0.0.1:0", &daemon.address.to_string())).expect("a file");
-    // As logrotate leaves them.
+    // logrotate leaves such copies.
     fs::copy(path("calls.jsonl"), path("calls.jsonl-20261126")).expect("a copy");
     fs::write(path("calls.jsonl.3.gz"), "compressed").expect("a file");
     for runs in [true, false] {
@@ -136,7 +136,7 @@ fn erase_explains_what_is_wrong() {
     );
     fs::write(&config, text).expect("a file");
     assert_eq!(erase(&["12", "--config", &config]).code, Some(64));
-    // There is nothing yet, and so nothing of the number.
+    // There are no files yet, so nothing is erased.
     assert_eq!(
         erase(&[NUMBER, "--config", &config]).stdout,
         "erased: 0 records and calls that were written down\n"

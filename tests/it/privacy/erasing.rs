@@ -37,7 +37,7 @@ fn running_daemon_erases_a_number() {
 
     let reply = daemon.delete(&path);
     assert_eq!((reply.status, &reply.json()["message"]), (200, &json!("ok")), "{reply:?}");
-    // Three records or more of each call, and the calls themselves.
+    // At least three records of each call, and the calls themselves.
     assert!(reply.json()["erased"].as_u64().is_some_and(|count| count >= 4 * 3 + 4), "{reply:?}");
     assert_erased(folder, before);
     for [erased, kept] in &calls {
@@ -48,7 +48,7 @@ fn running_daemon_erases_a_number() {
     let remembered = EventStream::from(daemon.address, "?since=0", &[]).wait_len(before);
     assert!(remembered.iter().all(|event| !event.data.contains(NUMBER)));
     assert!(remembered.iter().any(|event| event.name == "erased"));
-    // What is written next is written as ever.
+    // Later records are written as usual.
     ended(&asterisk, &daemon, OTHER);
     assert_eq!(daemon.get("/api/calls").json()["history"], "ok");
     assert_eq!(daemon.delete(&path).json()["erased"], 0);
@@ -61,8 +61,8 @@ fn number_in_a_call_is_not_erased() {
     assert_error(&daemon.delete(&format!("/api/history?number={NUMBER}")), 409, "in a call");
 }
 
-/// Has a number erased while another program holds the history, and stops the daemon meanwhile. The
-/// history is let go after this time, or once there is an answer. Returns the answer.
+/// Erases a number while another process locks the history, and stops the daemon meanwhile. The
+/// lock is released after this time, or when there is an answer. Returns the answer.
 fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Reply {
     let (asterisk, mut daemon) =
         start(&[("http", &format!("drain_timeout = \"{drain_timeout}\""))]);
@@ -75,8 +75,8 @@ fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Re
         let path = format!("/api/history?number={NUMBER}");
         http::request(address, "DELETE", &path, &[("X-Api-Key", KEY)], b"")
     });
-    // The journal's turn is first. The history's files must not be looked at: to close them would
-    // end our hold.
+    // The journal is erased first. This process must not open the history's file: closing it would
+    // release the lock.
     let is_erased =
         || fs::read_to_string(folder.join("calls.jsonl")).is_ok_and(|text| !text.contains(NUMBER));
     eventually("the erasure is under way", || is_erased().then_some(()));
@@ -93,9 +93,9 @@ fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Re
 
 #[test]
 fn stop_waits_for_erasure() {
-    // Longer than a stop gives its clients to take their answers in.
+    // Longer than a stop waits for clients to read their answers.
     let answer = erase_while_stopping("1h", Some(Duration::from_millis(2500)));
-    // A slow machine gives up waiting for the history, and says so.
+    // On a slow machine the daemon gives up waiting for the history, and says so.
     let is_given_up =
         answer.status == 503 && answer.body.contains("something of the number may be left");
     assert!(answer.status == 200 || is_given_up, "{answer:?}");

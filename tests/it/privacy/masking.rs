@@ -54,7 +54,7 @@ fn masked_call_is_recognised_after_a_crash() {
     let daemon = daemon.crash_and_restart();
     let again = daemon.call(NUMBER, "R1");
     assert_eq!(again.json()["text"], "call already in progress");
-    // It is our own registry that knows it, and not only Asterisk's lock.
+    // The daemon's own registry knows the call, not only Asterisk's lock.
     let refused = daemon.wait_for_event("call.refused");
     assert_eq!(refused["in_progress"], *id, "{refused}");
     assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
@@ -82,7 +82,7 @@ fn foreign_texts_do_not_reveal_a_masked_number() {
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["gateway_reply"], "SIP 404 7999•••4567 not found", "{end}");
     assert_eq!(end["caller_id"], "8 999 •••-45-67");
-    // A number that somebody types as a path.
+    // A client uses the number as a path.
     http::request(daemon.address, "GET", &format!("/{NUMBER}"), &[], b"");
     daemon.get(&format!("/api/calls/{NUMBER}"));
     let folder = daemon.folder.path();

@@ -16,7 +16,7 @@ const NUMBER: &str = "79991234567";
 const MASKED: &str = "+7999•••4567";
 const OTHER: &str = "79991230002";
 
-/// All that is written down, in files so small that they are rotated.
+/// Every file that is written, with a size limit that makes the journal rotate.
 const WRITTEN: &[(&str, &str)] = &[
     ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\""),
     ("history", "file = \"history.db\""),
@@ -26,7 +26,7 @@ fn start(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     FakeAsterisk::with_daemon(&[WRITTEN, settings].concat())
 }
 
-/// Makes a call that is over, and waits until that is written down; returns its id.
+/// Makes a call, ends it, and waits until the files have it; returns its id.
 fn ended(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
     let id = daemon.call_ok(number, "R1");
     asterisk.hang_up(&id);
@@ -36,12 +36,12 @@ fn ended(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
     id
 }
 
-/// The files of a folder, but for the configuration, that have this text in them, as bytes.
+/// The names of the files in a folder that contain this text, except the configuration.
 fn files_with(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        // SQLite's come and go.
+        // SQLite deletes its temporary files.
         let Ok(bytes) = fs::read(&path) else { continue };
         let has_it = bytes.windows(text.len()).any(|bytes| bytes == text.as_bytes());
         if has_it && path.extension().is_none_or(|extension| extension != "toml") {
@@ -51,20 +51,21 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
     found
 }
 
-/// The records of all log files, oldest first. Lines that repeat live calls at a file's top are
-/// none, and have no `seq`.
+/// The records of all journal files, oldest first. `call.carried` lines have no `seq` and are left
+/// out.
 fn log(folder: &Path) -> Vec<Value> {
     let rotated = (1..20).rev().map(|number| folder.join(format!("calls.jsonl.{number}")));
     let files = rotated.chain([folder.join("calls.jsonl")]);
     let text: String = files.filter_map(|path| fs::read_to_string(path).ok()).collect();
-    // The last one may be written just now.
+    // The last line may be incomplete.
     let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
     let lines = whole
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")));
     lines.filter(|line: &Value| line.get("seq").is_some()).collect()
 }
 
-/// Nothing of the number is in any file; all of the other is; and no record is missing.
+/// Asserts that no file contains the number, that the other number is complete, and that no record
+/// is missing.
 fn assert_erased(folder: &Path, records_before: usize) {
     assert_eq!(files_with(folder, NUMBER), [""; 0]);
     assert!(files_with(folder, OTHER).len() >= 2, "{:?}", files_with(folder, OTHER));

@@ -1,9 +1,9 @@
-//! How `tail` follows a daemon whose connection breaks, or which is not there.
+//! `tail` and its connection: restarts, cuts, and a daemon that is not running.
 
 use super::{start, tail};
 use serde_json::{Value, json};
 use testkit::eventually;
-use testkit::program::{Program, nobody, run};
+use testkit::program::{Program, run, unused_address};
 use testkit::relay::Relay;
 
 #[test]
@@ -14,11 +14,11 @@ fn tail_waits_for_a_future_number() {
     let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
     let said = eventually("it says so", || tail.stderr().first().cloned());
     assert_eq!(said, format!("-- the newest record is {newest}: waiting for new ones"));
-    // Nor is anything replayed after the connection was lost.
-    let connections = relay.tried();
+    // Nothing is replayed after the connection was lost.
+    let connections = relay.accepted();
     relay.cut();
-    relay.mend();
-    eventually("it is back", || (relay.tried() > connections).then_some(()));
+    relay.restore();
+    eventually("it is back", || (relay.accepted() > connections).then_some(()));
     let id = daemon.call_ok("79990000001", "R1");
     let expected = [daemon.wait_for(&id, "call.requested"), daemon.wait_for(&id, "call.queued")];
     assert_eq!(tail.wait_for_lines(2), expected.map(|record| record.to_string()));
@@ -34,7 +34,7 @@ fn tail_follows_a_restart_and_shows_the_gap() {
     json.wait_for("call.queued");
     text.wait_for("call.queued");
     let daemon = daemon.crash_and_restart();
-    relay.turn_to(daemon.address);
+    relay.forward_to(daemon.address);
     daemon.call_ok("79990000002", "R1");
     json.wait_for("+79990000002");
     text.wait_for("+79990000002");
@@ -62,17 +62,17 @@ fn tail_resumes_after_a_cut() {
     daemon.call_ok("79990000001", "R1");
     tail.wait_for("call.queued");
     relay.cut();
-    let tried = relay.tried();
+    let tried = relay.accepted();
     daemon.call_ok("79990000002", "R1");
-    // The same trouble again and again is said once.
-    eventually("it tries again and again", || (relay.tried() >= tried + 3).then_some(()));
+    // A repeated error is reported once.
+    eventually("it tries again and again", || (relay.accepted() >= tried + 3).then_some(()));
     let said = tail.stderr();
     assert_eq!(
         said.last().map(|line| &**line),
         Some("-- the daemon has closed the connection; trying again")
     );
     assert!(said.len() <= 2, "{said:?}");
-    relay.mend();
+    relay.restore();
     tail.wait_for("+79990000002");
     let seqs: Vec<_> = tail
         .stdout()
@@ -93,7 +93,7 @@ fn permanent_refusal_is_not_retried() {
 
 #[test]
 fn unreachable_daemon_is_reported_once() {
-    let (_held, address) = nobody();
+    let (_held, address) = unused_address();
     let mut tail = Program::start(tail(address, &[]));
     let said = eventually("it says so", || tail.stderr().first().cloned());
     assert!(
@@ -102,7 +102,7 @@ fn unreachable_daemon_is_reported_once() {
         "{said}"
     );
     assert!(tail.is_running() && tail.stdout().is_empty());
-    // Who has seen enough ends it, and that is no failure.
+    // Ctrl-C is no failure.
     testkit::daemon::signal(&tail.child, "-INT");
     assert_eq!(tail.wait_exit(), Some(0));
     assert_eq!(tail.stderr().len(), 1, "{:?}", tail.stderr());

@@ -1,4 +1,4 @@
-//! What `tail` prints of each record, and which records it prints.
+//! The lines that `tail` prints, and its filters.
 
 use super::{records, start, tail, with};
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn lines_show_local_time_and_name_the_zone() {
     let seconds = |clock: &str| -> i64 {
         clock.split(':').fold(0, |sum, part| sum * 60 + part[..2].parse::<i64>().expect("a number"))
     };
-    // A POSIX zone names what has to be added to get UTC.
+    // A POSIX zone is the time to add to get UTC.
     let east = lines("EAST-05:30", &[]);
     assert!(east[0].starts_with("-- ") && east[0].ends_with(" UTC+05:30"), "{east:?}");
     let ahead = (seconds(&east[1]) - seconds(&time[11..])).rem_euclid(24 * 3600);
@@ -71,7 +71,7 @@ fn lines_show_local_time_and_name_the_zone() {
     let utc = lines("EAST-05:30", &["--utc"]);
     assert_eq!(utc[0], format!("-- {} UTC", &time[..10]));
     assert!(utc[1].starts_with(&time[11..23]), "{utc:?}");
-    // Programs get UTC wherever they run.
+    // JSON has UTC in every zone.
     assert!(lines_of_json(&daemon, "EAST-05:30").contains(&started.to_string()));
 }
 
@@ -104,7 +104,7 @@ fn json_output_is_the_records_unchanged() {
     daemon.call_ok("79990000001", "КОМНАТА1");
     let records = records(&daemon, "call.queued");
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--json"]));
-    // To the byte, in the order of the members: a record is the same wherever it is read.
+    // The bytes are equal, with the members in the same order.
     let expected: Vec<_> = records.iter().map(Value::to_string).collect();
     assert_eq!(tail.wait_for_lines(expected.len())[..expected.len()], expected);
     daemon.call_ok("79990000002", "R1");
@@ -127,7 +127,7 @@ fn tail_begins_after_a_record_or_now() {
     assert!(seq(&first) > Some(before as u64), "{first}");
 }
 
-/// Calls of which one was refused, one has ended and one lives.
+/// Three calls: one was refused, one has ended and one is alive.
 fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
     let ended = daemon.call_ok("79990000001", "КОМНАТА1");
     asterisk.hang_up(&ended);
@@ -137,7 +137,7 @@ fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
     daemon.wait_for_event("call.refused");
 }
 
-/// The number in the record, what happened, and the room.
+/// The number, event and room of each record.
 fn steps(lines: &[String]) -> Vec<String> {
     let step = |line: &String| {
         let record: Value = serde_json::from_str(line).expect("JSON");
@@ -204,7 +204,7 @@ fn tail_begins_at_a_time_without_earlier_gaps() {
     daemon.call_ok("79990000001", "R1");
     daemon.call("79990000001", "R1");
     daemon.wait_for_event("call.refused");
-    // Times are told to the millisecond.
+    // Times have millisecond precision.
     testkit::pause(std::time::Duration::from_millis(5));
     let id = daemon.call_ok("79990000002", "R2");
     let queued = daemon.wait_for(&id, "call.queued");

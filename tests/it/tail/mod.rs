@@ -1,4 +1,4 @@
-//! `originatord tail`, as it is run in a terminal and in a pipe.
+//! `originatord tail`, in a terminal and in a pipe.
 
 mod connection;
 mod lines;
@@ -22,7 +22,7 @@ fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// `tail` of what is at this address, with the key.
+/// `originatord tail` with the key, of the daemon at this address.
 fn tail(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&[&["tail", "--url", &url], args].concat());
@@ -30,7 +30,7 @@ fn tail(address: impl ToString, args: &[&str]) -> Command {
     command
 }
 
-/// The records that the daemon has logged itself, once there is one of this event.
+/// Waits for a record of this event; returns all records on stdout so far.
 fn records(daemon: &Daemon, event: &str) -> Vec<Value> {
     daemon.wait_for_event(event);
     daemon.records()

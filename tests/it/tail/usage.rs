@@ -97,7 +97,7 @@ fn closed_pipe_ends_tail_quietly() {
     let (_asterisk, daemon) = start();
     let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
     let mut first = String::new();
-    // As `head -1` does.
+    // `head -1` reads like this.
     BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut first).expect("a line");
     assert!(first.starts_with("-- "), "{first}");
     let status = eventually("it ends", || {

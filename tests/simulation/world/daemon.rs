@@ -1,4 +1,4 @@
-//! A daemon of the world: its engine, its connection, and what it has told.
+//! A daemon of the world: its engine, its connection, and its records.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -23,7 +23,7 @@ use originatord_sim::simulator::ConnectionId;
 use super::Tally;
 use super::journal::JournalOnDisk;
 
-/// A daemon, as far as it is pure.
+/// A daemon without its input and output.
 pub(super) struct Daemon {
     pub(super) engine: Engine<u64, u64>,
     pub(super) connection: Option<ConnectionId>,
@@ -34,18 +34,18 @@ pub(super) struct Daemon {
     /// When its connection was made, and since when it is ready.
     pub(super) connected: Duration,
     pub(super) ready: Option<Duration>,
-    /// When each bot asked that has no answer yet.
+    /// When each unanswered bot sent its request.
     pub(super) asked: HashMap<u64, Instant>,
-    /// What it has recorded of calls.
+    /// Its records of calls.
     pub(super) told: Told,
-    /// Its journal file, if it has one; else nothing that it records is ever lost.
+    /// Its journal file, if it has one. Without one, no record is lost.
     pub(super) journal: Option<JournalOnDisk>,
-    /// Calls of which a bot was told that nobody knew.
+    /// Calls whose bot got the answer that the result is unknown.
     pub(super) unconfirmed: HashSet<CallId>,
-    /// When its log last held Asterisk's word.
+    /// When its last record of an event from Asterisk was written.
     pub(super) last_word: SystemTime,
     pub(super) is_stopping: bool,
-    /// Calls that its log told it of.
+    /// Calls that it read from its journal at the start.
     pub(super) remembered: HashSet<CallId>,
     /// Calls that Asterisk no longer has, and since when.
     pub(super) gone: HashMap<CallId, Instant>,
@@ -79,7 +79,7 @@ impl Daemon {
         self.engine.list(&Filter::default(), limits).live
     }
 
-    /// Takes a record into its log.
+    /// Appends a record.
     pub(super) fn record(
         &mut self,
         tally: &mut Tally,
@@ -100,18 +100,19 @@ impl Daemon {
         self.told.record(event, info);
     }
 
-    /// Whether its log says that the call is over, or never was.
+    /// Whether its records say that the call has ended, or was never made.
     pub(super) fn is_over(&self, id: &CallId) -> bool {
         self.told.is_over(id)
     }
 
-    /// Whether its log says that Asterisk has accepted the call.
+    /// Whether its records say that Asterisk accepted the call.
     pub(super) fn has_accepted(&self, id: &CallId) -> bool {
         self.told.has_accepted(id)
     }
 }
 
-/// What records say of calls: how far each has come, and which were refused or have ended.
+/// The state of calls according to records: the phase of each, and which were refused or have
+/// ended.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Told {
     pub(super) calls: HashMap<CallId, (CallInfo, State)>,
@@ -151,14 +152,14 @@ impl Told {
         self.calls.get(id).is_some_and(|(_, state)| *state > State::Requested)
     }
 
-    /// Every call that Asterisk is known to have accepted has ended.
+    /// Asserts that every accepted call has ended.
     pub(super) fn assert_complete(&self) {
         for id in self.calls.keys() {
             assert!(!self.has_accepted(id) || self.ended.contains(id), "{id} has not ended");
         }
     }
 
-    /// Those that are not over.
+    /// The calls that have not ended.
     pub(super) fn open(&self) -> Vec<OpenCall> {
         let open = self.calls.iter().filter(|(id, _)| !self.is_over(id));
         let call = |(info, state): &(CallInfo, State)| OpenCall {

@@ -1,4 +1,4 @@
-//! What the engines say is done, and what they tell of calls is held against what Asterisk knew.
+//! Carries out the effects of the engines, and compares their records with Asterisk.
 
 use std::time::UNIX_EPOCH;
 
@@ -10,7 +10,7 @@ use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
 use super::{MAX_STEP, World};
 
 impl World {
-    /// Does what an engine says.
+    /// Carries out the effects of an engine.
     pub(super) fn settle(&mut self, index: usize) {
         let now = self.now();
         let daemon = &mut self.daemons[index];
@@ -21,7 +21,7 @@ impl World {
         let (mut said_ok, mut is_given_up) = (Vec::new(), false);
         let effects: Vec<_> = daemon.engine.take_effects().collect();
         for effect in effects {
-            if self.is_told && !matches!(effect, Effect::Originated(..)) {
+            if self.is_verbose && !matches!(effect, Effect::Originated(..)) {
                 println!("{:>12.6} daemon {index}: {effect:?}", self.time.as_secs_f64());
             }
             match effect {
@@ -67,7 +67,8 @@ impl World {
                         if let Some(seen) =
                             self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped)
                         {
-                            // The log of a daemon that is gone does not say how old its news was.
+                            // The journal of an earlier run does not show how old its information
+                            // was.
                             let slack = if daemon.remembered.contains(&info.id) {
                                 MAX_LAG
                             } else {

@@ -1,4 +1,4 @@
-//! What goes wrong: a connection, a daemon, Asterisk, or what is said on the way.
+//! Faults of a connection, a daemon or Asterisk, and of the bytes on the way.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use originatord_sim::faults::Faults;
 
 use super::World;
 
-/// How late things are at most, when they are late.
+/// The longest delay of delayed events.
 const MAX_DELAY: Duration = Duration::from_secs(3);
 
 impl World {
-    /// The connection breaks, with whatever is under way in it.
+    /// The connection breaks, and the bytes on the way are lost.
     pub(super) fn cut(&mut self, daemon: usize) {
         self.disturb();
         self.tally.cuts += 1;
@@ -22,7 +22,7 @@ impl World {
         }
     }
 
-    /// The daemon is killed, and another one started with its log.
+    /// The daemon is killed and started again on its journal.
     pub(super) fn crash(&mut self, daemon: usize) {
         self.disturb();
         self.tally.crashes += 1;
@@ -31,7 +31,7 @@ impl World {
         self.start_anew(daemon);
     }
 
-    /// The daemon is told to stop; once everybody has an answer, another one is started.
+    /// The daemon is stopped. When every bot has its answer, another one is started.
     pub(super) fn stop(&mut self, daemon: usize) {
         self.disturb();
         self.tally.stops += 1;
@@ -59,7 +59,7 @@ impl World {
         self.settle(daemon);
     }
 
-    /// Asterisk is killed, and another one started: all its calls are gone.
+    /// Asterisk is killed and started again, without its calls.
     pub(super) fn restart_asterisk(&mut self) {
         self.disturb();
         self.tally.restarts += 1;
@@ -71,7 +71,7 @@ impl World {
         self.asterisk.restart(now);
     }
 
-    /// From now on something goes wrong on every connection.
+    /// Every connection gets a fault from now on.
     pub(super) fn misbehave(&mut self) {
         self.disturb();
         self.tally.faults += 1;
@@ -85,9 +85,9 @@ impl World {
             5 => faults.repeat = 0.3,
             6 => (faults.drop, self.has_dropped) = (0.2, true),
             7 => faults.reorder = 0.5,
-            // It may take the event behind it along.
+            // The lost event may take the next one along.
             8 => (faults.garbage, self.has_dropped) = (self.rng.usize(..2000), true),
-            // It hangs.
+            // Asterisk hangs.
             9 => (faults.stop_reading, faults.stop_writing) = (true, true),
             10 => faults.refuse_all = true,
             _ => faults.flood = 50,
@@ -99,12 +99,12 @@ impl World {
         self.carry_all();
     }
 
-    /// Everything is in order again.
+    /// All faults end.
     pub(super) fn behave(&mut self) {
         if self.faults != Faults::default() {
             self.tell(|| "all is in order".to_owned());
             let now = self.now();
-            // What was late already still is.
+            // Events that are already delayed stay so.
             self.disturbed = now.instant + MAX_DELAY;
             self.faults = Faults::default();
             self.refuses_since = None;

@@ -1,5 +1,5 @@
-//! The journal file of a daemon that is killed: records reach it some time after they happen, and
-//! it is rotated often.
+//! The journal file of a daemon that is killed. Records are written some time after they happen,
+//! and the file is rotated often.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,18 +15,18 @@ use tempfile::TempDir;
 
 use super::daemon::Told;
 
-/// Rotated after some ten records.
+/// The file is rotated after about ten records.
 const MAX_SIZE: u64 = 4096;
 
-/// A journal file, and the records that are still to be written.
+/// A journal file, and the records that are not written yet.
 pub(super) struct JournalOnDisk {
-    /// Deleted at the end.
+    /// Deleted with the world.
     _folder: TempDir,
     settings: JournalFile,
     sink: FileSink,
     next_seq: u64,
     unwritten: Vec<Arc<Record>>,
-    /// What the file, or those that were rotated away, say of calls.
+    /// The state of calls according to the file and the rotated ones.
     pub(super) written: Told,
 }
 
@@ -51,7 +51,7 @@ impl JournalOnDisk {
         self.next_seq += 1;
     }
 
-    /// Writes the oldest records that wait, this many at most.
+    /// Writes the oldest waiting records, at most this many.
     pub(super) fn write(&mut self, count: usize) {
         let count = count.min(self.unwritten.len());
         let batch: Vec<Arc<Record>> = self.unwritten.drain(..count).collect();
@@ -69,10 +69,9 @@ impl JournalOnDisk {
         self.write(usize::MAX);
     }
 
-    /// The daemon is gone, and the records that it has not written with it. What the next one
-    /// reads.
+    /// The daemon is killed, and its unwritten records are lost. Returns what the next run reads.
     pub(super) fn start_anew(self, now: SystemTime) -> (Self, EarlierRuns) {
-        // The lock on the file ends with its writer.
+        // The writer holds the lock on the file.
         drop(self.sink);
         let past = Past::read(&self.settings).expect("the file is read");
         let sink = sink(&self.settings).carrying(past.open.clone());

@@ -1,5 +1,5 @@
-//! The connections between the daemons and Asterisk: bytes carried each way, cut anywhere, and what
-//! becomes of those under way when a connection is gone.
+//! The connections between the daemons and Asterisk. Bytes travel both ways, cut anywhere. When a
+//! connection closes, Asterisk may still read the bytes on the way.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use originatord::ami::parser::Parser;
 use super::World;
 use super::daemon::Daemon;
 
-/// How late an Asterisk that goes on gets around to reading what was sent before.
+/// The longest time until a resumed Asterisk reads what was sent before.
 const MAX_UNREAD: Duration = Duration::from_millis(800);
 
 impl World {
-    /// Carries some bytes each way, cut anywhere.
+    /// Carries some bytes in each direction, cut anywhere.
     pub(super) fn carry(&mut self, daemon: usize) {
         let now = self.now();
         let most = if self.rng.u32(..4) == 0 { 30 } else { 4000 };
@@ -57,7 +57,7 @@ impl World {
         }
     }
 
-    /// Carries everything there is to carry.
+    /// Carries all waiting bytes.
     pub(super) fn carry_all(&mut self) {
         for _ in 0..1000 {
             let is_idle = |world: &mut World, daemon: usize| {
@@ -102,7 +102,7 @@ impl World {
         self.settle(daemon);
     }
 
-    /// The connection is gone; what is under way to Asterisk is lost, or is read some time later.
+    /// Closes the connection. Asterisk loses the bytes on the way, or reads them later.
     pub(super) fn give_up(&mut self, daemon: usize) {
         let unread = std::mem::take(&mut self.daemons[daemon].to_asterisk);
         let Some(connection) = self.daemons[daemon].connection.take() else { return };
@@ -113,11 +113,11 @@ impl World {
         }
     }
 
-    /// Asterisk gets around to reading what was sent by somebody who is gone.
+    /// Asterisk reads what a closed connection had sent.
     pub(super) fn read_the_unread(&mut self) {
         let now = self.now();
         for (connection, bytes, due) in std::mem::take(&mut self.unread) {
-            // Once it goes on, it goes on with all of them.
+            // A resumed Asterisk reads all of them.
             let late = MAX_UNREAD.mul_f64(self.rng.f64());
             let due = due.or_else(|| self.asterisk.reads(connection).then_some(self.time + late));
             if due.is_none_or(|due| due > self.time) {

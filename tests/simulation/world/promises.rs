@@ -1,4 +1,4 @@
-//! What has to hold.
+//! The assertions about the world.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,20 +15,21 @@ use super::{MAX_STEP, World};
 /// The default `reply_timeout`.
 pub(super) const REPLY_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// Within this time a number is free again.
+/// The longest time until a number is free again.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How old news of a link that is not yet found dead can be: two keepalives, and late.
+/// The longest time until a dead link is found: two keepalives, and the delay of events.
 pub(super) const MAX_LAG: Duration = Duration::from_secs(9);
 
-/// Within this time a daemon finds that Asterisk refuses everything: a keepalive, and some steps.
+/// The longest time until a daemon finds that Asterisk refuses everything: a keepalive and some
+/// steps.
 const FOUND_WITHIN: Duration = Duration::from_millis(3500);
 
-/// By then the next list of channels has made up for whatever was not heard.
+/// The longest time until a list of channels has made up for missed events.
 const SETTLED_WITHIN: Duration = Duration::from_secs(130);
 
 impl World {
-    /// What has to hold at any moment.
+    /// Asserts what must hold at any moment.
     pub(super) fn check(&mut self) {
         let now = self.now().instant;
         let mut halves: HashMap<String, usize> = HashMap::new();
@@ -50,8 +51,8 @@ impl World {
             }
             live.extend(call);
         }
-        // A daemon that no event or list told of a leg cannot know it. Between daemons the lock is
-        // Asterisk's, and that goes with the Local channel.
+        // A daemon cannot know a leg that no event or list has mentioned. Between daemons, Asterisk
+        // holds the lock, which ends with the Local channel.
         let is_called_once = called.values().all(|calls| calls.len() == 1);
         assert!(is_called_once || self.has_dropped, "somebody is called twice: {called:?}");
         let with_half: HashSet<&String> = halves.keys().collect();
@@ -62,7 +63,7 @@ impl World {
         if self.faults != Faults::default() {
             self.disturb();
         }
-        // Of older calls events may be lost; the next list settles them.
+        // Events of older calls may be lost. The next list reconciles them.
         let all_was_heard = |id: &CallId| {
             id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start)
         };
@@ -70,7 +71,7 @@ impl World {
             assert!(self.had_lock.contains(&id), "{id} is ok, and was never made");
         }
         for daemon in &mut self.daemons {
-            // A Ping every three seconds finds out.
+            // A Ping every three seconds finds this.
             let refuses = self.refuses_since.is_some_and(|since| self.time > since + FOUND_WITHIN);
             assert!(!refuses || daemon.ready.is_none(), "ready, and everything is refused");
             for (bot, asked) in &daemon.asked {
@@ -100,7 +101,7 @@ impl World {
             let over =
                 believed.difference(&live).filter(|id| self.known_to_asterisk.contains_key(id));
             for id in over {
-                // Its first list was without those that were over by then.
+                // Its first list did not have the calls that had ended by then.
                 let seen = self.known_to_asterisk[id] + MAX_STEP;
                 let was_listed = seen >= daemon.connected || !daemon.has_accepted(id);
                 assert!(
@@ -117,8 +118,8 @@ impl World {
         }
     }
 
-    /// Everything is in order, all calls are ended: after a while nothing of them is left, and each
-    /// accepted one has had one end.
+    /// Ends all faults and calls. After a while no call is left, and each accepted call has had one
+    /// end.
     pub fn finish(&mut self) {
         self.behave();
         self.pass(Duration::from_secs(30));
@@ -148,7 +149,7 @@ impl World {
     }
 }
 
-/// An end that nobody saw was after the call was last seen, and before it was told.
+/// An unobserved end lies between the last time the call was seen and its record.
 pub(super) fn check_span(event: &Event, seen: SystemTime, slack: Duration) {
     if let Event::CallEnded(end) = event
         && let Some((after, before)) = end.unseen
