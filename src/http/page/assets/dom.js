@@ -4,16 +4,15 @@
 export const $ = (id) => document.getElementById(id);
 
 /**
- * Control characters, line separators, bidi controls and characters that show nothing, but for line
- * breaks in preformatted text. The same set as `escape.rs` has: a text cannot pretend to be another
- * one.
+ * Characters that can make a text look like another one: control characters, line separators, bidi
+ * controls and characters that show nothing. The same set as in `escape.rs`.
  */
 const RISKY = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** The text with such characters as `\u{202e}`. */
+/** The text with such characters written as `\u{202e}`. */
 export const visible = (text) => text.replace(RISKY, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
-/** JSON with such characters as `\u202e`, which JSON readers understand. Its line breaks stay. */
+/** JSON with such characters written as `\u202e`, an escape of JSON. Line breaks stay. */
 export const visibleJson = (json) => json.replace(RISKY, (c) => (c === "\n" ? c : jsonEscape(c)));
 
 const jsonEscape = (c) => c.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -43,7 +42,7 @@ export function svg(tag, attributes = {}) {
   return element;
 }
 
-/** Sets a text if it changed: the browser then lays out nothing anew for an unchanged one. */
+/** Sets a text if it changed, because the browser lays out the element again for each assignment. */
 export function setText(element, text) {
   const shown = visible(text);
   if (element.textContent !== shown) element.textContent = shown;
@@ -70,7 +69,7 @@ function drawDue() {
   for (const view of views) view.draw();
 }
 
-/** Hidden tabs get no animation frames, but their titles show the number of live calls, too. */
+/** A hidden tab gets no animation frames, but its title has to show the number of live calls. */
 const nextFrame = (callback) => (document.hidden ? setTimeout(callback, 200) : requestAnimationFrame(callback));
 
 // A frame that was requested before the tab was hidden comes only when it is shown again.

@@ -1,7 +1,7 @@
 // Hanging up a call: asks the user, sends the request, and says how it went.
 
 import { fetchJson } from "./api.js";
-import { $, announce, el } from "./dom.js";
+import { $, announce, el, setText } from "./dom.js";
 import { stateOf } from "./labels.js";
 import { duration, now } from "./time.js";
 
@@ -17,8 +17,9 @@ export const isHangingUp = (id) => pending.has(id);
  */
 export function confirmHangUp(call, changed) {
   const dialog = $("confirm");
-  $("confirm-number").textContent = call.number;
-  $("confirm-call").textContent = `${stateOf(call.state).label} · room ${call.room} · ${duration(now() - call.requested)}`;
+  const age = duration(now() - call.requested);
+  setText($("confirm-number"), call.number);
+  setText($("confirm-call"), `${stateOf(call.state).label} · room ${call.room} · ${age}`);
   dialog.returnValue = "";
   dialog.onclose = () => { if (dialog.returnValue === "yes") hangUp(call, changed); };
   dialog.showModal();
