@@ -1,10 +1,10 @@
-//! How much may be called, and whom: rates, calls alive, attempts at one number, and lists of
-//! number prefixes.
+//! Limits on calls: rates, calls that are active at once, attempts per number, and lists of number
+//! prefixes.
 //!
-//! The pace of all keys together follows the generic cell rate algorithm (ITU-T I.371): it keeps
-//! one moment, the turn of the next call if they came evenly, and spreads a burst out. The limits
-//! of a key and of a number are counts within any second and any minute (`window.rs`): a burst may
-//! use them up at once, but no stretch of that length holds more.
+//! The rate of all keys together follows the generic cell rate algorithm (GCRA, ITU-T I.371). It
+//! keeps one instant, the slot of the next call if calls came evenly, and so spreads a burst out.
+//! The limits of a key and of a number are counts in a sliding window of a second and a minute
+//! (`window.rs`): a burst can use them up at once, but no second or minute holds more.
 
 mod window;
 
@@ -16,27 +16,30 @@ use self::window::Window;
 use super::refusal::{Limit, Refusal};
 use super::{CallInfo, Number};
 
-/// How much may be made up for, once a turn comes late: what timers are late by. More would be a
-/// burst.
-const CATCH_UP: Duration = Duration::from_millis(10);
+/// Timer slack. A slot that is claimed later than this shifts the whole schedule, so that a stall is
+/// not followed by a burst.
+const TIMER_SLACK: Duration = Duration::from_millis(10);
 
+/// The span that `calls_per_second` counts in.
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The span that `attempts_per_number` counts in.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What is refused for a reason that time does not heal is worth asking for again after this long.
-const LATER: Duration = Duration::from_secs(1);
+/// `Retry-After` of a refusal that no clock ends: `calls_alive` allows the next call when another
+/// call ends, and nobody knows when.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What a key, or all of them together, may do.
+/// The limits of one key, or of all keys together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Calls started per second.
     pub calls_per_second: Option<u32>,
-    /// Calls alive at once.
+    /// Calls that are active at once.
     pub calls_alive: Option<usize>,
-    /// What a number has to begin with; anything, if empty.
+    /// Prefixes of which a number needs one. An empty list allows every number.
     pub allow: Vec<Box<str>>,
-    /// What a number must not begin with, even if it is allowed.
+    /// Prefixes that no number can have, even if it is allowed.
     pub deny: Vec<Box<str>>,
 }
 
@@ -51,10 +54,10 @@ impl Limits {
 /// All limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Those of all keys together. Their `calls_per_second` is a pace: what comes faster waits for
-    /// its turn.
+    /// The limits of all keys together. Their `calls_per_second` is a pace: a call that comes faster
+    /// waits for its slot.
     pub all: Limits,
-    /// Those of each key, by its name.
+    /// The limits of each key, by its name.
     pub keys: HashMap<Arc<str>, Limits>,
     /// Calls to one number per minute.
     pub attempts_per_number: Option<u32>,
@@ -63,26 +66,27 @@ pub struct Policy {
 /// A call that an earlier run of the daemon started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it was asked for.
+    /// When it was requested.
     pub time: SystemTime,
     /// The number that was called.
     pub number: Number,
-    /// The name of the key that asked.
+    /// The name of the key.
     pub key: Arc<str>,
 }
 
 /// Keeps calls within a [`Policy`].
 #[derive(Debug, Default)]
-pub struct Gate {
+pub struct CallGate {
     policy: Policy,
-    pace: Rate,
-    /// How much later than it was given out each turn is by now, as we have been held up.
-    late: Duration,
-    /// The turns of each key's calls within the last second.
+    pace: Gcra,
+    /// Total slip of the schedule caused by stalls of this process. It is added to every slot that
+    /// was handed out before.
+    slip: Duration,
+    /// The slots of each key's calls in the last second.
     keys: HashMap<Arc<str>, Window>,
-    /// The turns of each number's calls within the last minute.
+    /// The slots of each number's calls in the last minute.
     numbers: HashMap<Number, Window>,
-    /// All of the latter in their order, so that they can be forgotten.
+    /// The entries of `numbers` by time, so that old ones can be removed.
     attempts: VecDeque<(Instant, Number)>,
 }
 
@@ -91,18 +95,18 @@ pub struct Gate {
 pub struct LiveCounts {
     /// Of all keys.
     pub all: usize,
-    /// Of the one that asks.
+    /// Of the key that requests a call.
     pub of_key: usize,
 }
 
-impl Gate {
-    /// Takes new limits; what was called so far still counts.
+impl CallGate {
+    /// Replaces the limits. Calls so far still count.
     pub fn set_policy(&mut self, policy: Policy) {
         self.keys.retain(|key, _| policy.keys.contains_key(key));
         self.policy = policy;
     }
 
-    /// Whether the number may be called at all.
+    /// Checks the number against the lists.
     ///
     /// # Errors
     ///
@@ -118,12 +122,12 @@ impl Gate {
         }
     }
 
-    /// When this call may be sent to Asterisk, at `latest` at the latest. Nothing is counted until
-    /// [`count`](Self::count).
+    /// The slot of this call: when it can be sent to Asterisk, not after `latest`. The call does
+    /// not count until [`count`](Self::count).
     ///
     /// # Errors
     ///
-    /// [`Refusal::Limited`], by the limit that it would break.
+    /// [`Refusal::Limited`], with the limit that the call would break.
     pub fn admit(
         &self,
         now: Instant,
@@ -142,7 +146,7 @@ impl Gate {
             (of_key.and_then(|key| key.calls_alive), alive.of_key, true),
         ] {
             if let Some(limit) = limit.filter(|limit| count >= *limit) {
-                return limited("calls_alive", limit as u64, is_of_key, LATER);
+                return limited("calls_alive", limit as u64, is_of_key, RETRY_AFTER);
             }
         }
         let turn = match all.calls_per_second {
@@ -171,24 +175,23 @@ impl Gate {
         }
     }
 
-    /// Counts a call that was admitted just now, and returns its turn.
+    /// Counts a call that was just admitted, and returns its slot.
     pub fn count(&mut self, now: Instant, info: &CallInfo) -> Instant {
-        let turn = self.again(now);
+        let turn = self.reserve_retry(now);
         self.forget(now);
         self.note(turn, info.number, &info.key);
         turn
     }
 
-    /// Counts a call of an earlier run of the daemon. To be called in the order of the calls'
-    /// times.
+    /// Counts a call of an earlier run. The caller passes them in the order of their times.
     pub fn remember(&mut self, at: Instant, number: Number, key: &Arc<str>) {
         self.note(at, number, key);
     }
 
-    /// Calls are not sent before their turn, and up to [`CATCH_UP`] after it. Where they wait for
-    /// turns, a window is that much longer, so that it holds for the moments when they are sent.
+    /// How much longer the windows are. A paced call is sent up to [`TIMER_SLACK`] after its slot,
+    /// and a window must hold for the times at which calls are sent.
     fn slack(&self) -> Duration {
-        if self.policy.all.calls_per_second.is_some() { CATCH_UP } else { Duration::ZERO }
+        if self.policy.all.calls_per_second.is_some() { TIMER_SLACK } else { Duration::ZERO }
     }
 
     fn note(&mut self, turn: Instant, number: Number, key: &Arc<str>) {
@@ -206,7 +209,7 @@ impl Gate {
         }
     }
 
-    /// Forgets the attempts that no window reaches back to.
+    /// Removes attempts that are older than every window.
     fn forget(&mut self, now: Instant) {
         let slack = self.slack();
         while let Some((turn, number)) = self.attempts.front().copied()
@@ -221,24 +224,25 @@ impl Gate {
         }
     }
 
-    /// How late the schedule is, to be kept with each turn that is given out.
-    pub fn late(&self) -> Duration {
-        self.late
+    /// The current slip of the schedule. The caller keeps it with each slot, for
+    /// [`claim_slot`](Self::claim_slot).
+    pub fn slip(&self) -> Duration {
+        self.slip
     }
 
-    /// Takes the turn that was given out for `at` when the schedule was this `late`. If it is taken
-    /// late, all others are later by as much: what was missed while we were held up is not made up
-    /// for by a burst.
+    /// Claims the slot `at`, which was handed out when the schedule had this `slip`. If the slot is
+    /// claimed late, because the process was stalled, all later slots move by as much. Otherwise a
+    /// stall would be followed by a burst.
     ///
     /// # Errors
     ///
-    /// It is yet to come, at this moment.
-    pub fn take(&mut self, now: Instant, at: Instant, late: Duration) -> Result<(), Instant> {
-        let at = at + (self.late - late);
+    /// The slot is still to come, at this instant.
+    pub fn claim_slot(&mut self, now: Instant, at: Instant, slip: Duration) -> Result<(), Instant> {
+        let at = at + (self.slip - slip);
         let Some(overdue) = now.checked_duration_since(at) else { return Err(at) };
         if self.policy.all.calls_per_second.is_some() {
-            let missed = overdue.saturating_sub(CATCH_UP);
-            self.late += missed;
+            let missed = overdue.saturating_sub(TIMER_SLACK);
+            self.slip += missed;
             self.pace.next = self.pace.next.map(|next| next + missed);
             if !missed.is_zero() {
                 self.postpone(at, missed);
@@ -247,7 +251,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Moves the turns that are yet to come, from `first` on, together with the schedule.
+    /// Moves all slots from `first` on in the windows, as the schedule has moved.
     fn postpone(&mut self, first: Instant, by: Duration) {
         let to_come = self.attempts.iter_mut().rev().take_while(|(turn, _)| *turn >= first);
         let numbers: BTreeSet<Number> = to_come
@@ -266,8 +270,8 @@ impl Gate {
         }
     }
 
-    /// When one more Originate may be sent for a call that was admitted.
-    pub fn again(&mut self, now: Instant) -> Instant {
+    /// The slot for one more Originate of a call that was admitted before.
+    pub fn reserve_retry(&mut self, now: Instant) -> Instant {
         match self.policy.all.calls_per_second {
             Some(limit) => self.pace.take(now, SECOND / limit),
             None => now,
@@ -275,19 +279,19 @@ impl Gate {
     }
 }
 
-/// A rate, as the moment the next event would come at if all came evenly.
+/// The generic cell rate algorithm: keeps when the next event is due if all come evenly.
 #[derive(Debug, Clone, Copy, Default)]
-struct Rate {
+struct Gcra {
     next: Option<Instant>,
 }
 
-impl Rate {
-    /// The turn of one that comes now.
+impl Gcra {
+    /// The slot of an event that comes now.
     fn turn(self, now: Instant) -> Instant {
         self.next.map_or(now, |next| next.max(now))
     }
 
-    /// Counts one, and returns its turn.
+    /// Counts an event that comes now, and returns its slot.
     fn take(&mut self, now: Instant, interval: Duration) -> Instant {
         let turn = self.turn(now);
         self.next = Some(turn + interval);

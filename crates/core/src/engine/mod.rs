@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::call::filter::Filter;
-use crate::call::limits::{Attempt, Gate, Policy};
+use crate::call::limits::{Attempt, CallGate, Policy};
 use crate::call::machine::{Change, Fact, State};
 use crate::call::progress::OpenCall;
 use crate::call::view::CallView;
@@ -73,7 +73,7 @@ pub struct Engine<O, H> {
     link: Link<H>,
     reconcile: Reconcile,
     registry: Registry,
-    gate: Gate,
+    gate: CallGate,
     /// The requests for calls that wait for their answer.
     waitlist: Waitlist<O>,
     stopping: bool,
@@ -95,7 +95,7 @@ impl<O, H> Engine<O, H> {
             reply_timeout,
             policy,
         } = settings;
-        let mut gate = Gate::default();
+        let mut gate = CallGate::default();
         gate.set_policy(policy);
         Self {
             instance,

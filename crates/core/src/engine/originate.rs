@@ -68,7 +68,7 @@ impl<O, H> Engine<O, H> {
         reply: O,
     ) {
         let deadline = now.instant + self.reply_timeout.saturating_sub(REPLY_MARGIN);
-        let step = Step::Paced { slot, slip: self.gate.late() };
+        let step = Step::Paced { slot, slip: self.gate.slip() };
         self.waitlist.add(info.id, reply, deadline, step);
         // `admit` has just seen that the number is free.
         let _ = self.registry.open(now, info.clone());
@@ -157,10 +157,10 @@ impl<O, H> Engine<O, H> {
             match step {
                 // The bot would be gone before Asterisk could answer.
                 Step::Paced { .. } if is_overdue => self.refuse(now, id, Refusal::Overloaded),
-                Step::Paced { slot, slip } => match self.gate.take(now.instant, slot, slip) {
+                Step::Paced { slot, slip } => match self.gate.claim_slot(now.instant, slot, slip) {
                     Ok(()) => self.send_paced(now, id),
                     Err(slot) => {
-                        let slip = self.gate.late();
+                        let slip = self.gate.slip();
                         self.waitlist.set_step(id, Step::Paced { slot, slip });
                     }
                 },
@@ -213,7 +213,7 @@ impl<O, H> Engine<O, H> {
 
     fn retry(&mut self, now: Now, id: CallId) {
         self.waitlist.count_retry(id);
-        let (slot, slip) = (self.gate.again(now.instant), self.gate.late());
+        let (slot, slip) = (self.gate.reserve_retry(now.instant), self.gate.slip());
         self.waitlist.set_step(id, Step::Paced { slot, slip });
     }
 

@@ -19,15 +19,15 @@ fn info(number: &str, key: &str) -> CallInfo {
     }
 }
 
-fn gate(policy: Policy) -> Gate {
-    let mut gate = Gate::default();
+fn gate(policy: Policy) -> CallGate {
+    let mut gate = CallGate::default();
     gate.set_policy(policy);
     gate
 }
 
 /// Asks for a call, and counts it if it is admitted.
 fn admit(
-    gate: &mut Gate,
+    gate: &mut CallGate,
     now: Instant,
     latest: Instant,
     info: &CallInfo,
@@ -45,7 +45,7 @@ fn limited(result: Result<Instant, Refusal>) -> (&'static str, bool, Duration) {
 }
 
 #[test]
-fn without_limits_everything_passes_at_once() {
+fn without_limits_every_call_passes_at_once() {
     let (mut gate, now) = (gate(Policy::default()), Instant::now());
     for _ in 0..1000 {
         let alive = LiveCounts { all: usize::MAX, of_key: usize::MAX };
@@ -55,8 +55,31 @@ fn without_limits_everything_passes_at_once() {
     assert!(gate.numbers.is_empty() && gate.keys.is_empty() && gate.attempts.is_empty());
 }
 
+/// The span of rates and the `Retry-After` were one constant once, so raising one halved all rates.
 #[test]
-fn a_burst_is_paced_and_what_would_wait_too_long_is_refused() {
+fn retry_after_does_not_change_rates() {
+    let ten = || Limits { calls_per_second: Some(10), ..Limits::default() };
+    let now = Instant::now();
+    let call = info("7999", "bot");
+    let mut paced = gate(Policy { all: ten(), ..Policy::default() });
+    for slot in 0..3 {
+        assert_eq!(admit(&mut paced, now, now + SECOND, &call), Ok(now + 100 * slot * MS));
+    }
+    let mut windowed =
+        gate(Policy { keys: HashMap::from([("bot".into(), ten())]), ..Policy::default() });
+    for _ in 0..10 {
+        assert_eq!(admit(&mut windowed, now, now, &call), Ok(now));
+    }
+    assert_eq!(limited(admit(&mut windowed, now, now, &call)).2, 1000 * MS);
+    let full = gate(Policy {
+        all: Limits { calls_alive: Some(0), ..Limits::default() },
+        ..Policy::default()
+    });
+    assert_eq!(limited(full.admit(now, now, &call, NOBODY)).2, RETRY_AFTER);
+}
+
+#[test]
+fn burst_is_paced_and_overlong_waits_are_refused() {
     let all = Limits { calls_per_second: Some(10), ..Limits::default() };
     let (mut gate, now) = (gate(Policy { all, ..Policy::default() }), Instant::now());
     let latest = now + SECOND;
@@ -94,7 +117,7 @@ fn key_starts_no_more_calls_within_any_second() {
     assert_eq!(limited(admit(&mut gate, at, at, &bot)), ("calls_per_second", true, 100 * MS));
     let much_later = now + 10 * SECOND;
     assert_eq!(admit(&mut gate, much_later, much_later, &bot), Ok(much_later));
-    assert_eq!(gate.keys["bot"].len(), 1, "what is over takes no room");
+    assert_eq!(gate.keys["bot"].len(), 1, "old times are removed");
 }
 
 #[test]
@@ -120,11 +143,11 @@ fn number_is_called_no_more_often_within_any_minute() {
     );
     let much_later = at + MINUTE;
     assert_eq!(admit(&mut gate, much_later, much_later, &third), Ok(much_later));
-    assert_eq!((gate.numbers.len(), gate.attempts.len()), (1, 1), "what is over takes no room");
+    assert_eq!((gate.numbers.len(), gate.attempts.len()), (1, 1), "old times are removed");
 }
 
 #[test]
-fn limit_that_changes_counts_the_calls_so_far() {
+fn changed_limit_counts_the_calls_so_far() {
     let policy = |limit| Policy { attempts_per_number: limit, ..Policy::default() };
     let (mut gate, now) = (gate(policy(Some(3))), Instant::now());
     let call = info("7999", "bot");
@@ -159,7 +182,7 @@ fn large_limit_takes_no_memory_in_advance() {
 }
 
 #[test]
-fn calls_of_the_run_before_count() {
+fn calls_of_the_previous_run_count() {
     let keys =
         HashMap::from([("bot".into(), Limits { calls_per_second: Some(1), ..Limits::default() })]);
     let policy = Policy { keys, attempts_per_number: Some(2), ..Policy::default() };
@@ -168,7 +191,7 @@ fn calls_of_the_run_before_count() {
     for at in [now, now + 10 * SECOND] {
         gate.remember(at, number, &"bot".into());
     }
-    // Nobody knows which number that was.
+    // A masked number is not counted, as it stands for a thousand numbers.
     gate.remember(now + 10 * SECOND, number.masked(), &"bot".into());
     let at = now + 10 * SECOND + 500 * MS;
     assert_eq!(limited(gate.admit(at, at, &info("7999", "bot"), NOBODY)).2, 49 * SECOND + 500 * MS);
@@ -190,8 +213,8 @@ fn calls_alive_are_limited_for_all_and_for_each_key() {
     let admit =
         |all, of_key| gate.admit(now, now, &info("7999", "bot"), LiveCounts { all, of_key });
     assert!(admit(2, 1).is_ok());
-    assert_eq!(limited(admit(2, 2)), ("calls_alive", true, LATER));
-    assert_eq!(limited(admit(3, 0)), ("calls_alive", false, LATER));
+    assert_eq!(limited(admit(2, 2)), ("calls_alive", true, RETRY_AFTER));
+    assert_eq!(limited(admit(3, 0)), ("calls_alive", false, RETRY_AFTER));
 }
 
 #[test]
@@ -218,10 +241,9 @@ fn numbers_are_allowed_by_prefix_and_denied_all_the_same() {
 }
 
 proptest! {
-    /// However calls come, Asterisk never sees more of them in any stretch of time than the pace
-    /// allows.
+    /// Asterisk never receives calls faster than the pace, for any arrivals.
     #[test]
-    fn the_pace_holds_for_any_arrivals(gaps in proptest::collection::vec(0u64..300, 1..200), rate in 1u32..50) {
+    fn pace_holds_for_any_arrivals(gaps in proptest::collection::vec(0u64..300, 1..200), rate in 1u32..50) {
         let all = Limits { calls_per_second: Some(rate), ..Limits::default() };
         let mut gate = gate(Policy { all, ..Policy::default() });
         let (mut now, mut sent) = (Instant::now(), Vec::new());
@@ -237,9 +259,9 @@ proptest! {
         }
     }
 
-    /// Nor does it when we are held up and everything comes late.
+    /// The pace also holds when the process is stalled and every slot is claimed late.
     #[test]
-    fn the_pace_holds_however_late_we_come(steps in proptest::collection::vec((0u64..400, 0usize..30), 1..60), rate in 1u32..500) {
+    fn pace_holds_for_any_stalls(steps in proptest::collection::vec((0u64..400, 0usize..30), 1..60), rate in 1u32..500) {
         let all = Limits { calls_per_second: Some(rate), ..Limits::default() };
         let mut gate = gate(Policy { all, ..Policy::default() });
         let (mut now, mut waiting, mut sent) = (Instant::now(), VecDeque::new(), Vec::new());
@@ -247,11 +269,11 @@ proptest! {
             now += Duration::from_millis(gap);
             for _ in 0..calls {
                 if let Ok(turn) = admit(&mut gate, now, now + SECOND, &info("7999", "bot")) {
-                    waiting.push_back((turn, gate.late()));
+                    waiting.push_back((turn, gate.slip()));
                 }
             }
             while let Some((turn, late)) = waiting.front().copied() {
-                if let Err(later) = gate.take(now, turn, late) {
+                if let Err(later) = gate.claim_slot(now, turn, late) {
                     prop_assert!(later > now);
                     break;
                 }
@@ -265,11 +287,10 @@ proptest! {
         }
     }
 
-    /// However calls come, and however late we are to send them: no second has more of a key than
-    /// its limit, and no minute more of a number. Who is refused is told when to come again, to the
-    /// moment.
+    /// For any arrivals and any stalls, no second has more calls of a key than its limit, and no
+    /// minute more of a number. `retry_after` of a refusal is exact.
     #[test]
-    fn windows_hold_when_calls_are_sent(
+    fn windows_hold_for_any_arrivals_and_stalls(
         steps in proptest::collection::vec((0u64..400, 0usize..6, 0u64..3), 1..80),
         of_key in 1u32..8,
         of_number in 1u32..20,
@@ -282,7 +303,7 @@ proptest! {
         for (gap, calls, number) in steps {
             now += Duration::from_millis(gap * gap / 100);
             while let Some((turn, late, number)) = waiting.front().copied() {
-                if gate.take(now, turn, late).is_err() {
+                if gate.claim_slot(now, turn, late).is_err() {
                     break;
                 }
                 waiting.pop_front();
@@ -294,7 +315,7 @@ proptest! {
                     Ok(turn) => {
                         gate.count(now, &call);
                         if pace.is_some() {
-                            waiting.push_back((turn, gate.late(), number));
+                            waiting.push_back((turn, gate.slip(), number));
                         } else {
                             sent.push((now, number));
                         }
