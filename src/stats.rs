@@ -88,7 +88,7 @@ impl Stats {
             Event::CallEnded(end) => self.in_minute(record, |minute| {
                 minute.ended[end.outcome as usize] += 1;
                 minute.ended_answered += u32::from(end.answered);
-                minute.ended_unclear += u32::from(!end.answered && end.unseen.is_some());
+                minute.ended_unclear += u32::from(!end.answered && end.ended_between.is_some());
             }),
             Event::CallAnswered { after: None } => {
                 let Some(call) = &record.call else { return };
@@ -242,7 +242,11 @@ mod tests {
         count(60.8, ended(Outcome::NotJoined));
         let unseen = Some((at(60.0), at(60.6)));
         let lost = |answered| {
-            Event::CallEnded(Box::new(End { answered, unseen, ..samples::end(Outcome::Unknown) }))
+            Event::CallEnded(Box::new(End {
+                answered,
+                ended_between: unseen,
+                ..samples::end(Outcome::Unknown)
+            }))
         };
         count(60.6, lost(true));
         count(60.6, lost(false));

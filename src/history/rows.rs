@@ -7,7 +7,7 @@ use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, params_from_iter};
 
 use crate::call::filter::Filter;
-use crate::call::machine::{Moments, State};
+use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Room};
@@ -25,7 +25,7 @@ pub fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
 
 /// Writes down a call that has ended.
 pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusqlite::Result<()> {
-    let Moments { queued, ringing, answered, joined, left, ended } = end.moments;
+    let Timestamps { queued, ringing, answered, joined, left, ended } = end.moments;
     let cause = end.cause.as_ref();
     insertion.execute(params![
         call.id.to_string(),
@@ -43,12 +43,12 @@ pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusq
         end.outcome.as_str(),
         cause.map(|cause| cause.code),
         cause.map(|cause| &*cause.text),
-        end.tech.as_deref(),
+        end.gateway_reply.as_deref(),
         end.ring.map(|ring| ring.as_millis() as i64),
         end.talk.map(|talk| talk.as_millis() as i64),
         end.hung_up_by.as_deref(),
-        end.unseen.map(|(from, _)| millis(from)),
-        end.unseen.map(|(_, to)| millis(to)),
+        end.ended_between.map(|(from, _)| millis(from)),
+        end.ended_between.map(|(_, to)| millis(to)),
     ])?;
     Ok(())
 }
@@ -106,7 +106,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         lang: parsed(row, 4)?,
         key: key.into(),
     };
-    let moments = Moments {
+    let moments = Timestamps {
         queued: moment(row, 6)?,
         ringing: moment(row, 7)?,
         answered: moment(row, 8)?,
@@ -129,13 +129,13 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         outcome,
         answered: was_reached || matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause,
-        tech: row.get(15)?,
+        gateway_reply: row.get(15)?,
         // Where the end was not seen, an earlier build wrote down the longest that these can have
         // been.
         ring: duration(row, 16)?.filter(|_| end_seen || moments.answered.is_some()),
         talk: duration(row, 17)?.filter(|_| end_seen),
         hung_up_by: hung_up_by.map(Into::into),
-        unseen,
+        ended_between: unseen,
         moments,
     };
     let end = Some(Arc::new(end));

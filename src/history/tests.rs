@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::call::machine::{Moments, State};
+use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{Bounds, Cause, End, Outcome};
 use crate::call::{CallInfo, CallerId};
 use crate::journal::Journal;
@@ -80,12 +80,12 @@ async fn a_call_comes_back_as_it_was() {
         outcome: Outcome::FloodWait,
         answered: true,
         cause: Some(Cause { code: 38, text: "Network out of order".into() }),
-        tech: Some("SIP 500 FLOOD_WAIT 291".into()),
+        gateway_reply: Some("SIP 500 FLOOD_WAIT 291".into()),
         ring: Some(Duration::from_millis(1500)),
         talk: Some(Duration::from_millis(61_000)),
         hung_up_by: Some("bot".into()),
-        unseen: None,
-        moments: Moments {
+        ended_between: None,
+        moments: Timestamps {
             queued: at(1),
             ringing: at(2),
             answered: at(3),
@@ -98,8 +98,8 @@ async fn a_call_comes_back_as_it_was() {
         outcome: Outcome::Unknown,
         ring: None,
         talk: None,
-        unseen: Some((time, time + DAY)),
-        moments: Moments { answered: None, joined: None, left: None, ..full.moments },
+        ended_between: Some((time, time + DAY)),
+        moments: Timestamps { answered: None, joined: None, left: None, ..full.moments },
         answered: false,
         ..full.clone()
     };
@@ -131,11 +131,11 @@ async fn a_call_comes_back_as_it_was() {
 async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     let at = |second| samples::time() + Duration::from_secs(second);
-    let moments = Moments {
+    let moments = Timestamps {
         ringing: Some(at(1)),
         answered: Some(at(3)),
         ended: Some(at(90)),
-        ..Moments::default()
+        ..Timestamps::default()
     };
     // That build took the moment at which it found the call gone for its end.
     let (ring, talk) = (Some(Duration::from_secs(2)), Some(Duration::from_secs(87)));
@@ -143,7 +143,7 @@ async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
         ring,
         talk,
         moments,
-        unseen: Some((at(10), at(90))),
+        ended_between: Some((at(10), at(90))),
         ..samples::end(Outcome::Unknown)
     };
     case.write(&[(samples::call(), end)]);

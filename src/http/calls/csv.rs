@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::call::machine::Moments;
+use crate::call::machine::Timestamps;
 use crate::call::outcome::{End, EndMembers};
 use crate::call::view::CallView;
 use crate::clock::{Rfc3339, rfc3339};
@@ -52,7 +52,7 @@ pub fn table<'c>(calls: impl IntoIterator<Item = &'c CallView>) -> String {
 
 fn line(call: &CallView, table: &mut String) {
     let info = &call.info;
-    let Moments { queued, ringing, answered, joined, left, ended } = call.moments;
+    let Timestamps { queued, ringing, answered, joined, left, ended } = call.moments;
     let moments = [Some(call.requested), queued, ringing, answered, joined, left, ended];
     let known = [
         info.id.to_string(),

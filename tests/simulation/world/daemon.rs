@@ -91,7 +91,7 @@ impl Daemon {
             Event::CallRequested | Event::CallRefused(_) => {}
             Event::CallEnded(end) => {
                 tally.ended += 1;
-                tally.unknown += u64::from(end.unseen.is_some());
+                tally.unknown += u64::from(end.ended_between.is_some());
                 self.last_word = time;
             }
             Event::CallAdopted(_) => tally.adopted += 1,

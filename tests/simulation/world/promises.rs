@@ -152,7 +152,7 @@ impl World {
 /// An unobserved end lies between the last time the call was seen and its record.
 pub(super) fn check_span(event: &Event, seen: SystemTime, slack: Duration) {
     if let Event::CallEnded(end) = event
-        && let Some((after, before)) = end.unseen
+        && let Some((after, before)) = end.ended_between
     {
         assert!(after <= seen + slack && seen <= before, "{event:?}, and it was seen {seen:?}");
     }

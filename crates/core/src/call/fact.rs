@@ -1,4 +1,4 @@
-//! What is said of a call, and what follows from it.
+//! Facts about a call, and the changes that follow from them.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use super::machine::CallChannel;
 use super::outcome::{Cause, End};
 
-/// A thing that Asterisk, or nobody but the clock, says of a call.
+/// One observation about a call, from an Asterisk event or from a timeout.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
-    /// Asterisk has taken the Originate and nothing speaks against it.
+    /// Asterisk acknowledged the Originate, and the number's lock was free.
     Accepted,
     /// The half of the Local channel that enters the conference (`;1`) exists.
     Local1Seen,
@@ -17,25 +17,25 @@ pub enum Fact {
     Local2Seen,
     /// A leg towards the gateway exists.
     LegSeen(Box<str>),
-    /// While a leg of the answered call was up, a further channel was born for it: the dialplan
-    /// dials somebody else.
+    /// While a leg of the answered call was up, a further channel appeared for it: the dialplan
+    /// dials another person.
     DialledOn,
-    /// The gateway says that it rings.
+    /// The gateway reports ringing.
     Ringing,
-    /// Answered.
+    /// The callee answered.
     Answered,
-    /// Asterisk's list of channels has `;1` of the call.
+    /// Asterisk's channel list has `;1` of the call.
     Listed {
-        /// Whether `;2` is listed, too, so that the call is accepted.
+        /// Whether `;2` is listed as well: then the call is accepted.
         accepted: bool,
-        /// Whether it was up, which means answered.
+        /// Whether `;1` is up: then the call is answered.
         up: bool,
         /// All events that Asterisk sent before this instant have been received.
         synced_until: SystemTime,
     },
-    /// Entered a conference.
+    /// The callee joined this conference.
     Joined(Arc<str>),
-    /// Left it.
+    /// The callee left this conference.
     Left(Arc<str>),
     /// `;1` is gone.
     Local1Gone(Cause),
@@ -43,44 +43,44 @@ pub enum Fact {
     Local2Gone(Cause),
     /// A leg towards the gateway is gone.
     LegGone(Box<str>, Cause),
-    /// What the gateway said of a leg, in its own protocol's words.
-    Tech(Box<str>),
+    /// The gateway's reply to a leg, in the words of its protocol, as `SIP 486 Busy Here`.
+    GatewayReply(Box<str>),
     /// OriginateResponse: whether the call was answered, and the `Reason` if not.
     Response(Result<(), u8>),
-    /// Somebody with this key wants it hung up.
+    /// The key of this name asked to hang the call up.
     HangUpAsked(Arc<str>),
-    /// Asterisk did not do it.
+    /// Asterisk refused to hang the call up.
     HangUpRefused,
-    /// Asterisk no longer has this channel of the call, and its Hangup was not seen. It has others
-    /// of the call.
+    /// Asterisk's channel list lacks this channel, and no Hangup of it was received. Other channels
+    /// of the call are listed.
     Absent(CallChannel),
-    /// Asterisk no longer has the call, and its end was not seen; it was last known alive at this
-    /// time.
+    /// Asterisk's channel list lacks the whole call, and no event of its end was received. At this
+    /// time it was last known to be active.
     Vanished(SystemTime),
 }
 
-/// What a fact changed, to be told to the world.
+/// A change of a call, for the journal and the bot.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// Asterisk has accepted the call.
     Queued,
-    /// It rings.
+    /// The callee's phone rings.
     Ringing,
-    /// It was answered.
+    /// The callee answered.
     Answered {
-        /// The answer was found in a list of channels, and happened after this instant. `None` if
-        /// it was seen itself.
+        /// Set if the answer was found in a channel list: it happened after this time. `None` if
+        /// its event was received.
         after: Option<SystemTime>,
     },
-    /// The callee entered a conference.
+    /// The callee joined this conference.
     Joined(Arc<str>),
     /// The callee left it.
     Left(Arc<str>),
-    /// Both halves are gone, and a leg holds the number: Asterisk's list has to confirm that the
-    /// leg is up.
+    /// Both Local halves are gone, and a leg keeps the number busy. Asterisk's channel list must
+    /// confirm that the leg is up.
     HeldByLeg,
-    /// Nothing of the call holds the number any longer.
+    /// The number can be called again.
     Freed,
-    /// All that will be known of its end is known.
+    /// The call ended, and its outcome is decided.
     Ended(Box<End>),
 }

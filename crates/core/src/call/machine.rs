@@ -1,9 +1,9 @@
-//! One call: facts are merged in whatever order they come, and the state is derived from them.
+//! One call: merges facts in any order, and derives the state from them.
 //!
-//! Asterisk's events about one call reach us in no guaranteed order: OriginateResponse comes before
-//! or after the channels' events, and the Hangups of the three channels come in any order. So
-//! nothing here asks what came first; each fact is kept, and what is said of the call follows from
-//! all facts known.
+//! Asterisk sends the events of one call in no guaranteed order: OriginateResponse comes before or
+//! after the channels' events, and the Hangups of the three channels come in any order. So no code
+//! here depends on which event came first. The call keeps each fact, and its state follows from all
+//! facts that it has.
 
 mod channels;
 mod ending;
@@ -21,54 +21,54 @@ use super::progress::Progress;
 pub use super::state::State;
 use crate::clock::Now;
 pub use channels::{CallChannel, MAX_LEGS};
-use channels::{Channels, Half};
-use ending::{Ending, more_telling};
+use channels::{Channels, LocalHalf};
+use ending::{Ending, most_specific};
 use room::RoomWatch;
 
-/// How long after the call's end facts that are still missing are waited for.
+/// How long after its end a call waits for facts that are still missing.
 pub const GRACE: Duration = Duration::from_millis(500);
 
-/// How often it is told of one call that the callee came into a conference or left one. A callee
-/// does so once.
+/// Most `joined` and `left` changes of one call. A callee joins and leaves once; a hostile or broken
+/// Asterisk must not fill the journal.
 const MAX_VISITS: u8 = 100;
 
-/// A call and all that is known of it.
+/// A call, with all facts about it.
 #[derive(Debug)]
 pub struct Call {
-    /// Who is called, and for whom.
+    /// The callee, the room, and the key.
     pub info: Arc<CallInfo>,
-    /// When it was asked for.
+    /// When the call was requested.
     pub requested: Now,
-    /// The state in which this run adopted the call. Of the times up to there only those are known
-    /// that were written down.
-    met_as: State,
+    /// State in which the call was adopted after a restart; `Requested` for a call of this run.
+    /// Earlier timestamps are known only from the journal.
+    adopted_in: State,
     queued: Option<Now>,
-    /// `queued` is when a list of channels showed the call; Asterisk had accepted it before.
+    /// `queued` is the time of a channel list that had the call. Asterisk accepted it earlier.
     queued_late: bool,
     ringing: Option<Now>,
     answered: Option<Now>,
-    /// `answered` is when a list of channels showed the answer; the callee had answered before.
+    /// `answered` is the time of a channel list that had the answer. The callee answered earlier.
     answered_late: bool,
     joined: Option<Now>,
     room: RoomWatch,
-    /// How often either was told.
+    /// How many `joined` and `left` changes were reported.
     visits: u8,
     channels: Channels,
     response: Option<Result<(), u8>>,
     ending: Option<Box<Ending>>,
-    /// Whether it was told that a leg holds the number.
+    /// Whether `HeldByLeg` was reported.
     held: bool,
     freed: bool,
     ended: bool,
 }
 
 impl Call {
-    /// A call that was just asked for.
+    /// A call that was just requested.
     pub fn new(info: Arc<CallInfo>, requested: Now) -> Self {
         Self {
             info,
             requested,
-            met_as: State::Requested,
+            adopted_in: State::Requested,
             queued: None,
             queued_late: false,
             ringing: None,
@@ -86,8 +86,7 @@ impl Call {
         }
     }
 
-    /// Adds a fact; `change` is told what follows from it, in the order in which it is to be told
-    /// on.
+    /// Adds a fact, and passes the changes that follow to `change`, in the order of the journal.
     pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
         match fact {
             Fact::Accepted => self.reach(now, State::Queued, &mut change),
@@ -121,73 +120,73 @@ impl Call {
                 if let Some(ending) = &mut self.ending {
                     ending.left = None;
                 }
-                self.tell_visit(Change::Joined(conference), &mut change);
+                self.report_visit(Change::Joined(conference), &mut change);
             }
             Fact::Left(conference) => {
                 self.ending().left = Some(now);
-                self.tell_visit(Change::Left(conference), &mut change);
+                self.report_visit(Change::Left(conference), &mut change);
             }
             Fact::Local1Gone(cause) => {
                 self.ending().local1 = Some(cause);
-                self.lose(now, CallChannel::Local1);
+                self.channel_gone(now, CallChannel::Local1);
             }
             Fact::Local2Gone(cause) => {
                 self.ending().local2 = Some(cause);
-                self.lose(now, CallChannel::Local2);
+                self.channel_gone(now, CallChannel::Local2);
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegGone(leg, cause) => {
-                self.lose(now, CallChannel::Leg(leg));
+                self.channel_gone(now, CallChannel::Leg(leg));
                 let kept = self.ending().leg.take();
-                self.ending().leg = Some(more_telling(kept, cause));
+                self.ending().leg = Some(most_specific(kept, cause));
             }
-            Fact::Absent(channel) => self.lose(now, channel),
-            Fact::Tech(text) => {
-                // With several legs the flood wait is what whoever asks must know.
-                let tech = &mut self.ending().tech;
-                if !tech.as_deref().is_some_and(is_flood_wait) {
-                    *tech = Some(text);
+            Fact::Absent(channel) => self.channel_gone(now, channel),
+            Fact::GatewayReply(text) => {
+                // Of several legs' replies a flood wait matters most to the bot.
+                let reply = &mut self.ending().gateway_reply;
+                if !reply.as_deref().is_some_and(is_flood_wait) {
+                    *reply = Some(text);
                 }
             }
             Fact::Response(result) => {
                 self.response = Some(result);
                 match result {
                     Ok(()) => self.reach(now, State::Answered, &mut change),
-                    Err(_) => _ = self.ending().over.get_or_insert(now),
+                    Err(_) => _ = self.ending().ended_at.get_or_insert(now),
                 }
             }
             Fact::HangUpAsked(key) => _ = self.ending().hung_up_by.get_or_insert(key),
             Fact::HangUpRefused => self.ending().hung_up_by = None,
             Fact::Vanished(last_alive) => {
-                if self.channels.local1 != Half::Gone || self.channels.has_leg_up() {
-                    // The clock of the day may have been set back meanwhile.
-                    self.ending().unseen = Some((last_alive.min(now.wall), now.wall));
+                if self.channels.local1 != LocalHalf::Gone || self.channels.has_leg_up() {
+                    // The wall clock may have been set back meanwhile.
+                    self.ending().ended_between = Some((last_alive.min(now.wall), now.wall));
                 }
                 self.channels.remove_all();
-                self.ending().over.get_or_insert(now);
+                self.ending().ended_at.get_or_insert(now);
             }
         }
-        self.settle(now, &mut change);
+        self.report_end(now, &mut change);
     }
 
-    /// Takes note that a channel is gone. The call is over with its `;1`, but not before its last
-    /// channel has gone.
-    fn lose(&mut self, now: Now, channel: CallChannel) {
-        let was_over = self.over().is_some();
+    /// Marks a channel as gone. The call ends with its `;1`, but not before its last channel is gone.
+    fn channel_gone(&mut self, now: Now, channel: CallChannel) {
+        let had_ended = self.ended_at().is_some();
         let ends = match channel {
             CallChannel::Local1 => {
-                std::mem::replace(&mut self.channels.local1, Half::Gone) != Half::Gone
+                std::mem::replace(&mut self.channels.local1, LocalHalf::Gone) != LocalHalf::Gone
             }
             CallChannel::Local2 => {
-                let was_up = std::mem::replace(&mut self.channels.local2, Half::Gone) != Half::Gone;
-                // Without it `;1` does not stay long; one that was never seen may have gone unseen,
-                // too.
-                was_up && (was_over || self.channels.local1 == Half::Unseen)
+                let was_up = std::mem::replace(&mut self.channels.local2, LocalHalf::Gone)
+                    != LocalHalf::Gone;
+                // `;1` does not outlive `;2` for long. If `;1` was never seen, its end may have been
+                // missed as well.
+                was_up && (had_ended || self.channels.local1 == LocalHalf::Unseen)
             }
-            CallChannel::Leg(leg) => self.channels.remove_leg(leg, now.instant) && was_over,
+            CallChannel::Leg(leg) => self.channels.remove_leg(leg, now.instant) && had_ended,
         };
         if ends {
-            self.ending().over = Some(now);
+            self.ending().ended_at = Some(now);
         }
     }
 
@@ -199,34 +198,34 @@ impl Call {
         self.ending.as_ref()?.left
     }
 
-    fn over(&self) -> Option<Now> {
-        self.ending.as_ref()?.over
+    fn ended_at(&self) -> Option<Now> {
+        self.ending.as_ref()?.ended_at
     }
 
-    fn tell_visit(&mut self, visit: Change, mut change: impl FnMut(Change)) {
+    fn report_visit(&mut self, visit: Change, mut change: impl FnMut(Change)) {
         if self.visits < MAX_VISITS {
             self.visits += 1;
             change(visit);
         }
     }
 
-    /// Ends what the clock ends; to be called at [`deadline`](Self::deadline).
+    /// Handles the passing of time. The caller calls this at [`deadline`](Self::deadline).
     pub fn tick(&mut self, now: Now, mut change: impl FnMut(Change)) {
-        self.settle(now, &mut change);
+        self.report_end(now, &mut change);
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Option<Instant> {
         let waits_for_leg = self.held && self.channels.has_leg_up();
-        if self.ended || waits_for_leg { None } else { Some(self.over()?.instant + GRACE) }
+        if self.ended || waits_for_leg { None } else { Some(self.ended_at()?.instant + GRACE) }
     }
 
-    /// How far the call has come. It is `Ended` only when its outcome was told.
+    /// The state. It is `Ended` only once the outcome was reported.
     pub fn state(&self) -> State {
         match self.progress() {
             _ if self.ended => State::Ended,
-            // Without `;1` it is in no conference, whether or not the conference said so.
-            State::Joined if self.channels.local1 == Half::Gone => State::Left,
+            // Without `;1` the call is in no conference, even if ConfbridgeLeave was missed.
+            State::Joined if self.channels.local1 == LocalHalf::Gone => State::Left,
             progress => progress,
         }
     }
@@ -237,13 +236,13 @@ impl Call {
         } else if self.joined.is_some() {
             State::Joined
         } else if self.answered.is_some() {
-            self.met_as.max(State::Answered)
+            self.adopted_in.max(State::Answered)
         } else if self.ringing.is_some() {
-            self.met_as.max(State::Ringing)
+            self.adopted_in.max(State::Ringing)
         } else if self.queued.is_some() {
-            self.met_as.max(State::Queued)
+            self.adopted_in.max(State::Queued)
         } else {
-            self.met_as
+            self.adopted_in
         }
     }
 
@@ -254,16 +253,16 @@ impl Call {
 
     /// Records that events of this call may have been missed, as the link was down.
     pub fn miss_events(&mut self) {
-        if self.over().is_none() {
+        if self.ended_at().is_none() {
             self.room.events_missed = true;
         }
     }
 
-    /// Takes over a call that an earlier run of the daemon began, as far as it had come.
+    /// Adopts a call of an earlier run in the state that the journal has.
     pub fn adopt(&mut self, now: Now, progress: &Progress) {
         let moment = |time: Option<SystemTime>| time.map(|time| now.back_to(time));
-        let Moments { queued, ringing, answered, joined, left, .. } = progress.moments;
-        self.met_as = progress.state;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
+        self.adopted_in = progress.state;
         self.room.events_missed = true;
         (self.queued, self.ringing) = (moment(queued), moment(ringing));
         (self.answered, self.joined) = (moment(answered), moment(joined));
@@ -279,29 +278,29 @@ impl Call {
         }
     }
 
-    /// Whether it was ever answered.
+    /// Whether the callee answered.
     pub fn is_answered(&self) -> bool {
-        self.answered.is_some() || self.met_as >= State::Answered
+        self.answered.is_some() || self.adopted_in >= State::Answered
     }
 
-    /// Whether Asterisk has accepted the call, so that its end is owed to the log.
+    /// Whether Asterisk accepted the call. If so, the journal must get a `call.ended`.
     pub fn is_accepted(&self) -> bool {
-        self.queued.is_some() || self.met_as >= State::Queued
+        self.queued.is_some() || self.adopted_in >= State::Queued
     }
 
-    /// Whether `;2` was ever seen: then the number's lock was ours.
+    /// Whether `;2` was ever seen. If so, this call had the number's lock.
     pub fn has_lock(&self) -> bool {
-        self.channels.local2 != Half::Unseen
+        self.channels.local2 != LocalHalf::Unseen
     }
 
-    /// Whether either half was seen.
+    /// Whether either half of the Local channel was seen.
     pub fn has_channel(&self) -> bool {
-        self.channels.local1 != Half::Unseen || self.has_lock()
+        self.channels.local1 != LocalHalf::Unseen || self.has_lock()
     }
 
-    /// Whether nothing of it is left in Asterisk, though its outcome may still be open.
+    /// Whether Asterisk has no channel of the call any more. The outcome may still be unknown.
     pub fn is_over(&self) -> bool {
-        self.over().is_some() && !self.channels.has_leg_up()
+        self.ended_at().is_some() && !self.channels.has_leg_up()
     }
 
     /// The legs that are up, by their Uniqueid.
@@ -316,72 +315,71 @@ impl Call {
 
     /// Whether `;1` is not known to be gone.
     pub fn has_local1(&self) -> bool {
-        self.channels.local1 != Half::Gone
+        self.channels.local1 != LocalHalf::Gone
     }
 
     /// Whether `;2` is not known to be gone.
     pub fn has_local2(&self) -> bool {
-        self.channels.local2 != Half::Gone
+        self.channels.local2 != LocalHalf::Gone
     }
 
-    /// Whether somebody asked for its end.
+    /// Whether a key asked to hang the call up.
     pub fn is_to_be_hung_up(&self) -> bool {
         self.ending.as_ref().is_some_and(|ending| ending.hung_up_by.is_some())
     }
 
-    /// The channels that are up, of the legs those that were seen before `before`.
+    /// The channels that are up. Legs count if they were seen before `before`.
     pub fn channels_up(&self, before: Instant) -> impl Iterator<Item = CallChannel> {
         self.channels.up(before)
     }
 
-    /// `;1` came and went, and `;2` was never there: its id, the number's lock, was taken by
-    /// another call. No call was made.
+    /// Whether the number's lock was taken: `;1` came and went, and `;2` never existed, as another
+    /// call has its id. No call was made.
     pub fn is_locked_out(&self) -> bool {
-        self.channels.local1 == Half::Gone && !self.has_lock() && !self.is_answered()
+        self.channels.local1 == LocalHalf::Gone && !self.has_lock() && !self.is_answered()
     }
 
-    /// Whether OriginateResponse was seen: then no more will come of this Originate if it failed.
+    /// Whether OriginateResponse was received. A failed Originate sends no event after it.
     pub fn has_response(&self) -> bool {
         self.response.is_some()
     }
 
-    /// Whether a channel that is born now for this call is a leg of it. The callee's leg is there
-    /// before the answer; once it is up, a channel born for the call is somebody else's, whom a
-    /// participant was transferred to.
+    /// Whether a channel that appears now for this call is a leg towards its callee. The callee's leg
+    /// exists before the answer. Once it is up, a further channel belongs to another person, to whom
+    /// a participant was transferred.
     pub fn takes_leg(&self) -> bool {
         !(self.is_answered() && self.channels.has_leg_up())
     }
 
-    /// Whether one more leg would be remembered.
+    /// Whether one more leg can be kept.
     pub fn has_room_for_leg(&self) -> bool {
         !self.channels.is_full()
     }
 
-    /// The legs towards the gateway that are known, by their Uniqueid, also those that are gone.
+    /// The Uniqueids of all legs towards the gateway, also of those that are gone.
     pub fn legs(&self) -> impl Iterator<Item = &str> {
         self.channels.legs()
     }
 
-    /// The moments of the call's steps.
-    pub fn moments(&self) -> Moments {
-        Moments {
+    /// The times of the call's steps.
+    pub fn moments(&self) -> Timestamps {
+        Timestamps {
             queued: self.queued.map(|now| now.wall),
             ringing: self.ringing.map(|now| now.wall),
             answered: self.answered.map(|now| now.wall),
             joined: self.joined.map(|now| now.wall),
             left: self.left().map(|now| now.wall),
-            ended: self.over().filter(|_| self.ended).map(|now| now.wall),
+            ended: self.ended_at().filter(|_| self.ended).map(|now| now.wall),
         }
     }
 
-    /// Takes note that the call has come as far as `state`, and tells of it and of the acceptance
-    /// it implies.
+    /// Records that the call reached `state`, and reports it with the acceptance that it implies.
     fn reach(&mut self, now: Now, state: State, change: &mut impl FnMut(Change)) {
         if !self.is_accepted() {
             self.queued = Some(now);
             change(Change::Queued);
         }
-        if state == State::Ringing && self.ringing.is_none() && self.met_as < State::Ringing {
+        if state == State::Ringing && self.ringing.is_none() && self.adopted_in < State::Ringing {
             self.ringing = Some(now);
             if !self.is_answered() {
                 change(Change::Ringing);
@@ -393,8 +391,8 @@ impl Call {
         }
     }
 
-    /// Takes note that a list of channels shows the call answered. Unless that was known, both the
-    /// moment of the answer and what happened since have been missed.
+    /// Records that a channel list has the call as answered. If this is new, the answer itself and
+    /// all events since were missed.
     fn find_answered(
         &mut self,
         now: Now,
@@ -407,18 +405,18 @@ impl Call {
         self.answered = Some(now);
         self.answered_late = true;
         self.room.events_missed = true;
-        // The clock of the day may have been set back meanwhile.
+        // The wall clock may have been set back meanwhile.
         let after = synced_until.max(self.requested.wall).min(now.wall);
         change(Change::Answered { after: Some(after) });
     }
 
-    fn settle(&mut self, now: Now, change: &mut impl FnMut(Change)) {
+    fn report_end(&mut self, now: Now, change: &mut impl FnMut(Change)) {
         let Some((ending, over)) =
-            self.ending.as_ref().and_then(|ending| Some((ending, ending.over?)))
+            self.ending.as_ref().and_then(|ending| Some((ending, ending.ended_at?)))
         else {
             return;
         };
-        let late = now.instant >= over.instant + GRACE || ending.unseen.is_some();
+        let late = now.instant >= over.instant + GRACE || ending.ended_between.is_some();
         if self.channels.has_leg_up() {
             if late && !self.held {
                 self.held = true;
@@ -427,22 +425,23 @@ impl Call {
             }
             return;
         }
-        let are_gone = self.channels.local1 == Half::Gone && self.channels.local2 == Half::Gone;
+        let are_gone =
+            self.channels.local1 == LocalHalf::Gone && self.channels.local2 == LocalHalf::Gone;
         if !self.freed && (late || are_gone) {
             self.freed = true;
             change(Change::Freed);
         }
-        if !self.ended && (late || (self.freed && self.is_told(ending))) {
+        if !self.ended && (late || (self.freed && self.is_outcome_known(ending))) {
             self.ended = true;
             change(Change::Ended(Box::new(self.end(ending, over))));
         }
     }
 }
 
-/// When a call did what it did.
+/// When a call reached each of its steps.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "each is the moment its name says")]
-pub struct Moments {
+#[allow(missing_docs, reason = "each is the time of the step that it is named after")]
+pub struct Timestamps {
     pub queued: Option<SystemTime>,
     pub ringing: Option<SystemTime>,
     pub answered: Option<SystemTime>,

@@ -1,7 +1,7 @@
-//! How a call ended, in words a bot can use, and how that is told from what Asterisk says.
+//! The outcome of a call, and how it follows from Asterisk's causes.
 //!
-//! Only the hangup cause of the gateway's own leg tells the truth: the Local channel's halves and
-//! OriginateResponse's `Reason` name a wrong cause or none (the table is in `asterisk/README.md`).
+//! Only the hangup cause of the gateway's own leg is reliable. The halves of the Local channel and
+//! OriginateResponse's `Reason` have a wrong cause or none (see the table in `asterisk/README.md`).
 
 mod members;
 
@@ -14,7 +14,7 @@ use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 pub use members::EndMembers;
 
-use super::machine::Moments;
+use super::machine::Timestamps;
 use super::{Number, hide};
 
 /// How a call ended.
@@ -24,30 +24,30 @@ use super::{Number, hide};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// Answered, and hung up later by whoever.
+    /// The callee answered, and either side hung up later.
     Completed,
-    /// Answered, and over before the callee came into the room. Only where a join would have been
-    /// seen.
+    /// The callee answered, and the call ended before the callee joined the room. Only used where a
+    /// join would have been seen.
     NotJoined,
-    /// Rang, and nobody picked up.
+    /// The phone rang, and nobody answered.
     NoAnswer,
-    /// Busy, or the gateway takes no second call.
+    /// The callee is busy, or the gateway cannot place a second call.
     Busy,
     /// The callee declined.
     Declined,
-    /// The gateway knows no such number on Telegram.
+    /// The number has no Telegram account.
     NotOnTelegram,
-    /// The gateway takes no such number.
+    /// The gateway rejects the format of the number.
     InvalidNumber,
     /// Telegram rate-limits the gateway.
     FloodWait,
-    /// No way through: gateway or Asterisk out of lines, or broken for now.
+    /// Gateway or Asterisk has no free line, or does not work for now.
     Congestion,
-    /// Hung up through our API before it was answered.
+    /// The call was hung up by the API before the callee answered.
     Canceled,
-    /// Failed in another way.
+    /// The call failed for another reason.
     Failed,
-    /// Ended while nobody could watch.
+    /// The call ended while the daemon or the link was down.
     Unknown,
 }
 
@@ -63,8 +63,8 @@ impl Outcome {
         self.into()
     }
 
-    /// What the Q.850 cause of the gateway's leg says of a call nobody answered; `None` where it
-    /// says nothing, as after a CANCEL of our own.
+    /// The outcome of an unanswered call by the Q.850 cause of the gateway's leg. `None` where the
+    /// cause tells nothing, as after a CANCEL of our own.
     pub fn from_cause(cause: u8) -> Option<Self> {
         match cause {
             0 | 16 | 127 => None,
@@ -78,8 +78,8 @@ impl Outcome {
         }
     }
 
-    /// What `Reason` of a failed OriginateResponse says (the control frame that ended the dialling:
-    /// `include/asterisk/frame.h`, `enum ast_control_frame_type`).
+    /// The outcome by `Reason` of a failed OriginateResponse. The number is the control frame that
+    /// ended the dialling (`enum ast_control_frame_type` in `include/asterisk/frame.h`).
     pub fn from_reason(reason: u8) -> Self {
         match reason {
             1 | 3 => Outcome::NoAnswer,
@@ -90,7 +90,7 @@ impl Outcome {
     }
 }
 
-/// The text is none of [`Outcome::ALL`].
+/// The error for a text that is not in [`Outcome::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an outcome")]
 pub struct NotAnOutcome;
@@ -103,15 +103,15 @@ impl FromStr for Outcome {
     }
 }
 
-/// Whether the gateway says that Telegram rate-limits it. tg2sip has several words for that:
-/// Telegram's own, with which the call fails that goes too far, as `500 429; Too Many Requests:
-/// retry after 291` or `500 400; PEER_FLOOD`; and `500 FLOOD_WAIT 261` for those that it no longer
-/// tries (`DialTg` in its `gateway.cpp`).
-pub fn is_flood_wait(tech: &str) -> bool {
-    ["FLOOD", "Too Many Requests"].iter().any(|words| tech.contains(words))
+/// Whether the gateway's reply means that Telegram rate-limits it. tg2sip has several such replies.
+/// The call that exceeds the limit fails with Telegram's own words, as `500 429; Too Many Requests:
+/// retry after 291` or `500 400; PEER_FLOOD`. Calls that tg2sip does not try after that fail with
+/// `500 FLOOD_WAIT 261` (`DialTg` in its `gateway.cpp`).
+pub fn is_flood_wait(reply: &str) -> bool {
+    ["FLOOD", "Too Many Requests"].iter().any(|words| reply.contains(words))
 }
 
-/// A hangup cause as Asterisk gives it.
+/// A hangup cause in Asterisk's form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cause {
     /// The Q.850 number.
@@ -120,44 +120,45 @@ pub struct Cause {
     pub text: Box<str>,
 }
 
-/// What the end of a call adds to the log.
+/// The end of a call, as `call.ended` has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct End {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Whether it is known to have been answered, whatever the outcome.
+    /// Whether the callee is known to have answered. This is independent of the outcome.
     pub answered: bool,
-    /// The hangup cause of the gateway's leg, else of a half of the Local channel.
+    /// The hangup cause of the gateway's leg, or else of a half of the Local channel.
     pub cause: Option<Cause>,
-    /// What the gateway said, as `SIP 500 FLOOD_WAIT 291`.
-    pub tech: Option<Box<str>>,
+    /// The gateway's reply, as `SIP 500 FLOOD_WAIT 291`.
+    pub gateway_reply: Option<Box<str>>,
     /// From the first ring (else from acceptance) to the answer, or to the end, if both were seen.
     pub ring: Option<Duration>,
     /// From the answer to the end, if both were seen.
     pub talk: Option<Duration>,
     /// The key that asked for the hang-up, if one did.
     pub hung_up_by: Option<Arc<str>>,
-    /// When it ended at the earliest and at the latest, if nobody could watch.
-    pub unseen: Option<(SystemTime, SystemTime)>,
-    /// When it did what it did. In the log these are records of their own.
-    pub moments: Moments,
+    /// The earliest and the latest time of the end, if no event of it was received.
+    pub ended_between: Option<(SystemTime, SystemTime)>,
+    /// When the call reached its steps. In the journal each step has a record of its own.
+    pub moments: Timestamps,
 }
 
 impl End {
-    /// The same end, without the middle of the call's number in the words of others.
+    /// The same end, with the call's number masked in the texts of Asterisk and the gateway.
     pub fn masked(&self, number: Number) -> Self {
         let mut end = self.clone();
         if let Some(cause) = &mut end.cause {
             cause.text = hide(number, &cause.text).into();
         }
-        end.tech = end.tech.map(|tech| hide(number, &tech).into());
+        end.gateway_reply = end.gateway_reply.map(|reply| hide(number, &reply).into());
         end
     }
 
-    /// The seconds Telegram wants the gateway to wait.
+    /// How many seconds Telegram wants the gateway to wait.
     pub fn flood_wait_seconds(&self) -> Option<u32> {
-        let tech = self.tech.as_deref()?;
-        let (_, wait) = tech.split_once("FLOOD_WAIT").or_else(|| tech.split_once("retry after"))?;
+        let reply = self.gateway_reply.as_deref()?;
+        let (_, wait) =
+            reply.split_once("FLOOD_WAIT").or_else(|| reply.split_once("retry after"))?;
         wait.trim_start_matches([' ', '_'])
             .split(|c: char| !c.is_ascii_digit())
             .next()?
@@ -165,13 +166,12 @@ impl End {
             .ok()
     }
 
-    /// How long it rang at least and at most, where [`ring`](Self::ring) is not known and this much
-    /// is.
+    /// Bounds of the ring time, if [`ring`](Self::ring) is unknown and they are known.
     pub fn ring_bounds(&self) -> Option<Bounds> {
-        let Moments { ringing, answered, .. } = self.moments;
+        let Timestamps { ringing, answered, .. } = self.moments;
         let from = ringing.filter(|_| self.ring.is_none())?;
-        match (answered, self.unseen) {
-            // The answer was found later.
+        match (answered, self.ended_between) {
+            // The answer was found in a later channel list.
             (Some(answered), _) => {
                 Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) })
             }
@@ -182,16 +182,15 @@ impl End {
         }
     }
 
-    /// How long they talked at least and at most, where [`talk`](Self::talk) is not known and this
-    /// much is.
+    /// Bounds of the talk time, if [`talk`](Self::talk) is unknown and they are known.
     pub fn talk_bounds(&self) -> Option<Bounds> {
-        let Moments { queued, ringing, answered, ended, .. } = self.moments;
+        let Timestamps { queued, ringing, answered, ended, .. } = self.moments;
         let answered = answered.filter(|_| self.talk.is_none())?;
-        // Where the ringing is known, the answer was seen. Else the callee answered at any time
-        // since the step before; a step of the same moment was found in the same list.
+        // A known ring time means that the answer was seen. Otherwise the callee answered at any
+        // time after the previous step. A step with the same time was found in the same list.
         let before_it = ringing.or(queued.filter(|queued| *queued < answered));
         let earliest = if self.ring.is_some() { Some(answered) } else { before_it };
-        let (after, before) = self.unseen.or(ended.map(|ended| (ended, ended)))?;
+        let (after, before) = self.ended_between.or(ended.map(|ended| (ended, ended)))?;
         Some(Bounds {
             min: since(answered, after),
             max: earliest.map(|earliest| since(earliest, before)),
@@ -199,16 +198,16 @@ impl End {
     }
 }
 
-/// A duration that is not known exactly.
+/// Bounds of a duration that is not known exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// It was at least this.
+    /// The shortest possible duration.
     pub min: Duration,
-    /// It was at most this; `None` if not even that is known.
+    /// The longest possible duration; `None` if there is no known limit.
     pub max: Option<Duration>,
 }
 
-/// From one moment to another; nothing if the clock of the day was set back in between.
+/// The time between two steps; zero if the wall clock was set back in between.
 fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
@@ -218,21 +217,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flood_wait_seconds_are_read_from_what_the_gateway_said() {
+    fn flood_wait_seconds_are_parsed_from_the_gateway_reply() {
         let end = |tech: Option<&str>| End {
             outcome: Outcome::FloodWait,
             answered: false,
             cause: None,
-            tech: tech.map(Into::into),
+            gateway_reply: tech.map(Into::into),
             ring: None,
             talk: None,
             hung_up_by: None,
-            unseen: None,
-            moments: Moments::default(),
+            ended_between: None,
+            moments: Timestamps::default(),
         };
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));
-        // As our dialplan sends it up, without the punctuation.
+        // The dialplan sample drops the punctuation.
         assert_eq!(
             end(Some("SIP 500 429 Too Many Requests retry after 7")).flood_wait_seconds(),
             Some(7)

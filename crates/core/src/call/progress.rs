@@ -1,44 +1,43 @@
-//! How far a call has come: what a later run of the daemon needs to know to go on with it.
+//! The progress of an active call: what a later run needs to know to adopt it.
 
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::CallInfo;
-use super::machine::{Moments, State};
+use super::machine::{State, Timestamps};
 
-/// State and times of a call that has not ended.
+/// State and timestamps of an active call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// The state it is in.
+    /// The current state.
     pub state: State,
-    /// When it reached its states, where that is known.
-    pub moments: Moments,
-    /// The answer was found in a list of channels: it was at `moments.answered` at the latest, and
-    /// after this time.
+    /// When the call reached its states, where known.
+    pub moments: Timestamps,
+    /// Set if the answer was found in a channel list: the callee answered after this time, and not
+    /// after `moments.answered`.
     pub answered_after: Option<SystemTime>,
 }
 
-/// A call that has not ended.
+/// An active call.
 #[derive(Debug, Clone)]
 pub struct OpenCall {
-    /// Who is called, and for whom.
+    /// The callee, the room, and the key.
     pub info: Arc<CallInfo>,
-    /// How far the call has come.
+    /// State and timestamps.
     pub progress: Progress,
 }
 
 impl Progress {
-    /// A call that is in this state; nobody knows since when.
+    /// A call in this state, with unknown timestamps.
     pub fn of(state: State) -> Self {
-        Self { state, moments: Moments::default(), answered_after: None }
+        Self { state, moments: Timestamps::default(), answered_after: None }
     }
 
-    /// The call reaches `state` at `time`, if the time is known. A callee who comes back to the
-    /// conference has not left it.
+    /// Records that the call reached `state` at `time`. A callee who joins again has not left.
     pub fn reach(&mut self, state: State, time: Option<SystemTime>) {
         self.state = state;
-        let Moments { queued, ringing, answered, joined, left, .. } = &mut self.moments;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = &mut self.moments;
         match state {
             State::Requested | State::Ended => {}
             State::Queued => *queued = queued.or(time),
@@ -50,7 +49,7 @@ impl Progress {
     }
 }
 
-/// The text is none of [`State::LIVE`].
+/// The error for a text that is not in [`State::LIVE`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a state of a live call")]
 pub struct NotALiveState;

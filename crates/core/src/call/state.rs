@@ -1,34 +1,34 @@
-//! How far a call can come.
+//! The states of a call.
 
-/// How far a call has come.
+/// The state of a call. Later states are greater.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum State {
-    /// Asked for; Asterisk has not yet accepted it.
+    /// A bot requested the call. Asterisk has not accepted it yet.
     Requested,
-    /// Accepted by Asterisk.
+    /// Asterisk accepted the call.
     Queued,
-    /// The gateway says it rings.
+    /// The gateway reports ringing.
     Ringing,
-    /// Answered.
+    /// The callee answered.
     Answered,
-    /// In the conference.
+    /// The callee is in the conference.
     Joined,
-    /// Out of the conference, and not yet hung up.
+    /// The callee left the conference, and is not hung up yet.
     Left,
-    /// Over.
+    /// The call ended, and its outcome is known.
     Ended,
 }
 
 impl State {
-    /// Those of a call that is not over.
+    /// The states of an active call.
     pub const LIVE: [Self; 6] =
         [Self::Requested, Self::Queued, Self::Ringing, Self::Answered, Self::Joined, Self::Left];
 
-    /// The word, as in the API.
+    /// The state's name in the API and in records.
     pub fn as_str(self) -> &'static str {
         self.into()
     }

@@ -6,24 +6,24 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use super::CallInfo;
-use super::machine::{Moments, State};
+use super::machine::{State, Timestamps};
 use super::outcome::{End, EndMembers};
 use crate::clock::Rfc3339;
 
-/// A call at one moment.
+/// A snapshot of a call.
 #[derive(Debug, Clone)]
 pub struct CallView {
-    /// Who is called, and for whom.
+    /// The callee, the room, and the key.
     pub info: Arc<CallInfo>,
-    /// How far it has come.
+    /// The state.
     pub state: State,
-    /// The link is down, so that the call may have come further, or be over.
+    /// The link is down, so the state may be outdated.
     pub stale: bool,
-    /// When it was asked for.
+    /// When the call was requested.
     pub requested: SystemTime,
-    /// When it did what it did.
-    pub moments: Moments,
-    /// How it ended.
+    /// When the call reached its steps.
+    pub moments: Timestamps,
+    /// The end, once the call has ended.
     pub end: Option<Arc<End>>,
 }
 
@@ -35,7 +35,7 @@ impl CallView {
     }
 }
 
-/// The members in their order; a time that is not known is `null`.
+/// The JSON members in their order. An unknown time is `null`.
 #[derive(Serialize)]
 struct ViewMembers<'a> {
     #[serde(flatten)]
@@ -55,7 +55,7 @@ struct ViewMembers<'a> {
 
 impl Serialize for CallView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Moments { queued, ringing, answered, joined, left, ended } = self.moments;
+        let Timestamps { queued, ringing, answered, joined, left, ended } = self.moments;
         let members = ViewMembers {
             info: &self.info,
             state: self.state,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Event, EventKind, Gap, Record};
-use crate::call::machine::Moments;
+use crate::call::machine::Timestamps;
 use crate::call::outcome::{EndMembers, Outcome};
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, Refusal, Room, lenient};
@@ -167,7 +167,7 @@ impl<'a> Line<'a> {
     pub fn progress(&self) -> Option<Progress> {
         let state = self.state.as_ref()?.parse().ok()?;
         let time = |member: Option<Rfc3339>| member.map(|Rfc3339(time)| time);
-        let moments = Moments {
+        let moments = Timestamps {
             queued: time(self.queued),
             ringing: time(self.ringing),
             answered: time(self.answered),
@@ -214,7 +214,7 @@ impl<'a> Line<'a> {
 
     /// Adds the progress of the line's call.
     fn add_progress(&mut self, progress: &Progress) {
-        let Moments { queued, ringing, answered, joined, left, .. } = progress.moments;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
         self.state = Some(progress.state.as_str().into());
         self.requested = self.call_id.map(|id| Rfc3339(id.time()));
         self.queued = queued.map(Rfc3339);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::{Event, Record};
-use crate::call::machine::{Moments, State};
+use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::progress::Progress;
 use crate::call::{CallId, CallInfo, Refusal};
@@ -32,12 +32,12 @@ pub fn end(outcome: Outcome) -> End {
         outcome,
         answered: matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause: None,
-        tech: None,
+        gateway_reply: None,
         ring: None,
         talk: None,
         hung_up_by: None,
-        unseen: None,
-        moments: Moments::default(),
+        ended_between: None,
+        moments: Timestamps::default(),
     }
 }
 
@@ -73,11 +73,14 @@ pub fn all() -> Vec<Record> {
         },
         End {
             cause: cause(38, "Network out of order"),
-            tech: Some("SIP 500 FLOOD_WAIT 291".into()),
+            gateway_reply: Some("SIP 500 FLOOD_WAIT 291".into()),
             ring: Some(Duration::ZERO),
             ..end(Outcome::FloodWait)
         },
-        End { unseen: Some((time(), time() + Duration::from_secs(5))), ..end(Outcome::Unknown) },
+        End {
+            ended_between: Some((time(), time() + Duration::from_secs(5))),
+            ..end(Outcome::Unknown)
+        },
     ];
     let mut all = vec![
         of_daemon(1, Event::DaemonStarted { version: "0.1.0", instance: "originatord".into() }),
@@ -103,10 +106,10 @@ pub fn all() -> Vec<Record> {
         of_call(8, Event::CallJoined { conference: conference.clone() }),
         of_call(9, Event::CallLeft { conference }),
     ];
-    let moments = Moments {
+    let moments = Timestamps {
         queued: Some(time()),
         answered: Some(time() + Duration::from_secs(2)),
-        ..Moments::default()
+        ..Timestamps::default()
     };
     for progress in
         [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }]

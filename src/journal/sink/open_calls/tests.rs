@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::super::file::numbered;
 use super::super::{FileSink, Past, Sink, erase_in_files};
 use super::*;
-use crate::call::machine::Moments;
+use crate::call::machine::Timestamps;
 use crate::journal::Journal;
 use crate::journal::JournalFile;
 use crate::record::samples;
@@ -88,11 +88,11 @@ fn live_call_outlives_the_files_that_had_its_records() {
         assert!(!case.text(0).contains("call.queued"), "its records are gone");
         let open = case.open();
         assert_eq!(open.iter().map(|call| call.info.clone()).collect::<Vec<_>>(), [lives]);
-        let moments = Moments {
+        let moments = Timestamps {
             queued: Some(time(1)),
             answered: Some(time(2)),
             joined: Some(time(5)),
-            ..Moments::default()
+            ..Timestamps::default()
         };
         assert_eq!(Past::read(&case.settings).unwrap().last_heard, Some(time(5)));
         assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });

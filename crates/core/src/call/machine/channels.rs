@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// Most legs remembered for one call. A dialplan that rings more gateways than that at a time is
-/// still called right, only by the legs that came first.
+/// Most legs that a call keeps. If a dialplan rings more gateways at a time, the outcome follows
+/// from the first of them.
 pub const MAX_LEGS: usize = 8;
 
 /// One channel of a call.
@@ -19,17 +19,17 @@ pub enum CallChannel {
 
 /// A half of the Local channel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) enum Half {
+pub(super) enum LocalHalf {
     #[default]
     Unseen,
     Up,
     Gone,
 }
 
-impl Half {
+impl LocalHalf {
     pub(super) fn seen(&mut self) {
-        if *self == Half::Unseen {
-            *self = Half::Up;
+        if *self == LocalHalf::Unseen {
+            *self = LocalHalf::Up;
         }
     }
 }
@@ -41,17 +41,17 @@ struct Leg {
     is_up: bool,
 }
 
-/// The channels of a call, as far as they are known.
+/// The known channels of a call.
 #[derive(Debug, Default)]
 pub(super) struct Channels {
-    pub(super) local1: Half,
-    pub(super) local2: Half,
-    /// A leg that is gone stays here, so that late news of it does not bring it back.
+    pub(super) local1: LocalHalf,
+    pub(super) local2: LocalHalf,
+    /// A leg that is gone stays here, so that a late event does not add it again.
     legs: Vec<Leg>,
 }
 
 impl Channels {
-    /// Remembers a leg. One that is gone makes room for one that is up.
+    /// Adds a leg. If all places are taken, it replaces a leg that is gone.
     pub(super) fn add_leg(&mut self, uniqueid: Box<str>, seen: Instant, is_up: bool) {
         if self.legs.iter().any(|leg| leg.uniqueid == uniqueid) {
             return;
@@ -60,13 +60,12 @@ impl Channels {
             let Some(oldest_gone) = self.legs.iter().position(|leg| !leg.is_up) else { return };
             self.legs.remove(oldest_gone);
         }
-        // Nearly all calls have one and no more.
+        // Nearly all calls have exactly one leg.
         self.legs.reserve_exact(1);
         self.legs.push(Leg { uniqueid, seen, is_up });
     }
 
-    /// Notes that a leg is gone. An unknown one is remembered as gone. Returns whether that was
-    /// news.
+    /// Marks a leg as gone; an unknown leg is added as gone. Returns whether this changed anything.
     pub(super) fn remove_leg(&mut self, uniqueid: Box<str>, now: Instant) -> bool {
         match self.legs.iter_mut().find(|leg| leg.uniqueid == uniqueid) {
             Some(leg) => std::mem::replace(&mut leg.is_up, false),
@@ -78,7 +77,7 @@ impl Channels {
     }
 
     pub(super) fn remove_all(&mut self) {
-        (self.local1, self.local2) = (Half::Gone, Half::Gone);
+        (self.local1, self.local2) = (LocalHalf::Gone, LocalHalf::Gone);
         self.legs.iter_mut().for_each(|leg| leg.is_up = false);
     }
 
@@ -94,15 +93,15 @@ impl Channels {
         self.legs.len() == MAX_LEGS && self.legs.iter().all(|leg| leg.is_up)
     }
 
-    /// All legs that are remembered, by their Uniqueid.
+    /// The Uniqueids of all legs.
     pub(super) fn legs(&self) -> impl Iterator<Item = &str> {
         self.legs.iter().map(|leg| &*leg.uniqueid)
     }
 
-    /// The channels that are up, of the legs those that were seen before `before`.
+    /// The channels that are up. Legs count if they were seen before `before`.
     pub(super) fn up(&self, before: Instant) -> impl Iterator<Item = CallChannel> {
-        let local1 = (self.local1 == Half::Up).then_some(CallChannel::Local1);
-        let local2 = (self.local2 == Half::Up).then_some(CallChannel::Local2);
+        let local1 = (self.local1 == LocalHalf::Up).then_some(CallChannel::Local1);
+        let local2 = (self.local2 == LocalHalf::Up).then_some(CallChannel::Local2);
         let legs = self.legs.iter().filter(move |leg| leg.is_up && leg.seen < before);
         local1
             .into_iter()

@@ -61,7 +61,7 @@ fn unanswered(leg: u8, tech: Option<&str>, ringing: bool) -> Vec<Fact> {
     let mut facts =
         vec![Fact::Accepted, Fact::Local1Seen, Fact::Local2Seen, Fact::LegSeen("leg".into())];
     facts.extend(ringing.then_some(Fact::Ringing));
-    facts.extend(tech.map(|text| Fact::Tech(text.into())));
+    facts.extend(tech.map(|text| Fact::GatewayReply(text.into())));
     facts.extend([
         Fact::LegGone("leg".into(), cause(leg)),
         Fact::Local2Gone(cause(34)),
@@ -153,7 +153,10 @@ fn each_fact_in_each_state() {
         ),
         (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined, Joined]),
         (Fact::Left("R".into()), [Left, Left, Left, Left, Left, Left]),
-        (Fact::Tech("SIP 500".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
+        (
+            Fact::GatewayReply("SIP 500".into()),
+            [Requested, Queued, Ringing, Answered, Joined, Left],
+        ),
         (Fact::HangUpAsked("k".into()), [Requested, Queued, Ringing, Answered, Joined, Left]),
         (Fact::HangUpRefused, [Requested, Queued, Ringing, Answered, Joined, Left]),
         (
@@ -295,7 +298,10 @@ fn an_end_that_nobody_saw_is_unknown_and_says_when_it_may_have_been() {
         call.apply(now(80), fact, |change| changes.push(change));
     }
     let Some(Change::Ended(end)) = changes.last() else { panic!("{changes:?}") };
-    assert_eq!((end.outcome, end.unseen), (Outcome::Unknown, Some((now(50).wall, now(80).wall))));
+    assert_eq!(
+        (end.outcome, end.ended_between),
+        (Outcome::Unknown, Some((now(50).wall, now(80).wall)))
+    );
 }
 
 /// The end of a call that these facts are applied to, each at its millisecond.

@@ -72,7 +72,7 @@ impl<'a> From<&'a End> for EndMembers<'a> {
             outcome: end.outcome.as_str().into(),
             cause: cause.map(|cause| cause.code),
             cause_text: cause.map(|cause| (*cause.text).into()),
-            gateway_reply: end.tech.as_deref().map(Cow::from),
+            gateway_reply: end.gateway_reply.as_deref().map(Cow::from),
             flood_wait_seconds: end.flood_wait_seconds(),
             ring_seconds: end.ring.map(seconds),
             talk_seconds: end.talk.map(seconds),
@@ -81,8 +81,8 @@ impl<'a> From<&'a End> for EndMembers<'a> {
             talk_seconds_min: min(talk),
             talk_seconds_max: max(talk),
             hung_up_by: end.hung_up_by.as_deref().map(Cow::from),
-            ended_after: end.unseen.map(|(after, _)| Rfc3339(after)),
-            ended_before: end.unseen.map(|(_, before)| Rfc3339(before)),
+            ended_after: end.ended_between.map(|(after, _)| Rfc3339(after)),
+            ended_before: end.ended_between.map(|(_, before)| Rfc3339(before)),
         }
     }
 }

@@ -102,9 +102,10 @@ impl Registry {
             Event::OriginateResponse { id: Some(ActionId::Call(id)), result } => {
                 (*self.by_id.get(id)?, Fact::Response(*result))
             }
-            Event::GatewayReply { linkedid, tech } => {
-                (*self.by_id.get(&linkedid.parse().ok()?)?, Fact::Tech(tech.as_ref().into()))
-            }
+            Event::GatewayReply { linkedid, tech } => (
+                *self.by_id.get(&linkedid.parse().ok()?)?,
+                Fact::GatewayReply(tech.as_ref().into()),
+            ),
             _ => return None,
         })
     }

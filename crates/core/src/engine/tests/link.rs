@@ -180,7 +180,7 @@ fn stopped_daemon_reads_before_deadlines_take_effect() {
     let Some((Event::CallEnded(end), _)) = bench.records.last() else {
         panic!("{:?}", bench.events())
     };
-    assert_eq!((end.unseen, bench.disconnects), (None, 0));
+    assert_eq!((end.ended_between, bench.disconnects), (None, 0));
     // The stopped daemon sent no Ping, so Asterisk does not count as silent. From now on it can.
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.disconnects, 0);

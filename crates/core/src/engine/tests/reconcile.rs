@@ -158,7 +158,7 @@ fn recorded_call_lives_on_or_has_ended_unobserved() {
     let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
         panic!("{:?}", bench.events())
     };
-    assert_eq!((info.id, end.unseen), (over.id, Some((last_alive, bench.now().wall))));
+    assert_eq!((info.id, end.ended_between), (over.id, Some((last_alive, bench.now().wall))));
     bench.hang_up_halves(&lives.id.to_string(), "7001", 16);
     bench.pass(Duration::from_secs(1));
     assert_nothing_left(&bench);
@@ -333,7 +333,7 @@ fn adopted_call_has_its_times_from_the_journal() {
     let mut bench = Bench::starting_at(Duration::from_secs(60));
     let info = written(1, "7001");
     let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
-    let moments = crate::call::machine::Moments {
+    let moments = crate::call::machine::Timestamps {
         queued: at(1),
         ringing: at(2),
         answered: at(5),

@@ -19,7 +19,7 @@ fn unobserved_end_is_dated_from_first_link_loss() {
     bench.reconnect(Duration::from_secs(3));
     bench.reconnect(Duration::from_secs(3));
     bench.list(&[]);
-    assert_eq!(bench.ends()[0].unseen, Some((seen, bench.wall())));
+    assert_eq!(bench.ends()[0].ended_between, Some((seen, bench.wall())));
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn unobserved_end_is_dated_from_last_list() {
     bench.list(&[]);
     bench.idle(Duration::from_secs(3));
     bench.list(&[]);
-    assert_eq!(bench.ends()[0].unseen, Some((seen, bench.wall())));
+    assert_eq!(bench.ends()[0].ended_between, Some((seen, bench.wall())));
     assert_nothing_left(&bench);
 }
 
@@ -47,7 +47,7 @@ fn clock_set_back_leaves_span_in_order() {
     bench.set_back = Duration::from_secs(20);
     bench.log_in();
     bench.list(&[]);
-    assert_eq!(bench.ends()[0].unseen, Some((bench.wall(), bench.wall())));
+    assert_eq!(bench.ends()[0].ended_between, Some((bench.wall(), bench.wall())));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn hangup_after_absence_from_list_still_counts() {
     assert_eq!(bench.ends().len(), 0);
     bench.hang_up_halves(&id, "7999", 17);
     bench.idle(Duration::from_secs(1));
-    assert_eq!((bench.ends()[0].outcome.as_str(), bench.ends()[0].unseen), ("busy", None));
+    assert_eq!((bench.ends()[0].outcome.as_str(), bench.ends()[0].ended_between), ("busy", None));
     assert_nothing_left(&bench);
 }
 
@@ -127,7 +127,7 @@ fn next_run_records_fate_of_unconfirmed_calls() {
         bench.idle(Duration::from_secs(3));
         bench.list(&listed(&made.id.to_string(), "7001"));
     }
-    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    assert_eq!(bench.ends()[0].ended_between, Some((UNIX_EPOCH, bench.wall())));
     bench.originate(2, "7002");
     assert_eq!(bench.count("Originate"), 1);
 }
@@ -168,7 +168,7 @@ fn acknowledged_call_ends_once_list_lacks_it() {
     bench.acknowledge(&id);
     bench.reconnect(Duration::from_secs(1));
     bench.list(&[]);
-    assert_eq!(bench.ends()[0].unseen, Some((UNIX_EPOCH, bench.wall())));
+    assert_eq!(bench.ends()[0].ended_between, Some((UNIX_EPOCH, bench.wall())));
     bench.originate(2, "7999");
     assert_eq!(bench.count("Originate"), 2);
 }
