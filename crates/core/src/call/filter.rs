@@ -1,4 +1,4 @@
-//! Which calls somebody wants to see.
+//! The filter of a list of calls.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,35 +6,35 @@ use std::time::{Duration, SystemTime};
 use super::outcome::Outcome;
 use super::{CallId, CallInfo, Number, Room};
 
-/// What a call has to be like; without any of it, all calls are taken.
+/// Conditions that a call must fulfil. Without any, every call matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// It is to this number.
+    /// The call is to this number.
     pub number: Option<Number>,
-    /// It was asked for with this room, whose case does not matter.
+    /// The call was requested with this room, in any case of letters.
     pub room: Option<Room>,
-    /// It ended so; a call that lives has no outcome.
+    /// The call ended with this outcome. An active call has none.
     pub outcome: Option<Outcome>,
-    /// It was asked for with the key of this name.
+    /// The call was requested with the key of this name.
     pub key: Option<Arc<str>>,
-    /// It was asked for at this time, or later.
+    /// The call was requested at this time or later.
     pub from: Option<SystemTime>,
-    /// It was asked for before this time.
+    /// The call was requested before this time.
     pub to: Option<SystemTime>,
-    /// It was asked for before this call: where the page before ended.
+    /// The call was requested before this one, the last of the previous page.
     pub before: Option<CallId>,
 }
 
 impl Filter {
-    /// The ids between which the times and the page's beginning lie, each if there is one: from the
-    /// first on, and up to the second, which is not taken. Ids are in the order of their times.
+    /// The range of ids for the times and the page: from the first id (included) to the second
+    /// (excluded). Ids sort by time.
     pub fn ids(&self) -> (Option<CallId>, Option<CallId>) {
         let first = |time: SystemTime| CallId::new(time, 0);
         let until = self.to.map(first).into_iter().chain(self.before).min();
         (self.from.map(first), until)
     }
 
-    /// Whether it takes this call, which ended so if it has.
+    /// Whether this call matches. `outcome` is `None` for an active call.
     pub fn takes(&self, call: &CallInfo, outcome: Option<Outcome>) -> bool {
         let (from, until) = self.ids();
         from.is_none_or(|from| from <= call.id)
@@ -46,7 +46,7 @@ impl Filter {
     }
 }
 
-/// Reads a time: in RFC 3339, or a day in UTC.
+/// Reads a time in RFC 3339, or a day in UTC.
 pub fn time(text: &str) -> Option<SystemTime> {
     if text.len() == 10 {
         return in_utc(&format!("{text}T00:00:00"));

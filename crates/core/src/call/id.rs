@@ -1,4 +1,4 @@
-//! The ids that calls and locks have in Asterisk.
+//! The ids of calls and of locks in Asterisk.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,13 +9,13 @@ use ulid::Ulid;
 
 use super::number::Number;
 
-/// What a call id begins with, so that our channels are told from everybody else's.
+/// Prefix of every call id. It distinguishes the daemon's channels from others.
 const CALL_PREFIX: &str = "od-";
 
 /// The beginning of the year 10000, in milliseconds of Unix time: RFC 3339 ends there.
 const END_OF_TIME: u64 = 253_402_300_800_000;
 
-/// What the id of a number's lock begins with. No call id can look like it: a ULID has no `-`.
+/// Prefix of the id of a number's lock. No call id has it, as a ULID has no `-`.
 const LOCK_PREFIX: &str = "od-lock-";
 
 /// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid`
@@ -24,14 +24,14 @@ const LOCK_PREFIX: &str = "od-lock-";
 pub struct CallId(Ulid);
 
 impl CallId {
-    /// An id for a call requested at `time`; `random` sets it apart from others of the same
+    /// An id for a call that was requested at `time`. `random` distinguishes calls of the same
     /// millisecond.
     pub fn new(time: SystemTime, random: u128) -> Self {
         let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         Self(Ulid::from_parts(millis as u64, random))
     }
 
-    /// What follows the prefix, written into `buffer`.
+    /// The part behind the prefix, written into `buffer`.
     fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
         let text = self.0.array_to_str(buffer);
         text.make_ascii_lowercase();
@@ -44,7 +44,7 @@ impl CallId {
     }
 }
 
-/// The text is no id of a call of ours.
+/// The error for a text that is no call id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a call id")]
 pub struct NotACallId;
@@ -54,11 +54,11 @@ impl FromStr for CallId {
 
     fn from_str(text: &str) -> Result<Self, NotACallId> {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
-        // ULIDs have several spellings: in capitals, and with a first digit over 7, whose upper
-        // bits are dropped.
+        // A ULID has several spellings: with small letters, and with a first digit over 7, of which
+        // the upper bits are dropped. Only one of them is an id.
         let is_ours = matches!(ulid.as_bytes(), [b'0'..=b'7', rest @ ..] if !rest.iter().any(u8::is_ascii_uppercase));
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
-        // A time that cannot be written down was never ours.
+        // RFC 3339 cannot write such a time, so no id of the daemon has it.
         (is_ours && id.0.timestamp_ms() < END_OF_TIME).then_some(id).ok_or(NotACallId)
     }
 }
@@ -82,14 +82,14 @@ impl Serialize for CallId {
     }
 }
 
-/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel of that id, so
-/// this is a lock held by Asterisk itself, across our restarts and between several daemons.
+/// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel with the same
+/// id, so Asterisk itself holds this lock, across restarts and for several daemons.
 pub fn lock_id(number: Number) -> String {
     format!("{LOCK_PREFIX}{}", number.digits())
 }
 
-/// The number whose lock `uniqueid` is, if it is one. A lock that an earlier build took for
-/// `007999…` is one of `7999…`.
+/// The number of the lock `uniqueid`, if it is one. A lock of an earlier build for `007999…` is a
+/// lock for `7999…`.
 pub fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
     let is_lock = digits.bytes().all(|b| b.is_ascii_digit());

@@ -1,10 +1,9 @@
-//! The middle of a call's own number, taken out of texts that others wrote.
+//! Masks a call's number in texts that others wrote.
 //!
-//! A gateway repeats the number in its words, bots name rooms and callers by it, in any spelling.
-//! So the digits are compared from the last one backwards, and what separates them is skipped: `8
-//! (999) 123-45-67` holds +79991234567, as its last seven digits are there. Fewer are compared only
-//! where the number has no more; then the digits must stand alone, because a SIP status of three
-//! digits is in every text.
+//! Gateways repeat the number in their replies, and bots name rooms and callers by it, in any
+//! spelling. So [`hide`] compares digits from the last one backwards, and skips separators: `8 (999)
+//! 123-45-67` contains +79991234567, as the last seven digits match. A number with fewer digits must
+//! match completely and stand alone, because every text can contain a SIP status of three digits.
 
 use std::borrow::Cow;
 
@@ -12,11 +11,11 @@ use super::Number;
 use super::number::{HIDDEN, hidden};
 use super::unicode::is_separator;
 
-/// How many of the last digits make a text hold a number.
+/// How many of the last digits must match.
 const TELLING: usize = 7;
 
-/// The text with `HIDDEN` in the place of the digits that a mask of this number hides. Of a number
-/// that is masked already the middle is not known, and any digits may stand there.
+/// The text with `HIDDEN` for each digit that the masked number hides. The middle of a number that
+/// is masked already is unknown, so any digits match there.
 pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     let digits = number.digits();
     let hidden = hidden(digits.len());
@@ -49,10 +48,10 @@ pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     text.char_indices().map(show).collect::<String>().into()
 }
 
-/// A digit and its place in a text.
+/// A digit with its position in a text.
 type Digit = (usize, u8);
 
-/// The digits of a text, in runs that nothing but separators interrupts.
+/// The digits of a text in runs. Only separators are between the digits of one run.
 fn runs(text: &str) -> Vec<Vec<Digit>> {
     let mut runs = vec![Vec::new()];
     for (place, c) in text.char_indices() {
@@ -65,7 +64,7 @@ fn runs(text: &str) -> Vec<Vec<Digit>> {
     runs
 }
 
-/// Whether no other digit touches these.
+/// Whether no other digit is next to these.
 fn stands_alone(text: &str, digits: &[Digit]) -> bool {
     let (Some((first, _)), Some((last, _))) = (digits.first(), digits.last()) else { return false };
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);

@@ -1,9 +1,9 @@
-//! What a call is made of: values that are parsed once, at the border, and cannot be wrong
-//! afterwards.
+//! A call: its values, its state, and its outcome.
 //!
-//! Each of them ends up in an AMI header, and from there in a dialplan that splits on commas, `&`,
-//! `@` and `/`. The rules are those of the original API's fields, made tight enough that no value
-//! can be anything but what it is called.
+//! Values are parsed once, where a request comes in, and are valid afterwards. Each of them is
+//! written to an AMI header, and from there reaches a dialplan that splits on commas, `&`, `@` and
+//! `/`. The rules are those of the original API's fields, and so strict that no value can have a
+//! second meaning there.
 
 mod fact;
 pub mod filter;
@@ -32,17 +32,17 @@ pub use number::Number;
 pub use refusal::Refusal;
 pub use text::{CallerId, Lang, MAX_LANG, MAX_TEXT, Room};
 
-/// Why a field was refused: the field's name in the API, and the rule it breaks.
+/// The error for a field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {rule}")]
 pub struct Invalid {
     /// The field's name in `POST /api/conf`.
     pub field: &'static str,
-    /// What the field has to be.
+    /// The rule, as in "must be a string".
     pub rule: &'static str,
 }
 
-/// Who is called, where to, and on whose behalf: what never changes during a call.
+/// The values of a call that never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CallInfo {
     /// The call's id.
@@ -52,16 +52,16 @@ pub struct CallInfo {
     pub number: Number,
     /// The conference the callee joins.
     pub room: Room,
-    /// How the callee is presented in it.
+    /// The callee's display name in the conference.
     pub caller_id: CallerId,
     /// The language of the prompts.
     pub lang: Lang,
-    /// The name of the API key that asked.
+    /// The name of the API key that requested the call.
     pub key: Arc<str>,
 }
 
 impl CallInfo {
-    /// The same call, with its number masked, in its other texts too.
+    /// The same call with its number masked, also where other texts contain the number.
     pub fn masked(&self) -> Self {
         let number = self.number;
         let (room, caller_id) = (self.room.masked(number), self.caller_id.masked(number));

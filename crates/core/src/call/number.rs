@@ -20,15 +20,15 @@ pub(super) const MAX_DIGITS: usize = 15;
 /// survive and a map of a million numbers costs eight bytes a key. Only a number that an earlier
 /// build recorded can begin with 0.
 ///
-/// Of a [masked](Self::masked) number the middle is not known. Such are only read back from what
-/// was written down; nobody can ask for a call to one.
+/// The middle of a [masked](Self::masked) number is unknown. Masked numbers are read back from
+/// records only; a request cannot contain one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
 
 /// Set in a masked number, whose hidden digits are 0.
 const MASKED: u64 = 1 << 63;
 
-/// What stands for a digit that is hidden.
+/// Replaces each hidden digit.
 pub const HIDDEN: char = '•';
 
 impl Number {
@@ -45,17 +45,17 @@ impl Number {
             buffer[start] = b'0' + (guarded % 10) as u8;
             guarded /= 10;
         }
-        // Digits are text.
+        // Digits are valid UTF-8.
         std::str::from_utf8(&buffer[start..]).unwrap_or_default()
     }
 
-    /// Whether its middle is hidden.
+    /// Whether the number is masked.
     pub fn is_masked(self) -> bool {
         self.0 & MASKED != 0
     }
 
-    /// The number with its middle hidden, for those who need not know it: at least three digits,
-    /// and at most four at each end are left.
+    /// The masked number: at least three digits in the middle are hidden, and at most four remain
+    /// at each end.
     pub fn masked(self) -> Self {
         let digits = self.digits();
         let hidden = hidden(digits.len());
@@ -67,7 +67,7 @@ impl Number {
         Self(guarded | MASKED)
     }
 
-    /// Whether both can be one number: where one is masked, what is left of it has to be alike.
+    /// Whether both can be the same number: the digits that are visible in both must be equal.
     pub fn may_be(self, other: Self) -> bool {
         if self.is_masked() == other.is_masked() {
             return self == other;
@@ -76,14 +76,14 @@ impl Number {
         whole.masked() == masked || whole.with_zeros().is_some_and(|old| old.masked() == masked)
     }
 
-    /// All that this number can be in what this build and earlier ones wrote down: whole and
-    /// masked, and both behind `00`.
+    /// All forms in which records of this build and earlier ones can have this number: whole and
+    /// masked, each also with `00` in front.
     pub fn recorded_forms(self) -> Vec<String> {
         let whole = [Some(self), self.with_zeros()].into_iter().flatten();
         whole.flat_map(|number| [number.to_string(), number.masked().to_string()]).collect()
     }
 
-    /// Reads a number as it was written down, masked or not.
+    /// Reads a number from a record, masked or not.
     ///
     /// # Errors
     ///
@@ -98,14 +98,14 @@ impl Number {
         number.ok_or(NOT_RECORDED)
     }
 
-    /// The number of these digits; none if they cannot be one.
+    /// The number with these digits; none if they are no valid number.
     pub(super) fn from_digits(digits: impl IntoIterator<Item = u8>) -> Option<Self> {
         let mut digits = digits.into_iter().peekable();
         if digits.peek() == Some(&b'0') { None } else { Self::guarded_from(digits) }
     }
 
-    /// The number that a record of these digits is of. An earlier build took `007999…` and `7999…`
-    /// for two numbers, and `0999…` for a third.
+    /// The number that a record with these digits means. An earlier build treated `007999…` and
+    /// `7999…` as two numbers, and `0999…` as a third.
     pub(super) fn recorded(digits: &[u8]) -> Option<Self> {
         let behind_zeros =
             digits.strip_prefix(b"00").and_then(|rest| Self::from_digits(rest.iter().copied()));
@@ -128,8 +128,8 @@ impl Number {
         (count >= MIN_DIGITS).then_some(Self(guarded))
     }
 
-    /// The same number as an earlier build recorded it if it was asked for with `00`; none if it
-    /// was too long for that.
+    /// The form in which an earlier build recorded this number if it was requested with `00`; none
+    /// if that would have been too long.
     fn with_zeros(self) -> Option<Self> {
         let digits = self.digits();
         let is_ours = !self.is_masked() && !digits.starts_with('0');
@@ -137,17 +137,17 @@ impl Number {
     }
 }
 
-/// Why a record's number is none.
+/// The rule for the number of a record.
 const NOT_RECORDED: Invalid = Invalid { field: "phone_number", rule: "must be 3 to 15 digits" };
 
-/// The places of the digits that are hidden in a masked number of this length.
+/// The positions of the hidden digits in a masked number of this length.
 pub(super) fn hidden(length: usize) -> std::ops::Range<usize> {
     let left = length - length.saturating_sub(8).max(3).min(length);
     let at_end = left.div_ceil(2).min(4);
     left - at_end..length - at_end
 }
 
-/// A number as anybody may write it where no national form is configured.
+/// Reads a number as [`Numbering`](super::numbering::Numbering) does without a national form.
 impl FromStr for Number {
     type Err = Invalid;
 
@@ -156,7 +156,7 @@ impl FromStr for Number {
     }
 }
 
-/// As a person reads it, with the `+`.
+/// Writes the number with a `+`.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut buffer = [0; MAX_DIGITS];
@@ -226,10 +226,10 @@ mod tests {
         );
         let forms = ["+799912301", "+799•••301", "+00799912301", "+0079•••2301"];
         assert_eq!(number.recorded_forms(), forms);
-        // A number of 15 digits had no room for zeros before it.
+        // A number of 15 digits was too long with zeros in front.
         let long: Number = "123456789012345".parse().unwrap();
         assert_eq!(long.recorded_forms(), ["+123456789012345", "+1234•••••••2345"]);
-        // One 0 was, and stays, a digit of another number.
+        // A single 0 is a digit of another number.
         let national = Number::from_record("+0799912301").unwrap();
         assert_eq!(national.to_string(), "+0799912301");
         assert_ne!(national, number);

@@ -1,9 +1,8 @@
-//! How people write numbers, and which number they mean.
+//! Reads the spellings of a phone number.
 //!
-//! A number is written with `+` or `00` before the country code, without either, or, where the
-//! configuration says how ([`National`]), in the national form. All of them become one [`Number`]:
-//! it is the key of the lock, of the lists and of the attempts, so that no other spelling gets past
-//! them.
+//! People write a number with `+` or `00` before the country code, without either, or in the
+//! national form if one is configured ([`National`]). All spellings become one [`Number`]. The lock,
+//! the lists and the attempts use it as their key, so another spelling does not bypass them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +14,7 @@ use super::{Invalid, Number};
 /// Most digits of a spelling: `00` or a national prefix before a number.
 const MAX_SPELLED: usize = MAX_DIGITS + National::MAX_PREFIX;
 
-/// Fewest digits behind a national prefix that begins with 0, where their count is not configured.
+/// Fewest digits behind a national prefix that begins with 0, if their count is not configured.
 const MIN_NATIONAL: usize = 7;
 
 /// The rule that a phone number breaks.
@@ -24,7 +23,7 @@ const INVALID: Invalid = Invalid {
     rule: "must be an optional + or 00 and 3 to 15 digits, the first not 0; spaces, dashes, ., (, ) and / are ignored",
 };
 
-/// A number as somebody wrote it: an optional `+` and digits, without what separates them.
+/// The spelling of a number without separators: an optional `+` and digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spelling {
     plus: bool,
@@ -75,7 +74,7 @@ pub struct National {
     digits: Option<usize>,
 }
 
-/// The settings are no national form.
+/// The error for settings that are no national form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no national form of a number")]
 pub struct NotANationalForm;
@@ -84,14 +83,14 @@ impl National {
     /// Longest prefix, in digits.
     const MAX_PREFIX: usize = 4;
 
-    /// The form of the country with this code, where this prefix stands in the place of the code
-    /// and of the `+`, and this many digits follow it. Where their count is not said, a prefix that
-    /// begins with 0 may have any from 7 on, as no other number begins with 0; any other prefix has
-    /// 10, so that foreign and short numbers are not taken for national.
+    /// The national form of the country with this code: the prefix replaces `+` and code, and this
+    /// many digits follow. Without a count, a prefix that begins with 0 can have 7 digits or more
+    /// behind it, as no other number begins with 0. Any other prefix has exactly 10, so that foreign
+    /// and short numbers are not mistaken for national ones.
     ///
     /// # Errors
     ///
-    /// Code or prefix cannot be one, or the number would be too long.
+    /// The code or the prefix is invalid, or the number would be too long.
     pub fn new(
         country_code: &str,
         prefix: &str,
@@ -101,7 +100,7 @@ impl National {
             (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
         };
         let is_code = is_digits(country_code, 3) && !country_code.starts_with('0');
-        // 00 begins international numbers.
+        // 00 is the prefix of international numbers.
         let is_prefix = is_digits(prefix, Self::MAX_PREFIX) && !prefix.starts_with("00");
         let fits =
             digits.is_none_or(|digits| digits > 0 && country_code.len() + digits <= MAX_DIGITS);
@@ -111,7 +110,7 @@ impl National {
         Ok(Self { country_code: country_code.into(), prefix: prefix.into(), digits })
     }
 
-    /// The number whose national form these digits are.
+    /// The number with these digits as its national form.
     fn number(&self, digits: &[u8]) -> Option<Number> {
         let rest = digits.strip_prefix(self.prefix.as_bytes())?;
         let fits = match self.digits {
@@ -123,19 +122,19 @@ impl National {
     }
 }
 
-/// Which number a spelling means.
+/// The rules for reading numbers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Numbering {
     national: Option<National>,
 }
 
 impl Numbering {
-    /// With this national form, or none.
+    /// Rules with this national form, or without one.
     pub fn new(national: Option<National>) -> Self {
         Self { national }
     }
 
-    /// Reads a number that is to be called.
+    /// Reads the number of a new call.
     ///
     /// # Errors
     ///
@@ -144,8 +143,8 @@ impl Numbering {
         self.number(&text.parse()?).ok_or(INVALID)
     }
 
-    /// Reads a number that is looked for. An earlier build also called numbers that began with 0,
-    /// and they are in its records.
+    /// Reads a number to search for. An earlier build also called numbers that begin with 0, so its
+    /// records have such numbers.
     ///
     /// # Errors
     ///

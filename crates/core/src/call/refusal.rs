@@ -1,4 +1,4 @@
-//! Why a call that was asked for is not made.
+//! Refusals: the reasons why a requested call is not made.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,29 +6,28 @@ use std::time::Duration;
 
 use super::CallId;
 
-/// Why a call is not made. Nothing rang, and nothing will.
+/// The reason why a call is not made. No phone has rung, and none will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The number is in a call already: in this one, or in one of another daemon on the same
-    /// Asterisk.
+    /// The number is in a call already, of this daemon or of another one on the same Asterisk.
     InProgress {
-        /// The call in progress, if it is ours.
+        /// The call in progress, if it is of this daemon.
         by: Option<CallId>,
     },
-    /// No logged-in, reconciled link to Asterisk; with what is wrong.
+    /// The link to Asterisk is not logged in and reconciled, for this reason.
     LinkDown(Arc<str>),
-    /// The number is on no list of those that may be called, or on one of those that must not.
+    /// The number is not in the list of allowed numbers, or is in the list of denied ones.
     NotAllowed {
-        /// The key whose list it is; else the list is for all.
+        /// The key that the list belongs to; `None` for the list of all keys.
         of_key: Option<Arc<str>>,
     },
     /// A limit is reached.
     Limited(Limit),
-    /// More is asked for than can be passed on right now.
+    /// The engine's queue is full.
     Overloaded,
     /// The daemon is stopping.
     Stopping,
-    /// Asterisk refused the Originate, with these words.
+    /// Asterisk refused the Originate with this message.
     Rejected(Arc<str>),
 }
 
@@ -37,11 +36,11 @@ pub enum Refusal {
 pub struct Limit {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// The key whose limit it is; else it is for all.
+    /// The key that the limit belongs to; `None` for a limit of all keys.
     pub key: Option<Arc<str>>,
     /// Its value.
     pub value: u64,
-    /// After how long it may be worth asking again.
+    /// How long to wait before the next attempt.
     pub retry_after: Duration,
 }
 
@@ -56,7 +55,7 @@ impl fmt::Display for Limit {
 }
 
 impl Refusal {
-    /// All that [`code`](Self::code) and [`limit`](Self::limit) can be.
+    /// All pairs of [`code`](Self::code) and [`limit`](Self::limit).
     pub const CODES: [(&'static str, &'static str); 9] = [
         ("in_progress", ""),
         ("link_down", ""),
@@ -69,7 +68,7 @@ impl Refusal {
         ("rejected", ""),
     ];
 
-    /// The name of the limit that is reached, if that is why; else nothing.
+    /// The name of the limit that is reached; empty for another refusal.
     pub fn limit(&self) -> &'static str {
         match self {
             Refusal::Limited(limit) => limit.name,
@@ -77,7 +76,7 @@ impl Refusal {
         }
     }
 
-    /// One word for machines.
+    /// The refusal's name in records and metrics.
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::InProgress { .. } => "in_progress",

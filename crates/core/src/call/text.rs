@@ -1,7 +1,6 @@
-//! Room, caller id and language: text that holds nothing but what it is called.
+//! Room, caller id and language: texts with one meaning only.
 //!
-//! Input that can be made safe is made safe and taken; input that would mean something else is
-//! refused.
+//! The parser makes input safe where it can, and refuses input that would change its meaning.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,11 +16,11 @@ use super::{Invalid, Number};
 /// Longest room name or caller id, in bytes.
 pub const MAX_TEXT: usize = 64;
 
-/// Longest language tag, in bytes: what RFC 5646 (4.4.1) asks applications to have room for.
+/// Longest language tag, in bytes: the length that RFC 5646 (4.4.1) asks applications to support.
 pub const MAX_LANG: usize = 35;
 
-/// Makes a string type that `FromStr` checks, `as_str` reads and `Display` prints as it is. `$take`
-/// makes of a text what is kept of it, or refuses it.
+/// Defines a string type with `FromStr`, `as_str` and `Display`. `$take` converts an input text to
+/// the text that is kept, or refuses it.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $take:path) => {
         $(#[$doc])*
@@ -29,7 +28,7 @@ macro_rules! checked_text {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The text itself.
+            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -63,8 +62,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// How the subscriber is presented, in NFC; written to Asterisk as `CallerID: <…>`, or not at
-    /// all if it is empty.
+    /// The callee's display name, in NFC. It is sent to Asterisk as `CallerID: <…>`, or not at all
+    /// if it is empty.
     CallerId,
     "caller_id",
     "must not hold line breaks or control characters",
@@ -81,8 +80,8 @@ checked_text!(
 );
 
 impl Room {
-    /// Reads a room as it was written down, where the number of the call may be masked. An earlier
-    /// build also took rooms that Asterisk takes for its special extensions.
+    /// Reads a room from a record, where the call's number can be masked. An earlier build also
+    /// accepted rooms that are special extensions of Asterisk.
     ///
     /// # Errors
     ///
@@ -94,35 +93,35 @@ impl Room {
         }
     }
 
-    /// The same room, without the middle of the number if its name holds it.
+    /// The same room, with the number masked if the name contains it.
     pub(super) fn masked(&self, number: Number) -> Self {
         Self(hide(number, self.as_str()).into())
     }
 
-    /// Whether ConfBridge takes both for one room: it does not regard the case of ASCII letters.
+    /// Whether both are one room for ConfBridge, which ignores the case of ASCII letters.
     pub fn is_same(&self, other: &str) -> bool {
         self.0.eq_ignore_ascii_case(other)
     }
 }
 
 impl CallerId {
-    /// The same name, without the middle of the number if it holds it.
+    /// The same name, with the number masked if the name contains it.
     pub(super) fn masked(&self, number: Number) -> Self {
         Self(hide(number, self.as_str()).into())
     }
 }
 
-/// A room is never changed but for its encoding: another name is another room.
+/// Checks a room. Only its encoding changes, as another name would be another room.
 fn room(text: &str) -> Option<Cow<'_, str>> {
     const SPECIAL: [&str; 11] = ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"];
     let name = room_text(text)?;
-    // Asterisk does not regard dashes when it looks for an extension: `h-` is `h`, and `-` is none
-    // (`ast_extension_match` in main/pbx.c; seen on 16 and 22).
+    // Asterisk ignores dashes when it searches an extension: `h-` is `h`, and `-` is none
+    // (`ast_extension_match` in main/pbx.c; observed on 16 and 22).
     let extension = name.replace('-', "");
     (!extension.is_empty() && !SPECIAL.contains(&&*extension)).then_some(name)
 }
 
-/// The text in NFC, if a room can be called so.
+/// The text in NFC, if it is a valid room name.
 fn room_text(text: &str) -> Option<Cow<'_, str>> {
     let name = nfc(text.trim());
     let is_plain =
@@ -133,8 +132,8 @@ fn room_text(text: &str) -> Option<Cow<'_, str>> {
     fits.then_some(name)
 }
 
-/// A display name must not make a call fail: what Asterisk or a dialplan could take for more than
-/// text becomes a space.
+/// Makes a display name safe, so that it cannot make a call fail: characters with a special meaning
+/// for Asterisk or a dialplan become spaces.
 fn caller_id(text: &str) -> Option<Cow<'_, str>> {
     const MEANT: &str = "<>\"\\;,&|${}[]";
     let text = text.trim();
@@ -196,7 +195,7 @@ mod tests {
             assert_eq!(good.parse::<Room>().map(|room| room.to_string()), Ok(good.to_owned()));
         }
         assert_eq!(" R1\u{a0}\n".parse::<Room>().unwrap().as_str(), "R1");
-        // Decomposed, as file names of some systems are.
+        // Decomposed, as some systems write file names.
         let composed = "Зай".parse::<Room>().unwrap();
         assert_eq!("Заи\u{306}".parse(), Ok(composed));
     }
@@ -294,7 +293,7 @@ mod tests {
     }
 
     proptest! {
-        /// Records are read by the rules that requests are: what was kept is kept again.
+        /// A parsed text parses to itself, so that records can be read back.
         #[test]
         fn kept_text_is_kept_as_it_is(text in "(\\PC|[ <>&,\u{200b}\u{301}\u{a0}R1#+*-]){0,70}") {
             if let Ok(room) = text.parse::<Room>() {

@@ -1,17 +1,16 @@
-//! Classes of characters that the rules for the fields name, and the composed form (NFC) that names
-//! are kept in.
+//! Character classes for the rules of the fields, and the composed form (NFC) of names.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// The composed form: `й` typed as two characters and as one are the same name.
+/// The composed form, in which `й` as two characters and as one are the same name.
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-/// Whether the character shows nothing, or changes the direction of what stands beside it.
+/// Whether the character is invisible, or changes the direction of the text beside it.
 ///
 /// Format characters (Cf), to which all bidi controls belong, and the rest of
 /// Default_Ignorable_Code_Point in `DerivedCoreProperties.txt` of Unicode 16.
@@ -29,11 +28,10 @@ pub fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Whether people write the character between the digits of a number: a space, a dash, something
-/// invisible, or one of `. ( ) /`. A control character, and so a line break, is none of them.
+/// Whether people write the character between the digits of a number: a space, a dash, an invisible
+/// character, or one of `. ( ) /`. Control characters, and so line breaks, are not separators.
 ///
-/// Dashes are those of the property Dash in `PropList.txt` of Unicode 16 and U+02D7, the modifier
-/// letter.
+/// The dashes are the property Dash in `PropList.txt` of Unicode 16, and the modifier letter U+02D7.
 pub(super) fn is_separator(c: char) -> bool {
     if c.is_ascii() {
         return matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');

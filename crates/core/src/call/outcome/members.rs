@@ -21,7 +21,7 @@ pub struct EndMembers<'a> {
     /// Asterisk's name for the cause.
     #[serde(borrow)]
     pub cause_text: Option<Cow<'a, str>>,
-    /// What the gateway said, as `SIP 500 FLOOD_WAIT 291`.
+    /// The gateway's reply, as `SIP 500 FLOOD_WAIT 291`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub gateway_reply: Option<Cow<'a, str>>,
     /// How long Telegram wants the gateway to wait.
@@ -46,14 +46,14 @@ pub struct EndMembers<'a> {
     /// The key that asked for the hang-up.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub hung_up_by: Option<Cow<'a, str>>,
-    /// The earliest time at which it can have ended, if nobody watched.
+    /// The earliest possible end, if no event of the end was received.
     #[serde(
         default,
         deserialize_with = "lenient::from_str",
         skip_serializing_if = "Option::is_none"
     )]
     pub ended_after: Option<Rfc3339>,
-    /// The latest time at which it can have ended, if nobody watched.
+    /// The latest possible end, if no event of the end was received.
     #[serde(
         default,
         deserialize_with = "lenient::from_str",
