@@ -12,7 +12,7 @@ pub use copies::{copies_with, names_beside};
 /// Longest chain of symbolic links that is followed, as Linux has it.
 const MAX_LINKS: usize = 40;
 
-/// Tells one file from another, whatever their names are: device and inode.
+/// Identity of a file, independent of its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileId {
     device: u64,
@@ -52,8 +52,8 @@ pub fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Refuses a path at which there is something other than a regular file: to open a FIFO can wait
-/// for ever, and a folder, a device or a socket cannot hold what we write.
+/// Refuses a path with anything but a regular file: opening a FIFO can block for ever, and a folder,
+/// a device or a socket cannot hold records.
 ///
 /// # Errors
 ///
@@ -82,8 +82,8 @@ pub fn not_regular(file_type: FileType) -> io::Error {
 /// The path with symbolic links of its last component followed, also where they lead to a file that
 /// is not there yet.
 ///
-/// What stands beside a file (rotated ones, SQLite's `-wal`) stands beside the file itself and not
-/// beside a link to it.
+/// Companion files (rotated ones, SQLite's `-wal`) are beside the file itself, not beside a link to
+/// it.
 pub fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {

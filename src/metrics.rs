@@ -1,4 +1,4 @@
-//! What is counted and measured for `GET /metrics`.
+//! The metrics of `GET /metrics`.
 //!
 //! The log's records are counted as they are appended; what is in no record, the driver and the
 //! HTTP side tell. To count is an atomic addition or a short lock that nobody holds for long; all
@@ -32,7 +32,7 @@ use crate::engine::EngineStats;
 use crate::record::{Event, EventKind, Gap};
 use register::{ByName, Register};
 
-/// What a request was answered: each combination is a time series of its own.
+/// Labels of an answered request. Each combination is a time series.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     path: &'static str,
@@ -54,17 +54,17 @@ impl EncodeLabelValue for KeyName {
 /// One label, whose values are words of ours.
 type Of<const N: usize> = [(&'static str, &'static str); N];
 
-/// Who reads the log, and can fall behind.
+/// A kind of journal reader, as the label of its gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ReaderKind {
-    /// Who writes to stdout.
+    /// The writer to stdout.
     Stdout,
-    /// Who writes the file.
+    /// The writer of the file.
     File,
-    /// Who writes the history.
+    /// The writer of the history.
     History,
-    /// Who counts how the last hours went.
+    /// The counter of `GET /api/stats`.
     Stats,
     /// An event stream.
     Stream,
@@ -76,7 +76,7 @@ impl ReaderKind {
     }
 }
 
-/// The events of Asterisk's that are told apart; others count together.
+/// Names of Asterisk's events that are counted separately; all others count as one.
 const AMI_EVENTS: [&str; 11] = [
     "Newchannel",
     "Newstate",
@@ -207,7 +207,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Makes what can happen show with a zero.
+    /// Creates all series whose labels are known, so that they are zero before the first event.
     fn touch(&self) {
         for (reason, limit) in Refusal::CODES {
             self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
@@ -240,16 +240,16 @@ impl Metrics {
         self.requests.get_or_create(&Answered { path, code, key }).inc();
     }
 
-    /// A bot was told that Asterisk has accepted its call.
+    /// A bot was answered that Asterisk has accepted its call.
     pub fn receipt(&self, after: Duration) {
         self.receipt.observe(after.as_secs_f64());
     }
 
-    /// A record was appended to the log.
+    /// A record was appended to the journal.
     pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
         self.records.inc_at(event.kind() as usize);
-        // A call's id tells when it was asked for, over restarts, too. Where the clock of the day
-        // is set back meanwhile, no time has passed.
+        // The id has the time of the request, also after a restart. If the clock was set back
+        // meanwhile, the time counts as zero.
         let since_post = || {
             call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64())
         };
@@ -260,7 +260,7 @@ impl Metrics {
                     .inc();
             }
             Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
-            // An answer that was found later took less than it seems.
+            // The time of an answer that was found later is unknown.
             Event::CallAnswered { after: None } => {
                 _ = since_post().map(|seconds| self.answer.observe(seconds))
             }
@@ -269,7 +269,7 @@ impl Metrics {
                 if end.answered {
                     self.ended_answered.inc(end.outcome.as_str().as_bytes());
                 }
-                // Who never was in the room has talked to nobody.
+                // A callee that never joined the room has talked to nobody.
                 if let Some(talk) = end.talk.filter(|_| end.outcome != Outcome::NotJoined) {
                     self.talk.observe(talk.as_secs_f64());
                 }
@@ -279,7 +279,7 @@ impl Metrics {
         }
     }
 
-    /// A reader of the log has missed records.
+    /// A reader of the journal has missed records.
     pub fn gap(&self, reader: ReaderKind, gap: &Gap) {
         let reader = [("reader", reader.as_str())];
         self.gaps.get_or_create(&reader).inc();
@@ -288,12 +288,12 @@ impl Metrics {
         }
     }
 
-    /// The log can be written down, or not, where this reader does so.
+    /// A writer of the journal works, or fails.
     pub fn writer(&self, reader: ReaderKind, is_up: bool) {
         self.writers.get_or_create(&[("writer", reader.as_str())]).set(is_up.into());
     }
 
-    /// How things stand in the engine.
+    /// Sets the gauges of the engine's state.
     pub fn engine(&self, stats: &EngineStats) {
         for (gauge, count) in self.live.iter().zip(stats.live) {
             gauge.set(count as i64);

@@ -1,7 +1,6 @@
-//! How it went lately: records of calls counted by the minute, for the charts of the operators'
-//! page.
+//! Counts of calls by the minute, for the charts of the operators' page.
 //!
-//! Pure, and as large as it will ever get: a few numbers for each of the last [`KEPT`] minutes.
+//! The memory is bounded: some numbers for each of the last [`KEPT`] minutes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ impl Default for Answers {
     }
 }
 
-/// What happened within one minute.
+/// The counts of one minute.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Minute {
     /// Since 1970.
@@ -49,13 +48,13 @@ struct Minute {
     slowest: u32,
     /// Ended calls that had been answered.
     ended_answered: u32,
-    /// Ended calls of which nobody knows whether they had been answered.
+    /// Ended calls for which it is unknown whether they were answered.
     ended_unclear: u32,
     /// In the order of [`Outcome::ALL`].
     ended: [u32; Outcome::ALL.len()],
 }
 
-/// The link to Asterisk, as the log last told of it.
+/// The link to Asterisk, after the last record about it.
 #[derive(Debug, Clone)]
 struct Link {
     asterisk: Arc<str>,
@@ -73,7 +72,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Nothing happened before `since`, as far as is known.
+    /// Empty counts that begin at `since`.
     pub fn new(since: SystemTime) -> Self {
         Self { since, link: None, minutes: VecDeque::new() }
     }
@@ -104,8 +103,8 @@ impl Stats {
         }
     }
 
-    /// A link that comes up is a new one. Of a link that is down, each further attempt to get it
-    /// back is recorded, too.
+    /// Notes a change of the link. Every `ami.connected` is a new link. A link that is already down
+    /// stays as it is: failed attempts to connect are recorded, too.
     fn link(&mut self, asterisk: &Arc<str>, is_up: bool, since: SystemTime) {
         if is_up || self.link.as_ref().is_none_or(|link| link.is_up) {
             self.link = Some(Link { asterisk: asterisk.clone(), is_up, since });
@@ -181,7 +180,7 @@ fn seconds(millis: u32) -> f64 {
     f64::from(millis) / 1000.0
 }
 
-/// The outcomes that there were.
+/// The counts of outcomes that are not zero.
 struct Ended<'a>(&'a [u32; Outcome::ALL.len()]);
 
 impl Serialize for Ended<'_> {
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_happens_is_counted_in_its_minute() {
+    fn records_count_in_their_minute() {
         let mut stats = Stats::new(at(0.0));
         let mut count = |time, event| stats.count(&record(at(time), at(0.5), event));
         count(0.5, Event::CallRequested);
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_is_as_it_was_told_first() {
+    fn link_keeps_time_of_its_first_change() {
         let mut stats = Stats::new(at(0.0));
         assert_eq!(shown(&stats)["link"], Value::Null);
         let lost = |reason: &str| Event::AmiDisconnected {
@@ -291,7 +290,7 @@ mod tests {
             reason: reason.into(),
         };
         let connected = Event::AmiConnected { asterisk: "main".into(), banner: "".into(), live: 0 };
-        // Of a loss in between nothing was told, and the link is a new one all the same.
+        // The second connection is a new link although no loss was recorded.
         let told = [
             (1.0, lost("gone")),
             (2.0, lost("still gone")),
@@ -311,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_minutes_are_kept_whatever_the_clock_does() {
+    fn last_minutes_are_kept_under_any_clock() {
         let mut stats = Stats::new(at(0.0));
         let mut count = |time| stats.count(&record(at(time), at(0.0), Event::CallRequested));
         for minute in 0..KEPT * 2 {

@@ -26,7 +26,7 @@ use crate::http::drain::Drain;
 use crate::http::routes::routes;
 use crate::http::server::{self, Limits};
 use crate::http::{self, Api, Services, tls};
-use crate::journal::sink::{Past, Writer};
+use crate::journal::sink::{Replay, Writer};
 use crate::logging::Logging;
 use crate::metrics::ReaderKind;
 use crate::open_files;
@@ -104,9 +104,9 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     let tls =
         config.http.tls.as_ref().map(tls::server_config).transpose().map_err(StartError::Tls)?;
     let (tls, tls_updates) = tls.map(watch::channel).unzip();
-    let past = config.journal.file.as_ref().map(journal::past).unwrap_or_default();
+    let replay = config.journal.file.as_ref().map(journal::replay).unwrap_or_default();
     let history = config.history.clone().map(History::new);
-    let (journal, writers) = journal::journal(config, &past, history.as_ref())?;
+    let (journal, writers) = journal::journal(config, &replay, history.as_ref())?;
     let started = Event::DaemonStarted {
         version: env!("CARGO_PKG_VERSION"),
         instance: config.instance.clone(),
@@ -114,12 +114,12 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     journal.append([(SystemTime::now(), started, None)]);
 
     let mut engine = Engine::new(config.engine(), fastrand::Rng::new(), Now::read());
-    let Past { last_heard, recorded_until, .. } = past;
+    let Replay { last_heard, recorded_until, .. } = replay;
     engine.remember(
         Now::read(),
-        EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until },
+        EarlierRuns { calls: replay.open.into_calls(), last_heard, recorded_until },
     );
-    engine.remember_attempts(Now::read(), &past.attempts);
+    engine.remember_attempts(Now::read(), &replay.attempts);
     let (driver, handle) = Driver::new(engine, connector, journal.clone());
     let driver = tokio::spawn(driver.run());
 

@@ -1,4 +1,4 @@
-//! Copies of our files that somebody else made, as logrotate does: `calls.jsonl-20261126`,
+//! Copies of the daemon's files that another program made, as logrotate does: `calls.jsonl-20261126`,
 //! `calls.jsonl.1.gz`, `history.db.bak`.
 
 use std::fs::{self, File};
@@ -34,7 +34,7 @@ pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Names of the files beside `path` that look like copies of it and hold, or may hold, one of
-/// `texts`. `is_ours` tells the names that the daemon itself cares for.
+/// `texts`. `is_ours` is true for the names that the daemon itself manages.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! Ended calls in an SQLite database, for as long as they are to be kept.
 //!
-//! A thread of its own writes them, as a reader of the journal, so that a disk that is full or
-//! broken holds up nothing but itself. Who asks does so on a connection and a thread of its own,
-//! with a limit on how many do at once, how long a question may take and how much it brings.
+//! The writer is a reader of the journal on a thread of its own, so a full or broken disk delays
+//! nothing else. Each query has its own connection and thread; the number of queries at once, their
+//! duration and the size of an answer are limited.
 
 mod age;
 mod erase;
@@ -29,13 +29,13 @@ use crate::files;
 pub use erase::{BESIDE, erase};
 pub use sink::HistorySink;
 
-/// How many may ask at once; others wait.
-const AT_ONCE: usize = 2;
+/// How many queries run at once; others wait.
+const MAX_QUERIES: usize = 2;
 
-/// How long a question may take, and how long it may wait for its turn.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a query may run, and how long it may wait to start.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// After how many of SQLite's steps it is looked at the clock.
+/// The clock is read once in this many steps of SQLite's virtual machine.
 const STEPS: i32 = 10_000;
 
 /// The settings of `[history]`.
@@ -58,17 +58,17 @@ pub struct History {
 struct Shared {
     settings: HistorySettings,
     questions: Semaphore,
-    /// Why nothing can be written just now.
+    /// Why the database cannot be written at present.
     trouble: Mutex<Option<Arc<str>>>,
 }
 
-/// Why a question has no answer.
+/// Why a query fails.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
-    /// Others ask, for too long.
+    /// Too many other queries run.
     #[error("too many questions at once")]
     Busy,
-    /// It took too long; a narrower filter takes less.
+    /// The query took too long; a narrower filter is faster.
     #[error("the question took too long; ask for less")]
     Slow,
     /// The file cannot be read.
@@ -89,11 +89,11 @@ impl History {
     /// The history in the file of these settings, which need not exist yet.
     pub fn new(settings: HistorySettings) -> Self {
         let shared =
-            Shared { settings, questions: Semaphore::new(AT_ONCE), trouble: Mutex::default() };
+            Shared { settings, questions: Semaphore::new(MAX_QUERIES), trouble: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether all that ends is written down: else, why not.
+    /// Whether ended calls are written; the error says why not.
     pub fn state(&self) -> Result<(), Arc<str>> {
         let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         trouble.clone().map_or(Ok(()), Err)
@@ -125,23 +125,23 @@ impl History {
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueryError> {
-        let turn = timeout(PATIENCE, self.shared.questions.acquire());
+        let turn = timeout(QUERY_TIMEOUT, self.shared.questions.acquire());
         // The semaphore is never closed.
         let _turn = turn.await.map_err(|_| QueryError::Busy)?.map_err(|_| QueryError::Busy)?;
         let path = self.shared.settings.file.clone();
         let answer = tokio::task::spawn_blocking(move || question(&open_to_read(&path)?));
-        // It ends by itself, and nothing ends it before.
+        // The thread is never cancelled.
         Ok(answer.await.map_err(|_| QueryError::Busy)??)
     }
 }
 
-/// A connection that gives up after a while.
+/// A read-only connection whose statements fail after `QUERY_TIMEOUT`.
 fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     files::require_regular(path).map_err(schema::cannot_open)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
-    let give_up = Instant::now() + PATIENCE;
+    connection.busy_timeout(QUERY_TIMEOUT)?;
+    let give_up = Instant::now() + QUERY_TIMEOUT;
     connection.progress_handler(STEPS, Some(move || Instant::now() >= give_up))?;
     Ok(connection)
 }

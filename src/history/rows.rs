@@ -19,7 +19,7 @@ const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, 
 /// The statement for [`insert`].
 pub fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
     let places = ["?"; 21].join(", ");
-    // Whoever reads the log once more after a failure meets what was written already.
+    // After a failure the records are read again, and some calls are in the table already.
     connection.prepare(&format!("INSERT OR IGNORE INTO calls ({COLUMNS}) VALUES ({places})"))
 }
 

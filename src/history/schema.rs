@@ -1,4 +1,4 @@
-//! The database's tables, and how they come to be in files of any age.
+//! The database's tables, and the upgrade of older files.
 
 use std::io;
 use std::path::Path;
@@ -8,13 +8,12 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use crate::files;
 
-/// What makes a file of version N one of version N + 1, where N is its place here. None of them
-/// changes once it was released: whoever wants other tables adds one.
+/// Step N upgrades a file of version N to version N + 1. A released step never changes; add another
+/// one instead.
 ///
 /// A room is looked for without regard to ASCII case, as ConfBridge does not regard it.
 ///
-/// A call's id tells when it was asked for, so that the order of ids is that of time, and no other
-/// is needed. Times are milliseconds since 1970, durations milliseconds.
+/// Ids begin with the time of the request, so the order of ids is that of time. Times are milliseconds since 1970, durations milliseconds.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE calls (
@@ -57,7 +56,7 @@ const CLEAN_UP: &str = "
     CREATE TABLE IF NOT EXISTS clean_up (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL) STRICT
 ";
 
-/// How long it is waited for another connection that writes.
+/// How long a statement waits for another connection's write.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the database to write, makes it if there is none, and brings its tables up to date.
@@ -69,14 +68,14 @@ pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     files::require_regular(path).map_err(cannot_open)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;
-    // Space that is freed can be given back to the disk. It has to be said before there is a table.
+    // Lets freed space return to the disk. SQLite wants this setting before the first table.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    // Who reads holds up nobody who writes. What a power cut takes is the last moment, and nothing
-    // is torn.
+    // WAL: readers do not block the writer. A power cut can lose the last transactions but cannot
+    // corrupt the file.
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
-    // What is deleted is overwritten.
+    // SQLite overwrites deleted content.
     connection.pragma_update(None, "secure_delete", "ON")?;
     migrate(&mut connection)?;
     connection.execute_batch(CLEAN_UP)?;

@@ -19,7 +19,7 @@ use crate::record::{Entry, Event};
 /// How often calls that are too old are deleted.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls are deleted at once, so that nobody waits long for the disk.
+/// How many calls one statement deletes, so that others do not wait long for the disk.
 pub(super) const DELETED_AT_ONCE: usize = 500;
 
 /// How long a file that somebody else has moved may go unnoticed.

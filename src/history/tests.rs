@@ -14,8 +14,8 @@ use super::*;
 use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{Bounds, Cause, End, Outcome};
 use crate::call::{CallInfo, CallerId};
-use crate::journal::Journal;
 use crate::journal::sink::Sink;
+use crate::journal::{Journal, JournalOptions};
 use crate::record::{Entry, Event, Record, samples};
 
 mod aging;
@@ -38,7 +38,11 @@ impl Case {
             keep,
             max_size,
         });
-        let sink = HistorySink::new(history.clone(), Journal::new(1, 1, 7, false), None);
+        let sink = HistorySink::new(
+            history.clone(),
+            Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
+            None,
+        );
         Self { folder, history, sink }
     }
 

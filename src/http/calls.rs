@@ -54,7 +54,7 @@ struct Page {
 async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     let Query { filter, live, limit, csv } = query;
     // Read before the engine is asked: all that is in the log by now has happened to its calls.
-    let as_of = format!("{}-{}", api.journal().boot(), api.journal().follow().position());
+    let as_of = format!("{}-{}", api.journal().run_id(), api.journal().follow().position());
     let limits = ListLimits { live: live.unwrap_or(limit), ended: limit };
     let mut calls = api.handle().calls(filter.clone(), limits).await?;
     if api.settings.mask_numbers {

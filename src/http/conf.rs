@@ -95,7 +95,7 @@ mod tests {
     use crate::http::Services;
     use crate::http::auth::{ApiKey, Authenticator, Keys, Role};
     use crate::http::connection_limiter::ConnectionLimiter;
-    use crate::journal::Journal;
+    use crate::journal::{Journal, JournalOptions};
     use crate::record::Entry;
 
     const BODY: &str =
@@ -126,7 +126,7 @@ mod tests {
         let (commands, mut queue) = mpsc::channel(1);
         commands.try_send(Command::Stop).expect("room in the queue");
         let (_ready, seen) = watch::channel(Ok(()));
-        let journal = Journal::new(10, 1, 7, false);
+        let journal = Journal::new(JournalOptions { capacity: 10, ..JournalOptions::default() });
         let handle = Handle::new(commands, seen, watch::channel(Policy::default()).0);
         let api = api(handle, journal.clone());
         let limiter = ConnectionLimiter::new(1);

@@ -1,6 +1,6 @@
 //! `GET /api/events`: the live log as server-sent events.
 //!
-//! Each event's id is `<boot>-<seq>`, where `boot` tells this run of the daemon from others: a
+//! Each event's id is `<run_id>-<seq>`, where `run_id` tells this run of the daemon from others: a
 //! reader who comes back after a restart is told that something is missing, and not given other
 //! records of the same number.
 
@@ -34,8 +34,8 @@ pub async fn follow(
     let ApiRequest { api, headers, slot, .. } = request;
     let slot =
         api.streams.take(&caller.name, slot.eviction_token()).ok_or(ApiError::TooManyStreams)?;
-    let boot = api.journal().boot();
-    let start = start.map(|seq| Ok(format!("id:{boot}-{seq}\n\n")));
+    let run_id = api.journal().run_id();
+    let start = start.map(|seq| Ok(format!("id:{run_id}-{seq}\n\n")));
     // Both are given back when the stream is dropped.
     let held = (slot, active.for_stream());
     let authenticator = api.clone();
@@ -101,11 +101,11 @@ fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
     let number = |text: &str| {
         text.parse::<u64>().ok().filter(|n| *n < u64::MAX).ok_or(BadPosition::NotAPosition)
     };
-    let (boot, seq) = match position.split_once('-') {
-        Some((boot, seq)) => (Some(number(boot)?), number(seq)?),
+    let (run_id, seq) = match position.split_once('-') {
+        Some((run_id, seq)) => (Some(number(run_id)?), number(seq)?),
         None => (None, number(position)?),
     };
-    let reader = journal.after(boot, seq);
+    let reader = journal.after(run_id, seq);
     let is_ahead = !reader.begins_with_gap() && reader.position() < seq;
     let start = is_ahead.then(|| reader.position());
     Ok((reader, start))
@@ -114,22 +114,22 @@ fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
 /// What is read from now on, as events; whenever nothing was for a while, a comment.
 fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
     stream::unfold((api, reader), |(api, mut reader)| async move {
-        if timeout(KEEP_ALIVE, api.crowd.wait(&reader)).await.is_err() {
+        if timeout(KEEP_ALIVE, api.wake_queue.wait(&reader)).await.is_err() {
             return Some((KEPT_ALIVE.to_owned(), (api, reader)));
         }
         let batch = reader.next_batch().await;
-        let boot = api.journal().boot();
+        let run_id = api.journal().run_id();
         (!batch.is_empty())
-            .then(|| (batch.iter().map(|entry| event(boot, entry)).collect(), (api, reader)))
+            .then(|| (batch.iter().map(|entry| event(run_id, entry)).collect(), (api, reader)))
     })
 }
 
 /// The entry as an event. Its JSON has no line break.
-fn event(boot: u64, entry: &Entry) -> String {
+fn event(run_id: u64, entry: &Entry) -> String {
     let json = entry.json();
     match entry {
         Entry::Record(record) => {
-            format!("event:{}\ndata:{json}\nid:{boot}-{}\n\n", record.event.name(), record.seq)
+            format!("event:{}\ndata:{json}\nid:{run_id}-{}\n\n", record.event.name(), record.seq)
         }
         Entry::Gap(_) => format!("event:gap\ndata:{json}\n\n"),
     }

@@ -36,8 +36,8 @@ use self::settings::ApiSettings;
 use crate::handle::Handle;
 use crate::history::History;
 use crate::journal::Journal;
-use crate::journal::crowd::Crowd;
 use crate::journal::sink::Eraser;
+use crate::journal::wake_queue::WakeQueue;
 use crate::stats::Stats;
 
 /// The parts of the daemon that the handlers use.
@@ -61,7 +61,7 @@ pub struct Api {
     /// The slots for event streams.
     streams: StreamSlots,
     /// Wakes the readers of event streams.
-    crowd: Arc<Crowd>,
+    wake_queue: Arc<WakeQueue>,
     /// Lists under way, counted in lists of 1000 calls.
     lists: KeyQuota,
     /// Erasures under way.
@@ -76,7 +76,7 @@ impl Api {
             stats: Arc::new(Mutex::new(Stats::new(SystemTime::now()))),
             // An event stream keeps its connection for as long as it lasts, and the bots need some, too.
             streams: StreamSlots::new(settings.max_connections / 2),
-            crowd: Crowd::new(&services.journal),
+            wake_queue: WakeQueue::new(&services.journal),
             lists: KeyQuota::new(calls::MAX_LISTS),
             erasures: KeyQuota::new(history::MAX_ERASURES),
             services,

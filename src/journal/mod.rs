@@ -1,13 +1,13 @@
-//! The live call event log: numbered records in one ring, read by as many as like.
+//! The journal: numbered records in one ring, and any number of readers.
 //!
-//! The ring is the only buffer. A reader is a cursor into it, so a thousand slow readers cost
-//! nothing and can hold nothing up: who falls behind by more than the ring's length is told so by a
-//! [`Gap`].
+//! The ring is the only buffer, and a reader is a cursor into it. So a thousand slow readers cost
+//! no memory and delay nobody. A reader that falls behind by more than the ring's length gets a
+//! [`Gap`] in the place of the records it missed.
 
-pub mod crowd;
 pub mod sink;
 #[cfg(test)]
 mod tests;
+pub mod wake_queue;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -20,8 +20,8 @@ use crate::call::{CallInfo, Number};
 use crate::metrics::{Metrics, ReaderKind};
 use crate::record::{Entry, Event, Gap, GapReason, Record};
 
-/// Most entries a reader is given at once, so that one who catches up does not hold the ring for
-/// long.
+/// Most entries in one batch of a reader, so that a reader that catches up does not hold the ring's
+/// lock for long.
 const BATCH: usize = 256;
 
 /// The settings of `[journal]`.
@@ -44,7 +44,27 @@ pub struct JournalFile {
     pub keep: usize,
 }
 
-/// The log. Cheap to clone; all clones are the same log.
+/// What a new journal starts with.
+#[derive(Debug, Clone, Copy)]
+pub struct JournalOptions {
+    /// How many records the ring keeps; at least one.
+    pub capacity: usize,
+    /// Number of the first record.
+    pub first_seq: u64,
+    /// Tells this run of the daemon from others, in the ids of the event stream.
+    pub run_id: u64,
+    /// True if every record before `first_seq` reached the file (the last run shut down cleanly).
+    /// A reader that has read the last of them has then missed nothing.
+    pub continues_previous_run: bool,
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self { capacity: 10_000, first_seq: 1, run_id: 0, continues_previous_run: false }
+    }
+}
+
+/// The journal. Cheap to clone; all clones share one ring.
 #[derive(Clone)]
 pub struct Journal {
     shared: Arc<Shared>,
@@ -52,13 +72,9 @@ pub struct Journal {
 }
 
 struct Shared {
-    boot: u64,
-    first_seq: u64,
-    /// Nothing of what was told before `first_seq` is unwritten.
-    follows: bool,
-    capacity: usize,
+    options: JournalOptions,
     ring: Mutex<Ring>,
-    /// The `seq` of the newest record; what readers wait on.
+    /// Number of the newest record; readers wait for it to change.
     head: watch::Sender<u64>,
     metrics: Metrics,
 }
@@ -70,31 +86,26 @@ struct Ring {
 }
 
 impl Journal {
-    /// A log that keeps `capacity` records (at least one) and numbers them from `first_seq`. `boot`
-    /// tells this run of the daemon from others, in the event stream's ids.
-    ///
-    /// `follows` says that all records before `first_seq` were written down, so that whoever has
-    /// read the last of them misses nothing.
-    pub fn new(capacity: usize, first_seq: u64, boot: u64, follows: bool) -> Self {
+    /// An empty journal.
+    pub fn new(options: JournalOptions) -> Self {
+        let first_seq = options.first_seq;
         let ring = Ring { records: VecDeque::new(), next_seq: first_seq, closed: false };
         let (head, _) = watch::channel(first_seq - 1);
-        let capacity = capacity.max(1);
         let (ring, metrics) = (Mutex::new(ring), Metrics::default());
-        let shared = Shared { boot, first_seq, follows, capacity, ring, head, metrics };
-        Self { shared: Arc::new(shared), masks: false }
+        Self { shared: Arc::new(Shared { options, ring, head, metrics }), masks: false }
     }
 
-    /// What is counted and measured: the records of this log, and whatever else happens on the way.
+    /// The daemon's metrics. The journal counts its records in them.
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics
     }
 
-    /// The same log, which is told numbers by those who append to it and shows them masked.
+    /// The same journal, through which appended numbers are recorded masked if `masks`.
     pub fn masking(self, masks: bool) -> Self {
         Self { masks, ..self }
     }
 
-    /// Puts [`Event::Erased`] in the place of all records of this number.
+    /// Replaces every record of this number by [`Event::Erased`].
     pub fn erase(&self, number: Number) {
         for record in &mut self.ring().records {
             if record.call.as_ref().is_some_and(|call| number.may_be(call.number)) {
@@ -103,9 +114,9 @@ impl Journal {
         }
     }
 
-    /// What tells this run of the daemon from others.
-    pub fn boot(&self) -> u64 {
-        self.shared.boot
+    /// Tells this run of the daemon from others.
+    pub fn run_id(&self) -> u64 {
+        self.shared.options.run_id
     }
 
     /// Appends records in their order.
@@ -125,7 +136,7 @@ impl Journal {
                 let seq = ring.next_seq;
                 ring.next_seq += 1;
                 self.shared.metrics.record(time, &event, call.as_deref());
-                if ring.records.len() == self.shared.capacity {
+                if ring.records.len() == self.shared.options.capacity.max(1) {
                     ring.records.pop_front();
                 }
                 ring.records.push_back(Arc::new(Record::new(seq, time, event, call)));
@@ -135,19 +146,19 @@ impl Journal {
         self.shared.head.send_if_modified(|known| std::mem::replace(known, head) != head);
     }
 
-    /// Says that there will be no more records; readers end once they have read what there is.
+    /// Ends the journal: readers end once they have read the rest.
     pub fn close(&self) {
         self.ring().closed = true;
         self.shared.head.send_modify(|_| {});
     }
 
-    /// A reader of what comes from now on.
+    /// A reader of the records from now on.
     pub fn follow(&self) -> Reader {
         let next = self.ring().next_seq;
         self.reader(next, None)
     }
 
-    /// A reader of all that the ring still holds, and of what comes.
+    /// A reader of all records in the ring, and of those from now on.
     pub fn from_start(&self) -> Reader {
         let ring = self.ring();
         let next = ring.records.front().map_or(ring.next_seq, |first| first.seq);
@@ -155,24 +166,26 @@ impl Journal {
         self.reader(next, None)
     }
 
-    /// A reader that goes on after record `seq` of the run `boot`; of this run if it is not said.
+    /// A reader that goes on after record `seq` of the run `run_id`, or of this run without one.
     ///
-    /// A number that this run has not reached yet is nobody's loss: the reader waits, and gets what
-    /// comes from now on. Only a `boot` tells that the number was another run's. Readers that come
-    /// back (the page, `tail`) say it; a person who types a number does not.
-    pub fn after(&self, boot: Option<u64>, seq: u64) -> Reader {
-        if boot.is_none_or(|boot| boot == self.shared.boot) {
+    /// With a number that this run has not reached yet, the reader gets the records from now on,
+    /// and no gap. Only `run_id` shows that a number belongs to another run. Readers that reconnect
+    /// (the page, `tail`) send it; a person who types a number does not.
+    pub fn after(&self, run_id: Option<u64>, seq: u64) -> Reader {
+        if run_id.is_none_or(|run_id| run_id == self.shared.options.run_id) {
             let next = self.ring().next_seq.min(seq.saturating_add(1));
             return self.reader(next, None);
         }
-        // All records of this run are news to whoever comes from another one. What of them the ring
-        // has lost is a gap of its own.
-        let first = self.shared.first_seq;
+        // A reader from another run has read no record of this one. Records that the ring no longer
+        // holds become a second gap.
+        let first = self.shared.options.first_seq;
         let lost = match seq.saturating_add(1) {
-            // It has read our predecessor's last record, and we number on from there.
-            next if next == first && self.shared.follows => return self.reader(first, None),
+            // The reader has the last record of the previous run, and this run's numbers follow it.
+            next if next == first && self.shared.options.continues_previous_run => {
+                return self.reader(first, None);
+            }
             next if next < first => Some((next, first - 1)),
-            // Numbers of another count say nothing in ours.
+            // The number is beyond this run's first, so it belongs to an unrelated count.
             _ => None,
         };
         let (from, to) = lost.unzip();
@@ -184,13 +197,13 @@ impl Journal {
         Reader { journal: self.clone(), head: self.shared.head.subscribe(), next, gap, kind }
     }
 
-    /// A panic elsewhere ends the process; until then the ring is as good as it was.
+    /// A panic elsewhere ends the process, so a poisoned ring is still consistent.
     fn ring(&self) -> MutexGuard<'_, Ring> {
         self.shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A cursor into the log.
+/// A cursor into the journal.
 pub struct Reader {
     journal: Journal,
     head: watch::Receiver<u64>,
@@ -200,29 +213,29 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The same reader, as one of this kind; without it, it is an event stream's.
+    /// Sets the kind under which metrics count the reader's gaps. The default is an event stream.
     pub fn of_kind(self, kind: ReaderKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// The `seq` of the record before the next one.
+    /// Number of the record before the next one.
     pub fn position(&self) -> u64 {
         self.next.saturating_sub(1)
     }
 
-    /// Whether the next thing to read is a gap, as the reader comes from another run.
+    /// Whether the reader comes from another run, so that it gets a gap first.
     pub fn begins_with_gap(&self) -> bool {
         self.gap.is_some()
     }
 
-    /// Waits until there is something to read and returns it, or an empty batch once the log is
-    /// closed and read. May be dropped while waiting without losing anything.
+    /// Waits for the next entries. Returns an empty batch once the journal is closed and read to its
+    /// end. Dropping the future loses nothing.
     pub async fn next_batch(&mut self) -> Vec<Entry> {
         self.wait().await;
         self.try_batch().0
     }
 
-    /// Waits until there is something to read, or the log is closed.
+    /// Waits until there is something to read, or the journal is closed.
     pub async fn wait(&mut self) {
         loop {
             self.head.borrow_and_update();
@@ -234,13 +247,13 @@ impl Reader {
         }
     }
 
-    /// Whether there is something to read, or the log is closed.
+    /// Whether there is something to read, or the journal is closed.
     fn is_due(&self) -> bool {
         let ring = self.journal.ring();
         self.gap.is_some() || self.next < ring.next_seq || ring.closed
     }
 
-    /// Passes over all there is to read, and says whether there may be more.
+    /// Skips all present records. Returns false if the journal is closed.
     fn skip(&mut self) -> bool {
         self.gap = None;
         let ring = self.journal.ring();
@@ -248,7 +261,7 @@ impl Reader {
         !ring.closed
     }
 
-    /// What can be read now, and whether nothing will follow it.
+    /// The entries that can be read now, and whether they are the last.
     fn try_batch(&mut self) -> (Vec<Entry>, bool) {
         let mut batch = Vec::new();
         let ring = self.journal.ring();

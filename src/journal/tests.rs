@@ -1,4 +1,4 @@
-//! What every reader is promised: each record once and in order, and a gap for whatever is missing.
+//! Every reader gets each record once and in order, and a gap in the place of missing ones.
 
 use std::thread;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use proptest::prelude::*;
 
 use super::*;
 
-const BOOT: u64 = 7;
+const RUN_ID: u64 = 7;
 
 /// A log that numbers from 1.
 fn journal(capacity: usize) -> Journal {
-    Journal::new(capacity, 1, BOOT, false)
+    Journal::new(JournalOptions { capacity, run_id: RUN_ID, ..JournalOptions::default() })
 }
 
 fn append(journal: &Journal, count: usize) {
@@ -45,7 +45,12 @@ fn word(entry: &Entry) -> String {
 
 #[test]
 fn records_are_numbered_without_a_hole_whoever_appends() {
-    let journal = Journal::new(10_000, 41, BOOT, true);
+    let journal = Journal::new(JournalOptions {
+        capacity: 10_000,
+        first_seq: 41,
+        run_id: RUN_ID,
+        continues_previous_run: true,
+    });
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..100).for_each(|count| append(&journal, count % 5)));
@@ -63,7 +68,7 @@ fn a_reader_begins_where_it_wants_to() {
     let mut readers = [
         journal.from_start(),
         journal.after(None, 0),
-        journal.after(Some(BOOT), 1),
+        journal.after(Some(RUN_ID), 1),
         journal.after(None, 3),
         journal.follow(),
     ];
@@ -83,8 +88,8 @@ fn who_is_overtaken_is_told_what_is_missing_and_reads_on() {
     assert_eq!(read(&mut slow), "[3-7 overrun] 8 9 10");
     append(&journal, 4);
     assert_eq!(read(&mut slow), "[11-11 overrun] 12 13 14");
-    // Who comes too late is no better off than who is too slow.
-    assert_eq!(read(&mut journal.after(Some(BOOT), 1)), "[2-11 overrun] 12 13 14");
+    // A late reader gets the same gap as a slow one.
+    assert_eq!(read(&mut journal.after(Some(RUN_ID), 1)), "[2-11 overrun] 12 13 14");
     assert_eq!(read(&mut journal.from_start()), "12 13 14");
 }
 
@@ -98,19 +103,23 @@ fn a_ring_of_no_length_keeps_one_record() {
 #[test]
 fn who_comes_from_an_earlier_run_is_told_so_once() {
     // Nothing of the earlier run was kept: which records are missing, nobody knows.
-    let anew = Journal::new(10, 1, BOOT + 1, false);
-    let mut reader = anew.after(Some(BOOT), 2);
+    let anew = Journal::new(JournalOptions {
+        capacity: 10,
+        run_id: RUN_ID + 1,
+        ..JournalOptions::default()
+    });
+    let mut reader = anew.after(Some(RUN_ID), 2);
     assert_eq!(read(&mut reader), "[?-? restarted]");
     append(&anew, 3);
     assert_eq!(read(&mut reader), "1 2 3");
-    assert_eq!(read(&mut anew.after(Some(BOOT), 2)), "[?-? restarted] 1 2 3");
+    assert_eq!(read(&mut anew.after(Some(RUN_ID), 2)), "[?-? restarted] 1 2 3");
 }
 
 #[test]
 fn reader_from_the_future_waits_for_new_records() {
     let journal = journal(10);
     append(&journal, 3);
-    let mut readers = [journal.after(None, 4), journal.after(Some(BOOT), u64::MAX)];
+    let mut readers = [journal.after(None, 4), journal.after(Some(RUN_ID), u64::MAX)];
     assert_eq!(readers.each_mut().map(read), ["", ""]);
     assert_eq!(readers.each_ref().map(Reader::position), [3, 3]);
     append(&journal, 1);
@@ -121,15 +130,25 @@ fn reader_from_the_future_waits_for_new_records() {
 
 #[test]
 fn where_numbers_go_on_over_a_restart_the_gap_is_known() {
-    let goes_on = Journal::new(10, 5, BOOT + 1, true);
+    let goes_on = Journal::new(JournalOptions {
+        capacity: 10,
+        first_seq: 5,
+        run_id: RUN_ID + 1,
+        continues_previous_run: true,
+    });
     append(&goes_on, 2);
-    assert_eq!(read(&mut goes_on.after(Some(BOOT), 2)), "[3-4 restarted] 5 6");
-    // Who had read all of the earlier run has lost nothing.
-    assert_eq!(read(&mut goes_on.after(Some(BOOT), 4)), "5 6");
+    assert_eq!(read(&mut goes_on.after(Some(RUN_ID), 2)), "[3-4 restarted] 5 6");
+    // A reader with all records of the earlier run has missed nothing.
+    assert_eq!(read(&mut goes_on.after(Some(RUN_ID), 4)), "5 6");
     // Unless that run crashed, and may have told more than it wrote.
-    let after_a_crash = Journal::new(10, 5, BOOT + 1, false);
+    let after_a_crash = Journal::new(JournalOptions {
+        capacity: 10,
+        first_seq: 5,
+        run_id: RUN_ID + 1,
+        ..JournalOptions::default()
+    });
     append(&after_a_crash, 2);
-    assert_eq!(read(&mut after_a_crash.after(Some(BOOT), 4)), "[?-? restarted] 5 6");
+    assert_eq!(read(&mut after_a_crash.after(Some(RUN_ID), 4)), "[?-? restarted] 5 6");
 }
 
 #[test]
@@ -207,7 +226,7 @@ enum Step {
     Follow,
     FromStart,
     After(u64),
-    /// Of one of the readers: it takes one batch.
+    /// One of the readers takes one batch.
     Read(prop::sample::Index),
 }
 

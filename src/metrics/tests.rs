@@ -1,4 +1,4 @@
-//! What happens is counted, under names that were there before.
+//! Every event is counted in a series that existed before.
 
 use super::*;
 use crate::call::outcome::End;
@@ -10,7 +10,7 @@ fn series(metrics: &Metrics) -> usize {
 }
 
 #[test]
-fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
+fn every_event_is_counted_in_an_existing_series() {
     let metrics = Metrics::default();
     let before = series(&metrics);
     for record in samples::all() {
@@ -66,7 +66,7 @@ fn whatever_happens_is_counted_under_a_name_that_was_there_before() {
 }
 
 #[test]
-fn times_are_those_since_the_post_as_far_as_the_clock_lets_on() {
+fn delays_count_from_the_request() {
     let metrics = Metrics::default();
     let call = samples::call();
     let answered = Event::CallAnswered { after: None };

@@ -1,4 +1,4 @@
-//! Time as a parameter: nothing but the driver asks the machine what time it is.
+//! Time as a parameter, and how times are written. Only the driver reads the machine's clocks.
 
 mod deadlines;
 
@@ -10,8 +10,8 @@ use serde::{Serialize, Serializer};
 
 pub use deadlines::DeadlineQueue;
 
-/// One moment, on both clocks: deadlines and durations are taken from the monotonic one, records
-/// carry the other.
+/// One moment on two clocks. Deadlines and durations use the monotonic clock, records the time of
+/// day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// The monotonic clock.
@@ -26,12 +26,12 @@ impl Now {
         Self { instant: Instant::now(), wall: SystemTime::now() }
     }
 
-    /// The time of day at `instant`, which is past.
+    /// The time of day at `instant`, which must not be in the future.
     pub fn wall_at(self, instant: Instant) -> SystemTime {
         self.wall.checked_sub(self.instant.saturating_duration_since(instant)).unwrap_or(self.wall)
     }
 
-    /// The moment `wall`, as far in the past on the monotonic clock as it is on the wall's.
+    /// The moment at which the time of day was `wall`, equally far back on both clocks.
     pub fn back_to(self, wall: SystemTime) -> Self {
         let age = self.wall.duration_since(wall).unwrap_or_default();
         Self { instant: self.instant.checked_sub(age).unwrap_or(self.instant), wall }

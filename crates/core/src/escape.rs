@@ -1,19 +1,20 @@
-//! Characters that a terminal, an editor or a browser takes for more than text: control characters,
-//! C1 among them, line separators, directions of writing, and what shows nothing at all. They are
-//! written as escapes wherever the daemon or a command of it writes.
+//! Escapes risky characters: those that a terminal, an editor or a browser takes for more than text.
+//!
+//! They are control characters (C1 included), line separators, characters that change the writing
+//! direction, and invisible ones. The daemon and its commands escape them in all output.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::call::unicode::{is_control, is_invisible};
 
-/// Whether the character is one of them.
+/// Whether the character is risky.
 pub fn is_risky(c: char) -> bool {
     is_control(c) || is_invisible(c)
 }
 
-/// Finished JSON with `\u….` in the place of such characters. Outside of its strings JSON has none
-/// but line breaks, and those are left as they are.
+/// Escapes risky characters in JSON as `\uXXXX`. Outside of its strings JSON has no risky characters
+/// but line breaks, which stay.
 pub fn json(text: String) -> String {
     let is_risky = |c: char| (!c.is_ascii() || c == '\u{7f}') && is_risky(c);
     if !text.contains(is_risky) {
@@ -33,12 +34,12 @@ pub fn json(text: String) -> String {
     escaped
 }
 
-/// Appends the character, as `\u{…}` if it is one of them.
+/// Appends the character, as `\u{…}` if it is risky.
 pub fn push(c: char, text: &mut String) {
     if is_risky(c) { text.extend(c.escape_unicode()) } else { text.push(c) }
 }
 
-/// Lines of text with `\u{…}` in the place of such characters, but for the line breaks.
+/// Escapes risky characters in lines of text as `\u{…}`, but not the line breaks.
 pub fn lines(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -97,7 +98,7 @@ static PLAIN_ASCII: [bool; 256] = {
 mod tests {
     use super::*;
 
-    /// Of each kind one.
+    /// One risky character of each kind.
     pub const RISKY: &str = "\u{7f}\u{9b}\u{ad}\u{200b}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}";
 
     #[test]

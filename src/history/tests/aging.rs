@@ -48,7 +48,11 @@ fn clock_years_ahead_for_one_start_deletes_nothing_that_is_not_old() {
     // A call ends under the wrong clock, and the clock is wrong at the next start again.
     let (info, end) = call(DAY, 1);
     case.write(&[(CallInfo { id: CallId::new(ahead, 1), ..info }, end)]);
-    case.sink = HistorySink::new(case.history.clone(), Journal::new(1, 1, 7, false), Some(ahead));
+    case.sink = HistorySink::new(
+        case.history.clone(),
+        Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
+        Some(ahead),
+    );
     case.sink.write(&[]).unwrap();
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     let connection = open_to_read(&case.path()).unwrap();
@@ -67,7 +71,11 @@ fn daemon_that_was_off_for_a_month_cleans_up_in_the_end() {
     assert_eq!(days(&case), (30..60).collect::<Vec<_>>());
     // It runs for a day and a half, with restarts.
     for run in 0..9 {
-        case.sink = HistorySink::new(case.history.clone(), Journal::new(1, 1, 7, false), None);
+        case.sink = HistorySink::new(
+            case.history.clone(),
+            Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
+            None,
+        );
         case.sink.write(&[]).unwrap();
         for _ in 0..24 {
             ten_minutes_later(&mut case, now + run * DAY / 6);
@@ -80,8 +88,11 @@ fn daemon_that_was_off_for_a_month_cleans_up_in_the_end() {
 fn journal_tells_the_time_where_the_history_is_empty() {
     let mut case = Case::new(30 * DAY, 1 << 30);
     let (now, ahead) = (SystemTime::now(), SystemTime::now() + 3650 * DAY);
-    case.sink =
-        HistorySink::new(case.history.clone(), Journal::new(1, 1, 7, false), Some(now - DAY));
+    case.sink = HistorySink::new(
+        case.history.clone(),
+        Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
+        Some(now - DAY),
+    );
     case.sink.opened = Some(opened::Opened::open(&case.path()).unwrap());
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     case.write(&[call(10 * DAY, 1)]);

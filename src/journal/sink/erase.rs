@@ -1,7 +1,7 @@
 //! Takes a number out of the journal's files.
 //!
 //! A record of the number becomes an [`Event::Erased`](crate::record::Event::Erased) of the same
-//! length, in its place: the bytes are overwritten, whoever appends meanwhile is not disturbed, and
+//! length, in its place: the bytes are overwritten, an append at the same time is not disturbed, and
 //! the numbering has no hole. In a line that is no record (torn by a crash, or written by somebody
 //! else) the number's digits are overwritten. A record of another number stays as it is, and so do
 //! files that the daemon has not rotated itself; if they hold the number, the result says so.
@@ -25,12 +25,12 @@ use crate::journal::JournalFile;
 /// The result of an erasure, with the files that it could not clean.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Erased {
-    /// Records and calls that are gone.
+    /// Number of erased records and calls.
     pub count: usize,
     /// Files of ours that hold the number, or may, and could not be changed; each with the reason.
     pub failed: Vec<String>,
-    /// What erasing leaves alone although it holds the number, or may: copies of our files that
-    /// somebody else made, and other calls' texts.
+    /// Places that may still hold the number and are left alone: copies of the files that another
+    /// program made, and texts of other calls.
     pub kept: Vec<String>,
 }
 
@@ -124,7 +124,7 @@ fn erase_in(path: &Path, file: &File, number: Number, may_write: bool) -> io::Re
         if (&mut reader).take(TAIL).read_until(b'\n', &mut line)? == 0 {
             break;
         }
-        // A line this long is none of ours. It is gone through in parts that do not tear a number.
+        // The daemon writes no line this long. Search it in parts that do not split a number.
         let torn_off = if line.len() as u64 == TAIL { trailing_digits(&line) } else { 0 };
         reader.seek_relative(-(torn_off as i64))?;
         line.truncate(line.len() - torn_off);

@@ -1,12 +1,12 @@
-//! Those who write the log down: to stdout, and to a file.
+//! The writers of the journal: to stdout, to a file and to the history.
 //!
-//! Each runs on a thread of its own and reads the ring like everybody else, so that a full disk or
-//! a terminal that is held up stops nobody but itself, and finds a gap named when it goes on.
+//! Each sink has a thread of its own and reads the ring as any other reader. So a full disk or a
+//! stopped terminal delays only its own sink, which gets a gap if it falls behind.
 
 mod erase;
 mod file;
 mod open_calls;
-mod past;
+mod replay;
 mod stdout;
 #[cfg(test)]
 mod tests;
@@ -21,59 +21,58 @@ use tokio::time::{sleep, timeout};
 pub use erase::{Cleaner, Erased, erase_in_files};
 pub use file::FileSink;
 pub use open_calls::OpenCalls;
-pub use past::Past;
+pub use replay::Replay;
 pub use stdout::StdoutSink;
 
 use super::{BATCH, Reader};
 use crate::call::Number;
 use crate::record::Entry;
 
-/// Something that entries are written to.
+/// A destination of entries.
 pub trait Sink: Send + 'static {
-    /// Writes the entries, or gives up writing for good. There can be none.
+    /// Writes the entries; the batch may be empty. An error ends the sink.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
 
-    /// Erases what it has written of this number.
+    /// Erases all written entries of this number.
     fn erase(&mut self, number: Number) -> Erased;
 
-    /// How often the sink gets an empty batch while there is nothing to write, so that it can do
-    /// what time asks for.
+    /// How often the sink gets an empty batch while there is nothing to write, for periodic work.
     fn look_every(&self) -> Duration {
         IDLE
     }
 }
 
-/// What a sink's thread has to do.
+/// A task for a sink's thread.
 enum Job {
     Write(Vec<Entry>),
     Erase(Number, oneshot::Sender<Erased>),
 }
 
-/// A sink under way.
+/// A running sink.
 pub struct Writer {
-    /// Ends with the log.
+    /// Ends with the journal.
     pub thread: JoinHandle<()>,
     jobs: mpsc::WeakSender<Job>,
 }
 
 impl Writer {
-    /// The way to have numbers erased.
+    /// A handle that erases numbers.
     pub fn eraser(&self) -> Eraser {
         Eraser(self.jobs.clone())
     }
 
-    /// The way to have the sink look after its file.
+    /// A handle that makes the sink check its file.
     pub fn nudge(&self) -> Nudge {
         Nudge(self.jobs.clone())
     }
 }
 
-/// Has a sink erase numbers.
+/// Makes a sink erase numbers.
 #[derive(Clone)]
 pub struct Eraser(mpsc::WeakSender<Job>);
 
 impl Eraser {
-    /// Erases what the sink has written of this number, after all that it was given so far.
+    /// Erases all entries of this number, after the sink has written everything that it was given.
     ///
     /// # Errors
     ///
@@ -91,11 +90,11 @@ impl Eraser {
     }
 }
 
-/// Has a sink look whether its file is still where it has to be.
+/// Makes a sink check whether its file is still at the configured path.
 pub struct Nudge(mpsc::WeakSender<Job>);
 
 impl Nudge {
-    /// Does so as soon as the sink is free. One that has something to write looks anyway.
+    /// Starts the check as soon as the sink is free. A busy sink checks before each write anyway.
     pub fn look(&self) {
         if let Some(jobs) = self.0.upgrade() {
             let _ = jobs.try_send(Job::Write(Vec::new()));
@@ -103,30 +102,30 @@ impl Nudge {
     }
 }
 
-/// How often a sink without a file gets an empty batch: hardly ever, so that an idle daemon does
-/// not wake.
+/// How often a sink without a file gets an empty batch: rarely, so that an idle daemon sleeps.
 const IDLE: Duration = Duration::from_secs(600);
 
-/// How long a record waits for company, so that a burst is written at once and not line by line,
-/// and waking the thread that writes does not compete with the call it is about.
-const COMPANY: Duration = Duration::from_millis(5);
+/// How long a record waits for others, so that a burst is written at once, and so that waking the
+/// sink's thread does not compete with the call that the record is about.
+const BATCH_DELAY: Duration = Duration::from_millis(5);
 
 /// Pause between attempts to write to a disk that is full or broken.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Waits before another attempt to write to a disk that is full or broken.
+/// Blocks the sink's thread before another attempt to write to a disk that is full or broken.
 pub fn pause() {
     #[allow(clippy::disallowed_methods, reason = "a sink's thread has nothing else to do")]
     std::thread::sleep(RETRY);
 }
 
-/// Lets `sink` write whatever `reader` reads, on a thread of this name, until the log is closed.
+/// Starts a thread of this name on which `sink` writes the entries of `reader`, until the journal is
+/// closed.
 ///
 /// # Errors
 ///
 /// The thread cannot be started.
 pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writer> {
-    // One batch under way and one that waits: all else stays in the ring.
+    // One batch is written and one waits; all other records stay in the ring.
     let (jobs, mut to_do) = mpsc::channel(1);
     let weak = jobs.downgrade();
     tokio::spawn(feed(reader, jobs, sink.look_every()));
@@ -138,29 +137,29 @@ pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writ
                         return;
                     }
                 }
-                // Who no longer waits for it has it done all the same.
+                // The caller may have stopped waiting; the number is erased all the same.
                 Job::Erase(number, reply) => _ = reply.send(sink.erase(number)),
             }
         }
     })?;
-    // Only what feeds it keeps it going.
+    // Only `feed` holds a strong sender, so the thread ends with it.
     Ok(Writer { thread, jobs: weak })
 }
 
-/// Hands on what is read, as long as it is taken.
+/// Passes batches from the reader to the sink's thread, until one of them ends.
 async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>, look_every: Duration) {
     loop {
         let is_idle = timeout(look_every, reader.wait()).await.is_err();
         if !is_idle {
-            sleep(COMPANY).await;
+            sleep(BATCH_DELAY).await;
         }
         loop {
-            // Read no earlier than it can be written: whatever a sink misses, it misses in the
-            // ring, as a gap.
+            // Read only when the sink can take a batch. So a slow sink falls behind in the ring and
+            // gets a gap.
             let Ok(place) = jobs.reserve().await else { return };
             let (batch, closed) = reader.try_batch();
-            // To wait for the next place with nothing to put there would have the sink's thread
-            // wake this one.
+            // Do not reserve a place for an empty batch: the sink's thread would wake this task for
+            // nothing.
             let is_last = batch.len() < BATCH;
             if !batch.is_empty() || is_idle {
                 place.send(Job::Write(batch));

@@ -1,12 +1,11 @@
-//! The calls that the journal still owes an end.
+//! The calls that have records and no end yet.
 //!
 //! A journal file is deleted after some rotations, and a call can outlive it. So the file's writer
-//! keeps the calls that have a line and no end, and writes one `call.carried` line for each at the
-//! top of every new file. Whoever reads the newest file finds all open calls there, whatever has
-//! become of the older ones.
+//! keeps the open calls, and begins every new file with a `call.carried` line for each of them. The
+//! newest file therefore names all open calls, even if the older files are lost.
 //!
-//! A carried line has no `seq`, as it repeats what records have said: the numbering of the files'
-//! records has neither a hole nor a duplicate, and the event streams do not have such lines.
+//! A carried line has no `seq`, because it repeats earlier records: the numbering of the records has
+//! neither holes nor duplicates. Event streams do not have such lines.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +23,7 @@ use crate::record::{Entry, Event, EventKind, Line, Record};
 #[derive(Debug, Default, Clone)]
 pub struct OpenCalls {
     calls: BTreeMap<CallId, OpenCall>,
-    /// When Asterisk was last heard: until then, the open calls lived.
+    /// Time of the last event from Asterisk. Open calls were active until then.
     pub(super) last_heard: Option<SystemTime>,
 }
 
@@ -77,7 +76,8 @@ impl OpenCalls {
         call.progress.answered_after = answered_after.or(call.progress.answered_after);
     }
 
-    /// Records are missing: a call that was only requested may have been refused in them.
+    /// Records are missing here. A call that was only requested may have been refused in them, so it
+    /// is no longer open.
     pub(super) fn gap(&mut self) {
         self.calls.retain(|_, call| call.progress.state > State::Requested);
     }
@@ -87,7 +87,7 @@ impl OpenCalls {
         self.calls.retain(|_, call| !number.may_be(call.info.number));
     }
 
-    /// The same calls, with their numbers masked.
+    /// Masks the numbers of all calls.
     pub(super) fn masked(mut self) -> Self {
         for call in self.calls.values_mut() {
             call.info = Arc::new(call.info.masked());
@@ -95,7 +95,7 @@ impl OpenCalls {
         self
     }
 
-    /// Writes the line of each call behind `lines`. `time` is that of the last record.
+    /// Appends the line of each call to `lines`. `time` is that of the last record.
     pub(super) fn write_lines(&self, time: SystemTime, lines: &mut Vec<u8>) {
         for call in self.calls.values() {
             lines.extend_from_slice(Line::carried(call, time, self.last_heard).json().as_bytes());

@@ -1,4 +1,4 @@
-//! The log on stdout, as text or as JSON lines.
+//! The journal on stdout, as text or as JSON lines.
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
@@ -13,11 +13,11 @@ use crate::record::text::text_line;
 /// About how long a line is, in bytes.
 const LINE: usize = 256;
 
-/// Writes lines to stdout, or to whatever stands in for it.
+/// Writes lines to stdout, or to another output in tests.
 pub struct StdoutSink<W> {
     output: W,
     format: LogFormat,
-    /// Whether the log's filter lets records through just now.
+    /// Whether `[log] filter` lets records through at present.
     shows: fn() -> bool,
 }
 
@@ -29,7 +29,7 @@ impl<W: Write + Send + 'static> StdoutSink<W> {
 }
 
 impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
-    /// What was shown is shown.
+    /// Does nothing: written output cannot be taken back.
     fn erase(&mut self, _: Number) -> Erased {
         Erased::default()
     }
@@ -43,14 +43,14 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
             match self.format {
                 LogFormat::Text => text_line(entry, SystemTime::now(), &mut lines),
                 LogFormat::Json => {
-                    // What else is logged has a level first, and those who sort lines by it want
-                    // one in each.
+                    // Other log lines begin with a level, and programs that sort lines by it expect one
+                    // in each.
                     let _ =
                         writeln!(lines, "{{\"level\":\"{}\",{}", entry.level(), &entry.json()[1..]);
                 }
             }
         }
-        // One write for whole lines, so that what else is logged cannot come in between.
+        // Whole lines in one write, so that no other log line comes in between.
         let mut rest = lines.as_bytes();
         while !rest.is_empty() {
             match until_it_works(|| self.output.write(rest))? {
@@ -62,8 +62,8 @@ impl<W: Write + Send + 'static> Sink for StdoutSink<W> {
     }
 }
 
-/// Stdout may be a file on a full disk, which will not be full for ever; but a reader that is gone
-/// does not come back.
+/// Repeats a write that failed, because a full disk may get space again. A closed pipe stays closed
+/// and ends the attempts.
 fn until_it_works<T>(mut write: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match write() {

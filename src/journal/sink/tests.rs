@@ -1,5 +1,5 @@
-//! Those who write the log down: how text looks, that nothing forges it, and that nobody waits for
-//! a writer.
+//! The writers of the journal: the form of text lines, which no value can forge, and that nobody
+//! waits for a writer.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalOptions};
 use crate::logging::LogFormat;
 use crate::record::text::text_line;
 use crate::record::{Event, Gap, GapReason, Record, samples};
@@ -51,7 +51,7 @@ fn held() -> (Held, Sender<io::Result<()>>, Arc<Seen>) {
 }
 
 impl Seen {
-    /// What each line written is about: a number, or a gap's range.
+    /// The number of each written line, or a gap's range.
     fn seqs(&self) -> Vec<String> {
         let parse = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
         let word = |line: serde_json::Value| match line.get("seq") {
@@ -80,7 +80,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[tokio::test]
 async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_on() {
-    let journal = Journal::new(4, 1, 7, false);
+    let journal = Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() });
     let (output, permit, seen) = held();
     let writer =
         spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true))
@@ -99,7 +99,7 @@ async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_
 
 #[tokio::test]
 async fn a_writer_whose_reader_is_gone_ends_alone() {
-    let journal = Journal::new(4, 1, 7, false);
+    let journal = Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() });
     let (output, permit, seen) = held();
     let broken =
         spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true))
@@ -141,7 +141,10 @@ impl Write for Nearly {
 
 #[tokio::test]
 async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
-    let (journal, written) = (Journal::new(4, 1, 7, false), Arc::<Mutex<String>>::default());
+    let (journal, written) = (
+        Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() }),
+        Arc::<Mutex<String>>::default(),
+    );
     let disk = Nearly { is_full: false, written: written.clone() };
     let writer =
         spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true))
@@ -222,7 +225,7 @@ fn each_kind_of_record_is_a_line_of_text() {
 
 #[test]
 fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
-    // What a caller id may be by the contract's rules, and what Asterisk could say for a reason.
+    // A caller id that the contract allows, and a reason that Asterisk could give.
     let hostile = [
         "x\n2026-11-24T12:00:00.123Z  INFO call.ended",
         "a\r\nb",
@@ -285,7 +288,10 @@ impl Sink for Looking {
 async fn sink_looks_after_its_file_when_idle_and_when_nudged() {
     let (often, seldom) = (Duration::from_millis(5), Duration::from_secs(600));
     for (look_every, is_nudged) in [(often, false), (seldom, true)] {
-        let (journal, looks) = (Journal::new(4, 1, 7, false), Arc::<AtomicUsize>::default());
+        let (journal, looks) = (
+            Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() }),
+            Arc::<AtomicUsize>::default(),
+        );
         let writer =
             spawn("looking", journal.from_start(), Looking(look_every, looks.clone())).unwrap();
         let nudge = writer.nudge();

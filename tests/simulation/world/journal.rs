@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use fastrand::Rng;
 use originatord::call::CallInfo;
 use originatord::engine::EarlierRuns;
-use originatord::journal::Journal;
 use originatord::journal::JournalFile;
-use originatord::journal::sink::{FileSink, Past, Sink};
+use originatord::journal::sink::{FileSink, Replay, Sink};
+use originatord::journal::{Journal, JournalOptions};
 use originatord::record::{Entry, Event, Record};
 use tempfile::TempDir;
 
@@ -73,15 +73,18 @@ impl JournalOnDisk {
     pub(super) fn start_anew(self, now: SystemTime) -> (Self, EarlierRuns) {
         // The writer holds the lock on the file.
         drop(self.sink);
-        let past = Past::read(&self.settings).expect("the file is read");
-        let sink = sink(&self.settings).carrying(past.open.clone());
-        let mut next = Self { sink, next_seq: past.last_seq + 1, unwritten: Vec::new(), ..self };
+        let replay = Replay::read(&self.settings).expect("the file is read");
+        let sink = sink(&self.settings).carrying(replay.open.clone());
+        let mut next = Self { sink, next_seq: replay.last_seq + 1, unwritten: Vec::new(), ..self };
         next.append(now, &Event::DaemonStarted { version: "0.0.0", instance: "d".into() }, None);
-        let Past { last_heard, recorded_until, .. } = past;
-        (next, EarlierRuns { calls: past.open.into_calls(), last_heard, recorded_until })
+        let Replay { last_heard, recorded_until, .. } = replay;
+        (next, EarlierRuns { calls: replay.open.into_calls(), last_heard, recorded_until })
     }
 }
 
 fn sink(settings: &JournalFile) -> FileSink {
-    FileSink::new(settings.clone(), Journal::new(1, 1, 7, false))
+    FileSink::new(
+        settings.clone(),
+        Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
+    )
 }

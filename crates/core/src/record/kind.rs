@@ -5,9 +5,9 @@ use std::str::FromStr;
 /// Which event a record, or another line of the journal, is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// See [`Event::DaemonStarted`](super::Event::DaemonStarted), and so on for the others.
+    /// The daemon runs.
     DaemonStarted,
-    /// The daemon was told to stop.
+    /// A signal stops the daemon.
     DaemonStopping,
     /// The link to Asterisk is up.
     AmiConnected,

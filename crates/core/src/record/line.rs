@@ -29,7 +29,7 @@ pub struct Line<'a> {
     /// When it happened. Gaps have no time.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub time: Option<Rfc3339>,
-    /// What happened; see [`kind`](Self::kind).
+    /// Name of the event; see [`kind`](Self::kind).
     #[serde(borrow)]
     pub event: Cow<'a, str>,
     /// `time`, where a carried call has it.
@@ -114,7 +114,7 @@ pub struct Line<'a> {
     /// The answer was found later, and happened after this time. Also in `call.answered`.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub answered_after: Option<Rfc3339>,
-    /// `call.carried`: when Asterisk was last heard.
+    /// `call.carried`: time of the last event from Asterisk.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub heard: Option<Rfc3339>,
 
@@ -146,7 +146,7 @@ impl<'a> Line<'a> {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What happened, if this build knows the event.
+    /// The event, if this build knows it.
     pub fn kind(&self) -> Option<EventKind> {
         self.event.parse().ok()
     }
@@ -190,7 +190,7 @@ impl<'a> Line<'a> {
     }
 
     /// The line that repeats an open call at the top of a journal file. `time` is that of the last
-    /// record, `heard` when Asterisk was last heard.
+    /// record, `heard` that of the last event from Asterisk.
     pub fn carried(call: &'a OpenCall, time: SystemTime, heard: Option<SystemTime>) -> Self {
         let mut line = Line {
             event: EventKind::CallCarried.as_str().into(),

@@ -1,7 +1,7 @@
-//! One record of the live log, and how it is written as JSON.
+//! Records: numbered facts about the daemon, the link to Asterisk and the calls.
 //!
-//! The order of the members is fixed: `seq`, `time`, `event`, then who is called, then what the
-//! event adds.
+//! [`Record`] and [`Event`] are the types of the daemon itself. [`Line`] is a record as it is
+//! written: it spells the members, in both directions.
 
 mod kind;
 mod line;
@@ -25,11 +25,10 @@ use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Refusal, hide};
 use crate::escape;
 
-/// A numbered fact. What the log file, the event stream, `tail` and stdout show is this and nothing
-/// else.
+/// A numbered fact. The journal's file, the event stream, `tail` and stdout show records.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Counts from 1, without holes.
+    /// Number of the record. The numbers begin at 1 and have no holes.
     pub seq: u64,
     /// When it happened.
     pub time: SystemTime,
@@ -37,7 +36,7 @@ pub struct Record {
     pub event: Event,
     /// To which call, if to one.
     pub call: Option<Arc<CallInfo>>,
-    /// All of that as JSON, once somebody has asked for it: thousands may read one record.
+    /// The record as JSON, made at the first use: thousands of readers may want it.
     json: OnceLock<Box<str>>,
 }
 
@@ -51,21 +50,21 @@ pub enum Event {
         /// Its `instance` setting.
         instance: Arc<str>,
     },
-    /// The daemon was told to stop.
+    /// A signal stops the daemon.
     DaemonStopping {
         /// By which signal.
         reason: Arc<str>,
     },
-    /// Logged in to the AMI, and all calls are settled with what Asterisk says.
+    /// The daemon is logged in to the AMI and has reconciled its calls with Asterisk's list.
     AmiConnected {
         /// The `name` of the Asterisk.
         asterisk: Arc<str>,
-        /// What its AMI calls itself, as `Asterisk Call Manager/11.0.0`.
+        /// First line of the AMI, as `Asterisk Call Manager/11.0.0`.
         banner: Arc<str>,
-        /// Calls of ours found alive.
+        /// Number of our calls that are active.
         live: usize,
     },
-    /// The link is gone, or a try to get it back failed.
+    /// The link is lost, or an attempt to connect failed.
     AmiDisconnected {
         /// The `name` of the Asterisk.
         asterisk: Arc<str>,
@@ -82,7 +81,7 @@ pub enum Event {
     /// is no journal file. This run takes the call over, and owes it a
     /// [`CallEnded`](Self::CallEnded).
     CallAdopted(Box<Progress>),
-    /// The gateway says it rings.
+    /// The gateway reports ringing.
     CallRinging,
     /// The callee answered.
     CallAnswered {
@@ -101,13 +100,12 @@ pub enum Event {
     },
     /// The call is over; there is exactly one of these for each accepted call.
     CallEnded(Box<End>),
-    /// In the place of a record of a number that was erased.
+    /// Replaces a record of a number that was erased.
     Erased,
 }
 
 impl Event {
-    /// The same event, without the middle of the call's number in what the gateway and Asterisk
-    /// said.
+    /// The same event, with the call's number masked in texts of the gateway and of Asterisk.
     pub fn masked(self, number: Number) -> Self {
         match self {
             Event::CallRefused(Refusal::Rejected(words)) => {
@@ -153,19 +151,19 @@ impl Event {
     }
 }
 
-/// Why records are missing from what a reader is given.
+/// Why a reader misses records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GapReason {
-    /// The reader was slower than the ring is long, or came too late.
+    /// The ring no longer held the records when the reader came to them.
     Overrun,
-    /// The daemon has been restarted since, and its ring began anew.
+    /// The daemon was restarted since, with an empty ring.
     Restarted,
-    /// Somebody else has moved, replaced or truncated the journal file that held them.
+    /// Another program has moved, replaced or truncated the journal file that held the records.
     FileChanged,
 }
 
 impl GapReason {
-    /// The word, as in the log.
+    /// The `reason` member.
     pub fn as_str(self) -> &'static str {
         match self {
             GapReason::Overrun => "overrun",
@@ -175,7 +173,7 @@ impl GapReason {
     }
 }
 
-/// Takes the place of records that a reader will not get.
+/// Stands in the place of records that a reader does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// First missing `seq`, where known.
@@ -186,7 +184,7 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
-/// What a reader gets.
+/// The next thing that a reader of the journal gets.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// The next record.
@@ -220,8 +218,7 @@ impl Serialize for Gap {
 }
 
 impl Entry {
-    /// How much it matters to whoever runs the daemon, in the words of logs: `WARN` for what is
-    /// amiss, else `INFO`.
+    /// Level of the entry among other log lines: `WARN` for gaps and a lost link, else `INFO`.
     pub fn level(&self) -> &'static str {
         match self {
             Entry::Gap(_) => "WARN",

@@ -1,4 +1,4 @@
-//! What each kind of record looks like as JSON, to the byte: programs read this.
+//! The JSON of each kind of record, byte for byte, because programs read it.
 
 use super::*;
 use crate::record::samples;
@@ -37,7 +37,7 @@ fn each_kind_of_record_has_its_members_in_their_order() {
     assert_eq!(records.len(), expected.len());
     for (record, expected) in records.iter().zip(expected) {
         let expected = expected.replace("CALL", CALL).replace("ID", &id);
-        // A record is the same wherever it is read, and one line of it.
+        // An entry and its record are written the same.
         let entry = Entry::Record(Arc::new(record.clone()));
         assert_eq!(serde_json::to_string(&entry).unwrap(), expected);
         assert_eq!(serde_json::to_string(record).unwrap(), expected);
@@ -45,7 +45,7 @@ fn each_kind_of_record_has_its_members_in_their_order() {
 }
 
 #[test]
-fn a_gap_says_what_is_missing_and_why() {
+fn gap_names_missing_records_and_reason() {
     let gap =
         |from, to, reason| serde_json::to_string(&Entry::Gap(Gap { from, to, reason })).unwrap();
     assert_eq!(
@@ -77,13 +77,13 @@ fn every_outcome_has_its_word() {
     for (outcome, word) in all {
         let record = samples::of_call(1, Event::CallEnded(Box::new(samples::end(outcome))));
         assert_eq!(serde_json::to_value(&record).unwrap()["outcome"], word);
-        // The calls' list says it in the same words.
+        // The API's calls use the same words.
         assert_eq!(serde_json::to_value(outcome).unwrap(), word);
     }
 }
 
 #[test]
-fn nothing_in_a_value_breaks_the_line_or_the_object() {
+fn no_value_breaks_the_line_or_the_object() {
     for hostile in
         ["a\nb", "a\r\nb", "\",\"event\":\"call.ended", "\u{1b}[2J", "\u{2028}", "\0", "\\"]
     {

@@ -4,7 +4,7 @@ use memchr::memmem;
 use serde_json::Value;
 
 use crate::call::Number;
-use crate::journal::sink::past::without_nuls;
+use crate::journal::sink::replay::without_nuls;
 use crate::record::Line;
 
 /// The erasure's result for one line.
@@ -89,7 +89,7 @@ impl Cleaner {
     /// without a `00` before it, or masked.
     fn places(&self, text: &[u8]) -> Vec<(usize, usize)> {
         let is_digit = |place: Option<&u8>| place.is_some_and(u8::is_ascii_digit);
-        let is_whole = |place: usize, length: usize| {
+        let clean_shutdown = |place: usize, length: usize| {
             let before = &text[..place];
             let before = before.strip_suffix(b"00").unwrap_or(before);
             !is_digit(before.last()) && !is_digit(text.get(place + length))
@@ -101,7 +101,7 @@ impl Cleaner {
                 .collect::<Vec<_>>()
         };
         let mut places = of(&self.digits);
-        places.retain(|(place, length)| is_whole(*place, *length));
+        places.retain(|(place, length)| clean_shutdown(*place, *length));
         if self.masked != self.digits {
             places.extend(of(&self.masked));
         }

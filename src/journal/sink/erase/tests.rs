@@ -1,4 +1,4 @@
-//! What is left of a number in the journal's files, and what the erasure says of it.
+//! Erasing a number from the journal's files, and the report about it.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -39,7 +39,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// What has become of this file, if there now is another, shorter or no file at `path`.
+    /// The change, if there now is another, a shorter or no file at `path`.
     ///
     /// # Errors
     ///

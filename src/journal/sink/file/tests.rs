@@ -9,7 +9,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::journal::sink::Past;
+use crate::journal::JournalOptions;
+use crate::journal::sink::Replay;
 use crate::record::{Event, Gap, GapReason, samples};
 
 /// A sink of a file in a folder of its own.
@@ -21,7 +22,7 @@ struct Case {
 
 /// One that nobody reads.
 fn journal() -> Journal {
-    Journal::new(1, 1, 7, false)
+    Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() })
 }
 
 impl Case {
@@ -62,7 +63,7 @@ impl Case {
     }
 
     fn last_seq(&self) -> Option<u64> {
-        Some(Past::read(&self.settings).unwrap().last_seq).filter(|seq| *seq > 0)
+        Some(Replay::read(&self.settings).unwrap().last_seq).filter(|seq| *seq > 0)
     }
 }
 
@@ -189,7 +190,7 @@ fn numbers_go_on_after_the_last_one_that_was_written() {
     assert_eq!(seq(Some(""), Some(&two)), Some(2));
     assert_eq!(seq(Some("{\"seq\":3,\"ti"), Some(&two)), Some(2));
     assert_eq!(seq(Some(GAP), Some(&two)), Some(7));
-    // What a power cut can leave, and what is none of ours.
+    // Lines that a power cut can leave, and foreign ones.
     assert_eq!(seq(Some(&(two.clone() + "\0\0\0\0")), None), Some(2));
     assert_eq!(seq(Some(&(two + "hello\n")), None), Some(2));
     assert_eq!(seq(Some("hello\n"), None), None);

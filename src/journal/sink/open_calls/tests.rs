@@ -6,11 +6,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::file::numbered;
-use super::super::{FileSink, Past, Sink, erase_in_files};
+use super::super::{FileSink, Replay, Sink, erase_in_files};
 use super::*;
 use crate::call::machine::Timestamps;
-use crate::journal::Journal;
-use crate::journal::JournalFile;
+use crate::journal::{Journal, JournalFile, JournalOptions};
 use crate::record::samples;
 
 struct Case {
@@ -50,12 +49,12 @@ impl Case {
     }
 
     fn open(&self) -> Vec<OpenCall> {
-        Past::read(&self.settings).unwrap().open.into_calls()
+        Replay::read(&self.settings).unwrap().open.into_calls()
     }
 }
 
 fn journal(masks: bool) -> Journal {
-    Journal::new(1, 1, 7, false).masking(masks)
+    Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }).masking(masks)
 }
 
 fn time(seq: u64) -> SystemTime {
@@ -94,11 +93,11 @@ fn live_call_outlives_the_files_that_had_its_records() {
             joined: Some(time(5)),
             ..Timestamps::default()
         };
-        assert_eq!(Past::read(&case.settings).unwrap().last_heard, Some(time(5)));
+        assert_eq!(Replay::read(&case.settings).unwrap().last_heard, Some(time(5)));
         assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });
         // Nor does the next run forget it.
         case.sink = FileSink::new(case.settings.clone(), journal(false))
-            .carrying(Past::read(&case.settings).unwrap().open);
+            .carrying(Replay::read(&case.settings).unwrap().open);
         case.write_others(100);
         assert_eq!(case.open()[0].progress.moments, moments);
         assert_eq!(case.text(keep + 1), "", "no more files than are kept");
@@ -147,7 +146,7 @@ fn crash_during_a_rotation_loses_no_call() {
         fs::write(&case.settings.path, "{\"event\":\"call.carried\",\"ti").unwrap();
         assert_eq!(case.open().len(), 2, "keep = {keep}");
         case.sink = FileSink::new(case.settings.clone(), journal(false))
-            .carrying(Past::read(&case.settings).unwrap().open);
+            .carrying(Replay::read(&case.settings).unwrap().open);
         case.write_others(1);
         assert_eq!(old.exists(), keep > 0);
         fs::remove_file(old).unwrap_or_default();
@@ -197,7 +196,7 @@ fn masked_journal_masks_what_an_unmasked_one_had() {
     let mut case = Case::new(1000, 1);
     case.write(Event::CallQueued, Some(&call(1)));
     case.sink = FileSink::new(case.settings.clone(), journal(true))
-        .carrying(Past::read(&case.settings).unwrap().open);
+        .carrying(Replay::read(&case.settings).unwrap().open);
     case.write_others(100);
     assert!(
         case.text(0).contains("+7999•••0001") && !case.text(0).contains("79990000001"),
@@ -223,5 +222,5 @@ fn deleted_file_begins_anew_with_the_open_calls() {
     // As once a second.
     case.sink.write(&[]).unwrap();
     assert_eq!(case.open().len(), 1);
-    assert_eq!(Past::read(&case.settings).unwrap().recorded_until, Some(time(1)));
+    assert_eq!(Replay::read(&case.settings).unwrap().recorded_until, Some(time(1)));
 }

@@ -176,7 +176,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     assert!(made.success());
     case.look();
     assert!(!case.is_up());
-    assert!(Past::read(&case.settings).unwrap_err().to_string().contains("a FIFO"));
+    assert!(Replay::read(&case.settings).unwrap_err().to_string().contains("a FIFO"));
     fs::remove_file(&case.settings.path).unwrap();
     case.look();
     assert!(case.is_up());

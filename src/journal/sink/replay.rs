@@ -1,5 +1,5 @@
-//! What the log file of earlier runs says: where numbering goes on, and which calls are owed their
-//! end.
+//! Reads the journal files of earlier runs: where the numbering continues, and which calls are still
+//! open.
 
 mod attempts;
 
@@ -18,28 +18,28 @@ use crate::files;
 use crate::journal::JournalFile;
 use crate::record::{EventKind, GapReason, Line};
 
-/// Longest line taken, in bytes; ours have under 2 KiB.
+/// Longest line that is read, in bytes. The daemon's lines have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// No log of ours counts this far; whatever says it does must not end the counting.
+/// Highest record number that is believed. A larger one was not written by a daemon, and continuing
+/// from it could overflow.
 const MAX_SEQ: u64 = u64::MAX / 2;
 
-/// What earlier runs have written down.
+/// The state that earlier runs left in the journal.
 #[derive(Debug, Default)]
-pub struct Past {
-    /// The number of the last record, written or known to be lost; 0 if there is none.
+pub struct Replay {
+    /// Number of the last record that was written or is known to be lost; 0 without one.
     pub last_seq: u64,
-    /// Whether the last run came to its end in order, so that nothing it has told is missing from
-    /// its file.
-    pub is_whole: bool,
-    /// The time of the last record.
+    /// Whether the last run shut down cleanly, so that all its records are in the file.
+    pub clean_shutdown: bool,
+    /// Time of the last record.
     pub last_time: Option<SystemTime>,
-    /// When Asterisk was last heard, as far as it was written down: until then, open calls lived.
+    /// Time of the last recorded event from Asterisk. Open calls were active until then.
     pub last_heard: Option<SystemTime>,
     /// Every call requested before this time has a record; later ones may have lost theirs. `None`
     /// if nothing is recorded.
     pub recorded_until: Option<SystemTime>,
-    /// The calls that were asked for and neither refused nor ended, and how far each had come.
+    /// The calls that were neither refused nor ended, and how far each had come.
     pub open: OpenCalls,
     /// Rotated files that cannot be read, and why. The newest file repeats the open calls of those
     /// before it, and its numbers are higher, so little is lost by that.
@@ -48,31 +48,31 @@ pub struct Past {
     is_adopting: bool,
     /// The calls that were started within the minute before the last record, oldest first.
     pub attempts: Vec<Attempt>,
-    /// What becomes of them while the files are read.
+    /// Those attempts, while the files are read.
     recent: Attempts,
 }
 
-impl Past {
-    /// Reads the log file and those rotated before it, as far as they are there.
+impl Replay {
+    /// Reads the journal file and those rotated before it, if they exist.
     ///
     /// # Errors
     ///
-    /// The newest file is there and cannot be read.
+    /// The newest file exists and cannot be read.
     pub fn read(settings: &JournalFile) -> io::Result<Self> {
-        let mut past = Self::default();
+        let mut replay = Self::default();
         let newest = files::resolved(&settings.path);
         // A crash can leave the file before at `.0` where no rotated one is kept.
         let rotated = (0..=settings.keep).rev().map(|number| numbered(&newest, number));
         for path in rotated {
-            if let Err(error) = past.read_path(&path) {
-                past.unreadable.push((path, error));
+            if let Err(error) = replay.read_path(&path) {
+                replay.unreadable.push((path, error));
             }
         }
-        past.read_path(&newest)?;
-        past.open.last_heard = past.last_heard;
-        past.recorded_until = past.recorded_until.or(past.last_time);
-        past.attempts = std::mem::take(&mut past.recent).into_vec();
-        Ok(past)
+        replay.read_path(&newest)?;
+        replay.open.last_heard = replay.last_heard;
+        replay.recorded_until = replay.recorded_until.or(replay.last_time);
+        replay.attempts = std::mem::take(&mut replay.recent).into_vec();
+        Ok(replay)
     }
 
     /// Reads the file at `path`, if there is one.
@@ -95,18 +95,18 @@ impl Past {
             if line.ends_with(b"\n")
                 && let Some(line) = Line::read(without_nuls(&line))
             {
-                self.take(&line);
+                self.apply(&line);
             }
         }
     }
 
-    fn take(&mut self, line: &Line<'_>) {
+    fn apply(&mut self, line: &Line<'_>) {
         let (kind, time) = (line.kind(), line.time.map(|Rfc3339(time)| time));
         if kind == Some(EventKind::CallCarried) {
             // It was written with the first record after that time.
             self.last_time = time.or(self.last_time);
             self.last_heard = line.heard.map(|Rfc3339(time)| time).or(self.last_heard);
-            return self.take_open(line);
+            return self.apply_open(line);
         }
         let Some(seq) = line.seq.or(line.to.flatten()).filter(|seq| *seq <= MAX_SEQ) else {
             return;
@@ -120,7 +120,7 @@ impl Past {
         }
         self.last_time = time.or(self.last_time);
         if let Some(kind) = kind {
-            self.take_call(kind, line, time);
+            self.apply_call(kind, line, time);
         }
     }
 
@@ -129,13 +129,14 @@ impl Past {
     /// `ami.connected`; one that is killed before leaves that to its successor.
     fn watch_for_loss(&mut self, kind: EventKind, line: &Line<'_>) {
         match kind {
-            EventKind::DaemonStopping => self.is_whole = true,
+            EventKind::DaemonStopping => self.clean_shutdown = true,
             EventKind::DaemonStarted => {
-                self.is_whole = false;
+                self.clean_shutdown = false;
                 self.may_lose();
                 self.is_adopting = true;
             }
-            // What is missing after that is in another file, and the open calls follow.
+            // The missing records were written, to a file that is elsewhere now, and lines of the
+            // open calls follow.
             EventKind::Gap if line.reason.as_deref() == Some(GapReason::FileChanged.as_str()) => {}
             EventKind::Gap => self.may_lose(),
             EventKind::AmiConnected if self.is_adopting => {
@@ -146,15 +147,15 @@ impl Past {
         }
     }
 
-    /// Records may be missing here.
+    /// Notes that records may be missing from here on.
     fn may_lose(&mut self) {
         self.recorded_until = self.recorded_until.or(self.last_time).or(Some(UNIX_EPOCH));
     }
 
-    fn take_call(&mut self, kind: EventKind, line: &Line<'_>, time: Option<SystemTime>) {
+    fn apply_call(&mut self, kind: EventKind, line: &Line<'_>, time: Option<SystemTime>) {
         match kind {
             EventKind::Gap => self.open.gap(),
-            EventKind::CallAdopted => self.take_open(line),
+            EventKind::CallAdopted => self.apply_open(line),
             _ => {
                 let Some(info) = line.call() else { return };
                 self.recent.take(kind, time, &info);
@@ -165,15 +166,14 @@ impl Past {
     }
 
     /// Adds a call in the state that the line has.
-    fn take_open(&mut self, line: &Line<'_>) {
+    fn apply_open(&mut self, line: &Line<'_>) {
         if let (Some(info), Some(progress)) = (line.call(), line.progress()) {
             self.open.insert(Arc::new(info), progress);
         }
     }
 }
 
-/// The line without NULs before it: an earlier build put them into a file that somebody had
-/// truncated.
+/// The line without leading NULs: an earlier build wrote them into files that were truncated.
 pub(super) fn without_nuls(line: &[u8]) -> &[u8] {
     let start = line.iter().position(|byte| *byte != 0).unwrap_or(line.len());
     &line[start..]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_without_an_end_are_found_across_rotated_files_torn_lines_and_gaps() {
+    fn open_calls_are_found_across_files_and_gaps() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings =
             JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
@@ -224,11 +224,11 @@ mod tests {
         ];
         fs::write(numbered(&settings.path, 1), older.concat()).expect("writes");
         fs::write(&settings.path, newer.concat()).expect("writes");
-        let past = Past::read(&settings).expect("reads");
-        assert_eq!((past.last_seq, past.is_whole), (9, false));
-        // What a bot asked for later is no word of Asterisk's.
-        assert_eq!(past.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
-        let open = past.open.into_calls();
+        let replay = Replay::read(&settings).expect("reads");
+        assert_eq!((replay.last_seq, replay.clean_shutdown), (9, false));
+        // The bot's later request is no event from Asterisk.
+        assert_eq!(replay.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
+        let open = replay.open.into_calls();
         let open: Vec<_> = open
             .iter()
             .map(|call| (call.info.id, call.info.caller_id.as_str(), call.progress.state))
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_before_a_gap_may_have_been_refused_in_it() {
+    fn requested_call_before_a_gap_is_not_open() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings =
             JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
         let gap = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":5}\n".to_owned();
         let lines = [line(1, "call.queued", Some(1)), line(2, "call.requested", Some(2)), gap];
         fs::write(&settings.path, lines.concat()).expect("writes");
-        let open = Past::read(&settings).expect("reads").open.into_calls();
+        let open = Replay::read(&settings).expect("reads").open.into_calls();
         assert_eq!(open.iter().map(|call| call.info.id).collect::<Vec<_>>(), [id(1)]);
     }
 
@@ -258,22 +258,25 @@ mod tests {
         // More NULs than are read at once.
         let nuls = "\0".repeat(MAX_LINE as usize + 7);
         fs::write(&settings.path, nuls + &line(7, "call.queued", Some(2))).expect("writes");
-        let past = Past::read(&settings).expect("reads");
-        assert_eq!((past.last_seq, past.open.into_calls().len(), past.unreadable.len()), (7, 2, 1));
+        let replay = Replay::read(&settings).expect("reads");
+        assert_eq!(
+            (replay.last_seq, replay.open.into_calls().len(), replay.unreadable.len()),
+            (7, 2, 1)
+        );
     }
 
     #[test]
-    fn without_a_file_there_is_no_past() {
+    fn missing_file_leaves_an_empty_replay() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings =
             JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
-        let past = Past::read(&settings).expect("nothing to read");
-        assert_eq!((past.last_seq, past.recorded_until), (0, None));
-        assert!(past.open.into_calls().is_empty());
+        let replay = Replay::read(&settings).expect("nothing to read");
+        assert_eq!((replay.last_seq, replay.recorded_until), (0, None));
+        assert!(replay.open.into_calls().is_empty());
     }
 
     #[test]
-    fn calls_of_the_last_minute_that_were_not_refused_are_attempts() {
+    fn unrefused_calls_of_the_last_minute_are_attempts() {
         let folder = tempfile::tempdir().expect("a folder");
         let settings =
             JournalFile { path: folder.path().join("calls.jsonl"), max_size: 4096, keep: 2 };
@@ -297,7 +300,7 @@ mod tests {
             line(171, "call.ended", at(130, 4)),
         ];
         fs::write(&settings.path, lines.concat()).expect("writes");
-        let attempts = Past::read(&settings).expect("reads").attempts;
+        let attempts = Replay::read(&settings).expect("reads").attempts;
         let times: Vec<_> = attempts.iter().map(|attempt| attempt.time).collect();
         assert_eq!(
             times,
