@@ -51,8 +51,8 @@ pub enum ApiError {
     /// A bot's request with an unknown key.
     #[error("Authentication failure")]
     KeyWrong,
-    /// A key of the role `watch` cannot slot or hang up calls.
-    #[error("this key may look at calls, not slot or hang them up")]
+    /// A key of the role `watch` cannot place or hang up calls.
+    #[error("this key may look at calls, not place or hang them up")]
     WatchOnly,
     /// A session was used by another site's page.
     #[error("with a session, this is done from the daemon's own page only")]
