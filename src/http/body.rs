@@ -1,4 +1,4 @@
-//! What is posted: how much of a body is read, and what that of `POST /api/conf` has to be.
+//! Request bodies: their length, and the fields of `POST /api/conf`.
 
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
@@ -13,10 +13,10 @@ use crate::call::numbering::Numbering;
 use crate::call::{Invalid, Lang};
 use crate::engine::request::Request;
 
-/// Longest body taken, in bytes.
+/// Longest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Reads the body of a request whose content type is JSON, or says why not.
+/// Reads the body of a request with a JSON content type.
 pub(super) async fn read_json(
     request: &mut ApiRequest,
     deadline: Instant,
@@ -44,7 +44,7 @@ async fn read(headers: &HeaderMap, body: &mut Body) -> Result<Vec<u8>, ApiError>
     Ok(whole)
 }
 
-/// Takes `application/json` and `application/*+json`, with or without parameters.
+/// Accepts `application/json` and `application/*+json`, with or without parameters.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let is_json = || {
         let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
@@ -64,14 +64,14 @@ impl ConfBody {
     ///
     /// # Errors
     ///
-    /// The body is no JSON object. An array or a string without "api_key" lacks the key first.
+    /// The body is no JSON object.
     pub fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        // Python's JSON, and so the original, takes a byte order mark.
+        // The original accepts a byte order mark, as Python's JSON parser does.
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match serde_json::from_slice(body).map_err(ApiError::NotJson)? {
             Value::Object(fields) => Ok(Self(fields)),
-            // The original asks whether "api_key" is in the value, and so says of these that the
-            // key is missing.
+            // The original checks `"api_key" in value`, so for these it answers that the key is
+            // missing.
             Value::Array(items) if !items.iter().any(|item| item == "api_key") => {
                 Err(ApiError::KeyMissing)
             }
@@ -94,7 +94,7 @@ impl ConfBody {
     ///
     /// # Errors
     ///
-    /// A field is missing or breaks a rule, or the caller may not slot calls.
+    /// A field is missing or breaks a rule, or the caller cannot place calls.
     pub fn request(
         &self,
         caller: &Caller,
@@ -118,7 +118,7 @@ impl ConfBody {
     }
 }
 
-/// The language that is asked for; an empty one and null are as if the field were not there.
+/// The language of the request; none for an empty one, `null`, or a missing field.
 fn lang(fields: &Map<String, Value>) -> Result<Option<Lang>, Invalid> {
     match fields.get("lang") {
         None | Some(Value::Null) => Ok(None),

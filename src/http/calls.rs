@@ -1,4 +1,4 @@
-//! `/api/calls`: what lives and what has ended, and hanging up.
+//! `/api/calls`: lists active and ended calls, shows one, and hangs up.
 
 mod csv;
 mod query;
@@ -22,8 +22,8 @@ use crate::call::view::CallView;
 use crate::call::{CallId, hide};
 use crate::engine::request::{Calls, HangUpError, ListLimits};
 
-/// How many lists of 1000 calls may be on their way to one key at once: each can have most of a
-/// megabyte, and a client that does not take it in. Longer ones count for several.
+/// Most lists of 1000 calls that are sent to one key at once. Each can have nearly a megabyte, which
+/// stays in memory if the client does not read it. A longer list counts as several.
 pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
@@ -42,18 +42,18 @@ pub async fn list(
 struct Page {
     #[serde(flatten)]
     calls: Calls,
-    /// The `cursor` of the next page of ended calls, if there can be one.
+    /// The `cursor` of the next page of ended calls, if there may be one.
     next: Option<CallId>,
-    /// Whether the history is there: `off` where none is kept, else `ok` or what is wrong with it.
+    /// State of the history: `off` if none is configured, `ok`, or the reason why it is not used.
     history: String,
-    /// The id in the event stream of the newest record that is surely in all this: who reads on
-    /// from there misses nothing.
+    /// Id of the newest record that the lists surely contain. A client that follows the event
+    /// stream from there misses nothing.
     as_of: String,
 }
 
 async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     let Query { filter, live, limit, csv } = query;
-    // Read before the engine is asked: all that is in the log by now has happened to its calls.
+    // Read before the engine answers, so that its calls contain every record up to here.
     let as_of = format!("{}-{}", api.journal().run_id(), api.journal().follow().position());
     let limits = ListLimits { live: live.unwrap_or(limit), ended: limit };
     let mut calls = api.handle().calls(filter.clone(), limits).await?;
@@ -62,7 +62,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
         calls.ended = calls.ended.into_iter().map(CallView::masked).collect();
     }
     if filter.before.is_some() {
-        // They were on the first page.
+        // The first page had them.
         calls.live.clear();
     }
     let mut history = "off".to_owned();
@@ -70,7 +70,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
         history = known.state().map_or_else(|trouble| trouble.to_string(), |()| "ok".to_owned());
         match known.page(filter, limit).await {
             Ok(older) => calls.ended = merge(calls.ended, older, limit),
-            // What ended lately is known all the same.
+            // The engine still knows the calls that ended lately.
             Err(error) => history = error.to_string(),
         }
     }
@@ -90,15 +90,15 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     } else {
         reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
     };
-    // A table has no other slot for it.
+    // A CSV table cannot contain it.
     if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
     }
     Ok(response)
 }
 
-/// The newest `limit` of both, newest first, each once: what ended a moment ago may not be written
-/// yet.
+/// The newest `limit` calls of both lists without duplicates, newest first. The history may not have
+/// written the last calls yet.
 fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallView> {
     let both: BTreeMap<_, _> =
         older.into_iter().chain(lately).map(|call| (call.info.id, call)).collect();
@@ -135,7 +135,7 @@ pub async fn hang_up(
     }
 }
 
-/// The id in the path, also for the debug log.
+/// The call id in the path, which is also recorded for the debug log.
 fn call_id(request: &ApiRequest) -> Result<CallId, ApiError> {
     let id = request.parameter.parse::<CallId>();
     if let Ok(id) = id {
@@ -152,7 +152,7 @@ async fn is_in_history(api: &Api, id: CallId) -> bool {
     }
 }
 
-/// Asterisk's words on a call, without its number where numbers are masked.
+/// Asterisk's message about a call, with the number masked if numbers are.
 async fn masked(api: &Api, id: CallId, words: Arc<str>) -> Arc<str> {
     if api.settings.mask_numbers
         && let Ok(Some(call)) = api.handle().call(id).await

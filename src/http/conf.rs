@@ -1,7 +1,7 @@
-//! `POST /api/conf`: the endpoint of the original API, to the byte.
+//! `POST /api/conf`: the endpoint of the original API, with the same bytes in its responses.
 //!
-//! The order of the checks is the original's: method, media type, body, key, fields. Bots look for
-//! the word `error` in the answer's text, so every refusal holds it and no success does.
+//! The checks have the original's order: method, media type, body, key, fields. Bots search the
+//! response for the word `error`, so every refusal contains it, and no success does.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -31,7 +31,7 @@ pub async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
     Ok(reply::with_key_name(&caller.name, answer.unwrap_or_else(ApiError::into_response)))
 }
 
-/// Has the engine make the call that the body asks for.
+/// Requests the call from the engine, and waits until Asterisk accepted it.
 async fn call(
     api: &Api,
     caller: &Caller,
@@ -42,8 +42,8 @@ async fn call(
     let ApiSettings { default_lang, numbering, reply_timeout, .. } = &api.settings;
     let request = body.request(caller, default_lang, numbering)?;
     let _active = slot.activate();
-    // The engine gives up a little earlier and knows more; this is for an engine that is held up
-    // itself.
+    // The engine's own timeout is a little shorter, and its answer is more precise. This timeout is
+    // for an engine that is stalled.
     let answer = timeout_at(arrived + *reply_timeout, api.handle().originate(request)).await;
     let id = answer
         .map_err(|_| ApiError::EngineTimeout)?
@@ -54,7 +54,7 @@ async fn call(
     Ok(response)
 }
 
-/// Why there is no "ok".
+/// Converts the engine's error.
 fn originate_error(api: &Api, error: OriginateError) -> ApiError {
     match error {
         OriginateError::Refused(refusal) => ApiError::Refused(refusal),
@@ -65,7 +65,8 @@ fn originate_error(api: &Api, error: OriginateError) -> ApiError {
     }
 }
 
-/// Tells the log of a call that the engine was not asked for.
+/// Records a call that never reached the engine. The engine cannot record it itself. Such a response
+/// has no `X-Call-Id`.
 fn log_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
     let refusal = match error {
         AskError::Overloaded => Refusal::Overloaded,

@@ -1,4 +1,4 @@
-//! Requests under way when the daemon is told to stop: each of them is answered.
+//! Shutdown: every request that is being handled when the daemon stops is still answered.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,11 +9,11 @@ use warp::reply::Response;
 
 use super::error::ApiError;
 
-/// What is known of a request that has to be answered before the daemon leaves. Nothing is ever
-/// sent: the receiver ends once every clone is gone.
+/// Marks a request that must be answered before the daemon exits. Nothing is ever sent: the receiver
+/// ends once every clone is dropped.
 type Ticket = mpsc::Sender<Infallible>;
 
-/// The requests under way, and how far the stop has come. Cheap to clone.
+/// The requests that are being handled, and the phase of the shutdown. Cheap to clone.
 #[derive(Clone)]
 pub struct Drain(Arc<Shared>);
 
@@ -53,29 +53,29 @@ impl Drain {
         }
     }
 
-    /// Waits until every request that has come by now is answered.
+    /// Waits until every request that has arrived until now is answered.
     pub async fn answered(&self) {
-        // Requests that come from now on hold up nobody.
+        // The shutdown does not wait for later requests.
         drop(self.ticket().take());
         while self.0.tickets.lock().await.recv().await.is_some() {}
     }
 
-    /// Has all requests that are still under way, and those to come, answered at once.
+    /// Answers all pending and all later requests at once, with 503.
     pub fn give_up(&self) {
         self.0.overdue.cancel();
     }
 
-    /// Ends all connections, each once its request is answered and taken in.
+    /// Ends all connections, each after its current response.
     pub fn end_connections(&self) {
         self.0.ending.cancel();
     }
 
-    /// Waits until the connections are to end.
+    /// Waits for [`end_connections`](Self::end_connections).
     pub async fn ending(&self) {
         self.0.ending.cancelled().await;
     }
 
-    /// Whether the connections are to end.
+    /// Whether [`end_connections`](Self::end_connections) was called.
     pub fn is_ending(&self) -> bool {
         self.0.ending.is_cancelled()
     }
@@ -97,7 +97,7 @@ mod tests {
     use crate::http::reply;
 
     #[tokio::test]
-    async fn stop_waits_for_requests_that_came_before_it() {
+    async fn shutdown_waits_for_earlier_requests_only() {
         let drain = Drain::default();
         let (finish, finished) = oneshot::channel::<()>();
         let mut slow = Box::pin(drain.answer(async { finished.map(|_| Ok(reply::ok())).await }));

@@ -1,6 +1,6 @@
-//! The answers that refuse a request: one enum, one function for the status, one for the body.
+//! Refused requests: one enum, with one function for the status and one for the body.
 //!
-//! Every body has the word `error` in it: bots of the original API look for that word alone.
+//! Every body contains the word `error`, as bots of the original API look for nothing else.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ pub enum ApiError {
     /// No endpoint has this path.
     #[error("not found")]
     UnknownPath,
-    /// warp rejected the request. No route of ours does, so the client learns no more than this.
+    /// warp rejected the request for another reason. No route of the table does.
     #[error("bad request")]
     BadRequest,
-    /// The path is known, the method is not one of its own.
+    /// The endpoint has no such method.
     #[error("method not allowed")]
     MethodNotAllowed {
         /// The value of the `Allow` header.
@@ -42,7 +42,7 @@ pub enum ApiError {
     /// An operator's request without a valid key or session.
     #[error("a valid API key is needed")]
     Unauthorized {
-        /// Whether a browser may ask for the key in a window of its own. The page has a form.
+        /// Whether a browser opens a login window. It must not for the page, which has a form.
         challenge: bool,
     },
     /// A bot's request without the member `api_key`.
@@ -84,20 +84,20 @@ pub enum ApiError {
     /// A field's value breaks a rule.
     #[error(transparent)]
     Field(#[from] Invalid),
-    /// The endpoint takes no query. To ignore a parameter would answer another question than was
-    /// asked.
+    /// The endpoint takes no query. An ignored parameter would return other data than the client
+    /// expects.
     #[error("no parameters are known here")]
     UnexpectedQuery,
     /// The query of `GET /api/calls` cannot be used.
     #[error(transparent)]
     Query(#[from] BadQuery),
-    /// The slot from which an event stream is to begin cannot be used.
+    /// The position from which an event stream should begin is invalid.
     #[error(transparent)]
     Position(#[from] BadPosition),
     /// `DELETE /api/history` needs exactly one number.
     #[error("say which number: /api/history?number=79991234567")]
     NoNumber,
-    /// The number to be erased is none.
+    /// The number to erase is invalid.
     #[error("number: must be 3 to 15 digits, with or without +")]
     BadNumber,
     /// One key has `calls::MAX_LISTS` lists under way.
@@ -109,13 +109,13 @@ pub enum ApiError {
     /// One key has `history::MAX_ERASURES` erasures under way.
     #[error("too many erasures at once; ask again")]
     TooManyErasures,
-    /// The call is not made.
+    /// The call is not made, for this reason.
     #[error("{0}")]
     Refused(Refusal),
-    /// Asterisk did not say in time whether it makes this call.
+    /// Asterisk did not confirm this call in time.
     #[error("Asterisk did not answer in time; the call may still be made")]
     Unconfirmed(CallId),
-    /// The engine did not answer in time whether it makes a call.
+    /// The engine did not answer in time.
     #[error("no answer in time; the call may still be made")]
     EngineTimeout,
     /// No call has this id.
@@ -148,7 +148,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The status of the answer. A busy number is answered 200, as the original API does.
+    /// The status of the response. It is 200 for a busy number, as in the original API.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Refused(Refusal::InProgress { .. }) => StatusCode::OK,
@@ -202,7 +202,7 @@ impl ApiError {
         }
     }
 
-    /// The body of the answer: an `error` member, and for some errors more.
+    /// The body of the response: an `error` member, and more members for some errors.
     pub fn body(&self) -> Value {
         match self {
             Self::Refused(Refusal::InProgress { .. }) => {
@@ -221,7 +221,7 @@ impl ApiError {
         }
     }
 
-    /// The answer.
+    /// The response, with the headers that some errors need.
     pub fn into_response(self) -> Response {
         let mut response = reply::json(self.status(), &self.body());
         let headers = response.headers_mut();
@@ -244,8 +244,8 @@ impl ApiError {
     }
 }
 
-/// Names the new call in the headers of its answer, and in the debug log. The body stays the
-/// original's.
+/// Adds the id of a call to the headers of its response and to the debug log. The body stays as in
+/// the original API.
 pub fn name_call(headers: &mut HeaderMap, id: CallId) {
     Span::current().record("call_id", display(id));
     let prefix = endpoint::prefix(routes::CALL);
@@ -262,7 +262,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Bytes) {
     }
 }
 
-/// Whole seconds, and never 0, which would mean at once.
+/// `Retry-After` in whole seconds, and never 0: that would mean at once.
 fn retry_after_seconds(limit: &Limit) -> u64 {
     limit.retry_after.as_secs_f64().ceil().max(1.0) as u64
 }
@@ -272,7 +272,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_refusal_names_an_error() {
+    fn every_refusal_contains_error() {
         let errors = [
             ApiError::UnknownPath,
             ApiError::KeyMissing,

@@ -1,8 +1,7 @@
-//! `GET /api/events`: the live log as server-sent events.
+//! `GET /api/events`: the journal as an event stream (server-sent events).
 //!
-//! Each event's id is `<run_id>-<seq>`, where `run_id` tells this run of the daemon from others: a
-//! reader who comes back after a restart is told that something is missing, and not given other
-//! records of the same number.
+//! The id of each event is `<run_id>-<seq>`, where `run_id` identifies this run of the daemon. So a
+//! reader that reconnects after a restart gets a `gap`, and not other records with the same numbers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,10 +18,10 @@ use super::error::ApiError;
 use crate::journal::Reader;
 use crate::record::Entry;
 
-/// How long nothing may be said, so that no proxy takes the stream for dead.
+/// Longest silence of a stream. After it a comment follows, so that no proxy closes the stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// An empty comment.
+/// An empty comment of server-sent events.
 const KEPT_ALIVE: &str = ":\n\n";
 
 /// `GET /api/events`
@@ -36,7 +35,7 @@ pub async fn follow(
         api.streams.take(&caller.name, slot.eviction_token()).ok_or(ApiError::TooManyStreams)?;
     let run_id = api.journal().run_id();
     let start = start.map(|seq| Ok(format!("id:{run_id}-{seq}\n\n")));
-    // Both are given back when the stream is dropped.
+    // Released when the stream is dropped.
     let held = (slot, active.for_stream());
     let authenticator = api.clone();
     let revoked = async move { authenticator.authenticator.revoked(&headers).await };
@@ -48,7 +47,7 @@ pub async fn follow(
     for (name, value) in [
         (CONTENT_TYPE, "text/event-stream"),
         (CACHE_CONTROL, "no-cache"),
-        // The daemon no longer reads what comes on this connection.
+        // The daemon reads no further request on this connection.
         (CONNECTION, "close"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
         (HeaderName::from_static("x-content-type-options"), "nosniff"),
@@ -58,21 +57,22 @@ pub async fn follow(
     Ok(response)
 }
 
-/// Why no stream begins.
+/// The error for an invalid start of a stream.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPosition {
-    /// It is neither a number nor an id.
+    /// The value is neither a record's number nor an event's id.
     #[error("since, or Last-Event-ID, must be a record's number or an event's id")]
     NotAPosition,
-    /// To ignore it would send other records than are asked for.
+    /// No parameter has this name. If it were ignored, the stream would have other records than the
+    /// client expects.
     #[error("{0:?} cannot be asked for; known is since")]
     Unknown(String),
-    /// Which of them is meant?
+    /// The two values contradict each other.
     #[error("since is given twice")]
     Twice,
 }
 
-/// The value of `since`, the only parameter there is.
+/// The value of `since`, the only parameter.
 fn since(parameters: Vec<(String, String)>) -> Result<Option<String>, BadPosition> {
     if let Some((unknown, _)) = parameters.iter().find(|(name, _)| name != "since") {
         return Err(BadPosition::Unknown(unknown.chars().take(32).collect()));
@@ -82,9 +82,11 @@ fn since(parameters: Vec<(String, String)>) -> Result<Option<String>, BadPositio
     if given.next().is_some() { Err(BadPosition::Twice) } else { Ok(since) }
 }
 
-/// A reader from where the client wants to read on: after `Last-Event-ID`, after `?since=`, or from
-/// now; then, and for a record that is not reached yet, with the `seq` before it, to be told at
-/// once: who loses the connection before the first record has to know where it was.
+/// A reader that begins after `Last-Event-ID`, after `?since=`, or now.
+///
+/// The second value is the `seq` before the first record. The stream sends it at once if the client
+/// cannot know it: when it begins now, or behind the newest record. With it the client can reconnect
+/// without loss, even before the first record.
 fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
     let journal = request.api.journal();
     let since = since(request.parameters())?;
@@ -111,7 +113,7 @@ fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
     Ok((reader, start))
 }
 
-/// What is read from now on, as events; whenever nothing was for a while, a comment.
+/// The chunks of the stream: events, or a comment after a silence.
 fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
     stream::unfold((api, reader), |(api, mut reader)| async move {
         if timeout(KEEP_ALIVE, api.wake_queue.wait(&reader)).await.is_err() {
@@ -124,7 +126,7 @@ fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + 
     })
 }
 
-/// The entry as an event. Its JSON has no line break.
+/// An entry as a server-sent event. Its JSON has no line break.
 fn event(run_id: u64, entry: &Entry) -> String {
     let json = entry.json();
     match entry {

@@ -1,5 +1,4 @@
-//! `GET /healthz` and `GET /readyz`, for those who start and stop the daemon. They need no key and
-//! tell nothing but that.
+//! `GET /healthz` and `GET /readyz`, for service managers and load balancers. They need no key.
 
 use serde_json::json;
 use warp::http::StatusCode;
@@ -9,16 +8,16 @@ use super::endpoint::ApiRequest;
 use super::error::ApiError;
 use super::reply;
 
-/// `GET /healthz`: the process lives.
+/// `GET /healthz`: the process runs.
 pub async fn live() -> Result<Response, ApiError> {
-    Ok(well())
+    Ok(ok())
 }
 
 /// `GET /readyz`: calls can be made.
 pub async fn ready(request: ApiRequest) -> Result<Response, ApiError> {
-    request.api.handle().ready().map(|()| well()).map_err(ApiError::NotReady)
+    request.api.handle().ready().map(|()| ok()).map_err(ApiError::NotReady)
 }
 
-fn well() -> Response {
+fn ok() -> Response {
     reply::json(StatusCode::OK, &json!({ "status": "ok" }))
 }

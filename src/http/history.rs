@@ -1,4 +1,4 @@
-//! `DELETE /api/history?number=N`: erases a number from all that was written down.
+//! `DELETE /api/history?number=N`: erases a number from memory, journal and history.
 
 use std::io;
 use std::time::Duration;
@@ -14,11 +14,10 @@ use super::{Api, reply};
 use crate::call::Number;
 use crate::journal::sink::Erased;
 
-/// How long those who write may take: a history of a GiB is written anew in less.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time for one writer. Rewriting a history of 1 GiB takes less.
+const ERASE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How many erasures of one key may be under way at once. Each may hold its connection for as long
-/// as `PATIENCE`.
+/// Most erasures of one key at once. Each can keep its connection for `ERASE_TIMEOUT`.
 pub(super) const MAX_ERASURES: u32 = 4;
 
 /// `DELETE /api/history`
@@ -36,14 +35,14 @@ pub async fn erase(
     erase_everywhere(api, number).await
 }
 
-/// First from memory, so that nothing more is written of it, then by those who write.
+/// Erases first in the engine, so that no new record contains the number, and then in the files.
 async fn erase_everywhere(api: &Api, number: Number) -> Result<Response, ApiError> {
     api.handle().erase(number).await?;
     api.journal().erase(number);
     let mut erased = Erased::default();
     for eraser in &api.services.erasers {
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        match timeout(PATIENCE, eraser.erase(number)).await.map_err(late).flatten() {
+        match timeout(ERASE_TIMEOUT, eraser.erase(number)).await.map_err(late).flatten() {
             Ok(part) => erased.add(part),
             Err(error) => erased.failed.push(error.to_string()),
         }

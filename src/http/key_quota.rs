@@ -1,16 +1,15 @@
-//! How much of the daemon one API key may hold, so that one key, stolen or gone wild, locks out no
-//! other.
+//! Limits for each API key, so that a stolen or faulty key cannot lock out the others.
 //!
-//! Event streams share the slots that connections leave for them (`StreamSlots`). One key may have
-//! all of them while no other wants one. Once they are taken, a key that has at least two fewer
-//! than the key with the most gets the slot of that key's newest stream. So keys that compete end
-//! with equal parts, a page that has been open for long outlives a flood of new streams, and two
-//! keys never take the same slot from each other in turn. A fixed part for each key would leave
-//! most of the slots unused, as few keys watch.
+//! Event streams share a number of slots (`StreamSlots`). One key can use all of them while no other
+//! key needs one. Once all are taken, a key with at least two streams fewer than the key with the
+//! most gets the slot of that key's newest stream. So competing keys end with equal shares, a page
+//! that has been open for long survives a flood of new streams, and two keys never take one slot
+//! from each other in turn. A fixed share for each key would leave most slots unused, as few keys
+//! have event streams.
 //!
-//! Lists and erasures are short, and the memory or time of each is bounded: of these each key has a
-//! number of its own (`KeyQuota`), whatever others do. Taking one from another key would let two
-//! keys cut off each other's lists for ever.
+//! Lists and erasures are short, and each has bounded memory or time. Every key has a fixed number
+//! of them (`KeyQuota`). If keys could take them from each other, two keys could cut off each other's
+//! lists for ever.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +22,12 @@ pub struct StreamSlots(Arc<Mutex<Streams>>);
 
 struct Streams {
     free: usize,
-    /// The token that closes each stream, by key and by age.
+    /// The token that closes each stream, by key and then by age.
     of_keys: HashMap<Arc<str>, BTreeMap<u64, CancellationToken>>,
     next: u64,
 }
 
-/// One stream's slot, given back when dropped.
+/// The slot of one stream, which is free again when this is dropped.
 pub struct StreamSlot {
     slots: StreamSlots,
     key: Arc<str>,
@@ -36,14 +35,14 @@ pub struct StreamSlot {
 }
 
 impl StreamSlots {
-    /// So many slots.
+    /// This many slots.
     pub fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(Streams { free: count, of_keys: HashMap::new(), next: 0 })))
     }
 
-    /// Takes a slot for a stream of this key, which `leave` closes; none if all are taken and the
-    /// key has its part.
-    pub fn take(&self, key: &Arc<str>, leave: CancellationToken) -> Option<StreamSlot> {
+    /// Takes a slot for a stream of this key; `eviction` closes the stream. None if all slots are
+    /// taken and the key has its share.
+    pub fn take(&self, key: &Arc<str>, eviction: CancellationToken) -> Option<StreamSlot> {
         let mut streams = self.streams();
         if streams.free == 0 {
             streams.take_from_richest(key)?;
@@ -51,19 +50,19 @@ impl StreamSlots {
         streams.free -= 1;
         streams.next += 1;
         let number = streams.next;
-        streams.of_keys.entry(key.clone()).or_default().insert(number, leave);
+        streams.of_keys.entry(key.clone()).or_default().insert(number, eviction);
         Some(StreamSlot { slots: self.clone(), key: key.clone(), number })
     }
 
-    /// A panic elsewhere ends the process; until then the streams are as they were.
+    /// The lock is never left poisoned for long: a panic ends the process.
     fn streams(&self) -> MutexGuard<'_, Streams> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Streams {
-    /// Closes the newest stream of the key with the most, if that has at least two more than this
-    /// key. The slot is free at once; the connection is closed at its task's next turn.
+    /// Closes the newest stream of the key with the most streams, if that key has at least two more
+    /// than this one. The slot is free at once; the connection closes when its task runs next.
     fn take_from_richest(&mut self, key: &Arc<str>) -> Option<()> {
         let own = self.of_keys.get(key).map_or(0, BTreeMap::len);
         let (richest, of_richest) =
@@ -71,9 +70,9 @@ impl Streams {
         if of_richest.len() < own + 2 {
             return None;
         }
-        let (number, leave) = of_richest.pop_last()?;
-        tracing::debug!(key = %richest, number, "an event stream made room for another key's");
-        leave.cancel();
+        let (number, eviction) = of_richest.pop_last()?;
+        tracing::debug!(key = %richest, number, "an event stream was closed for another key's");
+        eviction.cancel();
         self.free += 1;
         Some(())
     }
@@ -83,7 +82,7 @@ impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut streams = self.slots.streams();
         let Some(of_key) = streams.of_keys.get_mut(&self.key) else { return };
-        // One that was taken away is free already.
+        // The slot of a closed stream is free already.
         let was_held = of_key.remove(&self.number).is_some();
         if of_key.is_empty() {
             streams.of_keys.remove(&self.key);
@@ -92,14 +91,14 @@ impl Drop for StreamSlot {
     }
 }
 
-/// How much of something each key may have at once.
+/// A quota that each key has for itself.
 #[derive(Clone)]
 pub struct KeyQuota {
     most: u32,
     held: Arc<Mutex<HashMap<Arc<str>, u32>>>,
 }
 
-/// A part of a key's quota, given back when dropped.
+/// A part of a key's quota, which is free again when this is dropped.
 pub struct QuotaPart {
     quota: KeyQuota,
     key: Arc<str>,
@@ -107,12 +106,12 @@ pub struct QuotaPart {
 }
 
 impl KeyQuota {
-    /// So much for each key.
+    /// A quota of `most` for each key.
     pub fn new(most: u32) -> Self {
         Self { most, held: Arc::default() }
     }
 
-    /// Takes this much for a key; none if the key would have too much then.
+    /// Takes this amount for a key; none if it is over the quota.
     pub fn take(&self, key: &Arc<str>, amount: u32) -> Option<QuotaPart> {
         let mut held = self.held();
         let has = held.get(key).copied().unwrap_or_default();
@@ -144,22 +143,22 @@ mod tests {
 
     /// Takes a slot for this key, with the token that closes its stream.
     fn open(slots: &StreamSlots, key: &str) -> Option<(StreamSlot, CancellationToken)> {
-        let leave = CancellationToken::new();
-        slots.take(&key.into(), leave.clone()).map(|slot| (slot, leave))
+        let eviction = CancellationToken::new();
+        slots.take(&key.into(), eviction.clone()).map(|slot| (slot, eviction))
     }
 
     fn closed(streams: &[(StreamSlot, CancellationToken)]) -> Vec<bool> {
-        streams.iter().map(|(_, leave)| leave.is_cancelled()).collect()
+        streams.iter().map(|(_, eviction)| eviction.is_cancelled()).collect()
     }
 
     #[test]
-    fn one_key_has_all_slots_until_another_wants_some() {
+    fn one_key_has_all_slots_until_another_needs_some() {
         let slots = StreamSlots::new(4);
         let of_a: Vec<_> = (0..4).map(|_| open(&slots, "a").expect("a slot")).collect();
         assert!(open(&slots, "a").is_none());
         let of_b: Vec<_> = (0..2).map(|_| open(&slots, "b").expect("a slot")).collect();
         assert_eq!(closed(&of_a), [false, false, true, true]);
-        // Each has two now: neither takes more from the other, however often it asks.
+        // Each key has two now, so neither can take a slot of the other.
         assert!(open(&slots, "a").is_none() && open(&slots, "b").is_none());
         let of_c = open(&slots, "c").expect("a slot");
         let closed_of = |streams: &[_]| closed(streams).iter().filter(|closed| **closed).count();
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn more_keys_than_slots_do_not_turn_each_other_out() {
+    fn more_keys_than_slots_keep_their_streams() {
         let slots = StreamSlots::new(2);
         let (a, b) = (open(&slots, "a").expect("a slot"), open(&slots, "b").expect("a slot"));
         assert!(open(&slots, "c").is_none());

@@ -1,7 +1,6 @@
-//! `GET /metrics`: what is counted and measured, for Prometheus and what is like it.
+//! `GET /metrics`, for Prometheus and compatible collectors.
 //!
-//! It needs a key as the rest of the API does: it tells how much is called, and the names of the
-//! keys.
+//! It needs a key like the rest of the API, as it shows the number of calls and the names of keys.
 
 use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
@@ -11,10 +10,10 @@ use super::endpoint::ApiRequest;
 use super::error::ApiError;
 use super::reply;
 
-/// OpenMetrics, which is written where nothing else is asked for.
+/// Content type of OpenMetrics, the default format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The format before it.
+/// Content type of the older Prometheus text format.
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`
@@ -30,7 +29,7 @@ pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(reply::not_stored(response))
 }
 
-/// Whether the client takes plain text and does not speak of OpenMetrics.
+/// Whether the client accepts plain text, and does not mention OpenMetrics.
 fn wants_prometheus(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT);
     let takes = |kind| {

@@ -1,4 +1,4 @@
-//! What leaves the house: JSON, compact, ended by one newline; errors have an `error` member.
+//! Responses: compact JSON with one newline at the end.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use warp::{Rejection, Reply};
 use super::error::ApiError;
 use crate::escape;
 
-/// A reply of this status with `body` as JSON.
+/// A response with this status and `body` as JSON.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let (status, mut text) = match serde_json::to_string(body) {
         Ok(text) => (status, escape::json(text)),
-        // Nothing of ours has a key that is not text, which is all that can fail here.
+        // Serializing fails only for maps with keys other than text, and no body has one.
         Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             r#"{"error":"the answer cannot be written"}"#.to_owned(),
@@ -32,7 +32,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
     of_text(status, text.into())
 }
 
-/// A reply whose body is JSON, written already.
+/// A response with a body that is JSON already.
 fn of_text(status: StatusCode, text: Bytes) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
@@ -40,7 +40,7 @@ fn of_text(status: StatusCode, text: Bytes) -> Response {
     not_stored(response)
 }
 
-/// A response that is not JSON, with the headers that all of ours have.
+/// Adds the headers of every API response.
 pub fn not_stored(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -51,17 +51,17 @@ pub fn not_stored(mut response: Response) -> Response {
     response
 }
 
-/// The name of the key that was answered.
+/// Extension of a response: the name of the key that sent the request.
 #[derive(Clone)]
 pub struct KeyName(pub Arc<str>);
 
-/// Notes on a response whose key asked for it.
+/// Labels a response with the key that sent the request, for metrics and the debug log.
 pub fn with_key_name(key: &Arc<str>, mut response: Response) -> Response {
     response.extensions_mut().insert(KeyName(key.clone()));
     response
 }
 
-/// Keeps `held` until the reply is sent, but for the last of it that the connection keeps anyway.
+/// Keeps `held` until the response is sent, except for the last part in the connection's own buffer.
 pub fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
@@ -79,8 +79,7 @@ pub fn ok() -> Response {
     of_text(StatusCode::OK, Bytes::from_static(b"{\"message\":\"ok\"}\n"))
 }
 
-/// The answer to a method that an endpoint has not: OPTIONS is told those that it has, others are
-/// refused.
+/// The response to a method that an endpoint does not have. `OPTIONS` gets the list of methods.
 pub fn method_not_allowed(method: &Method, allow: HeaderValue) -> Result<Response, ApiError> {
     if method != Method::OPTIONS {
         return Err(ApiError::MethodNotAllowed { allow });
@@ -90,7 +89,7 @@ pub fn method_not_allowed(method: &Method, allow: HeaderValue) -> Result<Respons
     Ok(response)
 }
 
-/// Answers a request that no route has taken.
+/// The response to a request that no route matches.
 pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
     let error = if rejection.is_not_found() { ApiError::UnknownPath } else { ApiError::BadRequest };
     Ok(error.into_response())

@@ -12,13 +12,13 @@ use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, body, reply};
 
-/// What is sent to log in.
+/// The body of a login.
 #[derive(Deserialize)]
 struct LogIn {
     key: String,
 }
 
-/// Whose the session is, and what it is a session of.
+/// The response about a session: its key, and the daemon.
 #[derive(Serialize)]
 struct Shown<'a> {
     key: &'a str,

@@ -1,4 +1,4 @@
-//! `GET /api/stats`: how it went in the last hours, by the minute.
+//! `GET /api/stats`: counts of the last hours for each minute.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,21 +17,21 @@ use crate::stats::Stats;
 pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
     request.expect_no_query()?;
     let unready = request.api.handle().ready().err();
-    // A panic elsewhere ends the process; until then the counts are as good as they were.
+    // The lock is never left poisoned for long: a panic ends the process.
     let stats = &*request.api.stats.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(reply::json(StatusCode::OK, &Told { stats, unready }))
+    Ok(reply::json(StatusCode::OK, &Body { stats, unready }))
 }
 
-/// The counts, and what `/readyz` says at the same time.
+/// The counts, and the state of `/readyz` at the same time.
 #[derive(Serialize)]
-struct Told<'s> {
+struct Body<'s> {
     #[serde(flatten)]
     stats: &'s Stats,
-    /// Why calls cannot be made, if they cannot. The link can be up all the same.
+    /// The reason why calls cannot be made, if any. The link can be up nevertheless.
     unready: Option<Arc<str>>,
 }
 
-/// Counts what the log says, until it is closed.
+/// Counts the records of the journal until it is closed.
 pub async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
     loop {
         let batch = log.next_batch().await;
@@ -39,8 +39,8 @@ pub async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
             return;
         }
         let mut stats = stats.lock().unwrap_or_else(PoisonError::into_inner);
-        // Records that the ring has lost before they were read are not counted; it would have to be
-        // very short.
+        // Records that the ring dropped before this reader got them are not counted. This needs a
+        // very short ring.
         for entry in &batch {
             if let Entry::Record(record) = entry {
                 stats.count(record);

@@ -1,7 +1,6 @@
-//! Who has logged in: sessions of the operators' page, each opened with a key and no better than
-//! it.
+//! Sessions of the operators' page. Each is opened with a key and has the rights of that key.
 //!
-//! A session's token is random and known to the browser alone; what is kept of it is its digest.
+//! A session's token is random, and only the browser has it. The daemon keeps its digest.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -15,10 +14,10 @@ use super::{Digest, digest};
 /// How long a session lasts.
 pub const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 
-/// Sessions of one key at once; one more ends the oldest of them.
+/// Most sessions of one key. A further one ends the oldest of them.
 const MAX_OF_KEY: usize = 32;
 
-/// What a browser shows to be recognised: 256 bits from the system's random source, as base64.
+/// The secret in a session's cookie: 256 bits from the system's random source, as base64.
 pub struct Token(String);
 
 impl Token {
@@ -35,22 +34,22 @@ impl fmt::Display for Token {
     }
 }
 
-/// One of them.
+/// A session.
 #[derive(Debug, Clone, Copy)]
 pub struct Session {
     token: Digest,
-    /// The key that it was opened with.
+    /// Digest of the key that the session was opened with.
     pub key: Digest,
-    /// When it ends by itself.
+    /// When the session expires.
     pub ends: Instant,
 }
 
-/// All of them.
+/// All sessions.
 #[derive(Default)]
 pub struct Sessions(Vec<Session>);
 
 impl Sessions {
-    /// Opens one with this key.
+    /// Opens a session with this key.
     ///
     /// # Errors
     ///
@@ -68,7 +67,7 @@ impl Sessions {
         Ok(token)
     }
 
-    /// The session of this token.
+    /// The session with this token.
     pub fn find(&self, now: Instant, token: &[u8]) -> Option<Session> {
         let token = digest(token);
         let is_it =
@@ -76,13 +75,13 @@ impl Sessions {
         self.0.iter().find(is_it).copied()
     }
 
-    /// Ends the session of this token.
+    /// Ends the session with this token.
     pub fn close(&mut self, token: &[u8]) {
         let token = digest(token);
         self.0.retain(|session| !bool::from(session.token.ct_eq(&token)));
     }
 
-    /// Ends those whose key is no longer known.
+    /// Ends the sessions of unknown keys.
     pub fn retain_keys(&mut self, is_known: impl Fn(&Digest) -> bool) {
         self.0.retain(|session| is_known(&session.key));
     }
@@ -95,7 +94,7 @@ mod tests {
     const KEY: Digest = [1; 32];
 
     #[test]
-    fn a_session_is_found_by_its_whole_token_until_it_ends() {
+    fn whole_token_finds_its_session_until_it_ends() {
         let (mut sessions, now) = (Sessions::default(), Instant::now());
         let (one, other) = (sessions.open(now, KEY).unwrap(), sessions.open(now, [2; 32]).unwrap());
         let key_of = |sessions: &Sessions, at, token: &str| {
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_so_many_sessions_and_those_of_others_stay() {
+    fn too_many_sessions_end_the_oldest_of_the_key() {
         let (mut sessions, now) = (Sessions::default(), Instant::now());
         let other = sessions.open(now, [2; 32]).unwrap();
         let mut open = || sessions.open(now, KEY).unwrap();
@@ -127,7 +126,7 @@ mod tests {
             assert!(sessions.find(now, kept.0.as_bytes()).is_some());
         }
         assert_eq!(sessions.0.len(), MAX_OF_KEY + 1);
-        // Those that have ended take no place.
+        // Expired sessions are removed.
         sessions.open(now + LIFETIME, KEY).unwrap();
         assert_eq!(sessions.0.len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Calls as a table, RFC 4180, for spreadsheets.
+//! Calls as CSV (RFC 4180), for spreadsheets.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,7 @@ use crate::call::view::CallView;
 use crate::clock::{Rfc3339, rfc3339};
 use crate::escape;
 
-/// The columns, in their order. `number` has no `+`, with which a spreadsheet would take it for a
-/// sum.
+/// The columns in their order. `number` has no `+`, as a spreadsheet would evaluate it as a formula.
 const COLUMNS: [&str; 28] = [
     "call_id",
     "number",
@@ -41,7 +40,7 @@ const COLUMNS: [&str; 28] = [
     "talk_seconds_max",
 ];
 
-/// The calls, one a line, below the names of the columns.
+/// The header line, and one line for each call.
 pub fn table<'c>(calls: impl IntoIterator<Item = &'c CallView>) -> String {
     let mut table = COLUMNS.join(",") + "\r\n";
     for call in calls {
@@ -98,8 +97,8 @@ fn end_cells(end: &End) -> [String; 14] {
     ]
 }
 
-/// A cell, in quotes where it needs them. What a spreadsheet would run as a formula begins with an
-/// apostrophe, as OWASP advises ("CSV Injection").
+/// Appends a cell, in quotes if necessary. A text that a spreadsheet would run as a formula gets an
+/// apostrophe in front, as OWASP advises ("CSV Injection").
 fn push_cell(text: &str, table: &mut String) {
     let is_formula =
         text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
@@ -125,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_text_leaves_its_cell_or_is_run() {
+    fn no_text_leaves_its_cell_or_runs() {
         for (text, cell) in [
             ("КОМНАТА1", "КОМНАТА1"),
             ("2026-11-25T18:20:00.123Z", "2026-11-25T18:20:00.123Z"),

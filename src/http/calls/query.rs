@@ -1,4 +1,4 @@
-//! What `GET /api/calls` is asked for.
+//! The query of `GET /api/calls`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,49 +9,49 @@ use crate::call::Number;
 use crate::call::filter::{Filter, time};
 use crate::call::numbering::Numbering;
 
-/// How many calls of each kind are shown where nothing is said.
+/// `limit` of a query without one.
 const DEFAULT_LIMIT: usize = 100;
 
-/// How many are shown at most.
+/// Largest `limit`.
 const MAX_LIMIT: usize = 1000;
 
-/// How many live ones, for those who want them all.
+/// Largest `live`.
 const MAX_LIVE: usize = 10_000;
 
-/// What can be asked for.
+/// The known parameters, for error messages.
 const KNOWN: &str = "limit, live, cursor, number, room, outcome, key, from, to and format";
 
-/// What is asked for.
+/// A parsed query.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Query {
-    /// Which calls.
+    /// The conditions for calls.
     pub filter: Filter,
-    /// How many live ones, if not `limit`.
+    /// Most active calls; `limit` if it is missing.
     pub live: Option<usize>,
-    /// How many of each kind.
+    /// Most calls of each kind.
     pub limit: usize,
-    /// As a table.
+    /// Whether the response is CSV.
     pub csv: bool,
 }
 
-/// What of it cannot be.
+/// The error for an invalid query.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadQuery {
-    /// Nothing of this name can be asked for; to ignore it would show other calls than are asked
-    /// for.
+    /// No parameter has this name. If it were ignored, the list would have other calls than the
+    /// client expects.
     #[error("{0:?} cannot be asked for; known are {KNOWN}")]
     Unknown(String),
-    /// It has to be something else.
+    /// The parameter's value breaks this rule.
     #[error("{0}: must be {1}")]
     Value(&'static str, &'static str),
 }
 
 impl Query {
-    /// Reads the parameters of a query; what they do not say of the format, the headers do.
+    /// Parses the parameters. Without `format`, the `Accept` header chooses the format.
     ///
     /// # Errors
     ///
-    /// One of them is not known, or cannot be what it is.
+    /// A parameter is unknown or has an invalid value.
     pub fn parse(
         parameters: &[(String, String)],
         headers: &HeaderMap,
@@ -63,6 +63,7 @@ impl Query {
             limit: DEFAULT_LIMIT,
             csv: accepts_csv(headers),
         };
+        let mut to_is_day = false;
         for (name, value) in parameters {
             let filter = &mut query.filter;
             match &**name {
@@ -91,7 +92,10 @@ impl Query {
                 "from" => {
                     filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?)
                 }
-                "to" => filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?),
+                "to" => {
+                    filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?);
+                    to_is_day = value.len() == "2026-11-25".len();
+                }
                 "format" => {
                     query.csv = match &**value {
                         "csv" => true,
@@ -102,18 +106,17 @@ impl Query {
                 _ => return Err(BadQuery::Unknown(name.chars().take(32).collect())),
             }
         }
-        query.filter.to = end_of_span(query.filter.from, query.filter.to)?;
+        query.filter.to = end_of_span(query.filter.from, query.filter.to, to_is_day)?;
         Ok(query)
     }
 
-    /// How many lists of the usual length this one stands for.
+    /// How many lists of [`MAX_LIMIT`] calls this list counts as.
     pub fn weight(&self) -> u32 {
         self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT).max(1) as u32
     }
 }
 
-/// Reads a number that is looked for. In a URL a plus is a space: one that begins the value was a
-/// plus.
+/// Reads a number to search for. A query decodes `+` to a space, so a leading space was a `+`.
 pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     match value.strip_prefix(' ') {
         Some(rest) => numbering.read_sought(&format!("+{rest}")),
@@ -124,24 +127,26 @@ pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
 
 const NUMBER: &str = "3 to 15 digits, with or without +";
 
-/// The end of the span of time that is asked for. From one day to the same day means that day; any
-/// other span that ends before it begins holds no call, and is a mistake.
+/// The end of the time span. A day as `to` is included as a whole, as by `originatord calls --to`.
+/// From midnight to the same midnight means that day as well. Any other span that ends before it
+/// begins cannot contain a call, so it is an error.
 fn end_of_span(
     from: Option<SystemTime>,
     to: Option<SystemTime>,
+    to_is_day: bool,
 ) -> Result<Option<SystemTime>, BadQuery> {
-    let (Some(begin), Some(end)) = (from, to) else { return Ok(to) };
-    let is_midnight = |time: SystemTime| {
-        time.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0)
-    };
-    if begin == end && is_midnight(begin) {
-        return Ok(end.checked_add(DAY));
+    let Some(end) = to else { return Ok(None) };
+    let is_midnight =
+        end.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0);
+    let includes_day = to_is_day || (from == to && is_midnight);
+    let end = if includes_day { end.checked_add(DAY).unwrap_or(end) } else { end };
+    if from.is_some_and(|begin| begin >= end) {
+        return Err(BadQuery::Value("to", "later than from"));
     }
-    if begin >= end { Err(BadQuery::Value("to", "later than from")) } else { Ok(to) }
+    Ok(Some(end))
 }
 
-/// Reads a time. In a query a `+` stands for a space, so a space before the offset from UTC was a
-/// `+`.
+/// Reads a time. A query decodes `+` to a space, so a space before the offset from UTC was a `+`.
 fn time_in_query(value: &str) -> Option<SystemTime> {
     time(value).or_else(|| {
         let (local, offset) = value.rsplit_once(' ')?;
@@ -161,7 +166,7 @@ fn parsed<T: std::str::FromStr>(
     value.parse().map_err(|_| BadQuery::Value(name, what))
 }
 
-/// Whether the client would rather have a table.
+/// Whether the client accepts CSV.
 fn accepts_csv(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
@@ -181,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn plus_before_an_offset_may_arrive_as_a_space() {
+    fn plus_of_an_offset_may_arrive_as_a_space() {
         let from = |value: &str| parse(&[("from", value)]).map(|query| query.filter.from);
         let at = Ok(humantime::parse_rfc3339("2026-11-24T14:00:00Z").ok());
         assert_eq!(from("2026-11-25T00:00:00 10:00"), at);
@@ -198,14 +203,15 @@ mod tests {
     }
 
     #[test]
-    fn one_day_as_both_ends_means_that_day() {
+    fn day_as_end_is_included() {
         let span = |from: &str, to: &str| {
             parse(&[("to", to), ("from", from)]).map(|query| query.filter.to)
         };
         let next = Ok(humantime::parse_rfc3339("2026-11-26T00:00:00Z").ok());
         assert_eq!(span("2026-11-25", "2026-11-25"), next);
         assert_eq!(span("2026-11-25T00:00:00.000Z", "2026-11-25T00:00:00.000Z"), next);
-        assert_eq!(span("2026-11-25", "2026-11-26"), next);
+        assert_eq!(span("2026-11-24", "2026-11-25"), next);
+        assert_eq!(span("2026-11-25", "2026-11-26T00:00:00Z"), next);
         for (from, to) in
             [("2026-11-26", "2026-11-25"), ("2026-11-25T18:20:00Z", "2026-11-25T18:20:00Z")]
         {
@@ -214,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_is_understood_or_refused_by_name() {
+    fn query_is_parsed_or_refused_by_name() {
         let query =
             parse(&[("number", " 7999"), ("from", "2026-11-25"), ("to", "2026-11-25T18:20:00.5Z")])
                 .unwrap();

@@ -90,12 +90,12 @@ pub struct CallGate {
     attempts: VecDeque<(Instant, Number)>,
 }
 
-/// How many calls live: of all keys, and of the one that asks.
+/// How many calls are active.
 #[derive(Debug, Clone, Copy)]
 pub struct LiveCounts {
-    /// Of all keys.
+    /// Active calls of all keys.
     pub all: usize,
-    /// Of the key that requests a call.
+    /// Active calls of the key that requests a call.
     pub of_key: usize,
 }
 

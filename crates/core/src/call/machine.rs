@@ -142,7 +142,7 @@ impl Call {
             }
             Fact::Absent(channel) => self.channel_gone(now, channel),
             Fact::GatewayReply(text) => {
-                // Of several legs' replies a flood wait matters most to the bot.
+                // A flood wait matters more to the bot than the replies of other legs.
                 let reply = &mut self.ending().gateway_reply;
                 if !reply.as_deref().is_some_and(is_flood_wait) {
                     *reply = Some(text);

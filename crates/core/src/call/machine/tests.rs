@@ -56,7 +56,7 @@ fn outcomes(changes: &[Change]) -> Vec<Outcome> {
     changes.iter().filter_map(ended).collect()
 }
 
-/// What Asterisk says of a call whose gateway answers with `leg`, as on the recordings.
+/// The facts of an unanswered call whose gateway leg ends with cause `leg`, as in the recordings.
 fn unanswered(leg: u8, tech: Option<&str>, ringing: bool) -> Vec<Fact> {
     let mut facts =
         vec![Fact::Accepted, Fact::Local1Seen, Fact::Local2Seen, Fact::LegSeen("leg".into())];
