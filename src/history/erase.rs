@@ -36,9 +36,8 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
         &format!("DELETE FROM calls WHERE number IN ({places})"),
         params_from_iter(forms),
     )?;
-    // What is deleted is overwritten, but not where SQLite has moved it about before; so all is
-    // written anew. And what is in the write-ahead log goes into the database, and the log is
-    // emptied.
+    // SQLite overwrites deleted rows, but not older copies of them that it has moved. So `VACUUM`
+    // writes the whole file anew, and the checkpoint empties the write-ahead log.
     connection.execute_batch("VACUUM")?;
     let is_busy: bool =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
@@ -56,7 +55,7 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
 }
 
-/// How many calls to other numbers have this one in a text.
+/// Number of calls to other numbers that have this one in a text.
 fn mentions(connection: &Connection, number: Number) -> rusqlite::Result<usize> {
     let cleaner = Cleaner::new(number);
     let texts = "caller_id || ' ' || room || ' ' || coalesce(gateway_reply, '') || ' ' || coalesce(cause_text, '')";

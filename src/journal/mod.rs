@@ -44,7 +44,7 @@ pub struct JournalFile {
     pub keep: usize,
 }
 
-/// What a new journal starts with.
+/// The options of a new journal.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalOptions {
     /// How many records the ring keeps; at least one.

@@ -346,7 +346,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
 fn unwritable_journal_blocks_nothing_and_gets_a_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3\nfile = \"logs/calls.jsonl\"")]);
     eventually("it complains", || {
-        daemon.output().contains("the log file cannot be written").then_some(())
+        daemon.output().contains("the journal file cannot be written").then_some(())
     });
     for number in ["79990000001", "79990000002", "79990000003"] {
         call(&asterisk, &daemon, number);

@@ -85,7 +85,7 @@ fn full_disk_neither_loses_nor_repeats_records() {
     }
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let path = daemon.folder.path().join("later/calls.jsonl");
-    let complaints = || daemon.output().matches("the log file cannot be written").count();
+    let complaints = || daemon.output().matches("the journal file cannot be written").count();
     // The daemon complains once of the folder and once of the size.
     eventually("it complains of the size", || (complaints() == 2).then_some(()));
     limit_file_size(daemon.child.id(), "unlimited");
@@ -97,7 +97,8 @@ fn full_disk_neither_loses_nor_repeats_records() {
     assert_eq!(seqs(&written), seqs(&shown));
     assert_eq!(written, shown);
     eventually("it says that it is over", || {
-        (daemon.output().matches("the log file can be written again").count() == 2).then_some(())
+        (daemon.output().matches("the journal file can be written again").count() == 2)
+            .then_some(())
     });
 }
 

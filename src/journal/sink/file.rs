@@ -1,11 +1,11 @@
 //! The journal as a file of JSON lines, rotated by size.
 //!
-//! It is written through the page cache and not synced: a crash of the daemon loses what it had no
-//! time to write, some milliseconds' worth, and a power cut takes the PBX's calls with it as well.
+//! The writer does not sync the file. A crash of the daemon loses the records of some milliseconds;
+//! a power cut can lose more, but it ends the PBX's calls as well.
 //!
-//! Others may have their hands on the file, too: logrotate renames or truncates it, an operator
-//! deletes it. The writer looks before each write and once a second whether the configured path
-//! still leads to its file. If it does not, it opens the path anew and begins there with a `gap`
+//! Other programs may change the file, too: logrotate renames or truncates it, an operator deletes
+//! it. Before each write and once a second, the writer checks whether the configured path still
+//! leads to its file. If it does not, it opens the path anew and begins there with a `gap`
 //! line whose `to` is the last number it has written, so that a restart finds where the numbering
 //! goes on. Every new file has the calls that are still open at its top, see
 //! [`open_calls`](super::open_calls).
@@ -30,11 +30,10 @@ use crate::journal::JournalFile;
 use crate::metrics::ReaderKind;
 use crate::record::{Entry, Gap, GapReason};
 
-/// How much is looked at for the end of a file's last line at once, in bytes; a line is far
-/// shorter.
+/// How many bytes are read at once to find the end of a file's last line. Lines are far shorter.
 pub(super) const TAIL: u64 = 64 * 1024;
 
-/// How long a file that somebody else has moved may go unnoticed.
+/// How often an idle writer checks whether another program has moved its file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Appends whole lines to a file, and rotates it.
@@ -47,11 +46,11 @@ pub struct FileSink {
     known: Option<Known>,
     /// The number of the last record that was written.
     last_seq: Option<u64>,
-    /// The file that holds the records before is no longer at the path, and the one that is does
-    /// not say so yet.
+    /// The file with the earlier records is no longer at the path, and the new file has no `gap`
+    /// line for them yet.
     is_cut: bool,
-    /// Where no rotated file is kept: the last one is still there, as the new one does not hold the
-    /// open calls yet.
+    /// The last file still exists as `path.0`, although no rotated file is kept: the new file does
+    /// not have the open calls yet.
     has_spare: bool,
     /// How many bytes the lines of open calls take at the top of the file.
     carried: u64,
@@ -59,12 +58,12 @@ pub struct FileSink {
     open_calls: OpenCalls,
     /// The time of the last record that was written.
     last_time: SystemTime,
-    /// The trouble was logged, and is not over.
+    /// Writing fails, and the failure was logged.
     in_trouble: bool,
 }
 
 impl FileSink {
-    /// Writes to the file of these settings; it need not exist, nor be writable yet.
+    /// A writer of this file, which need not exist or be writable yet.
     pub fn new(settings: JournalFile, journal: Journal) -> Self {
         journal.metrics().writer(ReaderKind::File, true);
         // A run was killed before the new file had the open calls.
@@ -84,7 +83,7 @@ impl FileSink {
         }
     }
 
-    /// The same sink, which also owes an end to these calls of earlier runs.
+    /// Adds the open calls of earlier runs.
     pub fn carrying(self, calls: OpenCalls) -> Self {
         let open_calls = if self.journal.masks { calls.masked() } else { calls };
         Self { open_calls, ..self }
@@ -184,7 +183,7 @@ impl Sink for FileSink {
         }
         while let Err(error) = self.append(&lines) {
             if !self.in_trouble {
-                tracing::error!(path = %self.settings.path.display(), %error, "the log file cannot be written");
+                tracing::error!(path = %self.settings.path.display(), %error, "the journal file cannot be written");
                 self.in_trouble = true;
                 self.journal.metrics().writer(ReaderKind::File, false);
             }
@@ -196,7 +195,7 @@ impl Sink for FileSink {
         }
         self.note(batch);
         if self.in_trouble {
-            tracing::info!(path = %self.settings.path.display(), "the log file can be written again");
+            tracing::info!(path = %self.settings.path.display(), "the journal file can be written again");
             self.in_trouble = false;
             self.journal.metrics().writer(ReaderKind::File, true);
         }

@@ -32,7 +32,7 @@ pub struct Record {
     pub seq: u64,
     /// When it happened.
     pub time: SystemTime,
-    /// What happened.
+    /// The event, with its own members.
     pub event: Event,
     /// To which call, if to one.
     pub call: Option<Arc<CallInfo>>,
@@ -40,7 +40,7 @@ pub struct Record {
     json: OnceLock<Box<str>>,
 }
 
-/// What happened.
+/// Something that happened to the daemon, the link or a call.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// The daemon runs.

@@ -1,4 +1,4 @@
-//! The log file over rotations, crashes and broken disks. The disk that is full is in
+//! The journal file over rotations, crashes and broken disks. The disk that is full is in
 //! `tests/it/journal.rs`.
 
 mod changed;
