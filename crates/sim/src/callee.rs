@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// The tests against a real Asterisk use that gateway.
+    /// sipp plays the gateway of this file in the tests with a real Asterisk.
     #[test]
     fn table_matches_the_sipp_gateway() {
         let gateway = include_str!("../../../asterisk/gateway.xml");

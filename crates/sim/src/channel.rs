@@ -106,7 +106,7 @@ impl Channel {
             .with("Linkedid", &self.linkedid)
     }
 
-    /// The headers that CoreShowChannels lists.
+    /// The headers of this channel's item in the list of CoreShowChannels.
     pub fn listed(&self, now: Instant) -> Headers {
         let seconds = now.saturating_duration_since(self.created).as_secs();
         let duration =
@@ -118,7 +118,8 @@ impl Channel {
             .with("BridgeId", &self.bridge)
     }
 
-    /// The value of a variable or function that reads a property of the channel.
+    /// The value of a variable or function that reads a property of the channel; none for any other
+    /// name.
     pub fn variable(&self, name: &str) -> Option<&str> {
         Some(match name {
             "CHANNEL" | "CHANNEL(name)" => &self.name,

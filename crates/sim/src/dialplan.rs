@@ -3,7 +3,7 @@
 /// The context that dials the gateway.
 pub const DIAL: &str = "telegram-out";
 
-/// The context that enters the conference.
+/// The context in which `;1` enters the conference.
 pub const ENTER: &str = "conf-in";
 
 /// The context of the hangup handler.

@@ -1,9 +1,9 @@
 //! Faults that can be injected between Asterisk's messages and the socket; `faulty_link.rs` injects
 //! most of them.
 //!
-//! They are set by `[faults]` of a scenario file, by the action `SimFault`, or by
-//! [`Simulator::set_faults`]. The headers of `SimFault` are the names below, in any case; faults
-//! that it does not name are switched off.
+//! `[faults]` of a scenario file, the action `SimFault` or [`Simulator::set_faults`] sets them. The
+//! headers of `SimFault` are the names below, in any case; the action switches off all faults that
+//! it does not name.
 //!
 //! [`Simulator::set_faults`]: super::simulator::Simulator::set_faults
 
@@ -25,10 +25,10 @@ pub struct Faults {
     pub stop_reading: bool,
     /// The simulator writes nothing more.
     pub stop_writing: bool,
-    /// Everything is written later by this time.
+    /// Time by which every message is delayed.
     #[serde(deserialize_with = "duration")]
     pub delay: Duration,
-    /// The connection is cut after this number of further bytes.
+    /// Number of bytes after which the connection is cut.
     pub cut_after: Option<u64>,
     /// The connection is cut instead of writing the next response to an Originate.
     pub cut_before_receipt: bool,
@@ -41,32 +41,32 @@ pub struct Faults {
     /// Probability that an event is sent after the next one.
     #[serde(deserialize_with = "chance")]
     pub reorder: f64,
-    /// This number of random bytes is written, once.
+    /// Number of random bytes to write, once.
     #[serde(deserialize_with = "amount")]
     pub garbage: usize,
-    /// An event with a line of this many bytes is written, once.
+    /// Length in bytes of the line in an event that is written once; 0 for no such event.
     #[serde(deserialize_with = "amount")]
     pub endless_line: usize,
-    /// An event of this many headers is written, once.
+    /// Number of headers of an event that is written once; 0 for no such event.
     #[serde(deserialize_with = "amount")]
     pub endless_headers: usize,
-    /// Events a second that belong to channels of other applications.
+    /// Number of events a second about channels of other applications.
     pub flood: u32,
     /// Asterisk restarts, once: all calls are gone, and all connections are cut.
     pub restart: bool,
-    /// Every action but a SimFault is refused, even a Login, as after `core stop gracefully`. Calls
-    /// and their events go on.
+    /// Asterisk refuses every action but a SimFault, even a Login, as after `core stop gracefully`.
+    /// Calls and their events go on.
     pub refuse_all: bool,
     /// The AMI user does not get events of the class `call`, as with `read = system,user`.
     pub no_call_events: bool,
 }
 
 impl Faults {
-    /// Reads a `SimFault`.
+    /// Parses the headers of a `SimFault`.
     ///
     /// # Errors
     ///
-    /// The action has a header that is no fault, or a value that the fault cannot have.
+    /// A header names no fault, or has a value that the fault cannot have.
     pub fn parse(action: &Headers) -> Result<Self, String> {
         let mut text = String::new();
         for (name, value) in action.iter() {
@@ -83,7 +83,7 @@ impl Faults {
             match (is_plain, is_word) {
                 (true, _) => text.push_str(&format!("{name} = {value}\n")),
                 (false, true) => text.push_str(&format!("{name} = \"{value}\"\n")),
-                (false, false) => return Err(format!("no such value of {name}")),
+                (false, false) => return Err(format!("invalid value of {name}")),
             }
         }
         toml::from_str(&text).map_err(|error: toml::de::Error| error.message().to_owned())

@@ -1,5 +1,5 @@
-//! Injects [`faults`](super::faults) between the messages of a session and the bytes that its client
-//! gets.
+//! Injects [`faults`](super::faults) between the messages of a session and the bytes that its
+//! client gets.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use super::faults::{Faults, MAX_FAULT_SIZE};
 use super::session::Outgoing;
 use super::wire::Headers;
 
-/// Limit of the bytes that wait for a client that does not read. Then the connection is cut, as
-/// Asterisk does after `writetimeout`.
+/// Maximum of bytes that wait for a client that does not read. Beyond it the connection is cut, as
+/// Asterisk cuts it after `writetimeout`.
 const MAX_BACKLOG: usize = 16 * 1024 * 1024;
 
 /// Interval between two batches of a flood.
@@ -26,13 +26,17 @@ pub(super) struct FaultyLink {
     rng: fastrand::Rng,
     /// Messages to write, each with the earliest time to do so.
     queue: VecDeque<(Instant, BytesMut)>,
+    /// Number of bytes in `queue`.
     queued: usize,
     /// The event that is held back until the next one has overtaken it.
     reordered: Option<(Instant, BytesMut)>,
     output: BytesMut,
     is_cut: bool,
+    /// The one-time faults have not been written since they were set.
     noise_pending: bool,
+    /// When the flood was last written.
     flooded: Instant,
+    /// Number of channels that the flood has invented.
     foreign: u64,
 }
 
@@ -63,8 +67,8 @@ impl FaultyLink {
         self.noise_pending = true;
     }
 
-    /// Writes the faults that happen once. The caller waits for the login, as else no login would
-    /// ever succeed.
+    /// Writes the one-time faults: garbage, an endless line, endless headers. The caller waits
+    /// until the client has logged in, because they would break every login.
     pub(super) fn send_noise(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.noise_pending, false) {
             return;
@@ -137,7 +141,7 @@ impl FaultyLink {
         if self.reordered.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.release(now);
         }
-        // Bytes in the output were written before the fault, so they stay.
+        // A fault does not affect the bytes that were moved to the output before it.
         while !self.faults.stop_writing && self.queue.front().is_some_and(|(due, _)| *due <= now) {
             let Some((_, bytes)) = self.queue.pop_front() else { break };
             self.queued -= bytes.len();
@@ -153,7 +157,8 @@ impl FaultyLink {
         }
     }
 
-    /// When [`tick`](Self::tick) or [`flood`](Self::flood) has something to do.
+    /// When to call [`tick`](Self::tick) and [`flood`](Self::flood) next; none if nothing is
+    /// scheduled.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let flood = (self.faults.flood > 0).then(|| self.flooded + FLOOD_INTERVAL);
         let queued = self.queue.front().filter(|_| !self.faults.stop_writing).map(|(due, _)| *due);

@@ -1,12 +1,12 @@
 //! A simulated Asterisk for development and tests: an AMI server with scripted callees, without
 //! telephony.
 //!
-//! It behaves like Asterisk 22 (or 16) with the samples of `asterisk/`, in all that this daemon
-//! uses: the conformance tests run the same scenes against it and against real Asterisks.
-//! Everything but [`server`] is pure: bytes and the time go in, bytes come out, and the same seed
-//! gives the same run. [`pbx`] has channels, calls and conferences; [`session`] is one AMI
-//! connection; [`faults`] lists the faults that can be injected, and `faulty_link.rs` injects them;
-//! [`simulator`] puts them together.
+//! It implements the part of AMI that the daemon uses, and behaves like Asterisk 22 or 16 with the
+//! sample configuration in `asterisk/`. The conformance tests run the same scenes against it and
+//! against real Asterisks. Everything but [`server`] is pure: bytes and the time go in, bytes come
+//! out, and the same seed gives the same run. [`pbx`] has channels, calls and conferences;
+//! [`session`] is one AMI connection; [`faults`] lists the faults that can be injected, and
+//! `faulty_link.rs` injects them; [`simulator`] puts them together.
 //!
 //! The last three digits of a number choose what the callee does, as they do with sipp in
 //! `asterisk/gateway.xml`:
@@ -22,7 +22,7 @@
 //! | 180 | rings for ever | `no_answer`, when the ring timeout has passed |
 //! | 408 | never responds | `no_answer`, when the ring timeout has passed |
 //! | 200 | answers after 1 s, and hangs up 3 s later | `completed` |
-//! | 201 | answers after 1 s, and hangs up half a second later, before the room | `not_joined`, once another call has joined; else `completed` |
+//! | 201 | answers after 1 s, and hangs up half a second later, before joining the room | `not_joined`, once another call has joined; else `completed` |
 //! | others | answer after 1 s and stay | `completed`, when hung up |
 //!
 //! A [`scenario`] file changes the callees and the times.
@@ -42,7 +42,7 @@ pub mod wire;
 use bitflags::bitflags;
 use strum::{EnumString, VariantNames};
 
-/// The Asterisk that is simulated, by its major version.
+/// Major version of the simulated Asterisk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
 pub enum AsteriskVersion {
     /// 22.10
@@ -54,7 +54,7 @@ pub enum AsteriskVersion {
 }
 
 impl AsteriskVersion {
-    /// The version of the manager interface.
+    /// Version of the manager interface, as the banner carries it.
     pub fn ami(self) -> &'static str {
         match self {
             AsteriskVersion::V22 => "11.0.0",
@@ -92,14 +92,14 @@ bitflags! {
         const ORIGINATE = 1 << 12;
         /// `agi`
         const AGI = 1 << 13;
-        // The classes that the simulator has no use for.
+        // The simulator uses no other class, but a mask may have its bit.
         const _ = !0;
     }
 }
 
 impl Class {
-    /// Reads an event mask: `on`, `off`, a number, or names of classes. Unknown names are ignored;
-    /// an empty mask is none.
+    /// Reads an event mask: `on`, `off`, a number, or names of classes. Ignores unknown names;
+    /// returns none for an empty text.
     pub fn parse_mask(text: &str) -> Option<Class> {
         let text = text.trim();
         match text.to_ascii_lowercase().as_str() {
@@ -123,7 +123,7 @@ impl Class {
 mod tests {
     use super::*;
 
-    /// As observed on 22 and 16.
+    /// The masks and their effects were observed on Asterisk 22 and 16.
     #[test]
     fn event_masks_are_read_like_asterisk() {
         for (text, on) in [

@@ -68,7 +68,7 @@ pub struct Pbx {
     conferences: BTreeMap<String, Conference>,
     events: Vec<Event>,
     /// Last key that was given to a call, channel or timer. Keys also order them.
-    next: u64,
+    last_key: u64,
     next_uniqueid: u64,
     next_local: u32,
     next_leg: u32,
@@ -93,7 +93,7 @@ impl Pbx {
             timers: BTreeMap::new(),
             conferences: BTreeMap::new(),
             events: Vec::new(),
-            next: 0,
+            last_key: 0,
             next_uniqueid: 0,
             next_local: 0,
             next_leg: 0,
@@ -103,7 +103,7 @@ impl Pbx {
 
     /// Accepts an Originate. Its effects follow in [`tick`](Self::tick).
     pub fn originate(&mut self, now: Now, request: Originate) {
-        let call = self.next();
+        let call = self.next_key();
         self.calls_so_far += 1;
         self.calls.insert(call, Call::new(request));
         self.schedule(now.instant, call, Step::Begin);
@@ -127,7 +127,7 @@ impl Pbx {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When to call [`tick`](Self::tick) next; none if nothing is scheduled.
     pub fn deadline(&self) -> Option<Instant> {
         self.timers.first_key_value().map(|((at, _), _)| *at)
     }
@@ -160,13 +160,13 @@ impl Pbx {
         .map(|(key, channel)| (*key, channel))
     }
 
-    fn next(&mut self) -> u64 {
-        self.next += 1;
-        self.next
+    fn next_key(&mut self) -> u64 {
+        self.last_key += 1;
+        self.last_key
     }
 
     fn schedule(&mut self, at: Instant, call: u64, step: Step) {
-        let order = self.next();
+        let order = self.next_key();
         self.timers.insert((at, order), (call, step));
     }
 
@@ -201,7 +201,7 @@ impl Pbx {
     }
 
     fn add_channel(&mut self, channel: Channel) -> u64 {
-        let key = self.next();
+        let key = self.next_key();
         self.by_uniqueid.insert(channel.uniqueid.clone(), key);
         self.channels.insert(key, channel);
         key

@@ -8,14 +8,14 @@ use wildmatch::WildMatch;
 use super::callee::{Behaviour, Reaction, cause_of_sip};
 use super::faults::Faults;
 
-/// A scenario. The default has the callees of the table, and times close to those of the sample
-/// dialplan.
+/// A scenario. The default has the callees of the [table](crate), and times close to those of the
+/// sample dialplan.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Scenario {
     /// How long steps take.
     pub timing: Timing,
-    /// Callees that differ from the table. The first that matches a number is used.
+    /// Callees that differ from the table. The first entry that matches a number is used.
     pub callee: Vec<Callee>,
     /// Faults of every connection.
     pub faults: Faults,
@@ -25,20 +25,20 @@ pub struct Scenario {
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timing {
-    /// From the Originate to the dialling of the gateway.
+    /// Time from the Originate to the dialling of the gateway.
     #[serde(deserialize_with = "duration")]
     pub dial: Duration,
     /// `CONF_WAIT` of the dialplan. The sample has 3 s; here it is 1 s, so that even a callee who
     /// hangs up after 3 s gets into the conference.
     #[serde(deserialize_with = "duration")]
     pub wait: Duration,
-    /// The beep.
+    /// Length of the beep before the conference.
     #[serde(deserialize_with = "duration")]
     pub beep: Duration,
     /// Length of the sound that the last participant hears when leaving a conference.
     #[serde(deserialize_with = "duration")]
     pub leave: Duration,
-    /// How long `;2`, which is the number's lock, outlives the other channels of its call.
+    /// How long the lock channel (`;2`) outlives the other channels of its call.
     #[serde(deserialize_with = "duration")]
     pub lock_lingers: Duration,
 }
@@ -50,7 +50,7 @@ impl Default for Timing {
     }
 }
 
-/// One entry of the file: the numbers it is for, and what they do.
+/// One `[[callee]]` of the file: a pattern of numbers, and how their callees behave.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "CalleeEntry")]
 pub struct Callee {
@@ -84,7 +84,7 @@ impl TryFrom<CalleeEntry> for Callee {
         if number.is_empty()
             || !number.chars().all(|c| c.is_ascii_digit() || matches!(c, '*' | '?'))
         {
-            return Err("number is made of digits, ? for any one and * for any others");
+            return Err("number must consist of digits, ? for any digit and * for any digits");
         }
         if talk.is_some() && answer_after.is_none() {
             return Err("talk needs answer_after");
@@ -93,7 +93,7 @@ impl TryFrom<CalleeEntry> for Callee {
             return Err("refuse_after, words and cause need sip");
         }
         if words.as_deref().is_some_and(|words| words.chars().any(char::is_control)) {
-            return Err("words hold no control characters");
+            return Err("words must not contain control characters");
         }
         let reaction = match (answer_after, sip) {
             (Some(_), Some(_)) => {
@@ -106,7 +106,7 @@ impl TryFrom<CalleeEntry> for Callee {
                 words: words.unwrap_or_default(),
                 cause: cause.unwrap_or_else(|| cause_of_sip(sip)),
             },
-            (None, Some(_)) => return Err("sip is a status from 400 to 699"),
+            (None, Some(_)) => return Err("sip must be a status from 400 to 699"),
             (None, None) => Reaction::Silence,
         };
         Ok(Self { number: WildMatch::new(&number), behaviour: Behaviour { ring_after, reaction } })

@@ -1,4 +1,4 @@
-//! The simulator behind a TCP listener, in real time: the only part of `sim` that knows tokio.
+//! The simulator behind a TCP listener, in real time: the only part of `sim` that uses tokio.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::sleep_until;
 use super::simulator::{Settings, Simulator};
 use originatord_core::clock::Now;
 
-/// Most connections at once; further ones wait.
+/// Maximum of simultaneous connections; further ones wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 256;
 
 /// Size of the read buffer of a connection, in bytes.
@@ -45,7 +45,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, shutdown: impl Fut
     clock.abort();
 }
 
-/// The simulator, shared by all connections, which are notified of each change.
+/// The simulator, shared by all connections; each change notifies them and the clock.
 #[derive(Clone)]
 struct SharedSimulator {
     simulator: Arc<Mutex<Simulator>>,
@@ -57,7 +57,7 @@ impl SharedSimulator {
         Self { simulator: Arc::new(Mutex::new(simulator)), changed: watch::Sender::new(()) }
     }
 
-    /// The lock is never held across an await.
+    /// Callers do not hold the lock across an await.
     fn lock(&self) -> MutexGuard<'_, Simulator> {
         self.simulator.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -87,7 +87,7 @@ async fn run_clock(shared: SharedSimulator) {
 }
 
 async fn serve_connection(shared: SharedSimulator, mut stream: TcpStream) {
-    // As Asterisk does: no event waits for the next one.
+    // Like Asterisk, send each event at once, without waiting for more.
     let _ = stream.set_nodelay(true);
     let mut changed = shared.changed.subscribe();
     let id = shared.change(|simulator| simulator.connect(Now::read()));

@@ -1,6 +1,6 @@
 //! One AMI connection: bytes in, messages out.
 //!
-//! The user has the rights of the one in `asterisk/manager.conf`.
+//! The AMI user has the rights of the sample user in `asterisk/manager.conf`.
 
 mod actions;
 
@@ -51,7 +51,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     NotLoggedIn,
-    /// A wrong login will be refused.
+    /// The login was wrong. The refusal follows later, to slow down guessing.
     RefusingLogin {
         until: Instant,
     },
@@ -72,7 +72,7 @@ pub struct Session {
     challenge: Option<String>,
     mask: Class,
     refused_login: Headers,
-    /// Every action is refused, as by an Asterisk that is shutting down.
+    /// The session refuses every action, like an Asterisk that is shutting down.
     refuses_all: bool,
     /// The classes of events that the user may read.
     read: Class,
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Does what is due.
+    /// Sends the refusal of a wrong login, or closes a session without a login, once it is due.
     pub fn tick(&mut self, now: Now) {
         match self.phase {
             Phase::RefusingLogin { until } if until <= now.instant => {
@@ -155,7 +155,7 @@ impl Session {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When to call [`tick`](Self::tick) next; none if nothing is scheduled.
     pub fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::RefusingLogin { until } => Some(until),
@@ -202,8 +202,8 @@ impl Session {
         if self.phase == Phase::LoggedIn {
             return self.success(action, Headers::new().with("Message", "Already authenticated"));
         }
-        let is_user = action.get("Username") == Some(&self.user.name);
-        let is_proven = match action.filled("AuthType") {
+        let name_matches = action.get("Username") == Some(&self.user.name);
+        let secret_matches = match action.filled("AuthType") {
             Some(kind) if kind.eq_ignore_ascii_case("MD5") => {
                 self.challenge.as_ref().is_some_and(|challenge| {
                     let digest = Md5::new()
@@ -220,7 +220,7 @@ impl Session {
             Some(_) => false,
             None => action.get("Secret") == Some(&self.user.secret),
         };
-        if !is_user || !is_proven {
+        if !name_matches || !secret_matches {
             self.phase = Phase::RefusingLogin { until: context.now.instant + REFUSAL };
             self.refused_login = action.clone();
             return;
@@ -260,7 +260,8 @@ impl Session {
         self.respond(action, "Error", Headers::new().with("Message", message));
     }
 
-    /// Answers with a list: its items, and `<name>Complete`.
+    /// Answers with a list: a response, the items, and the event `complete` with the headers
+    /// `more`.
     fn list(
         &mut self,
         action: &Headers,

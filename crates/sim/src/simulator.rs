@@ -1,4 +1,5 @@
-//! The whole simulator, still pure: AMI connections to one PBX.
+//! The whole simulator: AMI connections to one PBX. Pure code; `server.rs` adds the sockets and the
+//! clock.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -44,22 +45,22 @@ pub struct Simulator {
     booted: Now,
     faults: Faults,
     connections: BTreeMap<ConnectionId, Connection>,
-    next: u64,
+    next_id: u64,
 }
 
 impl Simulator {
-    /// An Asterisk that was just started.
+    /// A simulator whose Asterisk starts at `now`.
     pub fn new(settings: Settings, now: Now) -> Self {
         let pbx = Pbx::new(settings.version, settings.scenario.clone(), settings.seed);
         let rng = fastrand::Rng::with_seed(settings.seed.wrapping_add(1));
         let faults = settings.scenario.faults.clone();
-        Self { settings, pbx, rng, booted: now, faults, connections: BTreeMap::new(), next: 0 }
+        Self { settings, pbx, rng, booted: now, faults, connections: BTreeMap::new(), next_id: 0 }
     }
 
     /// Accepts a connection.
     pub fn connect(&mut self, now: Now) -> ConnectionId {
-        let id = ConnectionId(self.next);
-        self.next += 1;
+        let id = ConnectionId(self.next_id);
+        self.next_id += 1;
         let mut session =
             Session::new(self.settings.user.clone(), self.settings.version, now, self.booted);
         session.set_faults(&self.faults);
@@ -69,7 +70,7 @@ impl Simulator {
         id
     }
 
-    /// Forgets a closed connection. The calls that it made go on.
+    /// Removes a closed connection. The calls that its client originated go on.
     pub fn disconnect(&mut self, id: ConnectionId) {
         self.connections.remove(&id);
     }
@@ -108,7 +109,7 @@ impl Simulator {
         self.flush(now);
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// When to call [`tick`](Self::tick) next; none if nothing is scheduled.
     pub fn deadline(&self) -> Option<Instant> {
         let of_connection = |connection: &Connection| {
             let flood = connection.link.deadline();
@@ -144,14 +145,14 @@ impl Simulator {
             connection.session.set_faults(&faults);
             connection.link.set(faults.clone(), now.instant);
         }
-        // These faults happen once, not on every later connection.
+        // These faults happen once, and not again on each later connection.
         self.faults =
             Faults { garbage: 0, endless_line: 0, endless_headers: 0, restart: false, ..faults };
         self.faults.cut_after = None;
         self.faults.cut_before_receipt = false;
     }
 
-    /// Restarts Asterisk: all calls are gone, and all connections are cut.
+    /// Restarts Asterisk: cuts all connections after a Shutdown event, and drops all calls.
     pub fn restart(&mut self, now: Now) {
         let headers = Headers::new().with("Event", "Shutdown").with("Privilege", "system,all");
         let event = Event {

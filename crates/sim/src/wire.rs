@@ -71,7 +71,7 @@ impl Headers {
         out.put_slice(b"\r\n");
     }
 
-    /// Parses a line as Asterisk does: it skips blanks before the value, and keeps those behind it.
+    /// Parses a line like Asterisk, which skips blanks before the value and keeps blanks behind it.
     fn push_line(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let (name, value) = line.split_once(':').unwrap_or((&line, ""));
@@ -123,7 +123,8 @@ impl Input {
             }
             self.line.push(*byte);
             if self.line.len() == MAX_LINE {
-                // The buffer has no room for the line end. Asterisk takes the rest for a new line.
+                // The line and its end do not fit into Asterisk's buffer. Asterisk reads the rest
+                // as a new line.
                 self.line.clear();
                 self.problem = Some("Failed to parse message: line too long");
             }
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(read(b"\r\n\n"), [action(&[]), action(&[])]);
     }
 
-    /// As observed on 22 and 16: Asterisk accepts 1024 bytes with the line end, and not 1025.
+    /// Asterisk 22 and 16 accept a line of 1024 bytes, including its end, and refuse one of 1025.
     #[test]
     fn too_long_line_refuses_its_message() {
         let with_line = |length: usize| {

@@ -1,4 +1,6 @@
-//! One call, step by step.
+//! One call as a state machine: `Pbx::step` performs a scheduled [`Step`] if it fits the call's
+//! [`Phase`], and ignores it if the call has moved on. A call is over once all its channels are
+//! gone.
 
 mod conference;
 mod dialling;
@@ -60,10 +62,13 @@ enum Phase {
 pub(super) struct Call {
     pub(super) request: Originate,
     phase: Phase,
+    /// Key of the half `;1`, which enters the conference.
     one: Option<u64>,
+    /// Key of the half `;2`, the lock channel.
     two: Option<u64>,
+    /// Key of the leg to the gateway.
     leg: Option<u64>,
-    /// The channel that answers at the destination of a redirect.
+    /// Key of the channel that answers at the destination of a redirect.
     other: Option<u64>,
     /// The last reply of the gateway.
     gateway_reply: Option<String>,
@@ -128,14 +133,14 @@ impl Pbx {
             }
             (Step::CalleeLeaves, Phase::Redirected) => self.end_redirected(now, key, &mut call),
             (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
-                self.redirected(now, key, &mut call, channel);
+                self.apply_redirect(now, key, &mut call, channel);
             }
             (Step::Optimise, Phase::Redirected) => self.optimise(now, key, &mut call),
             (Step::HangUpFirst, _) => {
                 let gone = self.hangup(&mut call.one, 16, None);
                 self.events.extend(gone);
             }
-            (Step::HangUpRest { cause }, _) => self.gone(now, key, &mut call, cause),
+            (Step::HangUpRest { cause }, _) => self.hang_up_rest(now, key, &mut call, cause),
             (Step::HangUpSecond { cause }, _) => {
                 let gone = self.hangup(&mut call.two, cause, None);
                 self.events.extend(gone);
@@ -186,7 +191,8 @@ impl Pbx {
     }
 }
 
-/// A channel variable. Leading underscores, which make it inherited, are not part of the name.
+/// The value of a channel variable that the Originate sets; the last of several counts. Leading
+/// underscores, by which a channel inherits the variable, are not part of its name.
 pub(super) fn variable<'r>(request: &'r Originate, name: &str) -> Option<&'r str> {
     let of_name = |(n, _): &&(String, String)| n.trim_start_matches('_') == name;
     request.variables.iter().rev().find(of_name).map(|(_, value)| value.as_str())

@@ -1,4 +1,4 @@
-//! Answers to questions about the state of the simulated Asterisk.
+//! Answers to AMI queries about the state of the simulated Asterisk.
 
 use super::super::wire::Headers;
 use super::super::{AsteriskVersion, dialplan};

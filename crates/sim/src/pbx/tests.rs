@@ -1,4 +1,4 @@
-//! Each row of the table, and all other ways of a call, on the test's own clock.
+//! Each row of the crate's table, and every other course of a call, on virtual time.
 
 use std::time::UNIX_EPOCH;
 
@@ -13,10 +13,10 @@ struct Harness {
 
 impl Harness {
     fn new(version: AsteriskVersion, seed: u64) -> Self {
-        Self::playing(version, seed, Scenario::default())
+        Self::with_scenario(version, seed, Scenario::default())
     }
 
-    fn playing(version: AsteriskVersion, seed: u64, scenario: Scenario) -> Self {
+    fn with_scenario(version: AsteriskVersion, seed: u64, scenario: Scenario) -> Self {
         let pbx = Pbx::new(version, scenario, seed);
         Self { pbx, start: Instant::now(), time: Duration::ZERO, seen: Vec::new() }
     }
@@ -166,7 +166,7 @@ fn ring_timeout_ends_the_call() {
 #[test]
 fn callee_answers_joins_and_leaves() {
     let scenario = Scenario::parse("[timing]\nwait = \"3s\"").expect("a scenario");
-    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    let mut harness = Harness::with_scenario(AsteriskVersion::V22, 1, scenario);
     harness.originate("a", "7999200");
     harness.pass(Duration::from_secs(2));
     assert_eq!(harness.pbx.variable("a", "LANG").as_deref(), Some("en"));
@@ -185,7 +185,7 @@ fn callee_answers_joins_and_leaves() {
     harness.assert_empty();
 
     let scenario = Scenario::parse("[timing]\nwait = \"0s\"").expect("a scenario");
-    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    let mut harness = Harness::with_scenario(AsteriskVersion::V22, 1, scenario);
     harness.originate("a", "7999200");
     harness.pass(Duration::from_secs(2));
     assert_eq!(harness.pbx.list_rooms().len(), 1);
@@ -258,7 +258,7 @@ fn calls_can_be_hung_up_at_every_step() {
 }
 
 #[test]
-fn hangup_takes_a_name_and_a_cause() {
+fn hangup_accepts_a_channel_name_and_a_cause() {
     let mut harness = Harness::new(AsteriskVersion::V22, 1);
     harness.originate("a", "7999001");
     harness.pass(Duration::from_secs(9));
@@ -271,7 +271,7 @@ fn hangup_takes_a_name_and_a_cause() {
 #[test]
 fn lock_can_outlive_its_call() {
     let scenario = Scenario::parse("[timing]\nlock_lingers = \"20ms\"").expect("a scenario");
-    let mut harness = Harness::playing(AsteriskVersion::V22, 1, scenario);
+    let mut harness = Harness::with_scenario(AsteriskVersion::V22, 1, scenario);
     harness.originate("a", "7999486");
     harness.pass(Duration::from_millis(60));
     assert!(harness.of("a").iter().any(|event| event.starts_with("Hangup")));
@@ -308,8 +308,8 @@ fn restart_leaves_nothing() {
     assert!(harness.seen.is_empty());
 }
 
-/// As observed on Asterisk 22 and 16: sound on both sides of a Local channel outside of a conference
-/// makes Asterisk optimise it away.
+/// Observed on Asterisk 22 and 16: once there is sound on both sides of a Local channel outside of
+/// a conference, Asterisk optimises the channel away.
 #[test]
 fn redirected_participant_loses_its_local_channel_without_n() {
     for (options, halves_live) in [("", false), ("/n", true), ("/nj", true)] {

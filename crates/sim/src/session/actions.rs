@@ -17,8 +17,8 @@ const RING: Duration = Duration::from_secs(30);
 /// Error of the conference lists if there is no conference.
 const NO_CONFERENCES: &str = "No active conferences.";
 
-/// The classes of which an action needs one; no class for an action that every user may send. None
-/// if there is no such action.
+/// The classes that permit an action: a user needs one of them. Empty for an action that every user
+/// may send; none for an unknown action.
 fn required_classes(action: &str) -> Option<Class> {
     const CALL_OR_REPORTING: Class = Class::CALL.union(Class::REPORTING);
     Some(match action {
@@ -130,7 +130,7 @@ impl Session {
             "showdialplan" => self.show_dialplan(action),
             "coresettings" => self.core_settings(action),
             "corestatus" => self.core_status(context, action),
-            // The user has the class of no other action.
+            // The user's classes permit no other action.
             _ => self.error(action, "Permission denied"),
         }
     }
@@ -204,8 +204,8 @@ impl Session {
             }
             Err(problem) => self.error(action, &problem),
         }
-        if let Some(receipt) = self.out.last_mut() {
-            receipt.answers_originate = true;
+        if let Some(response) = self.out.last_mut() {
+            response.answers_originate = true;
         }
     }
 
@@ -224,7 +224,7 @@ impl Session {
         }
     }
 
-    /// The destination is not looked up: every destination answers.
+    /// Redirects a channel. The simulator does not look the destination up, as every one answers.
     fn redirect(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
         for (header, problem) in [
             ("Channel", "Channel not specified"),
@@ -251,7 +251,7 @@ impl Session {
         };
         let value = match action.filled("Channel") {
             Some(channel) => context.pbx.variable(channel, name),
-            None if *name == self.read_line() => {
+            None if *name == self.read_classes_expression() => {
                 Some(if self.read == READ { "call,system,user" } else { "system,user" }.to_owned())
             }
             None => Some(context.pbx.global(name)),
@@ -264,8 +264,8 @@ impl Session {
         }
     }
 
-    /// The expression that reads the user's `read =` from manager.conf.
-    fn read_line(&self) -> String {
+    /// The dialplan expression that reads the user's `read =` from manager.conf.
+    fn read_classes_expression(&self) -> String {
         format!("AST_CONFIG(manager.conf,{},read,-1)", self.user.name)
     }
 
@@ -328,7 +328,7 @@ fn request(action: &Headers) -> Result<Originate, String> {
     };
     let timeout = match action.filled("Timeout").map(str::parse) {
         None => RING,
-        // Asterisk counts milliseconds in an int.
+        // Asterisk reads the milliseconds into an `int`.
         Some(Ok(milliseconds)) => Duration::from_millis(u64::from(i32::unsigned_abs(milliseconds))),
         Some(Err(_)) => return Err("Invalid timeout".into()),
     };

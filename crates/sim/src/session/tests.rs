@@ -1,4 +1,4 @@
-//! Responses to each action, as of a real Asterisk with the sample `manager.conf`.
+//! The response to each action, as a real Asterisk with the sample `manager.conf` gives it.
 
 use super::super::scenario::Scenario;
 use super::super::simulator::{ConnectionId, Settings, Simulator};
@@ -25,7 +25,7 @@ impl Harness {
         harness
     }
 
-    /// A client that is logged in, without events.
+    /// A client that is logged in and receives no events.
     fn logged_in() -> Self {
         let mut harness = Self::connected(AsteriskVersion::V22);
         let answer =

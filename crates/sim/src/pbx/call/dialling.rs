@@ -52,7 +52,7 @@ impl Pbx {
             self.events.extend(gone);
             return self.fail_before_dialling(now, call);
         }
-        // With only one id given, Asterisk derives the other one from it.
+        // If only `ChannelId` is given, Asterisk derives the other id from it.
         let derived = request.channel_id.as_ref().map(|id| format!("{id};2"));
         let two_id =
             request.other_channel_id.clone().or(derived).unwrap_or_else(|| self.uniqueid(now));

@@ -1,4 +1,4 @@
-//! The end of a call: the channels that are hung up, and the events of that.
+//! The end of a call: hangs up its channels and emits the events of that.
 
 use super::super::{Destination, Event, Pbx, call_event};
 use super::{Call, Phase, Step};
@@ -10,15 +10,19 @@ use originatord_core::clock::Now;
 
 /// The end of a call that was not answered.
 pub(super) struct Failure {
+    /// Hangup cause of both halves of the Local channel.
     pub(super) halves: u8,
+    /// Hangup cause of the leg.
     pub(super) leg: u8,
+    /// SIP status in the leg's `TechCause`.
     pub(super) tech: Option<u16>,
+    /// `Reason` of the OriginateResponse.
     pub(super) reason: u8,
     /// The gateway ended the call, rather than Asterisk.
     pub(super) by_gateway: bool,
 }
 
-/// Moves a channel that is hung up to the extension `h`, which has one step.
+/// Moves a channel to the extension `h`, which Asterisk runs at a hangup and which has one step.
 fn enter_h(channel: &mut Channel) {
     channel.exten = "h".into();
     channel.priority = 1;
@@ -26,7 +30,7 @@ fn enter_h(channel: &mut Channel) {
 
 impl Pbx {
     /// Hangs up the remaining channels of a call.
-    pub(super) fn gone(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
+    pub(super) fn hang_up_rest(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
         self.change(call.one, enter_h);
         let requested = self.hangup_request(call.two, Some(cause));
         let one = self.hangup(&mut call.one, cause, None);
@@ -74,15 +78,15 @@ impl Pbx {
         self.emit_mixed(vec![one, two, leg, vec![response], failed_extension]);
     }
 
-    /// Reports the failure of an Originate that has no channel, or no longer.
+    /// Reports the failure of an Originate whose channels were not made, or are gone already.
     pub(super) fn fail_before_dialling(&mut self, now: Now, call: &Call) {
         let response = self.originate_response(call, None).with_reason(0);
         let failed_extension = self.failed_extension(now, call);
         self.emit_mixed(vec![vec![response], failed_extension]);
     }
 
-    /// The events of the extension `failed`, which Asterisk runs in the context of an Originate that
-    /// failed.
+    /// The events of the extension `failed`, which Asterisk runs in the context of an Originate
+    /// that failed.
     fn failed_extension(&mut self, now: Now, call: &Call) -> Vec<Event> {
         let Destination::Dialplan { context, .. } = &call.request.destination else {
             return Vec::new();
@@ -177,7 +181,8 @@ impl Pbx {
         }
     }
 
-    /// Hangs up `;2`, now or later as `lock_lingers` says; returns `before` and the event.
+    /// Hangs up `;2`, at once or `lock_lingers` later; returns `before`, followed by the Hangup
+    /// event if it was at once.
     pub(super) fn hangup_two(
         &mut self,
         now: Now,

@@ -15,8 +15,8 @@ use originatord_core::clock::Now;
 const OPTIMISED_AFTER: Duration = Duration::from_millis(500);
 
 impl Pbx {
-    /// Redirects the channel with this unique id or name; false if there is none. A channel that is
-    /// not answered stays in its place.
+    /// Redirects the channel with this unique id or name; false if there is none. Has no effect on
+    /// a channel whose call was not answered.
     pub fn redirect(&mut self, now: Now, channel: &str) -> bool {
         let Some((key, channel)) = self.find(channel) else { return false };
         let call = channel.call;
@@ -24,7 +24,7 @@ impl Pbx {
         true
     }
 
-    pub(super) fn redirected(&mut self, now: Now, key: u64, call: &mut Call, channel: u64) {
+    pub(super) fn apply_redirect(&mut self, now: Now, key: u64, call: &mut Call, channel: u64) {
         if call.leg == Some(channel) {
             self.redirect_leg(now, key, call);
         } else if call.one == Some(channel) {
@@ -59,7 +59,7 @@ impl Pbx {
         }
     }
 
-    /// Dials the channel that answers, which has the call's `Linkedid`.
+    /// Dials the channel that answers at the destination. It has the call's `Linkedid`.
     fn dial_other(&mut self, now: Now, key: u64, call: &mut Call, from: Option<u64>) {
         let Some(linkedid) =
             from.and_then(|from| self.channels.get(&from)).map(|from| from.linkedid.clone())
