@@ -11,7 +11,7 @@ use super::CallId;
 pub enum Refusal {
     /// The number is in a call already, of this daemon or of another one on the same Asterisk.
     InProgress {
-        /// The call in progress, if it is of this daemon.
+        /// The call in progress, for `X-Call-Id`. `None` if another daemon has the number's lock.
         by: Option<CallId>,
     },
     /// The link to Asterisk is not logged in and reconciled, for this reason.

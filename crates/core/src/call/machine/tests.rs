@@ -133,8 +133,8 @@ fn each_fact_in_each_state() {
         ),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Local1Gone(cause(16))], Ended),
     ];
-    // What a fact makes of Requested, Queued, Ringing, Answered, Joined and Left. What has ended
-    // stays so. Until its outcome is told, a call without channels is as it was.
+    // The state after each fact, from Requested, Queued, Ringing, Answered, Joined and Left. An ended
+    // call stays ended. Until its outcome is reported, a call without channels keeps its state.
     let table: [(Fact, [State; 6]); 23] = [
         (Fact::Accepted, [Queued, Queued, Ringing, Answered, Joined, Left]),
         (Fact::Local1Seen, [Requested, Queued, Ringing, Answered, Joined, Left]),
