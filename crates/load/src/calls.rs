@@ -1,8 +1,8 @@
 //! Follows every requested call to its end.
 //!
-//! The records of a call and the reply to its POST arrive on two connections, in any order. Only the
-//! reply says which call id belongs to which request. So until it arrives, the records of a pending
-//! number are kept, and processed together with the reply.
+//! The records of a call and the reply to its POST arrive on two connections, in any order. Only
+//! the reply says which call id belongs to which request. So until it arrives, the records of a
+//! pending number are kept, and processed together with the reply.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -48,7 +48,7 @@ struct Call {
     scheduled: Instant,
     /// The furthest step that was observed.
     progress: Progress,
-    /// The reply left the fate open, and no step was observed yet.
+    /// The reply left open whether the call was made, and no step was observed yet.
     unconfirmed: bool,
     hang_up: HangUp,
 }
@@ -84,13 +84,13 @@ pub struct Calls {
     lost: usize,
     /// Time from the answer to the hang-up.
     hold: Option<Duration>,
-    /// Hang up every call, and those that are accepted later as well.
+    /// Every call is to be hung up, and so is every call that is accepted later.
     hangs_up_all: bool,
     /// When to hang up which call.
     due: BinaryHeap<Reverse<(Instant, CallId)>>,
 }
 
-/// Calls that have not ended, as far as the stream has told, at the end of a run.
+/// Calls without an end in the event stream when a run is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Leftover {
     /// Calls that are alive.
@@ -102,12 +102,13 @@ pub struct Leftover {
 }
 
 impl Calls {
-    /// No calls yet. With `hold` each call is hung up that long after its answer.
+    /// No calls yet. With `hold`, each call is to be hung up that long after its answer.
     pub fn new(hold: Option<Duration>) -> Self {
         Self { hold, ..Self::default() }
     }
 
-    /// A request for a call leaves; it was scheduled for `scheduled`.
+    /// The generator sends a request for a call to `number`. Times of the call count from
+    /// `scheduled`.
     pub fn requested(&mut self, number: u32, scheduled: Instant) {
         self.pending
             .insert(number, PendingRequest { scheduled, early: Vec::new(), is_lost: false });
@@ -127,8 +128,8 @@ impl Calls {
         self.match_masked(facts);
     }
 
-    /// The reply, or its absence, leaves open whether the call was made. The stream will tell, under
-    /// this id if the reply has one.
+    /// The reply, or its absence, leaves open whether the call was made. The records in the event
+    /// stream decide: those of this id if the reply has one, else the first ones of the number.
     pub fn unconfirmed(&mut self, number: u32, id: Option<CallId>, facts: &mut Vec<Fact>) {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         match id.or_else(|| pending.early.first().map(|observed| observed.id)) {
@@ -140,7 +141,7 @@ impl Calls {
         }
     }
 
-    /// The stream has a step of a call.
+    /// Handles a step of a call from the event stream.
     pub fn observe(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
         if self.live.contains_key(&observed.id) {
             return self.step(&observed, facts);
@@ -165,7 +166,8 @@ impl Calls {
     }
 
     /// Matches calls with masked numbers to lost requests. Once all replies that can arrive have
-    /// arrived, every remaining call belongs to one of the lost requests; which one does not matter.
+    /// arrived, every remaining call belongs to one of the lost requests; which one does not
+    /// matter.
     fn match_masked(&mut self, facts: &mut Vec<Fact>) {
         while self.lost > 0
             && self.pending.len() == self.lost
@@ -188,7 +190,8 @@ impl Calls {
             self.due.push(Reverse((scheduled, id)));
         }
         self.live.insert(id, Call { number, scheduled, progress, unconfirmed, hang_up });
-        // Steps of an earlier call to the same number are among them; `step` ignores their ids.
+        // Some may be steps of an earlier call to the same number; `step` ignores those by their
+        // id.
         for observed in pending.early.iter().chain(&self.masked.remove(&id).unwrap_or_default()) {
             self.step(observed, facts);
         }
@@ -233,7 +236,7 @@ impl Calls {
         }
     }
 
-    /// A call that is to be hung up now. Each call is returned once.
+    /// The next call that is to be hung up now. Each call is returned once.
     pub fn next_due_hang_up(&mut self, now: Instant) -> Option<CallId> {
         while let Some(Reverse((at, id))) = self.due.peek().copied() {
             if at > now {
@@ -248,14 +251,14 @@ impl Calls {
         None
     }
 
-    /// Makes all calls due to be hung up now, and those that are accepted later at once.
+    /// Schedules the hang-up of every call for now, and of every later call for its acceptance.
     pub fn hang_up_all(&mut self, now: Instant) {
         let alive = self.live.iter().filter(|(_, call)| call.hang_up == HangUp::No);
         self.due = alive.map(|(id, _)| Reverse((now, *id))).collect();
         self.hangs_up_all = true;
     }
 
-    /// The daemon says that the call is over.
+    /// The daemon's reply to a hang-up says that the call is over.
     pub fn reported_over(&mut self, id: CallId) {
         if let Some(call) = self.live.get_mut(&id)
             && call.hang_up != HangUp::Over
@@ -278,18 +281,18 @@ impl Calls {
         self.live.len() - self.over
     }
 
-    /// Number of requests without a reply, and of calls that have not joined their room.
+    /// Number of requests that wait for a reply, plus calls that have not joined their room.
     pub fn awaiting_join(&self) -> usize {
         self.pending.len() - self.lost + self.live.len() - self.joined
     }
 
-    /// Number of requests without a reply, and of calls that are alive.
+    /// Number of requests that wait for a reply, plus calls that are alive.
     pub fn outstanding(&self) -> usize {
         self.pending.len() - self.lost + self.live()
     }
 
-    /// Number of lost requests, and of calls that are over without their last record: only the
-    /// stream can tell more about them.
+    /// Number of lost requests, plus calls that are over but lack their last record. Only the event
+    /// stream can complete them.
     pub fn awaiting_record(&self) -> usize {
         self.lost + self.over
     }

@@ -1,4 +1,4 @@
-//! The start of a load test: the daemon is ready for calls, and its event stream is followed.
+//! The start of a load test: checks that the daemon is ready for calls, and opens its event stream.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use originatord_net::client::event_stream::{EventStream, Refused};
 use originatord_net::client::pool::Pool;
 use originatord_net::client::{Client, ClientError};
 
-/// Longest reason for not being ready that is read, in bytes.
+/// Maximum of bytes to read of the daemon's reason for not being ready.
 const MAX_REASON: usize = 16 * 1024;
 
 /// One message for each signal that asks the load test to stop; never closed.
@@ -39,7 +39,7 @@ pub enum StartError {
 }
 
 impl Runner {
-    /// Connects to the daemon; returns once the daemon is ready and its event stream is followed,
+    /// Connects to the daemon, checks that it is ready, and waits until the event stream has begun,
     /// so that no step of a call is missed.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Zero, for a run that is expected to take about this long.
+    /// All counters at zero. The timeline chooses its slices for a run of the length `expected`.
     pub fn new(expected: Duration) -> Self {
         Self {
             sent: 0,

@@ -1,4 +1,4 @@
-//! Runs one step after the other until the highest rate that holds is known.
+//! Performs the search of `limit.rs`: a run for each rate, until the highest that holds is known.
 
 use std::time::Duration;
 
@@ -22,23 +22,24 @@ impl Runner {
     pub async fn find_limit(&mut self, plan: SearchPlan) -> Result<SearchResult, RunError> {
         let params = self.plan.params;
         let mut search = Search::new(params.schedule.rate, plan.max_rate);
-        let (mut found, mut asked) = (SearchResult::default(), 0);
+        let mut found = SearchResult::default();
+        let mut requests_sent = 0;
         while let Some(rate) = search.next() {
             let params = RunParams { schedule: Schedule { rate, ..params.schedule }, ..params };
             let count = params.schedule.count();
-            if asked + count > self.plan.max_calls {
+            if requests_sent + count > self.plan.max_calls {
                 self.progress.note(&format!(
-                    "-- the search ends here: {count} calls more would be over --max-calls"
+                    "-- the search ends here: {count} more calls would exceed --max-calls"
                 ));
                 break;
             }
             self.progress.begin(format!("{rate:>9.1}/s "));
-            // A step that already failed ends early. For p99 that is once 1 % of all its requests
-            // took too long.
-            let is_lost = |counters: &Counters| {
+            // A step ends early once its rate cannot hold any more. For p99 that is when more than
+            // 1 % of all its requests took too long.
+            let has_failed = |counters: &Counters| {
                 counters.failures() > 0 || counters.reply.count_above(plan.p99) * 100 > count
             };
-            let finished = match self.run(params, is_lost).await {
+            let finished = match self.run(params, has_failed).await {
                 // The last step killed the daemon, which is a result.
                 Err(RunError::Unreachable(why)) if !found.steps.is_empty() => {
                     self.progress.note(&format!("-- the search ends here: {why}"));
@@ -46,7 +47,7 @@ impl Runner {
                 }
                 finished => finished?,
             };
-            asked += finished.counters.sent;
+            requests_sent += finished.counters.sent;
             let step = SearchStep::of(&finished, plan.p99);
             self.progress.note(&step.to_string());
             search.record(step.held);

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use originatord_core::call::Number;
 
-/// Maximum of numbers in a range. A longer range is a mistake rather than a purpose.
+/// Maximum of numbers in a range. A longer range is probably a typing error.
 const MAX_COUNT: u64 = 1_000_000;
 
 /// Consecutive numbers of one length.
@@ -76,7 +76,7 @@ impl fmt::Display for NumberRange {
     }
 }
 
-/// The numbers of a range that are in no call of this generator, by their places.
+/// The numbers of a range that are in no call of this generator, by their places in the range.
 #[derive(Debug)]
 pub struct Numbers {
     range: NumberRange,
@@ -99,7 +99,7 @@ impl Numbers {
         self.released.pop_front()
     }
 
-    /// Makes a number free again, as its call has ended.
+    /// Makes a number free again, after its call has ended.
     pub fn release(&mut self, place: u32) {
         self.released.push_back(place);
     }

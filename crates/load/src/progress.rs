@@ -23,7 +23,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows nothing yet. On a terminal it rewrites one line.
+    /// Shows nothing yet. Later it rewrites one line if `output` is a terminal.
     pub fn new(output: impl Write + Send + 'static, is_terminal: bool) -> Self {
         let output = Box::new(output);
         Self { output, is_terminal, shown: Instant::now(), width: 0, label: String::new() }
@@ -48,14 +48,14 @@ impl Progress {
         }
     }
 
-    /// Shows the end of a run on a terminal.
+    /// Shows the final figures of a run, on a terminal only.
     pub fn show_last(&mut self, run: &Run<'_>, now: Instant) {
         if self.is_terminal {
             self.rewrite(&format!("{}{}", self.label, line(run, now)));
         }
     }
 
-    /// Prints a line that is not rewritten.
+    /// Prints a line that stays.
     pub fn note(&mut self, text: &str) {
         if self.width > 0 {
             self.rewrite("");
@@ -77,7 +77,7 @@ impl Progress {
         self.width = width;
     }
 
-    /// Writes `text`; a reader that is gone does not matter.
+    /// Writes `text`. Ignores errors: the run goes on if nobody reads its progress.
     fn write(&mut self, text: &str) {
         let _ = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
     }

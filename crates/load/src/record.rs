@@ -49,7 +49,8 @@ pub struct CallMatcher {
 impl CallMatcher {
     /// The step that an event records; none for other events and for calls of other clients.
     pub fn observe(&self, at: Instant, event: &Event) -> Option<ObservedStep> {
-        // The stream names the event beside the record, so others need not be read.
+        // The stream carries the event's name outside of the record, so that records of other
+        // events need not be parsed.
         let kind = event.event.parse().ok().filter(|kind| STEPS.contains(kind))?;
         let line = Line::read(event.data.as_bytes())?;
         let (caller_id, room) = (line.caller_id.as_deref()?, line.room.as_deref()?);

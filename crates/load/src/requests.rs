@@ -27,7 +27,7 @@ pub struct Requests {
 }
 
 impl Requests {
-    /// Requests after a plan, with an API key.
+    /// Requests with the values of a plan and an API key.
     pub fn new(plan: &Plan, pool: Pool, key: &SecretString) -> Self {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let lang = plan
@@ -52,7 +52,7 @@ impl Requests {
 
     /// Requests a call. Returns the time of the reply, or of the decision not to wait any longer.
     pub async fn post(&self, digits: &str, room: &str) -> (Instant, Result<Reply, Unanswered>) {
-        // Neither needs escapes in JSON.
+        // `Room` and `Number` allow no character that JSON would have to escape.
         let body =
             [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
         let mut request = Request::new(Full::from(Bytes::from(body)));

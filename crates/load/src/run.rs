@@ -1,5 +1,5 @@
-//! One run: decides which request or hang-up comes next, and takes in the results. Pure code;
-//! `runner.rs` performs the tasks.
+//! One run: chooses the next request or hang-up, and handles the results. Pure code; `runner.rs`
+//! performs the tasks.
 
 use std::time::{Duration, Instant};
 
@@ -75,9 +75,9 @@ pub enum Unanswered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Sending,
-    /// All requests were sent; since then the run follows their calls.
+    /// All requests were sent; the run follows their calls since then.
     Following(Instant),
-    /// Since then the run hangs up all calls.
+    /// The run hangs up all calls since then.
     HangingUp(Instant),
     Over,
 }
@@ -90,16 +90,19 @@ pub struct Run<'n> {
     calls: Calls,
     counters: Counters,
     phase: Phase,
+    /// Index of the next request.
     next: u64,
+    /// Number of requests without a reply.
     under_way: usize,
+    /// Number of hang-ups without a result.
     hanging_up: usize,
-    /// How long requests were sent; none until that is over.
+    /// Time during which requests were sent; none while the run still sends some.
     sent_for: Option<Duration>,
     interrupted: bool,
 }
 
 impl<'n> Run<'n> {
-    /// A run that begins at `now`, and takes its numbers from `numbers`.
+    /// A run that begins at `now`, and claims its numbers from `numbers`.
     pub fn new(params: RunParams, numbers: &'n mut Numbers, now: Instant) -> Self {
         let calls = Calls::new(params.hold);
         let (counters, phase) = (Counters::new(params.schedule.total()), Phase::Sending);
@@ -168,12 +171,12 @@ impl<'n> Run<'n> {
                 }
             }
             Phase::HangingUp(from) => {
-                let patience = match (self.calls.outstanding(), self.calls.awaiting_record()) {
+                let limit = match (self.calls.outstanding(), self.calls.awaiting_record()) {
                     (0, 0) => Duration::ZERO,
                     (0, _) => RECORD_TIMEOUT,
                     _ => END_TIMEOUT,
                 };
-                if self.hanging_up == 0 && now >= from + patience || now >= from + END_TIMEOUT {
+                if self.hanging_up == 0 && now >= from + limit || now >= from + END_TIMEOUT {
                     self.phase = Phase::Over;
                 }
             }
@@ -188,14 +191,14 @@ impl<'n> Run<'n> {
 
     fn stop_sending(&mut self, now: Instant, then: Phase) {
         let sent_for = now.saturating_duration_since(self.began);
-        // With all requests sent, the time includes the interval after the last one, so that the
-        // rate comes out right.
-        let all = if self.next == self.params.schedule.count() {
+        // Once all requests are sent, include the interval after the last one, so that requests
+        // divided by time are the rate.
+        let whole = if self.next == self.params.schedule.count() {
             self.params.schedule.total()
         } else {
             Duration::ZERO
         };
-        self.sent_for.get_or_insert(sent_for.max(all));
+        self.sent_for.get_or_insert(sent_for.max(whole));
         self.phase = then;
     }
 
@@ -218,7 +221,8 @@ impl<'n> Run<'n> {
         self.interrupted
     }
 
-    /// The nth request, for a call to the number at place `number`, got its reply, or will get none.
+    /// Handles the reply to the nth request, for a call to the number at place `number`, or the
+    /// reason why it has none.
     pub fn replied(&mut self, n: u64, number: u32, at: Instant, reply: Result<Reply, Unanswered>) {
         self.under_way -= 1;
         let mut facts = Vec::new();
@@ -245,7 +249,7 @@ impl<'n> Run<'n> {
         self.apply_facts(&facts);
     }
 
-    /// The stream has steps of calls.
+    /// Handles steps of calls from the event stream.
     pub fn observe(&mut self, steps: Vec<ObservedStep>) {
         let mut facts = Vec::new();
         for observed in steps {
@@ -254,12 +258,12 @@ impl<'n> Run<'n> {
         self.apply_facts(&facts);
     }
 
-    /// The stream has a gap.
+    /// Counts a gap in the event stream.
     pub fn count_gap(&mut self) {
         self.counters.gaps += 1;
     }
 
-    /// An attempt to hang up a call is over.
+    /// Handles the result of an attempt to hang up a call.
     pub fn hung_up(&mut self, id: CallId, how: HangUpOutcome, now: Instant) {
         self.hanging_up -= 1;
         match how {

@@ -43,11 +43,11 @@ pub enum StreamUpdate {
 }
 
 /// Reads the event stream on a task of its own, until the receiver is dropped.
-pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<StreamUpdate> {
+pub fn follow(mut stream: EventStream, matcher: CallMatcher) -> mpsc::Receiver<StreamUpdate> {
     let (to, updates) = mpsc::channel(UPDATE_QUEUE);
     tokio::spawn(async move {
         loop {
-            let (told, is_last) = match log.next().await {
+            let (update, is_last) = match stream.next().await {
                 Ok(Update::Events(events)) => {
                     let at = Instant::now();
                     if events.iter().any(|event| event.event == "gap")
@@ -65,7 +65,7 @@ pub fn follow(mut log: EventStream, matcher: CallMatcher) -> mpsc::Receiver<Stre
                 Ok(Update::Lost(lost)) => (StreamUpdate::Lost(lost.to_string()), false),
                 Err(refused) => (StreamUpdate::Refused(refused), true),
             };
-            if to.send(told).await.is_err() || is_last {
+            if to.send(update).await.is_err() || is_last {
                 return;
             }
         }
@@ -91,12 +91,12 @@ pub struct Runner {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A second signal arrived.
-    #[error("left at once; {0} calls live on")]
+    #[error("stopped at once; {0} calls are still alive")]
     Abandoned(usize),
     /// The daemon cannot be reached.
     #[error("{0}")]
     Unreachable(String),
-    /// The operating system refuses.
+    /// The operating system could not start a thread.
     #[error("{0}")]
     System(#[from] io::Error),
 }
@@ -108,7 +108,7 @@ enum Done {
 }
 
 impl Runner {
-    /// Performs a run to its end, or until a signal arrives or the counters are `is_enough`.
+    /// Performs a run to its end, or until a signal arrives or the counters satisfy `is_enough`.
     ///
     /// # Errors
     ///
@@ -125,28 +125,28 @@ impl Runner {
         let mut run = Run::new(params, numbers, began);
         let mut pacer = Pacer::start(params.schedule, began)?;
         let (done, mut all_done) = mpsc::unbounded_channel();
-        let mut beat = interval(CHECK_INTERVAL);
-        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = interval(CHECK_INTERVAL);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !run.is_over() {
             while let Some(task) = run.next_task(Instant::now()) {
                 start(task, plan, requests, done.clone());
             }
             tokio::select! {
                 () = pacer.tick() => {}
-                Some(what) = all_done.recv() => {
-                    apply(&mut run, what);
-                    while let Ok(what) = all_done.try_recv() {
-                        apply(&mut run, what);
+                Some(result) = all_done.recv() => {
+                    apply(&mut run, result);
+                    while let Ok(result) = all_done.try_recv() {
+                        apply(&mut run, result);
                     }
                 }
-                told = updates.recv(), if !*stream_ended => match told {
+                update = updates.recv(), if !*stream_ended => match update {
                     Some(StreamUpdate::Steps(steps)) => run.observe(steps),
                     Some(StreamUpdate::Gap) => run.count_gap(),
                     Some(StreamUpdate::Lost(lost)) => progress.note(&format!("-- event stream: {lost}; trying again")),
                     Some(StreamUpdate::Refused(refused)) => progress.note(&format!("-- event stream refused: {refused}")),
                     None => *stream_ended = true,
                 },
-                _ = beat.tick() => {
+                _ = check.tick() => {
                     let now = Instant::now();
                     progress.show(&run, now);
                     if run.is_sending() && is_enough(run.counters()) {

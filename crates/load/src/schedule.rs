@@ -22,7 +22,7 @@ impl Schedule {
         (requests - 1e-6).ceil().max(1.0) as u64
     }
 
-    /// Time of request `n`, counted from 0, after the start.
+    /// Time from the start to request `n`, counted from 0.
     pub fn at(&self, n: u64) -> Duration {
         let (n, ramp) = (n as f64, self.ramp.as_secs_f64());
         let in_ramp = self.rate * ramp / 2.0;
@@ -35,7 +35,7 @@ impl Schedule {
         Duration::from_secs_f64(seconds)
     }
 
-    /// Time after the start at which one request more would be sent.
+    /// Length of the schedule: one interval longer than the time until the last request.
     pub fn total(&self) -> Duration {
         self.ramp + self.duration
     }
@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    fn leaving_in(schedule: &Schedule, from: f64, to: f64) -> usize {
+    fn requests_between(schedule: &Schedule, from: f64, to: f64) -> usize {
         (0..schedule.count())
             .map(|n| schedule.at(n).as_secs_f64())
             .filter(|at| (from..to).contains(at))
@@ -74,12 +74,12 @@ mod tests {
         for second in 0..10 {
             // 100 × (second + ½) / 10
             let expected = 10 * second + 5;
-            let leaving = leaving_in(&ramped, second as f64, second as f64 + 1.0);
+            let leaving = requests_between(&ramped, second as f64, second as f64 + 1.0);
             assert!(leaving.abs_diff(expected) <= 1, "second {second}: {leaving}");
         }
         for second in 10..15 {
             assert_eq!(
-                leaving_in(&ramped, second as f64 - 1e-6, second as f64 + 1.0 - 1e-6),
+                requests_between(&ramped, second as f64 - 1e-6, second as f64 + 1.0 - 1e-6),
                 100,
                 "second {second}"
             );

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::latency::Latency;
 
-/// Maximum of slices, an even number. Once it is reached, each two become one.
+/// Maximum of slices, an even number. Once it is reached, each pair of slices becomes one.
 const MAX_SLICES: usize = 400;
 
 /// Bounds of a slice's first length, which is a fortieth of the expected time.
@@ -27,8 +27,8 @@ pub struct Slice {
     pub ended: u64,
     /// Calls alive at the end of the slice.
     pub live: u64,
-    /// Median from POST to reply, in milliseconds; none without a reply. A slice made of two has
-    /// the larger median, as their histograms are gone. So have the other percentiles.
+    /// Median from POST to reply, in milliseconds; none without a reply. A slice merged from two
+    /// has the larger of their medians, as their histograms are gone; likewise below.
     pub p50_ms: Option<f64>,
     /// 99th percentile from POST to reply.
     pub p99_ms: Option<f64>,
@@ -44,12 +44,14 @@ pub struct Timeline {
     pub current: Slice,
     /// Replies of the current slice.
     pub replies: Latency,
+    /// Length of the slices from now on.
     length: Duration,
+    /// Time from the start to the end of the current slice.
     next: Duration,
 }
 
 impl Timeline {
-    /// An empty timeline of a run that is expected to take about this long.
+    /// An empty timeline of a run that takes about as long as `expected`.
     pub fn new(expected: Duration) -> Self {
         let (current, replies, length) = (
             Slice::default(),
@@ -59,7 +61,8 @@ impl Timeline {
         Self { slices: Vec::new(), current, replies, length, next: length }
     }
 
-    /// Ends the current slice if it is time, `since` the start, with `live` calls alive.
+    /// Ends the current slice if its length has passed. `since` is the time from the start, `live`
+    /// the number of calls alive.
     pub fn tick(&mut self, since: Duration, live: usize) {
         if since >= self.next {
             self.end_slice(since, live);

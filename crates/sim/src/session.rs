@@ -51,7 +51,7 @@ pub struct Outgoing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     NotLoggedIn,
-    /// The login was wrong. The refusal follows later, to slow down guessing.
+    /// The login was wrong. The session refuses it at this time.
     RefusingLogin {
         until: Instant,
     },

@@ -1,4 +1,4 @@
-//! Replies and records in any order, on the test's own clock.
+//! Replies and records in any order, on virtual time.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -65,7 +65,7 @@ fn step_counts_once_from_the_scheduled_time() {
     assert_eq!(harness.observe(1000, 1, CallStep::Answered), [Fact::Answered(MS * 1000)]);
     assert_eq!(harness.observe(2000, 1, CallStep::Joined), [Fact::Joined(MS * 2000)]);
     assert_eq!((harness.calls.awaiting_join(), harness.calls.live()), (0, 1));
-    // A callee that left for a moment has joined once.
+    // A callee that left the room and came back counts as joined once.
     assert_eq!(harness.observe(3000, 1, CallStep::Joined), []);
     assert_eq!(harness.observe(4000, 1, busy()), over());
     assert_eq!(harness.observe(4001, 1, busy()), []);
@@ -178,7 +178,7 @@ fn hang_up_all_includes_calls_accepted_later() {
         [harness.calls.next_due_hang_up(now), harness.calls.next_due_hang_up(now)],
         [Some(id(2)), None]
     );
-    // The daemon says that one is over; its last record was missed.
+    // According to the daemon call 2 is over; its last record is missing.
     harness.calls.reported_over(id(2));
     harness.calls.reported_over(id(2));
     assert_eq!(

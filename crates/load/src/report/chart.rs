@@ -86,8 +86,8 @@ impl Axis {
         Self { scale: Scale::Log, from, to, marks }
     }
 
-    /// An axis for percentiles, from 0 to that of the largest of `count` values. Each further nine
-    /// (90 %, 99 %, 99.9 %) has the same width.
+    /// An axis for percentiles, from 0 to the percentile of the largest of `count` values. Each
+    /// further nine (90 %, 99 %, 99.9 %) has the same width.
     pub fn of_parts(count: u64) -> Self {
         let last = (count.max(10) as f64).log10();
         let mark = |nines: u32| {
@@ -188,11 +188,11 @@ impl Chart {
         }
     }
 
-    fn across(&self, x: f64) -> f64 {
+    fn x_position(&self, x: f64) -> f64 {
         PLOT.0 + (PLOT.2 - PLOT.0) * self.x.place(x)
     }
 
-    fn up(&self, y: f64) -> f64 {
+    fn y_position(&self, y: f64) -> f64 {
         PLOT.3 - (PLOT.3 - PLOT.1) * self.y.place(y)
     }
 
@@ -200,12 +200,12 @@ impl Chart {
         let (left, _, right, bottom) = PLOT;
         html! {
             @for (at, label) in &self.y.marks {
-                @let y = self.up(*at);
+                @let y = self.y_position(*at);
                 path.grid d=(format!("M{left} {y:.1}H{right}")) {}
                 text.y x=(left - 8.0) y=(tenths(y + 4.0)) { (label) }
             }
             @for (at, label) in &self.x.marks {
-                @let x = self.across(*at);
+                @let x = self.x_position(*at);
                 @let anchor = if x > right - 20.0 { "end" } else { "middle" };
                 text x=(tenths(x)) y=(bottom + 20.0) text-anchor=(anchor) { (label) }
             }
@@ -217,7 +217,7 @@ impl Chart {
         html! {
             @if series.dots {
                 @for (x, y) in points() {
-                    circle class=(series.class) cx=(tenths(self.across(x))) cy=(tenths(self.up(y))) r="5" {}
+                    circle class=(series.class) cx=(tenths(self.x_position(x))) cy=(tenths(self.y_position(y))) r="5" {}
                 }
             } @else {
                 path class={ "line " (series.class) } d=(self.path(series)) {}
@@ -225,13 +225,14 @@ impl Chart {
         }
     }
 
-    /// The SVG path of a series, with a new beginning after each gap.
+    /// The SVG path of a series, which starts anew after each gap.
     fn path(&self, series: &Series) -> String {
         let (mut path, mut is_on) = (String::new(), false);
         for (x, y) in &series.points {
             if let Some(y) = y {
                 let command = if is_on { 'L' } else { 'M' };
-                let _ = write!(path, "{command}{:.1} {:.1}", self.across(*x), self.up(*y));
+                let _ =
+                    write!(path, "{command}{:.1} {:.1}", self.x_position(*x), self.y_position(*y));
             }
             is_on = y.is_some();
         }
@@ -240,8 +241,8 @@ impl Chart {
 
     fn note(&self, note: &Note) -> Markup {
         let (_, top, _, bottom) = PLOT;
-        let from = self.across(note.from);
-        let width = (self.across(note.to) - from).max(1.0);
+        let from = self.x_position(note.from);
+        let width = (self.x_position(note.to) - from).max(1.0);
         html! {
             rect.note x=(tenths(from)) y=(top) width=(tenths(width)) height=(bottom - top) {
                 title { (note.text) }

@@ -239,7 +239,7 @@ struct Bar {
     is_bad: bool,
 }
 
-/// Bars in proportion to the longest one, without those that count nothing.
+/// Draws bars in proportion to the longest one, and leaves out bars whose count is 0.
 fn bars(bars: &[Bar]) -> Markup {
     let longest = bars.iter().map(|bar| bar.count).max().unwrap_or_default().max(1);
     html! {

@@ -20,7 +20,7 @@ use super::run::FinishedRun;
 use originatord_core::clock::serialize_time;
 use originatord_core::escape;
 
-/// The results of a load test; it serializes to the JSON report.
+/// The results of a load test, which serialize to the JSON report.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// Version of this program.
@@ -62,8 +62,8 @@ impl Report {
         }
     }
 
-    /// Whether the test succeeded: a search, if some rate held; a run, if nothing failed and no call
-    /// was left alive that should have been hung up.
+    /// Whether the test succeeded: a search, if some rate held; a run, if nothing failed and no
+    /// call was left alive that should have been hung up.
     pub fn is_good(&self) -> bool {
         let leaves_calls = self.plan.params.leaves_calls;
         match (&self.steps, &self.run) {
@@ -74,8 +74,8 @@ impl Report {
     }
 }
 
-/// The report for programs, as JSON. Texts of the daemon and of Asterisk have escapes in the place
-/// of characters that a terminal or an editor would interpret.
+/// The report for programs, as JSON. In texts of the daemon and of Asterisk it escapes the
+/// characters that a terminal or an editor would interpret.
 pub fn json(report: &Report) -> String {
     escape::json(serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
 }

@@ -101,13 +101,12 @@ pub struct Quantiles {
     pub p99: Option<f64>,
     pub p999: Option<f64>,
     pub max: Option<f64>,
-    /// Pairs of a part of all, and the time that this part is not above.
+    /// The curve of latencies: pairs of a quantile, from 0 to 1, and its time.
     pub curve: Vec<(f64, f64)>,
 }
 
-/// In milliseconds.
+/// A time in milliseconds, rounded to microseconds, which is the resolution of the histograms.
 pub fn millis(time: Duration) -> f64 {
-    // To the microsecond, which is all there is.
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 

@@ -1,4 +1,4 @@
-//! Words of other programs stay plain text in every report.
+//! Texts of other programs are escaped in every report.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -31,14 +31,14 @@ pub(super) fn plan() -> Plan {
     }
 }
 
-/// A run of one second, whose requests are all refused in these words.
-pub(super) fn finished(plan: &Plan, words: &str) -> FinishedRun {
+/// A run of one second, whose requests are all refused with this reason.
+pub(super) fn finished(plan: &Plan, reason: &str) -> FinishedRun {
     let (start, mut numbers) = (Instant::now(), Numbers::new(plan.numbers));
     let mut run = Run::new(plan.params, &mut numbers, start);
     for ms in 0..1000 {
         let now = start + Duration::from_millis(ms);
         while let Some(Task::Post { number, n }) = run.next_task(now) {
-            let verdict = Verdict::Refused(words.to_owned());
+            let verdict = Verdict::Refused(reason.to_owned());
             run.replied(
                 n,
                 number,
@@ -51,7 +51,7 @@ pub(super) fn finished(plan: &Plan, words: &str) -> FinishedRun {
 }
 
 #[test]
-fn words_of_other_programs_stay_text() {
+fn texts_of_other_programs_are_escaped() {
     let hostile = "bad \u{1b}[2J\u{9b}\u{202e}\n\u{7f}words";
     let plan = plan();
     let mut run = finished(&plan, hostile);

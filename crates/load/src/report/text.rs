@@ -1,4 +1,4 @@
-//! The summary in the terminal.
+//! The report for the terminal.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::summary::{Quantiles, Summary};
 use super::{Report, SearchStep};
 use originatord_core::escape::escaped;
 
-/// The summary.
+/// The report as plain text.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
     if let Some(steps) = &report.steps {
@@ -21,7 +21,7 @@ pub fn text(report: &Report) -> String {
     out
 }
 
-/// Writing to a string does not fail.
+/// Appends a line. Drops the result, as writing to a `String` cannot fail.
 macro_rules! line {
     ($out:expr, $($text:tt)*) => { _ = writeln!($out, $($text)*) };
 }

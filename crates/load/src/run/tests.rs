@@ -31,27 +31,28 @@ fn id(n: u64) -> CallId {
     CallId::new(UNIX_EPOCH, u128::from(n))
 }
 
-/// Future events in their order.
-type Agenda = BTreeMap<(Duration, u64), What>;
+/// What will happen to the run, by time and, at the same time, by order.
+type Agenda = BTreeMap<(Duration, u64), Upcoming>;
 
-enum What {
+enum Upcoming {
     Reply(u64, u32, Result<Reply, Unanswered>),
     Step(ObservedStep),
     HungUp(CallId),
 }
 
-/// Drives a run to its end in steps of a millisecond. `answer` gets the index and the time of a
-/// request; it returns the time of the reply, and the reply. The callee of each accepted call
-/// answers and joins 2 s later, and stays.
+/// Drives a run to its end in steps of a millisecond, and calls `each_step` after each. `answer`
+/// gets the index and the time of a request; it returns the time of the reply, and the reply. The
+/// callee of each accepted call answers and joins 2 s later, and stays. Returns the result and the
+/// time at which each request was sent.
 fn play(
     mut run: Run<'_>,
     start: Instant,
     mut answer: impl FnMut(u64, Duration) -> (Duration, Result<Reply, Unanswered>),
-    mut look: impl FnMut(&mut Run<'_>, Instant),
+    mut each_step: impl FnMut(&mut Run<'_>, Instant),
 ) -> (FinishedRun, Vec<Duration>) {
-    let (mut agenda, mut count, mut left) = (Agenda::new(), 0, Vec::new());
+    let (mut agenda, mut count, mut sent_at) = (Agenda::new(), 0, Vec::new());
     let mut callees = BTreeMap::new();
-    let mut plan = |agenda: &mut Agenda, at: Duration, what: What| {
+    let mut plan = |agenda: &mut Agenda, at: Duration, what: Upcoming| {
         count += 1;
         agenda.insert((at, count), what);
     };
@@ -59,9 +60,9 @@ fn play(
         assert!(now < SECOND * 200, "it does not end");
         while let Some(entry) = agenda.first_entry().filter(|entry| entry.key().0 <= now) {
             match entry.remove() {
-                What::Reply(n, number, reply) => run.replied(n, number, start + now, reply),
-                What::Step(seen) => run.observe(vec![seen]),
-                What::HungUp(id) => match callees.get(&id) {
+                Upcoming::Reply(n, number, reply) => run.replied(n, number, start + now, reply),
+                Upcoming::Step(seen) => run.observe(vec![seen]),
+                Upcoming::HungUp(id) => match callees.get(&id) {
                     None => run.hung_up(id, HangUpOutcome::AlreadyOver, start + now),
                     Some(number) => {
                         run.hung_up(id, HangUpOutcome::Accepted, start + now);
@@ -69,7 +70,7 @@ fn play(
                         plan(
                             &mut agenda,
                             at,
-                            What::Step(ObservedStep {
+                            Upcoming::Step(ObservedStep {
                                 at: start + at,
                                 id,
                                 number: Some(*number),
@@ -82,9 +83,9 @@ fn play(
         }
         while let Some(task) = run.next_task(start + now) {
             match task {
-                Task::HangUp(id) => plan(&mut agenda, now + MS, What::HungUp(id)),
+                Task::HangUp(id) => plan(&mut agenda, now + MS, Upcoming::HungUp(id)),
                 Task::Post { number, n } => {
-                    left.push(now);
+                    sent_at.push(now);
                     let (at, reply) = answer(n, now);
                     if let Ok(Reply { verdict: Verdict::Accepted(id), .. }) = &reply {
                         callees.insert(*id, number);
@@ -99,16 +100,16 @@ fn play(
                                 number: Some(number),
                                 step,
                             };
-                            plan(&mut agenda, at + after, What::Step(seen));
+                            plan(&mut agenda, at + after, Upcoming::Step(seen));
                         }
                     }
-                    plan(&mut agenda, at, What::Reply(n, number, reply));
+                    plan(&mut agenda, at, Upcoming::Reply(n, number, reply));
                 }
             }
         }
-        look(&mut run, start + now);
+        each_step(&mut run, start + now);
         if run.is_over() {
-            return (run.finish(start + now), left);
+            return (run.finish(start + now), sent_at);
         }
     }
     unreachable!()
@@ -119,13 +120,13 @@ fn requests_follow_the_schedule_without_replies() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(params(100.0, 2), &mut numbers, start);
     // No reply arrives during the first 5 s.
-    let (finished, left) =
+    let (finished, sent_at) =
         play(run, start, |n, _| (SECOND * 5, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
-    assert_eq!(left, (0..200).map(|n| MS * 10 * n).collect::<Vec<_>>());
+    assert_eq!(sent_at, (0..200).map(|n| MS * 10 * n).collect::<Vec<_>>());
     let FinishedRun { counters, sent_for, .. } = finished;
     assert_eq!((counters.sent, counters.accepted, sent_for), (200, 200, SECOND * 2));
     assert_eq!(counters.outcomes.of("completed"), 200);
-    // The first one has waited for 5 s, the last one for a little over 3.
+    // The first reply took 5 s from its scheduled time, the last one a little over 3 s.
     let quantile = |part| counters.reply.quantile(part).expect("a time");
     assert!(quantile(0.001) >= MS * 3000 && quantile(0.001) < MS * 3030, "{:?}", quantile(0.001));
     assert!(quantile(0.5) >= MS * 3990 && quantile(0.5) < MS * 4030, "{:?}", quantile(0.5));
@@ -137,15 +138,15 @@ fn stall_counts_for_every_request_during_it() {
     // count the stall once.
     let (start, mut numbers) = (Instant::now(), numbers(10_000));
     let run = Run::new(RunParams { concurrency: 1, ..params(100.0, 10) }, &mut numbers, start);
-    let answer = |n, left| {
+    let answer = |n, sent_at| {
         let stall = if n == 300 { SECOND } else { MS };
-        (left + stall, reply(200, Verdict::Accepted(id(n))))
+        (sent_at + stall, reply(200, Verdict::Accepted(id(n))))
     };
-    let (FinishedRun { counters, .. }, left) = play(run, start, answer, |_, _| {});
+    let (FinishedRun { counters, .. }, sent_at) = play(run, start, answer, |_, _| {});
     assert_eq!((counters.sent, counters.accepted), (1000, 1000));
     // Requests 301 to 400 were scheduled during the stall. They are sent after it, one every
     // millisecond.
-    assert_eq!((left[300], left[301]), (SECOND * 3, SECOND * 4));
+    assert_eq!((sent_at[300], sent_at[301]), (SECOND * 3, SECOND * 4));
     let waited = counters.reply.count_above(MS * 100);
     assert!((95..=105).contains(&waited), "{waited}");
     let late = counters.send_delay.count_above(MS * 100);
@@ -157,18 +158,26 @@ fn stall_counts_for_every_request_during_it() {
 fn numbers_are_called_again_once_they_are_free() {
     let (start, mut numbers) = (Instant::now(), numbers(50));
     let run = Run::new(RunParams { hold: Some(SECOND), ..params(10.0, 20) }, &mut numbers, start);
-    let (FinishedRun { counters, .. }, left) =
-        play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
+    let (FinishedRun { counters, .. }, sent_at) = play(
+        run,
+        start,
+        |n, sent_at| (sent_at + MS, reply(200, Verdict::Accepted(id(n)))),
+        |_, _| {},
+    );
     // Each call lives for 3 s, so 30 are alive at a time.
     assert_eq!(
-        (left.len(), counters.accepted, counters.outcomes.of("completed"), counters.held_back),
+        (sent_at.len(), counters.accepted, counters.outcomes.of("completed"), counters.held_back),
         (200, 200, 200, 0)
     );
 
     let mut numbers = Numbers::new("1000000-1000019".parse().expect("a range"));
     let run = Run::new(RunParams { hold: Some(SECOND), ..params(10.0, 20) }, &mut numbers, start);
-    let (FinishedRun { counters, .. }, _) =
-        play(run, start, |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))), |_, _| {});
+    let (FinishedRun { counters, .. }, _) = play(
+        run,
+        start,
+        |n, sent_at| (sent_at + MS, reply(200, Verdict::Accepted(id(n)))),
+        |_, _| {},
+    );
     // With 20 numbers, 10 requests of 30 find none.
     assert_eq!(counters.sent + counters.held_back, 200);
     assert!((55..=70).contains(&counters.held_back), "{}", counters.held_back);
@@ -179,7 +188,7 @@ fn numbers_are_called_again_once_they_are_free() {
 fn refused_and_lost_requests_do_not_delay_others() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(params(100.0, 1), &mut numbers, start);
-    let answer = |n: u64, left| {
+    let answer = |n: u64, sent_at| {
         let answer = match n % 5 {
             0 => reply(429, Verdict::Refused("limit".to_owned())),
             1 => Err(Unanswered::ConnectFailed("cannot connect".to_owned())),
@@ -187,7 +196,7 @@ fn refused_and_lost_requests_do_not_delay_others() {
             3 => reply(504, Verdict::Unconfirmed(Some(id(n)), "late".to_owned())),
             _ => reply(200, Verdict::Accepted(id(n))),
         };
-        (left + MS, answer)
+        (sent_at + MS, answer)
     };
     let (FinishedRun { counters, took, .. }, _) = play(run, start, answer, |_, _| {});
     assert_eq!(
@@ -206,17 +215,17 @@ fn interrupted_run_hangs_up_its_calls() {
     let (start, mut numbers) = (Instant::now(), numbers(1000));
     let run = Run::new(RunParams { leaves_calls: true, ..params(100.0, 10) }, &mut numbers, start);
     // The replies to the last ten requests arrive after the interrupt.
-    let (FinishedRun { counters, took, sent_for, interrupted, live, .. }, left) = play(
+    let (FinishedRun { counters, took, sent_for, interrupted, live, .. }, sent_at) = play(
         run,
         start,
-        |n, left| (left + MS * 100, reply(200, Verdict::Accepted(id(n)))),
+        |n, sent_at| (sent_at + MS * 100, reply(200, Verdict::Accepted(id(n)))),
         |run, now| {
             if now == start + SECOND && !run.is_interrupted() {
                 run.interrupt(now);
             }
         },
     );
-    assert_eq!((left.len(), counters.accepted, interrupted, sent_for), (101, 101, true, SECOND));
+    assert_eq!((sent_at.len(), counters.accepted, interrupted, sent_for), (101, 101, true, SECOND));
     assert_eq!((counters.outcomes.of("completed"), live), (101, 0));
     assert!(took < SECOND * 2, "{took:?}");
 }
@@ -229,7 +238,7 @@ fn calls_are_left_alive_only_on_request() {
         let (FinishedRun { counters, took, live, .. }, _) = play(
             run,
             start,
-            |n, left| (left + MS, reply(200, Verdict::Accepted(id(n)))),
+            |n, sent_at| (sent_at + MS, reply(200, Verdict::Accepted(id(n)))),
             |_, _| {},
         );
         // The run follows all calls until they have joined.

@@ -1,4 +1,4 @@
-//! The page, of made-up figures that show everything.
+//! The page, with made-up figures that fill all its parts.
 
 use std::time::{Duration, SystemTime};
 
