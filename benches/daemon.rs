@@ -9,11 +9,11 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark has threads of its own to wait on")]
 
 mod daemon {
-    pub mod instructions;
-    pub mod load;
-    pub mod peer;
-    pub mod process;
-    pub mod readers;
+    pub(crate) mod instructions;
+    pub(crate) mod load;
+    pub(crate) mod peer;
+    pub(crate) mod process;
+    pub(crate) mod readers;
 }
 mod transcript;
 

@@ -7,21 +7,21 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-pub use copies::{copies_with, names_beside};
+pub(crate) use copies::{copies_with, names_beside};
 
 /// Longest chain of symbolic links that is followed, as Linux has it.
 const MAX_LINKS: usize = 40;
 
 /// Identity of a file, independent of its name: device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FileId {
+pub(crate) struct FileId {
     device: u64,
     inode: u64,
 }
 
 impl FileId {
     /// The identity of the file with this metadata.
-    pub fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
@@ -30,7 +30,7 @@ impl FileId {
     /// # Errors
     ///
     /// The file system cannot say.
-    pub fn at(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         Ok(metadata(path)?.as_ref().map(Self::of))
     }
 }
@@ -40,7 +40,7 @@ impl FileId {
 /// # Errors
 ///
 /// The file system cannot say.
-pub fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
+pub(crate) fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
         Err(error)
@@ -58,7 +58,7 @@ pub fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
 /// # Errors
 ///
 /// It is no regular file, or the file system cannot say.
-pub fn require_regular(path: &Path) -> io::Result<()> {
+pub(crate) fn require_regular(path: &Path) -> io::Result<()> {
     match metadata(path)? {
         Some(metadata) if !metadata.is_file() => Err(not_regular(metadata.file_type())),
         _ => Ok(()),
@@ -66,7 +66,7 @@ pub fn require_regular(path: &Path) -> io::Result<()> {
 }
 
 /// The error for a file of another type than regular.
-pub fn not_regular(file_type: FileType) -> io::Error {
+pub(crate) fn not_regular(file_type: FileType) -> io::Error {
     let kind = if file_type.is_dir() {
         "a folder"
     } else if file_type.is_fifo() {
@@ -84,7 +84,7 @@ pub fn not_regular(file_type: FileType) -> io::Error {
 ///
 /// Companion files (rotated ones, SQLite's `-wal`) are beside the file itself, not beside a link to
 /// it.
-pub fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { break };
@@ -94,7 +94,7 @@ pub fn resolved(path: &Path) -> PathBuf {
 }
 
 /// The path with `suffix` put behind its last component.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()

@@ -6,19 +6,19 @@ use std::sync::Arc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::call::filter::Filter;
-use crate::call::limits::Policy;
-use crate::call::view::CallView;
-use crate::call::{CallId, Number, Refusal};
-use crate::engine::request::{
+use originatord_core::call::filter::Filter;
+use originatord_core::call::limits::Policy;
+use originatord_core::call::view::CallView;
+use originatord_core::call::{CallId, Number, Refusal};
+use originatord_core::engine::request::{
     AskError, Calls, EraseError, HangUpError, ListLimits, OriginateError, Request,
 };
 
 /// Most commands that wait for the engine; the next one is refused.
-pub const QUEUE: usize = 1024;
+pub(crate) const QUEUE: usize = 1024;
 
 /// Where the answer to a command goes.
-pub type ReplyTo<T> = oneshot::Sender<T>;
+pub(crate) type ReplyTo<T> = oneshot::Sender<T>;
 
 /// A command to the engine.
 #[derive(Debug)]

@@ -1,27 +1,24 @@
 //! `originatord` rings people into conference rooms of an Asterisk PBX.
 //!
-//! A bot requests a call over HTTP ([`http`]). The [`engine`] decides what happens, from the events
-//! of Asterisk's manager interface ([`ami`]) about all calls ([`call`]). The [`driver`] is the one
+//! A bot requests a call over HTTP ([`http`]). The [`engine`](originatord_core::engine) decides what happens, from the events
+//! of Asterisk's manager interface ([`ami`](originatord_core::ami)) about all calls ([`call`](originatord_core::call)). The [`driver`] is the one
 //! task that carries out the engine's decisions, and each step of a call becomes a record of the
 //! [`journal`]. `ARCHITECTURE.md` shows how the parts fit together.
 
 #![warn(missing_docs)]
 
-pub use originatord_core::{ami, call, clock, engine, escape, record};
-pub use originatord_net::{client, connector, tls};
-
 pub mod commands;
 pub mod config;
-pub mod driver;
+mod driver;
 pub mod exit;
-pub mod files;
-pub mod handle;
-pub mod history;
+mod files;
+mod handle;
+mod history;
 pub mod http;
 pub mod journal;
-pub mod logging;
-pub mod metrics;
-pub mod open_files;
-pub mod reload;
+mod logging;
+mod metrics;
+mod open_files;
+mod reload;
 mod signals;
-pub mod stats;
+mod stats;

@@ -13,11 +13,11 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
-use crate::clock::rfc3339;
-use crate::escape;
+use originatord_core::clock::rfc3339;
+use originatord_core::escape;
 
 /// The target under which records are logged; `[log] filter` can name it.
-pub const RECORDS: &str = "originatord::journal";
+pub(crate) const RECORDS: &str = "originatord::journal";
 
 /// Format of the lines on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +72,14 @@ impl<W: Write> Write for Escaping<W> {
 
 /// The running log. If nobody reads stdout, lines are dropped, so that no task blocks. Dropping
 /// this writes the rest.
-pub struct Logging {
+pub(crate) struct Logging {
     filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
     _writer: WorkerGuard,
 }
 
 impl Logging {
     /// Starts logging as configured.
-    pub fn start(log: &LogSettings) -> Self {
+    pub(crate) fn start(log: &LogSettings) -> Self {
         let (stdout, guard) = tracing_appender::non_blocking(std::io::stdout());
         let format = log.format;
         let writer = move || Escaping { output: stdout.clone(), format };
@@ -110,7 +110,7 @@ impl Logging {
     }
 
     /// Applies the filter of a reloaded configuration.
-    pub fn reload(&self, log: &LogSettings) {
+    pub(crate) fn reload(&self, log: &LogSettings) {
         (self.filter)(filter(log));
     }
 }
@@ -121,7 +121,7 @@ fn filter(log: &LogSettings) -> EnvFilter {
 }
 
 /// Whether the filter shows records on stdout.
-pub fn shows_records() -> bool {
+pub(crate) fn shows_records() -> bool {
     tracing::enabled!(target: RECORDS, tracing::Level::INFO)
 }
 

@@ -25,11 +25,11 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use crate::call::machine::State;
-use crate::call::outcome::Outcome;
-use crate::call::{CallInfo, Refusal};
-use crate::engine::EngineStats;
-use crate::record::{Event, EventKind, Gap};
+use originatord_core::call::machine::State;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::call::{CallInfo, Refusal};
+use originatord_core::engine::EngineStats;
+use originatord_core::record::{Event, EventKind, Gap};
 use register::{ByName, Register};
 
 /// Labels of an answered request. Each combination is a time series.

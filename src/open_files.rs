@@ -8,7 +8,7 @@ const RESERVE: u64 = 64;
 
 /// Raises the limit on open files to what `connections` need, as far as the system allows it.
 /// Returns how many connections fit into the limit.
-pub fn make_room(connections: usize) -> usize {
+pub(crate) fn make_room(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is no limit.
     let Some(current) = current else { return connections };

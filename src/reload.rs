@@ -19,7 +19,7 @@ use crate::journal::sink::Nudge;
 use crate::logging::Logging;
 
 /// The parts of a running daemon that can be reconfigured.
-pub struct Reload {
+pub(crate) struct Reload {
     /// The configuration file.
     pub path: PathBuf,
     /// Receives keys and limits.
@@ -36,7 +36,7 @@ pub struct Reload {
 
 impl Reload {
     /// Reads the configuration again.
-    pub fn reload(&self) {
+    pub(crate) fn reload(&self) {
         self.nudges.iter().for_each(Nudge::look);
         let config = match Config::load(&self.path) {
             Ok(config) => config,
@@ -68,11 +68,11 @@ impl Reload {
 }
 
 /// The settings that take effect only at a start. They are compared and never printed.
-pub struct RestartOnly([(&'static str, String); 9]);
+pub(crate) struct RestartOnly([(&'static str, String); 9]);
 
 impl RestartOnly {
     /// Takes them from a configuration.
-    pub fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let Config {
             instance,
             http,

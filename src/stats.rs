@@ -9,17 +9,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::call::outcome::Outcome;
-use crate::clock::rfc3339;
-use crate::record::{Event, Record};
+use originatord_core::call::outcome::Outcome;
+use originatord_core::clock::rfc3339;
+use originatord_core::record::{Event, Record};
 
 /// How many minutes are kept: six hours.
-pub const KEPT: usize = 360;
+pub(crate) const KEPT: usize = 360;
 
 /// Times to answer are counted up to each of these, in milliseconds from the request, and beyond
 /// the last. Neighbours are so close that a quantile that is told by its bound is at most a fifth
 /// above the truth.
-pub const ANSWER_BOUNDS: [u32; 42] = [
+pub(crate) const ANSWER_BOUNDS: [u32; 42] = [
     100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1250, 1500, 1750, 2000, 2250, 2500,
     3000, 3500, 4000, 4500, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_500, 15_000, 17_500,
     20_000, 22_500, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000, 60_000, 75_000, 90_000,
@@ -195,9 +195,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::call::outcome::End;
-    use crate::call::{CallId, CallInfo, Refusal};
-    use crate::record::samples;
+    use originatord_core::call::outcome::End;
+    use originatord_core::call::{CallId, CallInfo, Refusal};
+    use originatord_core::record::samples;
 
     fn at(seconds: f64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_800_000_000) + Duration::from_secs_f64(seconds)

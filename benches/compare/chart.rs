@@ -8,7 +8,7 @@ const LEFT: usize = 170;
 const WIDTH: usize = 640;
 
 /// Writes a chart with a bar for each name.
-pub fn write(folder: &str, file: &str, title: &str, names: &[&str], values: &[f64]) {
+pub(crate) fn write(folder: &str, file: &str, title: &str, names: &[&str], values: &[f64]) {
     let most = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let height = 44 + BAR * names.len();
     let mut svg = format!(

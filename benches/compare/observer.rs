@@ -8,8 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use originatord::ami::frame::Frame;
-use originatord::ami::parser::{Parser, Received};
+use originatord_core::ami::frame::Frame;
+use originatord_core::ami::parser::{Parser, Received};
 
 /// The observations so far.
 #[derive(Default)]
@@ -24,13 +24,13 @@ struct Observed {
 }
 
 /// The observer.
-pub struct Observer {
+pub(crate) struct Observer {
     observed: Arc<(Mutex<Observed>, Condvar)>,
 }
 
 impl Observer {
     /// Logs in, and observes from then on.
-    pub fn start(address: &str, secret: &str) -> Self {
+    pub(crate) fn start(address: &str, secret: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("Asterisk listens");
         let login = format!(
             "Action: Login\r\nUsername: originatord\r\nSecret: {secret}\r\nEvents: call\r\n\r\n"
@@ -58,7 +58,7 @@ impl Observer {
 
     /// Waits until the calls to all these numbers have begun and no channel is left; returns when
     /// each began, and when the last one ended. Calls that do not begin in time are left out.
-    pub fn wait_over(
+    pub(crate) fn wait_over(
         &self,
         numbers: &[String],
         patience: Duration,
@@ -77,7 +77,7 @@ impl Observer {
     }
 
     /// Time when the call with this id was first dialled to the gateway.
-    pub fn dialled(&self, linkedid: &str) -> Option<Instant> {
+    pub(crate) fn dialled(&self, linkedid: &str) -> Option<Instant> {
         self.observed.0.lock().expect("a lock").dialled.get(linkedid).copied()
     }
 }

@@ -20,7 +20,13 @@ const CONNECTIONS: usize = 512;
 
 /// Sends three times `limit` requests a second to a daemon that passes on half of `limit`, as the
 /// bots and the benchmark use the same cores.
-pub fn measure(pbx: &Pbx, observer: &Observer, limit: f64, numbers: &mut Numbers, smoke: bool) {
+pub(crate) fn measure(
+    pbx: &Pbx,
+    observer: &Observer,
+    limit: f64,
+    numbers: &mut Numbers,
+    smoke: bool,
+) {
     let pace = ((limit * PART) as u32).max(1);
     let offered = limit * 3.0;
     let time = Duration::from_secs(if smoke { 1 } else { 10 });

@@ -12,7 +12,7 @@ use memchr::memmem;
 const END: &[u8] = b"\r\n\r\n";
 
 /// A relay to one Asterisk.
-pub struct Relay {
+pub(crate) struct Relay {
     /// Address of the relay.
     pub address: SocketAddr,
     originates: Arc<Mutex<Vec<Instant>>>,
@@ -20,7 +20,7 @@ pub struct Relay {
 
 impl Relay {
     /// Relays connections to the Asterisk at `asterisk` until this process ends.
-    pub fn start(asterisk: &str) -> Self {
+    pub(crate) fn start(asterisk: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asterisk, originates) = (asterisk.to_owned(), Arc::new(Mutex::new(Vec::new())));
@@ -43,7 +43,7 @@ impl Relay {
     }
 
     /// The time of each Originate.
-    pub fn originates(&self) -> Vec<Instant> {
+    pub(crate) fn originates(&self) -> Vec<Instant> {
         self.originates.lock().expect("a lock").clone()
     }
 }

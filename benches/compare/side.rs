@@ -18,7 +18,7 @@ const CONNECTIONS: usize = 64;
 type Kept = Mutex<Option<BufReader<TcpStream>>>;
 
 /// One way to make calls.
-pub struct Side {
+pub(crate) struct Side {
     way: Way,
     /// Process of the side; none if it is part of Asterisk.
     pub pid: Option<u32>,
@@ -73,7 +73,7 @@ struct Raw {
 
 impl Side {
     /// Raw Originates, the upper limit of all sides.
-    pub fn raw(pbx: &Pbx) -> Self {
+    pub(crate) fn raw(pbx: &Pbx) -> Self {
         let stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         stream.set_nodelay(true).expect("no delay");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
@@ -89,7 +89,7 @@ impl Side {
     }
 
     /// This daemon.
-    pub fn originatord(pbx: &Pbx) -> Self {
+    pub(crate) fn originatord(pbx: &Pbx) -> Self {
         let daemon = pbx.daemon();
         let (port, pid) = (daemon.address.port(), daemon.child.id());
         let way = Http::open(port, Box::new(conf_request), r#"{"message":"ok"}"#);
@@ -97,7 +97,7 @@ impl Side {
     }
 
     /// Asterisk's own HTTP manager.
-    pub fn rawman(pbx: &Pbx) -> Self {
+    pub(crate) fn rawman(pbx: &Pbx) -> Self {
         let port: u16 = pbx.setting("HTTP_PORT").parse().expect("a port");
         let login = format!(
             "/rawman?action=login&username=originatord&secret={}",
@@ -123,7 +123,7 @@ impl Side {
     }
 
     /// Asterisk's REST interface.
-    pub fn ari(pbx: &Pbx) -> Self {
+    pub(crate) fn ari(pbx: &Pbx) -> Self {
         let port = pbx.setting("HTTP_PORT").parse().expect("a port");
         let keys = format!("api_key=originatord:{}", pbx.setting("AMI_SECRET"));
         let request = move |number: &str| {
@@ -140,7 +140,7 @@ impl Side {
     }
 
     /// A Python program of this folder with its arguments.
-    pub fn python(program: &str, pbx: &Pbx) -> Self {
+    pub(crate) fn python(program: &str, pbx: &Pbx) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|free| free.local_addr())
@@ -176,7 +176,7 @@ impl Side {
 
     /// Requests all these calls as fast as possible; returns how many were accepted, and the time of
     /// the last one.
-    pub fn burst(&self, numbers: &[String]) -> (usize, Instant) {
+    pub(crate) fn burst(&self, numbers: &[String]) -> (usize, Instant) {
         let accepted = match &self.way {
             Way::Raw(raw) => {
                 let mut raw = raw.lock().expect("a lock");

@@ -11,7 +11,7 @@ use testkit::figures::{scale, section};
 const BOTS: usize = 4;
 
 /// The instructions of a call, from the difference between two numbers of calls.
-pub fn measure() {
+pub(crate) fn measure() {
     let (few, many) = (1_000, 3_000);
     let [of_few, of_many] = [few, many].map(count);
     section("instructions, as callgrind counts them");

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use super::peer::{DIGITS, STAYS};
 
 /// The key of all bots.
-pub const KEY: &str = "k3y-of-the-bench";
+pub(crate) const KEY: &str = "k3y-of-the-bench";
 
 /// How long a reply may take before the benchmark fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The bots of one server.
-pub struct Bots {
+pub(crate) struct Bots {
     connections: Vec<TcpStream>,
     request: Vec<u8>,
     number_at: usize,
@@ -25,7 +25,7 @@ pub struct Bots {
 
 impl Bots {
     /// Connects `count` bots. Their calls end at once, unless they `stay`.
-    pub fn connect(address: SocketAddr, count: usize, stay: bool) -> Self {
+    pub(crate) fn connect(address: SocketAddr, count: usize, stay: bool) -> Self {
         let connections = (0..count).map(|_| connect(address)).collect();
         let number = "0".repeat(DIGITS);
         let body = format!(
@@ -48,7 +48,7 @@ impl Bots {
     /// It reads the reply to the last request first. If it waited for the first one, the kernel
     /// would wake the bots for nearly every reply of a slow server and for few of a fast one, and
     /// the server would pay for these wake-ups.
-    pub fn closed(&mut self, count: usize) -> Duration {
+    pub(crate) fn closed(&mut self, count: usize) -> Duration {
         let began = Instant::now();
         for _ in 0..count.div_ceil(self.connections.len()) {
             for index in 0..self.connections.len() {
@@ -62,7 +62,7 @@ impl Bots {
     /// Sends requests at this rate for this long, whether or not replies arrive; returns the time of
     /// each from its scheduled moment. Replies are read in the order of the requests, which makes
     /// no time too short.
-    pub fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
+    pub(crate) fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
         let count = (f64::from(per_second) * time.as_secs_f64()) as u32;
         let (asked, to_read) = mpsc::channel::<(usize, Instant)>();
         let (read, free) = mpsc::channel();

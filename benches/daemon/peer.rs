@@ -12,13 +12,13 @@ use crate::transcript::{self, NEEDED};
 
 /// Number of digits of every called number. Calls to numbers that begin with [`STAYS`] stay in their
 /// conference.
-pub const DIGITS: usize = 11;
+pub(crate) const DIGITS: usize = 11;
 
 /// Beginning of the numbers whose calls stay alive.
-pub const STAYS: &str = "78";
+pub(crate) const STAYS: &str = "78";
 
 /// Starts a peer, which ends with the process.
-pub fn start() -> SocketAddr {
+pub(crate) fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {

@@ -16,7 +16,7 @@ use warp::Filter;
 use super::load::KEY;
 
 /// A server process, which is killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     pub address: SocketAddr,
     child: Child,
     _folder: TempDir,
@@ -24,12 +24,12 @@ pub struct Process {
 
 impl Process {
     /// Starts `originatord serve`, which writes its journal to a pipe, with an Asterisk at `ami`.
-    pub fn daemon(ami: SocketAddr) -> Self {
+    pub(crate) fn daemon(ami: SocketAddr) -> Self {
         Self::daemon_under(&[], ami)
     }
 
     /// Starts the daemon under another command, such as a profiler.
-    pub fn daemon_under(command: &[&str], ami: SocketAddr) -> Self {
+    pub(crate) fn daemon_under(command: &[&str], ami: SocketAddr) -> Self {
         let folder = TempDir::new().expect("a folder");
         let config = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\nmax_connections = 12000\n[[api_keys]]\nname = \"bot\"\nkey = \"{KEY}\"\n\
@@ -47,7 +47,7 @@ impl Process {
     }
 
     /// Starts a warp handler that answers `{"message":"ok"}` to everything.
-    pub fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a program"));
         command.arg("--bare");
         Self::start(command, TempDir::new().expect("a folder"), "address=", |_| true)
@@ -79,7 +79,7 @@ impl Process {
     }
 
     /// Stops the process, and waits for its end.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let told =
             Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
         assert!(told.success(), "it is told to stop");
@@ -87,7 +87,7 @@ impl Process {
     }
 
     /// CPU time so far, user and system, of all threads.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let tasks =
             std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("its threads");
         let nanoseconds = tasks.map_while(Result::ok).map(|task| {
@@ -99,7 +99,7 @@ impl Process {
     }
 
     /// Resident memory, in bytes.
-    pub fn resident(&self) -> u64 {
+    pub(crate) fn resident(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("a process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
@@ -116,7 +116,7 @@ impl Drop for Process {
 
 /// The process that [`Process::bare`] starts: warp's service in hyper's connection on one thread, as
 /// in the daemon, and nothing else.
-pub fn serve_bare() {
+pub(crate) fn serve_bare() {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

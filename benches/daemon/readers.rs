@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::load::KEY;
 
 /// The readers of one daemon.
-pub struct Readers {
+pub(crate) struct Readers {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -18,7 +18,7 @@ pub struct Readers {
 
 impl Readers {
     /// Starts `count` readers; all of them receive events once this returns.
-    pub fn start(address: SocketAddr, count: usize) -> Self {
+    pub(crate) fn start(address: SocketAddr, count: usize) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("a program"))
             .args(["--readers", &address.to_string(), &count.to_string()])
             .stdin(Stdio::piped())
@@ -33,7 +33,7 @@ impl Readers {
 
     /// Waits until all readers have read this many records, or no reader makes progress; returns the
     /// smallest and the largest number of records that a reader has read.
-    pub fn finish(mut self, expected: u64) -> (u64, u64) {
+    pub(crate) fn finish(mut self, expected: u64) -> (u64, u64) {
         let mut input = self.input.take().expect("stdin");
         writeln!(input, "{expected}").expect("they listen");
         let line = self.line();
@@ -57,7 +57,7 @@ impl Drop for Readers {
 }
 
 /// The process that [`Readers::start`] starts.
-pub fn follow(address: &str, count: usize) {
+pub(crate) fn follow(address: &str, count: usize) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     let runtime =

@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use originatord::ami::frame::Frame;
-use originatord::ami::parser::Received;
-use originatord::call::{CallId, Number, lock_id};
-use originatord::clock::Now;
 use originatord::config::Config;
-use originatord::engine::request::Request;
-use originatord::engine::{Effect, Engine};
+use originatord_core::ami::frame::Frame;
+use originatord_core::ami::parser::Received;
+use originatord_core::call::{CallId, Number, lock_id};
+use originatord_core::clock::Now;
+use originatord_core::engine::request::Request;
+use originatord_core::engine::{Effect, Engine};
 
 const CONFIG: &str = "
     [[api_keys]]
@@ -30,7 +30,7 @@ const CALLER_ID: &str = "Bob";
 const LANG: &str = "ru";
 
 /// An engine with live calls.
-pub struct EngineHarness {
+pub(crate) struct EngineHarness {
     engine: Engine<(), ()>,
     key: Arc<str>,
     /// The virtual time.
@@ -41,7 +41,7 @@ pub struct EngineHarness {
 
 impl EngineHarness {
     /// A ready engine with this number of live calls.
-    pub fn new(live: u64) -> Self {
+    pub(crate) fn new(live: u64) -> Self {
         let config = Config::parse(CONFIG, Path::new(""))
             .unwrap_or_else(|_| panic!("the configuration is good"));
         let now = Now::read();
@@ -56,12 +56,12 @@ impl EngineHarness {
     }
 
     /// Number of live calls.
-    pub fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.engine.stats().live.iter().sum()
     }
 
     /// Lets time pass. Returns the action id of a list of channels, if the engine asked for one.
-    pub fn advance(&mut self, time: Duration) -> Option<String> {
+    pub(crate) fn advance(&mut self, time: Duration) -> Option<String> {
         self.now = Now { instant: self.now.instant + time, wall: self.now.wall + time };
         let sent = self.process();
         sent.split("\r\n\r\n")
@@ -86,7 +86,7 @@ impl EngineHarness {
     }
 
     /// Begins a call, which Asterisk accepts; returns its id and that of its lock channel.
-    pub fn begin(&mut self) -> (String, String) {
+    pub(crate) fn begin(&mut self) -> (String, String) {
         self.next += 1;
         let number: Number = self.next.to_string().parse().expect("a number");
         let request = Request {
@@ -111,7 +111,7 @@ impl EngineHarness {
 
     /// The callee answers and joins the conference. Returns how many bytes of strings the engine
     /// keeps for the call.
-    pub fn join(&mut self, (id, lock): &(String, String)) -> usize {
+    pub(crate) fn join(&mut self, (id, lock): &(String, String)) -> usize {
         let leg = format!("1795000000.{}", lock.trim_start_matches("od-lock-"));
         self.event("Newchannel", &leg, id);
         for (event, uniqueid, more) in [
@@ -131,7 +131,7 @@ impl EngineHarness {
     }
 
     /// Ends a call that was not answered.
-    pub fn end(&mut self, (id, lock): &(String, String)) {
+    pub(crate) fn end(&mut self, (id, lock): &(String, String)) {
         for (event, uniqueid) in [
             ("Newchannel", &*format!("leg-{id}")),
             ("Hangup", &*format!("leg-{id}")),
@@ -152,14 +152,14 @@ impl EngineHarness {
     }
 
     /// Handles bytes from Asterisk.
-    pub fn receive(&mut self, frame: String) {
+    pub(crate) fn receive(&mut self, frame: String) {
         self.engine.receive(self.now, Received::Frame(Frame::new(frame.into())));
         self.process();
     }
 
     /// Lets the engine handle its deadlines, and answers its Pings; returns the actions that it
     /// sends.
-    pub fn process(&mut self) -> String {
+    pub(crate) fn process(&mut self) -> String {
         self.engine.tick(self.now);
         let output = self.engine.output().map(|output| output.split().to_vec()).unwrap_or_default();
         for effect in self.engine.take_effects() {

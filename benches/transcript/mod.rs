@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
-use originatord::call::{CallId, Number, lock_id};
-use originatord::clock::Now;
+use originatord_core::call::{CallId, Number, lock_id};
+use originatord_core::clock::Now;
 use originatord_sim::AsteriskVersion;
 use originatord_sim::channel::Party;
 use originatord_sim::pbx::{Destination, Originate, Pbx};
@@ -15,7 +15,7 @@ use originatord_sim::wire::Headers;
 const APART: Duration = Duration::from_millis(7);
 
 /// Events that pass the filters of `asterisk/manager.conf`.
-pub const NEEDED: [&str; 7] = [
+pub(crate) const NEEDED: [&str; 7] = [
     "Newchannel",
     "Newstate",
     "Hangup",
@@ -44,7 +44,7 @@ const UNNEEDED: [&str; 13] = [
 ];
 
 /// One message with the name of its event, or `Response`.
-pub struct Message {
+pub(crate) struct Message {
     pub name: String,
     pub bytes: Vec<u8>,
 }
@@ -52,7 +52,7 @@ pub struct Message {
 /// All messages of `count` calls to callees that `digits` select, one after the other, with every
 /// class of events. Events that the daemon does not use belong to the same channels, and have the
 /// same length, as those of the simulator.
-pub fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
+pub(crate) fn of_calls(count: usize, digits: &[&str]) -> Vec<Message> {
     let began = Now {
         instant: Instant::now(),
         wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000),

@@ -15,17 +15,17 @@ use super::terminal::follow::{CallEnd, Follower};
 use super::terminal::line::Printer;
 use super::terminal::zone::ShownTimes;
 use super::terminal::{CommandError, exit_codes, finish, note};
-use crate::call::numbering::Spelling;
-use crate::call::outcome::Outcome;
-use crate::call::{CallId, CallerId, Lang, Room};
-use crate::client::event_stream::{EventStream, Update};
-use crate::client::reply::{Reply, Verdict};
-use crate::client::{ClientError, request};
 use crate::exit::INTERRUPTED;
+use originatord_core::call::numbering::Spelling;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::call::{CallId, CallerId, Lang, Room};
+use originatord_net::client::event_stream::{EventStream, Update};
+use originatord_net::client::reply::{Reply, Verdict};
+use originatord_net::client::{ClientError, request};
 
 /// The arguments of `originatord call`.
 #[derive(Debug, clap::Args)]
-pub struct CallArgs {
+pub(super) struct CallArgs {
     /// The number to call, with or without +.
     number: Spelling,
     /// The room that the callee is put into.
@@ -48,7 +48,7 @@ pub struct CallArgs {
 }
 
 /// The end of the help of `call`.
-pub const HELP: &str = exit_codes![
+pub(super) const HELP: &str = exit_codes![
     "  0    completed: answered, joined the room, and ended later",
     "  1    not_joined: answered, but never joined the room; or completed, if joining was not seen",
     "  10   no_answer",
@@ -110,7 +110,7 @@ fn refusal_code(reason: &str) -> u8 {
 }
 
 /// Places the call, and follows it to its end.
-pub async fn run(args: CallArgs) -> ExitCode {
+pub(super) async fn run(args: CallArgs) -> ExitCode {
     finish("call", place_and_follow(&args).await)
 }
 
@@ -251,7 +251,7 @@ fn may_continue(args: &CallArgs, id: CallId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Refusal;
+    use originatord_core::call::Refusal;
 
     #[test]
     fn exit_codes_match_the_help() {

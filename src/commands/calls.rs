@@ -14,12 +14,12 @@ use super::terminal::moment::Moment;
 use super::terminal::table::{self, Call};
 use super::terminal::zone::ShownTimes;
 use super::terminal::{CommandError, exit_codes, finish, note};
-use crate::call::Room;
-use crate::call::numbering::Spelling;
-use crate::call::outcome::Outcome;
-use crate::client::{Client, percent_encode, request};
-use crate::clock::rfc3339;
-use crate::escape;
+use originatord_core::call::Room;
+use originatord_core::call::numbering::Spelling;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::clock::rfc3339;
+use originatord_core::escape;
+use originatord_net::client::{Client, percent_encode, request};
 
 /// The most active calls in one response of the daemon.
 const LIVE_PAGE: u32 = 10_000;
@@ -32,7 +32,7 @@ const DEFAULT_LIMIT: u32 = 100;
 
 /// The arguments of `originatord calls`.
 #[derive(Debug, clap::Args)]
-pub struct CallsArgs {
+pub(super) struct CallsArgs {
     /// List ended calls, newest first, as far as the history goes back.
     #[arg(long)]
     ended: bool,
@@ -71,14 +71,15 @@ pub struct CallsArgs {
 }
 
 /// The end of the help of `calls`.
-pub const HELP: &str = exit_codes!["  0    the calls are listed, even if there are none", ..];
+pub(super) const HELP: &str =
+    exit_codes!["  0    the calls are listed, even if there are none", ..];
 
 fn outcomes() -> PossibleValuesParser {
     Outcome::ALL.map(Outcome::as_str).into()
 }
 
 /// Lists the calls.
-pub async fn run(args: CallsArgs) -> ExitCode {
+pub(super) async fn run(args: CallsArgs) -> ExitCode {
     finish("calls", list(&args).await.map(|()| 0))
 }
 

@@ -11,14 +11,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{Config, Problem};
-use crate::connector::Connector;
 use crate::exit::EX_CONFIG;
+use originatord_net::connector::Connector;
 use probe::{CALL_EVENTS, CONFERENCE_EVENTS, Probe, ProbeError};
 use report::{Report, Verdict};
 
 /// The arguments of `originatord check`.
 #[derive(Debug, clap::Args)]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// The configuration to check.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
@@ -28,7 +28,7 @@ pub struct CheckArgs {
 }
 
 /// The end of the help of `check`.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 Exit codes:
   0    nothing failed; there may be warnings
   64   the command line is wrong
@@ -41,7 +41,7 @@ const SECOND_LOGIN_REFUSED: &str = "Login Already In Use";
 const ALLOW_MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
 /// Checks the configuration, and with `--connect` the Asterisk that it names. Exits with 0 or 78.
-pub async fn run(args: &CheckArgs) -> ExitCode {
+pub(super) async fn run(args: &CheckArgs) -> ExitCode {
     let path = &args.config;
     let config = match Config::load(path) {
         Ok(config) => config,

@@ -8,13 +8,13 @@ use clap_complete::Shell;
 
 /// The arguments of `originatord completions`.
 #[derive(Debug, clap::Args)]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell.
     shell: Shell,
 }
 
 /// Prints the completions of `command`.
-pub fn run(args: &CompletionsArgs, mut command: Command) -> ExitCode {
+pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "originatord", &mut script);
     // A reader that closed the pipe has seen enough.

@@ -16,20 +16,20 @@ use tokio::net::TcpStream;
 
 use super::terminal::CommandError;
 use super::terminal::connection::ConnectionArgs;
-use crate::call::numbering::Spelling;
-use crate::call::{Invalid, Number};
-use crate::client::{Client, percent_encode, request};
 use crate::config::{Config, Problems};
-use crate::escape::escaped;
 use crate::exit::{EX_CONFIG, EX_IOERR, EX_UNAVAILABLE, EX_USAGE};
 use crate::files;
 use crate::history;
 use crate::http::auth::Role;
 use crate::journal::sink::{Erased, erase_in_files};
+use originatord_core::call::numbering::Spelling;
+use originatord_core::call::{Invalid, Number};
+use originatord_core::escape::escaped;
+use originatord_net::client::{Client, percent_encode, request};
 
 /// The arguments of `originatord erase`.
 #[derive(Debug, clap::Args)]
-pub struct EraseArgs {
+pub(super) struct EraseArgs {
     /// The number, with or without +.
     number: String,
     /// The daemon's configuration, which names the files; also the daemon's address and a key,
@@ -41,7 +41,7 @@ pub struct EraseArgs {
 }
 
 /// The end of the help of `erase`.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 If the daemon uses HTTPS, give its URL with --url, with the host name of its certificate.
 
 Exit codes:
@@ -79,7 +79,7 @@ enum EraseError {
 }
 
 /// Erases the number, and prints in how many places it was.
-pub async fn run(args: EraseArgs) -> ExitCode {
+pub(super) async fn run(args: EraseArgs) -> ExitCode {
     match erase(&args).await {
         Ok(erased) => report(&erased),
         Err(error) => {

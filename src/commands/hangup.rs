@@ -9,12 +9,12 @@ use super::calls::listed;
 use super::terminal::connection::ConnectionArgs;
 use super::terminal::short_id::CallName;
 use super::terminal::{CommandError, error_text, exit_codes, finish, note};
-use crate::call::CallId;
-use crate::client::{Client, request};
+use originatord_core::call::CallId;
+use originatord_net::client::{Client, request};
 
 /// The arguments of `originatord hangup`.
 #[derive(Debug, clap::Args)]
-pub struct HangupArgs {
+pub(super) struct HangupArgs {
     /// The ids of the calls, or the ends of the ids that originatord tail shows.
     #[arg(value_name = "ID", required = true)]
     calls: Vec<CallName>,
@@ -23,7 +23,7 @@ pub struct HangupArgs {
 }
 
 /// The end of the help of `hangup`.
-pub const HELP: &str = exit_codes![
+pub(super) const HELP: &str = exit_codes![
     "  0    all calls are hung up",
     "  1    some are not: there is no such call, it is over, or Asterisk failed to do it",
     ..
@@ -33,7 +33,7 @@ pub const HELP: &str = exit_codes![
 const NOT_ALL: u8 = 1;
 
 /// Hangs the calls up, one after the other.
-pub async fn run(args: HangupArgs) -> ExitCode {
+pub(super) async fn run(args: HangupArgs) -> ExitCode {
     finish("hangup", hang_up_all(&args).await)
 }
 

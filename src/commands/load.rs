@@ -12,15 +12,15 @@ use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use self::args::{HELP, LoadArgs};
+pub(super) use self::args::{HELP, LoadArgs};
 use super::terminal::CommandError;
-use crate::client::Client;
 use crate::exit::{EX_CANTCREAT, EX_OSERR, EX_UNAVAILABLE, EX_USAGE, INTERRUPTED};
 use originatord_load::connect::{Interrupts, StartError};
 use originatord_load::plan::{Plan, PlanError};
 use originatord_load::progress::Progress;
 use originatord_load::report::{self, Report};
 use originatord_load::runner::{RunError, Runner};
+use originatord_net::client::Client;
 
 /// Some request was not accepted, or some call failed.
 const FAILURES: u8 = 1;
@@ -62,7 +62,7 @@ impl From<StartError> for LoadError {
 }
 
 /// Runs the load test, and prints its summary.
-pub async fn run(args: LoadArgs) -> ExitCode {
+pub(super) async fn run(args: LoadArgs) -> ExitCode {
     match load(&args).await {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -13,14 +13,14 @@ use crate::exit::EX_CANTCREAT;
 
 /// The arguments of `originatord man`.
 #[derive(Debug, clap::Args)]
-pub struct ManArgs {
+pub(super) struct ManArgs {
     /// The folder, which is created if it does not exist.
     #[arg(value_name = "DIR")]
     folder: PathBuf,
 }
 
 /// Writes the manual pages of `command`.
-pub fn run(args: &ManArgs, command: Command) -> ExitCode {
+pub(super) fn run(args: &ManArgs, command: Command) -> ExitCode {
     match write(command, &args.folder) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -14,11 +14,8 @@ use tokio::sync::watch;
 use tokio::time::Duration;
 
 use self::stop::{Running, StopTimes};
-use crate::clock::Now;
 use crate::config::{Config, Problem};
-use crate::connector::Connector;
 use crate::driver::Driver;
-use crate::engine::{EarlierRuns, Engine};
 use crate::exit::{EX_CONFIG, EX_OSERR, EX_UNAVAILABLE};
 use crate::history::History;
 use crate::http::auth::{Authenticator, Keys};
@@ -30,20 +27,23 @@ use crate::journal::sink::{Replay, Writer};
 use crate::logging::Logging;
 use crate::metrics::ReaderKind;
 use crate::open_files;
-use crate::record::Event;
 use crate::reload::{Reload, RestartOnly};
 use crate::signals::{SignalAction, Signals};
+use originatord_core::clock::Now;
+use originatord_core::engine::{EarlierRuns, Engine};
+use originatord_core::record::Event;
+use originatord_net::connector::Connector;
 
 /// The arguments of `originatord serve`.
 #[derive(Debug, clap::Args)]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// The configuration; config.toml.example explains each key.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
 }
 
 /// The end of the help of `serve`.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 SIGTERM and SIGINT stop the daemon in order; a second one stops it at once. SIGHUP makes it read the
 configuration again.
 
@@ -70,7 +70,7 @@ enum StartError {
 }
 
 /// Runs the daemon until a signal stops it.
-pub async fn run(args: &ServeArgs) -> ExitCode {
+pub(super) async fn run(args: &ServeArgs) -> ExitCode {
     let config = match Config::load(&args.config) {
         Ok(config) => config,
         Err(problems) => {

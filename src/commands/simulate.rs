@@ -20,7 +20,7 @@ use originatord_sim::simulator::Settings;
 
 /// The arguments of `originatord simulate`.
 #[derive(Debug, Args)]
-pub struct SimulateArgs {
+pub(super) struct SimulateArgs {
     /// IP address and port to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5038")]
     listen: SocketAddr,
@@ -42,7 +42,7 @@ pub struct SimulateArgs {
 }
 
 /// The end of the help of `simulate`.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 The last three digits of a number choose what the callee does:
   404     is not on Telegram
   420     has a number that the gateway rejects
@@ -77,7 +77,7 @@ Exit codes:
   78   the scenario is wrong";
 
 /// Runs the simulator until SIGINT or SIGTERM.
-pub async fn run(args: SimulateArgs) -> ExitCode {
+pub(super) async fn run(args: SimulateArgs) -> ExitCode {
     let scenario = match args.scenario.as_deref().map(read_scenario).transpose() {
         Ok(scenario) => scenario.unwrap_or_default(),
         Err(problem) => {

@@ -8,12 +8,12 @@ use super::terminal::line::{Entry, Printer};
 use super::terminal::moment::{Since, Window};
 use super::terminal::zone::ShownTimes;
 use super::terminal::{CommandError, LostNotes, finish, note};
-use crate::client::event_stream::{EventStream, Update};
-use crate::client::sse::Event;
+use originatord_net::client::event_stream::{EventStream, Update};
+use originatord_net::client::sse::Event;
 
 /// The arguments of `originatord tail`.
 #[derive(Debug, clap::Args)]
-pub struct TailArgs {
+pub(super) struct TailArgs {
     /// Begin with earlier records, as far as the daemon has them in memory: those since some time
     /// ago (10m, 1h30m), since a time (2026-11-25T18:20:00Z) or a day, or those after the record
     /// with this seq (0 for all). If there is no record with this seq yet, wait for it.
@@ -31,7 +31,7 @@ pub struct TailArgs {
 }
 
 /// The end of the help of `tail`.
-pub const HELP: &str = "\
+pub(super) const HELP: &str = "\
 Terminals get colours unless NO_COLOR is set. If the connection is lost, tail reconnects and continues where it was. If \
 records are missing nevertheless, it prints a line, or with --json a record, with the event gap.
 
@@ -43,7 +43,7 @@ Exit codes:
   77   the daemon does not know this key";
 
 /// Prints records until Ctrl-C.
-pub async fn run(args: TailArgs) -> ExitCode {
+pub(super) async fn run(args: TailArgs) -> ExitCode {
     let result = tokio::select! {
         result = follow(&args) => result,
         _ = tokio::signal::ctrl_c() => Ok(0),

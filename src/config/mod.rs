@@ -11,18 +11,18 @@ use std::time::Duration;
 
 pub use reader::{Problem, Problems};
 
-use crate::ami::backoff::Backoff;
-use crate::ami::settings::SessionSettings;
-use crate::call::Lang;
-use crate::call::limits::Policy;
-use crate::call::numbering::Numbering;
-use crate::engine::{EngineSettings, OriginateSettings};
 use crate::history::HistorySettings;
 use crate::http::auth::ApiKey;
 use crate::http::settings::{ApiSettings, HttpSettings};
 use crate::journal::JournalSettings;
 use crate::logging::LogSettings;
-use crate::tls::ClientTls;
+use originatord_core::ami::backoff::Backoff;
+use originatord_core::ami::settings::SessionSettings;
+use originatord_core::call::Lang;
+use originatord_core::call::limits::Policy;
+use originatord_core::call::numbering::Numbering;
+use originatord_core::engine::{EngineSettings, OriginateSettings};
+use originatord_net::tls::ClientTls;
 
 /// The whole configuration.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use crate::ami::parser::{NotAsterisk, Parser, Received};
+use originatord_core::ami::parser::{NotAsterisk, Parser, Received};
 
 /// Decodes what Asterisk sends; one for each connection.
 #[derive(Debug, Default)]

@@ -24,16 +24,16 @@ use tokio_util::codec::Decoder;
 
 use self::decoder::{AmiDecoder, DecodeError};
 use self::trace::trace_frame;
-use crate::ami::parser::Received;
-use crate::call::limits::Policy;
-use crate::call::{CallId, CallInfo};
-use crate::clock::Now;
-use crate::connector::{Connector, Stream};
-use crate::engine::request::{HangUpError, OriginateError};
-use crate::engine::{Effect, Engine};
 use crate::handle::{Command, Handle, QUEUE, ReplyTo};
 use crate::journal::Journal;
-use crate::record::Event;
+use originatord_core::ami::parser::Received;
+use originatord_core::call::limits::Policy;
+use originatord_core::call::{CallId, CallInfo};
+use originatord_core::clock::Now;
+use originatord_core::engine::request::{HangUpError, OriginateError};
+use originatord_core::engine::{Effect, Engine};
+use originatord_core::record::Event;
+use originatord_net::connector::{Connector, Stream};
 
 /// Output beyond which no further command is taken, in bytes: about a thousand Originates.
 const OUTPUT_LIMIT: usize = 512 * 1024;
@@ -55,7 +55,7 @@ type OriginateReply = ReplyTo<Result<CallId, OriginateError>>;
 type HangUpReply = ReplyTo<Result<(), HangUpError>>;
 
 /// The driver of one Asterisk.
-pub struct Driver {
+pub(crate) struct Driver {
     engine: Engine<OriginateReply, HangUpReply>,
     connector: Connector,
     journal: Journal,
@@ -94,7 +94,7 @@ enum Wakeup {
 
 impl Driver {
     /// A driver for `engine`, and the handle that sends it commands.
-    pub fn new(
+    pub(crate) fn new(
         engine: Engine<OriginateReply, HangUpReply>,
         connector: Connector,
         journal: Journal,
@@ -119,7 +119,7 @@ impl Driver {
     /// Runs until [`Command::Stop`], and then until no request waits for its answer. That takes no
     /// longer than the reply timeout, or the action timeout if a hang-up is under way. Calls in
     /// Asterisk go on.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(COMMANDS_AT_ONCE);
         let mut stopping = false;
         self.apply_effects(Now::read());

@@ -1,7 +1,7 @@
 //! Asterisk's messages in the daemon's debug log: `[log] filter = "info,originatord::ami=debug"`.
 
-use crate::ami::frame::Frame;
-use crate::call::CallId;
+use originatord_core::ami::frame::Frame;
+use originatord_core::call::CallId;
 
 /// The target by which the filter selects these lines.
 const AMI: &str = "originatord::ami";

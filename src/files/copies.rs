@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 /// # Errors
 ///
 /// The folder cannot be listed.
-pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn names_beside(path: &Path) -> io::Result<Vec<String>> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let entries = match fs::read_dir(folder) {
@@ -39,7 +39,7 @@ pub fn names_beside(path: &Path) -> io::Result<Vec<String>> {
 /// # Errors
 ///
 /// The folder cannot be listed.
-pub fn copies_with(
+pub(crate) fn copies_with(
     path: &Path,
     texts: &[String],
     is_ours: impl Fn(&str) -> bool,

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::millis;
 use super::sink::{DELETED_AT_ONCE, give_back};
-use crate::call::CallId;
+use originatord_core::call::CallId;
 
 /// How much faster than the daemon's own time the history's clock can catch up with the system's: a
 /// day in an hour.

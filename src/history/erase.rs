@@ -5,16 +5,16 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, ffi, params_from_iter};
 
 use super::schema;
-use crate::call::Number;
 use crate::files;
 use crate::journal::sink::{Cleaner, Erased};
+use originatord_core::call::Number;
 
 /// Endings of the files that SQLite puts beside a database.
-pub const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(crate) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Erases all calls to this number from the database at `path`, if it is there, so that nothing of
 /// them is left in its files.
-pub fn erase(path: &Path, number: Number) -> Erased {
+pub(crate) fn erase(path: &Path, number: Number) -> Erased {
     let mut erased = erase_rows(path, number).unwrap_or_else(|error| Erased::failure(path, error));
     let path = files::resolved(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -21,13 +21,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::call::CallId;
-use crate::call::filter::Filter;
-use crate::call::view::CallView;
 use crate::files;
+use originatord_core::call::CallId;
+use originatord_core::call::filter::Filter;
+use originatord_core::call::view::CallView;
 
-pub use erase::{BESIDE, erase};
-pub use sink::HistorySink;
+pub(crate) use erase::{BESIDE, erase};
+pub(crate) use sink::HistorySink;
 
 /// How many queries run at once; others wait.
 const MAX_QUERIES: usize = 2;

@@ -6,25 +6,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, params_from_iter};
 
-use crate::call::filter::Filter;
-use crate::call::machine::{State, Timestamps};
-use crate::call::outcome::{Cause, End, Outcome};
-use crate::call::view::CallView;
-use crate::call::{CallId, CallInfo, Number, Room};
+use originatord_core::call::filter::Filter;
+use originatord_core::call::machine::{State, Timestamps};
+use originatord_core::call::outcome::{Cause, End, Outcome};
+use originatord_core::call::view::CallView;
+use originatord_core::call::{CallId, CallInfo, Number, Room};
 
 /// The columns, in the order in which they are read.
 const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
                        cause, cause_text, gateway_reply, ring, talk, hung_up_by, ended_after, ended_before";
 
 /// The statement for [`insert`].
-pub fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
+pub(super) fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
     let places = ["?"; 21].join(", ");
     // After a failure the records are read again, and some calls are in the table already.
     connection.prepare(&format!("INSERT OR IGNORE INTO calls ({COLUMNS}) VALUES ({places})"))
 }
 
 /// Writes down a call that has ended.
-pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusqlite::Result<()> {
+pub(super) fn insert(
+    insertion: &mut Statement<'_>,
+    call: &CallInfo,
+    end: &End,
+) -> rusqlite::Result<()> {
     let Timestamps { queued, ringing, answered, joined, left, ended } = end.moments;
     let cause = end.cause.as_ref();
     insertion.execute(params![
@@ -54,7 +58,7 @@ pub fn insert(insertion: &mut Statement<'_>, call: &CallInfo, end: &End) -> rusq
 }
 
 /// The newest `limit` calls that the filter takes, newest first.
-pub fn page(
+pub(super) fn page(
     connection: &Connection,
     filter: &Filter,
     limit: usize,
@@ -89,7 +93,7 @@ pub fn page(
 }
 
 /// One call.
-pub fn find(connection: &Connection, id: CallId) -> rusqlite::Result<Option<CallView>> {
+pub(super) fn find(connection: &Connection, id: CallId) -> rusqlite::Result<Option<CallView>> {
     let sql = format!("SELECT {COLUMNS} FROM calls WHERE id = ?");
     connection.query_row(&sql, [id.to_string()], view).optional()
 }

@@ -64,7 +64,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// # Errors
 ///
 /// It cannot be opened, is no database, or one of a version that is not known yet.
-pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     files::require_regular(path).map_err(cannot_open)?;
     let mut connection = Connection::open(path)?;
     connection.busy_timeout(BUSY)?;

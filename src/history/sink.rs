@@ -9,12 +9,12 @@ use super::age::{AgeClock, delete_before};
 use super::erase::erase;
 use super::opened::{Change, Opened};
 use super::{History, rows};
-use crate::call::outcome::End;
-use crate::call::{CallInfo, Number};
 use crate::journal::Journal;
 use crate::journal::sink::{Erased, Sink, pause};
 use crate::metrics::ReaderKind;
-use crate::record::{Entry, Event};
+use originatord_core::call::outcome::End;
+use originatord_core::call::{CallInfo, Number};
+use originatord_core::record::{Entry, Event};
 
 /// How often calls that are too old are deleted.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
@@ -26,7 +26,7 @@ pub(super) const DELETED_AT_ONCE: usize = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes ended calls into the database.
-pub struct HistorySink {
+pub(crate) struct HistorySink {
     history: History,
     /// Its metrics show whether the database can be written.
     pub(super) journal: Journal,
@@ -41,7 +41,7 @@ pub struct HistorySink {
 impl HistorySink {
     /// Writes into this history; its file need not exist, nor be writable yet. `last_record` is the
     /// time of the journal's last record before this run.
-    pub fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
+    pub(crate) fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
         journal.metrics().writer(ReaderKind::History, true);
         Self { history, journal, opened: None, last_record, clock: None, cleaned_up: None }
     }

@@ -11,12 +11,12 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::call::machine::{State, Timestamps};
-use crate::call::outcome::{Bounds, Cause, End, Outcome};
-use crate::call::{CallInfo, CallerId};
 use crate::journal::sink::Sink;
 use crate::journal::{Journal, JournalOptions};
-use crate::record::{Entry, Event, Record, samples};
+use originatord_core::call::machine::{State, Timestamps};
+use originatord_core::call::outcome::{Bounds, Cause, End, Outcome};
+use originatord_core::call::{CallInfo, CallerId};
+use originatord_core::record::{Entry, Event, Record, samples};
 
 mod aging;
 mod changed;

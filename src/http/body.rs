@@ -9,9 +9,9 @@ use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use super::auth::{Authenticator, Caller};
 use super::endpoint::{ApiRequest, Body};
 use super::error::ApiError;
-use crate::call::numbering::Numbering;
-use crate::call::{Invalid, Lang};
-use crate::engine::request::Request;
+use originatord_core::call::numbering::Numbering;
+use originatord_core::call::{Invalid, Lang};
+use originatord_core::engine::request::Request;
 
 /// Longest body, in bytes.
 const MAX_BODY: usize = 16 * 1024;

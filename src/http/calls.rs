@@ -13,21 +13,21 @@ use warp::http::StatusCode;
 use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response;
 
-pub use self::query::BadQuery;
+pub(super) use self::query::BadQuery;
 use self::query::Query;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, reply};
-use crate::call::view::CallView;
-use crate::call::{CallId, hide};
-use crate::engine::request::{Calls, HangUpError, ListLimits};
+use originatord_core::call::view::CallView;
+use originatord_core::call::{CallId, hide};
+use originatord_core::engine::request::{Calls, HangUpError, ListLimits};
 
 /// Most lists of 1000 calls that are sent to one key at once. Each can have nearly a megabyte, which
 /// stays in memory if the client does not read it. A longer list counts as several.
 pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
-pub async fn list(
+pub(super) async fn list(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
@@ -106,7 +106,7 @@ fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallV
 }
 
 /// `GET /api/calls/{id}`
-pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
     let (api, id) = (&request.api, call_id(&request)?);
     if let Some(call) = api.handle().call(id).await? {
         let call = if api.settings.mask_numbers { call.masked() } else { call };
@@ -118,7 +118,7 @@ pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
 }
 
 /// `DELETE /api/calls/{id}`
-pub async fn hang_up(
+pub(super) async fn hang_up(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {

@@ -16,12 +16,12 @@ use super::endpoint::ApiRequest;
 use super::error::{ApiError, name_call};
 use super::settings::ApiSettings;
 use super::{Api, body, reply};
-use crate::call::{CallId, Refusal};
-use crate::engine::request::{AskError, OriginateError, Request};
-use crate::record::Event;
+use originatord_core::call::{CallId, Refusal};
+use originatord_core::engine::request::{AskError, OriginateError, Request};
+use originatord_core::record::Event;
 
 /// `POST /api/conf`
-pub async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
     let arrived = Instant::now();
     let give_up = arrived + request.api.settings.reply_timeout;
     let body = ConfBody::parse(&body::read_json(&mut request, give_up).await?)?;
@@ -90,14 +90,14 @@ mod tests {
     use warp::http::{HeaderMap, HeaderValue, Method, StatusCode};
 
     use super::*;
-    use crate::call::limits::Policy;
-    use crate::call::numbering::Numbering;
     use crate::handle::{Command, Handle};
     use crate::http::Services;
     use crate::http::auth::{ApiKey, Authenticator, Keys, Role};
     use crate::http::connection_limiter::ConnectionLimiter;
     use crate::journal::{Journal, JournalOptions};
-    use crate::record::Entry;
+    use originatord_core::call::limits::Policy;
+    use originatord_core::call::numbering::Numbering;
+    use originatord_core::record::Entry;
 
     const BODY: &str =
         r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;

@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_millis(250);
 
 /// Hands out the slots for connections. Cheap to clone.
 #[derive(Clone)]
-pub struct ConnectionLimiter(Arc<Shared>);
+pub(crate) struct ConnectionLimiter(Arc<Shared>);
 
 struct Shared {
     state: Mutex<State>,
@@ -49,7 +49,7 @@ struct Waiting {
 
 /// A connection's slot. It is free again once all clones are dropped.
 #[derive(Clone)]
-pub struct Slot(Arc<SlotInner>);
+pub(crate) struct Slot(Arc<SlotInner>);
 
 struct SlotInner {
     limiter: ConnectionLimiter,
@@ -63,18 +63,18 @@ struct SlotInner {
 }
 
 /// A request that is being handled. Its connection is not evicted until this is dropped.
-pub struct ActiveRequest(Slot);
+pub(crate) struct ActiveRequest(Slot);
 
 impl ConnectionLimiter {
     /// A limiter for this many connections.
-    pub fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let (unknown, known) = (BTreeMap::new(), BTreeMap::new());
         let state = State { free: count, unknown, known, next_order: 0, is_evicting: false };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
 
     /// Takes a slot, as soon as one is free or an evicted connection has left.
-    pub async fn take(&self) -> Slot {
+    pub(crate) async fn take(&self) -> Slot {
         loop {
             match self.try_take(Instant::now()) {
                 Ok(slot) => return slot,
@@ -152,27 +152,27 @@ impl State {
 
 impl Slot {
     /// Returns once another connection needs this slot.
-    pub async fn evicted(&self) {
+    pub(crate) async fn evicted(&self) {
         self.0.eviction.cancelled().await;
     }
 
     /// The token that evicts this connection when it is cancelled.
-    pub fn eviction_token(&self) -> CancellationToken {
+    pub(crate) fn eviction_token(&self) -> CancellationToken {
         self.0.eviction.clone()
     }
 
     /// Whether a request on this connection had a valid key.
-    pub fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.0.is_known.load(Ordering::Relaxed)
     }
 
     /// Whether an event stream is sent on this connection. It is the connection's last response.
-    pub fn is_stream(&self) -> bool {
+    pub(crate) fn is_stream(&self) -> bool {
         self.0.is_stream.load(Ordering::Relaxed)
     }
 
     /// Keeps the slot while a request with a valid key is handled.
-    pub fn activate(self) -> ActiveRequest {
+    pub(crate) fn activate(self) -> ActiveRequest {
         self.0.is_known.store(true, Ordering::Relaxed);
         self.0.limiter.state().stop_waiting(self.0.order.load(Ordering::Relaxed));
         ActiveRequest(self)
@@ -181,7 +181,7 @@ impl Slot {
 
 impl ActiveRequest {
     /// Marks the response as an event stream.
-    pub fn for_stream(self) -> Self {
+    pub(crate) fn for_stream(self) -> Self {
         self.0.0.is_stream.store(true, Ordering::Relaxed);
         self
     }

@@ -15,7 +15,7 @@ type Ticket = mpsc::Sender<Infallible>;
 
 /// The requests that are being handled, and the phase of the shutdown. Cheap to clone.
 #[derive(Clone)]
-pub struct Drain(Arc<Shared>);
+pub(crate) struct Drain(Arc<Shared>);
 
 struct Shared {
     /// Cloned for each new request, until the daemon stops.
@@ -41,7 +41,7 @@ impl Default for Drain {
 impl Drain {
     /// Waits for the answer to a request, or answers 503 once [`give_up`](Self::give_up) was
     /// called.
-    pub async fn answer(
+    pub(crate) async fn answer(
         &self,
         response: impl Future<Output = Result<Response, Infallible>>,
     ) -> Response {
@@ -54,29 +54,29 @@ impl Drain {
     }
 
     /// Waits until every request that has arrived until now is answered.
-    pub async fn answered(&self) {
+    pub(crate) async fn answered(&self) {
         // The shutdown does not wait for later requests.
         drop(self.ticket().take());
         while self.0.tickets.lock().await.recv().await.is_some() {}
     }
 
     /// Answers all pending and all later requests at once, with 503.
-    pub fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.0.overdue.cancel();
     }
 
     /// Ends all connections, each after its current response.
-    pub fn end_connections(&self) {
+    pub(crate) fn end_connections(&self) {
         self.0.ending.cancel();
     }
 
     /// Waits for [`end_connections`](Self::end_connections).
-    pub async fn ending(&self) {
+    pub(crate) async fn ending(&self) {
         self.0.ending.cancelled().await;
     }
 
     /// Whether [`end_connections`](Self::end_connections) was called.
-    pub fn is_ending(&self) -> bool {
+    pub(crate) fn is_ending(&self) -> bool {
         self.0.ending.is_cancelled()
     }
 

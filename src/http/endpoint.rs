@@ -23,7 +23,7 @@ use super::error::ApiError;
 use super::reply;
 
 /// A path and its operations.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// The path. A name in braces at its end stands for a part that differs, as in
     /// `/api/calls/{id}`.
     pub path: &'static str,
@@ -34,7 +34,7 @@ pub struct Endpoint {
 }
 
 /// Methods of an endpoint with one handler.
-pub struct Operation {
+pub(crate) struct Operation {
     /// The methods. A handler for GET serves HEAD as well, as hyper leaves the body out.
     pub methods: &'static [Method],
     /// The required authentication, with the handler.
@@ -42,7 +42,7 @@ pub struct Operation {
 }
 
 /// The authentication that an operation needs, and its handler.
-pub enum Access {
+pub(crate) enum Access {
     /// None. A valid session still marks the connection as known: a browser sends its cookie with
     /// requests for the page's files, and a proxy can reuse that connection for a bot's request.
     Public(Handler),
@@ -60,16 +60,16 @@ pub enum Access {
 }
 
 /// Answers a request.
-pub type Handler = fn(ApiRequest) -> Answer;
+pub(crate) type Handler = fn(ApiRequest) -> Answer;
 
 /// Answers a request of an authenticated client.
-pub type KeyHandler = fn(ApiRequest, Authenticated) -> Answer;
+pub(crate) type KeyHandler = fn(ApiRequest, Authenticated) -> Answer;
 
 /// The response of a handler, as a future.
-pub type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Response, ApiError>> + Send>>;
 
 /// A request for an endpoint.
-pub struct ApiRequest {
+pub(crate) struct ApiRequest {
     /// The state that all handlers share.
     pub api: Arc<Api>,
     /// The part of the path that is in braces in [`Endpoint::path`].
@@ -87,10 +87,10 @@ pub struct ApiRequest {
 }
 
 /// A body, as a stream of its chunks.
-pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
+pub(crate) type Body = Pin<Box<dyn Stream<Item = Result<Bytes, warp::Error>> + Send>>;
 
 /// A client that has shown a valid key or session.
-pub struct Authenticated {
+pub(crate) struct Authenticated {
     /// The holder of the key.
     pub caller: Caller,
     /// Keeps the connection from being evicted.
@@ -99,24 +99,24 @@ pub struct Authenticated {
 
 impl ApiRequest {
     /// The names and values in the query.
-    pub fn parameters(&self) -> Vec<(String, String)> {
+    pub(crate) fn parameters(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
     }
 
     /// Refuses any query, for endpoints that know no parameter.
-    pub fn expect_no_query(&self) -> Result<(), ApiError> {
+    pub(crate) fn expect_no_query(&self) -> Result<(), ApiError> {
         if self.query.is_empty() { Ok(()) } else { Err(ApiError::UnexpectedQuery) }
     }
 }
 
 /// The part of a path in front of the braces; the whole path if it has none.
-pub fn prefix(path: &'static str) -> &'static str {
+pub(crate) fn prefix(path: &'static str) -> &'static str {
     path.split_once('{').map_or(path, |(prefix, _)| prefix)
 }
 
 impl Endpoint {
     /// An endpoint whose path has no braces.
-    pub const fn at(path: &'static str, operations: &'static [Operation]) -> Self {
+    pub(crate) const fn at(path: &'static str, operations: &'static [Operation]) -> Self {
         Self { path, accepts: str::is_empty, operations }
     }
 
@@ -135,7 +135,7 @@ impl Endpoint {
     }
 
     /// The route of this endpoint.
-    pub fn route(&'static self, api: Arc<Api>) -> BoxedFilter<(Response,)> {
+    pub(crate) fn route(&'static self, api: Arc<Api>) -> BoxedFilter<(Response,)> {
         let allow = self.allow();
         warp::path::full()
             .and_then(move |path: FullPath| async move {

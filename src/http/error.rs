@@ -16,10 +16,10 @@ use super::calls::BadQuery;
 use super::events::BadPosition;
 use super::reply;
 use super::{endpoint, routes};
-use crate::call::refusal::Limit;
-use crate::call::{CallId, Invalid, Refusal};
-use crate::engine::request::{AskError, EraseError, HangUpError};
 use crate::history::QueryError;
+use originatord_core::call::refusal::Limit;
+use originatord_core::call::{CallId, Invalid, Refusal};
+use originatord_core::engine::request::{AskError, EraseError, HangUpError};
 
 /// The header that names a call.
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
@@ -246,7 +246,7 @@ impl ApiError {
 
 /// Adds the id of a call to the headers of its response and to the debug log. The body stays as in
 /// the original API.
-pub fn name_call(headers: &mut HeaderMap, id: CallId) {
+pub(crate) fn name_call(headers: &mut HeaderMap, id: CallId) {
     Span::current().record("call_id", display(id));
     let prefix = endpoint::prefix(routes::CALL);
     let location = Bytes::from(format!("{prefix}{id}"));

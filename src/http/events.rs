@@ -16,7 +16,7 @@ use super::Api;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use crate::journal::Reader;
-use crate::record::Entry;
+use originatord_core::record::Entry;
 
 /// Longest silence of a stream. After it a comment follows, so that no proxy closes the stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -25,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const KEPT_ALIVE: &str = ":\n\n";
 
 /// `GET /api/events`
-pub async fn follow(
+pub(super) async fn follow(
     request: ApiRequest,
     Authenticated { caller, active }: Authenticated,
 ) -> Result<Response, ApiError> {

@@ -9,12 +9,12 @@ use super::error::ApiError;
 use super::reply;
 
 /// `GET /healthz`: the process runs.
-pub async fn live() -> Result<Response, ApiError> {
+pub(super) async fn live() -> Result<Response, ApiError> {
     Ok(ok())
 }
 
 /// `GET /readyz`: calls can be made.
-pub async fn ready(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn ready(request: ApiRequest) -> Result<Response, ApiError> {
     request.api.handle().ready().map(|()| ok()).map_err(ApiError::NotReady)
 }
 

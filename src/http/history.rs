@@ -11,8 +11,8 @@ use warp::reply::Response;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, reply};
-use crate::call::Number;
 use crate::journal::sink::Erased;
+use originatord_core::call::Number;
 
 /// Longest time for one writer. Rewriting a history of 1 GiB takes less.
 const ERASE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -21,7 +21,7 @@ const ERASE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const MAX_ERASURES: u32 = 4;
 
 /// `DELETE /api/history`
-pub async fn erase(
+pub(super) async fn erase(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {

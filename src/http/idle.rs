@@ -24,13 +24,13 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 
 /// Difference between the real limit and the one in `Keep-Alive`, so that a request which was sent
 /// in time also arrives in time.
-pub const MARGIN: Duration = Duration::from_secs(5);
+pub(super) const MARGIN: Duration = Duration::from_secs(5);
 
 /// The timer that one hyper connection uses for its wait for a request's headers. hyper takes one
 /// limit for all requests of a connection. This timer ignores that limit, and chooses its own each
 /// time it is set, depending on whether a valid key was shown until then.
 #[derive(Clone)]
-pub struct IdleTimer(Arc<Shared>);
+pub(super) struct IdleTimer(Arc<Shared>);
 
 struct Shared {
     slot: Slot,
@@ -59,19 +59,19 @@ impl Limit {
 impl IdleTimer {
     /// The timer of the connection that holds this slot: `client_timeout` without a key, `keep_alive`
     /// and `MARGIN` with one.
-    pub fn new(slot: Slot, client_timeout: Duration, keep_alive: Duration) -> Self {
+    pub(super) fn new(slot: Slot, client_timeout: Duration, keep_alive: Duration) -> Self {
         let (unknown, known) = (Limit::new(client_timeout), Limit::new(keep_alive + MARGIN));
         Self(Arc::new(Shared { slot, unknown, known }))
     }
 
     /// How long the connection can be idle from now on.
-    pub fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         self.current().time
     }
 
     /// Adds `Keep-Alive` to a response. An event stream has `Connection: close` already, as it is
     /// the last response.
-    pub fn announce(&self, headers: &mut HeaderMap) {
+    pub(super) fn announce(&self, headers: &mut HeaderMap) {
         if !headers.contains_key(CONNECTION) {
             headers.insert(CONNECTION, HeaderValue::from_static("keep-alive"));
             headers.insert(KEEP_ALIVE, self.current().header.clone());
@@ -98,7 +98,7 @@ impl Timer for IdleTimer {
 }
 
 /// Whether the client wants to send another request on the same connection.
-pub fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
+pub(super) fn keeps_alive(version: Version, headers: &HeaderMap) -> bool {
     let mut options = headers
         .get_all(CONNECTION)
         .iter()

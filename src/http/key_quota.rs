@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The slots for event streams.
 #[derive(Clone)]
-pub struct StreamSlots(Arc<Mutex<Streams>>);
+pub(super) struct StreamSlots(Arc<Mutex<Streams>>);
 
 struct Streams {
     free: usize,
@@ -28,7 +28,7 @@ struct Streams {
 }
 
 /// The slot of one stream, which is free again when this is dropped.
-pub struct StreamSlot {
+pub(super) struct StreamSlot {
     slots: StreamSlots,
     key: Arc<str>,
     number: u64,
@@ -36,13 +36,13 @@ pub struct StreamSlot {
 
 impl StreamSlots {
     /// This many slots.
-    pub fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         Self(Arc::new(Mutex::new(Streams { free: count, of_keys: HashMap::new(), next: 0 })))
     }
 
     /// Takes a slot for a stream of this key; `eviction` closes the stream. None if all slots are
     /// taken and the key has its share.
-    pub fn take(&self, key: &Arc<str>, eviction: CancellationToken) -> Option<StreamSlot> {
+    pub(super) fn take(&self, key: &Arc<str>, eviction: CancellationToken) -> Option<StreamSlot> {
         let mut streams = self.streams();
         if streams.free == 0 {
             streams.take_from_richest(key)?;
@@ -93,13 +93,13 @@ impl Drop for StreamSlot {
 
 /// A quota that each key has for itself.
 #[derive(Clone)]
-pub struct KeyQuota {
+pub(super) struct KeyQuota {
     most: u32,
     held: Arc<Mutex<HashMap<Arc<str>, u32>>>,
 }
 
 /// A part of a key's quota, which is free again when this is dropped.
-pub struct QuotaPart {
+pub(super) struct QuotaPart {
     quota: KeyQuota,
     key: Arc<str>,
     amount: u32,
@@ -107,12 +107,12 @@ pub struct QuotaPart {
 
 impl KeyQuota {
     /// A quota of `most` for each key.
-    pub fn new(most: u32) -> Self {
+    pub(super) fn new(most: u32) -> Self {
         Self { most, held: Arc::default() }
     }
 
     /// Takes this amount for a key; none if it is over the quota.
-    pub fn take(&self, key: &Arc<str>, amount: u32) -> Option<QuotaPart> {
+    pub(super) fn take(&self, key: &Arc<str>, amount: u32) -> Option<QuotaPart> {
         let mut held = self.held();
         let has = held.get(key).copied().unwrap_or_default();
         if amount > self.most - has.min(self.most) {

@@ -17,7 +17,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`
-pub async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
     let metrics = request.api.journal().metrics();
     let (body, content_type) = if wants_prometheus(&request.headers) {
         (metrics.prometheus(), PROMETHEUS)

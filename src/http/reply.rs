@@ -16,10 +16,10 @@ use warp::reply::Response;
 use warp::{Rejection, Reply};
 
 use super::error::ApiError;
-use crate::escape;
+use originatord_core::escape;
 
 /// A response with this status and `body` as JSON.
-pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let (status, mut text) = match serde_json::to_string(body) {
         Ok(text) => (status, escape::json(text)),
         // Serializing fails only for maps with keys other than text, and no body has one.
@@ -41,7 +41,7 @@ fn of_text(status: StatusCode, text: Bytes) -> Response {
 }
 
 /// Adds the headers of every API response.
-pub fn not_stored(mut response: Response) -> Response {
+pub(crate) fn not_stored(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -53,16 +53,16 @@ pub fn not_stored(mut response: Response) -> Response {
 
 /// Extension of a response: the name of the key that sent the request.
 #[derive(Clone)]
-pub struct KeyName(pub Arc<str>);
+pub(crate) struct KeyName(pub Arc<str>);
 
 /// Labels a response with the key that sent the request, for metrics and the debug log.
-pub fn with_key_name(key: &Arc<str>, mut response: Response) -> Response {
+pub(crate) fn with_key_name(key: &Arc<str>, mut response: Response) -> Response {
     response.extensions_mut().insert(KeyName(key.clone()));
     response
 }
 
 /// Keeps `held` until the response is sent, except for the last part in the connection's own buffer.
-pub fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
+pub(crate) fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
         head.headers.insert(CONTENT_LENGTH, length.into());
@@ -75,12 +75,15 @@ pub fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
 }
 
 /// `{"message":"ok"}`
-pub fn ok() -> Response {
+pub(crate) fn ok() -> Response {
     of_text(StatusCode::OK, Bytes::from_static(b"{\"message\":\"ok\"}\n"))
 }
 
 /// The response to a method that an endpoint does not have. `OPTIONS` gets the list of methods.
-pub fn method_not_allowed(method: &Method, allow: HeaderValue) -> Result<Response, ApiError> {
+pub(crate) fn method_not_allowed(
+    method: &Method,
+    allow: HeaderValue,
+) -> Result<Response, ApiError> {
     if method != Method::OPTIONS {
         return Err(ApiError::MethodNotAllowed { allow });
     }
@@ -90,7 +93,7 @@ pub fn method_not_allowed(method: &Method, allow: HeaderValue) -> Result<Respons
 }
 
 /// The response to a request that no route matches.
-pub async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
+pub(crate) async fn recover(rejection: Rejection) -> Result<Response, Infallible> {
     let error = if rejection.is_not_found() { ApiError::UnknownPath } else { ApiError::BadRequest };
     Ok(error.into_response())
 }

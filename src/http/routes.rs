@@ -13,13 +13,13 @@ use super::reply::{self, KeyName};
 use super::{Api, calls, conf, events, health, history, metrics, page, session, stats};
 
 /// One call.
-pub const CALL: &str = "/api/calls/{id}";
+pub(crate) const CALL: &str = "/api/calls/{id}";
 
 /// Methods of an endpoint that is only read.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
 /// All endpoints, in the order in which the router tries them: the bots' first.
-pub static ENDPOINTS: [Endpoint; 12] = [
+pub(crate) static ENDPOINTS: [Endpoint; 12] = [
     Endpoint::at(
         "/api/conf",
         &[Operation {
@@ -121,7 +121,9 @@ pub static ENDPOINTS: [Endpoint; 12] = [
 ];
 
 /// The routes of all endpoints.
-pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
+pub(crate) fn routes(
+    api: Arc<Api>,
+) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     let unknown = warp::any().and_then(async || Err(warp::reject::not_found())).boxed();
     // Folded from the last to the first: so the first one is tried first and nested least.
     let endpoints = ENDPOINTS
@@ -141,7 +143,7 @@ pub fn routes(api: Arc<Api>) -> impl Filter<Extract = (Response,), Error = Infal
 
 /// The label of a path in the metrics: the path of an endpoint, or `other`. Labels are kept for
 /// ever, and a client can request any path.
-pub fn metric_path(path: &str) -> &'static str {
+pub(crate) fn metric_path(path: &str) -> &'static str {
     let is_of = |endpoint: &&Endpoint| {
         let prefix = prefix(endpoint.path);
         path == endpoint.path || (prefix != endpoint.path && path.starts_with(prefix))

@@ -34,7 +34,7 @@ use super::endpoint::prefix;
 use super::idle::{self, IdleTimer};
 use super::routes::{self, metric_path};
 use super::socket::Socket;
-use crate::call::CallId;
+use originatord_core::call::CallId;
 
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -56,7 +56,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The limits of the server.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Connections that are open at once. See `connection_limiter` for which one is evicted.
     pub max_connections: usize,
     /// Limit for a TLS handshake, for a request's headers, and for a client that reads nothing
@@ -73,7 +73,7 @@ pub struct Limits {
 /// # Errors
 ///
 /// The address cannot be bound.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // A restart must not wait for connections of the last run in TIME_WAIT.
     socket.set_reuseaddr(true)?;
@@ -85,7 +85,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves `routes` until `drain` ends the connections. Returns how many had to be cut.
-pub async fn serve<F>(
+pub(crate) async fn serve<F>(
     listener: TcpListener,
     tls: Tls,
     routes: F,
@@ -199,7 +199,7 @@ async fn serve_connection<F>(
 }
 
 /// The current TLS configuration; none for plain HTTP.
-pub type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
+pub(crate) type Tls = Option<watch::Receiver<Arc<ServerConfig>>>;
 
 /// A client's connection, which fails once the client has read nothing for too long.
 type Stream = Pin<Box<TimeoutWriter<Socket>>>;

@@ -28,7 +28,7 @@ struct Shown<'a> {
 }
 
 /// `GET /api/session`
-pub async fn show(
+pub(super) async fn show(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
@@ -46,7 +46,7 @@ fn shown(api: &Api, caller: &Caller) -> Response {
 }
 
 /// `POST /api/session`
-pub async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError> {
     let deadline = Instant::now() + request.api.settings.reply_timeout;
     let body = body::read_json(&mut request, deadline).await?;
     let ApiRequest { api, headers, .. } = &request;
@@ -62,7 +62,7 @@ pub async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError> {
 }
 
 /// `DELETE /api/session`
-pub async fn log_out(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn log_out(request: ApiRequest) -> Result<Response, ApiError> {
     let ApiRequest { api, headers, .. } = &request;
     api.authenticator.close_session(headers);
     let mut response = reply::ok();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::tls::ServerTls;
-use crate::call::Lang;
-use crate::call::numbering::Numbering;
+use originatord_core::call::Lang;
+use originatord_core::call::numbering::Numbering;
 
 /// `[http]`
 #[derive(Debug)]

@@ -17,14 +17,14 @@ use tokio::net::TcpStream;
 use super::connection_limiter::Slot;
 
 /// The socket of one connection.
-pub struct Socket {
+pub(super) struct Socket {
     stream: TcpStream,
     slot: Slot,
 }
 
 impl Socket {
     /// The socket of the connection that holds this slot.
-    pub fn new(stream: TcpStream, slot: Slot) -> Self {
+    pub(super) fn new(stream: TcpStream, slot: Slot) -> Self {
         Self { stream, slot }
     }
 

@@ -10,8 +10,8 @@ use super::endpoint::ApiRequest;
 use super::error::ApiError;
 use super::reply;
 use crate::journal::Reader;
-use crate::record::Entry;
 use crate::stats::Stats;
+use originatord_core::record::Entry;
 
 /// `GET /api/stats`
 pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
@@ -32,7 +32,7 @@ struct Body<'s> {
 }
 
 /// Counts the records of the journal until it is closed.
-pub async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
+pub(crate) async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
     loop {
         let batch = log.next_batch().await;
         if batch.is_empty() {

@@ -23,7 +23,7 @@ pub struct ServerTls {
 /// # Errors
 ///
 /// Certificate or key cannot be read, or do not match.
-pub fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
+pub(crate) fn server_config(tls: &ServerTls) -> io::Result<Arc<ServerConfig>> {
     let with_path =
         |path: &Path, error: &dyn Display| io::Error::other(format!("{}: {error}", path.display()));
     let chain = CertificateDer::pem_file_iter(&tls.cert_file).and_then(Iterator::collect);

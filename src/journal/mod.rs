@@ -7,7 +7,7 @@
 pub mod sink;
 #[cfg(test)]
 mod tests;
-pub mod wake_queue;
+pub(crate) mod wake_queue;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use crate::call::{CallInfo, Number};
 use crate::metrics::{Metrics, ReaderKind};
-use crate::record::{Entry, Event, Gap, GapReason, Record};
+use originatord_core::call::{CallInfo, Number};
+use originatord_core::record::{Entry, Event, Gap, GapReason, Record};
 
 /// Most entries in one batch of a reader, so that a reader that catches up does not hold the ring's
 /// lock for long.

@@ -25,21 +25,21 @@ const BATCH: usize = 8;
 const MAX_PAUSE: Duration = Duration::from_millis(500);
 
 /// The readers of one journal that wait for records.
-pub struct WakeQueue {
+pub(crate) struct WakeQueue {
     turn: Notify,
     waiting: AtomicUsize,
 }
 
 impl WakeQueue {
     /// A queue for readers of this journal, and a task that wakes them until the journal is closed.
-    pub fn new(journal: &Journal) -> Arc<Self> {
+    pub(crate) fn new(journal: &Journal) -> Arc<Self> {
         let wake_queue = Arc::new(Self { turn: Notify::new(), waiting: AtomicUsize::new(0) });
         tokio::spawn(wake_queue.clone().wake_in_batches(journal.follow()));
         wake_queue
     }
 
     /// Waits for this reader's turn, and until it has something to read or the journal is closed.
-    pub async fn wait(&self, reader: &Reader) {
+    pub(crate) async fn wait(&self, reader: &Reader) {
         loop {
             // Count this reader before it registers for a wake-up, so that the waker never wakes too
             // few.
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
     use crate::journal::JournalOptions;
-    use crate::record::{Entry, Event};
+    use originatord_core::record::{Entry, Event};
 
     fn append(journal: &Journal) {
         journal.append([(SystemTime::UNIX_EPOCH, Event::CallRequested, None)]);

@@ -14,13 +14,13 @@ use prometheus_client::registry::Unit;
 
 /// The metrics of this process.
 #[derive(Debug)]
-pub struct Process {
+pub(super) struct Process {
     started: f64,
 }
 
 impl Process {
     /// A process that was started at this time.
-    pub fn new(started: SystemTime) -> Self {
+    pub(super) fn new(started: SystemTime) -> Self {
         Self { started: started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() }
     }
 }

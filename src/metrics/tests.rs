@@ -1,9 +1,9 @@
 //! Every event is counted in a series that existed before.
 
 use super::*;
-use crate::call::outcome::End;
-use crate::call::refusal::Limit;
-use crate::record::samples;
+use originatord_core::call::outcome::End;
+use originatord_core::call::refusal::Limit;
+use originatord_core::record::samples;
 
 fn series(metrics: &Metrics) -> usize {
     metrics.prometheus().lines().filter(|line| !line.starts_with('#')).count()

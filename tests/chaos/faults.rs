@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The process is killed by SIGKILL and started again.
     DaemonKilled,
     /// The process is killed by SIGKILL and started again.
@@ -24,12 +24,12 @@ pub enum Fault {
 
 impl Fault {
     /// Whether it ends all calls.
-    pub fn ends_calls(self) -> bool {
+    pub(crate) fn ends_calls(self) -> bool {
         matches!(self, Self::AsteriskKilled | Self::AsteriskRestarted)
     }
 
     /// Whether Asterisk keeps working, so that a call can end unobserved.
-    pub fn leaves_asterisk_alone(self) -> bool {
+    pub(crate) fn leaves_asterisk_alone(self) -> bool {
         !self.ends_calls() && self != Self::AsteriskStopped
     }
 }
@@ -50,7 +50,7 @@ impl fmt::Display for Fault {
 
 /// The phase of a call when the fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// The Originate is sent, and no answer has arrived.
     Asked,
     /// The call is accepted, and the gateway has not answered.
@@ -63,10 +63,10 @@ pub enum Phase {
 
 impl Phase {
     /// The phases that the daemon has observed.
-    pub const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
+    pub(crate) const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
 
     /// The last digits of a number whose callee stays in this phase; see `asterisk/README.md`.
-    pub fn digits(self) -> &'static str {
+    pub(crate) fn digits(self) -> &'static str {
         match self {
             Self::Asked | Self::Dialling => "408",
             Self::Ringing => "180",
@@ -75,7 +75,7 @@ impl Phase {
     }
 
     /// The record that begins this phase.
-    pub fn event(self) -> &'static str {
+    pub(crate) fn event(self) -> &'static str {
         match self {
             Self::Asked => "call.requested",
             Self::Dialling => "call.queued",
@@ -85,12 +85,12 @@ impl Phase {
     }
 
     /// The outcome of a call that an operator hangs up in this phase.
-    pub fn hung_up(self) -> &'static str {
+    pub(crate) fn hung_up(self) -> &'static str {
         if self == Self::Talking { "completed" } else { "canceled" }
     }
 
     /// The outcome of a call that Asterisk hangs up in this phase.
-    pub fn cut_short(self) -> &'static str {
+    pub(crate) fn cut_short(self) -> &'static str {
         if self == Self::Talking { "completed" } else { "failed" }
     }
 }
@@ -107,4 +107,4 @@ impl fmt::Display for Phase {
 }
 
 /// A time span that contains an event, as the test has observed it.
-pub type Span = (SystemTime, SystemTime);
+pub(crate) type Span = (SystemTime, SystemTime);

@@ -34,7 +34,7 @@ struct Call {
 }
 
 /// A scene.
-pub struct Scene<'a> {
+pub(crate) struct Scene<'a> {
     fault: Fault,
     pbx: &'a Pbx,
     relay: Relay,
@@ -51,7 +51,7 @@ pub struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     /// Starts a daemon that is connected by a relay. `numbers` must be unique.
-    pub fn new(fault: Fault, pbx: &'a Pbx, numbers: String) -> Self {
+    pub(crate) fn new(fault: Fault, pbx: &'a Pbx, numbers: String) -> Self {
         let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
         let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
         let instance = format!("instance = \"d{numbers}\"");
@@ -66,7 +66,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Plays the scene. The fault occurs this long `after` all calls are in their phases.
-    pub fn play(mut self, after: Duration) {
+    pub(crate) fn play(mut self, after: Duration) {
         self.call_everybody();
         let asked = self.ask_unheard();
         pause(after);

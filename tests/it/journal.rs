@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use originatord::call::CallId;
+use originatord_core::call::CallId;
 use serde_json::Value;
 use testkit::ami::FakeAsterisk;
 use testkit::daemon::Daemon;

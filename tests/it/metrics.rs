@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use originatord::call::outcome::Outcome;
-use originatord::record::EventKind;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::record::EventKind;
 use serde_json::Value;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Daemon, KEY};

@@ -227,7 +227,7 @@ fn cookie_over_https_is_secure() {
     let tls = "tls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, &[("http", tls)]);
-    let config = originatord::tls::client_config(Some(&ca.file())).expect("a CA");
+    let config = originatord_net::tls::client_config(Some(&ca.file())).expect("a CA");
     let name = "localhost".try_into().expect("a name");
     let session = ClientConnection::new(config, name).expect("a client");
     let mut stream = StreamOwned::new(session, http::connect(daemon.address));

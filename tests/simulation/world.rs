@@ -12,10 +12,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use fastrand::Rng;
-use originatord::call::CallId;
-use originatord::call::limits::Policy;
-use originatord::clock::Now;
-use originatord::engine::request::Request;
+use originatord_core::call::CallId;
+use originatord_core::call::limits::Policy;
+use originatord_core::clock::Now;
+use originatord_core::engine::request::Request;
 use originatord_sim::AsteriskVersion;
 use originatord_sim::channel::{Channel, State as ChannelState};
 use originatord_sim::faults::Faults;
@@ -35,7 +35,7 @@ const MAX_STEP: Duration = Duration::from_millis(50);
 
 /// Counts of what happened in the world, which show that faults occurred.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub steps: u64,
     pub calls: u64,
     pub oks: u64,
@@ -60,7 +60,7 @@ pub struct Tally {
 }
 
 /// The world.
-pub struct World {
+pub(crate) struct World {
     rng: Rng,
     start: Instant,
     time: Duration,
@@ -95,7 +95,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let (start, time) = (Instant::now(), Duration::from_secs(1000));
         let now = Now { instant: start + time, wall: UNIX_EPOCH + time };
@@ -137,7 +137,7 @@ impl World {
     }
 
     /// A world with daemons that write journal files and are often killed.
-    pub fn with_journals(seed: u64) -> Self {
+    pub(crate) fn with_journals(seed: u64) -> Self {
         let mut world = Self::new(seed);
         world.writes_journals = true;
         for daemon in &mut world.daemons {
@@ -165,7 +165,7 @@ impl World {
     }
 
     /// One random step.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         self.tally.steps += 1;
         let daemon = self.rng.usize(..self.daemons.len());
         if self.writes_journals {

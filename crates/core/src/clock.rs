@@ -27,12 +27,12 @@ impl Now {
     }
 
     /// The time of day at `instant`, which must not be in the future.
-    pub fn wall_at(self, instant: Instant) -> SystemTime {
+    pub(crate) fn wall_at(self, instant: Instant) -> SystemTime {
         self.wall.checked_sub(self.instant.saturating_duration_since(instant)).unwrap_or(self.wall)
     }
 
     /// The moment at which the time of day was `wall`, equally far back on both clocks.
-    pub fn back_to(self, wall: SystemTime) -> Self {
+    pub(crate) fn back_to(self, wall: SystemTime) -> Self {
         let age = self.wall.duration_since(wall).unwrap_or_default();
         Self { instant: self.instant.checked_sub(age).unwrap_or(self.instant), wall }
     }

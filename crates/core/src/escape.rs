@@ -49,7 +49,7 @@ pub fn lines(text: &str) -> String {
 }
 
 /// Replaces the text from byte `start` on by what [`quoted`] makes of it.
-pub fn quote_from(start: usize, line: &mut String) {
+pub(crate) fn quote_from(start: usize, line: &mut String) {
     if !is_plain(&line[start..]) {
         let text = line.split_off(start);
         // Writing to a string does not fail.
@@ -99,7 +99,8 @@ mod tests {
     use super::*;
 
     /// One risky character of each kind.
-    pub const RISKY: &str = "\u{7f}\u{9b}\u{ad}\u{200b}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}";
+    pub(super) const RISKY: &str =
+        "\u{7f}\u{9b}\u{ad}\u{200b}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}";
 
     #[test]
     fn json_says_the_same_in_escapes() {

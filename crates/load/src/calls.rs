@@ -16,7 +16,7 @@ const MAX_MASKED: usize = 1 << 16;
 
 /// A fact about a call. Times count from the scheduled time of its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fact {
+pub(crate) enum Fact {
     /// Asterisk made the channel.
     Channel(Duration),
     /// The callee answered.
@@ -71,7 +71,7 @@ enum HangUp {
 
 /// All calls of a run.
 #[derive(Debug, Default)]
-pub struct Calls {
+pub(crate) struct Calls {
     pending: HashMap<u32, PendingRequest>,
     live: HashMap<CallId, Call>,
     /// Steps of calls with masked numbers, until a reply says which request they belong to.
@@ -103,25 +103,25 @@ pub struct Leftover {
 
 impl Calls {
     /// No calls yet. With `hold`, each call is to be hung up that long after its answer.
-    pub fn new(hold: Option<Duration>) -> Self {
+    pub(crate) fn new(hold: Option<Duration>) -> Self {
         Self { hold, ..Self::default() }
     }
 
     /// The generator sends a request for a call to `number`. Times of the call count from
     /// `scheduled`.
-    pub fn requested(&mut self, number: u32, scheduled: Instant) {
+    pub(crate) fn requested(&mut self, number: u32, scheduled: Instant) {
         self.pending
             .insert(number, PendingRequest { scheduled, early: Vec::new(), is_lost: false });
     }
 
     /// The daemon accepted the request; the call has this id.
-    pub fn accepted(&mut self, number: u32, id: CallId, facts: &mut Vec<Fact>) {
+    pub(crate) fn accepted(&mut self, number: u32, id: CallId, facts: &mut Vec<Fact>) {
         self.start_call(number, id, false, facts);
         self.match_masked(facts);
     }
 
     /// The daemon refused the request.
-    pub fn refused(&mut self, number: u32, facts: &mut Vec<Fact>) {
+    pub(crate) fn refused(&mut self, number: u32, facts: &mut Vec<Fact>) {
         if self.pending.remove(&number).is_some() {
             facts.push(Fact::Free(number));
         }
@@ -130,7 +130,7 @@ impl Calls {
 
     /// The reply, or its absence, leaves open whether the call was made. The records in the event
     /// stream decide: those of this id if the reply has one, else the first ones of the number.
-    pub fn unconfirmed(&mut self, number: u32, id: Option<CallId>, facts: &mut Vec<Fact>) {
+    pub(crate) fn unconfirmed(&mut self, number: u32, id: Option<CallId>, facts: &mut Vec<Fact>) {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         match id.or_else(|| pending.early.first().map(|observed| observed.id)) {
             Some(id) => self.start_call(number, id, true, facts),
@@ -142,7 +142,7 @@ impl Calls {
     }
 
     /// Handles a step of a call from the event stream.
-    pub fn observe(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
+    pub(crate) fn observe(&mut self, observed: ObservedStep, facts: &mut Vec<Fact>) {
         if self.live.contains_key(&observed.id) {
             return self.step(&observed, facts);
         }
@@ -237,7 +237,7 @@ impl Calls {
     }
 
     /// The next call that is to be hung up now. Each call is returned once.
-    pub fn next_due_hang_up(&mut self, now: Instant) -> Option<CallId> {
+    pub(crate) fn next_due_hang_up(&mut self, now: Instant) -> Option<CallId> {
         while let Some(Reverse((at, id))) = self.due.peek().copied() {
             if at > now {
                 return None;
@@ -252,14 +252,14 @@ impl Calls {
     }
 
     /// Schedules the hang-up of every call for now, and of every later call for its acceptance.
-    pub fn hang_up_all(&mut self, now: Instant) {
+    pub(crate) fn hang_up_all(&mut self, now: Instant) {
         let alive = self.live.iter().filter(|(_, call)| call.hang_up == HangUp::No);
         self.due = alive.map(|(id, _)| Reverse((now, *id))).collect();
         self.hangs_up_all = true;
     }
 
     /// The daemon's reply to a hang-up says that the call is over.
-    pub fn reported_over(&mut self, id: CallId) {
+    pub(crate) fn reported_over(&mut self, id: CallId) {
         if let Some(call) = self.live.get_mut(&id)
             && call.hang_up != HangUp::Over
         {
@@ -269,7 +269,7 @@ impl Calls {
     }
 
     /// The call could not be hung up; it is due again at `at`.
-    pub fn retry_hang_up(&mut self, id: CallId, at: Instant) {
+    pub(crate) fn retry_hang_up(&mut self, id: CallId, at: Instant) {
         if let Some(call) = self.live.get_mut(&id) {
             call.hang_up = HangUp::No;
             self.due.push(Reverse((at, id)));
@@ -277,28 +277,28 @@ impl Calls {
     }
 
     /// Number of calls that are alive.
-    pub fn live(&self) -> usize {
+    pub(crate) fn live(&self) -> usize {
         self.live.len() - self.over
     }
 
     /// Number of requests that wait for a reply, plus calls that have not joined their room.
-    pub fn awaiting_join(&self) -> usize {
+    pub(crate) fn awaiting_join(&self) -> usize {
         self.pending.len() - self.lost + self.live.len() - self.joined
     }
 
     /// Number of requests that wait for a reply, plus calls that are alive.
-    pub fn outstanding(&self) -> usize {
+    pub(crate) fn outstanding(&self) -> usize {
         self.pending.len() - self.lost + self.live()
     }
 
     /// Number of lost requests, plus calls that are over but lack their last record. Only the event
     /// stream can complete them.
-    pub fn awaiting_record(&self) -> usize {
+    pub(crate) fn awaiting_record(&self) -> usize {
         self.lost + self.over
     }
 
     /// Counts the requests and calls without an end.
-    pub fn leftover(&self) -> Leftover {
+    pub(crate) fn leftover(&self) -> Leftover {
         let mut left = Leftover { unknown: self.pending.len() as u64, ..Leftover::default() };
         for call in self.live.values() {
             *match (call.unconfirmed, call.hang_up) {

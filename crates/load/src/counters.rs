@@ -15,7 +15,7 @@ const MAX_TEXTS: usize = 32;
 
 /// Outcomes that mean that the gateway, Asterisk or the daemon could not cope. All others depend on
 /// the callee.
-pub const FAILED: [&str; 4] = ["failed", "congestion", "flood_wait", "unknown"];
+pub(crate) const FAILED: [&str; 4] = ["failed", "congestion", "flood_wait", "unknown"];
 
 /// Counts of a limited number of texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -123,7 +123,7 @@ impl Counters {
     }
 
     /// A reply arrives: `after` the scheduled time of its request, `since` the start.
-    pub fn replied(&mut self, reply: &Reply, after: Duration, since: Duration) {
+    pub(crate) fn replied(&mut self, reply: &Reply, after: Duration, since: Duration) {
         *self.statuses.entry(reply.status).or_default() += 1;
         self.timeline.replies.record(after);
         match &reply.verdict {
@@ -148,13 +148,13 @@ impl Counters {
     }
 
     /// A request did not reach the daemon.
-    pub fn connect_failed(&mut self, reason: &str) {
+    pub(crate) fn connect_failed(&mut self, reason: &str) {
         self.refused.add(reason);
         self.timeline.current.failed += 1;
     }
 
     /// Counts a fact about a call.
-    pub fn record_fact(&mut self, fact: &Fact) {
+    pub(crate) fn record_fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Channel(after) => self.channel.record(*after),
             Fact::Answered(after) => self.answered.record(*after),

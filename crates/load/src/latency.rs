@@ -52,13 +52,13 @@ impl Latency {
     }
 
     /// Number of times above `time`.
-    pub fn count_above(&self, time: Duration) -> u64 {
+    pub(crate) fn count_above(&self, time: Duration) -> u64 {
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST).min(LONGEST);
         self.0.len() - self.0.count_between(0, micros)
     }
 
     /// Quantiles for a curve, closer together towards 1.
-    pub fn curve(&self) -> Vec<(f64, Duration)> {
+    pub(crate) fn curve(&self) -> Vec<(f64, Duration)> {
         let mut curve = Vec::new();
         let quantiles = self.0.iter_quantiles(4);
         for step in quantiles {

@@ -6,26 +6,26 @@
 //! last one, would slow down together with the daemon and so hide most of a stall. Latencies count
 //! from the scheduled time of a request, so the time that it waited to be sent is part of them.
 //!
-//! Each call is followed in the daemon's event stream to its end ([`calls`]). A step counts when
+//! Each call is followed in the daemon's event stream to its end (`calls`). A step counts when
 //! its record arrives, on the generator's own clock.
 //!
 //! Decisions are pure code: [`mod@run`] chooses the next task and handles the results;
 //! [`mod@runner`] sends the requests and reads the stream.
 
-pub mod calls;
+mod calls;
 pub mod connect;
-pub mod counters;
+mod counters;
 mod find_limit;
-pub mod latency;
-pub mod limit;
+mod latency;
+mod limit;
 pub mod numbers;
-pub mod pacer;
+mod pacer;
 pub mod plan;
 pub mod progress;
-pub mod record;
+mod record;
 pub mod report;
-pub mod requests;
+mod requests;
 pub mod run;
 pub mod runner;
 pub mod schedule;
-pub mod timeline;
+mod timeline;

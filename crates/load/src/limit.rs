@@ -10,7 +10,7 @@ const MIN_RATE: f64 = 0.1;
 
 /// A search under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Search {
+pub(crate) struct Search {
     held: Option<f64>,
     broke: Option<f64>,
     /// Upper limit of the rates that are tried.
@@ -20,7 +20,7 @@ pub struct Search {
 
 impl Search {
     /// A search that begins at the rate `first`, and goes no higher than `highest`.
-    pub fn new(first: f64, highest: Option<f64>) -> Self {
+    pub(crate) fn new(first: f64, highest: Option<f64>) -> Self {
         Self {
             held: None,
             broke: None,
@@ -30,7 +30,7 @@ impl Search {
     }
 
     /// The rate to try next; none if the search is over.
-    pub fn next(&self) -> Option<f64> {
+    pub(crate) fn next(&self) -> Option<f64> {
         let is_close = match (self.held, self.broke) {
             (Some(held), Some(broke)) => broke <= held * PRECISION,
             (Some(held), None) => self.highest.is_some_and(|highest| held >= highest),
@@ -41,7 +41,7 @@ impl Search {
     }
 
     /// Records whether the rate of [`next`](Self::next) held.
-    pub fn record(&mut self, held: bool) {
+    pub(crate) fn record(&mut self, held: bool) {
         *(if held { &mut self.held } else { &mut self.broke }) = Some(self.next);
         self.next = match (self.held, self.broke) {
             (Some(held), Some(broke)) => (held + broke) / 2.0,
@@ -51,11 +51,6 @@ impl Search {
             (None, Some(broke)) => (broke / 2.0).max(MIN_RATE),
             (None, None) => self.next,
         };
-    }
-
-    /// The highest rate that held so far.
-    pub fn held(&self) -> Option<f64> {
-        self.held
     }
 }
 
@@ -72,7 +67,7 @@ mod tests {
             tried.push(rate);
             search.record(rate <= limit);
         }
-        (search.held(), tried)
+        (search.held, tried)
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Numbers {
     }
 
     /// A free number: one that was never called, else the one whose call ended first.
-    pub fn claim(&mut self) -> Option<u32> {
+    pub(crate) fn claim(&mut self) -> Option<u32> {
         if self.never_called < self.range.count {
             self.never_called += 1;
             return Some(self.never_called - 1);

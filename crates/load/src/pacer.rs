@@ -15,7 +15,7 @@ use super::schedule::Schedule;
 const BATCH_WINDOW: Duration = Duration::from_micros(500);
 
 /// A thread that sleeps from one request to the next. It ends when this is dropped.
-pub struct Pacer {
+pub(crate) struct Pacer {
     ticks: mpsc::Receiver<()>,
     _stop: Sender<()>,
 }
@@ -26,7 +26,7 @@ impl Pacer {
     /// # Errors
     ///
     /// The operating system cannot start a thread.
-    pub fn start(schedule: Schedule, began: Instant) -> io::Result<Self> {
+    pub(crate) fn start(schedule: Schedule, began: Instant) -> io::Result<Self> {
         // The runner sends all requests that are due, so one waiting tick is enough.
         let ((tick, ticks), (stop, stopped)) = (mpsc::channel(1), channel());
         let _: thread::JoinHandle<()> = Builder::new()
@@ -36,7 +36,7 @@ impl Pacer {
     }
 
     /// Resolves when a request is due; never again after the last one.
-    pub async fn tick(&mut self) {
+    pub(crate) async fn tick(&mut self) {
         if self.ticks.recv().await.is_none() {
             std::future::pending().await
         }

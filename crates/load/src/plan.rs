@@ -120,7 +120,7 @@ impl Plan {
     }
 
     /// Recognises the calls of this plan in the event stream.
-    pub fn call_matcher(&self) -> CallMatcher {
+    pub(crate) fn call_matcher(&self) -> CallMatcher {
         let caller_id = self.caller_id.as_str().to_owned();
         CallMatcher { numbers: self.numbers, room_prefix: self.room_prefix.clone(), caller_id }
     }

@@ -49,7 +49,7 @@ impl Progress {
     }
 
     /// Shows the final figures of a run, on a terminal only.
-    pub fn show_last(&mut self, run: &Run<'_>, now: Instant) {
+    pub(crate) fn show_last(&mut self, run: &Run<'_>, now: Instant) {
         if self.is_terminal {
             self.rewrite(&format!("{}{}", self.label, line(run, now)));
         }

@@ -19,7 +19,7 @@ use originatord_net::client::reply::Reply;
 
 /// Sends requests on kept-alive connections. Cheap to clone.
 #[derive(Clone)]
-pub struct Requests {
+pub(crate) struct Requests {
     pool: Arc<Pool>,
     /// The request body up to the name of the room.
     before: Arc<SecretString>,
@@ -28,7 +28,7 @@ pub struct Requests {
 
 impl Requests {
     /// Requests with the values of a plan and an API key.
-    pub fn new(plan: &Plan, pool: Pool, key: &SecretString) -> Self {
+    pub(crate) fn new(plan: &Plan, pool: Pool, key: &SecretString) -> Self {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let lang = plan
             .lang
@@ -46,12 +46,16 @@ impl Requests {
     /// # Errors
     ///
     /// The daemon cannot be reached.
-    pub async fn warm_up(&self, count: usize) -> Result<(), ClientError> {
+    pub(crate) async fn warm_up(&self, count: usize) -> Result<(), ClientError> {
         self.pool.warm_up(count).await
     }
 
     /// Requests a call. Returns the time of the reply, or of the decision not to wait any longer.
-    pub async fn post(&self, digits: &str, room: &str) -> (Instant, Result<Reply, Unanswered>) {
+    pub(crate) async fn post(
+        &self,
+        digits: &str,
+        room: &str,
+    ) -> (Instant, Result<Reply, Unanswered>) {
         // `Room` and `Number` allow no character that JSON would have to escape.
         let body =
             [self.before.expose_secret(), room, "\",\"phone_number\":\"+", digits, "\"}"].concat();
@@ -76,7 +80,7 @@ impl Requests {
     }
 
     /// Hangs a call up.
-    pub async fn hang_up(&self, id: CallId) -> HangUpOutcome {
+    pub(crate) async fn hang_up(&self, id: CallId) -> HangUpOutcome {
         let Ok(uri) = format!("/api/calls/{id}").parse() else { return HangUpOutcome::Failed };
         let mut request = Request::new(Full::from(Bytes::new()));
         *request.method_mut() = Method::DELETE;

@@ -122,7 +122,7 @@ impl<'n> Run<'n> {
     }
 
     /// The next task that is due at `now`, if there is one.
-    pub fn next_task(&mut self, now: Instant) -> Option<Task> {
+    pub(crate) fn next_task(&mut self, now: Instant) -> Option<Task> {
         self.advance(now);
         if self.hanging_up < MAX_HANG_UPS
             && let Some(id) = self.calls.next_due_hang_up(now)
@@ -217,13 +217,19 @@ impl<'n> Run<'n> {
     }
 
     /// Whether a signal stopped the run.
-    pub fn is_interrupted(&self) -> bool {
+    pub(crate) fn is_interrupted(&self) -> bool {
         self.interrupted
     }
 
     /// Handles the reply to the nth request, for a call to the number at place `number`, or the
     /// reason why it has none.
-    pub fn replied(&mut self, n: u64, number: u32, at: Instant, reply: Result<Reply, Unanswered>) {
+    pub(crate) fn replied(
+        &mut self,
+        n: u64,
+        number: u32,
+        at: Instant,
+        reply: Result<Reply, Unanswered>,
+    ) {
         self.under_way -= 1;
         let mut facts = Vec::new();
         match reply {
@@ -259,7 +265,7 @@ impl<'n> Run<'n> {
     }
 
     /// Counts a gap in the event stream.
-    pub fn count_gap(&mut self) {
+    pub(crate) fn count_gap(&mut self) {
         self.counters.gaps += 1;
     }
 
@@ -288,7 +294,7 @@ impl<'n> Run<'n> {
     }
 
     /// Whether there are requests left to send.
-    pub fn is_sending(&self) -> bool {
+    pub(crate) fn is_sending(&self) -> bool {
         self.phase == Phase::Sending
     }
 

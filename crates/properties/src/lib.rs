@@ -6,16 +6,16 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use originatord::ami::action::{Action, ActionId, MAX_LINE, Originate};
-use originatord::ami::frame::Frame;
-use originatord::ami::message::Message;
-use originatord::ami::parser::{MAX_FRAME, NotAsterisk, Parser};
-use originatord::ami::session::Session;
-use originatord::ami::settings::Auth;
-use originatord::call::numbering::Numbering;
 use originatord::config::Config;
 use originatord::http::auth::{Authenticator, Keys};
 use originatord::http::body::ConfBody;
+use originatord_core::ami::action::{Action, ActionId, MAX_LINE, Originate};
+use originatord_core::ami::frame::Frame;
+use originatord_core::ami::message::Message;
+use originatord_core::ami::parser::{MAX_FRAME, NotAsterisk, Parser};
+use originatord_core::ami::session::Session;
+use originatord_core::ami::settings::Auth;
+use originatord_core::call::numbering::Numbering;
 
 const CONFIG: &str = "
     [[api_keys]]

@@ -84,7 +84,7 @@ impl Behaviour {
 
 /// The hangup cause that Asterisk derives from a SIP status (`hangup_sip2cause` in
 /// `channels/chan_pjsip.c`).
-pub fn cause_of_sip(status: u16) -> u8 {
+pub(crate) fn cause_of_sip(status: u16) -> u8 {
     match status {
         401 | 403 | 407 | 603 => 21,
         404 | 410 | 485 | 604 => 1,
@@ -106,7 +106,7 @@ pub fn cause_of_sip(status: u16) -> u8 {
 }
 
 /// Asterisk's text for a hangup cause (`main/channel.c`).
-pub fn cause_text(cause: u8) -> &'static str {
+pub(crate) fn cause_text(cause: u8) -> &'static str {
     match cause {
         1 => "Unallocated (unassigned) number",
         3 => "No route to destination",

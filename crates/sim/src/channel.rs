@@ -50,7 +50,7 @@ impl Party {
 }
 
 /// The text, or `<unknown>`, which events carry for an empty one.
-pub fn or_unknown(text: &str) -> &str {
+pub(crate) fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "<unknown>" } else { text }
 }
 

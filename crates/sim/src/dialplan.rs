@@ -1,13 +1,13 @@
 //! The dialplan of the simulator: the one in `asterisk/extensions.conf`.
 
 /// The context that dials the gateway.
-pub const DIAL: &str = "telegram-out";
+pub(crate) const DIAL: &str = "telegram-out";
 
 /// The context in which `;1` enters the conference.
-pub const ENTER: &str = "conf-in";
+pub(crate) const ENTER: &str = "conf-in";
 
 /// The context of the hangup handler.
-pub const HANGUP: &str = "telegram-hangup";
+pub(crate) const HANGUP: &str = "telegram-hangup";
 
 /// A step of a context, as ShowDialPlan lists it: extension, priority, application, arguments.
 type Step = (&'static str, u8, &'static str, &'static str);
@@ -55,7 +55,7 @@ const MODULES: [&str; 11] = [
 ];
 
 /// The steps of a context; none if there is no such context.
-pub fn steps(context: &str) -> Option<&'static [Step]> {
+pub(crate) fn steps(context: &str) -> Option<&'static [Step]> {
     Some(match context {
         ENTER => ENTER_STEPS,
         DIAL => DIAL_STEPS,
@@ -66,7 +66,7 @@ pub fn steps(context: &str) -> Option<&'static [Step]> {
 
 /// The value of a dialplan function that describes the setup of the sample; empty for any other
 /// function.
-pub fn function(expression: &str) -> &'static str {
+pub(crate) fn function(expression: &str) -> &'static str {
     let Some((name, arguments)) =
         expression.strip_suffix(')').and_then(|text| text.split_once('('))
     else {
@@ -93,7 +93,7 @@ pub fn function(expression: &str) -> &'static str {
 }
 
 /// Whether `context` has a step `priority` for `extension`.
-pub fn has(context: &str, extension: &str, priority: u32) -> bool {
+pub(crate) fn has(context: &str, extension: &str, priority: u32) -> bool {
     let Some(steps) = steps(context) else { return false };
     let matches = |pattern: &str| match pattern {
         "_.!" => !extension.is_empty(),
@@ -104,7 +104,7 @@ pub fn has(context: &str, extension: &str, priority: u32) -> bool {
 }
 
 /// Whether [`DIAL`] dials `extension`: `_X.` is a digit and at least one more character.
-pub fn is_dialled(extension: &str) -> bool {
+pub(crate) fn is_dialled(extension: &str) -> bool {
     let mut letters = extension.chars();
     letters.next().is_some_and(|first| first.is_ascii_digit()) && letters.next().is_some()
 }

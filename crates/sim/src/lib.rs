@@ -27,9 +27,9 @@
 //!
 //! A [`scenario`] file changes the callees and the times.
 
-pub mod callee;
+mod callee;
 pub mod channel;
-pub mod dialplan;
+mod dialplan;
 pub mod faults;
 mod faulty_link;
 pub mod pbx;
@@ -100,7 +100,7 @@ bitflags! {
 impl Class {
     /// Reads an event mask: `on`, `off`, a number, or names of classes. Ignores unknown names;
     /// returns none for an empty text.
-    pub fn parse_mask(text: &str) -> Option<Class> {
+    pub(crate) fn parse_mask(text: &str) -> Option<Class> {
         let text = text.trim();
         match text.to_ascii_lowercase().as_str() {
             "" => return None,

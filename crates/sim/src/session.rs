@@ -131,7 +131,7 @@ impl Session {
     }
 
     /// Sends an event, if the user asked for its class and may read it.
-    pub fn send_event(&mut self, event: &Event) {
+    pub(crate) fn send_event(&mut self, event: &Event) {
         if self.phase == Phase::LoggedIn
             && event.class.intersects(self.read)
             && event.class.intersects(self.mask)
@@ -165,7 +165,7 @@ impl Session {
     }
 
     /// Takes the messages to send.
-    pub fn take_output(&mut self) -> Vec<Outgoing> {
+    pub(crate) fn take_output(&mut self) -> Vec<Outgoing> {
         std::mem::take(&mut self.out)
     }
 
@@ -175,7 +175,7 @@ impl Session {
     }
 
     /// Whether the client is logged in.
-    pub fn is_logged_in(&self) -> bool {
+    pub(crate) fn is_logged_in(&self) -> bool {
         self.phase == Phase::LoggedIn
     }
 
@@ -186,7 +186,7 @@ impl Session {
     }
 
     /// Answers a `SimFault`, with the problem if it was not understood.
-    pub fn answer_faults(&mut self, action: &Headers, problem: Option<&str>) {
+    pub(crate) fn answer_faults(&mut self, action: &Headers, problem: Option<&str>) {
         match problem {
             None => self.success(action, Headers::new().with("Message", "Faults set")),
             Some(problem) => self.error(action, problem),
@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// Takes the `SimFault` that was received, if one was.
-    pub fn take_faults(&mut self) -> Option<Headers> {
+    pub(crate) fn take_faults(&mut self) -> Option<Headers> {
         self.faults.take()
     }
 

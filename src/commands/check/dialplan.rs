@@ -1,6 +1,6 @@
 //! A context of the dialplan, as `ShowDialPlan` lists it, and conclusions from its steps.
 
-use crate::ami::frame::Frame;
+use originatord_core::ami::frame::Frame;
 
 /// The applications of the samples, and real ones with similar names.
 const APPLICATIONS: [&str; 13] = [

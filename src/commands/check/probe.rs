@@ -8,14 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout_at;
 
 use super::dialplan::{Dialplan, Entry};
-use crate::ami::action::{Action, Unsendable};
-use crate::ami::frame::Frame;
-use crate::ami::message::Response;
-use crate::ami::parser::{NotAsterisk, Parser, Received};
-use crate::ami::session::{Session, SessionError, SessionEvent};
-use crate::call::CallId;
 use crate::config::Asterisk;
-use crate::connector::{Connector, Stream};
+use originatord_core::ami::action::{Action, Unsendable};
+use originatord_core::ami::frame::Frame;
+use originatord_core::ami::message::Response;
+use originatord_core::ami::parser::{NotAsterisk, Parser, Received};
+use originatord_core::ami::session::{Session, SessionError, SessionEvent};
+use originatord_core::call::CallId;
+use originatord_net::connector::{Connector, Stream};
 
 /// The time limit for the events of a call that fails at once.
 const CALL_EVENT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 
-use crate::escape::escaped;
+use originatord_core::escape::escaped;
 
 /// The severity of one finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::call::{CallerId, Lang};
 use crate::commands::terminal::connection::CredentialArgs;
+use originatord_core::call::{CallerId, Lang};
 use originatord_load::numbers::NumberRange;
 use originatord_load::plan::{Plan, SearchPlan};
 use originatord_load::run::RunParams;
@@ -14,7 +14,7 @@ use originatord_load::schedule::Schedule;
 
 /// The arguments of `originatord load`.
 #[derive(Debug, Args)]
-pub struct LoadArgs {
+pub(crate) struct LoadArgs {
     /// URL of the daemon. It has no default, so that no daemon is put under load by mistake.
     #[arg(long)]
     pub url: String,
@@ -96,7 +96,7 @@ pub struct LoadArgs {
 
 impl LoadArgs {
     /// The plan of these arguments, not checked yet.
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         let schedule = Schedule { rate: self.rate, ramp: self.ramp, duration: self.duration };
         let search = SearchPlan { p99: self.p99, max_rate: self.max_rate };
         Plan {
@@ -121,7 +121,7 @@ impl LoadArgs {
 }
 
 /// The end of the help of `load`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Ctrl-C stops the test: it sends no more requests, hangs up the calls that it started, and prints the \
 summary. A second Ctrl-C exits at once.
 

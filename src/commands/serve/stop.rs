@@ -9,7 +9,7 @@ use crate::handle::Handle;
 use crate::http::drain::Drain;
 use crate::journal::Journal;
 use crate::journal::sink::Writer;
-use crate::record::Event;
+use originatord_core::record::Event;
 
 /// The longest time that clients get to send and receive the rest, once the engine has answered
 /// everything. Bots do not wait longer, and a page that an operator has stopped reading must not

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::CommandError;
-use crate::client::Client;
+use originatord_net::client::Client;
 
 /// The URL of a daemon with the default `http.listen` on this machine.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// The options for the daemon's address and the key.
 #[derive(Debug, Clone, clap::Args)]
-pub struct ConnectionArgs {
+pub(crate) struct ConnectionArgs {
     /// The daemon's URL; without it, http://127.0.0.1:8080.
     #[arg(long, env = "ORIGINATORD_URL", hide_env_values = true, help_heading = "Connection")]
     pub url: Option<String>,
@@ -22,7 +22,7 @@ pub struct ConnectionArgs {
 
 /// The options for the API key and the daemon's certificate.
 #[derive(Debug, Clone, clap::Args)]
-pub struct CredentialArgs {
+pub(crate) struct CredentialArgs {
     /// A file that holds an API key; without it, the variable ORIGINATORD_KEY holds the key itself.
     #[arg(long, value_name = "FILE", help_heading = "Connection")]
     pub key_file: Option<PathBuf>,
@@ -37,7 +37,7 @@ impl CredentialArgs {
     /// # Errors
     ///
     /// The file cannot be read.
-    pub fn key(&self) -> Result<Option<SecretString>, CommandError> {
+    pub(crate) fn key(&self) -> Result<Option<SecretString>, CommandError> {
         let key = match &self.key_file {
             Some(path) => Some(read_key_file(path)?),
             None => std::env::var("ORIGINATORD_KEY").ok(),
@@ -50,7 +50,11 @@ impl CredentialArgs {
     /// # Errors
     ///
     /// The URL is invalid, or TLS cannot be set up.
-    pub fn client(&self, url: &str, key: Option<SecretString>) -> Result<Client, CommandError> {
+    pub(crate) fn client(
+        &self,
+        url: &str,
+        key: Option<SecretString>,
+    ) -> Result<Client, CommandError> {
         Ok(Client::new(url, key, self.ca_file.as_deref())?)
     }
 }
@@ -66,14 +70,14 @@ impl ConnectionArgs {
     /// # Errors
     ///
     /// The key file cannot be read, the URL is invalid, or TLS cannot be set up.
-    pub fn client(&self) -> Result<Client, CommandError> {
+    pub(crate) fn client(&self) -> Result<Client, CommandError> {
         let url = self.url.as_deref().unwrap_or(DEFAULT_URL);
         self.credentials.client(url, self.credentials.key()?)
     }
 
     /// The options that reach the same daemon, each word after a space, for a command line that the
     /// user can paste.
-    pub fn as_options(&self) -> String {
+    pub(crate) fn as_options(&self) -> String {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let options = [
             ("--url", self.url.clone()),

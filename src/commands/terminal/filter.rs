@@ -6,14 +6,14 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 
 use super::line::Entry;
 use super::short_id::CallName;
-use crate::call::numbering::Numbering;
-use crate::call::outcome::Outcome;
-use crate::call::{Invalid, Number, Refusal, Room};
-use crate::record::{EventKind, Line};
+use originatord_core::call::numbering::Numbering;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::call::{Invalid, Number, Refusal, Room};
+use originatord_core::record::{EventKind, Line};
 
 /// A record passes if, for each given option, it matches one of the option's values.
 #[derive(Debug, Default, clap::Args)]
-pub struct RecordFilter {
+pub(crate) struct RecordFilter {
     /// Only calls to this number, in international form, with or without +; tail does not know the
     /// national form of the daemon's [numbers]. Each filter can be repeated, to accept several
     /// values.
@@ -82,7 +82,7 @@ fn bare(kind: &str) -> &str {
 
 impl RecordFilter {
     /// Whether the entry passes.
-    pub fn accepts(&self, entry: &Entry) -> bool {
+    pub(crate) fn accepts(&self, entry: &Entry) -> bool {
         let record = entry.record();
         if concerns_all(&record) {
             return true;
@@ -98,7 +98,7 @@ impl RecordFilter {
 }
 
 /// Whether a record concerns all calls, so that no filter hides it.
-pub fn concerns_all(record: &Line<'_>) -> bool {
+pub(crate) fn concerns_all(record: &Line<'_>) -> bool {
     use EventKind::{AmiConnected, AmiDisconnected, Gap};
     matches!(record.kind(), Some(Gap | AmiConnected | AmiDisconnected))
 }

@@ -9,18 +9,18 @@ use tokio::time::{Duration, Instant, sleep_until};
 use super::filter::concerns_all;
 use super::line::{Entry, Printer};
 use super::{CommandError, LostNotes, note};
-use crate::call::CallId;
-use crate::call::outcome::Outcome;
-use crate::client::event_stream::{EventStream, Update};
-use crate::client::{Client, ClientError, request};
-use crate::record::EventKind;
+use originatord_core::call::CallId;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::record::EventKind;
+use originatord_net::client::event_stream::{EventStream, Update};
+use originatord_net::client::{Client, ClientError, request};
 
 /// The pause between two requests for the state of the call.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CallEnd {
+pub(crate) enum CallEnd {
     /// It ended with an outcome.
     Ended {
         /// The outcome's name.
@@ -36,13 +36,13 @@ pub enum CallEnd {
 
 impl CallEnd {
     /// Whether the outcome is `not_joined`.
-    pub fn is_not_joined(&self) -> bool {
+    pub(crate) fn is_not_joined(&self) -> bool {
         matches!(self, Self::Ended { outcome, .. } if outcome == Outcome::NotJoined.as_str())
     }
 }
 
 /// Follows a call.
-pub struct Follower<W> {
+pub(crate) struct Follower<W> {
     id: CallId,
     stream: EventStream,
     client: Client,
@@ -56,7 +56,12 @@ pub struct Follower<W> {
 
 impl<W: Write> Follower<W> {
     /// Follows the call `id` in a stream that was opened before the call was requested.
-    pub fn new(id: CallId, stream: EventStream, client: Client, printer: Printer<W>) -> Self {
+    pub(crate) fn new(
+        id: CallId,
+        stream: EventStream,
+        client: Client,
+        printer: Printer<W>,
+    ) -> Self {
         let (printer, lost_notes) = (Some(printer), LostNotes::default());
         Self { id, stream, client, printer, lost_notes, joined: false, ask_at: None }
     }
@@ -66,7 +71,7 @@ impl<W: Write> Follower<W> {
     /// # Errors
     ///
     /// The daemon refuses the stream, or the output cannot be written.
-    pub async fn run(mut self) -> Result<CallEnd, CommandError> {
+    pub(crate) async fn run(mut self) -> Result<CallEnd, CommandError> {
         loop {
             let end = tokio::select! {
                 update = self.stream.next() => self.on_update(update?)?,

@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use super::short_id::short;
 use super::width::padded;
 use super::zone::Zone;
-use crate::call::outcome::Outcome;
-use crate::client::sse::Event;
-use crate::escape;
-use crate::escape::quoted;
-use crate::record::{EventKind, Line};
+use originatord_core::call::outcome::Outcome;
+use originatord_core::escape;
+use originatord_core::escape::quoted;
+use originatord_core::record::{EventKind, Line};
+use originatord_net::client::sse::Event;
 
 /// An event of the stream: a record, or a gap.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The JSON as received.
     json: String,
     /// The parsed members of the JSON.
@@ -26,34 +26,34 @@ pub struct Entry {
 
 impl Entry {
     /// Parses an event; `None` if it only has the position at which the stream begins.
-    pub fn read(event: Event) -> Option<Self> {
+    pub(crate) fn read(event: Event) -> Option<Self> {
         let members = serde_json::from_str(&event.data).unwrap_or_default();
         (!event.data.is_empty()).then_some(Self { json: event.data, members })
     }
 
     /// An entry with these members.
-    pub fn of(json: String, members: Map<String, Value>) -> Self {
+    pub(crate) fn of(json: String, members: Map<String, Value>) -> Self {
         Self { json, members }
     }
 
     /// A member that is a string; empty if there is none.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The JSON as a record; without members if it is none.
-    pub fn record(&self) -> Line<'_> {
+    pub(crate) fn record(&self) -> Line<'_> {
         Line::read(self.json.as_bytes()).unwrap_or_default()
     }
 
     /// The time of the record; gaps have none.
-    pub fn time(&self) -> Option<SystemTime> {
+    pub(crate) fn time(&self) -> Option<SystemTime> {
         humantime::parse_rfc3339(self.text("time")).ok()
     }
 }
 
 /// Prints entries: as lines for people, or as JSON for programs.
-pub struct Printer<W> {
+pub(crate) struct Printer<W> {
     output: W,
     json: bool,
     zone: Zone,
@@ -63,7 +63,7 @@ pub struct Printer<W> {
 
 impl<W: Write> Printer<W> {
     /// Prints to `output`. Lines show the time in `zone`.
-    pub fn new(output: W, json: bool, zone: Zone) -> Self {
+    pub(crate) fn new(output: W, json: bool, zone: Zone) -> Self {
         Self { output, json, zone, day: String::new() }
     }
 
@@ -72,7 +72,7 @@ impl<W: Write> Printer<W> {
     /// # Errors
     ///
     /// The output cannot be written.
-    pub fn print(&mut self, entry: &Entry) -> io::Result<()> {
+    pub(crate) fn print(&mut self, entry: &Entry) -> io::Result<()> {
         match entry {
             Entry { json, .. } if self.json => {
                 writeln!(self.output, "{}", escape::json(json.clone()))?
@@ -135,12 +135,12 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
 }
 
 /// The text as one word, escaped for the terminal; empty if it is empty.
-pub fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     if text.is_empty() { String::new() } else { quoted(text).into_owned() }
 }
 
 /// The style of an event; `None` is an event that this build does not know.
-pub fn style(event: Option<EventKind>, outcome: &str) -> Style {
+pub(crate) fn style(event: Option<EventKind>, outcome: &str) -> Style {
     use EventKind::*;
     let color = match event {
         Some(Gap | AmiDisconnected) => return AnsiColor::Red.on_default().bold(),

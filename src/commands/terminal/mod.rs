@@ -3,15 +3,15 @@
 //! Results go to stdout, for people or with `--json` for programs. Notes go to stderr, in lines
 //! that begin with `--`.
 
-pub mod connection;
-pub mod filter;
-pub mod follow;
-pub mod line;
-pub mod moment;
-pub mod short_id;
-pub mod table;
-pub mod width;
-pub mod zone;
+pub(super) mod connection;
+pub(super) mod filter;
+pub(super) mod follow;
+pub(super) mod line;
+pub(super) mod moment;
+pub(super) mod short_id;
+pub(super) mod table;
+pub(super) mod width;
+pub(super) mod zone;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,10 +21,10 @@ use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
 use serde_json::Value;
 
-use crate::client::ClientError;
-use crate::client::event_stream::{Refused, StreamError};
-use crate::escape::escaped;
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
+use originatord_core::escape::escaped;
+use originatord_net::client::ClientError;
+use originatord_net::client::event_stream::{Refused, StreamError};
 
 /// The exit codes for the end of a command's help: the command's own, and those that all commands
 /// for a running daemon have.
@@ -46,7 +46,7 @@ pub(crate) use exit_codes;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
-pub enum CommandError {
+pub(super) enum CommandError {
     /// An argument is wrong.
     #[error("{0}")]
     Usage(String),

@@ -7,11 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::civil::Date;
 
 use super::zone::Zone;
-use crate::call::filter;
+use originatord_core::call::filter;
 
 /// A time on a command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// A time, or a duration before now.
     Time(SystemTime),
     /// A day, in the zone in which times are shown.
@@ -21,7 +21,7 @@ pub enum Moment {
 /// The text is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a duration before now (10m, 1h30m), a time (2026-11-25T18:20:00Z) or a day")]
-pub struct NotAMoment;
+pub(crate) struct NotAMoment;
 
 impl FromStr for Moment {
     type Err = NotAMoment;
@@ -45,7 +45,7 @@ const DAY: &str = "2026-11-25";
 
 impl Moment {
     /// The time, or the beginning of the day.
-    pub fn from(self, zone: &Zone) -> SystemTime {
+    pub(crate) fn from(self, zone: &Zone) -> SystemTime {
         match self {
             Self::Time(time) => time,
             Self::Day(day) => zone.start_of(day).unwrap_or(UNIX_EPOCH),
@@ -53,7 +53,7 @@ impl Moment {
     }
 
     /// The time, or the end of the day, so that a range up to a day includes the day.
-    pub fn until(self, zone: &Zone) -> SystemTime {
+    pub(crate) fn until(self, zone: &Zone) -> SystemTime {
         match self {
             Self::Time(time) => time,
             Self::Day(day) => day
@@ -67,7 +67,7 @@ impl Moment {
 
 /// Where `tail` begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Since {
+pub(crate) enum Since {
     /// After the record with this `seq`.
     Record(u64),
     /// With the first record at or after this time.
@@ -91,7 +91,7 @@ impl FromStr for Since {
 /// Passes records on from the first one that is not before a time. All records after that one pass,
 /// because the clock may be set back.
 #[derive(Debug)]
-pub struct Window<T> {
+pub(crate) struct Window<T> {
     /// The time, until a record has reached it.
     from: Option<SystemTime>,
     /// Gaps that wait for the next record, because they have no time. They pass if that record
@@ -101,12 +101,12 @@ pub struct Window<T> {
 
 impl<T> Window<T> {
     /// A window that begins at `from`, or lets everything pass.
-    pub fn new(from: Option<SystemTime>) -> Self {
+    pub(crate) fn new(from: Option<SystemTime>) -> Self {
         Self { from, gaps: Vec::new() }
     }
 
     /// Adds the next record with its time, or a gap without one. Returns what can pass now.
-    pub fn push(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
+    pub(crate) fn push(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
         match (self.from, time) {
             (None, _) => return vec![next],
             (Some(_), None) => self.gaps.push(next),

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::call::CallId;
+use originatord_core::call::CallId;
 
 /// The length of a short id.
 const SHORT: usize = 8;
@@ -15,18 +15,18 @@ const SHORT: usize = 8;
 const MIN: usize = 4;
 
 /// The short form of an id.
-pub fn short(id: &str) -> &str {
+pub(crate) fn short(id: &str) -> &str {
     id.len().checked_sub(SHORT).and_then(|start| id.get(start..)).unwrap_or(id)
 }
 
 /// The name of a call on a command line: its id, or the end of its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallName(String);
+pub(crate) struct CallName(String);
 
 /// The text is neither an id nor the end of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a call's id, or its last {MIN} characters or more, as tail shows them")]
-pub struct NotACallName;
+pub(crate) struct NotACallName;
 
 impl fmt::Display for CallName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,12 +47,12 @@ impl FromStr for CallName {
 
 impl CallName {
     /// The id, if the name is a whole one.
-    pub fn id(&self) -> Option<CallId> {
+    pub(crate) fn id(&self) -> Option<CallId> {
         self.0.parse().ok()
     }
 
     /// Whether the name fits the call with this id.
-    pub fn matches(&self, id: &str) -> bool {
+    pub(crate) fn matches(&self, id: &str) -> bool {
         id.ends_with(&self.0)
     }
 }

@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::line::{shown, style};
 use super::width::{columns, padded};
 use super::zone::Zone;
-use crate::call::outcome::Outcome;
-use crate::record::EventKind;
+use originatord_core::call::outcome::Outcome;
+use originatord_core::record::EventKind;
 
 /// A call as the API returns it.
-pub type Call = Map<String, Value>;
+pub(crate) type Call = Map<String, Value>;
 
 /// A table of active calls, with durations up to `now`.
-pub fn live(calls: &[Call], now: SystemTime) -> String {
+pub(crate) fn live(calls: &[Call], now: SystemTime) -> String {
     let rows = calls.iter().map(|call| {
         let (state, _) = plain(call, "state");
         let is_stale = call.get("stale").and_then(Value::as_bool).unwrap_or_default();
@@ -39,7 +39,7 @@ pub fn live(calls: &[Call], now: SystemTime) -> String {
 }
 
 /// A table of ended calls, with times in this zone.
-pub fn ended(calls: &[Call], zone: &Zone) -> String {
+pub(crate) fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
         let time = humantime::parse_rfc3339(text(call, "requested"))

@@ -4,12 +4,12 @@ use unicode_width::UnicodeWidthStr;
 
 /// The number of terminal columns that the text takes: two for each wide character, none for a
 /// combining one.
-pub fn columns(text: &str) -> usize {
+pub(crate) fn columns(text: &str) -> usize {
     text.width()
 }
 
 /// Pads the text with spaces to `width` columns. `{:<width$}` would count characters instead.
-pub fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 

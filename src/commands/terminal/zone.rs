@@ -8,7 +8,7 @@ use jiff::{Timestamp, ZonedDateTime};
 
 /// The option for the time zone.
 #[derive(Debug, Clone, Copy, clap::Args)]
-pub struct ShownTimes {
+pub(crate) struct ShownTimes {
     /// Show times in UTC instead of local time (TZ, or /etc/localtime), and read days as days in
     /// UTC.
     #[arg(long)]
@@ -17,18 +17,18 @@ pub struct ShownTimes {
 
 impl ShownTimes {
     /// The zone to show times in: UTC with `--utc`, or if the system's zone is unknown.
-    pub fn zone(self) -> Zone {
+    pub(crate) fn zone(self) -> Zone {
         if self.utc { Zone::UTC } else { TimeZone::try_system().map_or(Zone::UTC, Zone) }
     }
 }
 
 /// A time zone.
 #[derive(Debug, Clone)]
-pub struct Zone(TimeZone);
+pub(crate) struct Zone(TimeZone);
 
 impl Zone {
     /// UTC.
-    pub const UTC: Self = Self(TimeZone::UTC);
+    pub(crate) const UTC: Self = Self(TimeZone::UTC);
 
     /// The time in this zone; `None` if it is beyond the calendar.
     fn local(&self, time: SystemTime) -> Option<ZonedDateTime> {
@@ -36,25 +36,25 @@ impl Zone {
     }
 
     /// The day and the offset from UTC: `2026-11-25 UTC+03:00`.
-    pub fn day(&self, time: SystemTime) -> String {
+    pub(crate) fn day(&self, time: SystemTime) -> String {
         self.local(time).map_or_else(String::new, |time| {
             time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, "")
         })
     }
 
     /// The time of day to the millisecond: `21:20:02.479`.
-    pub fn clock(&self, time: SystemTime) -> String {
+    pub(crate) fn clock(&self, time: SystemTime) -> String {
         self.local(time).map_or_else(String::new, |time| time.strftime("%H:%M:%S%.3f").to_string())
     }
 
     /// The time to the second, in RFC 3339: `2026-11-25T21:20:02+03:00`.
-    pub fn rfc3339(&self, time: SystemTime) -> Option<String> {
+    pub(crate) fn rfc3339(&self, time: SystemTime) -> Option<String> {
         self.local(time)
             .map(|time| time.strftime("%Y-%m-%dT%H:%M:%S").to_string() + &offset(&time, "Z"))
     }
 
     /// The time at which the day begins in this zone.
-    pub fn start_of(&self, day: Date) -> Option<SystemTime> {
+    pub(crate) fn start_of(&self, day: Date) -> Option<SystemTime> {
         self.0.to_timestamp(day.to_datetime(jiff::civil::Time::midnight())).ok()?.try_into().ok()
     }
 }

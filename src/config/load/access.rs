@@ -7,9 +7,9 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use super::values::{NAME, name, secret};
-use crate::call::limits::{Limits, Policy};
 use crate::config::reader::{Found, Report, Table};
 use crate::http::auth::{ApiKey, Role};
+use originatord_core::call::limits::{Limits, Policy};
 
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;

@@ -8,13 +8,13 @@ use super::certificates::Certificate;
 use super::paths::Use;
 use super::values::{NAME, is_header_value, name, secret};
 use super::{HOUR, MS, SECOND};
-use crate::ami::backoff::Backoff;
-use crate::ami::settings::{Auth, SessionSettings};
-use crate::call::Lang;
 use crate::config::Asterisk;
 use crate::config::reader::{Found, Report, Table};
-use crate::engine::OriginateSettings;
-use crate::tls::ClientTls;
+use originatord_core::ami::backoff::Backoff;
+use originatord_core::ami::settings::{Auth, SessionSettings};
+use originatord_core::call::Lang;
+use originatord_core::engine::OriginateSettings;
+use originatord_net::tls::ClientTls;
 
 /// The one `[[asterisk]]`; a second one is reported.
 pub(super) fn only_asterisk(

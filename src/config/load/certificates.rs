@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::config::reader::Report;
 use crate::http::tls::{ServerTls, server_config};
-use crate::tls::client_config;
+use originatord_net::tls::client_config;
 
 /// A certificate, and where the configuration names it.
 pub(in crate::config) struct NamedCertificate {

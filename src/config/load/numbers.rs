@@ -1,7 +1,7 @@
 //! `[numbers]`: how bots write numbers.
 
-use crate::call::numbering::{National, Numbering};
 use crate::config::reader::{Found, Report, Table};
+use originatord_core::call::numbering::{National, Numbering};
 
 /// The rule for the national form of a number.
 const WHAT: &str = "country_code is 1 to 3 digits, as \"7\", national_prefix 1 to 4, as \"8\", and a number has at most 15";

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::paths::Use;
-use crate::ami::action::MAX_LINE;
 use crate::config::reader::{Found, Report, Table};
+use originatord_core::ami::action::MAX_LINE;
 
 /// Describes names that become part of a channel variable and of records.
 pub(super) const NAME: &str = "1 to 32 letters, digits, _, - or .";

@@ -7,8 +7,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ami::settings::Auth;
 use crate::logging::LogFormat;
+use originatord_core::ami::settings::Auth;
 
 /// The required keys only, in seven lines.
 const LEAST: &str = r#"[[api_keys]]

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::call::machine::Timestamps;
-use crate::call::outcome::{End, EndMembers};
-use crate::call::view::CallView;
-use crate::clock::{Rfc3339, rfc3339};
-use crate::escape;
+use originatord_core::call::machine::Timestamps;
+use originatord_core::call::outcome::{End, EndMembers};
+use originatord_core::call::view::CallView;
+use originatord_core::clock::{Rfc3339, rfc3339};
+use originatord_core::escape;
 
 /// The columns in their order. `number` has no `+`, as a spreadsheet would evaluate it as a formula.
 const COLUMNS: [&str; 28] = [
@@ -41,7 +41,7 @@ const COLUMNS: [&str; 28] = [
 ];
 
 /// The header line, and one line for each call.
-pub fn table<'c>(calls: impl IntoIterator<Item = &'c CallView>) -> String {
+pub(super) fn table<'c>(calls: impl IntoIterator<Item = &'c CallView>) -> String {
     let mut table = COLUMNS.join(",") + "\r\n";
     for call in calls {
         line(call, &mut table);

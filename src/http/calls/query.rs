@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use warp::http::HeaderMap;
 use warp::http::header::ACCEPT;
 
-use crate::call::Number;
-use crate::call::filter::{Filter, time};
-use crate::call::numbering::Numbering;
+use originatord_core::call::Number;
+use originatord_core::call::filter::{Filter, time};
+use originatord_core::call::numbering::Numbering;
 
 /// `limit` of a query without one.
 const DEFAULT_LIMIT: usize = 100;
@@ -23,7 +23,7 @@ const KNOWN: &str = "limit, live, cursor, number, room, outcome, key, from, to a
 
 /// A parsed query.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Query {
+pub(super) struct Query {
     /// The conditions for calls.
     pub filter: Filter,
     /// Most active calls; `limit` if it is missing.
@@ -52,7 +52,7 @@ impl Query {
     /// # Errors
     ///
     /// A parameter is unknown or has an invalid value.
-    pub fn parse(
+    pub(super) fn parse(
         parameters: &[(String, String)],
         headers: &HeaderMap,
         numbering: &Numbering,
@@ -111,13 +111,13 @@ impl Query {
     }
 
     /// How many lists of [`MAX_LIMIT`] calls this list counts as.
-    pub fn weight(&self) -> u32 {
+    pub(super) fn weight(&self) -> u32 {
         self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT).max(1) as u32
     }
 }
 
 /// Reads a number to search for. A query decodes `+` to a space, so a leading space was a `+`.
-pub fn number(value: &str, numbering: &Numbering) -> Option<Number> {
+pub(super) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     match value.strip_prefix(' ') {
         Some(rest) => numbering.read_sought(&format!("+{rest}")),
         None => numbering.read_sought(value),

@@ -74,18 +74,18 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET /`
-pub async fn index() -> Result<Response, ApiError> {
+pub(super) async fn index() -> Result<Response, ApiError> {
     Ok(answer("text/html; charset=utf-8", &PAGE, "no-cache"))
 }
 
 /// `GET /page/{file}`: one of the files that the page is made of.
-pub async fn file(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn file(request: ApiRequest) -> Result<Response, ApiError> {
     let (_, kind, content) = find(&request.parameter).ok_or(ApiError::UnknownPath)?;
     Ok(answer(kind, content, "public, max-age=31536000, immutable"))
 }
 
 /// Whether there is a file at this path below `/page/`.
-pub fn has_file(path: &str) -> bool {
+pub(super) fn has_file(path: &str) -> bool {
     find(path).is_some()
 }
 

@@ -1,6 +1,6 @@
 //! Takes a number out of the journal's files.
 //!
-//! A record of the number becomes an [`Event::Erased`](crate::record::Event::Erased) of the same
+//! A record of the number becomes an [`Event::Erased`](originatord_core::record::Event::Erased) of the same
 //! length, in its place: the bytes are overwritten, an append at the same time is not disturbed, and
 //! the numbering has no hole. In a line that is no record (torn by a crash, or written by somebody
 //! else) the number's digits are overwritten. A record of another number stays as it is, and so do
@@ -18,9 +18,9 @@ use std::path::Path;
 use self::line::Cleaned;
 pub use self::line::Cleaner;
 use super::file::{TAIL, numbered};
-use crate::call::Number;
 use crate::files;
 use crate::journal::JournalFile;
+use originatord_core::call::Number;
 
 /// The result of an erasure, with the files that it could not clean.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -23,12 +23,12 @@ use open::{Change, Known, OpenFile};
 
 use super::erase::{Erased, erase_in_files};
 use super::{OpenCalls, Sink, pause};
-use crate::call::Number;
 use crate::files;
 use crate::journal::Journal;
 use crate::journal::JournalFile;
 use crate::metrics::ReaderKind;
-use crate::record::{Entry, Gap, GapReason};
+use originatord_core::call::Number;
+use originatord_core::record::{Entry, Gap, GapReason};
 
 /// How many bytes are read at once to find the end of a file's last line. Lines are far shorter.
 pub(super) const TAIL: u64 = 64 * 1024;

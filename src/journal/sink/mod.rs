@@ -25,8 +25,8 @@ pub use replay::Replay;
 pub use stdout::StdoutSink;
 
 use super::{BATCH, Reader};
-use crate::call::Number;
-use crate::record::Entry;
+use originatord_core::call::Number;
+use originatord_core::record::Entry;
 
 /// A destination of entries.
 pub trait Sink: Send + 'static {

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::call::machine::State;
-use crate::call::progress::{OpenCall, Progress};
-use crate::call::{CallId, CallInfo, Number};
-use crate::record::{Entry, Event, EventKind, Line, Record};
+use originatord_core::call::machine::State;
+use originatord_core::call::progress::{OpenCall, Progress};
+use originatord_core::call::{CallId, CallInfo, Number};
+use originatord_core::record::{Entry, Event, EventKind, Line, Record};
 
 /// The calls that were requested and neither refused nor ended, oldest first.
 #[derive(Debug, Default, Clone)]

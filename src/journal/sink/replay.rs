@@ -12,11 +12,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::attempts::Attempts;
 use super::file::numbered;
 use super::open_calls::{OpenCalls, is_from_asterisk};
-use crate::call::limits::Attempt;
-use crate::clock::Rfc3339;
 use crate::files;
 use crate::journal::JournalFile;
-use crate::record::{EventKind, GapReason, Line};
+use originatord_core::call::limits::Attempt;
+use originatord_core::clock::Rfc3339;
+use originatord_core::record::{EventKind, GapReason, Line};
 
 /// Longest line that is read, in bytes. The daemon's lines have under 2 KiB.
 const MAX_LINE: u64 = 64 * 1024;
@@ -185,8 +185,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::call::CallId;
-    use crate::call::machine::State;
+    use originatord_core::call::CallId;
+    use originatord_core::call::machine::State;
 
     const CALL: &str =
         r#""number":"+7999","room":"R1","caller_id":"Боб B","lang":"ru","key":"bot""#;
@@ -284,7 +284,9 @@ mod tests {
             CallId::new(SystemTime::UNIX_EPOCH + Duration::from_secs(second), n)
         };
         let line = |second: u64, event: &str, id: CallId| {
-            let time = crate::clock::rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+            let time = originatord_core::clock::rfc3339(
+                SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+            );
             format!(
                 "{{\"seq\":1,\"time\":\"{time}\",\"event\":\"{event}\",\"call_id\":\"{id}\",{CALL}}}\n"
             )

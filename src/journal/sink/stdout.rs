@@ -5,10 +5,10 @@ use std::io::{self, ErrorKind, Write};
 use std::time::SystemTime;
 
 use super::{Erased, Sink, pause};
-use crate::call::Number;
 use crate::logging::LogFormat;
-use crate::record::Entry;
-use crate::record::text::text_line;
+use originatord_core::call::Number;
+use originatord_core::record::Entry;
+use originatord_core::record::text::text_line;
 
 /// About how long a line is, in bytes.
 const LINE: usize = 256;

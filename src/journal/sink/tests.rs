@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use super::*;
 use crate::journal::{Journal, JournalOptions};
 use crate::logging::LogFormat;
-use crate::record::text::text_line;
-use crate::record::{Event, Gap, GapReason, Record, samples};
+use originatord_core::record::text::text_line;
+use originatord_core::record::{Event, Gap, GapReason, Record, samples};
 
 fn line(entry: &Entry) -> String {
     let mut line = String::new();
@@ -215,7 +215,7 @@ fn each_kind_of_record_is_a_line_of_text() {
     assert_eq!(records.len(), expected.len());
     for (record, expected) in records.into_iter().zip(expected) {
         let expected = expected.replace("CALL", call).replace("ID", &id);
-        let time = crate::clock::rfc3339(record.time);
+        let time = originatord_core::clock::rfc3339(record.time);
         let level = if record.event.name() == "ami.disconnected" { "WARN" } else { "INFO" };
         assert_eq!(line(&Entry::Record(record.into())), format!("{time}  {level} {expected}\n"));
     }

@@ -7,17 +7,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
 use fastrand::Rng;
-use originatord::ami::parser::Parser;
-use originatord::call::filter::Filter;
-use originatord::call::machine::State;
-use originatord::call::progress::{OpenCall, Progress};
-use originatord::call::view::CallView;
-use originatord::call::{CallId, CallInfo};
-use originatord::clock::Now;
 use originatord::config::Config;
-use originatord::engine::Engine;
-use originatord::engine::request::ListLimits;
-use originatord::record::Event;
+use originatord_core::ami::parser::Parser;
+use originatord_core::call::filter::Filter;
+use originatord_core::call::machine::State;
+use originatord_core::call::progress::{OpenCall, Progress};
+use originatord_core::call::view::CallView;
+use originatord_core::call::{CallId, CallInfo};
+use originatord_core::clock::Now;
+use originatord_core::engine::Engine;
+use originatord_core::engine::request::ListLimits;
+use originatord_core::record::Event;
 use originatord_sim::simulator::ConnectionId;
 
 use super::Tally;

@@ -2,9 +2,9 @@
 
 use std::time::UNIX_EPOCH;
 
-use originatord::engine::Effect;
-use originatord::engine::request::OriginateError;
-use originatord::record::Event;
+use originatord_core::engine::Effect;
+use originatord_core::engine::request::OriginateError;
+use originatord_core::record::Event;
 
 use super::promises::{MAX_LAG, REPLY_TIMEOUT, check_span};
 use super::{MAX_STEP, World};

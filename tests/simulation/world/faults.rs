@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use originatord::engine::EarlierRuns;
+use originatord_core::engine::EarlierRuns;
 use originatord_sim::faults::Faults;
 
 use super::World;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use fastrand::Rng;
-use originatord::call::CallInfo;
-use originatord::engine::EarlierRuns;
 use originatord::journal::JournalFile;
 use originatord::journal::sink::{FileSink, Replay, Sink};
 use originatord::journal::{Journal, JournalOptions};
-use originatord::record::{Entry, Event, Record};
+use originatord_core::call::CallInfo;
+use originatord_core::engine::EarlierRuns;
+use originatord_core::record::{Entry, Event, Record};
 use tempfile::TempDir;
 
 use super::daemon::Told;

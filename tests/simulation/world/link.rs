@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Buf;
-use originatord::ami::parser::Parser;
+use originatord_core::ami::parser::Parser;
 
 use super::World;
 use super::daemon::Daemon;

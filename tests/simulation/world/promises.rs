@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use originatord::call::CallId;
-use originatord::call::machine::State;
-use originatord::call::view::CallView;
-use originatord::record::Event;
+use originatord_core::call::CallId;
+use originatord_core::call::machine::State;
+use originatord_core::call::view::CallView;
+use originatord_core::record::Event;
 use originatord_sim::faults::Faults;
 
 use super::journal::JournalOnDisk;
@@ -120,7 +120,7 @@ impl World {
 
     /// Ends all faults and calls. After a while no call is left, and each accepted call has had one
     /// end.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.behave();
         self.pass(Duration::from_secs(30));
         let now = self.now();

@@ -50,7 +50,7 @@ impl Frame {
 
     /// The first header of each name, spelled as Asterisk spells it, or else in any case; empty if
     /// there is none.
-    pub fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
+    pub(crate) fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
         names.map(|name| self.find(name).or_else(|| self.get(name.text())).unwrap_or_default())
     }
 

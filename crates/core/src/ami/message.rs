@@ -24,7 +24,7 @@ impl Response {
     /// and `core restart gracefully` versions 16 and 22 answer each action so, a Ping and a Login
     /// too, until the last call has ended or somebody enters `core abort shutdown`. Events go on
     /// meanwhile.
-    pub fn refuses_all_actions(&self) -> bool {
+    pub(crate) fn refuses_all_actions(&self) -> bool {
         !self.success && self.message.contains("shutting down")
     }
 }

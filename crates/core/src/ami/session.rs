@@ -116,7 +116,7 @@ impl<P> Session<P> {
 
     /// All events that Asterisk sent before this instant have been received: it is the send time of
     /// the last answered Ping.
-    pub fn synced_until(&self) -> Instant {
+    pub(crate) fn synced_until(&self) -> Instant {
         self.synced_until
     }
 
@@ -131,7 +131,7 @@ impl<P> Session<P> {
     }
 
     /// The purposes of the owner's actions that wait for their response.
-    pub fn purposes(&self) -> impl Iterator<Item = &P> {
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &P> {
         self.pending.values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
             Purpose::Login | Purpose::Ping(_) => None,
@@ -145,7 +145,7 @@ impl<P> Session<P> {
     }
 
     /// Sends an action under an id that the owner chooses.
-    pub fn send_with_id(
+    pub(crate) fn send_with_id(
         &mut self,
         now: Instant,
         id: ActionId,
@@ -219,7 +219,7 @@ impl<P> Session<P> {
     }
 
     /// Ends the session; returns the purposes of the actions without a response.
-    pub fn into_pending(self) -> impl Iterator<Item = P> {
+    pub(crate) fn into_pending(self) -> impl Iterator<Item = P> {
         self.pending.into_values().filter_map(|purpose| match purpose {
             Purpose::Owner(purpose) => Some(purpose),
             Purpose::Login | Purpose::Ping(_) => None,

@@ -90,7 +90,7 @@ pub fn lock_id(number: Number) -> String {
 
 /// The number of the lock `uniqueid`, if it is one. A lock of an earlier build for `007999…` is a
 /// lock for `7999…`.
-pub fn locked_number(uniqueid: &str) -> Option<Number> {
+pub(crate) fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
     let is_lock = digits.bytes().all(|b| b.is_ascii_digit());
     is_lock.then(|| Number::recorded(digits.as_bytes())).flatten()

@@ -16,7 +16,7 @@ use super::Number;
 /// # Errors
 ///
 /// The value is neither text nor `null`.
-pub fn from_str<'de, D: Deserializer<'de>, T: FromStr>(
+pub(crate) fn from_str<'de, D: Deserializer<'de>, T: FromStr>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     deserializer.deserialize_any(Text(|text: &str| text.parse().ok()))
@@ -27,7 +27,9 @@ pub fn from_str<'de, D: Deserializer<'de>, T: FromStr>(
 /// # Errors
 ///
 /// The value is neither text nor `null`.
-pub fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Number>, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Number>, D::Error> {
     deserializer.deserialize_any(Text(|text: &str| Number::from_record(text).ok()))
 }
 

@@ -128,7 +128,7 @@ impl CallGate {
     /// # Errors
     ///
     /// [`Refusal::Limited`], with the limit that the call would break.
-    pub fn admit(
+    pub(crate) fn admit(
         &self,
         now: Instant,
         latest: Instant,
@@ -226,7 +226,7 @@ impl CallGate {
 
     /// The current slip of the schedule. The caller keeps it with each slot, for
     /// [`claim_slot`](Self::claim_slot).
-    pub fn slip(&self) -> Duration {
+    pub(crate) fn slip(&self) -> Duration {
         self.slip
     }
 
@@ -237,7 +237,12 @@ impl CallGate {
     /// # Errors
     ///
     /// The slot is still to come, at this instant.
-    pub fn claim_slot(&mut self, now: Instant, at: Instant, slip: Duration) -> Result<(), Instant> {
+    pub(crate) fn claim_slot(
+        &mut self,
+        now: Instant,
+        at: Instant,
+        slip: Duration,
+    ) -> Result<(), Instant> {
         let at = at + (self.slip - slip);
         let Some(overdue) = now.checked_duration_since(at) else { return Err(at) };
         if self.policy.all.calls_per_second.is_some() {
@@ -271,7 +276,7 @@ impl CallGate {
     }
 
     /// The slot for one more Originate of a call that was admitted before.
-    pub fn reserve_retry(&mut self, now: Instant) -> Instant {
+    pub(crate) fn reserve_retry(&mut self, now: Instant) -> Instant {
         match self.policy.all.calls_per_second {
             Some(limit) => self.pace.take(now, SECOND / limit),
             None => now,

@@ -248,19 +248,19 @@ impl Call {
     }
 
     /// Records whether join events of our calls arrive on this link.
-    pub fn set_joins_arrive(&mut self, joins_arrive: bool) {
+    pub(crate) fn set_joins_arrive(&mut self, joins_arrive: bool) {
         self.room.joins_arrive = joins_arrive;
     }
 
     /// Records that events of this call may have been missed, as the link was down.
-    pub fn miss_events(&mut self) {
+    pub(crate) fn miss_events(&mut self) {
         if self.ended_at().is_none() {
             self.room.events_missed = true;
         }
     }
 
     /// Adopts a call of an earlier run in the state that the journal has.
-    pub fn adopt(&mut self, now: Now, progress: &Progress) {
+    pub(crate) fn adopt(&mut self, now: Now, progress: &Progress) {
         let moment = |time: Option<SystemTime>| time.map(|time| now.back_to(time));
         let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
         self.adopted_in = progress.state;

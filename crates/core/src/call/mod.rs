@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-pub use id::{CallId, NotACallId, lock_id, locked_number};
+pub(crate) use id::locked_number;
+pub use id::{CallId, NotACallId, lock_id};
 pub use masking::hide;
 pub use number::Number;
 pub use refusal::Refusal;

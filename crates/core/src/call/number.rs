@@ -29,7 +29,7 @@ pub struct Number(u64);
 const MASKED: u64 = 1 << 63;
 
 /// Replaces each hidden digit.
-pub const HIDDEN: char = '•';
+pub(super) const HIDDEN: char = '•';
 
 impl Number {
     /// The bare digits, as they go into `Local/<digits>@…`.

@@ -65,7 +65,7 @@ impl Outcome {
 
     /// The outcome of an unanswered call by the Q.850 cause of the gateway's leg. `None` where the
     /// cause tells nothing, as after a CANCEL of our own.
-    pub fn from_cause(cause: u8) -> Option<Self> {
+    pub(crate) fn from_cause(cause: u8) -> Option<Self> {
         match cause {
             0 | 16 | 127 => None,
             1 => Some(Outcome::NotOnTelegram),
@@ -80,7 +80,7 @@ impl Outcome {
 
     /// The outcome by `Reason` of a failed OriginateResponse. The number is the control frame that
     /// ended the dialling (`enum ast_control_frame_type` in `include/asterisk/frame.h`).
-    pub fn from_reason(reason: u8) -> Self {
+    pub(crate) fn from_reason(reason: u8) -> Self {
         match reason {
             1 | 3 => Outcome::NoAnswer,
             5 => Outcome::Busy,
@@ -107,7 +107,7 @@ impl FromStr for Outcome {
 /// The call that exceeds the limit fails with Telegram's own words, as `500 429; Too Many Requests:
 /// retry after 291` or `500 400; PEER_FLOOD`. Calls that tg2sip does not try after that fail with
 /// `500 FLOOD_WAIT 261` (`DialTg` in its `gateway.cpp`).
-pub fn is_flood_wait(reply: &str) -> bool {
+pub(crate) fn is_flood_wait(reply: &str) -> bool {
     ["FLOOD", "Too Many Requests"].iter().any(|words| reply.contains(words))
 }
 
@@ -167,7 +167,7 @@ impl End {
     }
 
     /// Bounds of the ring time, if [`ring`](Self::ring) is unknown and they are known.
-    pub fn ring_bounds(&self) -> Option<Bounds> {
+    pub(crate) fn ring_bounds(&self) -> Option<Bounds> {
         let Timestamps { ringing, answered, .. } = self.moments;
         let from = ringing.filter(|_| self.ring.is_none())?;
         match (answered, self.ended_between) {

@@ -14,7 +14,7 @@ pub(super) fn nfc(text: &str) -> Cow<'_, str> {
 ///
 /// Format characters (Cf), to which all bidi controls belong, and the rest of
 /// Default_Ignorable_Code_Point in `DerivedCoreProperties.txt` of Unicode 16.
-pub fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     !c.is_ascii()
         && (c.general_category() == GeneralCategory::Format
             || matches!(c,

@@ -43,7 +43,7 @@ impl<K: Copy + Ord + Hash> DeadlineQueue<K> {
     }
 
     /// Removes the soonest deadline if it has passed, and returns its key.
-    pub fn pop_due(&mut self, now: Instant) -> Option<K> {
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<K> {
         let (deadline, key) = *self.queue.first()?;
         if deadline > now {
             return None;

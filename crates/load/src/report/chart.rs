@@ -16,7 +16,7 @@ const MARKS: f64 = 5.0;
 
 /// The scale of an axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Scale {
+pub(super) enum Scale {
     /// Linear, from zero.
     Linear,
     /// Linear, from zero, with marks at whole numbers only.
@@ -27,7 +27,7 @@ pub enum Scale {
 
 /// An axis with its marks.
 #[derive(Debug, Clone)]
-pub struct Axis {
+pub(super) struct Axis {
     scale: Scale,
     from: f64,
     to: f64,
@@ -36,7 +36,7 @@ pub struct Axis {
 
 impl Axis {
     /// An axis that contains all values, with marks formatted by `label`.
-    pub fn of(
+    pub(super) fn of(
         scale: Scale,
         values: impl Iterator<Item = f64>,
         label: impl Fn(f64) -> String,
@@ -88,7 +88,7 @@ impl Axis {
 
     /// An axis for percentiles, from 0 to the percentile of the largest of `count` values. Each
     /// further nine (90 %, 99 %, 99.9 %) has the same width.
-    pub fn of_parts(count: u64) -> Self {
+    pub(crate) fn of_parts(count: u64) -> Self {
         let last = (count.max(10) as f64).log10();
         let mark = |nines: u32| {
             let label = match nines {
@@ -118,7 +118,7 @@ impl Axis {
 
 /// A data series, drawn in one colour.
 #[derive(Debug, Clone)]
-pub struct Series {
+pub(super) struct Series {
     /// Name in the legend.
     pub name: &'static str,
     /// CSS class that sets the colour.
@@ -131,7 +131,11 @@ pub struct Series {
 
 impl Series {
     /// A series that is drawn as a line.
-    pub fn line(name: &'static str, class: &'static str, points: Vec<(f64, Option<f64>)>) -> Self {
+    pub(super) fn line(
+        name: &'static str,
+        class: &'static str,
+        points: Vec<(f64, Option<f64>)>,
+    ) -> Self {
         Self { name, class, points, dots: false }
     }
 
@@ -142,7 +146,7 @@ impl Series {
 
 /// A tooltip for a part of the x axis.
 #[derive(Debug, Clone)]
-pub struct Note {
+pub(super) struct Note {
     /// Beginning of the part.
     pub from: f64,
     /// End of the part.
@@ -152,7 +156,7 @@ pub struct Note {
 }
 
 #[derive(Debug, Clone)]
-pub struct Chart {
+pub(super) struct Chart {
     /// Title, which is also the label for screen readers.
     pub title: &'static str,
     /// A sentence that explains the chart.
@@ -167,7 +171,7 @@ pub struct Chart {
 
 impl Chart {
     /// The chart with its title and its legend; empty if no series has a value.
-    pub fn figure(&self) -> Markup {
+    pub(super) fn figure(&self) -> Markup {
         let drawn: Vec<_> = self.series.iter().filter(|series| !series.is_empty()).collect();
         html! {
             @if !drawn.is_empty() {

@@ -106,7 +106,7 @@ pub struct Quantiles {
 }
 
 /// A time in milliseconds, rounded to microseconds, which is the resolution of the histograms.
-pub fn millis(time: Duration) -> f64 {
+pub(super) fn millis(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
@@ -130,7 +130,7 @@ impl Quantiles {
 impl FinishedRun {
     /// Accepted requests a second, over the time in which requests were sent, or until the last one
     /// was accepted if that took longer.
-    pub fn accepted_per_second(&self) -> f64 {
+    pub(crate) fn accepted_per_second(&self) -> f64 {
         per_second(self.counters.accepted, self.sent_for.max(self.counters.last_accepted))
     }
 }

@@ -12,12 +12,12 @@ impl Pbx {
     }
 
     /// Number of calls since the start, for `CoreProcessedCalls`.
-    pub fn calls_so_far(&self) -> u64 {
+    pub(crate) fn calls_so_far(&self) -> u64 {
         self.calls_so_far
     }
 
     /// The list items of CoreShowChannels.
-    pub fn list_channels(&self, now: Now) -> Vec<Headers> {
+    pub(crate) fn list_channels(&self, now: Now) -> Vec<Headers> {
         self.channels
             .values()
             .map(|channel| {
@@ -27,7 +27,7 @@ impl Pbx {
     }
 
     /// The list items of ConfbridgeListRooms.
-    pub fn list_rooms(&self) -> Vec<Headers> {
+    pub(crate) fn list_rooms(&self) -> Vec<Headers> {
         let room = |(name, conference): (&String, &super::Conference)| {
             Headers::new()
                 .with("Event", "ConfbridgeListRooms")
@@ -41,7 +41,7 @@ impl Pbx {
     }
 
     /// The list items of ConfbridgeList; none if there is no conference of this name.
-    pub fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
+    pub(crate) fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
         let (name, conference) =
             self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
         let members = conference.members.iter().filter_map(|key| self.channels.get(key));

@@ -3,9 +3,9 @@
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::call::Number;
 use crate::journal::sink::replay::without_nuls;
-use crate::record::Line;
+use originatord_core::call::Number;
+use originatord_core::record::Line;
 
 /// The erasure's result for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::journal::JournalOptions;
 use crate::journal::sink::Replay;
-use crate::record::{Event, Gap, GapReason, samples};
+use originatord_core::record::{Event, Gap, GapReason, samples};
 
 /// A sink of a file in a folder of its own.
 struct Case {

@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use super::super::file::numbered;
 use super::super::{FileSink, Replay, Sink, erase_in_files};
 use super::*;
-use crate::call::machine::Timestamps;
 use crate::journal::{Journal, JournalFile, JournalOptions};
-use crate::record::samples;
+use originatord_core::call::machine::Timestamps;
+use originatord_core::record::samples;
 
 struct Case {
     _folder: TempDir,
@@ -79,7 +79,9 @@ fn live_call_outlives_the_files_that_had_its_records() {
         case.write(Event::CallAnswered { after: None }, Some(&lives));
         case.write(Event::CallQueued, Some(&over));
         case.write(
-            Event::CallEnded(Box::new(samples::end(crate::call::outcome::Outcome::Busy))),
+            Event::CallEnded(Box::new(samples::end(
+                originatord_core::call::outcome::Outcome::Busy,
+            ))),
             Some(&over),
         );
         case.write(joined(), Some(&lives));

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use crate::call::limits::Attempt;
-use crate::call::{CallId, CallInfo};
-use crate::record::EventKind;
+use originatord_core::call::limits::Attempt;
+use originatord_core::call::{CallId, CallInfo};
+use originatord_core::record::EventKind;
 
 /// How far the longest limit reaches back, and the longest that a call waits for its turn.
 const REACH: Duration = Duration::from_secs(62);

@@ -7,22 +7,22 @@ use super::{Call, State};
 
 impl Call {
     /// Whether the callee answered.
-    pub fn is_answered(&self) -> bool {
+    pub(crate) fn is_answered(&self) -> bool {
         self.answered.is_some() || self.adopted_in >= State::Answered
     }
 
     /// Whether Asterisk accepted the call. If so, the journal must get a `call.ended`.
-    pub fn is_accepted(&self) -> bool {
+    pub(crate) fn is_accepted(&self) -> bool {
         self.queued.is_some() || self.adopted_in >= State::Queued
     }
 
     /// Whether `;2` was ever seen. If so, this call had the number's lock.
-    pub fn has_lock(&self) -> bool {
+    pub(crate) fn has_lock(&self) -> bool {
         self.channels.local2 != LocalHalf::Unseen
     }
 
     /// Whether either half of the Local channel was seen.
-    pub fn has_channel(&self) -> bool {
+    pub(crate) fn has_channel(&self) -> bool {
         self.channels.local1 != LocalHalf::Unseen || self.has_lock()
     }
 
@@ -32,55 +32,55 @@ impl Call {
     }
 
     /// The legs that are up, by their Uniqueid.
-    pub fn legs_up(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn legs_up(&self) -> impl Iterator<Item = &str> {
         self.channels.legs_up()
     }
 
     /// Whether a leg is up.
-    pub fn has_leg_up(&self) -> bool {
+    pub(crate) fn has_leg_up(&self) -> bool {
         self.channels.has_leg_up()
     }
 
     /// Whether `;1` is not known to be gone.
-    pub fn has_local1(&self) -> bool {
+    pub(crate) fn has_local1(&self) -> bool {
         self.channels.local1 != LocalHalf::Gone
     }
 
     /// Whether `;2` is not known to be gone.
-    pub fn has_local2(&self) -> bool {
+    pub(crate) fn has_local2(&self) -> bool {
         self.channels.local2 != LocalHalf::Gone
     }
 
     /// Whether a key asked to hang the call up.
-    pub fn is_to_be_hung_up(&self) -> bool {
+    pub(crate) fn is_to_be_hung_up(&self) -> bool {
         self.ending.as_ref().is_some_and(|ending| ending.hung_up_by.is_some())
     }
 
     /// The channels that are up. Legs count if they were seen before `before`.
-    pub fn channels_up(&self, before: Instant) -> impl Iterator<Item = CallChannel> {
+    pub(crate) fn channels_up(&self, before: Instant) -> impl Iterator<Item = CallChannel> {
         self.channels.up(before)
     }
 
     /// Whether the number's lock was taken: `;1` came and went, and `;2` never existed, as another
     /// call has its id. No call was made.
-    pub fn is_locked_out(&self) -> bool {
+    pub(crate) fn is_locked_out(&self) -> bool {
         self.channels.local1 == LocalHalf::Gone && !self.has_lock() && !self.is_answered()
     }
 
     /// Whether OriginateResponse was received. A failed Originate sends no event after it.
-    pub fn has_response(&self) -> bool {
+    pub(crate) fn has_response(&self) -> bool {
         self.response.is_some()
     }
 
     /// Whether a channel that appears now for this call is a leg towards its callee. The callee's leg
     /// exists before the answer. Once it is up, a further channel belongs to another person, to whom
     /// a participant was transferred.
-    pub fn takes_leg(&self) -> bool {
+    pub(crate) fn takes_leg(&self) -> bool {
         !(self.is_answered() && self.channels.has_leg_up())
     }
 
     /// Whether one more leg can be kept.
-    pub fn has_room_for_leg(&self) -> bool {
+    pub(crate) fn has_room_for_leg(&self) -> bool {
         !self.channels.is_full()
     }
 

@@ -10,7 +10,7 @@ use crate::call::{CallId, Number};
 
 impl Registry {
     /// The newest `limit` live calls that the filter accepts, newest first.
-    pub fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
+    pub(crate) fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
         let mut calls: Vec<&Call> =
             self.calls().filter(|call| filter.takes(&call.info, None)).collect();
@@ -24,7 +24,7 @@ impl Registry {
     }
 
     /// The newest `limit` ended calls that the filter accepts, newest first.
-    pub fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
+    pub(crate) fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
         let is_taken =
             |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
         let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
@@ -33,7 +33,7 @@ impl Registry {
     }
 
     /// One call, live or ended lately.
-    pub fn show(&self, id: CallId, stale: bool) -> Option<CallView> {
+    pub(crate) fn show(&self, id: CallId, stale: bool) -> Option<CallView> {
         match self.get(id) {
             Some(call) => Some(view(call, stale)),
             None => self.ended.iter().rev().find(|ended| ended.info.id == id).cloned(),
@@ -41,7 +41,7 @@ impl Registry {
     }
 
     /// Forgets the ended calls to this number, unless one lives; returns whether one does.
-    pub fn erase(&mut self, number: Number) -> bool {
+    pub(crate) fn erase(&mut self, number: Number) -> bool {
         let lives = self.calls().any(|call| call.info.number.may_be(number));
         if !lives {
             self.ended.retain(|ended| !number.may_be(ended.info.number));

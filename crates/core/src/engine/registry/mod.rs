@@ -20,20 +20,20 @@ use crate::call::{CallId, CallInfo, Number};
 use crate::clock::{DeadlineQueue, Now};
 
 /// How many ended calls are kept to be listed.
-pub const ENDED_KEPT: usize = 1000;
+pub(super) const ENDED_KEPT: usize = 1000;
 
 /// How long after a call's end its lock channel may linger in Asterisk.
 const LOCK_LINGERS: Duration = Duration::from_secs(2);
 
 /// A change of a call.
-pub struct CallChange {
+pub(super) struct CallChange {
     pub(super) info: Arc<CallInfo>,
     pub(super) change: Change,
 }
 
 /// All calls that live or whose outcome is still open, and the last that ended.
 #[derive(Default)]
-pub struct Registry {
+pub(super) struct Registry {
     calls: Slab<Entry>,
     by_id: HashMap<CallId, usize>,
     by_number: HashMap<Number, usize>,
@@ -66,7 +66,7 @@ struct Entry {
 impl Registry {
     /// The call that has this number, or may have it: of one that an earlier run made, a masked log
     /// file hides digits.
-    pub fn holder(&self, number: Number) -> Option<CallId> {
+    pub(super) fn holder(&self, number: Number) -> Option<CallId> {
         let key = self.by_number.get(&number).or_else(|| self.by_number.get(&number.masked()));
         key.map(|&key| self.calls[key].call.info.id)
     }
@@ -76,7 +76,7 @@ impl Registry {
     /// # Errors
     ///
     /// Its number is taken, by the call of this id.
-    pub fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
+    pub(super) fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
         if let Some(holder) = self.holder(info.number) {
             return Err(holder);
         }
@@ -86,7 +86,7 @@ impl Registry {
 
     /// Adds a call of an earlier run of the daemon. If Asterisk has accepted it, it holds its number
     /// even if an older call has not ended.
-    pub fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
+    pub(super) fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
         if !self.by_id.contains_key(&info.id) {
             let requested = now.back_to(info.id.time());
             let mut call = Call::new(info, requested);
@@ -96,7 +96,7 @@ impl Registry {
     }
 
     /// Sets the number of a call of which only the masked number was known, from a journal file.
-    pub fn set_number(&mut self, id: CallId, number: Number) {
+    pub(super) fn set_number(&mut self, id: CallId, number: Number) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let info = &mut self.calls[key].call.info;
         if info.number.is_masked() {
@@ -124,14 +124,14 @@ impl Registry {
     }
 
     /// Removes a call that was never made.
-    pub fn remove(&mut self, id: CallId) {
+    pub(super) fn remove(&mut self, id: CallId) {
         if let Some(&key) = self.by_id.get(&id) {
             self.forget(key);
         }
     }
 
     /// Begins a call again under its old id, after an attempt that certainly made no call.
-    pub fn restart(&mut self, id: CallId) {
+    pub(super) fn restart(&mut self, id: CallId) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let entry = &mut self.calls[key];
         for leg in entry.call.legs() {
@@ -142,38 +142,38 @@ impl Registry {
     }
 
     /// The call of this id, if it lives.
-    pub fn get(&self, id: CallId) -> Option<&Call> {
+    pub(super) fn get(&self, id: CallId) -> Option<&Call> {
         self.by_id.get(&id).map(|&key| &*self.calls[key].call)
     }
 
     /// How many calls live, of all keys and of this one.
-    pub fn live_counts(&self, key: &str) -> LiveCounts {
+    pub(super) fn live_counts(&self, key: &str) -> LiveCounts {
         LiveCounts { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
     }
 
     /// How many are in each state of [`State::LIVE`].
-    pub fn counts_by_state(&self) -> [usize; State::LIVE.len()] {
+    pub(super) fn counts_by_state(&self) -> [usize; State::LIVE.len()] {
         std::array::from_fn(|index| self.by_state[index])
     }
 
     /// How many live.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.calls.len()
     }
 
     /// Whether none lives.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
     /// All that live, in no order.
-    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+    pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.calls.iter().map(|(_, entry)| &*entry.call)
     }
 
     /// Whether nothing of any call is left in any index.
     #[cfg(test)]
-    pub fn holds_nothing(&self) -> bool {
+    pub(super) fn holds_nothing(&self) -> bool {
         let indexes = [
             self.by_id.len(),
             self.by_number.len(),
@@ -189,7 +189,7 @@ impl Registry {
 
     /// Whether `number` was freed a short while ago, so that the lock channel of its last call may
     /// linger in Asterisk.
-    pub fn was_freed_recently(&self, now: Now, number: Number) -> bool {
+    pub(super) fn was_freed_recently(&self, now: Now, number: Number) -> bool {
         let is_recent = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
         self.freed
             .iter()
@@ -200,7 +200,7 @@ impl Registry {
 
     /// Records that a new link is up: events of the live calls may have been missed, and whether
     /// join events arrive is not known yet.
-    pub fn begin_link(&mut self) {
+    pub(super) fn begin_link(&mut self) {
         self.joins_arrive = false;
         for (_, entry) in &mut self.calls {
             entry.call.miss_events();
@@ -208,12 +208,12 @@ impl Registry {
     }
 
     /// Records that a callee entered a conference without a join event.
-    pub fn doubt_joins(&mut self) {
+    pub(super) fn doubt_joins(&mut self) {
         self.joins_arrive = false;
     }
 
     /// Adds a fact to a call; `changes` gets what follows.
-    pub fn fact(&mut self, now: Now, id: CallId, fact: Fact, changes: &mut Vec<CallChange>) {
+    pub(super) fn fact(&mut self, now: Now, id: CallId, fact: Fact, changes: &mut Vec<CallChange>) {
         if let Fact::Absent(CallChannel::Leg(leg)) = &fact {
             self.by_leg.remove(leg);
         }
@@ -223,14 +223,14 @@ impl Registry {
     }
 
     /// Ends the calls whose time is over.
-    pub fn tick(&mut self, now: Now, changes: &mut Vec<CallChange>) {
+    pub(super) fn tick(&mut self, now: Now, changes: &mut Vec<CallChange>) {
         while let Some(key) = self.deadlines.pop_due(now.instant) {
             self.apply(now, key, None, changes);
         }
     }
 
     /// When [`tick`](Self::tick) has something to do.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first()
     }
 

@@ -20,7 +20,7 @@ enum CallPart {
 
 impl Registry {
     /// Applies an event to the call that it is about, and returns that call's id.
-    pub fn handle_event(
+    pub(crate) fn handle_event(
         &mut self,
         now: Now,
         event: &Event<'_>,
@@ -34,7 +34,7 @@ impl Registry {
     }
 
     /// Adds these channels, which Asterisk lists, as legs of the call towards the gateway.
-    pub fn add_legs(
+    pub(crate) fn add_legs(
         &mut self,
         now: Now,
         id: CallId,
@@ -53,7 +53,7 @@ impl Registry {
     }
 
     /// The call that this channel is known to be a leg of.
-    pub fn call_of_leg(&self, uniqueid: &str) -> Option<CallId> {
+    pub(crate) fn call_of_leg(&self, uniqueid: &str) -> Option<CallId> {
         self.by_leg.get(uniqueid).map(|&key| self.calls[key].call.info.id)
     }
 
