@@ -147,7 +147,7 @@ pub(super) fn hidden(length: usize) -> std::ops::Range<usize> {
     left - at_end..length - at_end
 }
 
-/// Reads a number as [`Numbering`](super::numbering::Numbering) does without a national form.
+/// Reads a number as [`Numbering`] does without a national form.
 impl FromStr for Number {
     type Err = Invalid;
 
