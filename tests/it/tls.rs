@@ -121,7 +121,7 @@ fn port_with_tls_gets_no_plain_login() {
         &asterisk,
         &relay.address.to_string(),
         settings,
-        "nobody greets as Asterisk does",
+        "the peer does not greet as Asterisk does",
     );
 }
 

@@ -45,8 +45,8 @@ impl World {
         let (now, new) = (self.now(), self.daemon(daemon));
         let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
-        let last_heard = Some(old.last_word);
-        let mut earlier = EarlierRuns { calls: old.told.open(), last_heard, recorded_until: None };
+        let last_event = Some(old.last_word);
+        let mut earlier = EarlierRuns { calls: old.told.open(), last_event, recorded_until: None };
         (new.told, new.unconfirmed, new.last_word) = (old.told, old.unconfirmed, old.last_word);
         if let Some(journal) = old.journal {
             let (journal, read) = journal.start_anew(now.wall);

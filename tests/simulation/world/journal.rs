@@ -78,7 +78,10 @@ impl JournalOnDisk {
         let mut next = Self { sink, next_seq: replay.last_seq + 1, unwritten: Vec::new(), ..self };
         next.append(now, &Event::DaemonStarted { version: "0.0.0", instance: "d".into() }, None);
         let Replay { last_heard, recorded_until, .. } = replay;
-        (next, EarlierRuns { calls: replay.open.into_calls(), last_heard, recorded_until })
+        (
+            next,
+            EarlierRuns { calls: replay.open.into_calls(), last_event: last_heard, recorded_until },
+        )
     }
 }
 

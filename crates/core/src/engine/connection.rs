@@ -14,12 +14,12 @@ use crate::ami::parser::Received;
 use crate::clock::Now;
 
 impl<O, H> Engine<O, H> {
-    /// The connection is made.
+    /// The driver has connected to Asterisk: begins the login.
     pub fn connected(&mut self, now: Now) {
         self.link.connected(now);
     }
 
-    /// The connection could not be made, or is gone.
+    /// The driver could not connect, or has lost the connection.
     pub fn disconnected(&mut self, now: Now, reason: &str) {
         if self.link.is_open() {
             self.on_link_lost(now, reason);
@@ -69,7 +69,7 @@ impl<O, H> Engine<O, H> {
         self.link.send(now, &Action::Logoff, Purpose::Logoff);
     }
 
-    /// Does what is due on the link.
+    /// Acts on the link's deadlines.
     pub(super) fn tick_link(&mut self, now: Now) {
         if let Some(event) = self.link.due_record(now) {
             self.record(now, event, None);
@@ -103,7 +103,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Calls can be made again, if nothing else keeps the link from being ready.
+    /// One obstacle to readiness is gone. The link is ready if there is no other.
     fn obstacle_removed(&mut self, now: Now) {
         if self.link.is_recorded() {
             self.publish_readiness();
@@ -112,8 +112,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// The calls are reconciled, or Asterisk has started: records that the link is up, once calls
-    /// can be made.
+    /// Publishes the readiness, and if calls can be made now, records that the link is up.
     pub(super) fn become_ready(&mut self, now: Now) {
         if self.readiness().is_ok()
             && let Some(event) = self.link.record_connected(now, self.registry.len())
@@ -188,8 +187,7 @@ impl<O, H> Engine<O, H> {
                     self.obstacle_removed(now);
                 }
                 if let Some(id) = self.registry.handle_event(now, event, &mut self.changes) {
-                    // The request is answered before the records are written, so that `call.queued`
-                    // is recorded once it is true.
+                    // The request is answered before its `call.queued` is recorded.
                     self.answer_if_decided(now, id);
                     self.record_changes(now);
                 }
@@ -197,16 +195,16 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Closes the connection from our side.
+    /// Closes the connection on the daemon's own decision.
     pub(super) fn close_link(&mut self, now: Now, reason: &str) {
         self.effects.push(Effect::Disconnect);
         self.on_link_lost(now, reason);
     }
 
-    /// The link is gone. An Originate that was sent may or may not have arrived, and its fate
-    /// stays open until the next link is up and Asterisk has listed its channels. It is never sent
-    /// again, as the number would be called twice. Its request is answered at once: 504, "the call
-    /// may still be made". A request whose Originate was not sent is refused.
+    /// The link is gone. An Originate that was sent may or may not have arrived: the next link's
+    /// first list of channels will show it. The daemon never sends it again, as that could call the
+    /// number twice, and answers its request at once: 504, "the call may still be made". It refuses
+    /// a request whose Originate was not sent.
     fn on_link_lost(&mut self, now: Now, reason: &str) {
         let is_reconciled = self.reconcile.is_done();
         let LostLink { hang_ups, record } =

@@ -9,13 +9,13 @@ use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::record::Event;
 
-/// An effect that the driver has to carry out. `O` and `H` are the places for the answers to an Originate and to a
-/// hang-up.
+/// An effect that the driver has to carry out. `O` and `H` are the reply handles of a request for a
+/// call and of a hang-up.
 #[derive(Debug)]
 pub enum Effect<O, H> {
     /// Connect to Asterisk.
     Connect,
-    /// Close the connection, or give up the attempt to make it.
+    /// Close the connection, or abort the attempt to make it.
     Disconnect,
     /// Answer the request for a call.
     Originated(O, Result<CallId, OriginateError>),
@@ -27,8 +27,8 @@ pub enum Effect<O, H> {
     Ready(Result<(), Arc<str>>),
     /// Measure the time from a Ping to its response.
     RoundTrip(Duration),
-    /// Log that Asterisk refuses every action from now on, with these words, or (`None`) accepts
-    /// them again.
+    /// Log that Asterisk refuses every action from now on, with this message, or (`None`) accepts
+    /// actions again.
     Refusing(Option<Arc<str>>),
 }
 

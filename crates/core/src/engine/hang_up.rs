@@ -1,13 +1,13 @@
 //! Hanging a call up on request.
 //!
 //! While the Local channel is whole, the call ends with its first half. Somebody may have
-//! redirected the callee's leg, though: then both halves end and the leg lives on, so the leg has
-//! to be hung up as well (`channels_to_hang_up`).
+//! redirected the callee's leg, though: then both halves end and the leg stays up, so the daemon
+//! has to hang up the leg as well (`channels_to_hang_up`).
 //!
-//! A request is answered by the first channel that Asterisk still has; only then the others are
-//! hung up. If all hang-ups were sent at once, the first channel could be gone, and the second as
-//! well by the time that the daemon asks for it again: the answer would be "the call is over",
-//! about a call that this very request has ended.
+//! The daemon hangs up the first channel that Asterisk still has, answers the request, and only
+//! then hangs up the others. If it sent all hang-ups at once, the first channel could be gone
+//! already, and the second could be gone by the time of its turn: the answer would be "the call is
+//! over", about a call that this very request has ended.
 
 use std::sync::Arc;
 
@@ -37,8 +37,9 @@ impl<O, H> Engine<O, H> {
         self.hang_up_first(now, id, reply);
     }
 
-    /// A leg has outlived both halves. If a hang-up was asked for, it reached only the Local
-    /// channel, as somebody redirected the leg at the same time: hangs up the leg, too.
+    /// Hangs up the leg of a call that has lost both halves, if a hang-up of the call was
+    /// requested. That hang-up reached only the Local channel, as somebody redirected the leg at
+    /// the same time.
     pub(super) fn hang_up_remaining_leg(&mut self, now: Now, id: CallId) {
         if self.registry.get(id).is_some_and(Call::is_to_be_hung_up) {
             for channel in self.channels_to_hang_up(id) {
@@ -93,7 +94,7 @@ impl<O, H> Engine<O, H> {
         let is_gone =
             !response.success && has_channel && response.message.starts_with("No such channel");
         if is_gone && self.registry.get(id).is_some_and(|call| call.has_leg_up()) {
-            // The channel's Hangup event is under way, or was lost.
+            // The channel is gone, and its Hangup event is under way or was lost.
             self.apply_fact(now, id, Fact::Absent(channel));
             let Some(reply) = reply else { return };
             if self.registry.get(id).is_some_and(|call| !call.is_over()) {
@@ -119,9 +120,9 @@ impl<O, H> Engine<O, H> {
     }
 }
 
-/// The channels to hang up so that nothing is left of the call. While the Local channel is whole,
-/// everything else ends with its first half. Without one of its halves the legs do not: they were
-/// redirected.
+/// The channels to hang up so that all channels of the call end. While the Local channel is whole,
+/// the other channels end with its first half. If a half is missing, the legs were redirected, and
+/// do not end with the other half.
 fn channels_to_hang_up(call: &Call) -> Vec<CallChannel> {
     let legs = call.legs_up().map(|leg| CallChannel::Leg(leg.into()));
     match (call.has_local1(), call.has_local2()) {

@@ -1,7 +1,8 @@
-//! The channel variable `ORIGINATORD`: which daemon and key own a call, and what was asked for.
+//! The channel variable `ORIGINATORD` names the daemon and the API key that own a call, and repeats
+//! the request.
 //!
-//! Asterisk keeps the variable with the call's first channel. A daemon that was restarted reads it
-//! there, and so recognises its own calls.
+//! Asterisk keeps the variable with the call's first channel. A restarted daemon reads it there,
+//! and so recognises its own calls.
 
 use crate::call::{CallId, CallInfo, Number};
 

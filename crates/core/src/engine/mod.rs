@@ -1,13 +1,15 @@
 //! The engine decides about calls: inputs and the time go in, effects come out.
 //!
-//! It carries out nothing itself. The driver passes it received bytes, requests
-//! and the time, and carries out its effects: bytes to send, answers to give, records to append. So
-//! tests run it on any order of inputs and at any speed.
+//! The engine does no input or output itself. The driver passes it received bytes, requests and the
+//! time, and carries out its effects: bytes to send, answers to give, records to append. So tests
+//! run the engine on any order of inputs and at any speed.
 //!
-//! Each part owns its state and returns what follows from a change of it: the link, the registry of
-//! calls, the list of waiting requests, and reconciling. `Engine` passes the consequences of one
-//! part on to the others. `O` and `H` are the places for the answers to an Originate and to a
-//! hang-up.
+//! Each part of the engine owns its state and returns the consequences of each change: the link,
+//! the registry of calls, the list of waiting requests, and reconciling. `Engine` passes the
+//! consequences of one part on to the others.
+//!
+//! `O` and `H` are the reply handles of a request for a call and of a hang-up: the engine keeps
+//! them and returns them with the answer, and the driver answers through them.
 
 mod connection;
 mod effect;
@@ -44,7 +46,7 @@ use request::{Calls, EraseError, ListLimits, OriginateError, Request};
 pub use settings::{EngineSettings, OriginateSettings};
 use waitlist::Waitlist;
 
-/// How much later than its deadline [`Engine::tick`] has to be called for this process to have been
+/// A call of [`Engine::tick`] that is this much later than its deadline shows that this process was
 /// held up, by SIGSTOP for instance.
 const STALL: Duration = Duration::from_secs(1);
 
@@ -52,13 +54,14 @@ const STALL: Duration = Duration::from_secs(1);
 /// to answer.
 const PACE_PART: f64 = 0.6;
 
-/// The journal's account of earlier runs.
+/// The calls of earlier runs, as read from the journal.
 #[derive(Debug, Default)]
 pub struct EarlierRuns {
     /// The calls that were requested and neither refused nor ended.
     pub calls: Vec<OpenCall>,
-    /// The time of the last record that an event of Asterisk caused: until then, those calls lived.
-    pub last_heard: Option<SystemTime>,
+    /// The time of the last record that an event of Asterisk caused. The calls were alive until
+    /// then.
+    pub last_event: Option<SystemTime>,
     /// Every call requested before this time has a record, so the journal knows it. `None` without
     /// a journal.
     pub recorded_until: Option<SystemTime>,
@@ -83,7 +86,8 @@ pub struct Engine<O, H> {
 }
 
 impl<O, H> Engine<O, H> {
-    /// An engine that connects at its first [`tick`](Self::tick). Its choices are drawn from `rng`.
+    /// An engine that connects at its first [`tick`](Self::tick). It draws ids and pauses from
+    /// `rng`.
     pub fn new(settings: EngineSettings, rng: fastrand::Rng, now: Now) -> Self {
         let EngineSettings {
             instance,
@@ -113,12 +117,12 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Adds the calls of earlier runs; the first lists of channels show which of them still live.
-    /// To be called before the first [`tick`](Self::tick).
+    /// Adds the calls of earlier runs; the first lists of channels show which of them are still
+    /// alive. To be called before the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
         if !earlier.calls.is_empty() {
-            // If nothing is known of it, a call may have ended as soon as it was requested.
-            self.link.set_lost_at(earlier.last_heard.unwrap_or(SystemTime::UNIX_EPOCH));
+            // Without that time, a call may have ended as soon as it was requested.
+            self.link.set_lost_at(earlier.last_event.unwrap_or(SystemTime::UNIX_EPOCH));
         }
         self.reconcile.set_recorded_until(earlier.recorded_until);
         for call in earlier.calls {
@@ -126,8 +130,8 @@ impl<O, H> Engine<O, H> {
                 self.registry.adopt(now, call);
                 continue;
             }
-            // Its fate is not known, unless the number is in another call: then this call was
-            // refused, and the earlier run did not get to record that.
+            // The journal does not tell whether this call was made. If its number is in another
+            // call, the earlier run refused it, but ended before it recorded the refusal.
             let requested = now.back_to(call.info.id.time());
             if let Err(by) = self.registry.open(requested, call.info.clone()) {
                 let refusal = Refusal::InProgress { by: Some(by) };
@@ -136,8 +140,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Counts the calls that earlier runs started a moment ago, oldest first. To be called before
-    /// the first [`tick`](Self::tick).
+    /// Counts the latest calls of earlier runs, oldest first, against the limits of this one. To be
+    /// called before the first [`tick`](Self::tick).
     pub fn remember_attempts(&mut self, now: Now, attempts: &[Attempt]) {
         for Attempt { time, number, key } in attempts {
             // A clock that was set back must not make them count for longer.
@@ -150,9 +154,9 @@ impl<O, H> Engine<O, H> {
         self.effects.drain(..)
     }
 
-    /// Does what is due. Everything that Asterisk had sent by `now` has to be given to
-    /// [`receive`](Self::receive) before: otherwise a response that waits in the socket would count
-    /// as one that never came.
+    /// Acts on all deadlines up to `now`. The driver has to pass all bytes that have arrived by
+    /// `now` to [`receive`](Self::receive) before: otherwise a response that waits in the socket
+    /// would count as one that never came.
     pub fn tick(&mut self, now: Now) {
         self.excuse_stall(now);
         self.tick_link(now);
@@ -162,8 +166,8 @@ impl<O, H> Engine<O, H> {
         self.record_changes(now);
     }
 
-    /// Gives a login under way its whole time again if this process was held up: it could do
-    /// nothing for the login meanwhile.
+    /// Restarts the timeout of a login under way if this process was held up: the delay was not
+    /// Asterisk's.
     fn excuse_stall(&mut self, now: Now) {
         let late = self.deadline().map(|deadline| now.instant.saturating_duration_since(deadline));
         if late.is_some_and(|late| late >= STALL) {
@@ -171,7 +175,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// The next time at which [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let reconcile = self.reconcile.deadline(self.link.is_up());
         [self.link.deadline(), reconcile, self.waitlist.deadline(), self.registry.deadline()]
@@ -191,7 +195,7 @@ impl<O, H> Engine<O, H> {
         self.waitlist.is_empty() && !self.link.has_pending_hang_up()
     }
 
-    /// Figures for the metrics; costs the same however many calls live.
+    /// Figures for the metrics. The cost does not grow with the number of calls.
     pub fn stats(&self) -> EngineStats {
         EngineStats {
             live: self.registry.counts_by_state(),
@@ -218,14 +222,15 @@ impl<O, H> Engine<O, H> {
         if self.registry.erase(number) { Err(EraseError::InCall) } else { Ok(()) }
     }
 
-    /// One call.
+    /// A live call, or one of the newest ended ones.
     pub fn show(&self, id: CallId) -> Option<CallView> {
         self.registry.show(id, !self.link.is_up())
     }
 
-    /// A bot's request for a call.
+    /// Handles a bot's request for a call.
     pub fn originate(&mut self, now: Now, request: Request, reply: O) {
-        // Calls whose slot has come go first, and how late they are decides the slot of this one.
+        // Waiting calls whose slot has come go first. If they are late, the whole schedule slips,
+        // and with it the slot of this call.
         self.tick_waitlist(now);
         let id = CallId::new(now.wall, self.rng.u128(..));
         let info = Arc::new(request.into_info(id));
@@ -244,9 +249,9 @@ impl<O, H> Engine<O, H> {
         self.gate.set_policy(policy);
     }
 
-    /// When the call may be sent to Asterisk. The refusals have the order in which a bot can do
-    /// something about them: the number's lists, the call in progress, the limits, the daemon and
-    /// its link.
+    /// Returns the slot in which the call may be sent to Asterisk, or the refusal. If several
+    /// refusals apply, the bot gets the one that it can do most about: first the lists of numbers,
+    /// then the call in progress, the limits, the daemon's state and the link.
     fn admit(&mut self, now: Now, info: &CallInfo) -> Result<Instant, Refusal> {
         self.gate.permits(info)?;
         if let Some(by) = self.registry.holder(info.number) {
@@ -261,18 +266,19 @@ impl<O, H> Engine<O, H> {
         Ok(self.gate.count(now.instant, info))
     }
 
-    /// Whether calls can be made, or why not.
+    /// Returns the reason if no calls can be made now.
     fn readiness(&self) -> Result<(), Arc<str>> {
         self.link.readiness(self.reconcile.is_done())
     }
 
-    /// Adds a fact to a call, and records the changes that follow.
+    /// Adds a fact to a call, and records the changes that it causes.
     fn apply_fact(&mut self, now: Now, id: CallId, fact: Fact) {
         self.registry.fact(now, id, fact, &mut self.changes);
         self.record_changes(now);
     }
 
-    /// Records the changes of calls.
+    /// Records the collected changes of calls. If only a leg of a call is left, it also asks for a
+    /// list of channels soon.
     fn record_changes(&mut self, now: Now) {
         let mut held_by_leg = Vec::new();
         for CallChange { info, change } in self.changes.drain(..) {

@@ -1,9 +1,9 @@
 //! From a request for a call to its answer.
 //!
 //! The Originate carries the call's id as `ActionID` and `ChannelId`, and the id of the number's
-//! lock channel, which is made of the number, as `OtherChannelId`. Asterisk refuses a second channel
-//! of one id. So the call is made exactly if the second half of its Local channel comes to be: that
-//! half is the lock channel.
+//! lock channel, which is made of the number, as `OtherChannelId`. Asterisk refuses a second
+//! channel of one id. So the call is made exactly if the second half of its Local channel comes to
+//! be: that half is the lock channel.
 //!
 //! 1. The call waits for its slot of the schedule, then its Originate is sent.
 //! 2. `Response: Success` says only that Asterisk will try. An error refuses the call.
@@ -13,10 +13,10 @@
 //!    daemon asks for the lock channel's Linkedid, which names the call that holds it, and asks
 //!    again every 100 ms.
 //! 5. Shortly after a call's end its lock channel can linger. If our own registry freed the number
-//!    less than two seconds ago, a locked-out Originate is sent again after 10 to 200 ms: it is
-//!    certain that it made no call.
-//! 6. 100 ms before the bot's timeout the request is answered with what is known: nothing, if
-//!    Asterisk has not decided.
+//!    less than two seconds ago, the daemon sends a locked-out Originate again after 10 to 200 ms:
+//!    the locked-out one certainly made no call.
+//! 6. 100 ms before the bot's timeout the daemon answers in any case. If Asterisk has not decided,
+//!    the answer is 504: the call may still be made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,12 +32,12 @@ use crate::call::{CallId, CallInfo, Refusal, lock_id};
 use crate::clock::Now;
 use crate::record::Event;
 
-/// How long after the response the second Local half is waited for before Asterisk is asked which
-/// call holds the number's lock channel. Where its events are filtered away, every call is answered
-/// this much later.
+/// How long after the response the daemon waits for the second Local half before it asks Asterisk
+/// which call holds the number's lock channel. If Asterisk filters the events of that half away,
+/// every bot gets its answer this much later.
 const ACK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// The pause before Asterisk is asked again, if no call or another one holds the lock channel.
+/// The pause before the daemon asks again, if no call or another one holds the lock channel.
 const QUERY_AGAIN: Duration = Duration::from_millis(100);
 
 /// How much earlier than the HTTP side the engine stops waiting, so that its answer gets out in
@@ -124,7 +124,7 @@ impl<O, H> Engine<O, H> {
                 }
                 self.answer_if_decided(now, id);
             }
-            // The request was answered that nothing is known; now it is known.
+            // The request was already answered with 504; now the call is known to be accepted.
             None => self.apply_fact(now, id, Fact::Accepted),
         }
     }
@@ -151,7 +151,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Does what is due for the requests that wait.
+    /// Acts on the deadlines of the waiting requests.
     pub(super) fn tick_waitlist(&mut self, now: Now) {
         while let Some(Due { id, step, is_overdue }) = self.waitlist.pop_due(now.instant) {
             match step {
@@ -201,7 +201,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Answers a request whose time is over.
+    /// Answers a request that has reached its deadline.
     fn answer_overdue(&mut self, now: Now, id: CallId) {
         match self.registry.get(id) {
             Some(call) if call.is_locked_out() => {
@@ -218,7 +218,7 @@ impl<O, H> Engine<O, H> {
     }
 
     fn send_paced(&mut self, now: Now, id: CallId) {
-        // Every event so far was one of an earlier attempt.
+        // Forgets the facts of the earlier attempt.
         self.registry.restart(id);
         self.waitlist.set_step(id, Step::Sent);
         if let Some(info) = self.registry.get(id).map(|call| call.info.clone()) {

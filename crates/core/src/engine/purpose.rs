@@ -1,17 +1,16 @@
-//! The purpose of an action. The session returns it with the response.
+//! The engine gives the session a purpose with each action, and gets it back with the response.
 
 use crate::call::CallId;
 use crate::call::machine::CallChannel;
 
-/// The purpose of an action.
+/// The purpose of an action. `H` is the reply handle of a hang-up.
 #[derive(Debug)]
 pub(super) enum Purpose<H> {
     /// To make this call.
     Originate(CallId),
     /// To learn which call holds the lock channel of this call's number.
     LockOwner(CallId),
-    /// To hang up a channel of the call. `reply` is the place for the answer, if a request waits
-    /// for it.
+    /// To hang up a channel of the call. `reply` is there if a request waits for the response.
     HangUp {
         id: CallId,
         channel: CallChannel,
@@ -19,7 +18,7 @@ pub(super) enum Purpose<H> {
     },
     /// To learn which events the AMI user may read.
     ReadRights,
-    /// To see whether the events of a call arrive.
+    /// To make a probe call, which shows whether Asterisk sends this user the events of calls.
     ProbeCall,
     /// To list all channels.
     List,
@@ -32,7 +31,7 @@ pub(super) enum Purpose<H> {
 }
 
 impl<H> Purpose<H> {
-    /// The place for the answer to a hang-up, if a request waits for it.
+    /// The reply handle of a hang-up, if a request waits for it.
     pub(super) fn into_reply(self) -> Option<H> {
         match self {
             Purpose::HangUp { reply, .. } => reply,

@@ -21,7 +21,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The requested call, under this id.
+    /// The requested call, with this id.
     pub fn into_info(self, id: CallId) -> CallInfo {
         let Self { number, room, caller_id, lang, key } = self;
         CallInfo { id, number, room, caller_id, lang, key }
@@ -45,16 +45,16 @@ pub enum OriginateError {
 /// Why a call was not hung up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HangUpError {
-    /// No call of that id lives or has ended lately.
+    /// No call with that id is live or has ended lately.
     #[error("no such call")]
     NoSuchCall,
-    /// It is over already.
+    /// All channels of the call are gone.
     #[error("the call is over")]
     AlreadyEnded,
     /// The link to Asterisk is down, for this reason.
     #[error("Asterisk is not reachable: {0}")]
     LinkDown(Arc<str>),
-    /// Asterisk refused, with these words.
+    /// Asterisk refused, with this message.
     #[error("Asterisk refused to hang up: {0}")]
     Rejected(Arc<str>),
     /// Asterisk did not answer in time.
@@ -68,7 +68,7 @@ pub enum HangUpError {
 /// Why a number was not erased.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EraseError {
-    /// It is in a call, of which more records would be written.
+    /// The number is in a call, whose further records would contain it again.
     #[error("the number is in a call")]
     InCall,
     /// The engine did not get the request.
@@ -79,10 +79,10 @@ pub enum EraseError {
 /// Why the engine did not get a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
-    /// Its queue is full.
+    /// The engine's queue is full.
     #[error("too many requests at once")]
     Overloaded,
-    /// It has ended.
+    /// The engine has ended.
     #[error("the daemon is stopping")]
     Stopping,
 }
@@ -94,7 +94,7 @@ pub struct Calls {
     pub live: Vec<CallView>,
     /// Calls that have ended lately, newest first.
     pub ended: Vec<CallView>,
-    /// How many calls live in all.
+    /// The number of all live calls, listed or not.
     pub live_total: usize,
 }
 

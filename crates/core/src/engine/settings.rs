@@ -10,12 +10,12 @@ use crate::call::limits::Policy;
 /// Settings of the engine.
 #[derive(Debug)]
 pub struct EngineSettings {
-    /// Tells this daemon from others on the same Asterisk; part of each call's `ORIGINATORD`
+    /// This daemon's name among those on the same Asterisk; part of each call's `ORIGINATORD`
     /// variable.
     pub instance: Arc<str>,
     /// The name of this Asterisk in records.
     pub asterisk: Arc<str>,
-    /// How to log in, and when the link counts as dead.
+    /// The login, and the timeouts after which the link counts as dead.
     pub session: SessionSettings,
     /// Limit for TCP, TLS and login together.
     pub connect_timeout: Duration,

@@ -7,7 +7,7 @@ use foldhash::HashMap;
 use crate::call::CallId;
 use crate::clock::DeadlineQueue;
 
-/// Requests that wait, by the id of their call. `O` is the place for the answer.
+/// Requests that wait, by the id of their call. `O` is their reply handle.
 pub(super) struct Waitlist<O> {
     requests: HashMap<CallId, Waiting<O>>,
     deadlines: DeadlineQueue<CallId>,
@@ -40,16 +40,16 @@ pub(super) enum Step {
     Retry { at: Instant },
 }
 
-/// A request whose step has taken its time.
+/// A request whose step has reached its deadline.
 pub(super) struct Due {
     pub(super) id: CallId,
     pub(super) step: Step,
-    /// Whether the answer is due, too.
+    /// Whether the request itself has reached its deadline, too.
     pub(super) is_overdue: bool,
 }
 
 impl<O> Waiting<O> {
-    /// When something has to be done about the request.
+    /// The deadline of the step, or of the request if that is earlier.
     fn next_deadline(&self) -> Instant {
         match self.step {
             Step::Sent | Step::QueryingLock => self.deadline,
@@ -74,7 +74,7 @@ impl<O> Waitlist<O> {
         self.requests.insert(id, waiting);
     }
 
-    /// Removes the request that is to be answered now; returns the place for the answer.
+    /// Removes the request, and returns the handle through which to answer it.
     pub(super) fn remove(&mut self, id: CallId) -> Option<O> {
         let waiting = self.requests.remove(&id)?;
         self.deadlines.set(id, None);
@@ -103,15 +103,15 @@ impl<O> Waitlist<O> {
         }
     }
 
-    /// The next request whose step has taken its time. It has to be answered or get a new step:
-    /// this one has no deadline any more.
+    /// Takes the deadline of the next due request from the queue, and returns the request. The
+    /// caller has to answer it or set a new step: otherwise it would wait for ever.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Due> {
         let id = self.deadlines.pop_due(now)?;
         let waiting = self.requests.get(&id)?;
         Some(Due { id, step: waiting.step, is_overdue: now >= waiting.deadline })
     }
 
-    /// When [`pop_due`](Self::pop_due) has a request.
+    /// The next time at which [`pop_due`](Self::pop_due) returns a request.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first()
     }
@@ -127,7 +127,7 @@ impl<O> Waitlist<O> {
         self.requests.is_empty()
     }
 
-    /// Whether no index holds anything.
+    /// Whether no request and no deadline is left.
     #[cfg(test)]
     pub(super) fn holds_nothing(&self) -> bool {
         self.requests.is_empty() && self.deadlines.is_empty()

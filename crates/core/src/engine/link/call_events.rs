@@ -1,14 +1,16 @@
-//! Whether the AMI user receives the events of calls, found out at login.
+//! Finding out at login whether the AMI user receives the events of calls.
 //!
 //! A user without `read = call` can originate and list, so everything seems to work; but the daemon
 //! sees no call ringing, answered or ended, and a number is free only once a list lacks its call.
-//! The response to a login does not contain what a user may read. `manager.conf` does, and the
-//! dialplan function `AST_CONFIG` reads it with the rights that the daemon has anyway.
+//! The response to a login does not contain the user's read rights. `manager.conf` does, and the
+//! dialplan function `AST_CONFIG` reads it; the daemon's AMI rights allow that anyway.
 //!
-//! The file does not always name `call` or `all`: it may not be loaded yet, or the user may stand
-//! in another file. Then a probe call decides, to an extension that does not exist: it has events
-//! within milliseconds, and rings nobody. It decides also after a call of ours that had no event.
-//! A probe call leaves a line in Asterisk's log and perhaps a CDR, so it is not made at each login.
+//! If that file does not give the user `call` or `all`, the user may still have the right: its line
+//! may stand in another file, or Asterisk may not have loaded a change. Then the daemon makes a
+//! probe call to an extension that does not exist: Asterisk sends its events within milliseconds,
+//! and nobody's telephone rings. The daemon also makes one after a call of its own that had no
+//! event. As a probe call leaves a line in Asterisk's log and perhaps a CDR, it is not made at each
+//! login.
 
 use std::time::{Duration, Instant};
 
@@ -22,25 +24,25 @@ use crate::engine::purpose::Purpose;
 /// its next input, and a Ping comes within this time.
 const EVENTS_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why calls cannot be made.
+/// The reason for not making calls while the events of calls do not arrive.
 pub(in crate::engine) const NO_EVENTS: &str =
     "no events of calls arrive: the AMI user needs read = call,system,user in manager.conf";
 
 /// The probe call's channel. It ends at once, as there is no such context.
 const PROBE_CHANNEL: &str = "Local/originatord-check@originatord-check";
 
-/// Whether events of calls arrive, judged by this connection.
+/// Whether events of calls arrive on this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallEvents {
-    /// Nothing speaks against it.
+    /// No event of a call has arrived, and none was due.
     Expected,
-    /// One has arrived.
+    /// An event of a call has arrived.
     Seen,
-    /// A call was made without an event, which a busy Asterisk may send late: one has to arrive by
-    /// the instant.
+    /// A call was made and no event has arrived. A busy Asterisk may be late, so the daemon goes on
+    /// making calls; an event has to arrive by the instant.
     Awaited(Instant),
-    /// It seems that the user may not read them: the daemon makes no calls until one has arrived,
-    /// which has to happen by the instant.
+    /// `manager.conf` does not let the user read them. The daemon makes no calls until an event has
+    /// arrived, which has to happen by the instant.
     Doubted(Instant),
 }
 
@@ -49,7 +51,7 @@ impl CallEvents {
         matches!(self, CallEvents::Doubted(_))
     }
 
-    /// When an event has to have arrived.
+    /// The time by which an event has to arrive.
     pub(super) fn deadline(self) -> Option<Instant> {
         match self {
             CallEvents::Awaited(until) | CallEvents::Doubted(until) => Some(until),
@@ -59,24 +61,24 @@ impl CallEvents {
 }
 
 impl<H> Link<H> {
-    /// Asks what `manager.conf` lets the user read.
+    /// Asks Asterisk for the user's `read` line of `manager.conf`.
     pub(super) fn read_rights(&mut self, now: Now) {
         self.call_events = CallEvents::Expected;
         let user = &self.settings.session.username;
-        // Any other character could end the function's argument.
+        // Any other character could end the argument of `AST_CONFIG`.
         let is_plain =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if !user.bytes().all(is_plain) {
             return;
         }
-        // The last of several lines counts.
+        // `-1` is the last of several lines, which is the one that counts.
         let variable = format!("AST_CONFIG(manager.conf,{user},read,-1)");
         let action = Action::Other("GetVar", vec![("Variable", variable)]);
         self.send(now, &action, Purpose::ReadRights);
     }
 
-    /// The response to the question what the user may read. Returns whether the answer makes the
-    /// link unready.
+    /// Handles the response with the user's `read` line. Returns whether calls cannot be made any
+    /// more.
     pub(in crate::engine) fn receive_rights(
         &mut self,
         now: Now,
@@ -94,8 +96,9 @@ impl<H> Link<H> {
         true
     }
 
-    /// Asterisk has made a call of ours, and no event of any call has arrived on this connection.
-    /// The file may name more than the user was given at its login, as before a `manager reload`.
+    /// Asterisk has made a call of ours without an event. If no event of any call has arrived on
+    /// this connection, a probe call decides: `manager.conf` may give the user more rights than it
+    /// had at its login, as before a `manager reload`.
     pub(in crate::engine) fn miss_call_events(&mut self, now: Now, rng: &mut fastrand::Rng) {
         if self.call_events == CallEvents::Expected {
             self.send_probe_call(now, rng);
@@ -115,15 +118,15 @@ impl<H> Link<H> {
         self.send(now, &Action::Other("Originate", headers), Purpose::ProbeCall);
     }
 
-    /// The response to the probe call. A call that was refused has no events and proves nothing.
-    /// Returns whether the doubt is gone.
+    /// Handles the response to the probe call. A refused call has no events and proves nothing, so
+    /// the daemon gives up the doubt. Returns whether there was one.
     pub(in crate::engine) fn receive_probe_call(&mut self, response: &Response) -> bool {
         !response.success && self.note_call_events()
     }
 
-    /// Notes an event. Returns whether it has removed the doubt that events of calls arrive.
+    /// Notes an event. Returns whether the link was in doubt, and is not any more.
     pub(in crate::engine) fn note_event(&mut self, event: &AmiEvent<'_>) -> bool {
-        // This one is the dialplan's own, and not one of a call.
+        // A `GatewayReply` is a UserEvent of the dialplan, which needs another right.
         !matches!(event, AmiEvent::GatewayReply { .. }) && self.note_call_events()
     }
 
@@ -131,8 +134,8 @@ impl<H> Link<H> {
         std::mem::replace(&mut self.call_events, CallEvents::Seen).is_doubted()
     }
 
-    /// Whether no event has arrived in time. The daemon then logs in again, as a user keeps the
-    /// rights that it had at its login.
+    /// Whether no event has arrived in time. The daemon then logs in again: an AMI session keeps
+    /// the rights that its user had at the login.
     pub(in crate::engine) fn call_events_timed_out(&self, now: Now) -> bool {
         self.is_up() && self.call_events.deadline().is_some_and(|until| until <= now.instant)
     }

@@ -1,11 +1,11 @@
 //! The link: connecting to Asterisk, logging in, being ready, and losing it.
 //!
-//! The link knows nothing of calls. Each of its methods returns what follows for the rest of the
-//! engine, which does it (`engine/connection.rs`).
+//! The link knows nothing of calls. Each of its methods returns the consequences for the rest of
+//! the engine, and `engine/connection.rs` carries them out.
 //!
-//! A lost link is tried again after a pause that grows with each failure (`ami/backoff.rs`). Of a
-//! trouble that stays the same only every hundredth attempt is recorded, so that a peer that
-//! refuses the daemon again and again does not fill the journal.
+//! After a failure the daemon connects again, after a pause that grows with each failure
+//! (`ami/backoff.rs`). While the attempts fail for the same reason, it records only every hundredth
+//! failure, so that a peer that refuses it again and again does not fill the journal.
 
 mod call_events;
 mod records;
@@ -31,7 +31,7 @@ use crate::ami::settings::SessionSettings;
 use crate::clock::Now;
 use crate::record::Event;
 
-/// Every how many attempts the same trouble is recorded again.
+/// A reason that stays the same is recorded once in so many failed attempts.
 const RECORD_EVERY: u32 = 100;
 
 /// The link's part of the engine's settings.
@@ -44,17 +44,17 @@ pub(super) struct LinkSettings {
     pub(super) backoff: Backoff,
 }
 
-/// The link. `H` is the place for the answer to a hang-up.
+/// The link. `H` is the reply handle of a hang-up.
 pub(super) struct Link<H> {
     settings: LinkSettings,
     phase: Phase<H>,
-    /// Why there is no link, while there is none.
+    /// The reason of the last loss or failed attempt.
     down_reason: Arc<str>,
-    /// How many attempts in a row have failed for the same reason, after the first.
+    /// How many further attempts in a row have failed for `down_reason`.
     same_failures: u32,
     lost_at: SystemTime,
     start: StartWait,
-    /// Asterisk's words, while it refuses every action.
+    /// Asterisk's message, while it refuses every action.
     refusal: Option<Arc<str>>,
     call_events: CallEvents,
     /// Whether `ami.connected` was recorded for this connection.
@@ -63,11 +63,11 @@ pub(super) struct Link<H> {
 }
 
 enum Phase<H> {
-    /// Waits until the instant before the next attempt.
+    /// No connection. The next attempt starts at the instant.
     Pausing(Instant),
-    /// Waits for the connection until the instant.
+    /// The driver is connecting. The attempt, with the login, has to succeed by the instant.
     Connecting(Instant),
-    /// The connection is made; the login has to be done by the instant.
+    /// The driver is connected. The login has to be done by the instant.
     Connected(Box<Session<Purpose<H>>>, Instant),
 }
 
@@ -80,22 +80,21 @@ pub(super) enum LinkEvent<H> {
         round_trip: Duration,
         accepts_again: bool,
     },
-    /// Asterisk refuses every action from now on, with these words.
+    /// Asterisk refuses every action from now on, with this message.
     Refusing(Arc<str>),
-    /// The response to an action. `refusing` has Asterisk's words if it is the first to refuse
-    /// every action.
+    /// The response to an action. `refusing` is Asterisk's message if this response is the first
+    /// one that refuses every action.
     Response {
         purpose: Purpose<H>,
         response: Response,
         refusing: Option<Arc<str>>,
     },
-    /// An event of Asterisk's.
     Event(Frame),
     /// The session has failed for this reason, and the connection has to be closed.
     Failed(String),
 }
 
-/// The consequence of the time that has passed.
+/// The consequence of a deadline.
 pub(super) enum LinkTick<H> {
     Nothing,
     /// The pause is over; connect.
@@ -108,7 +107,7 @@ pub(super) enum LinkTick<H> {
 
 /// The consequence of the loss of the link.
 pub(super) struct LostLink<H> {
-    /// The places for the answers to hang-ups that got no response.
+    /// The reply handles of hang-ups that got no response.
     pub(super) hang_ups: Vec<H>,
     /// The record of the loss, unless it has to wait.
     pub(super) record: Option<Event>,
@@ -142,7 +141,8 @@ impl<H> Link<H> {
         matches!(&self.phase, Phase::Connected(session, _) if session.is_up())
     }
 
-    /// Every event that Asterisk sent before this time was received, before the link was lost.
+    /// The time up to which the daemon has received all events of Asterisk, as of the last loss of
+    /// the link.
     pub(super) fn lost_at(&self) -> SystemTime {
         self.lost_at
     }
@@ -170,7 +170,7 @@ impl<H> Link<H> {
         }
     }
 
-    /// Whether calls can be made over the link, or why not. `is_reconciled`: the calls were
+    /// Returns the reason if no calls can be made over the link. `is_reconciled`: the calls were
     /// reconciled with Asterisk's list since the login.
     pub(super) fn readiness(&self, is_reconciled: bool) -> Result<(), Arc<str>> {
         if !self.is_up() {
@@ -180,7 +180,7 @@ impl<H> Link<H> {
         } else if self.call_events.is_doubted() {
             Err(NO_EVENTS.into())
         } else if !is_reconciled {
-            Err("finding out which calls live".into())
+            Err("reconciling the calls with Asterisk".into())
         } else if self.start.is_waiting() {
             Err("Asterisk is starting".into())
         } else {
@@ -205,7 +205,7 @@ impl<H> Link<H> {
         self.records.deadline().map_or(Some(next), |at| Some(at.min(next)))
     }
 
-    /// The connection is made; the login begins.
+    /// The driver has connected: begins the login.
     pub(super) fn connected(&mut self, now: Now) {
         if let Phase::Connecting(deadline) = self.phase {
             let session = Session::new(self.settings.session.clone(), now.instant);
@@ -218,7 +218,7 @@ impl<H> Link<H> {
         !matches!(self.phase, Phase::Pausing(_))
     }
 
-    /// Gives a login under way its whole time again.
+    /// Restarts the timeout of a login under way.
     pub(super) fn restart_login_timeout(&mut self, now: Now) {
         match &mut self.phase {
             Phase::Connecting(deadline) | Phase::Connected(_, deadline) => {
@@ -236,14 +236,14 @@ impl<H> Link<H> {
         }
     }
 
-    /// Sends an action that consists of ids and fixed words. Returns whether there is a session to
-    /// send it on.
+    /// Sends an action that consists of ids and fixed words. Returns false if the daemon is not
+    /// logged in.
     pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<H>) -> bool {
         // Such an action always fits into its frame.
         self.session().is_some_and(|session| session.send(now.instant, action, purpose).is_ok())
     }
 
-    /// Sends an action under the id of a call; `None` if there is no session to send it on.
+    /// Sends an action with this `ActionID`; `None` if the daemon is not logged in.
     pub(super) fn send_with_id(
         &mut self,
         now: Now,
@@ -284,8 +284,9 @@ impl<H> Link<H> {
         }
     }
 
-    /// Asterisk refuses every action. Calls and their events go on, so the link is kept: Asterisk
-    /// would not accept another login now. Returns the words if it is the first refusal.
+    /// Notes that Asterisk refuses every action. Calls and their events go on, and Asterisk would
+    /// not accept another login now, so the daemon keeps the link. Returns the message if it is the
+    /// first refusal.
     fn note_refusal(&mut self, words: &str) -> Option<Arc<str>> {
         if self.refusal.is_some() {
             return None;
@@ -299,7 +300,7 @@ impl<H> Link<H> {
         self.start.fully_booted()
     }
 
-    /// Whether `FullyBooted` has not come in time: the daemon waits for it no longer.
+    /// Ends the wait for `FullyBooted` if its time is over; returns whether it did.
     pub(super) fn start_timed_out(&mut self, now: Now) -> bool {
         self.is_up() && self.start.time_out(now.instant)
     }
@@ -309,7 +310,7 @@ impl<H> Link<H> {
         self.records.due(now.instant)
     }
 
-    /// Does what is due for the connection.
+    /// Acts on the connection's deadlines.
     pub(super) fn tick(&mut self, now: Now) -> LinkTick<H> {
         match &mut self.phase {
             Phase::Pausing(until) if *until <= now.instant => {
@@ -324,7 +325,7 @@ impl<H> Link<H> {
                 LinkTick::Failed(if has_greeted {
                     "logging in took too long".into()
                 } else {
-                    "nobody greets as Asterisk does".into()
+                    "the peer does not greet as Asterisk does".into()
                 })
             }
             Phase::Connected(session, _) => match session.tick(now.instant) {
@@ -335,7 +336,8 @@ impl<H> Link<H> {
         }
     }
 
-    /// The calls can be made now. Returns what to record, with the number of `live` calls.
+    /// Calls can be made now. Returns the record of that, with the number of `live` calls, unless
+    /// it has to wait.
     pub(super) fn record_connected(&mut self, now: Now, live: usize) -> Option<Event> {
         let Phase::Connected(session, _) = &self.phase else { return None };
         let banner = session.banner().into();
@@ -345,8 +347,8 @@ impl<H> Link<H> {
         self.records.offer(now.instant, Event::AmiConnected { asterisk, banner, live })
     }
 
-    /// The connection is gone. `is_reconciled`: the calls were reconciled with Asterisk's list since
-    /// the login. If they were not, the daemon has learnt nothing about them since the last loss.
+    /// The connection is gone. `is_reconciled`: the calls were reconciled with Asterisk's list
+    /// since the login. If they were not, the daemon knows them only as of the loss before.
     pub(super) fn lose(
         &mut self,
         now: Now,

@@ -1,6 +1,6 @@
-//! Whether Asterisk has started. An Asterisk that is starting accepts logins, and refuses calls as
-//! if it had no dialplan. So the daemon waits for `FullyBooted` after each login, but not for ever:
-//! the AMI user may not be allowed to read that event.
+//! Waiting until Asterisk has started. An Asterisk that is starting accepts logins, but refuses
+//! calls as if it had no dialplan. So the daemon waits for `FullyBooted` after each login, but not
+//! for ever: the AMI user may not be allowed to read that event.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ const TIMEOUT_UNKNOWN: Duration = Duration::from_secs(3);
 /// The wait for the start of Asterisk.
 #[derive(Default)]
 pub(super) struct StartWait {
-    /// The end of the wait, while the daemon waits.
+    /// The end of the wait; `None` if the daemon does not wait.
     until: Option<Instant>,
     /// Whether this Asterisk is known to send `FullyBooted`.
     is_reported: bool,
@@ -40,7 +40,8 @@ impl StartWait {
         self.until.take().is_some()
     }
 
-    /// Ends the wait if its time is over; returns whether it is.
+    /// Ends the wait if its time is over; returns whether it did. From then on this Asterisk counts
+    /// as one that does not send `FullyBooted`.
     pub(super) fn time_out(&mut self, now: Instant) -> bool {
         let is_over = self.until.take_if(|until| *until <= now).is_some();
         self.is_reported &= !is_over;

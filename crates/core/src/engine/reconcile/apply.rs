@@ -1,8 +1,8 @@
-//! Carries out the consequences of reconciling: sends actions, and turns verdicts into facts.
+//! Carries out the decisions of reconciling: sends actions, and turns verdicts into facts.
 
 use std::sync::Arc;
 
-use super::round::Found;
+use super::round::ListedCall;
 use super::{Due, EndlessList, Fate, Verdict};
 use crate::ami::action::Action;
 use crate::ami::message::{ListedChannel, Response};
@@ -18,7 +18,7 @@ use crate::record::Event;
 const VERDICTS_AT_ONCE: usize = 256;
 
 impl<O, H> Engine<O, H> {
-    /// Asks for a list of all channels.
+    /// Asks Asterisk for a list of all channels.
     pub(in crate::engine) fn begin_reconcile(&mut self, now: Now) {
         if !self.link.send(now, &Action::CoreShowChannels, Purpose::List) {
             return;
@@ -35,7 +35,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Does what is due.
+    /// Acts on the deadlines of reconciling.
     pub(in crate::engine) fn tick_reconcile(&mut self, now: Now) {
         match self.reconcile.due(now, self.link.is_up(), &self.registry) {
             Due::Nothing => {}
@@ -74,7 +74,7 @@ impl<O, H> Engine<O, H> {
         self.judge_calls(now);
     }
 
-    /// Judges the next known calls; after the last one asks the unknown ones for their owner.
+    /// Judges the next known calls; after the last one queries the owners of the unknown calls.
     fn judge_calls(&mut self, now: Now) {
         for _ in 0..VERDICTS_AT_ONCE {
             let verdict = self.reconcile.next_verdict(&self.registry, self.link.lost_at());
@@ -128,7 +128,7 @@ impl<O, H> Engine<O, H> {
         self.record_changes(now);
     }
 
-    /// Asks the next unknown calls for their owner. If none is left, the round is over.
+    /// Queries the owners of the next unknown calls. If no unknown call is left, ends the round.
     fn query_call_owners(&mut self, now: Now) {
         while let Some(id) = self.reconcile.next_owner_query() {
             let action = Action::GetVar { channel: id.to_string(), variable: identity::VARIABLE };
@@ -139,7 +139,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// The response to the question who owns the call; `None` if there was none in time.
+    /// Handles the response with the call's owner; `None` if Asterisk did not respond in time.
     pub(in crate::engine) fn receive_call_owner(
         &mut self,
         now: Now,
@@ -158,16 +158,16 @@ impl<O, H> Engine<O, H> {
     }
 
     /// Adopts a call that was made before this run, if this daemon owns it.
-    fn adopt(&mut self, now: Now, id: CallId, found: Found, owner: &str) {
+    fn adopt(&mut self, now: Now, id: CallId, found: ListedCall, owner: &str) {
         let Some(number) = found.number else { return };
         let info = identity::parse(&self.instance, id, number, owner);
-        // A call whose end was recorded does not end once more.
+        // A call that has ended already must not be adopted: its end would be recorded twice.
         let Some(info) = info.filter(|_| self.registry.show(id, false).is_none()) else {
             return self.reconcile.note_foreign(id);
         };
         let state = match &found {
-            Found { conference: Some(_), .. } => State::Joined,
-            Found { up: true, .. } => State::Answered,
+            ListedCall { conference: Some(_), .. } => State::Joined,
+            ListedCall { up: true, .. } => State::Answered,
             _ => State::Queued,
         };
         let (info, progress) = (Arc::new(info), Progress::of(state));

@@ -1,11 +1,12 @@
 //! Reconciling the calls that the daemon believes to be alive with the channels that Asterisk
-//! lists: after every login, and every minute while calls live, in case an event was lost.
+//! lists: after every login, and every minute while there are live calls, in case an event was
+//! lost.
 //!
 //! One round goes like this:
 //!
 //! 1. The daemon asks for all channels and notes which calls have to be in the list: only those
 //!    whose channels existed when it asked.
-//! 2. The channels come one by one. Those of our calls are grouped by call (`Found`).
+//! 2. The channels come one by one. The daemon groups the channels of its calls (`ListedCall`).
 //! 3. After the list the daemon sends a Ping. Its response proves that every event queued before
 //!    the end of the list has been read. Without it, a call that has ended a moment ago and whose
 //!    Hangup is still under way would be taken for one that has ended unobserved.
@@ -13,12 +14,12 @@
 //!    proves nothing on a link that was up all the time, as the Hangup may be under way: only a
 //!    second list that lacks the call ends it. The first list after a login is proof at once.
 //! 5. A listed call that the daemon does not know may be its own from before a restart
-//!    (`unknown_calls.rs`). It is asked for its `ORIGINATORD` variable and adopted.
+//!    (`unknown_calls.rs`). The daemon reads its `ORIGINATORD` variable, and adopts it if its `instance` matches.
 //!
 //! A call without any channel so far is judged later: a busy Asterisk may not have handled its
 //! Originate yet (`presumed_visible_at`).
 //!
-//! This file decides and returns what follows; `apply.rs` does it.
+//! This file decides; `apply.rs` carries the decisions out.
 
 mod apply;
 mod round;
@@ -27,7 +28,7 @@ mod unknown_calls;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use self::round::{Found, Round};
+use self::round::{ListedCall, Round};
 use self::unknown_calls::UnknownCalls;
 use super::registry::Registry;
 use crate::ami::message::{ListedChannel, Response};
@@ -38,36 +39,36 @@ use crate::clock::Now;
 #[cfg(test)]
 pub(super) use self::round::MAX_LISTED;
 
-/// How often a list is asked for while calls live.
+/// The time between two lists while there are live calls.
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// The pause before another list if calls could not be judged, at least.
+/// The shortest pause before the next list, if calls could not be judged.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How old a call without a channel has to be for its absence from the list to mean that it is
 /// over: a busy Asterisk handles its Originate late.
 const MIN_AGE: Duration = Duration::from_secs(10);
 
-/// How old the link has to be, for calls that were requested before: an Asterisk that had hung may
-/// still have to read their Originates, from a connection that the daemon has given up. It handles
-/// all of them at once.
+/// The same for calls that were requested on an earlier link, as the age of this link. An Asterisk
+/// that had hung may still have to read their Originates from the connection that the daemon has
+/// closed, and handles all of them at once.
 const MIN_LINK_AGE: Duration = Duration::from_secs(1);
 
-/// How many channels are asked at once for their `ORIGINATORD` variable.
+/// Most owner queries, for the variable `ORIGINATORD` of a call, that wait for their response.
 const MAX_OWNER_QUERIES: usize = 64;
 
 /// The state of reconciling.
 pub(super) struct Reconcile {
-    /// When the link came up, and the first list was asked for.
+    /// When the link came up, and the daemon asked for its first list.
     link_began: Option<Instant>,
-    /// When the last list was asked for that is reconciled, on this link.
+    /// When the daemon asked for the last reconciled list of this link.
     last_reconciled: Option<SystemTime>,
     round: Option<Round>,
     next_round: Option<Instant>,
-    /// Another list is wanted soon after the one under way.
+    /// Whether another list is wanted soon after the one under way.
     repeat: bool,
-    /// The calls that the last list lacked, or lacked a channel of, and when they were last known
-    /// to be alive.
+    /// The calls of which the last list lacked a channel, and when they were last known to be
+    /// alive.
     absent_once: HashMap<CallId, SystemTime>,
     unknown_calls: UnknownCalls,
 }
@@ -86,7 +87,7 @@ pub(super) enum Due {
 /// The conclusion of a list about a known call.
 pub(super) struct Verdict {
     id: CallId,
-    found: Found,
+    found: ListedCall,
     fate: Fate,
     /// All events up to this time have been received.
     synced_until: SystemTime,
@@ -95,7 +96,7 @@ pub(super) struct Verdict {
 }
 
 enum Fate {
-    /// The list has all that it has to have.
+    /// The list has the channels that it has to have, or the next one decides.
     Listed,
     /// These channels are gone, and their Hangup was not received.
     ChannelsGone(Vec<CallChannel>),
@@ -159,7 +160,7 @@ impl Reconcile {
         }
     }
 
-    /// The fate of some call is unknown: another list is wanted soon.
+    /// Makes the next list come soon, as the fate of a call is unknown.
     pub(super) fn request_soon(&mut self, now: Now) {
         if self.round.is_some() {
             self.repeat = true;
@@ -169,7 +170,8 @@ impl Reconcile {
         }
     }
 
-    /// A list was asked for. Returns whether it is the first one on this link.
+    /// Begins a round, as the daemon has asked for a list. Returns whether it is the first one on
+    /// this link.
     pub(super) fn begin_round(&mut self, now: Now, registry: &Registry) -> bool {
         self.unknown_calls.begin_list();
         let is_first = self.link_began.is_none();
@@ -184,7 +186,7 @@ impl Reconcile {
         is_first
     }
 
-    /// When a call without a channel has one, if it lives.
+    /// The time from which a list has to show a call that had no channel before, if it is alive.
     fn presumed_visible_at(&self, call: &Call) -> Instant {
         let requested = call.requested.instant;
         match self.link_began {
@@ -208,7 +210,8 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Asterisk refuses an action that the round needs. The next round begins once a Ping succeeds.
+    /// Cancels the round, as Asterisk refuses all actions. The next one begins once a Ping
+    /// succeeds.
     pub(super) fn cancel_round(&mut self) {
         if let Some(round) = self.round.take() {
             self.absent_once = round.into_absent_before();
@@ -216,7 +219,11 @@ impl Reconcile {
         self.next_round = None;
     }
 
-    /// One listed channel.
+    /// Handles one listed channel.
+    ///
+    /// # Errors
+    ///
+    /// The list has more channels than the calls can have.
     pub(super) fn receive_channel(
         &mut self,
         now: Now,
@@ -266,14 +273,14 @@ impl Reconcile {
         Some(Verdict { id, found, fate, synced_until, is_link_old: self.last_reconciled.is_some() })
     }
 
-    /// Once all known calls are judged: the next call to ask for its owner, up to
-    /// [`MAX_OWNER_QUERIES`] at once.
+    /// The next unknown call whose owner has to be queried. `None` before all known calls are
+    /// judged, and while [`MAX_OWNER_QUERIES`] queries are open.
     pub(super) fn next_owner_query(&mut self) -> Option<CallId> {
         self.round.as_mut()?.next_owner_query(&mut self.unknown_calls)
     }
 
-    /// Asterisk has named the call's owner, or will not. Returns what was found of the call.
-    pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<Found> {
+    /// Closes an owner query, answered or not. Returns what the list shows of the call.
+    pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<ListedCall> {
         self.round.as_mut()?.receive_owner(now, id)
     }
 
@@ -287,8 +294,8 @@ impl Reconcile {
         self.unknown_calls.note_foreign(id);
     }
 
-    /// Ends the round if all known calls are judged and no question for an owner is open. Returns
-    /// whether it has ended and was the first on this link.
+    /// Ends the round if all known calls are judged and no owner query is open. Returns whether it
+    /// has ended and was the first on this link.
     pub(super) fn end_round(&mut self, now: Now, registry: &Registry) -> bool {
         let Some(round) = self.round.take_if(|round| round.is_over()) else { return false };
         let undecided = registry.calls().filter(|call| !call.has_channel());
@@ -325,7 +332,7 @@ impl Reconcile {
     }
 }
 
-/// The fate of a call that the list lacks. One whose channel was never seen can have been over at
+/// The fate of a call that the list lacks. If no channel of it was ever seen, it may have ended at
 /// any time since its request.
 fn ended(registry: &Registry, id: CallId, last_alive: SystemTime) -> Fate {
     let Some(call) = registry.get(id) else { return Fate::Listed };

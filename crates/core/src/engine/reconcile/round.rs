@@ -1,4 +1,4 @@
-//! One list of channels, and what remains to be done with it.
+//! One round: a list of channels, and the calls that are still to be judged by it.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -12,50 +12,54 @@ use crate::call::{CallId, Number, locked_number};
 use crate::clock::Now;
 use crate::engine::registry::Registry;
 
-/// How long Asterisk may take for the next part of a list, and for each response about it.
+/// How long Asterisk may take for the next channel of a list, and for each response after it.
 const LIST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most channels of calls like ours that a list may have, besides those of the known calls.
+/// Most channels with an id like those of our calls that a list may have, besides those of the
+/// known calls.
 pub(in crate::engine) const MAX_LISTED: usize = if cfg!(test) { 1000 } else { 400_000 };
 
-/// Longest id or conference name that is taken from a list; `AST_MAX_PUBLIC_UNIQUEID`.
+/// Longest id or conference name that is kept from a list, in bytes: Asterisk's
+/// `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_NAME: usize = 149;
 
-/// One list and what comes of it.
+/// One round of reconciling.
 pub(super) struct Round {
     began: Now,
-    /// When the next part of the list, or the next response, has to have come.
+    /// The deadline of the next channel or response.
     next_part_by: Instant,
-    /// The calls that have to be in the list if they live.
+    /// The calls that have to be in the list if they are alive.
     expected: HashSet<CallId>,
-    /// How many channels were counted.
+    /// How many channels with an id like those of our calls were listed.
     listed: usize,
     is_complete: bool,
-    found: BTreeMap<CallId, Found>,
+    found: BTreeMap<CallId, ListedCall>,
     /// The known calls that are not judged yet.
     to_judge: VecDeque<CallId>,
-    /// Whether the known calls were handed out to be judged.
+    /// Whether judging has begun: `to_judge` is empty before, too.
     has_judged: bool,
-    /// The calls that the list before lacked, and when they were last known to be alive.
+    /// The calls of which the list before lacked a channel, and when they were last known to be
+    /// alive.
     absent_before: HashMap<CallId, SystemTime>,
-    /// Unknown calls that are to be asked for their owner; `None` before the known ones are judged.
-    to_ask: Option<VecDeque<CallId>>,
-    asked: HashSet<CallId>,
+    /// The unknown calls whose owner is to be queried; `None` before the known calls are judged.
+    to_query: Option<VecDeque<CallId>>,
+    /// The unknown calls whose owner query has no response yet.
+    queried: HashSet<CallId>,
 }
 
 /// One call as the list shows it.
 #[derive(Default)]
-pub(in crate::engine) struct Found {
+pub(in crate::engine) struct ListedCall {
     pub(super) local1: bool,
     /// The callee's number, which the id of the second Local half, the lock channel, contains.
     pub(super) number: Option<Number>,
-    /// Whether the first Local half is up; a leg, where there is no first half.
+    /// Whether the first Local half is up or, if that is gone, a leg.
     pub(super) up: bool,
     pub(super) conference: Option<Arc<str>>,
     pub(super) legs: Vec<Box<str>>,
 }
 
-impl Found {
+impl ListedCall {
     pub(super) fn is_empty(&self) -> bool {
         !self.local1 && self.number.is_none() && self.legs.is_empty()
     }
@@ -85,17 +89,18 @@ impl Round {
             to_judge: VecDeque::new(),
             has_judged: false,
             absent_before,
-            to_ask: None,
-            asked: HashSet::new(),
+            to_query: None,
+            queried: HashSet::new(),
         }
     }
 
-    /// When the list was asked for.
+    /// When the daemon asked for the list.
     pub(super) fn began(&self) -> SystemTime {
         self.began.wall
     }
 
     pub(super) fn deadline(&self) -> Instant {
+        // Judging goes on at the next tick, which is due at once.
         if self.is_judging() { self.began.instant } else { self.next_part_by }
     }
 
@@ -108,12 +113,16 @@ impl Round {
         self.absent_before
     }
 
-    /// When the call was last known to be alive, if the list before lacked it.
+    /// When the call was last known to be alive, if the list before lacked a channel of it.
     pub(super) fn absent_before(&self, id: CallId) -> Option<SystemTime> {
         self.absent_before.get(&id).copied()
     }
 
-    /// Adds one listed channel to what was found of its call, if that may be ours.
+    /// Adds a listed channel to its call, if the call is known or may be ours.
+    ///
+    /// # Errors
+    ///
+    /// The list has more channels than the calls can have.
     pub(super) fn add(
         &mut self,
         now: Now,
@@ -130,7 +139,7 @@ impl Round {
             return Ok(());
         };
         self.listed += 1;
-        // Each known call has two halves, and as many legs as are remembered.
+        // Each known call has two halves, and at most MAX_LEGS legs.
         if self.listed > MAX_LISTED + (2 + MAX_LEGS) * registry.len() {
             return Err(EndlessList);
         }
@@ -141,8 +150,8 @@ impl Round {
         if uniqueid.is_ok() {
             found.local1 = true;
             found.up = *state == ChannelState::Up;
-            // Before it is in the bridge the callee only hears announcements, and ConfbridgeJoin is
-            // yet to come.
+            // ConfBridge plays announcements before it puts the channel into the bridge, and sends
+            // ConfbridgeJoin only then.
             if application == "ConfBridge" && *is_bridged {
                 found.conference =
                     application_data.split(',').next().filter(is_short).map(Arc::from);
@@ -166,26 +175,26 @@ impl Round {
         true
     }
 
-    /// Lines up all known calls to be judged.
+    /// Queues all known calls to be judged.
     pub(super) fn begin_judging(&mut self, now: Now, registry: &Registry) {
         self.next_part_by = now.instant + LIST_TIMEOUT;
         self.to_judge = registry.calls().map(|call| call.info.id).collect();
         self.has_judged = true;
     }
 
-    /// The next known call to judge, and what was found of it.
-    pub(super) fn next_known(&mut self) -> Option<(CallId, Found)> {
+    /// The next known call to judge, and its channels in the list.
+    pub(super) fn next_known(&mut self) -> Option<(CallId, ListedCall)> {
         let id = self.to_judge.pop_front()?;
         Some((id, self.found.remove(&id).unwrap_or_default()))
     }
 
-    /// The call's channels that existed when the list was asked for and are not in it; `None` if
-    /// all are there, or the call need not be in the list.
+    /// The call's channels that the list lacks, though they existed when the daemon asked for it.
+    /// `None` if the list lacks none, or need not have the call.
     pub(super) fn absent_channels(
         &self,
         registry: &Registry,
         id: CallId,
-        found: &Found,
+        found: &ListedCall,
     ) -> Option<Vec<CallChannel>> {
         if !self.expected.contains(&id) {
             return None;
@@ -196,32 +205,32 @@ impl Round {
         (found.is_empty() || !absent.is_empty()).then_some(absent)
     }
 
-    /// The next unknown call to ask for its owner.
+    /// The next unknown call whose owner has to be queried.
     pub(super) fn next_owner_query(&mut self, unknown_calls: &mut UnknownCalls) -> Option<CallId> {
-        if !self.has_judged || self.is_judging() || self.asked.len() >= MAX_OWNER_QUERIES {
+        if !self.has_judged || self.is_judging() || self.queried.len() >= MAX_OWNER_QUERIES {
             return None;
         }
-        // All known calls were taken out; the rest is ours from before a restart, or another
-        // daemon's.
-        let to_ask = self.to_ask.get_or_insert_with(|| {
+        // Judging has removed all known calls from `found`. The others are our own from before a
+        // restart, or another daemon's.
+        let to_query = self.to_query.get_or_insert_with(|| {
             let may_be_ours = unknown_calls.end_list();
             self.found.retain(|id, found| found.local1 && may_be_ours.contains(id));
             self.found.keys().copied().collect()
         });
-        let id = to_ask.pop_front()?;
-        self.asked.insert(id);
+        let id = to_query.pop_front()?;
+        self.queried.insert(id);
         Some(id)
     }
 
-    /// Asterisk has named the call's owner, or will not.
-    pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<Found> {
+    /// Closes an owner query, answered or not.
+    pub(super) fn receive_owner(&mut self, now: Now, id: CallId) -> Option<ListedCall> {
         self.next_part_by = now.instant + LIST_TIMEOUT;
-        self.asked.remove(&id);
+        self.queried.remove(&id);
         self.found.remove(&id)
     }
 
-    /// Whether all known calls are judged and no question for an owner is open.
+    /// Whether all known calls are judged and no owner query is open or to be made.
     pub(super) fn is_over(&self) -> bool {
-        self.asked.is_empty() && self.to_ask.as_ref().is_some_and(VecDeque::is_empty)
+        self.queried.is_empty() && self.to_query.as_ref().is_some_and(VecDeque::is_empty)
     }
 }

@@ -1,15 +1,15 @@
-//! Which of the listed calls that this run does not know can be its own, from before its start.
+//! Listed calls that are not in the registry: some may be this daemon's own, from before its start.
 //!
 //! A daemon that is killed loses the records of its last milliseconds, so the next run finds calls
 //! in Asterisk that no journal knows. It asks each for its `ORIGINATORD` variable and adopts those
 //! with its own `instance`. Asterisk may be hostile: hundreds of thousands of invented calls would
 //! fill memory and journal. But a call's id contains the time of its request, and records are
 //! written in order. So an unknown call can be ours only if it was requested after the last record
-//! that the earlier run has written, and before this run started. All other listed calls are
-//! forgotten at once.
+//! that the earlier run has written, and before this run started. The daemon ignores all other
+//! unknown calls.
 //!
-//! If the clock was set between the runs, a call of ours can fall out of that span, as can every
-//! call if the clock was set back. No run adopts such a call, and its end is not recorded. Its
+//! If the clock was set between the runs, calls of ours can fall out of that span; if it was set
+//! back far enough, all of them do. No run adopts such a call, and its end is not recorded. Its
 //! number is not called twice, though: the call still has its lock channel in Asterisk.
 
 use std::collections::HashSet;
@@ -17,10 +17,11 @@ use std::time::{Duration, SystemTime};
 
 use crate::call::CallId;
 
-/// Most calls that one run adopts. Without a journal that is every call that lived at the start.
+/// Most calls that one run adopts. A run without a journal adopts every call that is alive at its
+/// start.
 const MAX_ADOPTED: usize = if cfg!(test) { 100 } else { 10_000 };
 
-/// Most calls of other daemons that are remembered, so that no list asks for them again.
+/// Most calls of other daemons that are remembered, so that their owner is queried only once.
 const MAX_FOREIGN: usize = if cfg!(test) { 300 } else { 50_000 };
 
 /// Calls that Asterisk lists and that are not in the registry.
@@ -61,7 +62,8 @@ impl UnknownCalls {
         self.foreign_calls.extend(self.listed_foreign_calls.drain());
     }
 
-    /// Whether a listed call that is not in the registry may be ours, so that it has to be asked.
+    /// Whether a listed call that is not in the registry may be ours, so that its owner has to be
+    /// queried.
     pub(super) fn may_be_ours(&mut self, id: CallId) -> bool {
         if self.candidates.contains(&id) {
             return true;
@@ -90,7 +92,8 @@ impl UnknownCalls {
         self.listed_foreign_calls.contains(&id)
     }
 
-    /// The list is complete: other daemons' calls that it lacks are over. Returns the calls to ask.
+    /// The list is complete: forgets the calls of other daemons that it lacks. Returns the calls
+    /// whose owner has to be queried.
     pub(super) fn end_list(&mut self) -> &HashSet<CallId> {
         self.foreign_calls = std::mem::take(&mut self.listed_foreign_calls);
         &self.candidates

@@ -14,7 +14,7 @@ impl Registry {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
         let mut calls: Vec<&Call> =
             self.calls().filter(|call| filter.takes(&call.info, None)).collect();
-        // Sorting all of them for a few would hold up the engine.
+        // Sorting all calls to list a few would hold up the engine.
         if limit < calls.len() {
             calls.select_nth_unstable_by(limit, newest_first);
             calls.truncate(limit);
@@ -40,13 +40,13 @@ impl Registry {
         }
     }
 
-    /// Forgets the ended calls to this number, unless one lives; returns whether one does.
+    /// Forgets the ended calls to this number, unless one is live; returns whether one is.
     pub(crate) fn erase(&mut self, number: Number) -> bool {
-        let lives = self.calls().any(|call| call.info.number.may_be(number));
-        if !lives {
+        let is_in_call = self.calls().any(|call| call.info.number.may_be(number));
+        if !is_in_call {
             self.ended.retain(|ended| !number.may_be(ended.info.number));
         }
-        lives
+        is_in_call
     }
 }
 

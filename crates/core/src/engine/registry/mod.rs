@@ -1,4 +1,4 @@
-//! All calls: at most one for each number, found by any id that an event of Asterisk's carries.
+//! All calls. A number has at most one, and each call is found by any id in an event of Asterisk.
 
 mod list;
 mod route;
@@ -19,7 +19,7 @@ use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number};
 use crate::clock::{DeadlineQueue, Now};
 
-/// How many ended calls are kept to be listed.
+/// How many ended calls the registry keeps for lists.
 pub(super) const ENDED_KEPT: usize = 1000;
 
 /// How long after a call's end its lock channel may linger in Asterisk.
@@ -31,41 +31,41 @@ pub(super) struct CallChange {
     pub(super) change: Change,
 }
 
-/// All calls that live or whose outcome is still open, and the last that ended.
+/// All calls that are alive or whose outcome is still open, and the newest ended ones.
 #[derive(Default)]
 pub(super) struct Registry {
     calls: Slab<Entry>,
     by_id: HashMap<CallId, usize>,
     by_number: HashMap<Number, usize>,
-    /// Further live calls to a number that a newer one has: another daemon called it while only a
-    /// leg was left here, and this daemon adopted that call.
+    /// Older live calls to a number that a newer call has: another daemon called the number while
+    /// only a leg of the older call was left, and this daemon adopted the newer call.
     displaced: Vec<(Number, usize)>,
     /// The legs towards the gateway, by their Uniqueid.
     by_leg: HashMap<Box<str>, usize>,
     deadlines: DeadlineQueue<usize>,
-    /// How many are in each state.
+    /// How many calls are in each state.
     by_state: [usize; State::LIVE.len() + 1],
-    /// How many of each API key live.
+    /// How many live calls each API key has.
     by_key: HashMap<Arc<str>, usize>,
     ended: VecDeque<CallView>,
-    /// Whether a call of ours was seen to join a conference on this link.
+    /// Whether a join event of one of our calls has arrived on this link.
     joins_arrive: bool,
     /// The numbers freed within [`LOCK_LINGERS`], oldest first.
     freed: VecDeque<(Instant, Number)>,
 }
 
 struct Entry {
-    /// Boxed, as the slab has more slots than calls.
+    /// Boxed, as the slab keeps a slot for each call of its peak.
     call: Box<Call>,
     /// The state in which `by_state` counts it.
     counted_as: State,
-    /// Whether `deadlines` may have one of it; spares most facts a look there.
+    /// Whether `deadlines` may have one of this call. If not, applying a fact need not look there.
     has_deadline: bool,
 }
 
 impl Registry {
-    /// The call that has this number, or may have it: of one that an earlier run made, a masked log
-    /// file hides digits.
+    /// The call that has this number, or may have it: a journal with masked numbers hides digits of
+    /// the calls of earlier runs.
     pub(super) fn holder(&self, number: Number) -> Option<CallId> {
         let key = self.by_number.get(&number).or_else(|| self.by_number.get(&number.masked()));
         key.map(|&key| self.calls[key].call.info.id)
@@ -75,7 +75,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Its number is taken, by the call of this id.
+    /// The call with the returned id has the number.
     pub(super) fn open(&mut self, requested: Now, info: Arc<CallInfo>) -> Result<(), CallId> {
         if let Some(holder) = self.holder(info.number) {
             return Err(holder);
@@ -84,8 +84,8 @@ impl Registry {
         Ok(())
     }
 
-    /// Adds a call of an earlier run of the daemon. If Asterisk has accepted it, it holds its number
-    /// even if an older call has not ended.
+    /// Adds a call of an earlier run. If Asterisk has accepted the call, it gets the number even
+    /// from an older call that has not ended.
     pub(super) fn adopt(&mut self, now: Now, OpenCall { info, progress }: OpenCall) {
         if !self.by_id.contains_key(&info.id) {
             let requested = now.back_to(info.id.time());
@@ -95,7 +95,7 @@ impl Registry {
         }
     }
 
-    /// Sets the number of a call of which only the masked number was known, from a journal file.
+    /// Sets the number of a call of an earlier run whose journal had only the masked number.
     pub(super) fn set_number(&mut self, id: CallId, number: Number) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let info = &mut self.calls[key].call.info;
@@ -130,7 +130,8 @@ impl Registry {
         }
     }
 
-    /// Begins a call again under its old id, after an attempt that certainly made no call.
+    /// Resets a call to its request, before another attempt. The last attempt certainly made no
+    /// call.
     pub(super) fn restart(&mut self, id: CallId) {
         let Some(&key) = self.by_id.get(&id) else { return };
         let entry = &mut self.calls[key];
@@ -141,32 +142,32 @@ impl Registry {
         self.update_indexes(key);
     }
 
-    /// The call of this id, if it lives.
+    /// The call with this id, unless its end was recorded.
     pub(super) fn get(&self, id: CallId) -> Option<&Call> {
         self.by_id.get(&id).map(|&key| &*self.calls[key].call)
     }
 
-    /// How many calls live, of all keys and of this one.
+    /// The number of live calls, of all keys and of this one.
     pub(super) fn live_counts(&self, key: &str) -> LiveCounts {
         LiveCounts { all: self.len(), of_key: self.by_key.get(key).copied().unwrap_or(0) }
     }
 
-    /// How many are in each state of [`State::LIVE`].
+    /// The number of calls in each state of [`State::LIVE`].
     pub(super) fn counts_by_state(&self) -> [usize; State::LIVE.len()] {
         std::array::from_fn(|index| self.by_state[index])
     }
 
-    /// How many live.
+    /// The number of live calls.
     pub(super) fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether none lives.
+    /// Whether there is no live call.
     pub(super) fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
 
-    /// All that live, in no order.
+    /// All live calls, in no particular order.
     pub(super) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.calls.iter().map(|(_, entry)| &*entry.call)
     }
@@ -198,8 +199,8 @@ impl Registry {
             .any(|(_, freed)| *freed == number)
     }
 
-    /// Records that a new link is up: events of the live calls may have been missed, and whether
-    /// join events arrive is not known yet.
+    /// Notes that a new link is up. Events of the live calls may have been missed, and it is not
+    /// known yet whether join events arrive.
     pub(super) fn begin_link(&mut self) {
         self.joins_arrive = false;
         for (_, entry) in &mut self.calls {
@@ -207,12 +208,12 @@ impl Registry {
         }
     }
 
-    /// Records that a callee entered a conference without a join event.
+    /// Notes that a callee entered a conference without a join event.
     pub(super) fn doubt_joins(&mut self) {
         self.joins_arrive = false;
     }
 
-    /// Adds a fact to a call; `changes` gets what follows.
+    /// Adds a fact to a call, and the changes that it causes to `changes`.
     pub(super) fn fact(&mut self, now: Now, id: CallId, fact: Fact, changes: &mut Vec<CallChange>) {
         if let Fact::Absent(CallChannel::Leg(leg)) = &fact {
             self.by_leg.remove(leg);
@@ -222,19 +223,19 @@ impl Registry {
         }
     }
 
-    /// Ends the calls whose time is over.
+    /// Acts on the deadlines of calls, such as the longest wait for a reason of the end.
     pub(super) fn tick(&mut self, now: Now, changes: &mut Vec<CallChange>) {
         while let Some(key) = self.deadlines.pop_due(now.instant) {
             self.apply(now, key, None, changes);
         }
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// The next time at which [`tick`](Self::tick) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.deadlines.first()
     }
 
-    /// Applies a fact, or the passed time, to a call, and updates the indexes.
+    /// Applies a fact or (`None`) the time to a call, and updates the indexes.
     fn apply(&mut self, now: Now, key: usize, fact: Option<Fact>, changes: &mut Vec<CallChange>) {
         let entry = &mut self.calls[key];
         entry.call.set_joins_arrive(self.joins_arrive);
@@ -269,7 +270,7 @@ impl Registry {
         }
     }
 
-    /// Takes the number from a call. An older call that still lives gets it back.
+    /// Takes the number from a call. An older call that is still alive gets it back.
     fn release(&mut self, key: usize, number: Number) {
         self.displaced.retain(|(_, displaced)| *displaced != key);
         if self.by_number.get(&number) == Some(&key) {

@@ -1,4 +1,4 @@
-//! Finds the call that an event of Asterisk's is about, and the fact that it states.
+//! Finds the call that an event of Asterisk is about, and the fact about it.
 
 use super::{CallChange, Registry};
 use crate::ami::action::ActionId;
@@ -57,7 +57,7 @@ impl Registry {
         self.by_leg.get(uniqueid).map(|&key| self.calls[key].call.info.id)
     }
 
-    /// The call that an event is about, and the fact that it states.
+    /// The key of the call that an event is about, and the fact about it.
     fn classify(&mut self, event: &Event<'_>) -> Option<(usize, Fact)> {
         Some(match event {
             Event::Newchannel(channel) => match self.part(channel) {
@@ -75,7 +75,7 @@ impl Registry {
                 (Some((key, _)), ChannelState::Ringing) => (key, Fact::Ringing),
                 (Some((key, _)), ChannelState::Up) => (key, Fact::Answered),
                 (Some(_), ChannelState::Other) => return None,
-                // Its Newchannel was missed.
+                // The channel's Newchannel was missed.
                 (None, _) => {
                     self.unknown_leg(channel)?;
                     self.new_leg(channel)?
@@ -110,7 +110,7 @@ impl Registry {
         })
     }
 
-    /// A channel that is created for a call, and is none of its halves.
+    /// The fact of a new channel, if it was created for a call and is not a half of one.
     fn new_leg(&mut self, channel: &Channel<'_>) -> Option<(usize, Fact)> {
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
         if is_half(&channel.uniqueid) {
@@ -123,7 +123,7 @@ impl Registry {
         Some((key, fact))
     }
 
-    /// Adds a leg, unless the call has it already or has no room for it.
+    /// Adds a leg, unless the call has it already or has as many as it may have.
     fn add_leg(&mut self, key: usize, uniqueid: Box<str>) -> Option<Fact> {
         let call = &self.calls[key].call;
         if !call.has_room_for_leg() || call.legs().any(|known| *known == *uniqueid) {
@@ -133,15 +133,15 @@ impl Registry {
         Some(Fact::LegSeen(uniqueid))
     }
 
-    /// The call that is not answered yet and has this channel as a leg, though its Newchannel was
-    /// missed. After the answer the Linkedid proves nothing.
+    /// The unanswered call that this channel, whose Newchannel was missed, is a leg of. After the
+    /// answer a channel of somebody else can have the call's Linkedid.
     fn unknown_leg(&self, channel: &Channel<'_>) -> Option<(usize, CallPart)> {
         let key = *self.by_id.get(&channel.linkedid.parse().ok()?)?;
         (!is_half(&channel.uniqueid) && !self.calls[key].call.is_answered())
             .then_some((key, CallPart::Leg))
     }
 
-    /// The call whose channel this is, and which of its channels.
+    /// The call whose channel this is, and the part that the channel plays in it.
     fn part(&self, channel: &Channel<'_>) -> Option<(usize, CallPart)> {
         if let Ok(id) = channel.uniqueid.parse() {
             return self.by_id.get(&id).map(|&key| (key, CallPart::Local1));

@@ -39,14 +39,14 @@ fn overlong_texts_of_asterisk_are_cut() {
     bench.event("Hangup", "leg", &id, &format!("Cause: 17\nCause-txt: {long}"));
     bench.hang_up_halves(&id, "7998", 17);
     bench.pass(Duration::from_secs(1));
-    let mut told = Vec::new();
+    let mut records = Vec::new();
     for (event, call) in &bench.records {
         let record = crate::record::Record::new(1, UNIX_EPOCH, event.clone(), call.clone());
-        told.push(serde_json::to_string(&record).unwrap());
+        records.push(serde_json::to_string(&record).unwrap());
     }
-    let longest = told.iter().map(String::len).max();
+    let longest = records.iter().map(String::len).max();
     assert!(longest < Some(4 * MAX_TEXT), "{longest:?}");
-    assert!(told.iter().filter(|record| record.contains("xxxx")).count() >= 3, "{told:#?}");
+    assert!(records.iter().filter(|record| record.contains("xxxx")).count() >= 3, "{records:#?}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn invented(id: CallId, number: u64) -> [String; 2] {
     [half(&id.to_string()), half(&lock(&number.to_string()))]
 }
 
-/// Answers every question for a call's owner with this daemon.
+/// Answers every owner query with this daemon's instance.
 fn claim_all(bench: &mut Bench) {
     for _ in 0..10 {
         let sent = std::mem::take(&mut bench.sent);
@@ -120,8 +120,8 @@ fn invented_calls_are_neither_adopted_nor_recorded() {
     let mut bench = Bench::new();
     let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let earlier = EarlierRuns { recorded_until: Some(at(50)), ..EarlierRuns::default() };
-    // The run before wrote until 50; this one started at 0, by a clock that was set back. So no
-    // listed call can be ours.
+    // The earlier run recorded until second 50, and this run starts at second 0, as the clock was
+    // set back. So no listed call can be ours.
     bench.engine.remember(bench.now(), earlier);
     bench.log_in();
     let times = [1, 49, 50, 51, 99, 101, 5000];
@@ -199,7 +199,7 @@ fn flapping_link_is_recorded_every_ten_seconds() {
         bench.records.len()
     );
     assert!(bench.records.len() >= most - 1, "{} records", bench.records.len());
-    // A link that stays is recorded.
+    // The link stays up, so its last record is written.
     bench.idle(Duration::from_secs(11));
     assert_eq!(bench.events().last(), Some(&"ami.connected"));
     let after = bench.records.len();

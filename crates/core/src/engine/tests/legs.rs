@@ -81,7 +81,7 @@ fn lost_hangup_of_leg_frees_number_within_seconds() {
 }
 
 #[test]
-fn absent_channels_are_gone_and_others_live_on() {
+fn absent_channels_are_gone_and_others_stay() {
     let mut bench = Bench::ready();
     let id = call_with_leg(&mut bench, "7001", "leg");
     // The link is down while the leg is redirected.
@@ -108,7 +108,7 @@ fn leg_is_found_after_restart_by_its_linkedid() {
     };
     // The journal masks numbers, and the lock channel, whose id has the number, is gone.
     let calls = vec![open(ours, number("79991234567").masked()), open(gone, number("79997654321"))];
-    let earlier = EarlierRuns { calls, last_heard: Some(UNIX_EPOCH), ..EarlierRuns::default() };
+    let earlier = EarlierRuns { calls, last_event: Some(UNIX_EPOCH), ..EarlierRuns::default() };
     bench.engine.remember(bench.now(), earlier);
     bench.log_in();
     bench.list(&[listed_leg(&ours.to_string(), "leg"), listed_leg(&ours.to_string(), "operator")]);

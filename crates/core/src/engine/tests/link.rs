@@ -22,8 +22,8 @@ fn refused_login_is_retried_with_growing_pauses() {
     }
     // 10 s at the most, and 5 s at the least, once the longest pause is reached.
     assert!((60..=130).contains(&attempts), "{attempts}");
-    let logged = bench.events().iter().filter(|event| **event == "ami.disconnected").count();
-    assert!((1..=2).contains(&logged), "{logged}");
+    let recorded = bench.events().iter().filter(|event| **event == "ami.disconnected").count();
+    assert!((1..=2).contains(&recorded), "{recorded}");
     assert_eq!(bench.ready, Err("login refused: Authentication failed".into()));
 }
 
@@ -67,7 +67,7 @@ fn missing_fully_booted_delays_readiness_three_seconds() {
     bench.call(1, "7999");
 }
 
-/// The words of Asterisk 16 and 22 after `core stop gracefully`.
+/// The message of Asterisk 16 and 22 after `core stop gracefully`.
 const SHUTTING_DOWN: &str = "Asterisk is shutting down";
 
 impl Bench {
@@ -89,7 +89,7 @@ impl Bench {
 #[test]
 fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
     let refusal = Err(format!("Asterisk refuses all actions: {SHUTTING_DOWN}").into());
-    // A bot's call shows it.
+    // The response to an Originate shows that Asterisk refuses actions.
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     bench.receive(&format!(
@@ -107,7 +107,7 @@ fn refusing_asterisk_is_not_ready_until_ping_succeeds() {
     bench.answer_ping();
     assert_eq!(bench.ready, Ok(()));
     bench.list(&[]);
-    // A Ping shows it while there are no calls.
+    // The response to a Ping shows it while there are no calls.
     bench.refuse_ping();
     assert_eq!(bench.ready, refusal);
     bench.answer_ping();
@@ -158,14 +158,14 @@ fn asterisk_that_refuses_first_list_becomes_ready_later() {
     bench.receive(&format!("Response: Error\nActionID: {asked}\nMessage: {SHUTTING_DOWN}"));
     assert!(bench.ready.as_ref().is_err_and(|why| why.ends_with(SHUTTING_DOWN)));
     bench.answer_ping();
-    assert_eq!(bench.ready, Err("finding out which calls live".into()));
+    assert_eq!(bench.ready, Err("reconciling the calls with Asterisk".into()));
     bench.list(&[]);
     assert_eq!((&bench.ready, bench.disconnects), (&Ok(()), 0));
     assert_eq!(bench.events(), ["ami.connected"]);
 }
 
-/// After SIGSTOP the driver gives the engine first everything that waited in the socket, and then
-/// the time.
+/// After SIGSTOP the driver first passes the engine all bytes that wait in the socket, and then the
+/// time.
 #[test]
 fn stopped_daemon_reads_before_deadlines_take_effect() {
     let mut bench = Bench::ready();
@@ -181,7 +181,7 @@ fn stopped_daemon_reads_before_deadlines_take_effect() {
         panic!("{:?}", bench.events())
     };
     assert_eq!((end.ended_between, bench.disconnects), (None, 0));
-    // The stopped daemon sent no Ping, so Asterisk does not count as silent. From now on it can.
+    // The stopped daemon sent no Ping, so Asterisk does not count as silent yet.
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.disconnects, 0);
     bench.pass(Duration::from_secs(1));
@@ -299,8 +299,8 @@ fn unknown_rights_do_not_block_calls() {
     assert_eq!(bench.ready, Ok(()));
 }
 
-/// `manager.conf` was corrected, but Asterisk has not loaded it: the file names more than the user
-/// was given.
+/// An operator has corrected `manager.conf`, but Asterisk has not loaded it: the file gives the
+/// user a right that the session lacks.
 #[test]
 fn call_without_any_event_leads_to_new_login() {
     for events_arrive in [false, true] {

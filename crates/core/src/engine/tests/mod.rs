@@ -36,7 +36,7 @@ struct Bench {
     ready: Result<(), Arc<str>>,
     /// The user's `read =` of `manager.conf`; `-` for no answer.
     may_read: &'static str,
-    /// How far the clock of the day was set back.
+    /// How far the wall clock was set back.
     set_back: Duration,
 }
 
@@ -67,7 +67,7 @@ fn settings() -> EngineSettings {
 }
 
 impl Bench {
-    /// Not connected yet.
+    /// An engine that is not connected yet.
     fn new() -> Self {
         Self::with(settings())
     }
@@ -116,14 +116,14 @@ impl Bench {
     fn remember<const N: usize>(
         &mut self,
         calls: [(&CallInfo, State); N],
-        last_heard: Option<SystemTime>,
+        last_event: Option<SystemTime>,
     ) {
         let call = |(info, state): (&CallInfo, State)| OpenCall {
             info: Arc::new(info.clone()),
             progress: Progress::of(state),
         };
         let calls = calls.into_iter().map(call).collect();
-        self.engine.remember(self.now(), EarlierRuns { calls, last_heard, recorded_until: None });
+        self.engine.remember(self.now(), EarlierRuns { calls, last_event, recorded_until: None });
     }
 
     fn now(&self) -> Now {
@@ -287,7 +287,7 @@ impl Bench {
         self.records.iter().map(|(event, _)| event.name()).collect()
     }
 
-    /// All calls that live or have ended lately.
+    /// All live calls, and those that have ended lately.
     fn calls(&self) -> Calls {
         let all = ListLimits { live: usize::MAX, ended: usize::MAX };
         self.engine.list(&Filter::default(), all)
@@ -315,7 +315,7 @@ fn assert_nothing_left(bench: &Bench) {
 }
 
 /// A call as an earlier run's journal describes it.
-fn written(n: u128, number: &str) -> CallInfo {
+fn recorded_call(n: u128, number: &str) -> CallInfo {
     CallInfo {
         id: CallId::new(UNIX_EPOCH, n),
         number: number.parse().unwrap(),

@@ -62,7 +62,7 @@ fn lost_link_ends_no_call_before_asterisk_lists() {
         bench.records.iter().filter(|(event, _)| event.name() == "call.ended").collect();
     let [(Event::CallEnded(end), Some(info))] = &ended[..] else { panic!("{ended:?}") };
     assert_eq!((info.id.to_string(), end.outcome), (goes, crate::call::outcome::Outcome::Unknown));
-    // The call of unknown fate lives: its records say that it is queued, answered and joined.
+    // The unconfirmed call is alive: its records say that it is queued, answered and joined.
     let joined = |id: &str| {
         bench.records.iter().any(|(event, info)| {
             event.name() == "call.joined"
@@ -116,19 +116,20 @@ fn restarted_daemon_adopts_only_its_own_calls() {
 #[test]
 fn next_run_reconciles_request_that_crash_left_open() {
     let mut bench = Bench::new();
-    let (asked, lives, refused) = (written(1, "7001"), written(2, "7002"), written(3, "7002"));
-    let calls = [(&asked, State::Requested), (&lives, State::Joined), (&refused, State::Requested)];
+    let (asked, alive, refused) =
+        (recorded_call(1, "7001"), recorded_call(2, "7002"), recorded_call(3, "7002"));
+    let calls = [(&asked, State::Requested), (&alive, State::Joined), (&refused, State::Requested)];
     bench.pass(Duration::from_secs(4));
     bench.remember(calls, None);
     bench.log_in();
     let half =
-        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
-    let listed = [half(&lives.id.to_string()), half(&lock("7002"))];
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", alive.id);
+    let listed = [half(&alive.id.to_string()), half(&lock("7002"))];
     bench.list(&listed);
-    assert_eq!(bench.calls().live_total, 2, "the call that lives has its number");
+    assert_eq!(bench.calls().live_total, 2, "the live call has its number");
     bench.originate(1, "7001");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(asked.id) }));
-    // Asterisk has no such call, and after a while none can come any more.
+    // Asterisk lists no such call, and once its Originate is old enough, none can come any more.
     for lists in 2.. {
         bench.idle(Duration::from_secs(4));
         if bench.engine.registry.get(asked.id).is_none() {
@@ -138,28 +139,28 @@ fn next_run_reconciles_request_that_crash_left_open() {
         bench.list(&listed);
     }
     assert_eq!(bench.events().last(), Some(&"call.ended"));
-    assert!(bench.engine.registry.get(lives.id).is_some());
+    assert!(bench.engine.registry.get(alive.id).is_some());
     bench.call(2, "7001");
 }
 
 #[test]
-fn recorded_call_lives_on_or_has_ended_unobserved() {
+fn recorded_call_goes_on_or_has_ended_unobserved() {
     let mut bench = Bench::new();
-    let (lives, over) = (written(1, "7001"), written(2, "7002"));
+    let (alive, over) = (recorded_call(1, "7001"), recorded_call(2, "7002"));
     let last_alive = UNIX_EPOCH + Duration::from_secs(1);
     bench.pass(Duration::from_secs(4));
-    bench.remember([(&lives, State::Joined), (&over, State::Answered)], Some(last_alive));
+    bench.remember([(&alive, State::Joined), (&over, State::Answered)], Some(last_alive));
     bench.log_in();
     let half =
-        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", lives.id);
-    bench.list(&[half(&lives.id.to_string()), half(&lock("7001"))]);
+        |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", alive.id);
+    bench.list(&[half(&alive.id.to_string()), half(&lock("7001"))]);
     assert_eq!(bench.count("GetVar"), 0, "its owner is known");
     assert_eq!(bench.calls().live[0].state, State::Joined);
     let (Event::CallEnded(end), Some(info)) = &bench.records[bench.records.len() - 2] else {
         panic!("{:?}", bench.events())
     };
     assert_eq!((info.id, end.ended_between), (over.id, Some((last_alive, bench.now().wall))));
-    bench.hang_up_halves(&lives.id.to_string(), "7001", 16);
+    bench.hang_up_halves(&alive.id.to_string(), "7001", 16);
     bench.pass(Duration::from_secs(1));
     assert_nothing_left(&bench);
 }
@@ -168,7 +169,7 @@ fn recorded_call_lives_on_or_has_ended_unobserved() {
 fn no_call_is_made_before_first_list() {
     let mut bench = Bench::new();
     bench.log_in();
-    let reason: Arc<str> = "finding out which calls live".into();
+    let reason: Arc<str> = "reconciling the calls with Asterisk".into();
     assert_eq!(bench.ready, Err(reason.clone()));
     bench.originate(1, "7999");
     assert_eq!((bench.refusal(), bench.count("Originate")), (Some(&Refusal::LinkDown(reason)), 0));
@@ -331,7 +332,7 @@ fn answer_found_after_outage_names_its_earliest_time() {
 #[test]
 fn adopted_call_has_its_times_from_the_journal() {
     let mut bench = Bench::starting_at(Duration::from_secs(60));
-    let info = written(1, "7001");
+    let info = recorded_call(1, "7001");
     let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
     let moments = crate::call::machine::Timestamps {
         queued: at(1),
@@ -344,7 +345,7 @@ fn adopted_call_has_its_times_from_the_journal() {
     let calls = vec![OpenCall { info: Arc::new(info.clone()), progress }];
     bench
         .engine
-        .remember(bench.now(), EarlierRuns { calls, last_heard: at(50), recorded_until: at(50) });
+        .remember(bench.now(), EarlierRuns { calls, last_event: at(50), recorded_until: at(50) });
     bench.log_in();
     let half =
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);

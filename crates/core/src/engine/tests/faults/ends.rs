@@ -116,7 +116,7 @@ fn hangup_of_second_half_alone_ends_call() {
 #[test]
 fn next_run_records_fate_of_unconfirmed_calls() {
     let mut bench = Bench::new();
-    let (made, never_made) = (written(1, "7001"), written(2, "7002"));
+    let (made, never_made) = (recorded_call(1, "7001"), recorded_call(2, "7002"));
     bench.remember([(&made, State::Requested), (&never_made, State::Requested)], None);
     bench.log_in();
     bench.list(&listed(&made.id.to_string(), "7001"));
@@ -163,7 +163,7 @@ fn acknowledged_call_ends_once_list_lacks_it() {
     let mut bench = Bench::ready();
     bench.originate(1, "7999");
     let id = bench.id_of("Originate");
-    // The bot has been answered that nothing is known.
+    // The bot already has its answer: the call is unconfirmed.
     bench.pass(Duration::from_secs(2));
     bench.acknowledge(&id);
     bench.reconnect(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! Lists of channels: long ones, endless ones, and the questions that follow.
+//! Long and endless lists of channels, and the owner queries that follow a list.
 
 use super::*;
 use crate::engine::reconcile::MAX_LISTED;

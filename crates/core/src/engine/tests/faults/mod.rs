@@ -2,7 +2,7 @@
 
 mod ends;
 mod lists;
-mod turns;
+mod slots;
 
 use super::*;
 use crate::call::outcome::End;

@@ -27,8 +27,8 @@ fn call_that_waits_for_retry_has_not_ended() {
     let id = bench.id_of("Originate");
     bench.originate(3, "7001");
     bench.lock_out(&id);
-    let log = bench.events().len();
-    // Its next slot is at the time when an ended call's outcome is no longer waited for.
+    let recorded = bench.events().len();
+    // When its next slot comes, the wait for the outcome of an ended call would be over.
     bench.pass(700 * MS);
     assert_eq!(bench.count("Originate"), 4);
     bench.acknowledge(&id);
@@ -36,7 +36,7 @@ fn call_that_waits_for_retry_has_not_ended() {
     bench.event("Newchannel", &lock("7999"), &id, "");
     assert_eq!(bench.originated.last(), Some(&(2, Ok(id.parse().unwrap()))));
     assert_eq!(
-        bench.events()[log..].iter().filter(|event| **event == "call.ended").count(),
+        bench.events()[recorded..].iter().filter(|event| **event == "call.ended").count(),
         1,
         "the first call's end"
     );
