@@ -49,7 +49,7 @@ impl fmt::Display for Rfc3339 {
     }
 }
 
-/// Takes times of any precision, but only in UTC.
+/// Accepts any precision, but only UTC.
 impl FromStr for Rfc3339 {
     type Err = humantime::TimestampError;
 
@@ -73,7 +73,7 @@ pub fn rfc3339(time: SystemTime) -> String {
 ///
 /// # Errors
 ///
-/// The serializer's.
+/// The serializer failed.
 pub fn serialize_time<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     Rfc3339(*time).serialize(serializer)
 }

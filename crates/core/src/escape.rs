@@ -48,7 +48,7 @@ pub fn lines(text: &str) -> String {
     escaped
 }
 
-/// Replaces the text from byte `start` on by what [`quoted`] makes of it.
+/// Applies [`quoted`] to the text from byte `start` to the end of the line.
 pub(crate) fn quote_from(start: usize, line: &mut String) {
     if !is_plain(&line[start..]) {
         let text = line.split_off(start);
@@ -57,13 +57,13 @@ pub(crate) fn quote_from(start: usize, line: &mut String) {
     }
 }
 
-/// The text unchanged if it is one plain word; else in quotes, with quotes and risky characters
-/// escaped, so that it cannot pass for another field of the same line.
+/// A value for a line of `name=value` fields: unchanged if it is one plain word, else in quotes,
+/// with quotes and risky characters escaped, so that it cannot pass for another field.
 pub fn quoted(text: &str) -> Cow<'_, str> {
     if is_plain(text) { Cow::Borrowed(text) } else { format!("{text:?}").into() }
 }
 
-/// The text with risky characters escaped, for another program's words within a sentence.
+/// Escapes another program's text within a sentence.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let is_safe = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
     if text.chars().all(is_safe) {
@@ -74,7 +74,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 fn is_plain(text: &str) -> bool {
-    // Most logged text is ASCII, so bytes are looked up first.
+    // Most logged text is ASCII, so the table of bytes comes first.
     let is_plain_ascii = |b: u8| PLAIN_ASCII[usize::from(b)];
     let is_plain = |c: char| {
         u8::try_from(c).is_ok_and(is_plain_ascii) || (!c.is_ascii() && c.is_alphanumeric())
@@ -103,7 +103,7 @@ mod tests {
         "\u{7f}\u{9b}\u{ad}\u{200b}\u{202e}\u{2028}\u{2066}\u{feff}\u{e0041}";
 
     #[test]
-    fn json_says_the_same_in_escapes() {
+    fn escaped_json_has_the_same_meaning() {
         let text = format!("a{RISKY}b\n\"КОМ é");
         let written = json(serde_json::to_string(&text).unwrap());
         assert!(!written.contains(is_risky), "{written}");
@@ -118,14 +118,14 @@ mod tests {
     }
 
     #[test]
-    fn text_keeps_its_lines_only() {
+    fn text_keeps_only_line_breaks_unescaped() {
         let escaped = lines(&format!("a\u{1b}[2J{RISKY}\r\nb"));
         assert!(!escaped.replace("\r\n", "").contains(is_risky), "{escaped}");
         assert!(escaped.starts_with("a\\u{1b}[2J") && escaped.ends_with("\r\nb"));
     }
 
     #[test]
-    fn no_text_can_break_its_line_or_pass_for_another_field() {
+    fn text_cannot_pass_for_another_line_or_field() {
         assert_eq!(quoted("КОМНАТА1"), "КОМНАТА1");
         assert_eq!(quoted("+7 999"), "\"+7 999\"");
         assert_eq!(quoted("x room=admin"), "\"x room=admin\"");

@@ -1,7 +1,7 @@
-//! What `originatord` decides, without doing any of it.
+//! All decisions of `originatord`, without input and output.
 //!
-//! Nothing in this crate reads a socket, a file, the environment or a clock: bytes, requests and
-//! the time come in as parameters, and what is to be done goes out as values.
+//! The engine of this crate reads no socket, file, environment or clock: bytes, requests and the
+//! time come in as parameters, and the effects to carry out go out as values.
 
 #![warn(missing_docs)]
 

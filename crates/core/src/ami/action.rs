@@ -19,13 +19,13 @@ pub const MAX_LINE: usize = 1024;
 pub enum ActionId {
     /// Counted within the session.
     Counted(u64),
-    /// The id of the call that an Originate makes, so that its OriginateResponse finds the call even
-    /// in a later session.
+    /// The id of the call that an Originate makes, so that its OriginateResponse finds the call
+    /// even in a later session.
     Call(CallId),
 }
 
 impl ActionId {
-    /// Parses `text`, if it can be an id of ours.
+    /// Parses `text`; `None` if it is not an id that the daemon gives to actions.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         text.parse().map(ActionId::Counted).ok().or_else(|| text.parse().map(ActionId::Call).ok())
@@ -48,14 +48,14 @@ pub struct Originate {
     pub channel: String,
     /// The context that the answered channel enters.
     pub context: String,
-    /// The extension in it.
+    /// The extension in `context`.
     pub exten: String,
     /// The priority of the extension. It is always sent, because only then does Asterisk check that
     /// the extension exists.
     pub priority: u32,
-    /// How long it may ring.
+    /// How long the channel may ring.
     pub timeout: Duration,
-    /// The caller's number or name, without the brackets it is sent in; empty for none.
+    /// The caller's number or name, without the angle brackets of the header; empty for none.
     pub caller_id: String,
     /// Channel variables.
     pub variables: Vec<(Cow<'static, str>, String)>,
@@ -108,7 +108,7 @@ pub enum Action {
     Other(&'static str, Vec<(&'static str, String)>),
 }
 
-/// A secret on its way into a frame; not printed.
+/// A secret on its way into a frame; `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
@@ -121,7 +121,7 @@ impl fmt::Debug for Secret {
 /// The events to receive, as classes of `manager.conf`; sent with the login.
 const EVENT_CLASSES: &str = "call,system,user";
 
-/// A header that cannot be sent as it is.
+/// The value of this header would break out of its line, or is too long for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("header {name} holds a line break or NUL, or does not fit into a line of {MAX_LINE} bytes")]
 pub struct Unsendable {
@@ -130,7 +130,11 @@ pub struct Unsendable {
 }
 
 impl Action {
-    /// Appends the action's frame to `out`; on error `out` is as it was.
+    /// Appends the action's frame to `out`.
+    ///
+    /// # Errors
+    ///
+    /// A header cannot be sent; `out` is unchanged.
     pub fn encode(&self, id: &ActionId, out: &mut BytesMut) -> Result<(), Unsendable> {
         let before = out.len();
         self.encode_headers(id, out).inspect_err(|_| out.truncate(before))?;
@@ -200,8 +204,8 @@ impl Action {
     }
 }
 
-/// Writes one header, whose value is the concatenation of these parts. Every value is written here,
-/// so every value is checked.
+/// Writes one header, whose value is the concatenation of these parts. No value is written anywhere
+/// else, so none escapes the check.
 fn put_header(out: &mut BytesMut, name: &'static str, value: &[&str]) -> Result<(), Unsendable> {
     let start = out.len();
     out.put_slice(name.as_bytes());

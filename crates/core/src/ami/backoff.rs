@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// The pause doubles from `min` to `max`; each is drawn from the upper half of its range, so that
-/// several daemons that lost the same Asterisk do not come back in step.
+/// The longest pause doubles from `min` to `max` with each failure. The actual pause is random,
+/// between half of it and all of it, so that several daemons that lost the same Asterisk do not
+/// connect again at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backoff {
     min: Duration,
@@ -17,7 +18,11 @@ pub struct Backoff {
 pub struct InvalidBackoff;
 
 impl Backoff {
-    /// Pauses from `min` to `max`.
+    /// Pauses that grow from `min` to `max`.
+    ///
+    /// # Errors
+    ///
+    /// `min` is zero or over `max`.
     pub fn new(min: Duration, max: Duration) -> Result<Self, InvalidBackoff> {
         if min.is_zero() || min > max {
             return Err(InvalidBackoff);
@@ -38,7 +43,7 @@ impl Backoff {
     }
 }
 
-/// From 200 ms to 5 s: for programs that a person waits for.
+/// From 200 ms to 5 s: for commands that a person waits for.
 impl Default for Backoff {
     fn default() -> Self {
         Self { min: Duration::from_millis(200), max: Duration::from_secs(5), failures: 0 }

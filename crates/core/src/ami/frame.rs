@@ -37,8 +37,8 @@ impl Frame {
             .map(move |end| &lines[std::mem::replace(&mut start, end + 1)..end])
     }
 
-    /// The event's name, if the first header is `Event`. OriginateResponse has a `Response` header as
-    /// well, so only the first one decides.
+    /// The event's name, if the first header is `Event`. OriginateResponse has a `Response` header
+    /// as well, so only the first one decides.
     pub fn event_name(&self) -> Option<&[u8]> {
         self.first().and_then(|(name, value)| (name == b"Event").then_some(value))
     }
@@ -48,14 +48,14 @@ impl Frame {
         self.lines().find_map(|line| value_of(name, line))
     }
 
-    /// The first header of each name, spelled as Asterisk spells it, or else in any case; empty if
-    /// there is none.
+    /// The value of the first header of each name, empty if there is none. The spelling of `names`
+    /// takes precedence over others, which differ in case.
     pub(crate) fn pick<const N: usize>(&self, names: [&Name; N]) -> [&[u8]; N] {
         names.map(|name| self.find(name).or_else(|| self.get(name.text())).unwrap_or_default())
     }
 
-    /// Searching for the name in all lines at once is several times faster than going from line to
-    /// line.
+    /// The first header that is spelled like this, from the second line on. Searching for the name
+    /// in all lines at once is several times faster than going from line to line.
     fn find(&self, name: &Name) -> Option<&[u8]> {
         let Self(lines) = self;
         let rest = &lines[name.finder().find(lines)? + name.line.len()..];
@@ -158,7 +158,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// The headers stand behind the first line, among any others.
+        /// The headers come after the first line, among random others.
         #[test]
         fn picked_header_is_first_of_its_name(
             words in proptest::collection::vec(

@@ -11,9 +11,9 @@ use crate::call::outcome::Cause;
 /// Asterisk's response to an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
-    /// Whether Asterisk has done, or begins to do, what the action asked for.
+    /// Whether Asterisk has carried the action out, or has begun to.
     pub success: bool,
-    /// Asterisk's words.
+    /// The text of the `Message` header.
     pub message: String,
     /// The frame, for further headers.
     pub frame: Frame,
@@ -21,9 +21,9 @@ pub struct Response {
 
 impl Response {
     /// Whether Asterisk refuses every action now, not only this one. After `core stop gracefully`
-    /// and `core restart gracefully` versions 16 and 22 answer each action so, a Ping and a Login
-    /// too, until the last call has ended or somebody enters `core abort shutdown`. Events go on
-    /// meanwhile.
+    /// and `core restart gracefully`, versions 16 and 22 refuse every action with "Asterisk is
+    /// shutting down", even Ping and Login, until the last call has ended or somebody enters
+    /// `core abort shutdown`. Events go on meanwhile.
     pub(crate) fn refuses_all_actions(&self) -> bool {
         !self.success && self.message.contains("shutting down")
     }
@@ -43,9 +43,9 @@ pub enum Message<'f> {
 /// A channel as events identify it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Channel<'f> {
-    /// Its id.
+    /// The channel's id.
     pub uniqueid: Cow<'f, str>,
-    /// The id of the channel that it was created for.
+    /// The id of the channel for which this one was created.
     pub linkedid: Cow<'f, str>,
 }
 
@@ -59,7 +59,7 @@ pub enum Event<'f> {
         /// Whether it was answered, and the reason if not.
         result: Result<(), u8>,
     },
-    /// A channel exists.
+    /// A channel was created.
     Newchannel(Channel<'f>),
     /// A channel rings, is up, or has changed to another state.
     Newstate(Channel<'f>, ChannelState),
@@ -67,23 +67,23 @@ pub enum Event<'f> {
     Hangup(Channel<'f>, Cause),
     /// A channel entered a conference.
     ConfbridgeJoin(Channel<'f>, Cow<'f, str>),
-    /// A channel left it.
+    /// A channel left a conference.
     ConfbridgeLeave(Channel<'f>, Cow<'f, str>),
     /// The gateway's reply about a leg of the call `linkedid`, sent by our dialplan.
     GatewayReply {
         /// The call's Linkedid.
         linkedid: Cow<'f, str>,
-        /// The gateway's words.
+        /// The gateway's reply, such as `SIP 486 Busy Here`.
         tech: Cow<'f, str>,
     },
     /// One channel of a list.
     CoreShowChannel(Box<ListedChannel<'f>>),
     /// The end of that list.
     CoreShowChannelsComplete,
-    /// Asterisk has started: all modules and the dialplan are loaded. Asterisk also sends it after a
-    /// login, if it has started by then.
+    /// Asterisk has started: all modules and the dialplan are loaded. Asterisk also sends it after
+    /// a login, if it has started by then.
     FullyBooted,
-    /// Asterisk shuts down.
+    /// Asterisk is shutting down.
     Shutdown,
 }
 
@@ -115,15 +115,16 @@ pub struct ListedChannel<'f> {
     pub channel: Channel<'f>,
     /// Its state.
     pub state: ChannelState,
-    /// The dialplan application it runs.
+    /// The dialplan application that the channel runs.
     pub application: Cow<'f, str>,
-    /// That application's arguments.
+    /// The arguments of the application.
     pub application_data: Cow<'f, str>,
-    /// Whether it is in a bridge, a conference's or another.
+    /// Whether the channel is in a bridge, of a conference or another one.
     pub is_bridged: bool,
 }
 
-/// Longest text that is kept, in bytes. Asterisk's longest id has 149, and its messages are shorter.
+/// Longest text that is kept, in bytes. Asterisk's longest id has 149, and its messages are
+/// shorter.
 pub const MAX_TEXT: usize = 256;
 
 static UNIQUEID: Name = Name::new("\nUniqueid:");

@@ -2,7 +2,7 @@
 //!
 //! Bytes become frames in [`parser`], frames become typed messages in [`message`], an [`action`]
 //! becomes a frame, and [`session`] handles login, action ids, deadlines and keepalive.
-//! None of it touches a socket or a clock.
+//! These modules touch neither a socket nor a clock.
 
 pub mod action;
 pub mod backoff;

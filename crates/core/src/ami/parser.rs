@@ -14,8 +14,7 @@ pub const MAX_FRAME: usize = 64 * 1024;
 /// Longest banner line that is accepted.
 pub const MAX_BANNER: usize = 256;
 
-/// How many bytes are searched for one kind of frame end before they are searched for the other
-/// kind: a frame or two.
+/// How many bytes `Parser::frame_end` searches at once: a frame or two.
 const WINDOW: usize = 1024;
 
 /// The beginning of the banner, in every version.
@@ -37,15 +36,16 @@ pub enum Received {
 #[error("not an Asterisk manager: it does not greet with \"Asterisk Call Manager/\"")]
 pub struct NotAsterisk;
 
-/// Takes one item after the other from the bytes received; one parser for each connection.
+/// Parses the bytes of one connection, one item after the other.
 #[derive(Debug)]
 pub struct Parser {
-    /// A line end and an empty line, which ends in CR LF.
+    /// Finds a frame's end, if its empty line ends in CR LF.
     crlf: Finder<'static>,
-    /// The same, where it ends in a bare LF.
+    /// Finds a frame's end, if its empty line ends in a bare LF.
     lf: Finder<'static>,
+    /// Whether the banner was received.
     greeted: bool,
-    /// How many bytes at the front of the buffer hold no end of a frame.
+    /// How many bytes at the front of the buffer do not contain the end of a frame.
     scanned: usize,
     /// How many bytes of an oversized frame were discarded.
     discarded: usize,
@@ -112,9 +112,12 @@ impl Parser {
         }
     }
 
-    /// The first frame's end: where its lines stop, and where the next frame begins.
+    /// The end of the first frame's lines, and the beginning of the next frame.
     ///
-    /// Looking for whole frame ends is several times faster than looking at every line end.
+    /// Searching for the two kinds of frame end is several times faster than looking at every line
+    /// end. But Asterisk hardly ever sends the bare kind, so a search for it in the whole buffer
+    /// would go on far behind the first frame. So both kinds are searched in one short window after
+    /// the other. Two windows overlap by two bytes, as a frame end has three.
     fn frame_end(&mut self, buffer: &[u8]) -> Option<(usize, usize)> {
         let mut from = self.scanned;
         loop {

@@ -18,13 +18,14 @@ use super::parser::Received;
 use super::settings::{Auth, SessionSettings};
 use crate::clock::DeadlineQueue;
 
-/// Why a session is at its end.
+/// The reason why a session has failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// Wrong user or secret, or not allowed from here; Asterisk's words.
+    /// Asterisk refused the login, with this message: for a wrong user or secret, or an address
+    /// that is not permitted.
     #[error("login refused: {0}")]
     LoginRefused(String),
-    /// The responses are not those of a login.
+    /// The login cannot go on, for this reason.
     #[error("login failed: {0}")]
     Protocol(&'static str),
     /// Asterisk has answered nothing for two keepalives.
@@ -41,11 +42,11 @@ pub enum SessionEvent<P> {
     Response(P, Response),
     /// A Ping was answered, after this time.
     Pong(Duration),
-    /// Asterisk refused a Ping, with these words.
+    /// Asterisk refused a Ping, with this message.
     PingRefused(String),
     /// A frame that is an event, unparsed.
     Event(Frame),
-    /// Nothing the owner needs.
+    /// Nothing that concerns the owner.
     Nothing,
 }
 
@@ -72,7 +73,7 @@ pub struct Session<P> {
     output: BytesMut,
     next_id: u64,
     pending: HashMap<ActionId, Purpose<P>>,
-    /// When the response to each pending action has to have come.
+    /// The deadline of each pending action's response.
     deadlines: DeadlineQueue<ActionId>,
     /// When Asterisk last answered anything.
     last_answer: Instant,
@@ -85,7 +86,7 @@ pub struct Session<P> {
 }
 
 impl<P> Session<P> {
-    /// A session on a connection that was made just now.
+    /// A session on a new connection.
     pub fn new(settings: SessionSettings, now: Instant) -> Self {
         let next_ping = now + settings.keepalive;
         Self {
@@ -190,7 +191,12 @@ impl<P> Session<P> {
         }
     }
 
-    /// Does what is due. Returns the purposes of the actions that got no response in time.
+    /// Sends a Ping if one is due. Returns the purposes of the actions that got no response in
+    /// time.
+    ///
+    /// # Errors
+    ///
+    /// Asterisk has not answered for too long.
     pub fn tick(&mut self, now: Instant) -> Result<Vec<P>, SessionError> {
         if self.is_up() && now >= self.next_ping {
             self.next_ping = now + self.settings.keepalive;
@@ -211,7 +217,7 @@ impl<P> Session<P> {
         Ok(timed_out)
     }
 
-    /// When [`tick`](Self::tick) has something to do.
+    /// The next time at which [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Instant {
         let silent = self.silence_deadline();
         let first = self.deadlines.first().map_or(silent, |deadline| deadline.min(silent));
@@ -231,9 +237,9 @@ impl<P> Session<P> {
         self.unanswered_ping = None;
     }
 
-    /// When the link counts as dead unless Asterisk answers before: two keepalives after its last
-    /// answer, and one after a Ping. A process that was stopped for longer has sent no Ping
-    /// meanwhile, and must send one before it judges.
+    /// The time at which the link counts as dead unless Asterisk answers before: two keepalives
+    /// after its last answer, but not before a Ping is one keepalive old. If this process was
+    /// stopped for longer, it has sent no Ping meanwhile, so Asterisk's silence proves nothing.
     fn silence_deadline(&self) -> Instant {
         let keepalive = self.settings.keepalive;
         let asked = if self.is_up() {
@@ -291,7 +297,8 @@ impl<P> Session<P> {
             (Purpose::Login, _) => Err(SessionError::LoginRefused(response.message)),
             (Purpose::Ping(sent), _) => {
                 self.synced_until = sent;
-                // An Asterisk that knows no Ping answers with an error, which proves it alive.
+                // An Asterisk without the action Ping answers with an error, which proves that it
+                // is alive.
                 if response.refuses_all_actions() || (!response.success && self.has_ping_succeeded)
                 {
                     return Ok(SessionEvent::PingRefused(response.message));

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// How the session proves to the AMI who it is.
+/// How the session authenticates to the AMI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
-    /// MD5 challenge; the plain secret if Asterisk offers no challenge.
+    /// MD5 challenge, or the secret itself if Asterisk offers no challenge.
     Auto,
     /// MD5 challenge only.
     Md5,
-    /// The secret as it is.
+    /// The secret itself.
     Plain,
 }
 
@@ -24,7 +24,7 @@ pub struct SessionSettings {
     pub secret: SecretString,
     /// The way to log in.
     pub auth: Auth,
-    /// How often a Ping is sent; after twice that without an answer the link counts as dead.
+    /// The time between two Pings. After twice that time without an answer the link counts as dead.
     pub keepalive: Duration,
     /// How long to wait for the response to an action.
     pub action_timeout: Duration,

@@ -1,4 +1,4 @@
-//! Deadlines of many things, soonest first.
+//! A queue of deadlines, soonest first.
 
 use std::collections::BTreeSet;
 use std::hash::Hash;

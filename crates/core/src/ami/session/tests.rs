@@ -82,7 +82,8 @@ fn each_message_is_handled_in_each_phase() {
         session.output().clear();
         (session, now)
     };
-    // The results of a success, an error, a response to no action, an event, and an oversized frame.
+    // The results of a success, an error, a response to no action, an event, and an oversized
+    // frame.
     let table = [
         (Phase::Greeting, ["nothing", "nothing", "nothing", "nothing", "nothing"]),
         (
@@ -104,7 +105,7 @@ fn each_message_is_handled_in_each_phase() {
         ];
         for (message, expected) in messages.into_iter().zip(expected) {
             let (mut session, now) = in_phase(phase);
-            let mut heard = match session.receive(now, message.clone()) {
+            let mut result = match session.receive(now, message.clone()) {
                 Ok(SessionEvent::LoggedIn) => "logged in".to_owned(),
                 Ok(SessionEvent::Response(10, _)) => "answer".to_owned(),
                 Ok(SessionEvent::Response(other, _)) => panic!("an answer for {other}"),
@@ -115,9 +116,9 @@ fn each_message_is_handled_in_each_phase() {
                 Err(error) => error.to_string(),
             };
             if sent(&mut session).starts_with("Action: Login\r\n") {
-                heard.push_str(", and sends a Login");
+                result.push_str(", and sends a Login");
             }
-            assert_eq!(heard, expected, "{message:?} in {phase:?}");
+            assert_eq!(result, expected, "{message:?} in {phase:?}");
         }
     }
 }
@@ -184,18 +185,18 @@ fn responses_and_lists_keep_session_alive_events_do_not() {
         session.send(now, &Action::Ping, 0).expect("sends");
         session
             .receive(now, frame(&format!("Response: Success\r\nActionID: {id}")))
-            .expect("is heard");
+            .expect("is received");
         assert!(session.tick(now).is_ok());
     }
     for second in 20..60 {
         let now = now + Duration::from_secs(second);
-        session.receive(now, frame("Event: CoreShowChannel\r\nUniqueid: 1")).expect("is heard");
+        session.receive(now, frame("Event: CoreShowChannel\r\nUniqueid: 1")).expect("is received");
         assert!(session.tick(now).is_ok());
     }
     // A peer that sends events but answers nothing counts as dead.
     let ends = (60..70).find(|second| {
         let now = now + Duration::from_secs(*second);
-        session.receive(now, frame("Event: Newchannel\r\nUniqueid: 1")).expect("is heard");
+        session.receive(now, frame("Event: Newchannel\r\nUniqueid: 1")).expect("is received");
         session.tick(now).is_err()
     });
     assert_eq!(ends, Some(65));
@@ -232,8 +233,8 @@ fn refused_ping_counts_once_pings_have_worked() {
     ] {
         let now = now + Duration::from_secs(second);
         assert_eq!(session.tick(now), Ok(vec![]));
-        let heard = session.receive(now, frame(&format!("Response: {answer}\r\nActionID: {id}")));
-        assert_eq!(heard, Ok(expected), "{answer}");
+        let result = session.receive(now, frame(&format!("Response: {answer}\r\nActionID: {id}")));
+        assert_eq!(result, Ok(expected), "{answer}");
     }
 }
 
