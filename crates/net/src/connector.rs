@@ -21,13 +21,13 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Connects to one address. Clones share what they have learnt about the name's addresses.
+/// Connects to one `host:port`. Clones share the order in which they try the host's addresses.
 #[derive(Clone)]
 pub struct Connector {
     address: Arc<str>,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// How many of the name's first addresses are tried last, because their connections were
-    /// useless.
+    /// How many of the host's first addresses are tried last, because their connections were of no
+    /// use.
     skipped: Arc<AtomicUsize>,
 }
 
@@ -69,9 +69,9 @@ impl Connector {
         Ok(race::resolve(&self.address, 0).await?.len())
     }
 
-    /// Reports the end of the last connection. Unless it `was_useful`, the next one begins with
-    /// another address of the name: a hanging process still accepts connections, so that connecting
-    /// alone does not tell whether an address is good.
+    /// Reports the end of the last connection. Unless it `was_useful`, the next attempt begins with
+    /// another address of the host. (A hanging process still accepts connections, so a successful
+    /// connect alone does not show that an address is good.)
     pub fn report_end(&self, was_useful: bool) {
         if !was_useful {
             self.skipped.fetch_add(1, Ordering::Relaxed);
@@ -83,7 +83,7 @@ impl Connector {
         let Self { address, tls, skipped } = self.clone();
         async move {
             let tcp = race::connect(&address, skipped.load(Ordering::Relaxed)).await?;
-            // Requests are small, and the next step waits for each answer.
+            // Requests are small and each one's answer is awaited, so none may wait for more data.
             tcp.set_nodelay(true)?;
             // Closing discards unsent data. Otherwise the kernel would retransmit an Originate for
             // minutes after we gave up the connection.

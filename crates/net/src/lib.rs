@@ -1,4 +1,5 @@
-//! Connections: TCP and TLS to Asterisk and to a daemon, an HTTP client, the event stream.
+//! Connections to Asterisk and to a daemon: TCP, TLS, an HTTP client, and a reader of the event
+//! stream.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! TLS of connections that this process makes.
+//! The client side of TLS.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-/// How the other side is verified.
+/// How to verify the peer.
 #[derive(Debug)]
 pub struct ClientTls {
-    /// The CA that signed its certificate; without it, the system's CAs.
+    /// The PEM file with the CAs that may sign its certificate; without it, the system's CAs.
     pub ca_file: Option<PathBuf>,
     /// The name in its certificate; without it, the host of the address.
     pub server_name: Option<String>,

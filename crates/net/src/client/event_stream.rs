@@ -29,7 +29,7 @@ pub enum Update {
     Lost(StreamError),
 }
 
-/// Why a connection ended; a new one may work.
+/// The reason why a connection ended; a new one may work.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The request failed, or the body broke off.
@@ -38,18 +38,18 @@ pub enum StreamError {
     /// The daemon cannot serve the stream now.
     #[error("the daemon answers {0}")]
     Status(StatusCode),
-    /// The daemon ended the stream in order.
+    /// The daemon ended the stream properly, as when it stops.
     #[error("the daemon has closed the stream")]
     Closed,
     /// Nothing was received for [`SILENCE`].
     #[error("the connection is dead")]
     Silent,
-    /// The body is no event stream of a daemon.
+    /// The body is not the event stream of a daemon.
     #[error("the response is not an event stream")]
     Garbled,
 }
 
-/// Why the daemon refuses the stream; asking again would not help.
+/// The reason why the daemon refuses the stream; another attempt would not help.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The key is wrong, or missing.
@@ -76,7 +76,7 @@ pub struct EventStream {
 struct Stream {
     body: Incoming,
     parser: Parser,
-    /// Why the connection ended, once it has; returned after the events before the end.
+    /// The reason for the end of the connection, kept until all events before the end are returned.
     lost: Option<StreamError>,
 }
 
@@ -89,7 +89,7 @@ impl EventStream {
     }
 
     /// Waits for the next events. If the connection is lost, the next call waits for the back-off
-    /// and reconnects. The future can be dropped while it waits; no event is lost by that.
+    /// and reconnects. The future is cancel-safe: dropping it loses no event.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Stream {
                     None => break,
                 },
             };
-            if let Err(lost) = read.and_then(|read| self.take(read, &mut events)) {
+            if let Err(lost) = read.and_then(|read| self.parse(read, &mut events)) {
                 self.lost = Some(lost);
             }
         }
@@ -171,7 +171,7 @@ impl Stream {
         }
     }
 
-    fn take(
+    fn parse(
         &mut self,
         read: Option<hyper::Result<Frame<Bytes>>>,
         events: &mut Vec<Event>,

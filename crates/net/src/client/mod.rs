@@ -39,7 +39,7 @@ pub struct Client {
     key: Option<SecretString>,
 }
 
-/// Why there is no response.
+/// The reason why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The URL is invalid.
@@ -57,7 +57,7 @@ pub enum ClientError {
     /// The body is longer than any of the daemon's.
     #[error("the response is too long to be the daemon's")]
     TooLong,
-    /// There is no response in time.
+    /// The daemon did not respond in time.
     #[error("the daemon does not answer")]
     Silent,
     /// HTTP failed in another way.
@@ -85,7 +85,7 @@ impl From<hyper::Error> for ClientError {
 }
 
 impl ClientError {
-    /// The error for a body that cannot be read up to its limit.
+    /// The error for a body that is longer than its limit, or could not be read.
     fn of_body(error: Box<dyn Error + Send + Sync>) -> Self {
         error.downcast::<hyper::Error>().map_or(Self::TooLong, |error| (*error).into())
     }

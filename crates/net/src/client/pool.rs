@@ -12,8 +12,8 @@ use hyper::{Request, Response};
 use super::{Client, ClientError};
 
 /// The longest idle time after which a connection is used again. The daemon closes connections
-/// without a key after 10 s, and when a request crosses with the close, nobody knows whether it was
-/// executed.
+/// without a key after 10 s. If a request crosses with the close, the client cannot know whether
+/// the daemon executed it.
 const MAX_IDLE: Duration = Duration::from_secs(5);
 
 /// The longest accepted body, in bytes.
@@ -22,7 +22,8 @@ const MAX_BODY: usize = 1 << 20;
 /// A client with as many connections as there are concurrent requests.
 pub struct Pool {
     client: Client,
-    /// The connection used last is taken first, so that superfluous ones reach [`MAX_IDLE`].
+    /// A stack: requests use the connection that was used last, so that superfluous connections
+    /// reach [`MAX_IDLE`].
     idle: Mutex<Vec<Idle>>,
 }
 

@@ -10,7 +10,7 @@ use originatord_core::escape::escaped;
 /// The longest reason that is kept, in characters.
 const MAX_REASON: usize = 160;
 
-/// A response.
+/// A response to a request for a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
@@ -26,8 +26,8 @@ pub enum Verdict {
     Accepted(CallId),
     /// No call is made, for this reason.
     Refused(String),
-    /// The daemon does not know (504), for this reason. The records of the id, if there is one,
-    /// will show it.
+    /// The daemon does not know yet whether the call is made (504), for this reason. The records
+    /// with the id, if there is one, will show it.
     Unconfirmed(Option<CallId>, String),
 }
 
@@ -61,7 +61,7 @@ fn call_id(headers: &HeaderMap) -> Option<CallId> {
 
 fn reason(status: StatusCode, body: Option<Body>) -> String {
     let text = body.and_then(|body| body.error.or(body.text));
-    // The text may be Asterisk's, and the sender may be no daemon.
+    // The text may come from Asterisk, or the peer may not be a daemon.
     let kept = |text: String| escaped(&text).chars().take(MAX_REASON).collect();
     text.map_or_else(|| format!("response status {status}"), kept)
 }
