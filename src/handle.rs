@@ -1,4 +1,4 @@
-//! The HTTP side's handle of the engine: a bounded queue of commands, each with a place for its
+//! The HTTP side's handle of the engine: a bounded queue of commands, each with a channel for its
 //! answer.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use originatord_core::engine::request::{
 /// Most commands that wait for the engine; the next one is refused.
 pub(crate) const QUEUE: usize = 1024;
 
-/// Where the answer to a command goes.
+/// The channel for the answer to a command.
 pub(crate) type ReplyTo<T> = oneshot::Sender<T>;
 
 /// A command to the engine.
@@ -25,7 +25,7 @@ pub(crate) type ReplyTo<T> = oneshot::Sender<T>;
 pub enum Command {
     /// Make a call.
     Originate(Box<Request>, ReplyTo<Result<CallId, OriginateError>>),
-    /// End a call, on behalf of the key of this name.
+    /// End a call, on behalf of the API key with this name.
     HangUp(CallId, Arc<str>, ReplyTo<Result<(), HangUpError>>),
     /// List the newest calls that the filter accepts.
     List(Box<Filter>, ListLimits, ReplyTo<Calls>),
@@ -99,11 +99,11 @@ impl Handle {
 
     /// Makes the engine refuse new calls from now on, and end once no request waits for its answer.
     pub async fn stop(&self) {
-        // A full queue empties in time; a driver that is gone has stopped.
+        // The send waits while the queue is full, and fails only if the driver has ended already.
         let _ = self.commands.send(Command::Stop).await;
     }
 
-    /// Whether calls can be made, or why not.
+    /// Returns the reason if no calls can be made now.
     pub fn ready(&self) -> Result<(), Arc<str>> {
         self.ready.borrow().clone()
     }
@@ -111,11 +111,11 @@ impl Handle {
     async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, AskError> {
         let (reply, answer) = oneshot::channel();
         self.slot()?.send(command(reply));
-        // The engine answers every command that it takes, until it ends.
+        // The engine drops a command without an answer only when it ends.
         answer.await.map_err(|_| AskError::Stopping)
     }
 
-    /// A slot of the queue.
+    /// Reserves a slot of the queue.
     fn slot(&self) -> Result<mpsc::Permit<'_, Command>, AskError> {
         self.commands.try_reserve().map_err(|error| match error {
             TrySendError::Full(()) => AskError::Overloaded,

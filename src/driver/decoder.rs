@@ -7,11 +7,11 @@ use tokio_util::codec::Decoder;
 
 use originatord_core::ami::parser::{NotAsterisk, Parser, Received};
 
-/// Decodes what Asterisk sends; one for each connection.
+/// Decodes the bytes of one connection to Asterisk.
 #[derive(Debug, Default)]
 pub(super) struct AmiDecoder(Parser);
 
-/// Why a connection cannot be read on.
+/// The reason why a connection cannot be read any further.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DecodeError {
     #[error(transparent)]

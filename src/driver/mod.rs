@@ -2,8 +2,8 @@
 //! engine's effects.
 //!
 //! The task always reads from the connection: bytes that Asterisk does not accept wait in the
-//! session's output and never keep the task from reading. It takes commands only while that output
-//! is short, so that a stalled Asterisk shows to the bots as a full queue.
+//! session's output, and never keep the task from reading. The task takes commands only while that
+//! output is short. So if Asterisk stalls, the queue of commands fills up, and bots are refused.
 
 mod decoder;
 mod trace;
@@ -35,7 +35,7 @@ use originatord_core::engine::{Effect, Engine};
 use originatord_core::record::Event;
 use originatord_net::connector::{Connector, Stream};
 
-/// Output beyond which no further command is taken, in bytes: about a thousand Originates.
+/// The driver takes no command while this much output waits, in bytes: about a thousand Originates.
 const OUTPUT_LIMIT: usize = 512 * 1024;
 
 /// Most commands that are handled before the connection is read again.
@@ -44,8 +44,8 @@ const COMMANDS_AT_ONCE: usize = 64;
 /// Size of the read buffer, in bytes.
 const READ_BUFFER: usize = 64 * 1024;
 
-/// Most bytes that are read before a passed deadline takes effect: more than Linux buffers for a
-/// socket.
+/// Most bytes that the driver reads before a passed deadline takes effect: more than Linux buffers
+/// for a socket.
 const CATCH_UP: usize = 8 * 1024 * 1024;
 
 /// How long logging off may take.
@@ -63,8 +63,9 @@ pub(crate) struct Driver {
     ready: watch::Sender<Result<(), Arc<str>>>,
     policy: watch::Receiver<Policy>,
     link: Link,
-    /// Whether calls could be made over the link, since it was last made.
+    /// Whether calls could be made at any time since the link was made.
     was_ready: bool,
+    /// The records of one `apply_effects`, which appends them to the journal together.
     records: Vec<(std::time::SystemTime, Event, Option<Arc<CallInfo>>)>,
 }
 
@@ -83,7 +84,7 @@ struct Connection {
     unflushed: bool,
 }
 
-/// Why the driver woke up.
+/// The reason why the driver woke up.
 enum Wakeup {
     Connected(std::io::Result<Stream>),
     Read(std::io::Result<usize>),
@@ -142,7 +143,7 @@ impl Driver {
         self.log_off().await;
     }
 
-    /// Waits for the next thing to do. Dropping any of these futures loses nothing.
+    /// Waits for the connection, a command or a deadline. All these futures are cancel-safe.
     async fn wait(&mut self, batch: &mut Vec<Command>) -> Wakeup {
         let deadline = self.engine.deadline();
         let output = self.engine.output();
@@ -167,16 +168,16 @@ impl Driver {
         }
     }
 
-    /// If a deadline has passed, reads first what Asterisk has sent. A process that was stopped
-    /// (SIGSTOP, a suspended machine) wakes up with all deadlines passed and the responses in its
-    /// socket; without this it would count them as missing. Returns the time by which the deadlines
-    /// are judged.
+    /// If a deadline has passed, first reads the bytes that Asterisk has sent. A process that was
+    /// stopped (SIGSTOP, a suspended machine) wakes up with all deadlines passed and the responses
+    /// in its socket; without this the engine would count them as missing. Returns the time before
+    /// the reading, by which the engine judges its deadlines.
     async fn catch_up(&mut self) -> Now {
         let now = Now::read();
         if self.engine.deadline().is_none_or(|deadline| deadline > now.instant) {
             return now;
         }
-        // The runtime learns what has arrived when it polls the sockets again.
+        // The runtime polls the sockets for new input only while the task yields.
         yield_now().await;
         let mut budget = CATCH_UP;
         while let Some(wakeup) = self.poll_link() {
@@ -233,7 +234,7 @@ impl Driver {
         let ended = match result {
             Ok(0) => Some("Asterisk closed the connection".to_owned()),
             Ok(_) => None,
-            // Over TLS it has closed without TLS's own closing message.
+            // Asterisk closed a TLS connection without `close_notify`.
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                 Some("Asterisk closed the connection".to_owned())
             }
@@ -276,7 +277,7 @@ impl Driver {
         }
         for command in batch.drain(..) {
             match command {
-                // The bot has closed its connection, and wants no call.
+                // The bot has closed its connection, so it does not wait for the call any more.
                 Command::Originate(_, reply) if reply.is_closed() => {}
                 Command::Originate(request, reply) => self.engine.originate(now, *request, reply),
                 Command::HangUp(id, key, reply) => self.engine.hang_up(now, id, key, reply),
@@ -294,7 +295,7 @@ impl Driver {
         stop
     }
 
-    /// Lets the engine do what is due, and carries out its effects.
+    /// Lets the engine act on its deadlines, and carries out its effects.
     fn apply_effects(&mut self, now: Now) {
         self.engine.tick(now);
         let metrics = self.journal.metrics();

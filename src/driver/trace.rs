@@ -3,14 +3,14 @@
 use originatord_core::ami::frame::Frame;
 use originatord_core::call::CallId;
 
-/// The target by which the filter selects these lines.
+/// The log target of these lines, for the filter.
 const AMI: &str = "originatord::ami";
 
 /// Longest name of an event or response that is shown, in characters.
 const MAX_NAME: usize = 64;
 
-/// Logs the message's name and its call, if it names one. The line shows no other header, as most
-/// messages contain a number, which may have to be masked.
+/// Logs the message's name, and the id of its call if it has one. The line shows no other header,
+/// as most messages contain a number, which may have to be masked.
 pub(super) fn trace_frame(frame: &Frame) {
     if !tracing::enabled!(target: AMI, tracing::Level::DEBUG) {
         return;
