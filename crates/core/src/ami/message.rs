@@ -143,7 +143,7 @@ static APPLICATION_DATA: Name = Name::new("\nApplicationData:");
 static BRIDGE_ID: Name = Name::new("\nBridgeId:");
 
 /// The name of our dialplan's UserEvent.
-pub const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
+const GATEWAY_REPLY: &[u8] = b"OriginatordLeg";
 
 impl<'f> Message<'f> {
     /// Parses a frame by its first header. Messages that the daemon does not use are not parsed.
