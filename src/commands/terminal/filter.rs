@@ -14,9 +14,8 @@ use originatord_core::record::{EventKind, Line};
 /// A record passes if, for each given option, it matches one of the option's values.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct RecordFilter {
-    /// Only calls to this number, in international form, with or without +; tail does not know the
-    /// national form of the daemon's [numbers]. Each filter can be repeated, to accept several
-    /// values.
+    /// Only calls to this number, in international form, with or without +. The daemon may accept a
+    /// national form; tail does not. Each filter can be repeated, to accept several values.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Vec<Sought>,
     /// Only calls into this room.
