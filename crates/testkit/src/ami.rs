@@ -67,6 +67,16 @@ struct Shared {
     variable: Mutex<Option<String>>,
 }
 
+impl Daemon {
+    /// Makes a call and ends it; returns its id.
+    pub fn ended_call(&self, asterisk: &FakeAsterisk, number: &str, room: &str) -> String {
+        let id = self.call_ok(number, room);
+        asterisk.hang_up(&id);
+        self.wait_for(&id, "call.ended");
+        id
+    }
+}
+
 impl FakeAsterisk {
     /// Starts a stand-in that accepts all calls, and a daemon for it with these settings.
     pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {

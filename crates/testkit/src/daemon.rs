@@ -10,13 +10,11 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::ami::FakeAsterisk;
 use crate::http::{self, Reply, Sent};
 use crate::program::executable;
 use crate::{PATIENCE, eventually};
 
-/// The bots' key in all tests.
-pub const KEY: &str = "k3y-of-the-tests";
+pub use crate::KEY;
 
 /// The name of the bots' key.
 pub const KEY_NAME: &str = "tester";
@@ -252,14 +250,6 @@ impl Daemon {
         let reply = self.call(number, room);
         assert_eq!((reply.status, &reply.body[..]), (200, "{\"message\":\"ok\"}\n"), "{reply:?}");
         reply.header("x-call-id").expect("an id").to_owned()
-    }
-
-    /// Makes a call and ends it; returns its id.
-    pub fn ended_call(&self, asterisk: &FakeAsterisk, number: &str, room: &str) -> String {
-        let id = self.call_ok(number, room);
-        asterisk.hang_up(&id);
-        self.wait_for(&id, "call.ended");
-        id
     }
 
     /// `GET`, with the key.

@@ -5,8 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
-use crate::daemon::KEY;
+use crate::{KEY, PATIENCE};
 
 /// A reply as received.
 #[derive(Debug, Clone)]

@@ -45,6 +45,9 @@ pub fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+/// The bots' key in all tests.
+pub const KEY: &str = "k3y-of-the-tests";
+
 /// The time after which a test fails. It is generous, as only a failing test waits for it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
