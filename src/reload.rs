@@ -56,7 +56,7 @@ impl Reload {
         let ignored = self.started_with.differences(&RestartOnly::of(&config));
         // Limits before keys, so that no new key is ever used without its limits.
         self.api.handle().set_policy(config.limits);
-        self.api.authenticator().replace(Keys::new(&config.api_keys));
+        self.api.authenticator().replace_keys(Keys::new(&config.api_keys));
         if let (Some(sender), Some(tls)) = (&self.tls, tls) {
             sender.send_replace(tls);
         }

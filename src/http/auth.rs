@@ -29,7 +29,8 @@ const PAGE_HEADER: &str = "x-requested-with";
 
 /// Authenticates requests by a key or a session, and counts the failures.
 pub struct Authenticator {
-    /// The keys. Also notified when a session is closed: event streams wait for both.
+    /// The keys. Receivers are also notified when a session is closed, as event streams wait for
+    /// both.
     keys: watch::Sender<Arc<Keys>>,
     sessions: Mutex<Sessions>,
     cookie: String,
@@ -55,13 +56,13 @@ impl Authenticator {
         }
     }
 
-    /// Replaces all keys. Sessions of keys that are gone end.
-    pub fn replace(&self, keys: Keys) {
+    /// Replaces all keys, and ends the sessions of keys that are no longer configured.
+    pub fn replace_keys(&self, keys: Keys) {
         self.sessions().retain_keys(|key| keys.find_digest(key).is_some());
         self.keys.send_replace(Arc::new(keys));
     }
 
-    /// The holder of this key.
+    /// The holder of this key. An unknown key is counted as a failure.
     pub fn find(&self, key: &[u8]) -> Option<Caller> {
         let caller = self.keys.borrow().find(key).cloned();
         if caller.is_none() {
@@ -70,13 +71,13 @@ impl Authenticator {
         caller
     }
 
-    /// The sender of a request that reads, by a key in the headers or, without one, by a session.
+    /// Authenticates a request that only reads, by the key in its headers or else by its session.
     pub fn authenticate(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         self.identify_or_refuse(headers).map(|(caller, _)| caller)
     }
 
-    /// The sender of a request that changes something. With a session it must come from the
-    /// daemon's own page.
+    /// Authenticates a request that changes something. With a session, the request must come from
+    /// the daemon's own page.
     pub fn authorize_write(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let (caller, session) = self.identify_or_refuse(headers)?;
         if session.is_some() && !is_same_origin(headers) {
@@ -85,8 +86,8 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// The sender of a request, with the session if it is used. A missing key is not counted as a
-    /// failure. A key in the headers counts alone, right or wrong; the session counts without one.
+    /// Finds the sender of a request, and the session if the request used one. Counts no failures. A
+    /// key in the headers, right or wrong, decides alone; the session is used only without a key.
     pub fn identify(&self, headers: &HeaderMap) -> Option<(Caller, Option<Session>)> {
         let keys = self.keys.borrow();
         if headers.contains_key("x-api-key") || headers.contains_key(AUTHORIZATION) {
@@ -131,7 +132,7 @@ impl Authenticator {
     }
 
     /// Returns once these headers no longer authenticate: the key was removed, or the session ended.
-    pub async fn revoked(&self, headers: &HeaderMap) {
+    pub async fn wait_until_revoked(&self, headers: &HeaderMap) {
         let mut keys = self.keys.subscribe();
         while let Some((_, session)) = self.identify(headers) {
             match session {
@@ -168,7 +169,8 @@ impl Authenticator {
 }
 
 /// Whether the daemon's own page sent the request, and not another site's page in a browser that
-/// has our cookie. `PAGE_HEADER` alone proves it; the origin that browsers send must fit as well.
+/// has the session cookie. `PAGE_HEADER` proves it. As a second check, the origin must match if the
+/// browser sent one.
 pub fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let is_own_origin = match (text("sec-fetch-site"), text(ORIGIN.as_str())) {

@@ -22,8 +22,8 @@ use originatord_core::call::view::CallView;
 use originatord_core::call::{CallId, hide};
 use originatord_core::engine::request::{Calls, HangUpError, ListLimits};
 
-/// Most lists of 1000 calls that are sent to one key at once. Each can have nearly a megabyte, which
-/// stays in memory if the client does not read it. A longer list counts as several.
+/// Most lists of 1000 calls that are sent to one key at once. Each takes nearly a megabyte of memory
+/// until the client has read it. A longer list counts as several.
 pub(super) const MAX_LISTS: u32 = 16;
 
 /// `GET /api/calls`
@@ -34,7 +34,7 @@ pub(super) async fn list(
     let api = &request.api;
     let query = Query::parse(&request.parameters(), &request.headers, &api.settings.numbering)?;
     let part = api.lists.take(&caller.name, query.weight()).ok_or(ApiError::TooManyLists)?;
-    Ok(reply::hold(answer(api, query).await?, part))
+    Ok(reply::with_guard(answer(api, query).await?, part))
 }
 
 /// A page of calls.
@@ -53,7 +53,7 @@ struct Page {
 
 async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     let Query { filter, live, limit, csv } = query;
-    // Read before the engine answers, so that its calls contain every record up to here.
+    // Read the position before the engine answers, so that its lists reflect every record up to it.
     let as_of = format!("{}-{}", api.journal().run_id(), api.journal().follow().position());
     let limits = ListLimits { live: live.unwrap_or(limit), ended: limit };
     let mut calls = api.handle().calls(filter.clone(), limits).await?;
@@ -62,7 +62,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
         calls.ended = calls.ended.into_iter().map(CallView::masked).collect();
     }
     if filter.before.is_some() {
-        // The first page had them.
+        // The first page already had the active calls.
         calls.live.clear();
     }
     let mut history = "off".to_owned();
@@ -70,7 +70,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
         history = known.state().map_or_else(|trouble| trouble.to_string(), |()| "ok".to_owned());
         match known.page(filter, limit).await {
             Ok(older) => calls.ended = merge(calls.ended, older, limit),
-            // The engine still knows the calls that ended lately.
+            // The list still has the recently ended calls, which the engine knows.
             Err(error) => history = error.to_string(),
         }
     }
@@ -86,11 +86,11 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
             CONTENT_DISPOSITION,
             HeaderValue::from_static("attachment; filename=\"calls.csv\""),
         );
-        reply::not_stored(response)
+        reply::with_api_headers(response)
     } else {
         reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
     };
-    // A CSV table cannot contain it.
+    // A CSV table cannot contain the cursor, so a header has it.
     if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
         response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
     }
@@ -98,10 +98,10 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
 }
 
 /// The newest `limit` calls of both lists without duplicates, newest first. The history may not have
-/// written the last calls yet.
-fn merge(lately: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallView> {
+/// written the most recent ones yet.
+fn merge(recent: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallView> {
     let both: BTreeMap<_, _> =
-        older.into_iter().chain(lately).map(|call| (call.info.id, call)).collect();
+        older.into_iter().chain(recent).map(|call| (call.info.id, call)).collect();
     both.into_values().rev().take(limit).collect()
 }
 
@@ -128,8 +128,8 @@ pub(super) async fn hang_up(
         Err(HangUpError::NoSuchCall) if is_in_history(api, id).await => {
             Err(HangUpError::AlreadyEnded.into())
         }
-        Err(HangUpError::Rejected(words)) => {
-            Err(HangUpError::Rejected(masked(api, id, words).await).into())
+        Err(HangUpError::Rejected(message)) => {
+            Err(HangUpError::Rejected(masked(api, id, message).await).into())
         }
         Err(error) => Err(error.into()),
     }
@@ -152,12 +152,12 @@ async fn is_in_history(api: &Api, id: CallId) -> bool {
     }
 }
 
-/// Asterisk's message about a call, with the number masked if numbers are.
-async fn masked(api: &Api, id: CallId, words: Arc<str>) -> Arc<str> {
+/// Masks the call's number in a message from Asterisk, if `mask_numbers` is set.
+async fn masked(api: &Api, id: CallId, message: Arc<str>) -> Arc<str> {
     if api.settings.mask_numbers
         && let Ok(Some(call)) = api.handle().call(id).await
     {
-        return hide(call.info.number, &words).into();
+        return hide(call.info.number, &message).into();
     }
-    words
+    message
 }

@@ -60,14 +60,14 @@ fn originate_error(api: &Api, error: OriginateError) -> ApiError {
         OriginateError::Refused(refusal) => ApiError::Refused(refusal),
         OriginateError::Unconfirmed(id) => ApiError::Unconfirmed(id),
         OriginateError::NotAsked(error, request) => {
-            ApiError::Refused(log_unasked(api, error, *request))
+            ApiError::Refused(record_unasked(api, error, *request))
         }
     }
 }
 
 /// Records a call that never reached the engine. The engine cannot record it itself. Such a response
 /// has no `X-Call-Id`.
-fn log_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
+fn record_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
     let refusal = match error {
         AskError::Overloaded => Refusal::Overloaded,
         AskError::Stopping => Refusal::Stopping,
@@ -131,7 +131,7 @@ mod tests {
         let handle = Handle::new(commands, seen, watch::channel(Policy::default()).0);
         let api = api(handle, journal.clone());
         let limiter = ConnectionLimiter::new(1);
-        let mut log = journal.follow();
+        let mut reader = journal.follow();
         for reason in ["overloaded", "stopping"] {
             let json = HeaderValue::from_static("application/json");
             let request = ApiRequest {
@@ -145,17 +145,17 @@ mod tests {
             };
             let reply = originate(request).await.expect("an answer with the key's name");
             assert_eq!(reply.status(), StatusCode::SERVICE_UNAVAILABLE);
-            let told: Vec<_> =
-                log.next_batch().now_or_never().expect("records").iter().map(told).collect();
+            let summaries: Vec<_> =
+                reader.next_batch().now_or_never().expect("records").iter().map(summary).collect();
             assert_eq!(
-                told,
+                summaries,
                 ["call.requested of +7999", &format!("call.refused of +7999: {reason}")]
             );
             queue.close();
         }
     }
 
-    fn told(entry: &Entry) -> String {
+    fn summary(entry: &Entry) -> String {
         let Entry::Record(record) = entry else { panic!("{entry:?}") };
         let number = record.call.as_ref().map(|call| call.number.to_string()).unwrap_or_default();
         match &record.event {

@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// How long a waiting connection keeps its slot at least. It is enough for a bot's request to
-/// arrive, and short enough for the bots whose connections are not yet accepted.
+/// Shortest time that a waiting connection keeps its slot: long enough for a bot's request to arrive,
+/// and short enough not to delay bots whose connections are not yet accepted.
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Hands out the slots for connections. Cheap to clone.
@@ -132,8 +132,8 @@ impl State {
         }
     }
 
-    /// Evicts the connection that has waited longest, if one has waited for `GRACE`. Else returns
-    /// when that will be so, if any connection waits.
+    /// Evicts the connection that has waited longest, if one has waited for `GRACE`. Otherwise
+    /// returns the instant at which the first one will have, or `None` if no connection waits.
     fn evict_oldest(&mut self, now: Instant) -> Option<Instant> {
         let mut soonest = None;
         for waiting in [&mut self.unknown, &mut self.known] {
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn freed_slot_leaves_nothing_behind() {
+    fn freed_slot_leaves_no_state() {
         let (limiter, start) = (ConnectionLimiter::new(1), Instant::now());
         for _ in 0..3 {
             let slot = take(&limiter, start);

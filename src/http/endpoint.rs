@@ -1,4 +1,4 @@
-//! An endpoint: a path, its methods, and for each of them who may use it and what answers.
+//! An endpoint: a path and its methods, each with the required authentication and a handler.
 //!
 //! [`answer`] does once what every request needs: it looks the method up or answers with `Allow`,
 //! authenticates the client, keeps the connection's slot, calls the handler, and labels the response
@@ -189,11 +189,11 @@ async fn answer(
     let (authenticator, headers) = (&request.api.authenticator, &request.headers);
     match operation.access {
         Access::Public(handler) => {
-            note_session(&request);
+            mark_known_session(&request);
             handler(request).await
         }
         Access::SameOrigin(handler) => {
-            note_session(&request);
+            mark_known_session(&request);
             if !auth::is_same_origin(headers) {
                 return Err(ApiError::CrossOrigin);
             }
@@ -228,7 +228,7 @@ async fn answer_key(handler: KeyHandler, request: ApiRequest, caller: Caller) ->
 }
 
 /// Marks the connection as known if a valid key or session is in the headers.
-fn note_session(request: &ApiRequest) {
+fn mark_known_session(request: &ApiRequest) {
     if request.api.authenticator.identify(&request.headers).is_some() {
         drop(request.slot.clone().activate());
     }

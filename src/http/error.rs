@@ -30,7 +30,7 @@ pub enum ApiError {
     /// No endpoint has this path.
     #[error("not found")]
     UnknownPath,
-    /// warp rejected the request for another reason. No route of the table does.
+    /// warp rejected the request for another reason. No endpoint causes this.
     #[error("bad request")]
     BadRequest,
     /// The endpoint has no such method.
@@ -55,7 +55,7 @@ pub enum ApiError {
     #[error("this key may look at calls, not place or hang them up")]
     WatchOnly,
     /// A session was used by another site's page.
-    #[error("with a session, this is done from the daemon's own page only")]
+    #[error("a session can change something only from the daemon's own page")]
     CrossOrigin,
     /// Another media type than JSON.
     #[error("content-type must be application/json")]
@@ -86,7 +86,7 @@ pub enum ApiError {
     Field(#[from] Invalid),
     /// The endpoint takes no query. An ignored parameter would return other data than the client
     /// expects.
-    #[error("no parameters are known here")]
+    #[error("this endpoint has no parameters")]
     UnexpectedQuery,
     /// The query of `GET /api/calls` cannot be used.
     #[error(transparent)]
@@ -95,7 +95,7 @@ pub enum ApiError {
     #[error(transparent)]
     Position(#[from] BadPosition),
     /// `DELETE /api/history` needs exactly one number.
-    #[error("say which number: /api/history?number=79991234567")]
+    #[error("a number is needed: /api/history?number=79991234567")]
     NoNumber,
     /// The number to erase is invalid.
     #[error("number: must be 3 to 15 digits, with or without +")]
@@ -107,9 +107,9 @@ pub enum ApiError {
     #[error("too many event streams")]
     TooManyStreams,
     /// One key has `history::MAX_ERASURES` erasures under way.
-    #[error("too many erasures at once; ask again")]
+    #[error("too many erasures at once for one key; try again later")]
     TooManyErasures,
-    /// The call is not made, for this reason.
+    /// The engine refused the call, for this reason.
     #[error("{0}")]
     Refused(Refusal),
     /// Asterisk did not confirm this call in time.
@@ -121,19 +121,19 @@ pub enum ApiError {
     /// No call has this id.
     #[error("no such call")]
     NoSuchCall,
-    /// The call is not hung up.
+    /// The hang-up failed.
     #[error(transparent)]
     HangUp(#[from] HangUpError),
-    /// The number is not erased.
+    /// The engine did not erase the number.
     #[error(transparent)]
     Erase(#[from] EraseError),
     /// The number is erased from memory, but not from every file. These are the reasons.
-    #[error("something of the number may be left; ask again: {0}")]
+    #[error("the number may be left in some files; try again: {0}")]
     PartlyErased(String),
-    /// The engine was not asked.
+    /// The request did not reach the engine.
     #[error(transparent)]
     NotAsked(#[from] AskError),
-    /// The history does not answer.
+    /// The query of the history failed.
     #[error(transparent)]
     History(#[from] QueryError),
     /// The system has no random bytes for a session's token.
@@ -142,8 +142,10 @@ pub enum ApiError {
     /// `GET /readyz`: calls cannot be made, for this reason.
     #[error("{0}")]
     NotReady(Arc<str>),
-    /// The daemon stops, and the request took longer than the stop may.
-    #[error("the daemon is stopping: this took too long and may not be done; ask again")]
+    /// The daemon stops, and the request was not finished in time.
+    #[error(
+        "the daemon is stopping; the request was not finished and may have no effect; try again"
+    )]
     StoppedMeanwhile,
 }
 

@@ -18,11 +18,11 @@ use super::error::ApiError;
 use crate::journal::Reader;
 use originatord_core::record::Entry;
 
-/// Longest silence of a stream. After it a comment follows, so that no proxy closes the stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// After this silence the stream sends a comment, so that no proxy closes it.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(15);
 
 /// An empty comment of server-sent events.
-const KEPT_ALIVE: &str = ":\n\n";
+const KEEP_ALIVE_COMMENT: &str = ":\n\n";
 
 /// `GET /api/events`
 pub(super) async fn follow(
@@ -35,12 +35,12 @@ pub(super) async fn follow(
         api.streams.take(&caller.name, slot.eviction_token()).ok_or(ApiError::TooManyStreams)?;
     let run_id = api.journal().run_id();
     let start = start.map(|seq| Ok(format!("id:{run_id}-{seq}\n\n")));
-    // Released when the stream is dropped.
-    let held = (slot, active.for_stream());
+    // Both are released when the stream is dropped.
+    let guards = (slot, active.for_stream());
     let authenticator = api.clone();
-    let revoked = async move { authenticator.authenticator.revoked(&headers).await };
+    let revoked = async move { authenticator.authenticator.wait_until_revoked(&headers).await };
     let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
-        let _held = &held;
+        let _guards = &guards;
         Ok::<_, Infallible>(chunk)
     });
     let mut response = warp::reply::stream(stream::iter(start).chain(chunks)).into_response();
@@ -65,9 +65,9 @@ pub enum BadPosition {
     NotAPosition,
     /// No parameter has this name. If it were ignored, the stream would have other records than the
     /// client expects.
-    #[error("{0:?} cannot be asked for; known is since")]
+    #[error("unknown parameter {0:?}; known is since")]
     Unknown(String),
-    /// The two values contradict each other.
+    /// Two values of `since`, of which only one can be right.
     #[error("since is given twice")]
     Twice,
 }
@@ -82,11 +82,11 @@ fn since(parameters: Vec<(String, String)>) -> Result<Option<String>, BadPositio
     if given.next().is_some() { Err(BadPosition::Twice) } else { Ok(since) }
 }
 
-/// A reader that begins after `Last-Event-ID`, after `?since=`, or now.
+/// A reader that begins after `Last-Event-ID`, else after `?since=`, else now.
 ///
-/// The second value is the `seq` before the first record. The stream sends it at once if the client
-/// cannot know it: when it begins now, or behind the newest record. With it the client can reconnect
-/// without loss, even before the first record.
+/// The second value is the `seq` before the first record, if the client cannot know it: when the
+/// stream begins now, or when the given position is beyond the newest record. The stream sends it at
+/// once, so that the client can reconnect without loss even before the first record.
 fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
     let journal = request.api.journal();
     let since = since(request.parameters())?;
@@ -116,8 +116,8 @@ fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
 /// The chunks of the stream: events, or a comment after a silence.
 fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
     stream::unfold((api, reader), |(api, mut reader)| async move {
-        if timeout(KEEP_ALIVE, api.wake_queue.wait(&reader)).await.is_err() {
-            return Some((KEPT_ALIVE.to_owned(), (api, reader)));
+        if timeout(KEEP_ALIVE_AFTER, api.wake_queue.wait(&reader)).await.is_err() {
+            return Some((KEEP_ALIVE_COMMENT.to_owned(), (api, reader)));
         }
         let batch = reader.next_batch().await;
         let run_id = api.journal().run_id();

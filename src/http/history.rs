@@ -14,7 +14,7 @@ use super::{Api, reply};
 use crate::journal::sink::Erased;
 use originatord_core::call::Number;
 
-/// Longest time for one writer. Rewriting a history of 1 GiB takes less.
+/// Longest time that one writer may take to erase. Rewriting a history of 1 GiB takes less.
 const ERASE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Most erasures of one key at once. Each can keep its connection for `ERASE_TIMEOUT`.

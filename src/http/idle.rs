@@ -3,9 +3,9 @@
 //! A client that sends a request at the very moment at which the daemon closes the connection gets
 //! no response, and must not send a POST again. Proxies do not read how long the daemon waits: nginx
 //! keeps idle connections for 60 s. So a connection on which a valid key was shown stays open for
-//! longer than that, and each response has `Keep-Alive: timeout=`, with `MARGIN` less. A connection
-//! without a key is closed after `client_timeout`: it costs an attacker nothing, and the daemon an
-//! open file.
+//! longer than that, and each response has `Keep-Alive: timeout=`, with `MARGIN` less. The daemon
+//! closes a connection without a key after `client_timeout`: an idle connection costs an attacker
+//! nothing, and the daemon an open file.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn connection_header_tells_whether_the_client_goes_on() {
+    fn connection_header_decides_about_keep_alive() {
         let rows = [
             (Version::HTTP_11, None, true),
             (Version::HTTP_11, Some("upgrade, Close"), false),

@@ -83,22 +83,22 @@ impl Drop for StreamSlot {
         let mut streams = self.slots.streams();
         let Some(of_key) = streams.of_keys.get_mut(&self.key) else { return };
         // The slot of a closed stream is free already.
-        let was_held = of_key.remove(&self.number).is_some();
+        let had_slot = of_key.remove(&self.number).is_some();
         if of_key.is_empty() {
             streams.of_keys.remove(&self.key);
         }
-        streams.free += usize::from(was_held);
+        streams.free += usize::from(had_slot);
     }
 }
 
-/// A quota that each key has for itself.
+/// A fixed quota of each key, which other keys cannot use.
 #[derive(Clone)]
 pub(super) struct KeyQuota {
-    most: u32,
-    held: Arc<Mutex<HashMap<Arc<str>, u32>>>,
+    limit: u32,
+    used: Arc<Mutex<HashMap<Arc<str>, u32>>>,
 }
 
-/// A part of a key's quota, which is free again when this is dropped.
+/// A used part of a key's quota, which is free again when this is dropped.
 pub(super) struct QuotaPart {
     quota: KeyQuota,
     key: Arc<str>,
@@ -106,33 +106,33 @@ pub(super) struct QuotaPart {
 }
 
 impl KeyQuota {
-    /// A quota of `most` for each key.
-    pub(super) fn new(most: u32) -> Self {
-        Self { most, held: Arc::default() }
+    /// A quota of `limit` for each key.
+    pub(super) fn new(limit: u32) -> Self {
+        Self { limit, used: Arc::default() }
     }
 
     /// Takes this amount for a key; none if it is over the quota.
     pub(super) fn take(&self, key: &Arc<str>, amount: u32) -> Option<QuotaPart> {
-        let mut held = self.held();
-        let has = held.get(key).copied().unwrap_or_default();
-        if amount > self.most - has.min(self.most) {
+        let mut used = self.used();
+        let before = used.get(key).copied().unwrap_or_default();
+        if amount > self.limit - before.min(self.limit) {
             return None;
         }
-        held.insert(key.clone(), has + amount);
+        used.insert(key.clone(), before + amount);
         Some(QuotaPart { quota: self.clone(), key: key.clone(), amount })
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Arc<str>, u32>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn used(&self) -> MutexGuard<'_, HashMap<Arc<str>, u32>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for QuotaPart {
     fn drop(&mut self) {
-        let mut held = self.quota.held();
-        match held.get_mut(&self.key) {
-            Some(has) if *has > self.amount => *has -= self.amount,
-            _ => drop(held.remove(&self.key)),
+        let mut used = self.quota.used();
+        match used.get_mut(&self.key) {
+            Some(amount) if *amount > self.amount => *amount -= self.amount,
+            _ => drop(used.remove(&self.key)),
         }
     }
 }
@@ -187,6 +187,6 @@ mod tests {
         drop((ten, quota.take(&b, 16).expect("a part")));
         assert!(quota.take(&a, 11).is_none());
         drop((quota.take(&a, 10).expect("a part"), five, one));
-        assert!(quota.held().is_empty());
+        assert!(quota.used().is_empty());
     }
 }

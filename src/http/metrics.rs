@@ -26,14 +26,14 @@ pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
     };
     let mut response = Response::new(body.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    Ok(reply::not_stored(response))
+    Ok(reply::with_api_headers(response))
 }
 
 /// Whether the client accepts plain text, and does not mention OpenMetrics.
 fn wants_prometheus(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(ACCEPT);
-    let takes = |kind| {
+    let accepts = |kind| {
         accepted.iter().any(|accepted| accepted.to_str().is_ok_and(|text| text.contains(kind)))
     };
-    takes("text/plain") && !takes("application/openmetrics-text")
+    accepts("text/plain") && !accepts("application/openmetrics-text")
 }

@@ -62,9 +62,9 @@ pub struct Api {
     streams: StreamSlots,
     /// Wakes the readers of event streams.
     wake_queue: Arc<WakeQueue>,
-    /// Lists under way, counted in lists of 1000 calls.
+    /// Limits the lists that are being sent to each key, in lists of 1000 calls.
     lists: KeyQuota,
-    /// Erasures under way.
+    /// Limits the erasures of each key that run at once.
     erasures: KeyQuota,
 }
 
@@ -74,7 +74,8 @@ impl Api {
         Self {
             authenticator,
             stats: Arc::new(Mutex::new(Stats::new(SystemTime::now()))),
-            // An event stream keeps its connection for as long as it lasts, and the bots need some, too.
+            // An event stream keeps its connection for as long as it lasts, so half of all connections
+            // are left for bots.
             streams: StreamSlots::new(settings.max_connections / 2),
             wake_queue: WakeQueue::new(&services.journal),
             lists: KeyQuota::new(calls::MAX_LISTS),

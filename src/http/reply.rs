@@ -29,19 +29,19 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         ),
     };
     text.push('\n');
-    of_text(status, text.into())
+    json_text(status, text.into())
 }
 
 /// A response with a body that is JSON already.
-fn of_text(status: StatusCode, text: Bytes) -> Response {
+fn json_text(status: StatusCode, text: Bytes) -> Response {
     let mut response = Response::new(text.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    not_stored(response)
+    with_api_headers(response)
 }
 
 /// Adds the headers of every API response.
-pub(crate) fn not_stored(mut response: Response) -> Response {
+pub(crate) fn with_api_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(
@@ -61,14 +61,15 @@ pub(crate) fn with_key_name(key: &Arc<str>, mut response: Response) -> Response 
     response
 }
 
-/// Keeps `held` until the response is sent, except for the last part in the connection's own buffer.
-pub(crate) fn hold(response: Response, held: impl Send + Sync + 'static) -> Response {
+/// Drops `guard` once the connection has taken the whole body. The last part of the body may still be
+/// in the connection's buffer then.
+pub(crate) fn with_guard(response: Response, guard: impl Send + Sync + 'static) -> Response {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
         head.headers.insert(CONTENT_LENGTH, length.into());
     }
     let body = body.into_data_stream().map(move |data| {
-        let _held = &held;
+        let _guard = &guard;
         data
     });
     Response::from_parts(head, warp::reply::stream(body).into_response().into_body())
@@ -76,7 +77,7 @@ pub(crate) fn hold(response: Response, held: impl Send + Sync + 'static) -> Resp
 
 /// `{"message":"ok"}`
 pub(crate) fn ok() -> Response {
-    of_text(StatusCode::OK, Bytes::from_static(b"{\"message\":\"ok\"}\n"))
+    json_text(StatusCode::OK, Bytes::from_static(b"{\"message\":\"ok\"}\n"))
 }
 
 /// The response to a method that an endpoint does not have. `OPTIONS` gets the list of methods.

@@ -15,7 +15,7 @@ use super::{Api, calls, conf, events, health, history, metrics, page, session, s
 /// One call.
 pub(crate) const CALL: &str = "/api/calls/{id}";
 
-/// Methods of an endpoint that is only read.
+/// The methods of an operation that only reads.
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
 /// All endpoints, in the order in which the router tries them: the bots' first.
@@ -125,7 +125,8 @@ pub(crate) fn routes(
     api: Arc<Api>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone {
     let unknown = warp::any().and_then(async || Err(warp::reject::not_found())).boxed();
-    // Folded from the last to the first: so the first one is tried first and nested least.
+    // Fold from the last endpoint to the first, so that warp tries the first one first, at the
+    // lowest nesting.
     let endpoints = ENDPOINTS
         .iter()
         .rev()
@@ -144,9 +145,9 @@ pub(crate) fn routes(
 /// The label of a path in the metrics: the path of an endpoint, or `other`. Labels are kept for
 /// ever, and a client can request any path.
 pub(crate) fn metric_path(path: &str) -> &'static str {
-    let is_of = |endpoint: &&Endpoint| {
+    let matches = |endpoint: &&Endpoint| {
         let prefix = prefix(endpoint.path);
         path == endpoint.path || (prefix != endpoint.path && path.starts_with(prefix))
     };
-    ENDPOINTS.iter().find(is_of).map_or("other", |endpoint| endpoint.path)
+    ENDPOINTS.iter().find(matches).map_or("other", |endpoint| endpoint.path)
 }

@@ -39,14 +39,14 @@ use originatord_core::call::CallId;
 /// Longest request head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Send buffer of each connection, in bytes: what the system keeps for a client that does not
-/// read. Linux takes up to twice as much.
+/// Send buffer of each connection, in bytes: the kernel keeps this much for a client that does not
+/// read. Linux uses up to twice the value.
 const SEND_BUFFER: u32 = 64 * 1024;
 
-/// `TCP_USER_TIMEOUT`, in ms: how long sent data can stay unacknowledged. Without it an event stream
-/// to a machine that is gone keeps its slot for a quarter of an hour, as the system goes on sending
-/// the keep-alive comments again.
-const UNACKNOWLEDGED: u32 = 30_000;
+/// `TCP_USER_TIMEOUT`: how long sent data can stay unacknowledged, in ms. Without it, an event stream
+/// to a vanished machine keeps its slot for a quarter of an hour, because the kernel retransmits the
+/// keep-alive comments that long.
+const USER_TIMEOUT_MS: u32 = 30_000;
 
 /// Longest queue of connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -79,7 +79,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     // Accepted connections inherit both options from the listening socket.
     socket.set_send_buffer_size(SEND_BUFFER)?;
-    rustix::net::sockopt::set_tcp_user_timeout(&socket, UNACKNOWLEDGED)?;
+    rustix::net::sockopt::set_tcp_user_timeout(&socket, USER_TIMEOUT_MS)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -105,7 +105,7 @@ where
             let evicted = slot.clone();
             tokio::select! {
                 biased;
-                () = evicted.evicted() => tracing::debug!("a connection was closed for another"),
+                () = evicted.evicted() => tracing::debug!("a connection was evicted for a new one"),
                 () = serve_connection(stream, &tls, routes, slot, &limits, drain) => {}
             }
         });
@@ -117,7 +117,7 @@ where
     if drained.is_ok() { 0 } else { connections.len() }
 }
 
-/// The next connection, once there is a slot for it; none when the shutdown begins.
+/// Accepts the next connection, and waits for its slot. Returns `None` when the shutdown begins.
 async fn accept(
     listener: &TcpListener,
     limiter: &ConnectionLimiter,
@@ -163,14 +163,14 @@ async fn serve_connection<F>(
     F: Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static,
     F::Future: Send,
 {
-    // Responses are small, and clients wait for them.
+    // Responses are small, and clients wait for them: send them without Nagle's delay.
     let _ = stream.set_nodelay(true);
     let timer = IdleTimer::new(slot.clone(), limits.client_timeout, limits.keep_alive);
     let mut stream = TimeoutWriter::new(Socket::new(stream, slot.clone()));
     stream.set_timeout(Some(limits.client_timeout));
     let stream = Box::pin(stream);
     let routes = TowerToHyperService::new(warp::service(routes));
-    let (idle, of_requests) = (timer.clone(), drain.clone());
+    let (idle, request_drain) = (timer.clone(), drain.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         let keeps_alive = idle::keeps_alive(request.version(), request.headers());
         request.extensions_mut().insert(slot.clone());
@@ -181,7 +181,7 @@ async fn serve_connection<F>(
         let path = logged_path(request.uri().path());
         let span =
             tracing::debug_span!("request", method = %request.method(), path, call_id = Empty);
-        let (drain, idle, response) = (of_requests.clone(), idle.clone(), routes.call(request));
+        let (drain, idle, response) = (request_drain.clone(), idle.clone(), routes.call(request));
         let answer = async move {
             let mut response = drain.answer(response).await;
             if keeps_alive && !drain.is_ending() {
@@ -194,7 +194,7 @@ async fn serve_connection<F>(
     match accept_tls(stream, tls, limits.client_timeout).await {
         Ok(MaybeTls::Plain(stream)) => serve_http(stream, service, timer, drain).await,
         Ok(MaybeTls::Tls(stream)) => serve_http(*stream, service, timer, drain).await,
-        Err(error) => tracing::debug!(%error, "no TLS on a connection"),
+        Err(error) => tracing::debug!(%error, "a TLS handshake failed"),
     }
 }
 
@@ -222,8 +222,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let connection = http1::Builder::new()
-        // hyper's wait for a request's headers begins at the end of the response before it. The
-        // timer knows how long it can take.
+        // hyper starts this timeout at the end of the previous response. `IdleTimer` replaces its
+        // length by the one that holds for this connection at that time.
         .header_read_timeout(timer.limit())
         .timer(timer)
         .max_buf_size(MAX_HEAD)
@@ -256,7 +256,7 @@ mod tests {
         let (accepted, _) = listener.accept().await.expect("a connection");
         assert_eq!(
             rustix::net::sockopt::tcp_user_timeout(&accepted).expect("an option"),
-            UNACKNOWLEDGED
+            USER_TIMEOUT_MS
         );
     }
 }

@@ -20,7 +20,7 @@ struct LogIn {
 
 /// The response about a session: its key, and the daemon.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct SessionBody<'a> {
     key: &'a str,
     role: Role,
     instance: &'a str,
@@ -32,17 +32,17 @@ pub(super) async fn show(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
-    Ok(shown(&request.api, &caller))
+    Ok(session_response(&request.api, &caller))
 }
 
-fn shown(api: &Api, caller: &Caller) -> Response {
-    let shown = Shown {
+fn session_response(api: &Api, caller: &Caller) -> Response {
+    let body = SessionBody {
         key: &caller.name,
         role: caller.role,
         instance: &api.settings.instance,
         version: env!("CARGO_PKG_VERSION"),
     };
-    reply::json(StatusCode::OK, &shown)
+    reply::json(StatusCode::OK, &body)
 }
 
 /// `POST /api/session`
@@ -56,7 +56,7 @@ pub(super) async fn log_in(mut request: ApiRequest) -> Result<Response, ApiError
         ApiError::NoSession
     })?;
     let (caller, token) = opened.ok_or_else(|| auth::unauthorized(headers))?;
-    let mut response = reply::with_key_name(&caller.name, shown(api, &caller));
+    let mut response = reply::with_key_name(&caller.name, session_response(api, &caller));
     set_cookie(api, headers, &mut response, &token.to_string(), LIFETIME.as_secs());
     Ok(response)
 }
@@ -70,8 +70,9 @@ pub(super) async fn log_out(request: ApiRequest) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// No script sees the cookie, and no other site's page gets it sent. Browsers that see us over
-/// HTTPS, be it ours or a proxy's, never send it without.
+/// Sets the session's cookie. `HttpOnly` hides it from scripts, and `SameSite=Strict` keeps it out of
+/// requests that other sites start. `Secure` keeps it off plain HTTP; it is set if the browser uses
+/// HTTPS, to the daemon or to a proxy before it.
 fn set_cookie(api: &Api, headers: &HeaderMap, response: &mut Response, token: &str, seconds: u64) {
     let is_https = |origin: &warp::http::HeaderValue| origin.as_bytes().starts_with(b"https://");
     let secure =
@@ -79,7 +80,7 @@ fn set_cookie(api: &Api, headers: &HeaderMap, response: &mut Response, token: &s
     let name = api.authenticator.cookie();
     let cookie =
         format!("{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    // Letters, digits and punctuation.
+    // Letters, digits and punctuation are always a valid value.
     if let Ok(cookie) = cookie.parse() {
         response.headers_mut().insert(SET_COOKIE, cookie);
     }

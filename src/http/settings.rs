@@ -8,7 +8,7 @@ use super::tls::ServerTls;
 use originatord_core::call::Lang;
 use originatord_core::call::numbering::Numbering;
 
-/// `[http]`
+/// The settings of `[http]`.
 #[derive(Debug)]
 pub struct HttpSettings {
     /// The address to listen on.
@@ -19,7 +19,7 @@ pub struct HttpSettings {
     pub max_connections: usize,
     /// How long a connection can be idle once a valid key was shown on it, as in `Keep-Alive`.
     pub keep_alive: Duration,
-    /// Longest time for a shutdown.
+    /// How long connections can stay open after the shutdown began.
     pub drain_timeout: Duration,
     /// The certificate, if the daemon speaks TLS.
     pub tls: Option<ServerTls>,

@@ -1,10 +1,10 @@
-//! A client's socket, which notices when the reader of an event stream has gone.
+//! A client's socket, which notices when the reader of an event stream has disconnected.
 //!
 //! hyper does not read while it sends a response, because a client that closes its sending half
 //! after the request still gets its response (`half_close`). So hyper notices a closed connection
 //! only when it writes, and an event stream can be silent for long. While a stream is sent, this
-//! socket takes the end of the client's data for the end of the client. nginx does the same in
-//! front of an upstream server.
+//! socket treats the end of the client's data as a closed connection. nginx does the same in front
+//! of an upstream server.
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -32,9 +32,9 @@ struct Body<'s> {
 }
 
 /// Counts the records of the journal until it is closed.
-pub(crate) async fn gather(mut log: Reader, stats: Arc<Mutex<Stats>>) {
+pub(crate) async fn gather(mut reader: Reader, stats: Arc<Mutex<Stats>>) {
     loop {
-        let batch = log.next_batch().await;
+        let batch = reader.next_batch().await;
         if batch.is_empty() {
             return;
         }

@@ -1,4 +1,4 @@
-//! API keys, compared so that the time of a comparison tells nothing about them.
+//! API keys, compared so that the time of a comparison reveals nothing about them.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use warp::http::header::AUTHORIZATION;
 use super::{Digest, digest};
 use crate::http::error::ApiError;
 
-/// `[[api_keys]]`
+/// An entry of `[[api_keys]]`.
 #[derive(Debug)]
 pub struct ApiKey {
-    /// Stands in records and log lines; the key itself never does.
+    /// The name in records and log lines, where the key itself never appears.
     pub name: Arc<str>,
     /// The shared secret.
     pub key: SecretString,

@@ -28,7 +28,7 @@ pub(super) struct Query {
     pub filter: Filter,
     /// Most active calls; `limit` if it is missing.
     pub live: Option<usize>,
-    /// Most calls of each kind.
+    /// Most ended calls; also most active ones if `live` is missing.
     pub limit: usize,
     /// Whether the response is CSV.
     pub csv: bool,
@@ -39,7 +39,7 @@ pub(super) struct Query {
 pub enum BadQuery {
     /// No parameter has this name. If it were ignored, the list would have other calls than the
     /// client expects.
-    #[error("{0:?} cannot be asked for; known are {KNOWN}")]
+    #[error("unknown parameter {0:?}; known are {KNOWN}")]
     Unknown(String),
     /// The parameter's value breaks this rule.
     #[error("{0}: must be {1}")]
@@ -257,7 +257,7 @@ mod tests {
         assert!(
             parse(&[("nubmer", "7999")])
                 .unwrap_err()
-                .starts_with("\"nubmer\" cannot be asked for; known are limit")
+                .starts_with("unknown parameter \"nubmer\"; known are limit")
         );
     }
 }
