@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use copies::{copies_with, names_beside};
 
-/// Longest chain of symbolic links that is followed, as Linux has it.
+/// The longest chain of symbolic links that is followed; Linux has the same limit.
 const MAX_LINKS: usize = 40;
 
 /// Identity of a file, independent of its name: device and inode.
@@ -25,21 +25,21 @@ impl FileId {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 
-    /// The identity of the file at `path`, symbolic links followed; none if nothing is there.
+    /// The identity of the file at `path`, symbolic links followed; `None` if no file exists there.
     ///
     /// # Errors
     ///
-    /// The file system cannot say.
+    /// The metadata of the file cannot be read.
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         Ok(metadata(path)?.as_ref().map(Self::of))
     }
 }
 
-/// The metadata of the file at `path`, symbolic links followed; none if nothing is there.
+/// The metadata of the file at `path`, symbolic links followed; `None` if no file exists there.
 ///
 /// # Errors
 ///
-/// The file system cannot say.
+/// The metadata of the file cannot be read.
 pub(crate) fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata)),
@@ -52,12 +52,12 @@ pub(crate) fn metadata(path: &Path) -> io::Result<Option<Metadata>> {
     }
 }
 
-/// Refuses a path with anything but a regular file: opening a FIFO can block for ever, and a folder,
-/// a device or a socket cannot hold records.
+/// Accepts a path only if it leads to a regular file or to none: opening a FIFO can block for ever,
+/// and a folder, a device or a socket cannot hold records.
 ///
 /// # Errors
 ///
-/// It is no regular file, or the file system cannot say.
+/// The file is not regular, or its metadata cannot be read.
 pub(crate) fn require_regular(path: &Path) -> io::Result<()> {
     match metadata(path)? {
         Some(metadata) if !metadata.is_file() => Err(not_regular(metadata.file_type())),
@@ -65,7 +65,7 @@ pub(crate) fn require_regular(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The error for a file of another type than regular.
+/// The error for a file that is not regular.
 pub(crate) fn not_regular(file_type: FileType) -> io::Error {
     let kind = if file_type.is_dir() {
         "a folder"
@@ -79,11 +79,11 @@ pub(crate) fn not_regular(file_type: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {kind}, not a regular file"))
 }
 
-/// The path with symbolic links of its last component followed, also where they lead to a file that
-/// is not there yet.
+/// The path with symbolic links of its last component followed, even if they lead to a file that
+/// does not exist yet.
 ///
-/// Companion files (rotated ones, SQLite's `-wal`) are beside the file itself, not beside a link to
-/// it.
+/// Companion files (rotated journal files, SQLite's `-wal`) are in the folder of the file itself,
+/// not in that of a link to it.
 pub(crate) fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
@@ -93,7 +93,7 @@ pub(crate) fn resolved(path: &Path) -> PathBuf {
     path
 }
 
-/// The path with `suffix` put behind its last component.
+/// The path with `suffix` appended to its last component.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

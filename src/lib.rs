@@ -1,9 +1,13 @@
 //! `originatord` rings people into conference rooms of an Asterisk PBX.
 //!
-//! A bot requests a call over HTTP ([`http`]). The [`engine`](originatord_core::engine) decides what happens, from the events
-//! of Asterisk's manager interface ([`ami`](originatord_core::ami)) about all calls ([`call`](originatord_core::call)). The [`driver`] is the one
+//! A bot requests a call over HTTP ([`http`]). The [`engine`] decides what happens, from the events
+//! of Asterisk's manager interface ([`ami`]) about all calls ([`call`]). The [`driver`] is the one
 //! task that carries out the engine's decisions, and each step of a call becomes a record of the
 //! [`journal`]. `ARCHITECTURE.md` shows how the parts fit together.
+//!
+//! [`engine`]: originatord_core::engine
+//! [`ami`]: originatord_core::ami
+//! [`call`]: originatord_core::call
 
 #![warn(missing_docs)]
 

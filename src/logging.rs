@@ -46,7 +46,7 @@ impl FormatTime for Timestamp {
     }
 }
 
-/// Escapes control characters and the like in the log's lines, because an error may contain a
+/// Escapes control and direction characters in the log's lines, because an error may contain a
 /// peer's text.
 struct Escaping<W> {
     output: W,
@@ -54,7 +54,7 @@ struct Escaping<W> {
 }
 
 impl<W: Write> Write for Escaping<W> {
-    /// Expects whole lines, which is how tracing writes.
+    /// Expects whole lines: tracing writes each line with one call.
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(lines);
         let escaped = match self.format {
@@ -70,8 +70,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// The running log. If nobody reads stdout, lines are dropped, so that no task blocks. Dropping
-/// this writes the rest.
+/// The running log. A thread writes its lines. If nobody reads stdout, the thread's queue fills,
+/// and further lines are dropped, so that no task blocks. Dropping this value writes the queue.
 pub(crate) struct Logging {
     filter: Box<dyn Fn(EnvFilter) + Send + Sync>,
     _writer: WorkerGuard,

@@ -9,7 +9,7 @@ fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(message) => {
-            // If nobody reads the output, the exit code still counts.
+            // The output may be closed; the exit code still tells the result.
             let _ = message.print();
             // Help and version, which are successes, go to stdout.
             return if message.use_stderr() { exit::EX_USAGE.into() } else { ExitCode::SUCCESS };
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
         }
     };
     let code = runtime.block_on(cli.run());
-    // A thread that writes the journal may be blocked by a full pipe. `serve` has already given the
-    // writers their time, so nothing waits for them here.
+    // Waits for no thread: one that writes the journal may be blocked by a full pipe, and `serve`
+    // has already waited for the writers, up to its time limit.
     runtime.shutdown_background();
     code
 }

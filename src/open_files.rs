@@ -1,16 +1,16 @@
-//! The limit on open files. Each connection needs one, and some must be left for the journal and
-//! for the link to Asterisk.
+//! The system's limit on open files. Each HTTP connection needs an open file, and the journal, the
+//! history and the link to Asterisk need some, too.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The number of files reserved for everything but HTTP connections.
 const RESERVE: u64 = 64;
 
-/// Raises the limit on open files to what `connections` need, as far as the system allows it.
-/// Returns how many connections fit into the limit.
-pub(crate) fn make_room(connections: usize) -> usize {
+/// Raises the limit on open files until `connections` connections and [`RESERVE`] fit into it, but
+/// not above the hard limit. Returns how many connections fit into the new limit.
+pub(crate) fn raise_limit(connections: usize) -> usize {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    // `None` is no limit.
+    // `None` means that there is no limit.
     let Some(current) = current else { return connections };
     let wanted = RESERVE.saturating_add(connections as u64).min(maximum.unwrap_or(u64::MAX));
     let raised = current < wanted
@@ -18,8 +18,8 @@ pub(crate) fn make_room(connections: usize) -> usize {
     fit(connections, if raised { wanted } else { current })
 }
 
-/// How many of the connections fit into so many open files. If there are few, half of them are
-/// reserved.
+/// How many of the connections fit into a limit of `files` open files. Of a limit below twice
+/// [`RESERVE`], half is reserved.
 fn fit(connections: usize, files: u64) -> usize {
     let rest = files - RESERVE.min(files / 2);
     connections.min(usize::try_from(rest).unwrap_or(usize::MAX))

@@ -1,8 +1,8 @@
 //! The reload after SIGHUP, which drops no call and no connection.
 //!
-//! The journal and the history check whether their files were moved. Keys, limits, lists, the log
-//! filter and certificates are read again. If the configuration has a problem, all of the old
-//! settings stay.
+//! The writers of the journal and the history check whether their files were moved. The daemon
+//! reads keys, limits, lists of numbers, the log filter and certificates again. If the
+//! configuration has a problem, all of the old settings stay.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(crate) struct Reload {
     pub tls: Option<watch::Sender<Arc<ServerConfig>>>,
     /// Receives the log filter.
     pub logging: Logging,
-    /// Wake the writers of files, which log rotation may have moved just before.
+    /// Wake the writers, which then reopen a file that log rotation has moved.
     pub nudges: Vec<Nudge>,
     /// The settings at the start that a reload cannot change.
     pub started_with: RestartOnly,
@@ -47,7 +47,8 @@ impl Reload {
                 return;
             }
         };
-        // `Config::load` has checked the certificate; this fails only if the file is replaced right now.
+        // `Config::load` has checked the certificate, so this fails only if the file has changed
+        // since.
         let tls = match config.http.tls.as_ref().map(tls::server_config).transpose() {
             Ok(tls) => tls,
             Err(error) => return tracing::error!("not reloaded: http.tls: {error}"),
@@ -62,16 +63,20 @@ impl Reload {
         }
         tracing::info!(path = %self.path.display(), "configuration reloaded");
         if !ignored.is_empty() {
-            tracing::warn!("changed, but these settings need a restart: {}", ignored.join(", "));
+            tracing::warn!(
+                "not reloaded, because these settings need a restart: {}",
+                ignored.join(", ")
+            );
         }
     }
 }
 
-/// The settings that take effect only at a start. They are compared and never printed.
+/// The settings that take effect only at a start, each with its value as text. A reload compares
+/// the values; they are never printed, because one contains the AMI secret.
 pub(crate) struct RestartOnly([(&'static str, String); 9]);
 
 impl RestartOnly {
-    /// Takes them from a configuration.
+    /// The settings of this configuration.
     pub(crate) fn of(config: &Config) -> Self {
         let Config {
             instance,
@@ -87,7 +92,8 @@ impl RestartOnly {
             ..
         } = config;
         let secret = asterisk.session.secret.expose_secret();
-        // Whether there is TLS, and which files it uses, is fixed; their contents are reloaded.
+        // A reload reads the certificate files of `[http]` again. Other paths, or turning TLS on or
+        // off, need a restart.
         Self([
             ("instance", instance.to_string()),
             ("[http]", format!("{http:?}")),

@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The action that a signal asks for.
 pub(crate) enum SignalAction {
-    /// Stop; with the name of the signal.
+    /// Stop the process. Holds the name of the signal.
     Stop(&'static str),
     /// Read the configuration again.
     Reload,

@@ -1,6 +1,6 @@
 //! Counts of calls by the minute, for the charts of the operators' page.
 //!
-//! The memory is bounded: some numbers for each of the last [`KEPT`] minutes.
+//! The memory is bounded: about 60 numbers for each of the last [`MAX_MINUTES`] minutes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,19 +13,20 @@ use originatord_core::call::outcome::Outcome;
 use originatord_core::clock::rfc3339;
 use originatord_core::record::{Event, Record};
 
-/// How many minutes are kept: six hours.
-pub(crate) const KEPT: usize = 360;
+/// The number of minutes that are kept: six hours.
+const MAX_MINUTES: usize = 360;
 
-/// Times to answer are counted up to each of these, in milliseconds from the request, and beyond
-/// the last. Neighbours are so close that a quantile that is told by its bound is at most a fifth
-/// above the truth.
-pub(crate) const ANSWER_BOUNDS: [u32; 42] = [
+/// Upper bounds of the buckets of a histogram: the time from request to answer, in milliseconds.
+/// One more bucket counts longer times. From 400 ms on, a bound is at most a quarter above its
+/// predecessor, so a quantile that is shown as the bound of its bucket is at most a quarter too
+/// high.
+const ANSWER_BOUNDS: [u32; 42] = [
     100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1100, 1250, 1500, 1750, 2000, 2250, 2500,
     3000, 3500, 4000, 4500, 5000, 6000, 7000, 8000, 9000, 10_000, 11_000, 12_500, 15_000, 17_500,
     20_000, 22_500, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000, 60_000, 75_000, 90_000,
 ];
 
-/// How many calls were answered within each of [`ANSWER_BOUNDS`].
+/// The number of answered calls in each bucket of [`ANSWER_BOUNDS`], and in the last bucket.
 #[derive(Debug, Clone, PartialEq)]
 struct Answers([u32; ANSWER_BOUNDS.len() + 1]);
 
@@ -38,13 +39,12 @@ impl Default for Answers {
 /// The counts of one minute.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Minute {
-    /// Since 1970.
+    /// Minutes since 1970 (UTC).
     minute: u64,
     requested: u32,
     refused: u32,
-    /// By how long it took from the request; the last is for all beyond the bounds.
     answered: Answers,
-    /// The longest of these times, in milliseconds.
+    /// The longest time from request to answer, in milliseconds.
     slowest: u32,
     /// Ended calls that had been answered.
     ended_answered: u32,
@@ -54,7 +54,7 @@ struct Minute {
     ended: [u32; Outcome::ALL.len()],
 }
 
-/// The link to Asterisk, after the last record about it.
+/// The state of the link to Asterisk, from the last record about it.
 #[derive(Debug, Clone)]
 struct Link {
     asterisk: Arc<str>,
@@ -62,12 +62,12 @@ struct Link {
     since: SystemTime,
 }
 
-/// The last minutes in which something happened.
+/// The counts of the last minutes that have any.
 #[derive(Debug, Clone)]
 pub struct Stats {
     since: SystemTime,
     link: Option<Link>,
-    /// In their order, no two of the same.
+    /// In ascending order; each minute occurs once.
     minutes: VecDeque<Minute>,
 }
 
@@ -93,9 +93,9 @@ impl Stats {
                 let Some(call) = &record.call else { return };
                 let took = record.time.duration_since(call.id.time()).unwrap_or_default();
                 let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-                let place = ANSWER_BOUNDS.partition_point(|bound| *bound < took);
+                let bucket = ANSWER_BOUNDS.partition_point(|bound| *bound < took);
                 self.in_minute(record, |minute| {
-                    minute.answered.0[place] += 1;
+                    minute.answered.0[bucket] += 1;
                     minute.slowest = minute.slowest.max(took);
                 });
             }
@@ -103,8 +103,8 @@ impl Stats {
         }
     }
 
-    /// Notes a change of the link. Every `ami.connected` is a new link. A link that is already down
-    /// stays as it is: failed attempts to connect are recorded, too.
+    /// Stores a change of the link. Every `ami.connected` begins a new link. An `ami.disconnected`
+    /// while the link is down changes nothing: it records a failed attempt to connect.
     fn link(&mut self, asterisk: &Arc<str>, is_up: bool, since: SystemTime) {
         if is_up || self.link.as_ref().is_none_or(|link| link.is_up) {
             self.link = Some(Link { asterisk: asterisk.clone(), is_up, since });
@@ -117,22 +117,23 @@ impl Stats {
         }
     }
 
-    /// The counts of the minute of this time, unless they are no longer kept. Times may go back a
-    /// little, or, with the clock, a lot.
+    /// The counts of the minute of `time`, which is added if it is missing; `None` if it is older
+    /// than all of [`MAX_MINUTES`] kept minutes. Records need not be in the order of their times,
+    /// and the system's clock can be set back.
     fn minute_of(&mut self, time: SystemTime) -> Option<&mut Minute> {
         let minute = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 60;
-        let place = self.minutes.partition_point(|other| other.minute < minute);
-        if self.minutes.get(place).is_none_or(|found| found.minute != minute) {
-            if place == 0 && self.minutes.len() == KEPT {
+        let index = self.minutes.partition_point(|other| other.minute < minute);
+        if self.minutes.get(index).is_none_or(|found| found.minute != minute) {
+            if index == 0 && self.minutes.len() == MAX_MINUTES {
                 return None;
             }
-            self.minutes.insert(place, Minute { minute, ..Minute::default() });
-            if self.minutes.len() > KEPT {
+            self.minutes.insert(index, Minute { minute, ..Minute::default() });
+            if self.minutes.len() > MAX_MINUTES {
                 self.minutes.pop_front();
-                return self.minutes.get_mut(place - 1);
+                return self.minutes.get_mut(index - 1);
             }
         }
-        self.minutes.get_mut(place)
+        self.minutes.get_mut(index)
     }
 }
 
@@ -249,18 +250,18 @@ mod tests {
         };
         count(60.6, lost(true));
         count(60.6, lost(false));
-        // An answer that was found later is no measured time.
+        // The daemon learned of this answer only later, so its time was not measured.
         count(60.6, Event::CallAnswered { after: Some(at(1.0)) });
-        // A little late.
+        // This record comes after one of the next minute.
         count(59.9, ended(Outcome::Busy));
         let shown = shown(&stats);
         assert_eq!(
             (&shown["since"], &shown["answered_within"][9]),
             (&json!("2027-01-15T08:00:00.000Z"), &json!(1.0))
         );
-        let answers = |places: &[usize]| {
+        let answers = |buckets: &[usize]| {
             let mut answers = vec![0; ANSWER_BOUNDS.len() + 1];
-            places.iter().for_each(|place| answers[*place] = 1);
+            buckets.iter().for_each(|bucket| answers[*bucket] = 1);
             answers
         };
         assert_eq!(
@@ -291,14 +292,14 @@ mod tests {
         };
         let connected = Event::AmiConnected { asterisk: "main".into(), banner: "".into(), live: 0 };
         // The second connection is a new link although no loss was recorded.
-        let told = [
+        let events = [
             (1.0, lost("gone")),
             (2.0, lost("still gone")),
             (3.0, connected.clone()),
             (4.0, connected),
         ];
         let expected = [(false, "01"), (false, "01"), (true, "03"), (true, "04")];
-        for ((time, event), (is_up, second)) in told.into_iter().zip(expected) {
+        for ((time, event), (is_up, second)) in events.into_iter().zip(expected) {
             stats.count(&Record::new(1, at(time), event, None));
             let since = format!("2027-01-15T08:00:{second}.000Z");
             assert_eq!(
@@ -313,29 +314,35 @@ mod tests {
     fn last_minutes_are_kept_under_any_clock() {
         let mut stats = Stats::new(at(0.0));
         let mut count = |time| stats.count(&record(at(time), at(0.0), Event::CallRequested));
-        for minute in 0..KEPT * 2 {
+        for minute in 0..MAX_MINUTES * 2 {
             count(minute as f64 * 60.0);
         }
-        // Long ago, and in the middle.
+        // The first minute is no longer kept, and the second one is.
         count(0.0);
-        count((KEPT + 7) as f64 * 60.0);
+        count((MAX_MINUTES + 7) as f64 * 60.0);
         let minutes = |stats: &Stats| shown(stats)["minutes"].as_array().unwrap().clone();
         let kept = minutes(&stats);
-        assert_eq!((kept.len(), &kept[0]["minute"]), (KEPT, &json!("2027-01-15T14:00:00.000Z")));
+        assert_eq!(
+            (kept.len(), &kept[0]["minute"]),
+            (MAX_MINUTES, &json!("2027-01-15T14:00:00.000Z"))
+        );
         assert!(
             kept.iter()
                 .enumerate()
                 .all(|(n, minute)| minute["requested"] == if n == 7 { 2 } else { 1 })
         );
-        // A minute that nothing was counted in, between others, takes the place of the oldest.
+        // A new minute between kept ones displaces the oldest.
         let mut stats = Stats::new(at(0.0));
         let mut count = |time| stats.count(&record(at(time), at(0.0), Event::CallRequested));
-        for minute in 0..KEPT {
+        for minute in 0..MAX_MINUTES {
             count(minute as f64 * 120.0);
         }
         count(300.0);
         let kept = minutes(&stats);
-        assert_eq!((kept.len(), &kept[0]["minute"]), (KEPT, &json!("2027-01-15T08:02:00.000Z")));
+        assert_eq!(
+            (kept.len(), &kept[0]["minute"]),
+            (MAX_MINUTES, &json!("2027-01-15T08:02:00.000Z"))
+        );
         assert_eq!(
             (&kept[2]["minute"], &kept[2]["requested"]),
             (&json!("2027-01-15T08:05:00.000Z"), &json!(1))
@@ -343,9 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_stand_in_their_own_place() {
-        for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
-            assert_eq!(outcome as usize, place, "{outcome:?}");
+    fn number_of_outcome_is_its_index_in_all() {
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, index, "{outcome:?}");
         }
     }
 }

@@ -174,7 +174,7 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
 
 /// The configured number of connections, or fewer if the system allows fewer open files.
 fn max_connections(wanted: usize) -> usize {
-    let max_connections = open_files::make_room(wanted);
+    let max_connections = open_files::raise_limit(wanted);
     if max_connections < wanted {
         tracing::warn!(
             wanted,

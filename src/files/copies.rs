@@ -1,5 +1,5 @@
-//! Copies of the daemon's files that another program made, as logrotate does: `calls.jsonl-20261126`,
-//! `calls.jsonl.1.gz`, `history.db.bak`.
+//! Copies of the daemon's files that another program made, such as logrotate:
+//! `calls.jsonl-20261126`, `calls.jsonl.1.gz`, `history.db.bak`.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ const COMPRESSED: [&str; 7] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The names in the folder of `path`, sorted; none if there is no such folder.
+/// The names of all files in the folder of `path`, sorted; empty if the folder does not exist.
 ///
 /// # Errors
 ///
@@ -47,7 +47,8 @@ pub(crate) fn copies_with(
     let Some(name) = path.file_name().map(|name| name.to_string_lossy()) else {
         return Ok(Vec::new());
     };
-    // logrotate's `extension` puts the date before it: calls-20261126.jsonl.
+    // With its option `extension`, logrotate puts the date before the extension:
+    // calls-20261126.jsonl.
     let (stem, extension) =
         name.rfind('.').filter(|dot| *dot > 0).map_or((&*name, ""), |dot| name.split_at(dot));
     let is_copy =
