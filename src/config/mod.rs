@@ -27,7 +27,8 @@ use originatord_net::tls::ClientTls;
 /// The whole configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// Tells this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`, `-`, `.`.
+    /// Distinguishes this daemon from others on the same Asterisk; 1 to 32 letters, digits, `_`,
+    /// `-`, `.`.
     pub instance: Arc<str>,
     /// `[http]`
     pub http: HttpSettings,
@@ -35,24 +36,24 @@ pub struct Config {
     pub api_keys: Vec<ApiKey>,
     /// `[[asterisk]]`, exactly one for now.
     pub asterisk: Asterisk,
-    /// `[originate]`, but for its `default_lang`.
+    /// `[originate]` without its `default_lang`.
     pub originate: OriginateSettings,
     /// `originate.default_lang`: the language of a call whose bot gives none.
     pub default_lang: Lang,
-    /// `[limits]`, and those of each of `[[api_keys]]`.
+    /// `[limits]`, and the limits of each API key.
     pub limits: Policy,
-    /// `[numbers]`: how numbers are written here.
+    /// `[numbers]`: the national form in which bots may write numbers.
     pub numbers: Numbering,
     /// `[log]`
     pub log: LogSettings,
     /// `[journal]`
     pub journal: JournalSettings,
-    /// `[history]`, if one is kept.
+    /// `[history]`; `None` if it names no file.
     pub history: Option<HistorySettings>,
     /// `[privacy]`
     pub privacy: Privacy,
-    /// Secrets that were copied from the samples. If the daemon listens on more than loopback, they
-    /// are problems of the file instead.
+    /// Warnings about secrets that were copied from the samples. If the daemon does not listen on a
+    /// loopback address, such a secret is an error instead.
     pub placeholders: Vec<Problem>,
     /// Settings that work, but probably not as intended.
     pub warnings: Vec<Problem>,
@@ -73,7 +74,8 @@ impl Config {
         }
     }
 
-    /// The settings of the HTTP API, with `max_connections` open at most.
+    /// The settings of the HTTP API. `max_connections` is the configured number, or fewer if the
+    /// system allows fewer open files.
     pub fn api_settings(&self, max_connections: usize) -> ApiSettings {
         ApiSettings {
             reply_timeout: self.http.reply_timeout,
@@ -98,7 +100,7 @@ pub struct Asterisk {
     pub tls: Option<ClientTls>,
     /// The settings of the AMI session.
     pub session: SessionSettings,
-    /// Limit for TCP, TLS and login together.
+    /// The time limit for TCP, TLS and login together.
     pub connect_timeout: Duration,
     /// The pauses before further attempts to connect.
     pub backoff: Backoff,

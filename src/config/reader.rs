@@ -1,7 +1,7 @@
 //! Reads a TOML table key by key, and collects every problem with its line.
 //!
-//! All problems of a file are reported at once, so reading goes on after each. A refused value is
-//! replaced by a default that is never used, because a file with problems is refused as a whole.
+//! All problems of a file are reported at once, so reading continues after each. The default that
+//! replaces a wrong value is never used, because a file with problems is refused as a whole.
 
 use std::fmt;
 use std::ops::Range;
@@ -19,7 +19,8 @@ use super::load::paths::{NamedFile, Use};
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// The problem, and what to write instead. It contains no values, since one might be a secret.
+    /// The problem, and what to write instead. The text contains no value of the file, because the
+    /// value might be a secret.
     pub text: String,
 }
 
@@ -48,14 +49,14 @@ impl std::error::Error for Problems {}
 pub(super) struct Report<'t> {
     text: &'t str,
     problems: Vec<Problem>,
-    /// Secrets that everybody knows; whether they are a problem depends on the address that the
-    /// daemon listens on.
+    /// Secrets of the samples. They are problems only if the daemon does not listen on a loopback
+    /// address.
     placeholders: Vec<Problem>,
     /// Settings that work, but should be changed.
     warnings: Vec<Problem>,
-    /// The files that keys name.
+    /// The files that the configuration names.
     files: Vec<NamedFile>,
-    /// The certificates that keys name.
+    /// The certificates that the configuration names.
     certificates: Vec<NamedCertificate>,
 }
 
@@ -77,22 +78,22 @@ impl<'t> Report<'t> {
         self.problems.push(Problem { line, text: text.into() });
     }
 
-    /// Notes that the key of this name, at `span`, names the file at `path`.
+    /// Adds the file at `path`, which the key `name` at `span` names.
     pub(super) fn add_file(&mut self, span: &Range<usize>, name: String, path: &Path, used: Use) {
         self.files.push(NamedFile { name, span: span.clone(), path: path.to_owned(), used });
     }
 
-    /// The files that were noted.
+    /// Removes and returns the files that were added.
     pub(super) fn take_files(&mut self) -> Vec<NamedFile> {
         std::mem::take(&mut self.files)
     }
 
-    /// Notes that the key at `span` names this certificate.
+    /// Adds a certificate, which the key at `span` names.
     pub(super) fn add_certificate(&mut self, span: &Range<usize>, certificate: Certificate) {
         self.certificates.push(NamedCertificate { span: span.clone(), certificate });
     }
 
-    /// The certificates that were noted.
+    /// Removes and returns the certificates that were added.
     pub(super) fn take_certificates(&mut self) -> Vec<NamedCertificate> {
         std::mem::take(&mut self.certificates)
     }
@@ -110,14 +111,14 @@ impl<'t> Report<'t> {
         warnings
     }
 
-    /// Notes that the secret of this name, at `span`, was copied from the samples.
+    /// Adds the secret `name` at `span`, which was copied from the samples.
     pub(super) fn add_placeholder(&mut self, span: &Range<usize>, name: &str) {
         let text = format!("{name} is the sample's, which everybody knows; choose another");
         self.placeholders.push(Problem { line: self.line(span), text });
     }
 
-    /// The secrets that were copied from the samples; or, if they `are_problems`, none, as they are
-    /// added to the problems.
+    /// Returns a warning for each secret that was copied from the samples. With `are_problems`,
+    /// adds them to the problems instead and returns none.
     pub(super) fn placeholders(&mut self, are_problems: bool) -> Vec<Problem> {
         let placeholders = std::mem::take(&mut self.placeholders);
         if !are_problems {
@@ -139,7 +140,7 @@ impl<'t> Report<'t> {
     }
 }
 
-/// A value, and the place where it stands.
+/// A value, and its position in the text.
 pub(super) struct Found<T> {
     pub(super) value: T,
     pub(super) span: Range<usize>,
@@ -164,7 +165,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Where the table stands.
+    /// The table's position in the text.
     pub(super) fn span(&self) -> &Range<usize> {
         &self.span
     }
@@ -183,7 +184,8 @@ impl<'a> Table<'a> {
         Some(Found { value: value.get_ref(), span: value.span() })
     }
 
-    /// A value of one type, named `what` in messages.
+    /// The value of `key` as `convert` returns it. If that is `None`, reports that the value must
+    /// be `what`.
     fn typed<T>(
         &mut self,
         report: &mut Report<'_>,
@@ -207,7 +209,7 @@ impl<'a> Table<'a> {
         self.typed(report, key, "a string in quotes", |value| value.as_str())
     }
 
-    /// true or false.
+    /// A boolean.
     pub(super) fn flag(
         &mut self,
         report: &mut Report<'_>,
@@ -254,7 +256,7 @@ impl<'a> Table<'a> {
         number.map(|found| found.value)
     }
 
-    /// An array of strings that `convert` accepts, named `what` in messages.
+    /// An array of strings that `convert` accepts; `what` describes the array in messages.
     pub(super) fn strings<T>(
         &mut self,
         report: &mut Report<'_>,
@@ -287,7 +289,7 @@ impl<'a> Table<'a> {
         duration.unwrap_or(Found { value: default, span: self.span.clone() })
     }
 
-    /// A string that `convert` accepts, named `what` in messages.
+    /// A string that `convert` accepts; `what` describes it in messages.
     pub(super) fn parsed<T>(
         &mut self,
         report: &mut Report<'_>,
@@ -298,7 +300,7 @@ impl<'a> Table<'a> {
         self.typed(report, key, what, |value| convert(value.as_str()?)).map(|found| found.value)
     }
 
-    /// The path of a file, taken from `folder` if it is relative.
+    /// The path of a file; a relative path begins in `folder`.
     pub(super) fn path(
         &mut self,
         report: &mut Report<'_>,
@@ -348,7 +350,7 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// All keys and values, under any name.
+    /// Removes and returns all keys and values, for a table whose keys can have any name.
     pub(super) fn entries(&mut self) -> Vec<(Found<&'a str>, &'a DeValue<'a>)> {
         let entries = self.entries.take().into_iter().flatten();
         entries

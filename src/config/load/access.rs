@@ -14,7 +14,7 @@ use originatord_core::call::limits::{Limits, Policy};
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;
 
-/// All keys, the limits of all keys together, and those of each key.
+/// Reads all API keys, and the limits: those of all keys together, and those of each key.
 pub(super) fn keys_and_limits(
     root: &mut Table<'_>,
     report: &mut Report<'_>,
@@ -47,7 +47,7 @@ fn api_key(
     let known_name = table.parsed(report, "name", NAME, name);
     let key = secret(&mut table, report, ["key", "key_file", "key_env"], folder);
     if table.get("name").is_none() {
-        report.add(table.span(), "api_keys.name is missing: it stands for the key in the log");
+        report.add(table.span(), "api_keys.name is missing: records name the key by it");
     }
     if let Some(Found { value, span }) = &key
         && value.expose_secret().len() < MIN_KEY
@@ -89,30 +89,29 @@ fn limits_of(table: &mut Table<'_>, report: &mut Report<'_>) -> Limits {
 }
 
 fn prefixes(table: &mut Table<'_>, report: &mut Report<'_>, key: &'static str) -> Vec<Box<str>> {
-    let what = "a list of what numbers begin with, as [\"7\", \"375\"]: 1 to 15 digits each";
+    let what = "a list of prefixes of numbers, as [\"7\", \"375\"], each of 1 to 15 digits";
     let prefixes = table.strings(report, key, what, |text| {
         let digits = text.strip_prefix('+').unwrap_or(text);
         let fits = (1..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
         fits.then(|| digits.into())
     });
     let prefixes: Vec<Box<str>> = prefixes.unwrap_or_default();
-    // For earlier versions 007999… and 7999… were two numbers, so lists had to name both.
+    // In earlier versions, 007999… and 7999… were two numbers, so a list had to contain both
+    // prefixes.
     for prefix in prefixes.iter().filter(|prefix| prefix.starts_with('0')) {
         if let Some(Found { span, .. }) = table.get(key) {
             let name = table.name(key);
             report.warn(
                 &span,
-                format!(
-                    "{name}: no number begins with {prefix}: lists are of numbers without + and 00"
-                ),
+                format!("{name}: no number begins with {prefix}: write prefixes without + and 00"),
             );
         }
     }
     prefixes
 }
 
-/// Two keys with one name could not be distinguished in records; if two keys were equal, one name
-/// would never be used.
+/// Reports a key that has the name or the secret of an earlier one. Records could not distinguish
+/// two keys with one name, and the name of the second key with one secret would never be used.
 fn report_duplicate(
     earlier: &[ApiKey],
     key: &ApiKey,

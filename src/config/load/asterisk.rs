@@ -16,7 +16,7 @@ use originatord_core::call::Lang;
 use originatord_core::engine::OriginateSettings;
 use originatord_net::tls::ClientTls;
 
-/// The one `[[asterisk]]`; a second one is reported.
+/// Reads the only `[[asterisk]]`. Reports if there is none, or a second one.
 pub(super) fn only_asterisk(
     root: &mut Table<'_>,
     report: &mut Report<'_>,
@@ -84,7 +84,7 @@ fn asterisk(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Opt
     })
 }
 
-/// `tls = true`, or a table of its own.
+/// Reads `tls`, which is true, false or a table.
 fn tls(table: &mut Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<ClientTls> {
     match table.get("tls")?.value.as_bool() {
         Some(true) => return Some(ClientTls { ca_file: None, server_name: None }),
@@ -117,7 +117,7 @@ fn keeps_local(channel: &str) -> bool {
     options.is_some_and(|(_, options)| options.contains('n'))
 }
 
-/// `[originate]`: how a call is made, and the language of those whose bot gives none.
+/// Reads `[originate]`: how calls are made, and the language of a call whose bot gives none.
 pub(super) fn originate(
     mut table: Table<'_>,
     report: &mut Report<'_>,

@@ -1,5 +1,5 @@
-//! Checks the certificates that keys of the configuration name. Parsing a text opens no
-//! certificate; only loading a file does.
+//! Checks the certificate files that the configuration names. `Config::load` does this;
+//! `Config::parse` opens no certificate.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -8,27 +8,26 @@ use crate::config::reader::Report;
 use crate::http::tls::{ServerTls, server_config};
 use originatord_net::tls::client_config;
 
-/// A certificate, and where the configuration names it.
+/// A certificate, and the position of its key in the configuration.
 pub(in crate::config) struct NamedCertificate {
-    /// Where a problem with it is reported.
+    /// The position at which problems with the certificate are reported.
     pub(in crate::config) span: Range<usize>,
     pub(in crate::config) certificate: Certificate,
 }
 
 /// The purpose of a certificate.
 pub(in crate::config) enum Certificate {
-    /// The daemon shows it to bots and operators.
+    /// The daemon's own certificate, which it presents to bots and operators.
     Server(ServerTls),
-    /// It belongs to the CA of Asterisk's certificate.
+    /// The CA that has signed Asterisk's certificate.
     Authority {
-        /// The key, as in messages.
+        /// The name of the configuration key, for messages.
         name: String,
         path: PathBuf,
     },
 }
 
-/// Reports certificates that cannot be used, so that this does not show only when a client
-/// connects.
+/// Reports certificates that cannot be used. Without this check, the first connection would fail.
 pub(super) fn check(report: &mut Report<'_>) {
     for NamedCertificate { span, certificate } in report.take_certificates() {
         let problem = match &certificate {

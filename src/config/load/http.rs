@@ -15,13 +15,14 @@ pub(super) fn http(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path)
     let listen = table.parsed(report, "listen", what, |text| text.parse().ok());
     let http = HttpSettings {
         listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
-        // Bots wait for two seconds.
+        // Bots wait for a response for two seconds.
         reply_timeout: table
             .duration(report, "reply_timeout", 200 * MS..=1900 * MS, 1500 * MS)
             .value,
         // With one connection, an event stream would leave none for bots.
         max_connections: table.number(report, "max_connections", 2..=1_000_000, 1024) as usize,
-        // nginx keeps idle connections for 60 s.
+        // Longer than nginx as a proxy keeps idle connections (60 s), so that it does not send a
+        // request over a connection that the daemon is closing.
         keep_alive: table.duration(report, "keep_alive", SECOND..=HOUR, 75 * SECOND).value,
         drain_timeout: table.duration(report, "drain_timeout", 100 * MS..=HOUR, 10 * SECOND).value,
         tls: server_tls(&mut table, report, folder),

@@ -1,4 +1,4 @@
-//! From the file's text to checked settings.
+//! Turns the text of the file into checked settings.
 
 mod access;
 mod asterisk;
@@ -48,8 +48,7 @@ impl Config {
         Self::parse_file(&text, folder, Some(path)).map_err(|problems| Problems { file, problems })
     }
 
-    /// Checks `text`, but no certificate that it names; relative paths in it are taken from
-    /// `folder`.
+    /// Checks `text`, but no certificate that it names. Relative paths in it begin in `folder`.
     ///
     /// # Errors
     ///
@@ -62,7 +61,8 @@ impl Config {
         let mut report = Report::new(text);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            // Only the message: the error's Display shows the line, and with it perhaps a secret.
+            // Print only the message: the error's Display prints the whole line, which may contain
+            // a secret.
             report.add(&error.span().unwrap_or(0..0), format!("not TOML: {}", error.message()));
         }
         if !errors.is_empty() {
@@ -80,7 +80,7 @@ impl Config {
     }
 }
 
-/// Reads the whole document; `None` only if a required key is missing, which is reported.
+/// Reads the whole document; `None` only after a problem with a required key was reported.
 fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<Config> {
     let instance =
         root.parsed(report, "instance", NAME, name).unwrap_or_else(|| "originatord".to_owned());
@@ -94,7 +94,8 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let history = history(root.table(report, "history"), report, folder);
     let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
-    // You may try the daemon on one machine with the samples as they are.
+    // Secrets of the samples are allowed on a loopback address, so that you can try the daemon
+    // without editing the samples.
     let placeholders = report.placeholders(!http.listen.ip().is_loopback());
     let warnings = report.warnings();
     let (originate, default_lang) = originate?;
@@ -132,13 +133,14 @@ fn log(mut table: Table<'_>, report: &mut Report<'_>) -> LogSettings {
     }
 }
 
-/// Whether the text is a filter. A lone word that is no level would be the name of a module, which
-/// alone would be logged: it is more likely a typing error, such as "inof".
+/// Whether the text is a filter for the log. `EnvFilter` takes a word that is no level for a
+/// module, and would log only this module. The word is more likely a misspelt level, such as
+/// "inof", so it is refused.
 fn is_filter(text: &str) -> bool {
-    let is_meant = |directive: &str| {
+    let is_directive = |directive: &str| {
         directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok()
     };
-    text.split(',').all(is_meant) && EnvFilter::builder().parse(text).is_ok()
+    text.split(',').all(is_directive) && EnvFilter::builder().parse(text).is_ok()
 }
 
 fn journal(mut table: Table<'_>, report: &mut Report<'_>, folder: &Path) -> JournalSettings {

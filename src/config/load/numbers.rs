@@ -22,7 +22,7 @@ pub(super) fn numbers(mut table: Table<'_>, report: &mut Report<'_>) -> Numberin
         _ => {
             report.add(
                 table.span(),
-                "numbers: country_code and national_prefix are needed, or neither of them",
+                "numbers: country_code and national_prefix need each other, national_digits both",
             );
             None
         }

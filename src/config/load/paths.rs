@@ -1,8 +1,8 @@
-//! Checks that a file which the daemon writes is no other file of the configuration: that file would
-//! be lost if it were rotated, erased or opened as a database.
+//! Checks that no file that the daemon writes is also another file of the configuration: rotation,
+//! erasure or SQLite would destroy that file.
 //!
-//! Paths are compared after links are resolved, and existing files by device and inode as well. So
-//! another spelling, a symbolic link or a hard link makes no difference.
+//! Paths are compared after symbolic links are resolved, and existing files by device and inode as
+//! well. So the check recognises a file under another spelling, a symbolic link or a hard link.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::history;
 pub(in crate::config) enum Use {
     /// The daemon reads the file.
     Read,
-    /// The daemon appends to the file and rotates it to `.1`, `.2` and so on, as many as given here.
+    /// The daemon appends to the file, and rotates it to `.1`, `.2` and so on up to this number.
     Journal(usize),
     /// The file is an SQLite database.
     History,
@@ -27,16 +27,18 @@ pub(in crate::config) enum Use {
 /// A file that a key of the configuration names.
 #[derive(Debug, Clone)]
 pub(in crate::config) struct NamedFile {
-    /// The key, as in messages.
+    /// The name of the configuration key, for messages.
     pub(in crate::config) name: String,
     pub(in crate::config) span: Range<usize>,
     pub(in crate::config) path: PathBuf,
     pub(in crate::config) used: Use,
 }
 
-/// The path and the identity of a file and the files beside it.
+/// A file with its companion files: rotated journal files, or SQLite's.
 struct Location {
+    /// The file's path, without links.
     path: PathBuf,
+    /// The identities of all these files that exist.
     ids: Vec<FileId>,
 }
 
@@ -54,8 +56,8 @@ impl NamedFile {
         Location { path, ids }
     }
 
-    /// Whether the daemon would write to `other` if this file is at `path`.
-    fn takes(&self, path: &Path, other: &Path) -> bool {
+    /// Whether the daemon would write to `other` if this file were at `path`.
+    fn overwrites(&self, path: &Path, other: &Path) -> bool {
         let suffix =
             other.as_os_str().as_encoded_bytes().strip_prefix(path.as_os_str().as_encoded_bytes());
         let Some(suffix) = suffix.and_then(|suffix| std::str::from_utf8(suffix).ok()) else {
@@ -74,7 +76,8 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The path without links and `..`; folders that do not exist are left as they are written.
+/// The path without symbolic links and `..`. If its folder does not exist, the path is only made
+/// absolute.
 fn real(path: &Path) -> PathBuf {
     let path = files::resolved(path);
     let folder =
@@ -85,8 +88,9 @@ fn real(path: &Path) -> PathBuf {
     folder.join(path.file_name().unwrap_or(OsStr::new("..")))
 }
 
-/// Reports each file that the daemon writes and that cannot be written, or is also another file of
-/// the configuration. `config` is the path of the configuration, if it comes from a file.
+/// Reports each file for writing that is not regular, or is also another file: one of the
+/// configuration, the configuration itself, stdout or stderr. `config` is the path of the
+/// configuration, if it comes from a file.
 pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
     let named = report.take_files();
     let locations: Vec<_> = named.iter().map(NamedFile::location).collect();
@@ -102,7 +106,7 @@ pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
             report.add(&file.span, format!("{}: {error}", file.name));
         }
         let is_same = |other: &Location| {
-            file.takes(&at.path, &other.path) || at.ids.iter().any(|id| other.ids.contains(id))
+            file.overwrites(&at.path, &other.path) || at.ids.iter().any(|id| other.ids.contains(id))
         };
         if config.as_ref().is_some_and(is_same) {
             report.add(
@@ -119,11 +123,11 @@ pub(super) fn check(report: &mut Report<'_>, config: Option<&Path>) {
             }
         }
         for (other_index, (other, other_at)) in named.iter().zip(&locations).enumerate() {
-            // If both files are written, the pair is reported once.
+            // Report a pair once, even if the daemon writes both files.
             let is_new = other.used == Use::Read || index < other_index;
             if is_new
                 && index != other_index
-                && (is_same(other_at) || other.takes(&other_at.path, &at.path))
+                && (is_same(other_at) || other.overwrites(&other_at.path, &at.path))
             {
                 let text = format!(
                     "{} would overwrite the file of {}; choose another path",
@@ -147,7 +151,8 @@ mod tests {
 
     use crate::config::Config;
 
-    /// Loads a configuration with these further sections from a new folder; returns its problems.
+    /// Loads a configuration with the sections `more` from a new folder that `prepare` fills, and
+    /// returns its problems.
     fn problems(prepare: impl Fn(&std::path::Path), more: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);

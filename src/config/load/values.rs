@@ -1,4 +1,4 @@
-//! Values of more than one section.
+//! Values that occur in several sections.
 
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub(super) const NAME: &str = "1 to 32 letters, digits, _, - or .";
 /// The beginning of each secret in our samples.
 const PLACEHOLDER: &str = "change-me";
 
-/// A secret, given in exactly one of three ways: in the configuration, in a file, or in the
+/// Reads a secret, given in exactly one of three ways: in the configuration, in a file, or in the
 /// environment.
 pub(super) fn secret(
     table: &mut Table<'_>,
@@ -69,7 +69,7 @@ pub(super) fn secret(
     }
 }
 
-/// A name as [`NAME`] says.
+/// Accepts a name as [`NAME`] describes it.
 pub(super) fn name(text: &str) -> Option<String> {
     let fits = (1..=32).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'));
@@ -81,7 +81,7 @@ pub(super) fn is_header_value(text: &str) -> bool {
     text.len() < MAX_LINE / 2 && !text.contains(['\r', '\n', '\0'])
 }
 
-/// Bytes, as `64MiB`, `64 MB` or `4096`.
+/// Reads a size in bytes, as `64MiB`, `64 MB` or `4096`, which is the least.
 pub(super) fn size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -1,4 +1,4 @@
-//! `config.toml.example`: it can be used as it is, and shows every key with its default.
+//! Tests that `config.toml.example` can be used unchanged, and shows every key with its default.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn changed(index: usize, change: impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn example_can_be_used_as_it_is() {
+fn example_can_be_used_unchanged() {
     let config = parse(EXAMPLE).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.api_keys.len(), 1);
     assert!(
@@ -33,7 +33,8 @@ fn example_shows_every_key_with_its_default() {
         std::fs::write(folder.path().join(file), "from-a-file\n").unwrap();
     }
     let settings = |text: &str| {
-        // With a file, as its rotation has settings of its own.
+        // Set the files of the journal and the history: without a file, its other settings are not
+        // kept.
         let text = text
             .replace("\n# file = ", "\nfile = ")
             .replace("\nfile = \"/var/log/originatord/", "\nfile = \"");
@@ -64,7 +65,7 @@ fn example_shows_every_key_with_its_default() {
         match key(line) {
             None => {}
             Some(key) if no_default.contains(&key) => {}
-            // Only one of the places for a secret may be used.
+            // A secret may be given in one way only, so the other one is renamed.
             Some(way @ ("key_file" | "secret_file")) => {
                 let plain = format!("\n{} = ", way.trim_end_matches("_file"));
                 settings(
@@ -85,7 +86,7 @@ fn example_shows_every_key_with_its_default() {
             ),
         }
     }
-    // The message about an unknown key names the known ones, so the reader itself lists all keys.
+    // The message about an unknown key lists the known ones, which are all keys of the section.
     for (section, marker) in [
         ("", "instance"),
         ("[http]\n", "listen"),

@@ -1,4 +1,4 @@
-//! Problems of whole files, and secrets that never show.
+//! Tests of whole configurations: their settings, their problems, and that no secret is printed.
 
 mod example;
 
@@ -26,7 +26,7 @@ fn parse(text: &str) -> Result<Config, Problems> {
     Config::parse(text, Path::new("")).map_err(|problems| Problems { file: "x".into(), problems })
 }
 
-/// The problems of the least file with `more` appended, which begins in line 8.
+/// The problems of [`LEAST`] with `more` appended, which begins in line 8; `ok` if there are none.
 fn after(more: &str) -> String {
     parse(&format!("{LEAST}{more}")).map_or_else(|problems| problems.to_string(), |_| "ok".into())
 }
@@ -115,7 +115,7 @@ fn each_problem_has_its_line_and_a_remedy() {
         (
             "[[api_keys]]\nkey = 'another-key'",
             8,
-            "api_keys.name is missing: it stands for the key in the log",
+            "api_keys.name is missing: records name the key by it",
         ),
         (
             "[[api_keys]]\nname = ''\nkey = 'another-key'",
@@ -214,12 +214,12 @@ fn each_problem_has_its_line_and_a_remedy() {
         (
             "[numbers]\ncountry_code = '7'",
             8,
-            "numbers: country_code and national_prefix are needed, or neither",
+            "numbers: country_code and national_prefix need each other, national_digits both",
         ),
         (
             "[numbers]\nnational_digits = 10",
             8,
-            "numbers: country_code and national_prefix are needed, or neither",
+            "numbers: country_code and national_prefix need each other, national_digits both",
         ),
         (
             "[numbers]\ncountry_code = '07'\nnational_prefix = '8'",
@@ -301,7 +301,7 @@ fn secrets_come_from_files_and_environment_too() {
     let missing =
         Config::parse(&text.replace("\"ami\"", "\"nowhere\""), folder.path()).unwrap_err();
     assert!(missing[0].text.starts_with("asterisk.secret_file cannot be read: "), "{missing:?}");
-    // Cargo sets this one for its tests.
+    // Cargo sets this variable when it runs tests.
     let config =
         parse(&text.replace("secret_file = \"ami\"", "secret_env = \"CARGO_PKG_NAME\"")).unwrap();
     assert_eq!(
@@ -314,7 +314,7 @@ fn secrets_come_from_files_and_environment_too() {
 fn no_secret_is_printed() {
     let leaks = |text: &str| text.contains("hush");
     assert!(!leaks(&format!("{:?}", parse(LEAST).unwrap())));
-    // Every typing error of one key: a missing or a wrong character anywhere in the file.
+    // Every error of one keystroke: a missing or a wrong character anywhere in the file.
     for at in 0..LEAST.len() {
         for wrong in ["", "\n", "\"", "'", "=", "]", "[", "{", "\\", "#", ".", "x", "\0"] {
             let replaced = format!("{}{wrong}{}", &LEAST[..at], &LEAST[at + 1..]);
@@ -331,12 +331,12 @@ fn no_secret_is_printed() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in any::<String>()) {
+    fn no_text_panics_the_reader(text in any::<String>()) {
         prop_assert!(parse(&text).is_err_and(|problems| !problems.problems.is_empty()));
     }
 
     #[test]
-    fn nothing_that_looks_like_settings_makes_it_panic(
+    fn no_mix_of_tokens_panics_the_reader(
         words in prop::collection::vec(
             prop::sample::select(vec![
                 "[", "]", "[[", "]]", "\n", " = ", "\"", "'", "{", "}", ",", ".", "1", "-", "\"x\"", "http", "listen",
@@ -358,7 +358,7 @@ fn list_entry_that_matches_no_number_is_a_warning() {
     let line = text.lines().position(|line| line.starts_with("deny")).unwrap() + 1;
     let warned: Vec<_> =
         config.warnings.iter().map(|warning| (warning.line, warning.text.as_str())).collect();
-    let rest = "lists are of numbers without + and 00";
+    let rest = "write prefixes without + and 00";
     let texts = ["007900", "0"]
         .map(|prefix| format!("limits.deny: no number begins with {prefix}: {rest}"));
     assert_eq!(warned, [(line, &*texts[0]), (line, &*texts[1])]);
