@@ -74,7 +74,7 @@ const NOT_JOINED: u8 = 1;
 /// The exit code if the fate of the call is unknown.
 const UNKNOWN: u8 = 19;
 
-/// The exit code for an end.
+/// The exit code for the end of a call.
 fn exit_code(end: &CallEnd) -> u8 {
     let outcome = match end {
         CallEnd::Ended { outcome, joined: true } if outcome == Outcome::Completed.as_str() => {
@@ -157,8 +157,8 @@ async fn until_ctrl_c<T>(work: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Opens the event stream, and waits until it has begun. A call that is requested after that misses
-/// no record.
+/// Opens the event stream, and waits until it has begun, so that it contains every record of a call
+/// that is requested afterwards.
 async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandError> {
     let mut stream = EventStream::new(connection.client()?, None);
     match stream.next().await? {
@@ -169,9 +169,9 @@ async fn subscribe(connection: &ConnectionArgs) -> Result<EventStream, CommandEr
 
 /// The result of the request.
 enum Requested {
-    /// The call is made, or its records will show whether it was.
+    /// The call was made, or its records will show whether it was.
     Call(CallId),
-    /// There is no call to follow; with the exit code.
+    /// There is no call to follow. Holds the exit code.
     Code(u8),
 }
 
@@ -240,7 +240,7 @@ fn continues(args: &CallArgs, id: CallId) -> String {
     )
 }
 
-/// The daemon can no longer be reached.
+/// The note for a call that can no longer be followed, because the daemon cannot be reached.
 fn may_continue(args: &CallArgs, id: CallId) -> String {
     format!(
         "the call may continue; to hang it up: originatord hangup {id}{}",

@@ -21,10 +21,10 @@ use originatord_core::clock::rfc3339;
 use originatord_core::escape;
 use originatord_net::client::{Client, percent_encode, request};
 
-/// The most active calls in one response of the daemon.
+/// The most active calls that the daemon returns in one response.
 const LIVE_PAGE: u32 = 10_000;
 
-/// The most ended calls in one response of the daemon.
+/// The most ended calls that the daemon returns in one response.
 const ENDED_PAGE: u32 = 1000;
 
 /// The number of ended calls that are listed without `--limit`.
@@ -57,11 +57,11 @@ pub(super) struct CallsArgs {
     /// Only calls made with the API key of this name.
     #[arg(long, value_name = "NAME", help_heading = "Filter")]
     key: Option<String>,
-    /// Only calls requested since then: some time ago (10m, 1h30m), a time (2026-11-25T18:20:00Z)
-    /// or a day.
+    /// Only calls requested since this time: some time ago (10m, 1h30m), a time
+    /// (2026-11-25T18:20:00Z) or a day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     from: Option<Moment>,
-    /// Only calls requested before then, or up to the end of a day.
+    /// Only calls requested before this time, or up to the end of this day.
     #[arg(long, value_name = "WHEN", help_heading = "Filter")]
     to: Option<Moment>,
     #[command(flatten)]

@@ -125,8 +125,8 @@ async fn try_addresses<T>(
     result
 }
 
-/// Logs in beside the first login. The daemon needs this when it reconnects while Asterisk still
-/// keeps the lost connection.
+/// Checks that Asterisk accepts a second login of the same user. The daemon needs it to reconnect
+/// while Asterisk still keeps the lost connection.
 async fn check_second_login(config: &Config, connector: &Connector, report: &mut Report) {
     let user = &config.asterisk.session.username;
     let second = async { Probe::connect(connector, &config.asterisk).await?.log_in().await };
@@ -192,7 +192,7 @@ async fn check_events(probe: &mut Probe, report: &mut Report) -> Result<(), Prob
         );
         report.expect(seen.contains(event), &good, Verdict::Failure, &bad);
     }
-    // If these are missing, missing conference events prove nothing.
+    // Without the events of calls, a missing conference event proves nothing.
     let others = if CALL_EVENTS.iter().all(|event| seen.contains(*event)) {
         probe.events_of_participant().await?
     } else {
@@ -229,8 +229,8 @@ mod tests {
 
     use super::*;
 
-    /// Tries addresses of which the first `mute` send no banner. Returns whether one was found, and
-    /// how many were skipped.
+    /// Tries addresses; the first `mute` of them send no banner. Returns whether one of the others
+    /// was found, and how many addresses were skipped.
     async fn attempts(addresses: usize, mute: usize) -> (bool, usize) {
         let skipped = Cell::new(0);
         let attempt =

@@ -17,7 +17,7 @@ pub(super) struct CompletionsArgs {
 pub(super) fn run(args: &CompletionsArgs, mut command: Command) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, "originatord", &mut script);
-    // A reader that closed the pipe has seen enough.
+    // An error means that the reader has closed the pipe.
     let _ = io::stdout().write_all(&script);
     ExitCode::SUCCESS
 }

@@ -1,7 +1,7 @@
 //! `originatord erase`: erases a number from the history and the journal files.
 //!
-//! A running daemon is asked to do it (`http/history.rs`), because it writes to the files. If
-//! nobody listens at its address, this command changes the files itself.
+//! The command asks the running daemon to erase (`http/history.rs`), because the daemon writes to
+//! the files. If no daemon listens at the configured address, the command changes the files itself.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -32,8 +32,8 @@ use originatord_net::client::{Client, percent_encode, request};
 pub(super) struct EraseArgs {
     /// The number, with or without +.
     number: String,
-    /// The daemon's configuration, which names the files; also the daemon's address and a key,
-    /// unless these are given.
+    /// The daemon's configuration, which names the files. It is also the source of the daemon's
+    /// address and of a key, unless --url and a key are given.
     #[arg(long, value_name = "FILE", default_value = "config.toml")]
     config: PathBuf,
     #[command(flatten)]
@@ -45,16 +45,16 @@ pub(super) const HELP: &str = "\
 If the daemon uses HTTPS, give its URL with --url, with the host name of its certificate.
 
 Exit codes:
-  0    the number is erased, or it was nowhere
-  1    erased, but copies of the files, or texts of other calls, contain it or may (they are named)
+  0    the number is erased, or was not found
+  1    erased, but copies of the files or texts of other calls may still contain it; each is named
   64   the command line is wrong
   66   the key file cannot be read
   69   the daemon cannot be reached or refuses, for example while the number is in a call
-  74   a file cannot be changed (each is named); the others are done
+  74   a file cannot be changed (each is named); the other files are done
   77   the daemon does not know this key, or the key may only watch
   78   the configuration is wrong, or none of its keys may erase";
 
-/// The exit code if something that `erase` does not change contains the number, or may.
+/// The exit code if the number may remain in something that `erase` does not change.
 const KEPT: u8 = 1;
 
 /// Why the number was not erased.
@@ -78,7 +78,7 @@ enum EraseError {
     InUse(SocketAddr),
 }
 
-/// Erases the number, and prints in how many places it was.
+/// Erases the number, and prints how many records and calls contained it.
 pub(super) async fn run(args: EraseArgs) -> ExitCode {
     match erase(&args).await {
         Ok(erased) => report(&erased),
@@ -96,7 +96,7 @@ pub(super) async fn run(args: EraseArgs) -> ExitCode {
 
 /// Prints what was erased and what was not.
 fn report(erased: &Erased) -> ExitCode {
-    println!("erased: {} records and calls that were written down", erased.count);
+    println!("erased: {} records of the journal and calls of the history", erased.count);
     for left in erased.failed.iter().chain(&erased.kept) {
         eprintln!("originatord: not erased: {left}");
     }
@@ -110,8 +110,8 @@ fn report(erased: &Erased) -> ExitCode {
 }
 
 async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
-    // The national form of the number can be read only with the daemon's configuration, so the text
-    // is passed on as it is.
+    // Only the daemon's configuration defines the national form of a number, so the daemon gets the
+    // text unchanged.
     let spelling: Spelling = args.number.parse()?;
     let ConnectionArgs { url, credentials } = &args.connection;
     let key = credentials.key()?;
@@ -165,11 +165,11 @@ async fn ask(client: Client, number: Spelling) -> Result<Erased, EraseError> {
     }
 }
 
-/// Changes the files directly. No daemon listens at `address`.
+/// Erases the number in the files, after no daemon answered at `address`.
 fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Erased, EraseError> {
     let mut erased = Erased::default();
     if let Some(file) = &config.journal.file {
-        // A daemon that was started with another address would continue to write.
+        // A daemon that was started with another address may still write to the file.
         let journal = open_regular(&file.path);
         if journal
             .as_ref()

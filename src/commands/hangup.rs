@@ -24,8 +24,8 @@ pub(super) struct HangupArgs {
 
 /// The end of the help of `hangup`.
 pub(super) const HELP: &str = exit_codes![
-    "  0    all calls are hung up",
-    "  1    some are not: there is no such call, it is over, or Asterisk failed to do it",
+    "  0    all calls were hung up",
+    "  1    a call was not hung up: it does not exist, has ended, or Asterisk failed to do it",
     ..
 ];
 
@@ -58,7 +58,7 @@ async fn hang_up_all(args: &HangupArgs) -> Result<u8, CommandError> {
     Ok(code)
 }
 
-/// Returns the id of the call with this name, or why there is none.
+/// Returns the id of the active call with this name, or the reason why not exactly one matches.
 async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>, CommandError> {
     if let Some(id) = name.id() {
         return Ok(Ok(id));
@@ -84,7 +84,7 @@ async fn find(client: &Client, name: &CallName) -> Result<Result<CallId, String>
     })
 }
 
-/// Hangs a call up, or returns why that failed.
+/// Hangs a call up, or returns the reason why that failed.
 async fn hang_up(client: &Client, id: CallId) -> Result<Result<(), String>, CommandError> {
     // An id consists of letters, digits and "-", so the URI is valid.
     let uri = Uri::try_from(format!("/api/calls/{id}")).unwrap_or_default();

@@ -22,10 +22,10 @@ use originatord_load::report::{self, Report};
 use originatord_load::runner::{RunError, Runner};
 use originatord_net::client::Client;
 
-/// Some request was not accepted, or some call failed.
+/// The exit code if a request was not accepted, a call failed, or calls were left alive.
 const FAILURES: u8 = 1;
 
-/// Why there is no result.
+/// Why the load test has no result.
 #[derive(Debug, thiserror::Error)]
 enum LoadError {
     #[error(transparent)]
@@ -82,7 +82,7 @@ async fn load(args: &LoadArgs) -> Result<u8, LoadError> {
     let no_key =
         || CommandError::Usage("give an API key with --key-file or ORIGINATORD_KEY".into());
     let key = args.credentials.key()?.ok_or_else(no_key)?;
-    // Fail before the load rather than after it.
+    // A report that cannot be written is an error before the load, not after it.
     for file in [&args.json, &args.html].into_iter().flatten() {
         can_be_written(file)
             .map_err(|error| LoadError::Report(file.display().to_string(), error))?;
@@ -128,8 +128,8 @@ async fn runner(
 /// Sends a message for each SIGINT, SIGTERM and SIGHUP, which no longer end the process by
 /// themselves.
 ///
-/// A task of its own waits for them, so that each turn of the runner polls one channel, and not
-/// three signals.
+/// A separate task waits for the signals, so that each turn of the runner polls one channel instead
+/// of three signals.
 fn interrupts() -> io::Result<Interrupts> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -33,7 +33,7 @@ pub(super) fn run(args: &ManArgs, command: Command) -> ExitCode {
 /// Writes the pages of a command and its subcommands into `folder`.
 fn write(command: Command, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    // clap would add a subcommand `help` with a page for each command.
+    // By default, clap adds a subcommand `help`, which would get a page for each command.
     let mut command = command.disable_help_subcommand(true);
     command.build();
     for subcommand in command.get_subcommands() {
@@ -53,7 +53,7 @@ fn write_page(command: Command, folder: &Path) -> io::Result<()> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    // The other pages have no subcommands to list.
+    // Only the page of `originatord` itself lists subcommands.
     if man.get_filename() == "originatord.1" {
         man.render_subcommands_section(&mut page)?;
     }

@@ -73,7 +73,7 @@ enum Command {
     Hangup(HangupArgs),
     /// Erase a number from the history and the journal files.
     ///
-    /// The running daemon does it; if none runs, this command does.
+    /// The running daemon erases it. If none runs, this command changes the files itself.
     #[command(after_help = erase::HELP)]
     Erase(EraseArgs),
     /// Put an Asterisk under load through a running daemon, and measure what it can take.
@@ -116,8 +116,7 @@ impl Cli {
     /// An option accepts any next word as its value (`--room -1001234567890`), as with `getopt`. A
     /// positional argument accepts only a negative number (`call 79991230001 -1001234567890`), so
     /// that a misspelt option does not become the room of a real call. Other words with a dash can
-    /// follow
-    /// `--`.
+    /// follow `--`.
     fn definition() -> clap::Command {
         Self::command().mut_subcommands(|command| {
             command.mut_args(|arg| match arg.get_action() {

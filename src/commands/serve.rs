@@ -185,7 +185,7 @@ fn max_connections(wanted: usize) -> usize {
     max_connections
 }
 
-/// Tells the service manager, if there is one.
+/// Reports the state of the daemon to the service manager, if there is one.
 fn notify(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::debug!(%error, "the service manager cannot be notified");

@@ -55,12 +55,12 @@ The last three digits of a number choose what the callee does:
   200     answers after 1 s, and hangs up 3 s later
   others  answer after 1 s and stay
 
-A scenario file changes that. Every part of it is optional:
+A scenario file changes these defaults. Every part of it is optional:
   [timing]                # dial, wait (before the conference), beep, leave, lock_lingers
   wait = \"0s\"
-  [[callee]]              # the first that matches is used
-  number = \"7999*1\"       # digits, ? for any one, * for any others
-  ring_after = \"500ms\"    # without it, it does not ring
+  [[callee]]              # the first callee that matches the number is used
+  number = \"7999*1\"       # ? stands for one digit, * for any number of digits
+  ring_after = \"500ms\"    # without it, the telephone does not ring
   answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\",
                           # cause = 34
   talk = \"10s\"            # without it, the callee stays
@@ -73,7 +73,7 @@ Exit codes:
   0    stopped by SIGINT or SIGTERM
   64   the command line is wrong
   69   the address is in use
-  71   the operating system refuses
+  71   the operating system refuses something
   78   the scenario is wrong";
 
 /// Runs the simulator until SIGINT or SIGTERM.

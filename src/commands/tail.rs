@@ -53,8 +53,8 @@ pub(super) async fn run(args: TailArgs) -> ExitCode {
 
 async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     let zone = args.times.zone();
-    // The API resumes at a `seq`, not at a time; so read all records, and skip those before the
-    // time.
+    // The API resumes at a `seq`, not at a time. So this reads all records, and the window skips
+    // records before the time.
     let (after, from) = match args.since {
         None => (None, None),
         Some(Since::Record(seq)) => (Some(seq), None),
@@ -68,7 +68,7 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
         match stream.next().await? {
             Update::Events(events) => {
                 lost_notes.clear();
-                if let Some(newest) = events.first().and_then(|first| not_reached(first, after)) {
+                if let Some(newest) = events.first().and_then(|first| newest_below(first, after)) {
                     note(&format!("the newest record is {newest}: waiting for new ones"));
                 }
                 for entry in events.into_iter().filter_map(Entry::read) {
@@ -85,9 +85,9 @@ async fn follow(args: &TailArgs) -> Result<u8, CommandError> {
     }
 }
 
-/// Returns the `seq` of the newest record, if it is below `after`: then the stream begins with an
-/// event that has the newest record's id and no data.
-fn not_reached(first: &Event, after: Option<u64>) -> Option<u64> {
+/// Returns the `seq` of the newest record, if it is below `after`. In this case the first event of
+/// the stream has the newest record's id and no data.
+fn newest_below(first: &Event, after: Option<u64>) -> Option<u64> {
     let newest =
         first.id.as_deref().filter(|_| first.data.is_empty())?.split_once('-')?.1.parse().ok()?;
     after.filter(|after| *after > newest).map(|_| newest)

@@ -1,8 +1,10 @@
-//! A context of the dialplan, as `ShowDialPlan` lists it, and conclusions from its steps.
+//! A context of the dialplan, as the AMI action `ShowDialPlan` lists it, and conclusions from its
+//! steps.
 
 use originatord_core::ami::frame::Frame;
 
-/// The applications of the samples, and real ones with similar names.
+/// The applications of the samples, and real ones with similar names. Another name that is close to
+/// one of these is reported as misspelt.
 const APPLICATIONS: [&str; 13] = [
     "Answer",
     "ConfBridge",
@@ -19,11 +21,12 @@ const APPLICATIONS: [&str; 13] = [
     "WaitExten",
 ];
 
-/// The shortest name that is compared. A shorter one may be a real application that differs from
-/// the samples' by a letter.
+/// The length of the shortest name that may be reported as misspelt. A shorter name may be another
+/// real application that differs by one letter.
 const MIN_COMPARED: usize = 4;
 
-/// The modules of the applications and functions that the samples use.
+/// The modules of the applications and functions that the samples use. A name with `(` is a
+/// function.
 const MODULES: [(&str, &str); 10] = [
     ("ConfBridge", "app_confbridge.so"),
     ("Dial", "app_dial.so"),
@@ -53,12 +56,13 @@ pub(super) enum Entry {
     Step(Step),
     /// `include => CONTEXT`.
     Include(String),
-    /// `switch => …`: steps that are stored elsewhere, for example in a database, and are not listed.
+    /// `switch => …`: steps that are stored elsewhere, for example in a database, and are not
+    /// listed.
     Switch,
 }
 
 impl Entry {
-    /// Reads the event `ListDialplan`.
+    /// Reads the event `ListDialplan`; `None` if it lacks a header.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
         let text = |name| frame.text(name).map(|text| text.into_owned());
         if let Some(context) = text("IncludeContext") {
@@ -81,13 +85,13 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Dialplan {
     pub(super) steps: Vec<Step>,
-    /// Further steps exist that are not listed.
+    /// Whether further steps exist that are not listed.
     pub(super) is_partial: bool,
 }
 
 impl Dialplan {
-    /// The steps that run this application, also those that misspell it. Asterisk ignores the case
-    /// of the name.
+    /// The steps that run this application, including steps that misspell its name. Asterisk
+    /// ignores the case of the name.
     pub(super) fn running<'a>(&'a self, application: &'a str) -> impl Iterator<Item = &'a Step> {
         let is_intended = move |name: &str| {
             name.eq_ignore_ascii_case(application)

@@ -64,7 +64,7 @@ pub(super) enum ProbeError {
     Unsendable(#[from] Unsendable),
     #[error("no answer in time")]
     Timeout,
-    #[error("it sends no banner in time")]
+    #[error("no banner in time")]
     NoBanner,
     #[error("Asterisk closed the connection")]
     Closed,
@@ -118,21 +118,21 @@ impl Probe {
         Ok(())
     }
 
-    /// Whether the user may use this action. The action is sent without required headers, so that
-    /// it does nothing.
+    /// Whether the user may use this action. The action is sent for a channel that does not exist,
+    /// or without required headers, so that it does nothing.
     pub(super) async fn is_allowed(&mut self, action: &'static str) -> Result<bool, ProbeError> {
         let headers = match action {
             "Hangup" | "GetVar" => {
                 vec![("Channel", "originatord-check".to_owned()), ("Variable", "X".to_owned())]
             }
-            // An allowed action answers that a header is missing.
+            // Asterisk answers an allowed action with the error that a header is missing.
             _ => Vec::new(),
         };
         let response = self.ask(&Action::Other(action, headers)).await?;
         Ok(!is_denied(&response))
     }
 
-    /// The steps of a context and of those that it includes.
+    /// Lists the steps of a context and of the contexts that it includes.
     pub(super) async fn dialplan(&mut self, context: &str) -> Result<Listing, ProbeError> {
         let mut dialplan = Dialplan::default();
         let mut contexts = vec![context.to_owned()];
@@ -212,9 +212,9 @@ impl Probe {
         self.watch(CALL_EVENT_TIMEOUT, &[id], &CALL_EVENTS, None).await.map(|(seen, _)| seen)
     }
 
-    /// Puts a silent channel into a conference of its own, has another one send the dialplan's user
-    /// event, and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk has no such
-    /// channel.
+    /// Puts a silent channel into a conference of its own, makes a second one send the dialplan's
+    /// user event, and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk cannot
+    /// make such a channel.
     pub(super) async fn events_of_participant(
         &mut self,
     ) -> Result<Option<HashSet<String>>, ProbeError> {
@@ -322,7 +322,7 @@ fn is_denied(response: &Response) -> bool {
     ["Permission denied", "Access Forbidden"].iter().any(|words| response.message.contains(words))
 }
 
-/// Whether the frame is about the call of this id.
+/// Whether the frame is about the channel `id`, or about one that was created for it.
 fn is_of(frame: &Frame, id: &str) -> bool {
     ["Uniqueid", "Linkedid"].iter().any(|name| frame.get(name) == Some(id.as_bytes()))
 }

@@ -36,8 +36,8 @@ impl Report {
         self.failed
     }
 
-    /// Prints one finding. The text is escaped for the terminal, because it may contain Asterisk's
-    /// words.
+    /// Prints one finding. The text is escaped for the terminal, because it may contain text from
+    /// Asterisk.
     pub(super) fn line(&mut self, verdict: Verdict, text: &str) {
         let (word, color) = match verdict {
             Verdict::Ok => ("ok", AnsiColor::Green),
@@ -47,7 +47,7 @@ impl Report {
         };
         let style: Style = color.on_default();
         self.failed |= verdict == Verdict::Failure;
-        // If nobody reads the output, the exit code still counts.
+        // The output may be closed; the exit code still tells the result.
         let _: io::Result<()> =
             writeln!(self.output, "{style}{word:<8}{style:#} {}", escaped(text));
     }

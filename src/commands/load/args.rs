@@ -18,7 +18,7 @@ pub(crate) struct LoadArgs {
     /// URL of the daemon. It has no default, so that no daemon is put under load by mistake.
     #[arg(long)]
     pub url: String,
-    /// Host of the URL once more; required if it is another machine than this one.
+    /// Host of the URL once more; required unless it is this machine.
     #[arg(long, value_name = "HOST")]
     pub allow_host: Option<String>,
     /// Range of numbers to call, all of one length, at most 1 000 000. Each number is in one call
@@ -38,7 +38,7 @@ pub(crate) struct LoadArgs {
     /// How long the rate stays constant.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub duration: Duration,
-    /// How long the rate grows from zero before that.
+    /// How long the rate grows from zero before it stays constant.
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration, help_heading = "Load")]
     pub ramp: Duration,
     /// Maximum of simultaneous requests. The times of a request that has to wait count from its
@@ -52,7 +52,7 @@ pub(crate) struct LoadArgs {
     /// Number of rooms; the calls use them in turn.
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Calls")]
     pub rooms: u32,
-    /// Beginning of the rooms' names; a number follows.
+    /// Prefix of the rooms' names; a number from 1 follows it.
     #[arg(long, value_name = "TEXT", default_value = "load-", help_heading = "Calls")]
     pub room_prefix: String,
     /// Name of the callees in the room.
@@ -61,19 +61,19 @@ pub(crate) struct LoadArgs {
     /// Language of the prompts; without it, the daemon's default.
     #[arg(long, value_name = "TAG", help_heading = "Calls")]
     pub lang: Option<Lang>,
-    /// Hang up each call this long after it was answered; without it, at the end.
+    /// Hang up each call this long after it was answered; by default, at the end of the test.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub hold: Option<Duration>,
     /// How long calls may take, after the last request, to join their rooms or to end. Then the
-    /// live ones are hung up.
+    /// test hangs up the live ones.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, help_heading = "Calls")]
     pub linger: Duration,
     /// Leave live calls alone at the end. Ctrl-C still hangs them up.
     #[arg(long, conflicts_with = "find_limit", help_heading = "Calls")]
     pub leave_calls: bool,
 
-    /// Find the highest rate that holds: double --rate until a request or call fails, then bisect
-    /// to 5 %. Each step takes --ramp and --duration.
+    /// Find the highest rate at which nothing fails: double --rate until a request or call fails,
+    /// then bisect to 5 %. Each step takes --ramp and --duration.
     #[arg(long, help_heading = "Limit")]
     pub find_limit: bool,
     /// With --find-limit, upper limit of the 99th percentile from POST to reply.
@@ -95,7 +95,7 @@ pub(crate) struct LoadArgs {
 }
 
 impl LoadArgs {
-    /// The plan of these arguments, not checked yet.
+    /// The plan that these arguments describe, without its check.
     pub(crate) fn plan(&self) -> Plan {
         let schedule = Schedule { rate: self.rate, ramp: self.ramp, duration: self.duration };
         let search = SearchPlan { p99: self.p99, max_rate: self.max_rate };

@@ -1,4 +1,4 @@
-//! Which command lines are a plan.
+//! Tests which command lines are a valid plan.
 
 use clap::Parser;
 
@@ -10,7 +10,7 @@ struct Cli {
     args: LoadArgs,
 }
 
-/// The plan of a command line; a later option counts more than an earlier one.
+/// The plan of a default command line with the options `more`, which replace defaults.
 fn plan(more: &[&str]) -> Result<Plan, String> {
     let mut args = vec!["load", "--url", "http://127.0.0.1:8080", "--numbers", "1000-1999"];
     for pair in more.chunks(2) {
@@ -24,7 +24,7 @@ fn plan(more: &[&str]) -> Result<Plan, String> {
 }
 
 #[test]
-fn only_this_machine_needs_not_be_named_twice() {
+fn other_machine_needs_allow_host() {
     for url in [
         "http://127.0.0.1",
         "https://localhost:8443",
@@ -62,7 +62,7 @@ fn only_this_machine_needs_not_be_named_twice() {
 }
 
 #[test]
-fn what_is_out_of_bounds_is_refused_with_its_bounds() {
+fn error_names_the_option_with_wrong_value() {
     for (name, values) in [
         ("--rate", &["0", "-1", "NaN", "inf", "100001"][..]),
         ("--duration", &["0s", "25h"]),
@@ -84,7 +84,7 @@ fn what_is_out_of_bounds_is_refused_with_its_bounds() {
 }
 
 #[test]
-fn more_calls_than_were_said_are_refused() {
+fn plan_beyond_max_calls_is_refused() {
     assert!(plan(&["--rate", "1000", "--duration", "100s"]).is_ok());
     let refused = plan(&["--rate", "1000", "--duration", "101s"]).expect_err("too many");
     assert!(refused.contains("101000") && refused.contains("--max-calls 100000"), "{refused}");
@@ -92,11 +92,11 @@ fn more_calls_than_were_said_are_refused() {
 }
 
 #[test]
-fn it_says_what_it_is_about_to_do() {
+fn plan_shows_target_and_load() {
     let plan = plan(&["--rate", "20", "--ramp", "10s", "--rooms", "5", "--hold", "2s"])
         .expect("a plan")
         .to_string();
-    for said in [
+    for part in [
         "http://127.0.0.1:8080/api/conf",
         "+1000 to +1999 (1000)",
         "load-1 to load-5, as load",
@@ -104,7 +104,7 @@ fn it_says_what_it_is_about_to_do() {
         "at most 256 requests",
         "2s after the answer",
     ] {
-        assert!(plan.contains(said), "{said}: {plan}");
+        assert!(plan.contains(part), "{part}: {plan}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The journal and its writers, as configured.
+//! Opens the journal and starts its writers, as configured.
 
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,8 +10,8 @@ use crate::journal::{Journal, JournalFile, JournalOptions};
 use crate::logging;
 use crate::metrics::ReaderKind;
 
-/// Reads what earlier runs wrote to the journal file. If the disk fails, the daemon starts without
-/// it.
+/// Reads the records of earlier runs from the journal file and its rotated predecessors. The daemon
+/// starts even if a file cannot be read.
 pub(super) fn replay(file: &JournalFile) -> Replay {
     const UNREADABLE: &str = "the journal of earlier runs cannot be read";
     let replay = Replay::read(file).unwrap_or_else(|error| {

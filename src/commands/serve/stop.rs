@@ -1,4 +1,4 @@
-//! The end of the daemon, in order and within `http.drain_timeout`.
+//! Stops the parts of the daemon one after the other, within `http.drain_timeout`.
 
 use std::time::SystemTime;
 
@@ -11,8 +11,8 @@ use crate::journal::Journal;
 use crate::journal::sink::Writer;
 use originatord_core::record::Event;
 
-/// The longest time that clients get to send and receive the rest, once the engine has answered
-/// everything. Bots do not wait longer, and a page that an operator has stopped reading must not
+/// The longest time that clients get to finish their requests and receive the responses, once the
+/// engine has answered. Bots do not wait longer, and an operator's page that does not read must not
 /// delay a restart.
 const CLIENT_DRAIN: Duration = Duration::from_secs(2);
 
@@ -24,9 +24,9 @@ const WRITER_DRAIN: Duration = Duration::from_secs(1);
 pub(super) struct StopTimes {
     /// For the engine's answers to the requests in progress.
     answers: Duration,
-    /// For clients to receive them.
+    /// For clients to receive these answers.
     pub(super) clients: Duration,
-    /// For the writers of the journal.
+    /// For the writers of the journal to write the last records.
     writers: Duration,
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Refuses new calls, and answers the requests in progress; then ends the event streams, and
-    /// with them the connections. The journal stays open until then, because an erasure waits for
-    /// the journal's writers.
+    /// Refuses new calls, and waits until the requests in progress are answered. Then closes the
+    /// journal, which ends the event streams, and closes the connections. The journal is closed
+    /// only after the answers, because an erasure waits for the journal's writers.
     pub(super) async fn stop(mut self, signal: &str, times: StopTimes) {
         let deadline = Instant::now() + times.answers;
         let stopping = Event::DaemonStopping { reason: signal.into() };
@@ -69,8 +69,8 @@ impl Running {
     }
 }
 
-/// Waits until every writer has written its last record, or time is up: a writer can be blocked, by
-/// a pipe that nobody reads.
+/// Waits until every writer has written its last record, or `time` is up: a pipe that nobody reads
+/// can block a writer.
 async fn wait_for(writers: Vec<Writer>, time: Duration) {
     let deadline = Instant::now() + time;
     while Instant::now() < deadline && !writers.iter().all(|writer| writer.thread.is_finished()) {

@@ -75,8 +75,8 @@ impl ConnectionArgs {
         self.credentials.client(url, self.credentials.key()?)
     }
 
-    /// The options that reach the same daemon, each word after a space, for a command line that the
-    /// user can paste.
+    /// These options as text, for a command line that the user can paste to reach the same daemon.
+    /// A space precedes each word.
     pub(crate) fn as_options(&self) -> String {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let options = [

@@ -53,7 +53,7 @@ impl FromStr for Sought {
 /// The value of `--outcome` for all refusals.
 const REFUSED: &str = "refused";
 
-/// All outcomes, and all reasons of refusals.
+/// The values of `--outcome`: all outcomes, `refused`, and all reasons of refusals.
 fn outcomes() -> PossibleValuesParser {
     let mut words: Vec<_> = Outcome::ALL.map(Outcome::as_str).into();
     words.push(REFUSED);
@@ -66,16 +66,16 @@ fn outcomes() -> PossibleValuesParser {
 /// The kinds of events.
 const KINDS: [&str; 3] = ["daemon.*", "ami.*", "call.*"];
 
-/// All events, and their kinds.
+/// The values of `--event`: all events, and their kinds with and without `.*`.
 fn events() -> PossibleValuesParser {
     let names = EventKind::OF_RECORDS.into_iter().chain([EventKind::Gap]);
     let names = names.map(|kind| PossibleValue::new(kind.as_str()));
-    let kinds = KINDS.into_iter().map(|kind| PossibleValue::new(kind).alias(bare(kind)));
+    let kinds = KINDS.into_iter().map(|kind| PossibleValue::new(kind).alias(prefix(kind)));
     names.chain(kinds).collect::<Vec<_>>().into()
 }
 
-/// The prefix of all events of a kind.
-fn bare(kind: &str) -> &str {
+/// The prefix that the names of all events of a kind share, without the dot.
+fn prefix(kind: &str) -> &str {
     kind.strip_suffix(".*").unwrap_or(kind)
 }
 
@@ -92,7 +92,9 @@ impl RecordFilter {
             && is_any(&self.outcome, |wanted| has_outcome(&record, wanted))
             && is_any(&self.call, |wanted| wanted.matches(&id))
             && is_any(&self.room, |wanted| wanted.is_same(room))
-            && is_any(&self.number, |wanted| record.number.is_some_and(|it| wanted.0.may_be(it)))
+            && is_any(&self.number, |wanted| {
+                record.number.is_some_and(|number| wanted.0.may_be(number))
+            })
     }
 }
 
@@ -112,11 +114,12 @@ fn has_outcome(record: &Line<'_>, wanted: &str) -> bool {
 
 /// Whether an event is the wanted one, or of the wanted kind.
 fn is_of(event: &str, wanted: &str) -> bool {
-    event == wanted || event.strip_prefix(bare(wanted)).is_some_and(|rest| rest.starts_with('.'))
+    event == wanted || event.strip_prefix(prefix(wanted)).is_some_and(|rest| rest.starts_with('.'))
 }
 
-fn is_any<T>(wanted: &[T], is: impl Fn(&T) -> bool) -> bool {
-    wanted.is_empty() || wanted.iter().any(is)
+/// Whether a value of an option matches; true if the option is not given.
+fn is_any<T>(wanted: &[T], matches: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(matches)
 }
 
 #[cfg(test)]

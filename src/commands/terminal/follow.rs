@@ -16,19 +16,19 @@ use originatord_net::client::event_stream::{EventStream, Update};
 use originatord_net::client::{Client, ClientError, request};
 
 /// The pause between two requests for the state of the call.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum CallEnd {
-    /// It ended with an outcome.
+    /// The call ended with an outcome.
     Ended {
         /// The outcome's name.
         outcome: String,
         /// Whether the callee was seen in the room.
         joined: bool,
     },
-    /// It was refused, with the reason in the record.
+    /// The call was refused. Holds the reason from the record.
     Refused(String),
     /// The daemon does not know the call any more.
     Forgotten,
@@ -41,7 +41,8 @@ impl CallEnd {
     }
 }
 
-/// Follows a call.
+/// Follows one call: prints its records from the event stream. After a gap, which may hide the
+/// record of its end, it asks the API for the call instead.
 pub(crate) struct Follower<W> {
     id: CallId,
     stream: EventStream,
@@ -50,7 +51,7 @@ pub(crate) struct Follower<W> {
     printer: Option<Printer<W>>,
     lost_notes: LostNotes,
     joined: bool,
-    /// When to ask the daemon for the call, because the record of its end may be lost.
+    /// The time of the next request for the call, while the record of its end may be lost in a gap.
     ask_at: Option<Instant>,
 }
 
@@ -122,11 +123,12 @@ impl<W: Write> Follower<W> {
         CallEnd::Ended { outcome: entry.text("outcome").to_owned(), joined: self.joined }
     }
 
-    /// Asks the daemon for the call.
+    /// Asks the daemon for the state of the call, after a gap. Prints the end of the call if it has
+    /// ended.
     async fn ask(&mut self) -> Result<Option<CallEnd>, CommandError> {
-        self.ask_at = Some(Instant::now() + ASK_AGAIN);
-        // A daemon that has just started knows its calls only once it is ready, so ask for that
-        // first.
+        self.ask_at = Some(Instant::now() + ASK_INTERVAL);
+        // A daemon that has just started knows its calls only once it is ready. Only then does "not
+        // found" mean that the call is forgotten.
         let Ok((ready, _)) = self.get("/readyz").await else { return Ok(None) };
         let Ok((status, body)) = self.get(&format!("/api/calls/{}", self.id)).await else {
             return Ok(None);
@@ -162,7 +164,7 @@ impl<W: Write> Follower<W> {
     fn print(&mut self, entry: &Entry) -> io::Result<()> {
         let Some(printer) = &mut self.printer else { return Ok(()) };
         match printer.print(entry) {
-            // The exit code still tells how the call ends.
+            // Continue without output: the exit code still tells how the call ended.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.printer = None,
             printed => return printed,
         }
@@ -170,16 +172,17 @@ impl<W: Write> Follower<W> {
     }
 }
 
-/// The record `call.ended`, made from the call as the API returns it.
+/// An entry like the record `call.ended`, made from the call as the API returns it.
 fn as_end(json: String, call: Map<String, Value>) -> Entry {
     let ended = call.get("ended").cloned().unwrap_or_default();
     let mut members = Map::from_iter([
         ("time".to_owned(), ended),
         ("event".to_owned(), EventKind::CallEnded.as_str().into()),
     ]);
-    // These members are not in the record, but times of other records.
-    let moments =
+    // The record has none of these members: whether the state is stale, and the times of the call's
+    // records.
+    let omitted =
         ["stale", "requested", "queued", "ringing", "answered", "joined", "left", "ended"];
-    members.extend(call.into_iter().filter(|(name, _)| !moments.contains(&&**name)));
+    members.extend(call.into_iter().filter(|(name, _)| !omitted.contains(&&**name)));
     Entry::of(json, members)
 }

@@ -25,7 +25,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Parses an event; `None` if it only has the position at which the stream begins.
+    /// Parses an event of the stream; `None` if it has no data, only the position at which the
+    /// stream begins.
     pub(crate) fn read(event: Event) -> Option<Self> {
         let members = serde_json::from_str(&event.data).unwrap_or_default();
         (!event.data.is_empty()).then_some(Self { json: event.data, members })
@@ -41,7 +42,7 @@ impl Entry {
         self.members.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// The JSON as a record; without members if it is none.
+    /// Parses the JSON as a record; returns a record without members if it is none.
     pub(crate) fn record(&self) -> Line<'_> {
         Line::read(self.json.as_bytes()).unwrap_or_default()
     }
@@ -134,12 +135,13 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     line
 }
 
-/// The text as one word, escaped for the terminal; empty if it is empty.
+/// The text as one word, escaped and if necessary quoted for the terminal. An empty text stays
+/// empty.
 pub(crate) fn shown(text: &str) -> String {
     if text.is_empty() { String::new() } else { quoted(text).into_owned() }
 }
 
-/// The style of an event; `None` is an event that this build does not know.
+/// The style of an event; `None` stands for an event that this version does not know.
 pub(crate) fn style(event: Option<EventKind>, outcome: &str) -> Style {
     use EventKind::*;
     let color = match event {
@@ -214,7 +216,7 @@ mod tests {
             let mut one = plain.clone();
             one[name] = hostile.into();
             all[name] = hostile.into();
-            // Another member comes with two styles, to begin and to end its name.
+            // A further member adds two escape sequences, before and after its name.
             let expected = escapes(&plain) + if name == "more" { 2 } else { 0 };
             assert!(escapes(&one) <= expected, "{name}");
         }

@@ -1,7 +1,7 @@
 //! The parts that the commands for a running daemon share.
 //!
-//! Results go to stdout, for people or with `--json` for programs. Notes go to stderr, in lines
-//! that begin with `--`.
+//! Commands print results to stdout, for people or with `--json` for programs, and notes to stderr,
+//! in lines that begin with `--`.
 
 pub(super) mod connection;
 pub(super) mod filter;
@@ -26,8 +26,8 @@ use originatord_core::escape::escaped;
 use originatord_net::client::ClientError;
 use originatord_net::client::event_stream::{Refused, StreamError};
 
-/// The exit codes for the end of a command's help: the command's own, and those that all commands
-/// for a running daemon have.
+/// The list of exit codes at the end of a command's help: the command's own codes, the codes that
+/// all commands for a running daemon share, and one more of its own.
 macro_rules! exit_codes {
     ($($own:literal,)* .. $($last:literal,)?) => {
         concat!(
@@ -68,7 +68,7 @@ pub(super) enum CommandError {
 }
 
 impl CommandError {
-    /// The error in a response that is no success.
+    /// The error for a response that is no success.
     pub(crate) fn of_answer(answer: &Response<Bytes>) -> Self {
         let status = answer.status();
         let text = error_text(answer);
@@ -136,12 +136,12 @@ pub(crate) fn finish(command: &str, result: Result<u8, CommandError>) -> ExitCod
 /// Prints a note to stderr.
 pub(crate) fn note(text: &str) {
     let dim = Style::new().dimmed();
-    // The exit code counts even if stderr is closed.
+    // The output may be closed; the exit code still tells the result.
     let _ = writeln!(anstream::stderr(), "{dim}-- {}{dim:#}", escaped(text));
 }
 
-/// Prints why the event stream was lost. During one outage each reason is printed once, however
-/// often a reconnect fails.
+/// Prints why the event stream was lost: each reason once during one outage, however often a
+/// reconnect fails.
 #[derive(Default)]
 pub(crate) struct LostNotes(Vec<String>);
 
@@ -154,6 +154,7 @@ impl LostNotes {
         }
     }
 
+    /// Ends the outage.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -14,11 +14,11 @@ use originatord_core::call::filter;
 pub(crate) enum Moment {
     /// A time, or a duration before now.
     Time(SystemTime),
-    /// A day, in the zone in which times are shown.
+    /// A day, in the time zone that the command shows.
     Day(Date),
 }
 
-/// The text is no time.
+/// The error for a text that is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a duration before now (10m, 1h30m), a time (2026-11-25T18:20:00Z) or a day")]
 pub(crate) struct NotAMoment;
@@ -88,14 +88,14 @@ impl FromStr for Since {
     }
 }
 
-/// Passes records on from the first one that is not before a time. All records after that one pass,
-/// because the clock may be set back.
+/// Lets records pass from the first one that is not before a given time. Every later record passes,
+/// even with an earlier time, because the clock may have been set back.
 #[derive(Debug)]
 pub(crate) struct Window<T> {
-    /// The time, until a record has reached it.
+    /// The given time; `None` once a record has reached it.
     from: Option<SystemTime>,
     /// Gaps that wait for the next record, because they have no time. They pass if that record
-    /// does: the records that they stand for may be after the time, too.
+    /// does, because some of the missing records may be after the given time.
     gaps: Vec<T>,
 }
 
@@ -105,7 +105,7 @@ impl<T> Window<T> {
         Self { from, gaps: Vec::new() }
     }
 
-    /// Adds the next record with its time, or a gap without one. Returns what can pass now.
+    /// Adds the next record with its time, or a gap without one. Returns the entries that pass now.
     pub(crate) fn push(&mut self, next: T, time: Option<SystemTime>) -> Vec<T> {
         match (self.from, time) {
             (None, _) => return vec![next],

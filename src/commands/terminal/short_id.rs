@@ -23,7 +23,7 @@ pub(crate) fn short(id: &str) -> &str {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CallName(String);
 
-/// The text is neither an id nor the end of one.
+/// The error for a text that is neither an id nor the end of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be a call's id, or its last {MIN} characters or more, as tail shows them")]
 pub(crate) struct NotACallName;
@@ -46,12 +46,12 @@ impl FromStr for CallName {
 }
 
 impl CallName {
-    /// The id, if the name is a whole one.
+    /// The id, if the name is a whole id.
     pub(crate) fn id(&self) -> Option<CallId> {
         self.0.parse().ok()
     }
 
-    /// Whether the name fits the call with this id.
+    /// Whether this is a name of the call with this id.
     pub(crate) fn matches(&self, id: &str) -> bool {
         id.ends_with(&self.0)
     }

@@ -38,7 +38,7 @@ pub(crate) fn live(calls: &[Call], now: SystemTime) -> String {
     table(["CALL", "NUMBER", "ROOM", "STATE", "FOR", "KEY"], rows.collect())
 }
 
-/// A table of ended calls, with times in this zone.
+/// A table of ended calls, with times in `zone`.
 pub(crate) fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
@@ -74,7 +74,7 @@ fn text<'c>(call: &'c Call, name: &str) -> &'c str {
     call.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A member of the call; seconds with their unit.
+/// The cell for a member of the call. A number is a duration in seconds.
 fn plain(call: &Call, name: &str) -> Cell {
     let cell = match call.get(name) {
         Some(Value::Number(seconds)) => format!("{seconds}s"),
@@ -84,8 +84,8 @@ fn plain(call: &Call, name: &str) -> Cell {
     (cell, Style::new())
 }
 
-/// A duration: `3.1s`, or if only its bounds are known `3.1s-250.4s` or `>=3.1s`. It is one word,
-/// so that scripts can count columns.
+/// The cell for a duration: `3.1s`, or if only its bounds are known, `3.1s-250.4s` or `>=3.1s`. It
+/// is one word, so that scripts can count columns.
 fn span(call: &Call, name: &str) -> Cell {
     let seconds = |name: &str| call.get(name).and_then(Value::as_f64);
     let (min, max) = (seconds(&format!("{name}_min")), seconds(&format!("{name}_max")));

@@ -1,4 +1,4 @@
-//! Times in a terminal: local, as on the page. JSON and CSV stay in UTC.
+//! Times for a terminal: local, as on the operators' page. JSON and CSV stay in UTC.
 
 use std::time::SystemTime;
 
@@ -16,13 +16,14 @@ pub(crate) struct ShownTimes {
 }
 
 impl ShownTimes {
-    /// The zone to show times in: UTC with `--utc`, or if the system's zone is unknown.
+    /// The zone for printed times and for days: the system's; UTC with `--utc`, or if the system's
+    /// zone is unknown.
     pub(crate) fn zone(self) -> Zone {
         if self.utc { Zone::UTC } else { TimeZone::try_system().map_or(Zone::UTC, Zone) }
     }
 }
 
-/// A time zone.
+/// A time zone, and how times are written in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Zone(TimeZone);
 
@@ -30,19 +31,19 @@ impl Zone {
     /// UTC.
     pub(crate) const UTC: Self = Self(TimeZone::UTC);
 
-    /// The time in this zone; `None` if it is beyond the calendar.
+    /// The time in this zone; `None` beyond the year 9999.
     fn local(&self, time: SystemTime) -> Option<ZonedDateTime> {
         Timestamp::try_from(time).ok().map(|time| time.to_zoned_datetime(self.0.clone()))
     }
 
-    /// The day and the offset from UTC: `2026-11-25 UTC+03:00`.
+    /// The day and the offset from UTC: `2026-11-25 UTC+03:00`; empty beyond the year 9999.
     pub(crate) fn day(&self, time: SystemTime) -> String {
         self.local(time).map_or_else(String::new, |time| {
             time.strftime("%Y-%m-%d UTC").to_string() + &offset(&time, "")
         })
     }
 
-    /// The time of day to the millisecond: `21:20:02.479`.
+    /// The time of day to the millisecond: `21:20:02.479`; empty beyond the year 9999.
     pub(crate) fn clock(&self, time: SystemTime) -> String {
         self.local(time).map_or_else(String::new, |time| time.strftime("%H:%M:%S%.3f").to_string())
     }
@@ -59,7 +60,7 @@ impl Zone {
     }
 }
 
-/// The offset as `+03:00`; `utc` if it is zero.
+/// The offset from UTC as `+03:00`; the text `utc` if it is zero.
 fn offset(time: &ZonedDateTime, utc: &str) -> String {
     if time.offset().seconds() == 0 { utc.to_owned() } else { time.strftime("%:z").to_string() }
 }

@@ -139,7 +139,7 @@ fn erase_explains_what_is_wrong() {
     // There are no files yet, so nothing is erased.
     assert_eq!(
         erase(&[NUMBER, "--config", &config]).stdout,
-        "erased: 0 records and calls that were written down\n"
+        "erased: 0 records of the journal and calls of the history\n"
     );
     fs::write(folder.path().join("notes.txt"), "no database".repeat(100)).expect("a file");
     let broken = erase(&[NUMBER, "--config", &config]);
