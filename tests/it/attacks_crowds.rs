@@ -173,7 +173,8 @@ fn unread_replies_take_bounded_memory_and_are_dropped() {
     for _ in 0..10 {
         bot.send(&post("79990000000").repeat(100));
         for _ in 0..100 {
-            assert_eq!(bot.reply().json()["text"], "call already in progress");
+            let reply = bot.reply();
+            assert_eq!(reply.json()["text"], "call already in progress", "{reply:?}");
         }
     }
     drop(bot);

@@ -35,10 +35,9 @@ fn ctrl_c_hangs_up_and_still_reports() {
     );
     assert!(report["run"]["requests"]["not_sent"].as_u64() > Some(0), "{report}");
     let outcomes = report["run"]["calls"]["outcomes"].as_object().expect("counts");
-    assert!(
-        outcomes.keys().all(|outcome| matches!(&**outcome, "completed" | "canceled")),
-        "{outcomes:?}"
-    );
+    // A call that is hung up between its answer and the room ends as `not_joined`.
+    let possible = ["completed", "canceled", "not_joined"];
+    assert!(outcomes.keys().all(|outcome| possible.contains(&&**outcome)), "{outcomes:?}");
     eventually("the summary", || {
         load.stdout().iter().any(|line| line == "stopped early").then_some(())
     });
