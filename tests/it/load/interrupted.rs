@@ -58,7 +58,7 @@ fn second_ctrl_c_ends_at_once() {
     signal(&load.child, "-INT");
     assert_eq!(load.wait_exit(), Some(130));
     eventually("what is left behind", || {
-        load.stderr().iter().any(|line| line.contains("live on")).then_some(())
+        load.stderr().iter().any(|line| line.contains("still alive")).then_some(())
     });
     assert_eq!(load.stdout(), [] as [String; 0]);
 }
