@@ -127,7 +127,7 @@ async fn erase(args: &EraseArgs) -> Result<Erased, EraseError> {
     let address = connect_address(config.http.listen);
     match TcpStream::connect(address).await {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            in_files(&config, config.numbers.read_sought(&args.number)?, address)
+            in_files(&config, config.numbers.read_to_search(&args.number)?, address)
         }
         _ if config.http.tls.is_some() => Err(EraseError::NoUrl),
         _ => ask(client(&format!("http://{address}"), key()?)?, spelling).await,

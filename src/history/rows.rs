@@ -63,7 +63,7 @@ pub(super) fn page(
     filter: &Filter,
     limit: usize,
 ) -> rusqlite::Result<Vec<CallView>> {
-    let (from, until) = filter.ids();
+    let (from, until) = filter.id_range();
     let conditions: [(&str, Option<String>); 5] = [
         ("id >= ?", from.map(|id| id.to_string())),
         ("id < ?", until.map(|id| id.to_string())),

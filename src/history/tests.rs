@@ -228,7 +228,7 @@ proptest! {
 
     /// The ring of calls that ended lately is asked by the one, the database by the other.
     #[test]
-    fn the_database_takes_what_the_filter_takes(
+    fn database_finds_what_filter_matches(
         calls in prop::collection::vec(some_call(), 0..30),
         filters in prop::collection::vec(some_filter(), 20),
     ) {
@@ -240,7 +240,7 @@ proptest! {
             let ids: BTreeSet<_> = calls.iter().map(|(call, _)| call.id).collect();
             let taken = ids.into_iter().rev().filter(|id| {
                 let (call, end) = first(*id);
-                filter.takes(call, Some(end.outcome))
+                filter.matches(call, Some(end.outcome))
             });
             let found = rows::page(&connection, &filter, 10).unwrap();
             let found: Vec<_> = found.iter().map(|call| call.info.id).collect();

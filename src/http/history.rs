@@ -30,7 +30,7 @@ pub(super) async fn erase(
     if name != "number" {
         return Err(ApiError::NoNumber);
     }
-    let number = api.settings.numbering.read_sought(number).map_err(|_| ApiError::BadNumber)?;
+    let number = api.settings.numbering.read_to_search(number).map_err(|_| ApiError::BadNumber)?;
     let _part = api.erasures.take(&caller.name, 1).ok_or(ApiError::TooManyErasures)?;
     erase_everywhere(api, number).await
 }

@@ -46,7 +46,7 @@ impl FromStr for Sought {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        Numbering::default().read_sought(text).map(Self)
+        Numbering::default().read_to_search(text).map(Self)
     }
 }
 

@@ -119,8 +119,8 @@ impl Query {
 /// Reads a number to search for. A query decodes `+` to a space, so a leading space was a `+`.
 pub(super) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     match value.strip_prefix(' ') {
-        Some(rest) => numbering.read_sought(&format!("+{rest}")),
-        None => numbering.read_sought(value),
+        Some(rest) => numbering.read_to_search(&format!("+{rest}")),
+        None => numbering.read_to_search(value),
     }
     .ok()
 }

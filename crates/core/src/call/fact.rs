@@ -17,8 +17,8 @@ pub enum Fact {
     Local2Seen,
     /// A leg towards the gateway exists.
     LegSeen(Box<str>),
-    /// While a leg of the answered call was up, a further channel appeared for it: the dialplan
-    /// dials another person.
+    /// A further channel appeared while a leg of the answered call was up: the dialplan dials
+    /// another person.
     DialledOn,
     /// The gateway reports ringing.
     Ringing,
@@ -45,17 +45,17 @@ pub enum Fact {
     LegGone(Box<str>, Cause),
     /// The gateway's reply to a leg, in the words of its protocol, as `SIP 486 Busy Here`.
     GatewayReply(Box<str>),
-    /// OriginateResponse: whether the call was answered, and the `Reason` if not.
+    /// OriginateResponse: `Ok` if the callee answered, else the `Reason`.
     Response(Result<(), u8>),
     /// The key of this name asked to hang the call up.
     HangUpAsked(Arc<str>),
     /// Asterisk refused to hang the call up.
     HangUpRefused,
-    /// Asterisk's channel list lacks this channel, and no Hangup of it was received. Other channels
-    /// of the call are listed.
+    /// Asterisk's channel list lacks this channel but has others of the call, and the daemon
+    /// received no Hangup of it.
     Absent(CallChannel),
-    /// Asterisk's channel list lacks the whole call, and no event of its end was received. At this
-    /// time it was last known to be active.
+    /// Asterisk's channel list lacks the whole call, and the daemon received no event of its end.
+    /// The time is the last at which the call was known to be active.
     Vanished(SystemTime),
 }
 
@@ -68,13 +68,13 @@ pub enum Change {
     Ringing,
     /// The callee answered.
     Answered {
-        /// Set if the answer was found in a channel list: it happened after this time. `None` if
-        /// its event was received.
+        /// Set if the daemon found the answer in a channel list: the callee answered after this
+        /// time. `None` if the daemon received the event.
         after: Option<SystemTime>,
     },
     /// The callee joined this conference.
     Joined(Arc<str>),
-    /// The callee left it.
+    /// The callee left this conference.
     Left(Arc<str>),
     /// Both Local halves are gone, and a leg keeps the number busy. Asterisk's channel list must
     /// confirm that the leg is up.

@@ -1,4 +1,4 @@
-//! The filter of a list of calls.
+//! The conditions of a search for calls, and the times that a user writes in one.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,17 +26,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// The range of ids for the times and the page: from the first id (included) to the second
-    /// (excluded). Ids sort by time.
-    pub fn ids(&self) -> (Option<CallId>, Option<CallId>) {
+    /// The range of call ids that `from`, `to` and `before` allow: from the first id (included) to
+    /// the second (excluded). This works as ids sort by time.
+    pub fn id_range(&self) -> (Option<CallId>, Option<CallId>) {
         let first = |time: SystemTime| CallId::new(time, 0);
         let until = self.to.map(first).into_iter().chain(self.before).min();
         (self.from.map(first), until)
     }
 
     /// Whether this call matches. `outcome` is `None` for an active call.
-    pub fn takes(&self, call: &CallInfo, outcome: Option<Outcome>) -> bool {
-        let (from, until) = self.ids();
+    pub fn matches(&self, call: &CallInfo, outcome: Option<Outcome>) -> bool {
+        let (from, until) = self.id_range();
         from.is_none_or(|from| from <= call.id)
             && until.is_none_or(|until| call.id < until)
             && self.number.is_none_or(|number| number.may_be(call.number))
@@ -46,7 +46,7 @@ impl Filter {
     }
 }
 
-/// Reads a time in RFC 3339, or a day in UTC.
+/// Reads a time in RFC 3339, or a day (`2026-11-25`), which means its beginning in UTC.
 pub fn time(text: &str) -> Option<SystemTime> {
     if text.len() == 10 {
         return in_utc(&format!("{text}T00:00:00"));
@@ -64,10 +64,11 @@ pub fn time(text: &str) -> Option<SystemTime> {
     if is_ahead { local.checked_sub(offset) } else { local.checked_add(offset) }
 }
 
+/// Reads a time in UTC that has no `Z` at its end.
 fn in_utc(time: &str) -> Option<SystemTime> {
-    // It would be taken for the end.
-    let is_whole = !time.contains('Z');
-    is_whole.then(|| humantime::parse_rfc3339(&format!("{time}Z")).ok()).flatten()
+    // `parse_rfc3339` does not check the characters between a `Z` after the seconds and the end.
+    let has_no_zone = !time.contains('Z');
+    has_no_zone.then(|| humantime::parse_rfc3339(&format!("{time}Z")).ok()).flatten()
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use ulid::Ulid;
 
 use super::number::Number;
 
-/// Prefix of every call id. It distinguishes the daemon's channels from others.
+/// Prefix of every call id. By it the daemon tells its own channels from all others in Asterisk.
 const CALL_PREFIX: &str = "od-";
 
-/// The beginning of the year 10000, in milliseconds of Unix time: RFC 3339 ends there.
-const END_OF_TIME: u64 = 253_402_300_800_000;
+/// The beginning of the year 10000 in milliseconds of Unix time. RFC 3339 has no later times.
+const END_OF_RFC_3339: u64 = 253_402_300_800_000;
 
 /// Prefix of the id of a number's lock. No call id has it, as a ULID has no `-`.
 const LOCK_PREFIX: &str = "od-lock-";
@@ -31,7 +31,7 @@ impl CallId {
         Self(Ulid::from_parts(millis as u64, random))
     }
 
-    /// The part behind the prefix, written into `buffer`.
+    /// The ULID, the part behind the prefix, written into `buffer`.
     fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
         let text = self.0.array_to_str(buffer);
         text.make_ascii_lowercase();
@@ -54,12 +54,12 @@ impl FromStr for CallId {
 
     fn from_str(text: &str) -> Result<Self, NotACallId> {
         let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
-        // A ULID has several spellings: with small letters, and with a first digit over 7, of which
-        // the upper bits are dropped. Only one of them is an id.
-        let is_ours = matches!(ulid.as_bytes(), [b'0'..=b'7', rest @ ..] if !rest.iter().any(u8::is_ascii_uppercase));
+        // The ULID crate reads capital and small letters alike, and drops the upper bits of a first
+        // digit over 7. Only small letters and a first digit up to 7 are an id.
+        let is_canonical = matches!(ulid.as_bytes(), [b'0'..=b'7', rest @ ..] if !rest.iter().any(u8::is_ascii_uppercase));
         let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
-        // RFC 3339 cannot write such a time, so no id of the daemon has it.
-        (is_ours && id.0.timestamp_ms() < END_OF_TIME).then_some(id).ok_or(NotACallId)
+        // RFC 3339 cannot write a later time, so no id of the daemon has one.
+        (is_canonical && id.0.timestamp_ms() < END_OF_RFC_3339).then_some(id).ok_or(NotACallId)
     }
 }
 
@@ -83,13 +83,13 @@ impl Serialize for CallId {
 }
 
 /// The `OtherChannelId` of every call to `number`. Asterisk refuses a second channel with the same
-/// id, so Asterisk itself holds this lock, across restarts and for several daemons.
+/// id, so the lock survives a restart of the daemon and works between several daemons.
 pub fn lock_id(number: Number) -> String {
     format!("{LOCK_PREFIX}{}", number.digits())
 }
 
-/// The number of the lock `uniqueid`, if it is one. A lock of an earlier build for `007999…` is a
-/// lock for `7999…`.
+/// The number that the lock channel `uniqueid` locks; `None` if it is not a lock channel. A lock of
+/// an earlier build for `007999…` locks `7999…`.
 pub(crate) fn locked_number(uniqueid: &str) -> Option<Number> {
     let digits = uniqueid.strip_prefix(LOCK_PREFIX)?;
     let is_lock = digits.bytes().all(|b| b.is_ascii_digit());
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn call_ids_survive_the_way_through_asterisk() {
+    fn call_id_reads_back_with_its_time() {
         let time = UNIX_EPOCH + Duration::from_millis(1_795_000_000_123);
         let id = CallId::new(time, 42);
         assert_eq!(id.to_string().parse(), Ok(id));
@@ -117,8 +117,8 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_other_spelling_of_a_call_id_is_one(
-            millis in 0..END_OF_TIME, random: u128, first in "[0-9a-zA-Z]", capital in 3..29_usize
+        fn call_id_has_one_spelling(
+            millis in 0..END_OF_RFC_3339, random: u128, first in "[0-9a-zA-Z]", capital in 3..29_usize
         ) {
             let text = CallId::new(UNIX_EPOCH + Duration::from_millis(millis), random).to_string();
             proptest::prop_assert!(text.parse::<CallId>().is_ok());
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_names_its_number() {
+    fn lock_id_contains_its_number() {
         let number = "+79991234567".parse().unwrap();
         assert_eq!(lock_id(number), "od-lock-79991234567");
         assert_eq!(locked_number("od-lock-79991234567"), Some(number));

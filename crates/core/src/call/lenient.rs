@@ -1,7 +1,7 @@
-//! Reads text values out of records that another build may have written.
+//! Reads text values from records that another build may have written.
 //!
-//! A value that this build cannot parse counts as unknown. One bad member must not cost the whole
-//! record: its number still counts, and a number that is erased must still be found.
+//! A value that this build cannot parse counts as unknown, so that one bad member does not make the
+//! whole record unreadable: its `seq` still counts, and `erase` must still find its phone number.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde::de::{Error, Visitor};
 
 use super::Number;
 
-/// Reads a value by its `FromStr`; `None` for `null` and for text that is no such value.
+/// Reads a value by its `FromStr`; `None` for `null` and for text that `FromStr` refuses.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub(crate) fn from_str<'de, D: Deserializer<'de>, T: FromStr>(
     deserializer.deserialize_any(Text(|text: &str| text.parse().ok()))
 }
 
-/// Reads a number as a record has it, masked or not.
+/// Reads a phone number, masked or not; `None` for `null` and for text that is no number.
 ///
 /// # Errors
 ///
@@ -33,6 +33,7 @@ pub(crate) fn number<'de, D: Deserializer<'de>>(
     deserializer.deserialize_any(Text(|text: &str| Number::from_record(text).ok()))
 }
 
+/// Reads a text by a function, and `null` as `None`.
 struct Text<F>(F);
 
 impl<T, F: FnOnce(&str) -> Option<T>> Visitor<'_> for Text<F> {

@@ -1,10 +1,11 @@
 //! Limits on calls: rates, calls that are active at once, attempts per number, and lists of number
 //! prefixes.
 //!
-//! The rate of all keys together follows the generic cell rate algorithm (GCRA, ITU-T I.371). It
-//! keeps one instant, the slot of the next call if calls came evenly, and so spreads a burst out.
-//! The limits of a key and of a number are counts in a sliding window of a second and a minute
-//! (`window.rs`): a burst can use them up at once, but no second or minute holds more.
+//! The rate of all keys together follows the generic cell rate algorithm (GCRA, ITU-T I.371), which
+//! protects the gateway from bursts. It stores one instant, the earliest slot of the next call, and
+//! gives the calls of a burst slots at even distances. The limits of a key and of a number count
+//! calls in a sliding window (`window.rs`) of a second and a minute: a burst can use such a limit
+//! up at once, but no second or minute has more calls.
 
 mod window;
 
@@ -16,18 +17,18 @@ use self::window::Window;
 use super::refusal::{Limit, Refusal};
 use super::{CallInfo, Number};
 
-/// Timer slack. A slot that is claimed later than this shifts the whole schedule, so that a stall is
-/// not followed by a burst.
+/// Timer slack. A slot that is claimed later than this shifts the whole schedule, so that a stall
+/// is not followed by a burst.
 const TIMER_SLACK: Duration = Duration::from_millis(10);
 
-/// The span that `calls_per_second` counts in.
+/// The length of the window for `calls_per_second`.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The span that `attempts_per_number` counts in.
+/// The length of the window for `attempts_per_number`.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// `Retry-After` of a refusal that no clock ends: `calls_alive` allows the next call when another
-/// call ends, and nobody knows when.
+/// `Retry-After` of a refusal by `calls_alive`: the next call is allowed when another call ends,
+/// and the daemon cannot know when.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The limits of one key, or of all keys together.
@@ -37,9 +38,9 @@ pub struct Limits {
     pub calls_per_second: Option<u32>,
     /// Calls that are active at once.
     pub calls_alive: Option<usize>,
-    /// Prefixes of which a number needs one. An empty list allows every number.
+    /// Allowed prefixes: a number must have one of them. An empty list allows every number.
     pub allow: Vec<Box<str>>,
-    /// Prefixes that no number can have, even if it is allowed.
+    /// Denied prefixes: a number with one of them is refused, even if `allow` has it.
     pub deny: Vec<Box<str>>,
 }
 
@@ -54,8 +55,8 @@ impl Limits {
 /// All limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The limits of all keys together. Their `calls_per_second` is a pace: a call that comes faster
-    /// waits for its slot.
+    /// The limits of all keys together. Their `calls_per_second` is a pace: a call that comes too
+    /// early waits for its slot.
     pub all: Limits,
     /// The limits of each key, by its name.
     pub keys: HashMap<Arc<str>, Limits>,
@@ -63,18 +64,18 @@ pub struct Policy {
     pub attempts_per_number: Option<u32>,
 }
 
-/// A call that an earlier run of the daemon started.
+/// A call of an earlier run, which counts against the limits of this one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// When it was requested.
+    /// When the call was requested.
     pub time: SystemTime,
     /// The number that was called.
     pub number: Number,
-    /// The name of the key.
+    /// The name of the key that requested the call.
     pub key: Arc<str>,
 }
 
-/// Keeps calls within a [`Policy`].
+/// Refuses or delays calls so that they stay within a [`Policy`].
 #[derive(Debug, Default)]
 pub struct CallGate {
     policy: Policy,
@@ -100,13 +101,13 @@ pub struct LiveCounts {
 }
 
 impl CallGate {
-    /// Replaces the limits. Calls so far still count.
+    /// Replaces the limits. Earlier calls still count.
     pub fn set_policy(&mut self, policy: Policy) {
         self.keys.retain(|key, _| policy.keys.contains_key(key));
         self.policy = policy;
     }
 
-    /// Checks the number against the lists.
+    /// Checks the number against the lists of prefixes.
     ///
     /// # Errors
     ///
@@ -122,8 +123,8 @@ impl CallGate {
         }
     }
 
-    /// The slot of this call: when it can be sent to Asterisk, not after `latest`. The call does
-    /// not count until [`count`](Self::count).
+    /// The slot of this call: the earliest time to send it to Asterisk, no later than `latest`. The
+    /// call counts against the limits only after [`count`](Self::count).
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl CallGate {
             }
         }
         let turn = match all.calls_per_second {
-            Some(_) => self.pace.turn(now),
+            Some(_) => self.pace.slot(now),
             None => now,
         };
         let wait = |window: Option<&Window>, limit: u32, span: Duration| {
@@ -179,23 +180,24 @@ impl CallGate {
     pub fn count(&mut self, now: Instant, info: &CallInfo) -> Instant {
         let turn = self.reserve_retry(now);
         self.forget(now);
-        self.note(turn, info.number, &info.key);
+        self.record(turn, info.number, &info.key);
         turn
     }
 
-    /// Counts a call of an earlier run. The caller passes them in the order of their times.
+    /// Counts a call of an earlier run. The caller passes such calls in the order of their times.
     pub fn remember(&mut self, at: Instant, number: Number, key: &Arc<str>) {
-        self.note(at, number, key);
+        self.record(at, number, key);
     }
 
-    /// How much longer the windows are. A paced call is sent up to [`TIMER_SLACK`] after its slot,
-    /// and a window must hold for the times at which calls are sent.
+    /// The time by which windows are longer than a second or a minute. A paced call leaves up to
+    /// [`TIMER_SLACK`] after its slot. A window stores slots, but its limit must hold for the times
+    /// at which calls leave.
     fn slack(&self) -> Duration {
         if self.policy.all.calls_per_second.is_some() { TIMER_SLACK } else { Duration::ZERO }
     }
 
-    fn note(&mut self, turn: Instant, number: Number, key: &Arc<str>) {
-        // A masked number stands for a thousand numbers.
+    fn record(&mut self, turn: Instant, number: Number, key: &Arc<str>) {
+        // A masked number can be any of a thousand numbers, so it has no count.
         if self.policy.attempts_per_number.is_some() && !number.is_masked() {
             self.numbers.entry(number).or_default().insert(turn);
             let place = self.attempts.partition_point(|(other, _)| *other <= turn);
@@ -224,7 +226,7 @@ impl CallGate {
         }
     }
 
-    /// The current slip of the schedule. The caller keeps it with each slot, for
+    /// The current slip of the schedule. The caller stores it with each slot, and passes it to
     /// [`claim_slot`](Self::claim_slot).
     pub(crate) fn slip(&self) -> Duration {
         self.slip
@@ -236,7 +238,7 @@ impl CallGate {
     ///
     /// # Errors
     ///
-    /// The slot is still to come, at this instant.
+    /// The slot has not come yet. The error is its time.
     pub(crate) fn claim_slot(
         &mut self,
         now: Instant,
@@ -256,7 +258,7 @@ impl CallGate {
         Ok(())
     }
 
-    /// Moves all slots from `first` on in the windows, as the schedule has moved.
+    /// Moves all slots from `first` on in the windows, after the schedule was shifted by this much.
     fn postpone(&mut self, first: Instant, by: Duration) {
         let to_come = self.attempts.iter_mut().rev().take_while(|(turn, _)| *turn >= first);
         let numbers: BTreeSet<Number> = to_come
@@ -275,32 +277,34 @@ impl CallGate {
         }
     }
 
-    /// The slot for one more Originate of a call that was admitted before.
+    /// Reserves the next slot of the pace, also for a second Originate of an admitted call. The
+    /// windows do not count it.
     pub(crate) fn reserve_retry(&mut self, now: Instant) -> Instant {
         match self.policy.all.calls_per_second {
-            Some(limit) => self.pace.take(now, SECOND / limit),
+            Some(limit) => self.pace.reserve(now, SECOND / limit),
             None => now,
         }
     }
 }
 
-/// The generic cell rate algorithm: keeps when the next event is due if all come evenly.
+/// The generic cell rate algorithm. It stores the earliest slot of the next event, one interval
+/// after the last slot.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gcra {
     next: Option<Instant>,
 }
 
 impl Gcra {
-    /// The slot of an event that comes now.
-    fn turn(self, now: Instant) -> Instant {
+    /// The slot that an event would get now.
+    fn slot(self, now: Instant) -> Instant {
         self.next.map_or(now, |next| next.max(now))
     }
 
-    /// Counts an event that comes now, and returns its slot.
-    fn take(&mut self, now: Instant, interval: Duration) -> Instant {
-        let turn = self.turn(now);
-        self.next = Some(turn + interval);
-        turn
+    /// Reserves a slot for an event that comes now, and returns it.
+    fn reserve(&mut self, now: Instant, interval: Duration) -> Instant {
+        let slot = self.slot(now);
+        self.next = Some(slot + interval);
+        slot
     }
 }
 

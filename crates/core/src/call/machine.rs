@@ -2,8 +2,8 @@
 //!
 //! Asterisk sends the events of one call in no guaranteed order: OriginateResponse comes before or
 //! after the channels' events, and the Hangups of the three channels come in any order. So no code
-//! here depends on which event came first. The call keeps each fact, and its state follows from all
-//! facts that it has.
+//! here depends on which event came first. The call stores each fact, and derives its state from
+//! all of them.
 
 mod channels;
 mod ending;
@@ -26,29 +26,31 @@ use channels::{Channels, LocalHalf};
 use ending::{Ending, most_specific};
 use room::RoomWatch;
 
-/// How long after its end a call waits for facts that are still missing.
+/// How long after its end a call waits for missing facts before it reports its outcome.
 pub const GRACE: Duration = Duration::from_millis(500);
 
-/// Most `joined` and `left` changes of one call. A callee joins and leaves once; a hostile or broken
-/// Asterisk must not fill the journal.
+/// Most `joined` and `left` changes of one call. A callee joins and leaves once; a hostile or
+/// broken Asterisk must not fill the journal.
 const MAX_VISITS: u8 = 100;
 
 /// A call, with all facts about it.
 #[derive(Debug)]
 pub struct Call {
-    /// The callee, the room, and the key.
+    /// The values that never change.
     pub info: Arc<CallInfo>,
     /// When the call was requested.
     pub requested: Now,
-    /// State in which the call was adopted after a restart; `Requested` for a call of this run.
-    /// Earlier timestamps are known only from the journal.
+    /// State in which this run adopted the call; `Requested` for a call of this run. Only the
+    /// journal can have the timestamps up to this state.
     adopted_in: State,
     queued: Option<Now>,
-    /// `queued` is the time of a channel list that had the call. Asterisk accepted it earlier.
+    /// Whether `queued` may be later than the acceptance: it is the time of a channel list, or of
+    /// an earlier run's record.
     queued_late: bool,
     ringing: Option<Now>,
     answered: Option<Now>,
-    /// `answered` is the time of a channel list that had the answer. The callee answered earlier.
+    /// Whether `answered` is the time of a channel list that had the answer. The callee answered
+    /// earlier.
     answered_late: bool,
     joined: Option<Now>,
     room: RoomWatch,
@@ -59,7 +61,9 @@ pub struct Call {
     ending: Option<Box<Ending>>,
     /// Whether `HeldByLeg` was reported.
     held: bool,
+    /// Whether `Freed` was reported.
     freed: bool,
+    /// Whether `Ended` was reported.
     ended: bool,
 }
 
@@ -87,13 +91,14 @@ impl Call {
         }
     }
 
-    /// Adds a fact, and passes the changes that follow to `change`, in the order of the journal.
+    /// Adds a fact, and passes each change that follows from it to `change`, in the order for the
+    /// journal.
     pub fn apply(&mut self, now: Now, fact: Fact, mut change: impl FnMut(Change)) {
         match fact {
             Fact::Accepted => self.reach(now, State::Queued, &mut change),
-            Fact::Local1Seen => self.channels.local1.seen(),
+            Fact::Local1Seen => self.channels.local1.mark_seen(),
             Fact::Local2Seen => {
-                self.channels.local2.seen();
+                self.channels.local2.mark_seen();
                 self.reach(now, State::Queued, &mut change);
             }
             Fact::LegSeen(leg) => {
@@ -109,9 +114,10 @@ impl Call {
                     self.queued_late = true;
                 }
                 if up {
-                    self.find_answered(now, synced_until, &mut change);
+                    self.record_listed_answer(now, synced_until, &mut change);
                 } else {
-                    // The callee had not answered, and every event since will be seen.
+                    // The callee had not answered by this list, and the daemon has received all
+                    // events since.
                     self.room.events_missed = false;
                 }
             }
@@ -143,7 +149,7 @@ impl Call {
             }
             Fact::Absent(channel) => self.channel_gone(now, channel),
             Fact::GatewayReply(text) => {
-                // A flood wait matters more to the bot than the replies of other legs.
+                // A bot must know of a flood wait, so no reply of another leg replaces it.
                 let reply = &mut self.ending().gateway_reply;
                 if !reply.as_deref().is_some_and(is_flood_wait) {
                     *reply = Some(text);
@@ -160,7 +166,7 @@ impl Call {
             Fact::HangUpRefused => self.ending().hung_up_by = None,
             Fact::Vanished(last_alive) => {
                 if self.channels.local1 != LocalHalf::Gone || self.channels.has_leg_up() {
-                    // The wall clock may have been set back meanwhile.
+                    // Someone may have set the wall clock back meanwhile.
                     self.ending().ended_between = Some((last_alive.min(now.wall), now.wall));
                 }
                 self.channels.remove_all();
@@ -170,7 +176,8 @@ impl Call {
         self.report_end(now, &mut change);
     }
 
-    /// Marks a channel as gone. The call ends with its `;1`, but not before its last channel is gone.
+    /// Marks a channel as gone. The call ends when `;1` is gone, or later when its last other
+    /// channel is gone.
     fn channel_gone(&mut self, now: Now, channel: CallChannel) {
         let had_ended = self.ended_at().is_some();
         let ends = match channel {
@@ -180,8 +187,8 @@ impl Call {
             CallChannel::Local2 => {
                 let was_up = std::mem::replace(&mut self.channels.local2, LocalHalf::Gone)
                     != LocalHalf::Gone;
-                // `;1` does not outlive `;2` for long. If `;1` was never seen, its end may have been
-                // missed as well.
+                // `;1` ends soon after `;2`. If the daemon never saw `;1`, it may also have missed
+                // its end.
                 was_up && (had_ended || self.channels.local1 == LocalHalf::Unseen)
             }
             CallChannel::Leg(leg) => self.channels.remove_leg(leg, now.instant) && had_ended,
@@ -210,18 +217,18 @@ impl Call {
         }
     }
 
-    /// Handles the passing of time. The caller calls this at [`deadline`](Self::deadline).
+    /// Reports the end if its time has come. The caller calls this at [`deadline`](Self::deadline).
     pub fn tick(&mut self, now: Now, mut change: impl FnMut(Change)) {
         self.report_end(now, &mut change);
     }
 
-    /// When [`tick`](Self::tick) is due.
+    /// When [`tick`](Self::tick) is due; `None` if the call waits only for facts.
     pub fn deadline(&self) -> Option<Instant> {
         let waits_for_leg = self.held && self.channels.has_leg_up();
         if self.ended || waits_for_leg { None } else { Some(self.ended_at()?.instant + GRACE) }
     }
 
-    /// The state. It is `Ended` only once the outcome was reported.
+    /// The state. It becomes `Ended` only when the outcome is reported.
     pub fn state(&self) -> State {
         match self.progress() {
             _ if self.ended => State::Ended,
@@ -247,19 +254,19 @@ impl Call {
         }
     }
 
-    /// Records whether join events of our calls arrive on this link.
+    /// Sets whether join events of this daemon's calls arrive on this link.
     pub(crate) fn set_joins_arrive(&mut self, joins_arrive: bool) {
         self.room.joins_arrive = joins_arrive;
     }
 
-    /// Records that events of this call may have been missed, as the link was down.
-    pub(crate) fn miss_events(&mut self) {
+    /// Records that the daemon may have missed events of this call, as the link was down.
+    pub(crate) fn mark_events_missed(&mut self) {
         if self.ended_at().is_none() {
             self.room.events_missed = true;
         }
     }
 
-    /// Adopts a call of an earlier run in the state that the journal has.
+    /// Sets the state and timestamps that the journal has for a call of an earlier run.
     pub(crate) fn adopt(&mut self, now: Now, progress: &Progress) {
         let moment = |time: Option<SystemTime>| time.map(|time| now.back_to(time));
         let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
@@ -267,15 +274,15 @@ impl Call {
         self.room.events_missed = true;
         (self.queued, self.ringing) = (moment(queued), moment(ringing));
         (self.answered, self.joined) = (moment(answered), moment(joined));
-        // The journal does not say whether the acceptance was seen or found in a list.
+        // The journal does not tell whether an event or a channel list showed the acceptance.
         self.queued_late = true;
         self.answered_late = progress.answered_after.is_some();
         if left.is_some() {
             self.ending().left = moment(left);
         }
         if self.is_accepted() {
-            self.channels.local1.seen();
-            self.channels.local2.seen();
+            self.channels.local1.mark_seen();
+            self.channels.local2.mark_seen();
         }
     }
 
@@ -291,7 +298,8 @@ impl Call {
         }
     }
 
-    /// Records that the call reached `state`, and reports it with the acceptance that it implies.
+    /// Records and reports that the call reached `state`. Any state implies that Asterisk accepted
+    /// the call, so this reports the acceptance first.
     fn reach(&mut self, now: Now, state: State, change: &mut impl FnMut(Change)) {
         if !self.is_accepted() {
             self.queued = Some(now);
@@ -309,9 +317,9 @@ impl Call {
         }
     }
 
-    /// Records that a channel list has the call as answered. If this is new, the answer itself and
-    /// all events since were missed.
-    fn find_answered(
+    /// Records that a channel list shows the call as answered. If this is new, the daemon missed
+    /// the answer, and perhaps later events as well.
+    fn record_listed_answer(
         &mut self,
         now: Now,
         synced_until: SystemTime,
@@ -323,11 +331,13 @@ impl Call {
         self.answered = Some(now);
         self.answered_late = true;
         self.room.events_missed = true;
-        // The wall clock may have been set back meanwhile.
+        // Someone may have set the wall clock back meanwhile.
         let after = synced_until.max(self.requested.wall).min(now.wall);
         change(Change::Answered { after: Some(after) });
     }
 
+    /// Reports the steps of the end whose conditions hold: a leg that keeps the number busy, the
+    /// free number, and the outcome. `GRACE` after the end it no longer waits for missing facts.
     fn report_end(&mut self, now: Now, change: &mut impl FnMut(Change)) {
         let Some((ending, over)) =
             self.ending.as_ref().and_then(|ending| Some((ending, ending.ended_at?)))

@@ -1,9 +1,10 @@
-//! Masks a call's number in texts that others wrote.
+//! Masks a call's number in texts of gateways, bots and Asterisk.
 //!
-//! Gateways repeat the number in their replies, and bots name rooms and callers by it, in any
-//! spelling. So [`hide`] compares digits from the last one backwards, and skips separators: `8 (999)
-//! 123-45-67` contains +79991234567, as the last seven digits match. A number with fewer digits must
-//! match completely and stand alone, because every text can contain a SIP status of three digits.
+//! Gateways repeat the number in their replies, and bots use it as a room or a caller id, in any
+//! spelling. So [`hide`] compares the digits backwards from the last one, and skips separators. `8
+//! (999) 123-45-67` contains +79991234567, as the last seven digits match. A number with fewer than
+//! seven digits must match completely, with no further digit beside it: otherwise a number such as
+//! 404 would match inside longer numbers.
 
 use std::borrow::Cow;
 
@@ -11,11 +12,12 @@ use super::Number;
 use super::number::{HIDDEN, hidden};
 use super::unicode::is_separator;
 
-/// How many of the last digits must match.
-const TELLING: usize = 7;
+/// How many of the last digits must match. Seven are a local number without its prefix, which a
+/// text rarely contains by chance.
+const MIN_MATCH: usize = 7;
 
-/// The text with `HIDDEN` for each digit that the masked number hides. The middle of a number that
-/// is masked already is unknown, so any digits match there.
+/// Replaces the digits of `number` in `text` that the masked number hides by `HIDDEN`. If `number`
+/// is already masked, its middle is unknown, and any digits match there.
 pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
     let digits = number.digits();
     let hidden = hidden(digits.len());
@@ -24,7 +26,7 @@ pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
         .enumerate()
         .map(|(place, b)| (!number.is_masked() || !hidden.contains(&place)).then_some(b))
         .collect();
-    let needed = if number.is_masked() { known.len() } else { known.len().min(TELLING) };
+    let needed = if number.is_masked() { known.len() } else { known.len().min(MIN_MATCH) };
     let mut places = Vec::new();
     for run in runs(text) {
         for end in 1..=run.len() {
@@ -33,7 +35,7 @@ pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
                 .take_while(|((_, digit), known)| known.is_none_or(|known| known == *digit))
                 .count();
             let matched = &run[end - alike..end];
-            if alike >= needed && (known.len() >= TELLING || stands_alone(text, matched)) {
+            if alike >= needed && (known.len() >= MIN_MATCH || stands_alone(text, matched)) {
                 let first = known.len() - alike;
                 let is_hidden = |place: &usize| hidden.contains(&(first + place));
                 places.extend((0..alike).filter(is_hidden).map(|place| matched[place].0));
@@ -51,7 +53,8 @@ pub fn hide(number: Number, text: &str) -> Cow<'_, str> {
 /// A digit with its position in a text.
 type Digit = (usize, u8);
 
-/// The digits of a text in runs. Only separators are between the digits of one run.
+/// The digits of a text in runs. Separators can be between the digits of one run; any other
+/// character ends the run.
 fn runs(text: &str) -> Vec<Vec<Digit>> {
     let mut runs = vec![Vec::new()];
     for (place, c) in text.char_indices() {
@@ -64,7 +67,7 @@ fn runs(text: &str) -> Vec<Vec<Digit>> {
     runs
 }
 
-/// Whether no other digit is next to these.
+/// Whether no further digit is directly before or after these.
 fn stands_alone(text: &str, digits: &[Digit]) -> bool {
     let (Some((first, _)), Some((last, _))) = (digits.first(), digits.last()) else { return false };
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
@@ -103,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn masked_number_hides_what_it_may_be() {
+    fn masked_number_hides_every_number_it_can_be() {
         assert_eq!(
             hide("+7999•••4567", "79991234567 or 79992224567, 1234567"),
             "7999•••4567 or 7999•••4567, 1234567"

@@ -1,9 +1,9 @@
 //! A call: its values, its state, and its outcome.
 //!
-//! Values are parsed once, where a request comes in, and are valid afterwards. Each of them is
-//! written to an AMI header, and from there reaches a dialplan that splits on commas, `&`, `@` and
-//! `/`. The rules are those of the original API's fields, and so strict that no value can have a
-//! second meaning there.
+//! The daemon parses the values of a request once, and every value that exists is valid. The daemon
+//! writes each of them to an AMI header, from which it reaches a dialplan that splits on commas,
+//! `&`, `@` and `/`. The rules are those of the original API's fields, and so strict that neither
+//! AMI nor a dialplan can give a value a second meaning.
 
 mod fact;
 pub mod filter;
@@ -49,7 +49,7 @@ pub struct CallInfo {
     /// The call's id.
     #[serde(rename = "call_id")]
     pub id: CallId,
-    /// The callee.
+    /// The callee's number.
     pub number: Number,
     /// The conference the callee joins.
     pub room: Room,

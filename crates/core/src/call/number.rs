@@ -16,28 +16,28 @@ pub(super) const MAX_DIGITS: usize = 15;
 
 /// A callee's number in E.164: 3 to 15 digits, the first not 0, no `+`.
 ///
-/// Kept as an integer whose first decimal digit is a guard `1`, so that leading zeros and length
-/// survive and a map of a million numbers costs eight bytes a key. Only a number that an earlier
-/// build recorded can begin with 0.
+/// The integer has a guard `1` before the digits, which preserves leading zeros and the length:
+/// 7999 is 17999. So a key in a map of a million numbers takes eight bytes instead of a string.
+/// Only a number that an earlier build recorded can begin with 0.
 ///
 /// The middle of a [masked](Self::masked) number is unknown. Masked numbers are read back from
 /// records only; a request cannot contain one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u64);
 
-/// Set in a masked number, whose hidden digits are 0.
+/// The bit that marks a masked number. The hidden digits of such a number are 0.
 const MASKED: u64 = 1 << 63;
 
-/// Replaces each hidden digit.
+/// The character in place of each hidden digit.
 pub(super) const HIDDEN: char = '•';
 
 impl Number {
-    /// The bare digits, as they go into `Local/<digits>@…`.
+    /// The bare digits, for `Local/<digits>@…`.
     pub fn digits(self) -> String {
         self.text(&mut [0; MAX_DIGITS]).to_owned()
     }
 
-    /// The bare digits, in `buffer`.
+    /// The bare digits, written into `buffer`.
     pub(super) fn text(self, buffer: &mut [u8; MAX_DIGITS]) -> &str {
         let (mut guarded, mut start) = (self.0 & !MASKED, MAX_DIGITS);
         while guarded > 1 && start > 0 {
@@ -87,7 +87,7 @@ impl Number {
     ///
     /// # Errors
     ///
-    /// The text is no number.
+    /// The text is not a number.
     pub fn from_record(text: &str) -> Result<Self, Invalid> {
         let spelling: Spelling = text.replace(HIDDEN, "0").parse()?;
         let number = if text.contains(HIDDEN) {
@@ -98,7 +98,7 @@ impl Number {
         number.ok_or(NOT_RECORDED)
     }
 
-    /// The number with these digits; none if they are no valid number.
+    /// The number with these digits; `None` if they are no valid number.
     pub(super) fn from_digits(digits: impl IntoIterator<Item = u8>) -> Option<Self> {
         let mut digits = digits.into_iter().peekable();
         if digits.peek() == Some(&b'0') { None } else { Self::guarded_from(digits) }
@@ -128,19 +128,21 @@ impl Number {
         (count >= MIN_DIGITS).then_some(Self(guarded))
     }
 
-    /// The form in which an earlier build recorded this number if it was requested with `00`; none
-    /// if that would have been too long.
+    /// The number with `00` in front. An earlier build recorded a number so if a bot requested it
+    /// so. `None` if the result would be longer than 15 digits, or this number already begins with
+    /// 0.
     fn with_zeros(self) -> Option<Self> {
         let digits = self.digits();
-        let is_ours = !self.is_masked() && !digits.starts_with('0');
-        is_ours.then(|| Self::guarded_from("00".bytes().chain(digits.bytes()))).flatten()
+        let can_have_zeros = !self.is_masked() && !digits.starts_with('0');
+        can_have_zeros.then(|| Self::guarded_from("00".bytes().chain(digits.bytes()))).flatten()
     }
 }
 
-/// The rule for the number of a record.
+/// The rule that the number of a record breaks.
 const NOT_RECORDED: Invalid = Invalid { field: "phone_number", rule: "must be 3 to 15 digits" };
 
-/// The positions of the hidden digits in a masked number of this length.
+/// The positions of the hidden digits in a masked number of this length, by the rule of
+/// [`Number::masked`].
 pub(super) fn hidden(length: usize) -> std::ops::Range<usize> {
     let left = length - length.saturating_sub(8).max(3).min(length);
     let at_end = left.div_ceil(2).min(4);
@@ -188,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_masked_number_shows_its_ends_and_can_be_compared_with_what_it_may_be() {
+    fn masked_number_shows_ends_and_matches_candidates() {
         for (number, masked) in [
             ("79991234567", "+7999•••4567"),
             ("123", "+•••"),
@@ -201,7 +203,7 @@ mod tests {
             assert_eq!(number.masked().masked(), number.masked());
             assert_eq!(Number::from_record(masked), Ok(number.masked()));
             assert_eq!(Number::from_record(&number.to_string()), Ok(number));
-            assert!(masked.parse::<Number>().is_err(), "nobody can be called at {masked}");
+            assert!(masked.parse::<Number>().is_err(), "a request cannot contain {masked}");
             assert!(
                 number.may_be(number)
                     && number.may_be(number.masked())
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn record_of_an_earlier_build_is_of_the_number_without_zeros() {
+    fn earlier_record_with_zeros_has_bare_number() {
         let number: Number = "799912301".parse().unwrap();
         assert_eq!(Number::from_record("+00799912301"), Ok(number));
         let masked = Number::from_record("+0079•••2301").unwrap();
@@ -236,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn length_tells_numbers_apart() {
+    fn numbers_of_different_length_are_different() {
         let [a, b] = ["799900", "7999000"].map(|n| n.parse::<Number>().unwrap());
         assert_ne!(a, b);
         assert_eq!([a.digits(), b.digits()], ["799900", "7999000"]);

@@ -1,8 +1,9 @@
 //! Reads the spellings of a phone number.
 //!
 //! People write a number with `+` or `00` before the country code, without either, or in the
-//! national form if one is configured ([`National`]). All spellings become one [`Number`]. The lock,
-//! the lists and the attempts use it as their key, so another spelling does not bypass them.
+//! national form if one is configured ([`National`]). All spellings become one [`Number`]. The
+//! lock, the lists of prefixes and the count of attempts use it, so another spelling does not
+//! bypass them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,10 +12,10 @@ use super::number::{MAX_DIGITS, MIN_DIGITS};
 use super::unicode::is_separator;
 use super::{Invalid, Number};
 
-/// Most digits of a spelling: `00` or a national prefix before a number.
+/// Most digits of a spelling: a number with `00` or a national prefix before it.
 const MAX_SPELLED: usize = MAX_DIGITS + National::MAX_PREFIX;
 
-/// Fewest digits behind a national prefix that begins with 0, if their count is not configured.
+/// Fewest digits after a national prefix that begins with 0, if their count is not configured.
 const MIN_NATIONAL: usize = 7;
 
 /// The rule that a phone number breaks.
@@ -70,23 +71,23 @@ impl fmt::Display for Spelling {
 pub struct National {
     country_code: Box<str>,
     prefix: Box<str>,
-    /// How many digits follow the prefix.
+    /// How many digits follow the prefix; `None` if not configured.
     digits: Option<usize>,
 }
 
-/// The error for settings that are no national form.
+/// The error for settings that are not a national form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no national form of a number")]
+#[error("not a national form of a number")]
 pub struct NotANationalForm;
 
 impl National {
     /// Longest prefix, in digits.
     const MAX_PREFIX: usize = 4;
 
-    /// The national form of the country with this code: the prefix replaces `+` and code, and this
-    /// many digits follow. Without a count, a prefix that begins with 0 can have 7 digits or more
-    /// behind it, as no other number begins with 0. Any other prefix has exactly 10, so that foreign
-    /// and short numbers are not mistaken for national ones.
+    /// The national form of the country with this code: the prefix replaces `+` and the code, and
+    /// `digits` digits follow. Without a count, 7 digits or more can follow a prefix that begins
+    /// with 0, as no other number begins with 0. Exactly 10 must follow any other prefix, so that a
+    /// foreign or short number is not read as a national one.
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl National {
         Ok(Self { country_code: country_code.into(), prefix: prefix.into(), digits })
     }
 
-    /// The number with these digits as its national form.
+    /// The number whose national form has these digits.
     fn number(&self, digits: &[u8]) -> Option<Number> {
         let rest = digits.strip_prefix(self.prefix.as_bytes())?;
         let fits = match self.digits {
@@ -143,13 +144,13 @@ impl Numbering {
         self.number(&text.parse()?).ok_or(INVALID)
     }
 
-    /// Reads a number to search for. An earlier build also called numbers that begin with 0, so its
-    /// records have such numbers.
+    /// Reads a number to search for. It can begin with 0, as an earlier build called and recorded
+    /// such numbers.
     ///
     /// # Errors
     ///
     /// The text is no number.
-    pub fn read_sought(&self, text: &str) -> Result<Number, Invalid> {
+    pub fn read_to_search(&self, text: &str) -> Result<Number, Invalid> {
         let spelling: Spelling = text.parse()?;
         self.number(&spelling).or_else(|| Number::recorded(spelling.digits())).ok_or(INVALID)
     }
@@ -200,8 +201,8 @@ mod tests {
     }
 
     #[test]
-    fn national_form_changes_no_other_number() {
-        // A short number, foreign ones, and one too long; with + or 00 nothing is national.
+    fn national_form_leaves_other_numbers_unchanged() {
+        // These are too short or too long for the national form, or begin with +, 00 or the code.
         for other in
             ["8123", "861012345678", "8999123456", "+89991234567", "0089991234567", "79991234567"]
         {
@@ -228,16 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_earlier_records_can_be_looked_for() {
+    fn search_accepts_numbers_of_earlier_records() {
         let sought =
-            |text: &str| Numbering::default().read_sought(text).map(|number| number.to_string());
+            |text: &str| Numbering::default().read_to_search(text).map(|number| number.to_string());
         assert_eq!(sought("+00799912301").as_deref(), Ok("+799912301"));
         assert_eq!(sought("0799912301").as_deref(), Ok("+0799912301"));
         assert!(sought("12").is_err() && sought("7999@x").is_err());
     }
 
     #[test]
-    fn number_is_nothing_but_digits() {
+    fn text_with_other_characters_is_no_number() {
         for bad in [
             "",
             "+",
@@ -271,7 +272,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_one_number_or_none(text in "[ +0-9()./\u{a0}\u{2011}\u{200e}-]{0,24}") {
+        fn every_spelling_of_a_number_reads_back(text in "[ +0-9()./\u{a0}\u{2011}\u{200e}-]{0,24}") {
             if let Ok(number) = russia().read(&text) {
                 let digits = number.digits();
                 prop_assert!((3..=15).contains(&digits.len()) && !digits.starts_with('0'));

@@ -5,12 +5,11 @@
 
 mod members;
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use strum::{EnumCount, IntoStaticStr, VariantArray};
+use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
 
 pub use members::EndMembers;
 
@@ -19,15 +18,25 @@ use super::{Number, hide};
 
 /// How a call ended.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, EnumCount, IntoStaticStr, VariantArray,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    EnumCount,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The callee answered, and either side hung up later.
     Completed,
-    /// The callee answered, and the call ended before the callee joined the room. Only used where a
-    /// join would have been seen.
+    /// The callee answered, and the call ended before the callee joined the room. A call has this
+    /// outcome only if the daemon would have seen a join.
     NotJoined,
     /// The phone rang, and nobody answered.
     NoAnswer,
@@ -41,9 +50,9 @@ pub enum Outcome {
     InvalidNumber,
     /// Telegram rate-limits the gateway.
     FloodWait,
-    /// Gateway or Asterisk has no free line, or does not work for now.
+    /// The gateway or Asterisk has no free line, or has a temporary failure.
     Congestion,
-    /// The call was hung up by the API before the callee answered.
+    /// A user of the API hung the call up before the callee answered.
     Canceled,
     /// The call failed for another reason.
     Failed,
@@ -63,8 +72,8 @@ impl Outcome {
         self.into()
     }
 
-    /// The outcome of an unanswered call by the Q.850 cause of the gateway's leg. `None` where the
-    /// cause tells nothing, as after a CANCEL of our own.
+    /// The outcome of an unanswered call by the Q.850 cause of the gateway's leg. `None` if the
+    /// cause does not decide it, as after a CANCEL by Asterisk itself.
     pub(crate) fn from_cause(cause: u8) -> Option<Self> {
         match cause {
             0 | 16 | 127 => None,
@@ -87,19 +96,6 @@ impl Outcome {
             8 => Outcome::Congestion,
             _ => Outcome::Failed,
         }
-    }
-}
-
-/// The error for a text that is not in [`Outcome::ALL`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an outcome")]
-pub struct NotAnOutcome;
-
-impl FromStr for Outcome {
-    type Err = NotAnOutcome;
-
-    fn from_str(text: &str) -> Result<Self, NotAnOutcome> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text).ok_or(NotAnOutcome)
     }
 }
 
@@ -127,19 +123,22 @@ pub struct End {
     pub outcome: Outcome,
     /// Whether the callee is known to have answered. This is independent of the outcome.
     pub answered: bool,
-    /// The hangup cause of the gateway's leg, or else of a half of the Local channel.
+    /// The hangup cause of the gateway's leg; if no leg had one, that of a half of the Local
+    /// channel.
     pub cause: Option<Cause>,
     /// The gateway's reply, as `SIP 500 FLOOD_WAIT 291`.
     pub gateway_reply: Option<Box<str>>,
-    /// From the first ring (else from acceptance) to the answer, or to the end, if both were seen.
+    /// Ring time: from the first ring (or from the acceptance if there was no ring) to the answer,
+    /// or to the end of an unanswered call. `None` unless the daemon saw both.
     pub ring: Option<Duration>,
-    /// From the answer to the end, if both were seen.
+    /// Talk time: from the answer to the end. `None` unless the daemon saw both.
     pub talk: Option<Duration>,
-    /// The key that asked for the hang-up, if one did.
+    /// The name of the key that asked to hang the call up, if one did.
     pub hung_up_by: Option<Arc<str>>,
     /// The earliest and the latest time of the end, if no event of it was received.
     pub ended_between: Option<(SystemTime, SystemTime)>,
-    /// When the call reached its steps. In the journal each step has a record of its own.
+    /// When the call reached its steps. `call.ended` leaves them out, as each step has its own
+    /// record.
     pub moments: Timestamps,
 }
 
@@ -154,7 +153,7 @@ impl End {
         end
     }
 
-    /// How many seconds Telegram wants the gateway to wait.
+    /// How many seconds Telegram wants the gateway to wait, from the gateway's reply.
     pub fn flood_wait_seconds(&self) -> Option<u32> {
         let reply = self.gateway_reply.as_deref()?;
         let (_, wait) =
@@ -166,12 +165,12 @@ impl End {
             .ok()
     }
 
-    /// Bounds of the ring time, if [`ring`](Self::ring) is unknown and they are known.
+    /// Bounds of the ring time; `None` if [`ring`](Self::ring) is known, or no bound is.
     pub(crate) fn ring_bounds(&self) -> Option<Bounds> {
         let Timestamps { ringing, answered, .. } = self.moments;
         let from = ringing.filter(|_| self.ring.is_none())?;
         match (answered, self.ended_between) {
-            // The answer was found in a later channel list.
+            // The ring time is unknown although the answer has a time: a later channel list had it.
             (Some(answered), _) => {
                 Some(Bounds { min: Duration::ZERO, max: Some(since(from, answered)) })
             }
@@ -182,14 +181,15 @@ impl End {
         }
     }
 
-    /// Bounds of the talk time, if [`talk`](Self::talk) is unknown and they are known.
+    /// Bounds of the talk time; `None` if [`talk`](Self::talk) is known, or no bound is.
     pub fn talk_bounds(&self) -> Option<Bounds> {
         let Timestamps { queued, ringing, answered, ended, .. } = self.moments;
         let answered = answered.filter(|_| self.talk.is_none())?;
-        // A known ring time means that the answer was seen. Otherwise the callee answered at any
-        // time after the previous step. A step with the same time was found in the same list.
-        let before_it = ringing.or(queued.filter(|queued| *queued < answered));
-        let earliest = if self.ring.is_some() { Some(answered) } else { before_it };
+        // A known ring time means that the daemon saw the answer. Otherwise the callee answered at
+        // any time after the previous step. An acceptance with the answer's time is no such step:
+        // the daemon found both in the same channel list.
+        let previous_step = ringing.or(queued.filter(|queued| *queued < answered));
+        let earliest = if self.ring.is_some() { Some(answered) } else { previous_step };
         let (after, before) = self.ended_between.or(ended.map(|ended| (ended, ended)))?;
         Some(Bounds {
             min: since(answered, after),
@@ -207,7 +207,7 @@ pub struct Bounds {
     pub max: Option<Duration>,
 }
 
-/// The time between two steps; zero if the wall clock was set back in between.
+/// The time between two steps; zero if someone set the wall clock back in between.
 fn since(from: SystemTime, to: SystemTime) -> Duration {
     to.duration_since(from).unwrap_or_default()
 }
@@ -217,12 +217,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flood_wait_seconds_are_parsed_from_the_gateway_reply() {
-        let end = |tech: Option<&str>| End {
+    fn flood_wait_seconds_come_from_gateway_reply() {
+        let end = |reply: Option<&str>| End {
             outcome: Outcome::FloodWait,
             answered: false,
             cause: None,
-            gateway_reply: tech.map(Into::into),
+            gateway_reply: reply.map(Into::into),
             ring: None,
             talk: None,
             hung_up_by: None,
@@ -231,7 +231,7 @@ mod tests {
         };
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));
-        // The dialplan sample drops the punctuation.
+        // The sample dialplan removes the punctuation.
         assert_eq!(
             end(Some("SIP 500 429 Too Many Requests retry after 7")).flood_wait_seconds(),
             Some(7)

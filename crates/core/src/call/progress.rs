@@ -1,6 +1,5 @@
-//! The progress of an active call: what a later run needs to know to adopt it.
+//! The progress of an active call, from which a later run adopts it.
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -14,15 +13,15 @@ pub struct Progress {
     pub state: State,
     /// When the call reached its states, where known.
     pub moments: Timestamps,
-    /// Set if the answer was found in a channel list: the callee answered after this time, and not
-    /// after `moments.answered`.
+    /// Set if the daemon found the answer in a channel list: the callee answered after this time
+    /// and no later than `moments.answered`.
     pub answered_after: Option<SystemTime>,
 }
 
 /// An active call.
 #[derive(Debug, Clone)]
 pub struct OpenCall {
-    /// The callee, the room, and the key.
+    /// The values that never change.
     pub info: Arc<CallInfo>,
     /// State and timestamps.
     pub progress: Progress,
@@ -46,18 +45,5 @@ impl Progress {
             State::Joined => (*joined, *left) = (joined.or(time), None),
             State::Left => *left = time,
         }
-    }
-}
-
-/// The error for a text that is not in [`State::LIVE`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a state of a live call")]
-pub struct NotALiveState;
-
-impl FromStr for State {
-    type Err = NotALiveState;
-
-    fn from_str(text: &str) -> Result<Self, NotALiveState> {
-        Self::LIVE.into_iter().find(|state| state.as_str() == text).ok_or(NotALiveState)
     }
 }

@@ -9,16 +9,16 @@ use super::CallId;
 /// The reason why a call is not made. No phone has rung, and none will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The number is in a call already, of this daemon or of another one on the same Asterisk.
+    /// A call to the number is in progress, from this daemon or another one on the same Asterisk.
     InProgress {
         /// The call in progress, for `X-Call-Id`. `None` if another daemon has the number's lock.
         by: Option<CallId>,
     },
-    /// The link to Asterisk is not logged in and reconciled, for this reason.
+    /// The daemon is not logged in to Asterisk, or has not reconciled yet, for this reason.
     LinkDown(Arc<str>),
-    /// The number is not in the list of allowed numbers, or is in the list of denied ones.
+    /// The number has none of the allowed prefixes, or has a denied one.
     NotAllowed {
-        /// The key that the list belongs to; `None` for the list of all keys.
+        /// The name of the key whose list refuses the number; `None` for the list for all keys.
         of_key: Option<Arc<str>>,
     },
     /// A limit is reached.
@@ -34,11 +34,11 @@ pub enum Refusal {
 /// A limit that is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// Its name in the configuration.
+    /// The limit's name in the configuration.
     pub name: &'static str,
-    /// The key that the limit belongs to; `None` for a limit of all keys.
+    /// The name of the key that has the limit; `None` for a limit for all keys together.
     pub key: Option<Arc<str>>,
-    /// Its value.
+    /// The configured value.
     pub value: u64,
     /// How long to wait before the next attempt.
     pub retry_after: Duration,
@@ -104,7 +104,7 @@ impl fmt::Display for Refusal {
             Refusal::Limited(limit) => limit.fmt(f),
             Refusal::Overloaded => f.write_str("too many requests at once"),
             Refusal::Stopping => f.write_str("the daemon is stopping"),
-            Refusal::Rejected(words) => write!(f, "Asterisk refused the call: {words}"),
+            Refusal::Rejected(message) => write!(f, "Asterisk refused the call: {message}"),
         }
     }
 }

@@ -2,7 +2,16 @@
 
 /// The state of a call. Later states are greater.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, strum::IntoStaticStr,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    strum::EnumString,
+    strum::IntoStaticStr,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -17,7 +26,7 @@ pub enum State {
     Answered,
     /// The callee is in the conference.
     Joined,
-    /// The callee left the conference, and is not hung up yet.
+    /// The callee left the conference, and some channel of the call is still up.
     Left,
     /// The call ended, and its outcome is known.
     Ended,

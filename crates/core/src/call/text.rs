@@ -1,6 +1,6 @@
-//! Room, caller id and language: texts with one meaning only.
+//! Room, caller id and language: texts that Asterisk and a dialplan cannot misread.
 //!
-//! The parser makes input safe where it can, and refuses input that would change its meaning.
+//! The parser makes an input safe if its meaning stays the same, and refuses it otherwise.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,10 +19,10 @@ pub const MAX_TEXT: usize = 64;
 /// Longest language tag, in bytes: the length that RFC 5646 (4.4.1) asks applications to support.
 pub const MAX_LANG: usize = 35;
 
-/// Defines a string type with `FromStr`, `as_str` and `Display`. `$take` converts an input text to
-/// the text that is kept, or refuses it.
+/// Defines a string type with `FromStr`, `as_str` and `Display`. `$check` converts an input to the
+/// text of the value, or returns `None` to refuse it.
 macro_rules! checked_text {
-    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $take:path) => {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $rule:literal, $check:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
         pub struct $name(Box<str>);
@@ -38,8 +38,8 @@ macro_rules! checked_text {
             type Err = Invalid;
 
             fn from_str(text: &str) -> Result<Self, Invalid> {
-                let taken: Option<Cow<'_, str>> = $take(text);
-                taken.map(|text| Self(text.into())).ok_or(Invalid { field: $field, rule: $rule })
+                let checked: Option<Cow<'_, str>> = $check(text);
+                checked.map(|text| Self(text.into())).ok_or(Invalid { field: $field, rule: $rule })
             }
         }
 
@@ -52,9 +52,9 @@ macro_rules! checked_text {
 }
 
 checked_text!(
-    /// A ConfBridge room, in NFC. It becomes the extension of `conf-in`, so it must not be one that
-    /// Asterisk itself jumps to (`h`, `failed`, …), nor hold what `ConfBridge(${EXTEN})` would
-    /// split on.
+    /// A ConfBridge room, in NFC. It becomes the extension in the context `conf-in`, so it must not
+    /// be an extension that Asterisk itself jumps to (`h`, `failed`, …), nor contain a character at
+    /// which `ConfBridge(${EXTEN})` would split.
     Room,
     "room_name",
     "must be 1 to 64 bytes of letters, digits, single spaces, _ - . # + and *, and none of a e h i o s t T fax talk failed",
@@ -62,8 +62,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// The callee's display name, in NFC. It is sent to Asterisk as `CallerID: <…>`, or not at all
-    /// if it is empty.
+    /// The callee's display name, in NFC. The daemon sends it to Asterisk as `CallerID: <…>`,
+    /// unless it is empty.
     CallerId,
     "caller_id",
     "must not hold line breaks or control characters",
@@ -71,8 +71,9 @@ checked_text!(
 );
 
 checked_text!(
-    /// The language of the prompts, the channel variable `LANG`. In AMI's `Variable:` a comma would
-    /// start another variable, and a name ending in `)` would write a dialplan function.
+    /// The language of the prompts, the channel variable `LANG`. A comma in AMI's `Variable:` would
+    /// set a second variable, and if that one's name ends in `)`, Asterisk would call a dialplan
+    /// function.
     Lang,
     "lang",
     "must be a language tag: 2 or 3 letters, then groups of - or _ and 2 to 8 letters or digits",
@@ -80,12 +81,12 @@ checked_text!(
 );
 
 impl Room {
-    /// Reads a room from a record, where the call's number can be masked. An earlier build also
-    /// accepted rooms that are special extensions of Asterisk.
+    /// Reads a room from a record. It can contain a masked number, or be a special extension of
+    /// Asterisk, which an earlier build accepted as a room.
     ///
     /// # Errors
     ///
-    /// The text is no room.
+    /// The text is not a valid room.
     pub fn from_record(text: &str) -> Result<Self, Invalid> {
         match room_text(&text.replace(HIDDEN, "0")) {
             Some(_) => Ok(Self(nfc(text).into())),
@@ -111,12 +112,13 @@ impl CallerId {
     }
 }
 
-/// Checks a room. Only its encoding changes, as another name would be another room.
+/// Checks a room. It changes only blanks at the ends and the encoding, as another name would be
+/// another room.
 fn room(text: &str) -> Option<Cow<'_, str>> {
     const SPECIAL: [&str; 11] = ["a", "e", "h", "i", "o", "s", "t", "T", "fax", "talk", "failed"];
     let name = room_text(text)?;
-    // Asterisk ignores dashes when it searches an extension: `h-` is `h`, and `-` is none
-    // (`ast_extension_match` in main/pbx.c; observed on 16 and 22).
+    // Asterisk ignores dashes when it searches an extension: `h-` matches `h`, and `-` matches no
+    // extension (`ast_extension_match` in main/pbx.c; observed on 16 and 22).
     let extension = name.replace('-', "");
     (!extension.is_empty() && !SPECIAL.contains(&&*extension)).then_some(name)
 }
@@ -132,20 +134,21 @@ fn room_text(text: &str) -> Option<Cow<'_, str>> {
     fits.then_some(name)
 }
 
-/// Makes a display name safe, so that it cannot make a call fail: characters with a special meaning
-/// for Asterisk or a dialplan become spaces.
+/// Makes a display name safe instead of refusing it, so that no call fails for its name: characters
+/// with a special meaning in Asterisk or a dialplan become spaces. It refuses control characters
+/// only.
 fn caller_id(text: &str) -> Option<Cow<'_, str>> {
-    const MEANT: &str = "<>\"\\;,&|${}[]";
+    const SPECIAL: &str = "<>\"\\;,&|${}[]";
     let text = text.trim();
     if text.contains(is_control) {
         return None;
     }
     let text = nfc(text);
-    let is_space = |c: char| c.is_whitespace() || MEANT.contains(c) || is_invisible(c);
-    let is_kept = !text.contains(|c| c != ' ' && is_space(c))
+    let is_space = |c: char| c.is_whitespace() || SPECIAL.contains(c) || is_invisible(c);
+    let is_safe = !text.contains(|c| c != ' ' && is_space(c))
         && !text.contains("  ")
         && text.len() <= MAX_TEXT;
-    if is_kept {
+    if is_safe {
         return Some(text);
     }
     let words: Vec<_> = text.split(is_space).filter(|word| !word.is_empty()).collect();
@@ -175,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn room_is_taken_as_it_is() {
+    fn valid_room_stays_unchanged() {
         let long = "x".repeat(64);
         for good in [
             "R1",
@@ -195,13 +198,13 @@ mod tests {
             assert_eq!(good.parse::<Room>().map(|room| room.to_string()), Ok(good.to_owned()));
         }
         assert_eq!(" R1\u{a0}\n".parse::<Room>().unwrap().as_str(), "R1");
-        // Decomposed, as some systems write file names.
+        // The decomposed form, as macOS writes file names.
         let composed = "Зай".parse::<Room>().unwrap();
         assert_eq!("Заи\u{306}".parse(), Ok(composed));
     }
 
     #[test]
-    fn room_that_would_mean_something_else_is_refused() {
+    fn room_with_second_meaning_is_refused() {
         let too_long = "x".repeat(65);
         for bad in [
             "",
@@ -239,13 +242,13 @@ mod tests {
     }
 
     #[test]
-    fn confbridge_does_not_regard_case() {
+    fn rooms_match_in_any_ascii_case() {
         let room: Room = "Room я".parse().unwrap();
         assert!(room.is_same("rOOM я") && !room.is_same("Room Я"));
     }
 
     #[test]
-    fn caller_id_is_made_harmless() {
+    fn caller_id_loses_special_characters() {
         for (text, kept) in [
             ("Боб", "Боб"),
             ("+7 999", "+7 999"),
@@ -281,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn langs() {
+    fn only_language_tags_are_langs() {
         for good in ["ru", "eng", "pt-BR", "zh_Hans_CN", " ru "] {
             assert!(good.parse::<Lang>().is_ok(), "{good:?}");
         }
@@ -293,9 +296,9 @@ mod tests {
     }
 
     proptest! {
-        /// A parsed text parses to itself, so that records can be read back.
+        /// Otherwise a record could not be read back.
         #[test]
-        fn kept_text_is_kept_as_it_is(text in "(\\PC|[ <>&,\u{200b}\u{301}\u{a0}R1#+*-]){0,70}") {
+        fn parsed_text_parses_to_itself(text in "(\\PC|[ <>&,\u{200b}\u{301}\u{a0}R1#+*-]){0,70}") {
             if let Ok(room) = text.parse::<Room>() {
                 prop_assert_eq!(Room::from_record(room.as_str()), Ok(room));
             }

@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// The composed form, in which `й` as two characters and as one are the same name.
+/// The composed form, in which `й` written as one character or as two is the same.
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 /// Whether the character is invisible, or changes the direction of the text beside it.
 ///
-/// Format characters (Cf), to which all bidi controls belong, and the rest of
+/// These are the format characters (Cf), which include all bidi controls, and the rest of
 /// Default_Ignorable_Code_Point in `DerivedCoreProperties.txt` of Unicode 16.
 pub(crate) fn is_invisible(c: char) -> bool {
     !c.is_ascii()
@@ -29,9 +29,10 @@ pub fn is_control(c: char) -> bool {
 }
 
 /// Whether people write the character between the digits of a number: a space, a dash, an invisible
-/// character, or one of `. ( ) /`. Control characters, and so line breaks, are not separators.
+/// character, or one of `. ( ) /`. Control characters, including line breaks, are not separators.
 ///
-/// The dashes are the property Dash in `PropList.txt` of Unicode 16, and the modifier letter U+02D7.
+/// The dashes are the property Dash in `PropList.txt` of Unicode 16, and the modifier letter
+/// U+02D7.
 pub(super) fn is_separator(c: char) -> bool {
     if c.is_ascii() {
         return matches!(c, ' ' | '-' | '.' | '(' | ')' | '/');

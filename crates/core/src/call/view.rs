@@ -13,11 +13,11 @@ use crate::clock::Rfc3339;
 /// A snapshot of a call.
 #[derive(Debug, Clone)]
 pub struct CallView {
-    /// The callee, the room, and the key.
+    /// The values that never change.
     pub info: Arc<CallInfo>,
     /// The state.
     pub state: State,
-    /// The link is down, so the state may be outdated.
+    /// Whether the state may be outdated, as the link is down.
     pub stale: bool,
     /// When the call was requested.
     pub requested: SystemTime,

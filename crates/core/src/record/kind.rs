@@ -1,42 +1,58 @@
 //! The names of events.
 
-use std::str::FromStr;
+use strum::{EnumString, IntoStaticStr};
 
 /// Which event a record, or another line of the journal, is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 pub enum EventKind {
     /// The daemon runs.
+    #[strum(serialize = "daemon.started")]
     DaemonStarted,
     /// A signal stops the daemon.
+    #[strum(serialize = "daemon.stopping")]
     DaemonStopping,
     /// The link to Asterisk is up.
+    #[strum(serialize = "ami.connected")]
     AmiConnected,
     /// The link to Asterisk is down.
+    #[strum(serialize = "ami.disconnected")]
     AmiDisconnected,
     /// A bot asked for a call.
+    #[strum(serialize = "call.requested")]
     CallRequested,
     /// The call was not made.
+    #[strum(serialize = "call.refused")]
     CallRefused,
     /// Asterisk has accepted the call.
+    #[strum(serialize = "call.queued")]
     CallQueued,
     /// This run took over a call that the journal did not know.
+    #[strum(serialize = "call.adopted")]
     CallAdopted,
     /// The callee's phone rings.
+    #[strum(serialize = "call.ringing")]
     CallRinging,
     /// The callee answered.
+    #[strum(serialize = "call.answered")]
     CallAnswered,
     /// The callee entered the conference.
+    #[strum(serialize = "call.joined")]
     CallJoined,
     /// The callee left the conference.
+    #[strum(serialize = "call.left")]
     CallLeft,
     /// The call is over.
+    #[strum(serialize = "call.ended")]
     CallEnded,
     /// A record of a number that was erased stood here.
+    #[strum(serialize = "erased")]
     Erased,
     /// Records are missing here. A gap is no record: it has neither number nor time.
+    #[strum(serialize = "gap")]
     Gap,
     /// A line at the top of a journal file that repeats how far an open call has come. It is no
     /// record: it has no number, and event streams do not carry it.
+    #[strum(serialize = "call.carried")]
     CallCarried,
 }
 
@@ -61,37 +77,6 @@ impl EventKind {
 
     /// The `event` member.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DaemonStarted => "daemon.started",
-            Self::DaemonStopping => "daemon.stopping",
-            Self::AmiConnected => "ami.connected",
-            Self::AmiDisconnected => "ami.disconnected",
-            Self::CallRequested => "call.requested",
-            Self::CallRefused => "call.refused",
-            Self::CallQueued => "call.queued",
-            Self::CallAdopted => "call.adopted",
-            Self::CallRinging => "call.ringing",
-            Self::CallAnswered => "call.answered",
-            Self::CallJoined => "call.joined",
-            Self::CallLeft => "call.left",
-            Self::CallEnded => "call.ended",
-            Self::Erased => "erased",
-            Self::Gap => "gap",
-            Self::CallCarried => "call.carried",
-        }
-    }
-}
-
-/// The text names no event that this build knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an event")]
-pub struct NotAnEvent;
-
-impl FromStr for EventKind {
-    type Err = NotAnEvent;
-
-    fn from_str(text: &str) -> Result<Self, NotAnEvent> {
-        let mut all = Self::OF_RECORDS.into_iter().chain([Self::Gap, Self::CallCarried]);
-        all.find(|kind| kind.as_str() == text).ok_or(NotAnEvent)
+        self.into()
     }
 }

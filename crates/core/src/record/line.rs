@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Event, EventKind, Gap, Record};
-use crate::call::machine::Timestamps;
+use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{EndMembers, Outcome};
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, Refusal, Room, lenient};
@@ -163,9 +163,10 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// How far the call has come, in a line that says so.
+    /// State and timestamps of the call. Only `call.adopted` and `call.carried` have them, and only
+    /// of a call that has not ended.
     pub fn progress(&self) -> Option<Progress> {
-        let state = self.state.as_ref()?.parse().ok()?;
+        let state = self.state.as_ref()?.parse().ok().filter(|state| *state != State::Ended)?;
         let time = |member: Option<Rfc3339>| member.map(|Rfc3339(time)| time);
         let moments = Timestamps {
             queued: time(self.queued),

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
 
-pub use kind::{EventKind, NotAnEvent};
+pub use kind::EventKind;
 pub use line::Line;
 
 use crate::call::outcome::End;

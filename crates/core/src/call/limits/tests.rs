@@ -45,7 +45,7 @@ fn limited(result: Result<Instant, Refusal>) -> (&'static str, bool, Duration) {
 }
 
 #[test]
-fn without_limits_every_call_passes_at_once() {
+fn call_without_limits_gets_slot_at_once() {
     let (mut gate, now) = (gate(Policy::default()), Instant::now());
     for _ in 0..1000 {
         let alive = LiveCounts { all: usize::MAX, of_key: usize::MAX };
@@ -55,7 +55,8 @@ fn without_limits_every_call_passes_at_once() {
     assert!(gate.numbers.is_empty() && gate.keys.is_empty() && gate.attempts.is_empty());
 }
 
-/// The span of rates and the `Retry-After` were one constant once, so raising one halved all rates.
+/// `SECOND` and `RETRY_AFTER` are two constants: if they were one, a longer `Retry-After` would
+/// lower all rates.
 #[test]
 fn retry_after_does_not_change_rates() {
     let ten = || Limits { calls_per_second: Some(10), ..Limits::default() };
@@ -99,7 +100,7 @@ fn burst_is_paced_and_overlong_waits_are_refused() {
 }
 
 #[test]
-fn key_starts_no_more_calls_within_any_second() {
+fn key_stays_within_limit_in_any_second() {
     let keys =
         HashMap::from([("bot".into(), Limits { calls_per_second: Some(5), ..Limits::default() })]);
     let (mut gate, now) = (gate(Policy { keys, ..Policy::default() }), Instant::now());
@@ -111,7 +112,7 @@ fn key_starts_no_more_calls_within_any_second() {
     let at = now + 999 * MS;
     assert_eq!(limited(admit(&mut gate, at, at, &bot)), ("calls_per_second", true, MS));
     assert_eq!(admit(&mut gate, at, at, &info("7999", "other")), Ok(at));
-    // As the first of the five is a second ago, there is room for one.
+    // The first of the five calls is a second ago, so one more fits.
     let at = now + SECOND;
     assert_eq!(admit(&mut gate, at, at, &bot), Ok(at));
     assert_eq!(limited(admit(&mut gate, at, at, &bot)), ("calls_per_second", true, 100 * MS));
@@ -121,7 +122,7 @@ fn key_starts_no_more_calls_within_any_second() {
 }
 
 #[test]
-fn number_is_called_no_more_often_within_any_minute() {
+fn number_stays_within_limit_in_any_minute() {
     let policy = Policy { attempts_per_number: Some(3), ..Policy::default() };
     let (mut gate, now) = (gate(policy), Instant::now());
     let [one, other, third] = ["7999", "7998", "7997"].map(|number| info(number, "bot"));
@@ -147,7 +148,7 @@ fn number_is_called_no_more_often_within_any_minute() {
 }
 
 #[test]
-fn changed_limit_counts_the_calls_so_far() {
+fn changed_limit_counts_earlier_calls() {
     let policy = |limit| Policy { attempts_per_number: limit, ..Policy::default() };
     let (mut gate, now) = (gate(policy(Some(3))), Instant::now());
     let call = info("7999", "bot");
@@ -191,7 +192,7 @@ fn calls_of_the_previous_run_count() {
     for at in [now, now + 10 * SECOND] {
         gate.remember(at, number, &"bot".into());
     }
-    // A masked number is not counted, as it stands for a thousand numbers.
+    // A masked number can be any of a thousand numbers, so it has no count.
     gate.remember(now + 10 * SECOND, number.masked(), &"bot".into());
     let at = now + 10 * SECOND + 500 * MS;
     assert_eq!(limited(gate.admit(at, at, &info("7999", "bot"), NOBODY)).2, 49 * SECOND + 500 * MS);
@@ -218,7 +219,7 @@ fn calls_alive_are_limited_for_all_and_for_each_key() {
 }
 
 #[test]
-fn numbers_are_allowed_by_prefix_and_denied_all_the_same() {
+fn denied_prefix_overrides_allowed_one() {
     let lists = |allow: &[&str], deny: &[&str]| Limits {
         allow: allow.iter().map(|prefix| (*prefix).into()).collect(),
         deny: deny.iter().map(|prefix| (*prefix).into()).collect(),
@@ -259,7 +260,7 @@ proptest! {
         }
     }
 
-    /// The pace also holds when the process is stalled and every slot is claimed late.
+    /// The pace also holds if the process stalls and claims every slot late.
     #[test]
     fn pace_holds_for_any_stalls(steps in proptest::collection::vec((0u64..400, 0usize..30), 1..60), rate in 1u32..500) {
         let all = Limits { calls_per_second: Some(rate), ..Limits::default() };
@@ -287,8 +288,8 @@ proptest! {
         }
     }
 
-    /// For any arrivals and any stalls, no second has more calls of a key than its limit, and no
-    /// minute more of a number. `retry_after` of a refusal is exact.
+    /// For any arrivals and stalls, no second has more calls of a key than its limit, and no minute
+    /// more calls to a number. A call after `retry_after` is admitted, and one before it is not.
     #[test]
     fn windows_hold_for_any_arrivals_and_stalls(
         steps in proptest::collection::vec((0u64..400, 0usize..6, 0u64..3), 1..80),

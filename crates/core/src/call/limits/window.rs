@@ -1,26 +1,27 @@
-//! A sliding window: how many calls fit into any span of time.
+//! A sliding window, which limits the calls within any span of time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// The times of the last calls, oldest first.
 ///
-/// With `limit` calls in any span, one more call fits once the `limit`-th last call is a span ago.
-/// So a window keeps `limit` times at most, and takes memory only as calls come: a limit of 100 000
-/// a second costs nothing before that many calls came.
+/// If `limit` calls are allowed in any span, one more call fits once the `limit`-th last call is a
+/// span ago. So a window stores at most `limit` times, and allocates memory only as calls come: a
+/// limit of 100 000 a second costs nothing in advance.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     moments: VecDeque<Instant>,
 }
 
 impl Window {
-    /// When one more call fits; none if one fits at any time.
+    /// When one more call fits; `None` if one fits at any time.
     pub(super) fn free_at(&self, limit: u32, span: Duration) -> Option<Instant> {
-        let last_in_the_way = self.moments.len().checked_sub(limit as usize)?;
-        self.moments.get(last_in_the_way).map(|moment| *moment + span)
+        let blocking = self.moments.len().checked_sub(limit as usize)?;
+        self.moments.get(blocking).map(|moment| *moment + span)
     }
 
-    /// Adds a call. Its time can be before the last one only where a pace was removed by a reload.
+    /// Adds a call, in the order of time. After a reload has removed the pace, a call can be
+    /// earlier than the slot of one before.
     pub(super) fn insert(&mut self, moment: Instant) {
         let place = self.moments.partition_point(|other| *other <= moment);
         self.moments.insert(place, moment);
@@ -39,7 +40,7 @@ impl Window {
         }
     }
 
-    /// Moves the times from `first` on.
+    /// Adds `by` to the times from `first` on.
     pub(super) fn postpone(&mut self, first: Instant, by: Duration) {
         self.moments
             .iter_mut()

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-/// Most legs that a call keeps. If a dialplan rings more gateways at a time, the outcome follows
-/// from the first of them.
+/// Most legs that a call stores. If a dialplan dials more at a time, the call ignores the later
+/// ones.
 pub const MAX_LEGS: usize = 8;
 
 /// One channel of a call.
@@ -27,7 +27,8 @@ pub(super) enum LocalHalf {
 }
 
 impl LocalHalf {
-    pub(super) fn seen(&mut self) {
+    /// Marks the half as up, unless it is already gone.
+    pub(super) fn mark_seen(&mut self) {
         if *self == LocalHalf::Unseen {
             *self = LocalHalf::Up;
         }
@@ -46,12 +47,12 @@ struct Leg {
 pub(super) struct Channels {
     pub(super) local1: LocalHalf,
     pub(super) local2: LocalHalf,
-    /// A leg that is gone stays here, so that a late event does not add it again.
+    /// Legs that are up, and legs that are gone, so that a late event does not add one again.
     legs: Vec<Leg>,
 }
 
 impl Channels {
-    /// Adds a leg. If all places are taken, it replaces a leg that is gone.
+    /// Adds a leg. If there are [`MAX_LEGS`], it replaces the oldest that is gone, or is ignored.
     pub(super) fn add_leg(&mut self, uniqueid: Box<str>, seen: Instant, is_up: bool) {
         if self.legs.iter().any(|leg| leg.uniqueid == uniqueid) {
             return;
@@ -65,7 +66,8 @@ impl Channels {
         self.legs.push(Leg { uniqueid, seen, is_up });
     }
 
-    /// Marks a leg as gone; an unknown leg is added as gone. Returns whether this changed anything.
+    /// Marks a leg as gone, and adds an unknown leg as gone. Returns whether the leg was not known
+    /// to be gone.
     pub(super) fn remove_leg(&mut self, uniqueid: Box<str>, now: Instant) -> bool {
         match self.legs.iter_mut().find(|leg| leg.uniqueid == uniqueid) {
             Some(leg) => std::mem::replace(&mut leg.is_up, false),

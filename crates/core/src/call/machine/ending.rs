@@ -7,7 +7,7 @@ use super::{Call, State};
 use crate::call::outcome::{Cause, End, Outcome, is_flood_wait};
 use crate::clock::Now;
 
-/// Facts about the end of a call. They are in a box of their own, as most active calls have none.
+/// Facts about the end of a call. A call boxes them, as most active calls have none.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     pub(super) left: Option<Now>,
@@ -21,7 +21,7 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// The leg's cause, or else the first cause of a Local half that is not 0.
+    /// The leg's cause; without one, the cause of `;2` or `;1`, whichever is not 0 first.
     fn cause(&self) -> Option<&Cause> {
         let halves = [&self.local2, &self.local1];
         self.leg.as_ref().or_else(|| halves.into_iter().flatten().find(|cause| cause.code != 0))
@@ -33,12 +33,13 @@ impl Call {
     pub(super) fn is_outcome_known(&self, ending: &Ending) -> bool {
         let Some(cause) = &ending.leg else { return false };
         let answer_known = self.is_answered() || self.response.is_some();
-        // Cause 38 stands for every SIP 500. Only the gateway's own reply tells which one it was.
+        // Cause 38 means any SIP 500. Only the gateway's reply tells a flood wait from other
+        // errors.
         let reply_known = self.is_answered() || ending.gateway_reply.is_some() || cause.code != 38;
         answer_known && reply_known
     }
 
-    /// The end of the call, from the facts that are known.
+    /// Derives the end of the call from the known facts.
     pub(super) fn end(&self, ending: &Ending, ended_at: Now) -> End {
         let rang_from = self.ringing.or(self.queued.filter(|_| !self.queued_late));
         let rang_to = self.answered.unwrap_or(ended_at);
@@ -81,16 +82,19 @@ impl Call {
         {
             outcome
         } else {
-            // No event of the leg. Of the Local halves' causes only these two are never wrong.
+            // No leg had a cause that decides. Only these two causes of Local halves are never
+            // wrong.
             let of_halves = ending.cause().and_then(|cause| Outcome::from_cause(cause.code));
             let of_response = self.response.and_then(Result::err).map(Outcome::from_reason);
-            let is_true = |outcome: &Outcome| matches!(outcome, Outcome::Busy | Outcome::NoAnswer);
-            of_halves.filter(is_true).or(of_response).or(of_halves).unwrap_or(Outcome::Failed)
+            let is_reliable =
+                |outcome: &Outcome| matches!(outcome, Outcome::Busy | Outcome::NoAnswer);
+            of_halves.filter(is_reliable).or(of_response).or(of_halves).unwrap_or(Outcome::Failed)
         }
     }
 }
 
-/// The cause of two that tells more about the callee, independent of their order.
+/// The one of two legs' causes that says more about the callee, whichever came first. A busy
+/// callee, for example, says more than a gateway without a free line.
 pub(super) fn most_specific(kept: Option<Cause>, new: Cause) -> Cause {
     let rank = |cause: &Cause| match Outcome::from_cause(cause.code) {
         Some(Outcome::Busy) => 0,

@@ -11,17 +11,17 @@ impl Call {
         self.answered.is_some() || self.adopted_in >= State::Answered
     }
 
-    /// Whether Asterisk accepted the call. If so, the journal must get a `call.ended`.
+    /// Whether Asterisk accepted the call. If so, the journal must get a `call.ended` for it.
     pub(crate) fn is_accepted(&self) -> bool {
         self.queued.is_some() || self.adopted_in >= State::Queued
     }
 
-    /// Whether `;2` was ever seen. If so, this call had the number's lock.
+    /// Whether the daemon ever saw `;2`. If so, this call had the number's lock.
     pub(crate) fn has_lock(&self) -> bool {
         self.channels.local2 != LocalHalf::Unseen
     }
 
-    /// Whether either half of the Local channel was seen.
+    /// Whether the daemon ever saw a half of the Local channel.
     pub(crate) fn has_channel(&self) -> bool {
         self.channels.local1 != LocalHalf::Unseen || self.has_lock()
     }
@@ -31,7 +31,7 @@ impl Call {
         self.ended_at().is_some() && !self.channels.has_leg_up()
     }
 
-    /// The legs that are up, by their Uniqueid.
+    /// The Uniqueids of the legs that are up.
     pub(crate) fn legs_up(&self) -> impl Iterator<Item = &str> {
         self.channels.legs_up()
     }
@@ -61,30 +61,30 @@ impl Call {
         self.channels.up(before)
     }
 
-    /// Whether the number's lock was taken: `;1` came and went, and `;2` never existed, as another
-    /// call has its id. No call was made.
+    /// Whether another call has the number's lock: `;1` came and went, and `;2` never existed, as
+    /// Asterisk refused its id. No phone rang.
     pub(crate) fn is_locked_out(&self) -> bool {
         self.channels.local1 == LocalHalf::Gone && !self.has_lock() && !self.is_answered()
     }
 
-    /// Whether OriginateResponse was received. A failed Originate sends no event after it.
+    /// Whether the daemon received OriginateResponse. After a failed Originate no event follows it.
     pub(crate) fn has_response(&self) -> bool {
         self.response.is_some()
     }
 
-    /// Whether a channel that appears now for this call is a leg towards its callee. The callee's leg
-    /// exists before the answer. Once it is up, a further channel belongs to another person, to whom
-    /// a participant was transferred.
-    pub(crate) fn takes_leg(&self) -> bool {
+    /// Whether a channel that appears now for this call is a leg towards its callee. That leg
+    /// exists before the answer. While it is up after the answer, a further channel leads to
+    /// another person, to whom someone transferred a participant.
+    pub(crate) fn accepts_leg(&self) -> bool {
         !(self.is_answered() && self.channels.has_leg_up())
     }
 
-    /// Whether one more leg can be kept.
+    /// Whether the call can store one more leg.
     pub(crate) fn has_room_for_leg(&self) -> bool {
         !self.channels.is_full()
     }
 
-    /// The Uniqueids of all legs towards the gateway, also of those that are gone.
+    /// The Uniqueids of all legs, including legs that are gone.
     pub fn legs(&self) -> impl Iterator<Item = &str> {
         self.channels.legs()
     }

@@ -1,26 +1,25 @@
-//! Whether a callee whose join was never seen certainly was not in the room.
+//! Decides whether an answered callee without a join event was certainly never in the room.
 
-/// Evidence that a join of this call would have been seen.
+/// Evidence that the daemon would have seen a join of this call.
 ///
-/// "No join seen" proves nothing by itself: the AMI user's event filter may hold join events back,
-/// the context may lead into a queue instead of a conference, or the join may have happened while
-/// nobody watched. Only where all of these are ruled out is an answered call without a join
-/// `not_joined`; otherwise it stays `completed`.
+/// A missing join event proves nothing by itself: the AMI user's event filter may remove join
+/// events, the context may lead into a queue instead of a conference, or the callee may have joined
+/// while the daemon or the link was down. Only if the evidence excludes all three, an answered call
+/// without a join is `not_joined`. Otherwise it is `completed`.
 #[derive(Debug, Default)]
 pub(super) struct RoomWatch {
-    /// On this link a call of ours was seen to join. So join events arrive, and the context leads
-    /// into conferences.
+    /// This link has carried a join event of a call of this daemon. So join events arrive, and the
+    /// context leads into conferences.
     pub(super) joins_arrive: bool,
-    /// The link was down, or the daemon did not run, at a time when the call may already have been
-    /// answered.
+    /// The link was down, or the daemon did not run, when the callee may already have answered.
     pub(super) events_missed: bool,
-    /// A leg was born after the answer: the dialplan dials or queues this callee instead of letting
-    /// them into a room.
+    /// A leg appeared or remained after the answer, outside the room: the dialplan dials a person,
+    /// or someone redirected the callee.
     pub(super) connected_elsewhere: bool,
 }
 
 impl RoomWatch {
-    /// Whether a join would have been seen.
+    /// Whether the daemon would have seen a join.
     pub(super) fn is_complete(&self) -> bool {
         self.joins_arrive && !self.events_missed && !self.connected_elsewhere
     }

@@ -1,4 +1,4 @@
-//! The end of a call as JSON members: records of `call.ended` and the API's calls have them.
+//! The end of a call as JSON members of `call.ended` and of calls in the operators' API.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::{Bounds, End};
 use crate::call::lenient;
 use crate::clock::Rfc3339;
 
-/// The members in their order. Those with `skip_serializing_if` are left out where nothing is known;
-/// the others are `null` then.
+/// The members in their order. An unknown member with `skip_serializing_if` is absent; any other
+/// unknown member is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EndMembers<'a> {
-    /// A word of [`Outcome`](super::Outcome), or of a later build.
+    /// The name of an [`Outcome`](super::Outcome), perhaps one that only a later build knows.
     #[serde(borrow)]
     pub outcome: Cow<'a, str>,
-    /// The Q.850 number.
+    /// The Q.850 number of the hangup cause.
     pub cause: Option<u8>,
     /// Asterisk's name for the cause.
     #[serde(borrow)]
@@ -24,36 +24,36 @@ pub struct EndMembers<'a> {
     /// The gateway's reply, as `SIP 500 FLOOD_WAIT 291`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub gateway_reply: Option<Cow<'a, str>>,
-    /// How long Telegram wants the gateway to wait.
+    /// Seconds that Telegram wants the gateway to wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flood_wait_seconds: Option<u32>,
-    /// How long it rang.
+    /// Ring time; see [`End::ring`].
     pub ring_seconds: Option<f64>,
-    /// How long they talked.
+    /// Talk time; see [`End::talk`].
     pub talk_seconds: Option<f64>,
-    /// How long it rang at least, where `ring_seconds` is not known.
+    /// The shortest possible ring time, if `ring_seconds` is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ring_seconds_min: Option<f64>,
-    /// How long it rang at most: `Some(None)` is a `null`, for no known limit.
+    /// The longest possible ring time. `Some(None)` is written as `null`: no limit is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ring_seconds_max: Option<Option<f64>>,
-    /// How long they talked at least, where `talk_seconds` is not known.
+    /// The shortest possible talk time, if `talk_seconds` is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub talk_seconds_min: Option<f64>,
-    /// How long they talked at most, as `ring_seconds_max`.
+    /// The longest possible talk time, with `null` as in `ring_seconds_max`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub talk_seconds_max: Option<Option<f64>>,
-    /// The key that asked for the hang-up.
+    /// The name of the key that asked to hang the call up.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub hung_up_by: Option<Cow<'a, str>>,
-    /// The earliest possible end, if no event of the end was received.
+    /// The earliest possible end, if the daemon received no event of the end.
     #[serde(
         default,
         deserialize_with = "lenient::from_str",
         skip_serializing_if = "Option::is_none"
     )]
     pub ended_after: Option<Rfc3339>,
-    /// The latest possible end, if no event of the end was received.
+    /// The latest possible end, if the daemon received no event of the end.
     #[serde(
         default,
         deserialize_with = "lenient::from_str",
@@ -87,7 +87,7 @@ impl<'a> From<&'a End> for EndMembers<'a> {
     }
 }
 
-/// Seconds with three decimals.
+/// Seconds, cut to three decimals.
 fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

@@ -13,7 +13,7 @@ impl Registry {
     pub(crate) fn live(&self, filter: &Filter, limit: usize, stale: bool) -> Vec<CallView> {
         let newest_first = |a: &&Call, b: &&Call| b.info.id.cmp(&a.info.id);
         let mut calls: Vec<&Call> =
-            self.calls().filter(|call| filter.takes(&call.info, None)).collect();
+            self.calls().filter(|call| filter.matches(&call.info, None)).collect();
         // Sorting all calls to list a few would hold up the engine.
         if limit < calls.len() {
             calls.select_nth_unstable_by(limit, newest_first);
@@ -26,7 +26,7 @@ impl Registry {
     /// The newest `limit` ended calls that the filter accepts, newest first.
     pub(crate) fn ended(&self, filter: &Filter, limit: usize) -> Vec<CallView> {
         let is_taken =
-            |call: &&CallView| filter.takes(&call.info, call.end.as_ref().map(|end| end.outcome));
+            |call: &&CallView| filter.matches(&call.info, call.end.as_ref().map(|end| end.outcome));
         let mut ended: Vec<&CallView> = self.ended.iter().filter(is_taken).collect();
         ended.sort_unstable_by_key(|call| Reverse(call.info.id));
         ended.into_iter().take(limit).cloned().collect()

@@ -204,7 +204,7 @@ impl Registry {
     pub(super) fn begin_link(&mut self) {
         self.joins_arrive = false;
         for (_, entry) in &mut self.calls {
-            entry.call.miss_events();
+            entry.call.mark_events_missed();
         }
     }
 

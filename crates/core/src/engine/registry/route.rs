@@ -41,7 +41,7 @@ impl Registry {
         listed: &[Box<str>],
         changes: &mut Vec<CallChange>,
     ) {
-        let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.takes_leg())
+        let Some(&key) = self.by_id.get(&id).filter(|&&key| self.calls[key].call.accepts_leg())
         else {
             return;
         };
@@ -116,7 +116,7 @@ impl Registry {
         if is_half(&channel.uniqueid) {
             return None;
         }
-        let fact = match self.calls[key].call.takes_leg() {
+        let fact = match self.calls[key].call.accepts_leg() {
             true => self.add_leg(key, channel.uniqueid.as_ref().into())?,
             false => Fact::DialledOn,
         };

@@ -46,7 +46,7 @@ fn missing_join_proves_nothing_if_events_were_missed() {
         );
     }
     let mut cut_off = call_with_joins_arriving();
-    cut_off.miss_events();
+    cut_off.mark_events_missed();
     assert_eq!(outcome(cut_off, &facts), Outcome::Completed, "the link was down");
     let mut left = facts.clone();
     left.insert(7, (7, Fact::Left("R1".into())));
@@ -69,7 +69,7 @@ fn list_after_outage_decides_whether_join_was_missed() {
     let listed = |up| Fact::Listed { accepted: true, up, synced_until: now(2).wall };
     let outcome = |up| {
         let mut call = call_with_joins_arriving();
-        call.miss_events();
+        call.mark_events_missed();
         let mut facts = hung_up_before_room();
         facts.insert(5, (5, listed(up)));
         end_of(call, &facts).outcome
