@@ -1,9 +1,9 @@
 //! The metrics of `GET /metrics`.
 //!
-//! The log's records are counted as they are appended; what is in no record, the driver and the
-//! HTTP side tell. To count is an atomic addition or a short lock that nobody holds for long; all
-//! else happens when it is read. Names and units are as Prometheus has them, and no label can take
-//! a value that somebody outside chooses.
+//! The journal counts its records as it appends them; the driver and the HTTP server count all else.
+//! Counting costs an atomic addition or a short lock, and the text is made when a client asks for it.
+//! Names and units follow the conventions of Prometheus. Label values come from fixed sets and from
+//! the configuration, so no client can create time series.
 
 mod process;
 mod register;
@@ -40,8 +40,7 @@ struct Answered {
     key: KeyName,
 }
 
-/// The name of a key of the configuration; empty where none was needed, or the right one was
-/// missing.
+/// The name of a configured key; empty if the request needed no key or had no valid one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct KeyName(Arc<str>);
 
@@ -51,8 +50,8 @@ impl EncodeLabelValue for KeyName {
     }
 }
 
-/// One label, whose values are words of ours.
-type Of<const N: usize> = [(&'static str, &'static str); N];
+/// Names and values of labels, all from fixed sets.
+type Labels<const N: usize> = [(&'static str, &'static str); N];
 
 /// A kind of journal reader, as the label of its gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, IntoStaticStr)]
@@ -76,7 +75,7 @@ impl ReaderKind {
     }
 }
 
-/// Names of Asterisk's events that are counted separately; all others count as one.
+/// Names of the events from Asterisk that are counted by name; all others are counted as `other`.
 const AMI_EVENTS: [&str; 11] = [
     "Newchannel",
     "Newstate",
@@ -91,7 +90,7 @@ const AMI_EVENTS: [&str; 11] = [
     "other",
 ];
 
-/// The outcomes that a call can have that was answered.
+/// The possible outcomes of an answered call.
 const ANSWERED: [Outcome; 3] = [Outcome::Completed, Outcome::NotJoined, Outcome::Unknown];
 
 /// All counters, gauges and histograms.
@@ -100,7 +99,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     records: ByName<{ EventKind::OF_RECORDS.len() }>,
-    refused: Family<Of<2>, Counter>,
+    refused: Family<Labels<2>, Counter>,
     ended: ByName<{ Outcome::ALL.len() }>,
     ended_answered: ByName<{ ANSWERED.len() }>,
     receipt: Histogram,
@@ -115,59 +114,59 @@ pub struct Metrics {
     connections: Counter,
     round_trip: Histogram,
     ami_events: ByName<{ AMI_EVENTS.len() }>,
-    gaps: Family<Of<1>, Counter>,
-    lost: Family<Of<1>, Counter>,
-    writers: Family<Of<1>, Gauge>,
+    gaps: Family<Labels<1>, Counter>,
+    lost: Family<Labels<1>, Counter>,
+    writers: Family<Labels<1>, Gauge>,
 }
 
 impl Default for Metrics {
-    /// Nothing has happened yet; what can is there with a zero, so that the first time shows as an
-    /// increase.
+    /// All counts are zero. Every series with known labels exists from the start, because Prometheus
+    /// sees no increase in a series that first appears with 1.
     fn default() -> Self {
         let mut all = Registry::default();
         all.register_collector(Box::new(process::Process::new(SystemTime::now())));
-        let all_of_it = all.sub_registry_with_prefix("originatord");
-        all_of_it.register(
+        let prefixed = all.sub_registry_with_prefix("originatord");
+        prefixed.register(
             "build",
             "This build",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let mut register = Register(all_of_it);
-        let live: Family<Of<1>, Gauge> =
-            register.add("calls_live", "Calls that have not ended, by the state they are in");
+        let mut register = Register(prefixed);
+        let live: Family<Labels<1>, Gauge> =
+            register.add("calls_live", "Calls that have not ended, by state");
         let metrics = Self {
             requests: register.add(
                 "http_requests",
-                "HTTP requests answered, by path, status code, and the name of the key that asked",
+                "Answered HTTP requests, by path, status code, and the name of the key",
             ),
-            records: register.by_name("records", "Records of the live log, by event", "event", EventKind::OF_RECORDS.map(EventKind::as_str)),
+            records: register.by_name("records", "Records of the journal, by event", "event", EventKind::OF_RECORDS.map(EventKind::as_str)),
             refused: register
-                .add("calls_refused", "Calls asked for and not made, by reason, and by limit where that is the reason"),
+                .add("calls_refused", "Refused calls, by reason, and by limit if a limit is the reason"),
             ended: register.by_name(
                 "calls_ended",
-                "Calls that Asterisk had accepted and that are over, by outcome",
+                "Ended calls that Asterisk had accepted, by outcome",
                 "outcome",
                 Outcome::ALL.map(Outcome::as_str),
             ),
             ended_answered: register.by_name(
                 "calls_ended_answered",
-                "Calls that had been answered and are over, by outcome",
+                "Ended calls that the callee had answered, by outcome",
                 "outcome",
                 ANSWERED.map(Outcome::as_str),
             ),
             receipt: register.time(
                 "call_receipt",
-                "From a POST to the answer that Asterisk has accepted the call",
+                "Time from a POST to the response that Asterisk has accepted the call",
                 &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5],
             ),
             ringing: register.time(
                 "call_ringing_delay",
-                "From a POST to the gateway's word that it rings",
+                "Time from a POST until the gateway reports ringing",
                 &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0],
             ),
             answer: register.time(
                 "call_answer_delay",
-                "From a POST to the callee's answer",
+                "Time from a POST until the callee answers",
                 &[
                     0.5, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.5, 10.0, 12.5, 15.0, 20.0, 25.0, 30.0, 45.0,
                     60.0,
@@ -175,40 +174,40 @@ impl Default for Metrics {
             ),
             talk: register.time(
                 "call_talk",
-                "From the answer to the end, of calls of which both were seen, but for outcome not_joined",
+                "Time from answer to end, of calls whose answer and end were observed, without outcome not_joined",
                 &[1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0],
             ),
             ready: register.add("ready", "Whether calls can be made (1) or not (0), as /readyz says"),
             live: State::LIVE.map(|state| live.get_or_create_owned(&[("state", state.as_str())])),
-            link_up: register.add("ami_up", "Whether we are logged in to Asterisk (1) or not (0)"),
-            pending: register.add("ami_actions_pending", "Actions sent to Asterisk and not answered yet"),
+            link_up: register.add("ami_up", "Whether the daemon is logged in to Asterisk (1) or not (0)"),
+            pending: register.add("ami_actions_pending", "Actions sent to Asterisk that have no response yet"),
             attempts: register.add("ami_connect_attempts", "Attempts to connect to Asterisk"),
             connections: register
                 .add("ami_connections", "Times that the link to Asterisk came up; each after the first is a reconnect"),
             round_trip: register.time(
                 "ami_round_trip",
-                "From a Ping to its answer. Asterisk sends all in one order, so no event was later than that",
+                "Time from a Ping to its response. Asterisk sends events and responses in one order, so no event was delayed longer",
                 &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0],
             ),
             ami_events: register.by_name(
                 "ami_events",
-                "Events that Asterisk has sent, by name; those we do not know are other",
+                "Events from Asterisk, by name; unknown names are counted as other",
                 "event",
                 AMI_EVENTS,
             ),
-            gaps: register.add("journal_gaps", "Times that a reader of the live log fell behind and missed records"),
-            lost: register.add("journal_lost_records", "Records that a reader of the live log has missed"),
-            writers: register.add("journal_writer_up", "Whether the log can be written down (1) or not (0)"),
+            gaps: register.add("journal_gaps", "Times that a reader of the journal fell behind and missed records"),
+            lost: register.add("journal_lost_records", "Records that a reader of the journal has missed"),
+            writers: register.add("journal_writer_up", "Whether a writer of the journal or the history can write (1) or not (0)"),
             registry: all,
         };
-        metrics.touch();
+        metrics.create_known_series();
         metrics
     }
 }
 
 impl Metrics {
     /// Creates all series whose labels are known, so that they are zero before the first event.
-    fn touch(&self) {
+    fn create_known_series(&self) {
         for (reason, limit) in Refusal::CODES {
             self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
         }
@@ -218,7 +217,7 @@ impl Metrics {
         }
     }
 
-    /// All of it in the OpenMetrics text format.
+    /// All metrics in the OpenMetrics text format.
     pub fn open_metrics(&self) -> String {
         let mut out = String::new();
         // Writing to a string does not fail.
@@ -226,30 +225,30 @@ impl Metrics {
         out
     }
 
-    /// All of it in the older text format of Prometheus.
+    /// All metrics in the older text format of Prometheus.
     pub fn prometheus(&self) -> String {
         let mut out = String::new();
         let _ = prometheus_text::encode(&mut out, &self.registry);
         out
     }
 
-    /// A request was answered. `path` is one of ours, not the client's; `key` the name of a key
-    /// that exists.
+    /// Counts an answered request. `path` must come from the table of endpoints, not from the client,
+    /// and `key` must be the name of a configured key.
     pub fn answered(&self, path: &'static str, code: u16, key: Option<Arc<str>>) {
         let key = KeyName(key.unwrap_or_else(|| "".into()));
         self.requests.get_or_create(&Answered { path, code, key }).inc();
     }
 
-    /// A bot was answered that Asterisk has accepted its call.
+    /// Counts a bot's POST that was answered with "ok" after this time.
     pub fn receipt(&self, after: Duration) {
         self.receipt.observe(after.as_secs_f64());
     }
 
-    /// A record was appended to the journal.
+    /// Counts a record that was appended to the journal.
     pub fn record(&self, time: SystemTime, event: &Event, call: Option<&CallInfo>) {
         self.records.inc_at(event.kind() as usize);
-        // The id has the time of the request, also after a restart. If the clock was set back
-        // meanwhile, the time counts as zero.
+        // The call's id contains the time of the request, even after a restart. If the clock was set
+        // back since then, the delay counts as zero.
         let since_post = || {
             call.map(|call| time.duration_since(call.id.time()).unwrap_or_default().as_secs_f64())
         };
@@ -260,7 +259,7 @@ impl Metrics {
                     .inc();
             }
             Event::CallRinging => _ = since_post().map(|seconds| self.ringing.observe(seconds)),
-            // The time of an answer that was found later is unknown.
+            // An answer with `after` was found later, and its time is unknown.
             Event::CallAnswered { after: None } => {
                 _ = since_post().map(|seconds| self.answer.observe(seconds))
             }
@@ -279,7 +278,7 @@ impl Metrics {
         }
     }
 
-    /// A reader of the journal has missed records.
+    /// Counts a gap that a reader of the journal got, and the records it missed.
     pub fn gap(&self, reader: ReaderKind, gap: &Gap) {
         let reader = [("reader", reader.as_str())];
         self.gaps.get_or_create(&reader).inc();
@@ -288,7 +287,7 @@ impl Metrics {
         }
     }
 
-    /// A writer of the journal works, or fails.
+    /// Sets whether a writer of the journal or the history can write.
     pub fn writer(&self, reader: ReaderKind, is_up: bool) {
         self.writers.get_or_create(&[("writer", reader.as_str())]).set(is_up.into());
     }
@@ -302,22 +301,22 @@ impl Metrics {
         self.pending.set(stats.pending as i64);
     }
 
-    /// Calls can be made, or not.
+    /// Sets whether calls can be made.
     pub fn ready(&self, is_ready: bool) {
         self.ready.set(is_ready.into());
     }
 
-    /// A connection to Asterisk is attempted.
+    /// Counts an attempt to connect to Asterisk.
     pub fn connecting(&self) {
         self.attempts.inc();
     }
 
-    /// Asterisk has answered a Ping.
+    /// Counts a Ping that Asterisk answered after this time.
     pub fn round_trip(&self, time: Duration) {
         self.round_trip.observe(time.as_secs_f64());
     }
 
-    /// Asterisk has sent an event of this name.
+    /// Counts an event of this name from Asterisk.
     pub fn ami_event(&self, name: &[u8]) {
         self.ami_events.inc(name);
     }

@@ -1,43 +1,43 @@
 //! Deletes calls that are older than `[history] keep`.
 //!
 //! A machine can start with a clock that is years ahead, until NTP corrects it. To delete by that
-//! clock would delete everything. So calls grow old by a clock of the history's own, which is
-//! stored with them: it follows the system's clock, but never moves on faster than [`PACE`] times
-//! the time that the daemon has run. A daemon that was off for a month has caught up within a day
+//! clock would delete everything. So the history has a clock of its own, stored beside the calls, that
+//! decides how old they are. It follows the system's clock, but never advances faster than [`PACE`]
+//! times the time that the daemon has run. A daemon that was off for a month has caught up within a day
 //! and a half; an hour under a clock that is years ahead deletes the calls of one day too many. A
 //! jump is not judged by its length, as no length tells a wrong clock from a machine that was
 //! switched off.
 //!
-//! A clock that is set back deletes less until it is right again, and the stored one waits for it.
-//! A run of the clean-up deletes at most a quarter of all calls.
+//! While the system's clock is behind the stored one, calls are deleted by the system's clock, and the
+//! stored one waits. A clean-up deletes at most a quarter of all calls.
 
 use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::millis;
-use super::sink::{DELETED_AT_ONCE, give_back};
+use super::sink::{DELETED_AT_ONCE, return_free_pages};
 use originatord_core::call::CallId;
 
 /// How much faster than the daemon's own time the history's clock can catch up with the system's: a
 /// day in an hour.
 const PACE: u32 = 24;
 
-/// A run of the clean-up deletes one in this many calls at most.
+/// A clean-up deletes at most one in this many calls.
 const SHARE: usize = 4;
 
-/// How far the system's clock may be ahead of the history's before it is logged.
+/// How far the system's clock can be ahead of the history's without a warning.
 const AHEAD: Duration = Duration::from_secs(86_400);
 
-/// The clock that calls grow old by.
+/// The history's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct AgeClock {
     reached: SystemTime,
 }
 
 impl AgeClock {
-    /// Goes on where the stored clock was. Without one, the newest call that the history has and
-    /// `last_record` of the journal tell how late it has been.
+    /// Continues from the stored time. Without one, the clock starts at the newest call of the history
+    /// or the journal's `last_record`, whichever is later, else at `now`; but never after `now`.
     pub(super) fn open(
         connection: &Connection,
         last_record: Option<SystemTime>,
@@ -53,15 +53,15 @@ impl AgeClock {
         Ok(Self { reached: known.min(now) })
     }
 
-    /// Moves on, after the daemon `ran` for some time since the last move. Returns the time that
-    /// counts now.
+    /// Advances the clock; the daemon `ran` this long since the last time. Returns the time by which
+    /// calls are deleted now.
     pub(super) fn advance(&mut self, now: SystemTime, ran: Duration) -> SystemTime {
         let allowed = self.reached.checked_add(ran.saturating_mul(PACE)).unwrap_or(now);
         self.reached = self.reached.max(now.min(allowed));
         now.min(self.reached)
     }
 
-    /// How far the system's clock is ahead, if it is suspiciously far.
+    /// How far the system's clock is ahead, if by more than `AHEAD`.
     pub(super) fn lag(self, now: SystemTime) -> Option<Duration> {
         now.duration_since(self.reached).ok().filter(|lag| *lag > AHEAD)
     }
@@ -80,16 +80,15 @@ fn stored(connection: &Connection) -> rusqlite::Result<Option<SystemTime>> {
     Ok(since_1970.and_then(|time| SystemTime::UNIX_EPOCH.checked_add(time)))
 }
 
-/// The result of one run of the clean-up.
+/// The result of one clean-up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Deleted {
     pub(super) count: usize,
-    /// Others are too old as well.
+    /// More calls are too old, and are left for the next clean-up.
     pub(super) is_partial: bool,
 }
 
-/// Deletes calls that were requested before `oldest`, the oldest first, but no more than a share of
-/// all.
+/// Deletes calls that were requested before `oldest`, the oldest first; at most one in `SHARE` of all.
 pub(super) fn delete_before(
     connection: &Connection,
     oldest: SystemTime,
@@ -116,7 +115,7 @@ pub(super) fn delete_before(
             some => count += some,
         }
     }
-    give_back(connection)?;
+    return_free_pages(connection)?;
     Ok(Deleted { count, is_partial: is_due()? })
 }
 
@@ -138,13 +137,13 @@ mod tests {
         assert_eq!(clock.advance(ahead, Duration::ZERO), day(0));
         assert_eq!(clock.advance(ahead, HOUR), day(1));
         assert!(clock.lag(ahead).is_some());
-        // It is corrected, and wrong again at another start.
+        // The clock is corrected, and is wrong again at the next start.
         assert_eq!(clock.advance(day(0) + HOUR, HOUR), day(0) + HOUR);
         assert_eq!(clock.advance(ahead, Duration::ZERO), day(1));
     }
 
     #[test]
-    fn month_without_the_daemon_is_made_up_for() {
+    fn clock_catches_up_after_a_month_off() {
         let mut clock = AgeClock { reached: day(0) };
         for hour in 0..33 {
             clock.advance(day(30) + hour * HOUR, if hour == 0 { Duration::ZERO } else { HOUR });

@@ -1,4 +1,4 @@
-//! Takes a number out of the history.
+//! Erases a number from the history.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use crate::files;
 use crate::journal::sink::{Cleaner, Erased};
 use originatord_core::call::Number;
 
-/// Endings of the files that SQLite puts beside a database.
-pub(crate) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+/// Suffixes of the files that SQLite creates beside a database.
+pub(crate) const SQLITE_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Erases all calls to this number from the database at `path`, if it is there, so that nothing of
 /// them is left in its files.
@@ -19,7 +19,9 @@ pub(crate) fn erase(path: &Path, number: Number) -> Erased {
     let path = files::resolved(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let is_ours = |other: &str| {
-        other.strip_prefix(&*name).is_some_and(|rest| rest.is_empty() || BESIDE.contains(&rest))
+        other
+            .strip_prefix(&*name)
+            .is_some_and(|rest| rest.is_empty() || SQLITE_SUFFIXES.contains(&rest))
     };
     erased.note_copies(&path, number, is_ours);
     erased
@@ -45,7 +47,7 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
         let busy = ffi::Error { code: ErrorCode::DatabaseBusy, extended_code: ffi::SQLITE_BUSY };
         return Err(rusqlite::Error::SqliteFailure(
             busy,
-            Some("the history is being read; ask again".to_owned()),
+            Some("the history is being read; try again".to_owned()),
         ));
     }
     let mentions = mentions(&connection, number)?;
@@ -55,7 +57,7 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
 }
 
-/// Number of calls to other numbers that have this one in a text.
+/// How many calls to other numbers have this one in a text.
 fn mentions(connection: &Connection, number: Number) -> rusqlite::Result<usize> {
     let cleaner = Cleaner::new(number);
     let texts = "caller_id || ' ' || room || ' ' || coalesce(gateway_reply, '') || ' ' || coalesce(cause_text, '')";

@@ -1,4 +1,4 @@
-//! Ended calls in an SQLite database, for as long as they are to be kept.
+//! Stores ended calls in an SQLite database, for as long as `[history] keep` says.
 //!
 //! The writer is a reader of the journal on a thread of its own, so a full or broken disk delays
 //! nothing else. Each query has its own connection and thread; the number of queries at once, their
@@ -26,7 +26,7 @@ use originatord_core::call::CallId;
 use originatord_core::call::filter::Filter;
 use originatord_core::call::view::CallView;
 
-pub(crate) use erase::{BESIDE, erase};
+pub(crate) use erase::{SQLITE_SUFFIXES, erase};
 pub(crate) use sink::HistorySink;
 
 /// How many queries run at once; others wait.
@@ -35,7 +35,7 @@ const MAX_QUERIES: usize = 2;
 /// How long a query may run, and how long it may wait to start.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The clock is read once in this many steps of SQLite's virtual machine.
+/// A query checks its deadline once in this many steps of SQLite's virtual machine.
 const STEPS: i32 = 10_000;
 
 /// The settings of `[history]`.
@@ -57,19 +57,19 @@ pub struct History {
 
 struct Shared {
     settings: HistorySettings,
-    questions: Semaphore,
+    queries: Semaphore,
     /// Why the database cannot be written at present.
-    trouble: Mutex<Option<Arc<str>>>,
+    write_error: Mutex<Option<Arc<str>>>,
 }
 
 /// Why a query fails.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// Too many other queries run.
-    #[error("too many questions at once")]
+    #[error("too many queries at once")]
     Busy,
-    /// The query took too long; a narrower filter is faster.
-    #[error("the question took too long; ask for less")]
+    /// The query took longer than `QUERY_TIMEOUT`.
+    #[error("the query took too long; a narrower filter is faster")]
     Slow,
     /// The file cannot be read.
     #[error("the history cannot be read: {0}")]
@@ -88,22 +88,25 @@ impl From<rusqlite::Error> for QueryError {
 impl History {
     /// The history in the file of these settings, which need not exist yet.
     pub fn new(settings: HistorySettings) -> Self {
-        let shared =
-            Shared { settings, questions: Semaphore::new(MAX_QUERIES), trouble: Mutex::default() };
+        let shared = Shared {
+            settings,
+            queries: Semaphore::new(MAX_QUERIES),
+            write_error: Mutex::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
     /// Whether ended calls are written; the error says why not.
     pub fn state(&self) -> Result<(), Arc<str>> {
-        let trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        trouble.clone().map_or(Ok(()), Err)
+        let write_error = self.shared.write_error.lock().unwrap_or_else(PoisonError::into_inner);
+        write_error.clone().map_or(Ok(()), Err)
     }
 
-    fn set_trouble(&self, trouble: Option<Arc<str>>) {
-        *self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    fn set_write_error(&self, write_error: Option<Arc<str>>) {
+        *self.shared.write_error.lock().unwrap_or_else(PoisonError::into_inner) = write_error;
     }
 
-    /// The newest `limit` calls that the filter takes, newest first.
+    /// The newest `limit` calls that match the filter, newest first.
     ///
     /// # Errors
     ///
@@ -123,13 +126,13 @@ impl History {
 
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, QueryError> {
-        let turn = timeout(QUERY_TIMEOUT, self.shared.questions.acquire());
+        let turn = timeout(QUERY_TIMEOUT, self.shared.queries.acquire());
         // The semaphore is never closed.
         let _turn = turn.await.map_err(|_| QueryError::Busy)?.map_err(|_| QueryError::Busy)?;
         let path = self.shared.settings.file.clone();
-        let answer = tokio::task::spawn_blocking(move || question(&open_to_read(&path)?));
+        let answer = tokio::task::spawn_blocking(move || query(&open_to_read(&path)?));
         // The thread is never cancelled.
         Ok(answer.await.map_err(|_| QueryError::Busy)??)
     }
@@ -141,7 +144,7 @@ fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(QUERY_TIMEOUT)?;
-    let give_up = Instant::now() + QUERY_TIMEOUT;
-    connection.progress_handler(STEPS, Some(move || Instant::now() >= give_up))?;
+    let deadline = Instant::now() + QUERY_TIMEOUT;
+    connection.progress_handler(STEPS, Some(move || Instant::now() >= deadline))?;
     Ok(connection)
 }

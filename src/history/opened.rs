@@ -1,4 +1,4 @@
-//! The open database, and whether its file is still the one at the configured path.
+//! The open database, which notices that another program has moved, replaced or overwritten its file.
 
 use std::fmt;
 use std::fs::File;
@@ -36,29 +36,29 @@ impl fmt::Display for Change {
     }
 }
 
-/// A database that is open to write.
-pub(super) struct Opened {
+/// A database that is open for writing.
+pub(super) struct OpenDatabase {
     pub(super) connection: Connection,
-    /// The same file, to look into it past SQLite. To close it releases all of SQLite's locks on
-    /// the file, so it is closed after the connection: fields are dropped in their order.
+    /// The same file, to read its first bytes without SQLite. Closing it releases all of SQLite's
+    /// locks on the file, so it is closed after the connection: fields are dropped in their order.
     file: File,
     id: FileId,
     /// The write-ahead log that was seen last. SQLite deletes it by its name.
     wal: Option<FileId>,
 }
 
-impl Opened {
+impl OpenDatabase {
     pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
         // SQLite would open a file that was overwritten, as long as the write-ahead log beside it
         // has the first page.
-        let before = before_sqlite(path)?;
+        let before = check_before_sqlite(path)?;
         let connection = schema::open_to_write(path)?;
         let file = before.map_or_else(|| File::open(path), Ok).map_err(schema::cannot_open)?;
         let id = FileId::of(&file.metadata().map_err(schema::cannot_open)?);
         Ok(Self { connection, file, id, wal: wal_of(path) })
     }
 
-    /// Looks whether somebody has changed the file at `path`, which is this one's.
+    /// Checks whether another program has changed the file. `path` is where it was opened.
     pub(super) fn change(&mut self, path: &Path) -> Option<Change> {
         match FileId::at(path) {
             Ok(None) => Some(Change::Gone),
@@ -71,9 +71,9 @@ impl Opened {
         }
     }
 
-    /// Closes the database after `change`. The calls in its write-ahead log go into the file that
-    /// was moved away, but not into one that was overwritten; the log of a database that has taken
-    /// its place is left alone.
+    /// Closes the database after `change`. The calls in its write-ahead log are moved into a file that
+    /// was moved away, but not into one that was overwritten. If another database is at the path, the
+    /// log there belongs to that one and stays as it is.
     pub(super) fn close(self, change: Change, path: &Path) {
         let is_ours = change == Change::Gone || self.wal == wal_of(path);
         if change == Change::Damaged || !is_ours {
@@ -81,8 +81,8 @@ impl Opened {
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
             return;
         }
-        // SQLite itself does not do so for a file that was moved. A log that stays would be taken
-        // for the new database's.
+        // SQLite does not do this by itself for a moved file. If the log stayed, SQLite would apply it
+        // to the new database.
         let emptied = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = emptied {
             tracing::debug!(%error, "the write-ahead log cannot be emptied");
@@ -90,8 +90,9 @@ impl Opened {
     }
 }
 
-/// The file at `path`, which has to be a database or empty; none if nothing is there.
-fn before_sqlite(path: &Path) -> rusqlite::Result<Option<File>> {
+/// Opens the file at `path`, and checks that it is a database or empty. Returns `None` if there is no
+/// file.
+fn check_before_sqlite(path: &Path) -> rusqlite::Result<Option<File>> {
     files::require_regular(path).map_err(schema::cannot_open)?;
     let file = match File::open(path) {
         Ok(file) => file,

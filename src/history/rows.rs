@@ -19,11 +19,11 @@ const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, 
 /// The statement for [`insert`].
 pub(super) fn insertion(connection: &Connection) -> rusqlite::Result<Statement<'_>> {
     let places = ["?"; 21].join(", ");
-    // After a failure the records are read again, and some calls are in the table already.
+    // The sink repeats a batch that failed, so some of its calls may be in the table already.
     connection.prepare(&format!("INSERT OR IGNORE INTO calls ({COLUMNS}) VALUES ({places})"))
 }
 
-/// Writes down a call that has ended.
+/// Inserts an ended call.
 pub(super) fn insert(
     insertion: &mut Statement<'_>,
     call: &CallInfo,
@@ -57,7 +57,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// The newest `limit` calls that the filter takes, newest first.
+/// The newest `limit` calls that match the filter, newest first.
 pub(super) fn page(
     connection: &Connection,
     filter: &Filter,
@@ -124,22 +124,21 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         _ => None,
     };
     let hung_up_by: Option<String> = row.get(18)?;
-    // A word of a later version.
+    // A later version may have written an outcome that this one does not know.
     let outcome = outcome.parse().unwrap_or(Outcome::Unknown);
     let was_reached = [moments.answered, moments.joined, moments.left].iter().any(Option::is_some);
-    let unseen = moment(row, 19)?.zip(moment(row, 20)?);
-    let end_seen = unseen.is_none();
+    let ended_between = moment(row, 19)?.zip(moment(row, 20)?);
+    let end_seen = ended_between.is_none();
     let end = End {
         outcome,
         answered: was_reached || matches!(outcome, Outcome::Completed | Outcome::NotJoined),
         cause,
         gateway_reply: row.get(15)?,
-        // Where the end was not seen, an earlier build wrote down the longest that these can have
-        // been.
+        // If the end was not observed, an earlier build stored the longest possible durations.
         ring: duration(row, 16)?.filter(|_| end_seen || moments.answered.is_some()),
         talk: duration(row, 17)?.filter(|_| end_seen),
         hung_up_by: hung_up_by.map(Into::into),
-        ended_between: unseen,
+        ended_between,
         moments,
     };
     let end = Some(Arc::new(end));

@@ -11,9 +11,10 @@ use crate::files;
 /// Step N upgrades a file of version N to version N + 1. A released step never changes; add another
 /// one instead.
 ///
-/// A room is looked for without regard to ASCII case, as ConfBridge does not regard it.
+/// Searches for a room ignore ASCII case, as ConfBridge does.
 ///
-/// Ids begin with the time of the request, so the order of ids is that of time. Times are milliseconds since 1970, durations milliseconds.
+/// Ids begin with the time of the request, so they sort by time. Times are milliseconds since 1970,
+/// durations milliseconds.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE calls (
@@ -50,8 +51,8 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// The clock that calls grow old by, in milliseconds since 1970 (`age.rs`). It is no migration, so
-/// that earlier builds, which ignore it, can still open the file.
+/// The table with the history's clock (`age.rs`), in milliseconds since 1970. It is no migration, so
+/// that earlier builds, which ignore the table, can still open the file.
 const CLEAN_UP: &str = "
     CREATE TABLE IF NOT EXISTS clean_up (one INTEGER PRIMARY KEY CHECK (one = 1), clock INTEGER NOT NULL) STRICT
 ";
@@ -59,11 +60,11 @@ const CLEAN_UP: &str = "
 /// How long a statement waits for another connection's write.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Opens the database to write, makes it if there is none, and brings its tables up to date.
+/// Opens the database for writing, creates it if it is missing, and migrates older tables.
 ///
 /// # Errors
 ///
-/// It cannot be opened, is no database, or one of a version that is not known yet.
+/// The file cannot be opened, is no database, or has a later version than this build knows.
 pub(super) fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
     files::require_regular(path).map_err(cannot_open)?;
     let mut connection = Connection::open(path)?;
@@ -93,7 +94,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let version: usize = migration.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let Some(missing) = MIGRATIONS.get(version..) else {
         let text = format!(
-            "the history is of version {version}; this originatord knows {}",
+            "the history has version {version}; this originatord knows up to {}",
             MIGRATIONS.len()
         );
         let error =

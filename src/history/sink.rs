@@ -1,4 +1,4 @@
-//! Writes down each call that ends, and deletes calls that are too old or too many.
+//! Stores each call that ends, and deletes calls that are too old or take too much space.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::age::{AgeClock, delete_before};
 use super::erase::erase;
-use super::opened::{Change, Opened};
+use super::opened::{Change, OpenDatabase};
 use super::{History, rows};
 use crate::journal::Journal;
 use crate::journal::sink::{Erased, Sink, pause};
@@ -16,30 +16,30 @@ use originatord_core::call::outcome::End;
 use originatord_core::call::{CallInfo, Number};
 use originatord_core::record::{Entry, Event};
 
-/// How often calls that are too old are deleted.
+/// How often the sink deletes calls that are too old.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls one statement deletes, so that others do not wait long for the disk.
+/// How many calls one statement deletes at most, so that other statements do not wait long.
 pub(super) const DELETED_AT_ONCE: usize = 500;
 
-/// How long a file that somebody else has moved may go unnoticed.
+/// How often an idle sink checks whether another program has changed its file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Writes ended calls into the database.
 pub(crate) struct HistorySink {
     history: History,
-    /// Its metrics show whether the database can be written.
+    /// The journal, whose metrics show whether the database can be written.
     pub(super) journal: Journal,
-    pub(super) opened: Option<Opened>,
+    pub(super) opened: Option<OpenDatabase>,
     /// The time of the journal's last record before this run.
     last_record: Option<SystemTime>,
-    /// The clock that calls grow old by, once it is read.
+    /// The history's clock; `None` until it is read from the database.
     clock: Option<AgeClock>,
     pub(super) cleaned_up: Option<Instant>,
 }
 
 impl HistorySink {
-    /// Writes into this history; its file need not exist, nor be writable yet. `last_record` is the
+    /// A sink for this history, whose file need not exist or be writable yet. `last_record` is the
     /// time of the journal's last record before this run.
     pub(crate) fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
         journal.metrics().writer(ReaderKind::History, true);
@@ -51,7 +51,7 @@ impl HistorySink {
         let settings = &self.history.shared.settings;
         let opened = match &mut self.opened {
             Some(opened) => opened,
-            None => self.opened.insert(Opened::open(&settings.file)?),
+            None => self.opened.insert(OpenDatabase::open(&settings.file)?),
         };
         let ended: Vec<_> = batch.iter().filter_map(ended).collect();
         if !ended.is_empty() {
@@ -66,13 +66,13 @@ impl HistorySink {
         Ok(())
     }
 
-    /// Looks whether the path still leads to the database that is open.
+    /// Checks whether the path still leads to the open database, and closes it if not.
     fn notice_change(&mut self) {
         let path = &self.history.shared.settings.file;
         let Some(change) = self.opened.as_mut().and_then(|opened| opened.change(path)) else {
             return;
         };
-        tracing::warn!(path = %path.display(), "the history's file {change}: calls that end from now on go into the file that is there");
+        tracing::warn!(path = %path.display(), "the history's file {change}; calls that end from now on are stored in the file at the configured path");
         self.close(change);
     }
 
@@ -82,9 +82,9 @@ impl HistorySink {
         }
     }
 
-    /// Deletes calls that are too old, after the daemon `ran` for some time since it last did so.
+    /// Deletes calls that are older than `keep`. `ran` is the time since the last clean-up.
     pub(super) fn clean_up(&mut self, now: SystemTime, ran: Duration) -> rusqlite::Result<()> {
-        let Some(Opened { connection, .. }) = &self.opened else { return Ok(()) };
+        let Some(OpenDatabase { connection, .. }) = &self.opened else { return Ok(()) };
         let is_first = self.clock.is_none();
         let mut clock = match self.clock {
             Some(clock) => clock,
@@ -96,7 +96,7 @@ impl HistorySink {
         self.clock = Some(clock);
         if let Some(lag) = clock.lag(now).filter(|_| is_first) {
             let lag = humantime::format_duration(Duration::from_secs(lag.as_secs())).to_string();
-            tracing::warn!(%lag, "the clock is far ahead of all that was written down: calls grow old by a day an hour until that is made up for");
+            tracing::warn!(%lag, "the clock is far ahead of the newest stored time; calls grow old by a day an hour until the difference is made up");
         }
         let deleted = delete_before(connection, oldest)?;
         if deleted.count > 0 {
@@ -116,7 +116,7 @@ impl Sink for HistorySink {
         erase(&self.history.shared.settings.file, number)
     }
 
-    /// Tries until it works: what is read late is in the ring still, or is a gap by then.
+    /// Repeats until the batch is stored. Later records wait in the ring meanwhile, or become a gap.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
         while let Err(error) = self.append(batch) {
             if self.history.state().is_ok() {
@@ -124,7 +124,7 @@ impl Sink for HistorySink {
                 self.journal.metrics().writer(ReaderKind::History, false);
             }
             self.history
-                .set_trouble(Some(format!("the history cannot be written: {error}").into()));
+                .set_write_error(Some(format!("the history cannot be written: {error}").into()));
             let is_damaged = matches!(
                 error.sqlite_error_code(),
                 Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
@@ -137,14 +137,14 @@ impl Sink for HistorySink {
         }
         if self.history.state().is_err() {
             tracing::info!("the history can be written again");
-            self.history.set_trouble(None);
+            self.history.set_write_error(None);
             self.journal.metrics().writer(ReaderKind::History, true);
         }
         Ok(())
     }
 }
 
-/// The call that ends with this entry, if one does.
+/// The ended call, if the entry is a `call.ended` record.
 fn ended(entry: &Entry) -> Option<(&CallInfo, &End)> {
     let Entry::Record(record) = entry else { return None };
     match (&record.event, &record.call) {
@@ -163,7 +163,7 @@ fn insert(connection: &mut Connection, ended: Vec<(&CallInfo, &End)>) -> rusqlit
     transaction.commit()
 }
 
-/// Deletes the oldest calls until all others fit into `max_size` bytes.
+/// Deletes the oldest calls until the others fit into `max_size` bytes.
 fn delete_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()> {
     let mut count = 0;
     while used(connection)? > max_size {
@@ -178,19 +178,19 @@ fn delete_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()>
     }
     tracing::info!(
         count,
-        "the oldest calls were deleted, as all together are larger than history.max_size"
+        "the oldest calls were deleted, as the history was larger than history.max_size"
     );
-    give_back(connection)
+    return_free_pages(connection)
 }
 
-/// The bytes that hold something.
+/// Size of the database without its free pages, in bytes.
 fn used(connection: &Connection) -> rusqlite::Result<u64> {
     let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
     Ok((value("page_count")? - value("freelist_count")?) * value("page_size")?)
 }
 
-/// Gives free space back to the disk, a page with each step.
-pub(super) fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+/// Returns free pages to the file system. SQLite frees one page with each step of the statement.
+pub(super) fn return_free_pages(connection: &Connection) -> rusqlite::Result<()> {
     let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
     let mut steps = statement.query([])?;
     while steps.next()?.is_some() {}

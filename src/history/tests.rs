@@ -1,5 +1,4 @@
-//! The database itself: what comes out is what went in, filters and pages, versions, and what is
-//! forgotten.
+//! The history's database: stored calls, filters, pages, versions and deletion.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -69,14 +68,14 @@ impl Case {
     }
 }
 
-/// A call that was asked for `age` before now.
+/// A call that was requested `age` ago.
 fn call(age: Duration, n: u128) -> (CallInfo, End) {
     let id = CallId::new(SystemTime::now() - age, n);
     (CallInfo { id, ..samples::call() }, samples::end(Outcome::Completed))
 }
 
 #[tokio::test]
-async fn a_call_comes_back_as_it_was() {
+async fn stored_call_is_read_unchanged() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     let time = samples::time();
     let at = |second| Some(time + Duration::from_secs(second));
@@ -141,7 +140,7 @@ async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
         ended: Some(at(90)),
         ..Timestamps::default()
     };
-    // That build took the moment at which it found the call gone for its end.
+    // That build stored the time at which it found the call gone as the end.
     let (ring, talk) = (Some(Duration::from_secs(2)), Some(Duration::from_secs(87)));
     let end = End {
         ring,
@@ -158,7 +157,7 @@ async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
 }
 
 #[tokio::test]
-async fn pages_do_not_move_when_calls_are_added_and_show_each_call_once() {
+async fn pages_show_each_call_once_despite_new_calls() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     let calls: Vec<_> = (1..=25).map(|n| call(n as u32 * DAY, n)).collect();
     case.write(&calls);
@@ -169,7 +168,7 @@ async fn pages_do_not_move_when_calls_are_added_and_show_each_call_once() {
         let Some(last) = page.last() else { break };
         filter.before = Some(*last);
         seen.extend(page);
-        // Newer ones, and one that was asked for long ago and ended only now.
+        // Newer calls, and one that was requested long ago and ended only now.
         case.write(&[call(Duration::ZERO, seen.len() as u128), call(100 * DAY, 7)]);
     }
     let mut expected: Vec<_> = calls.iter().map(|(info, _)| info.id).collect();
@@ -226,9 +225,9 @@ fn some_filter() -> impl Strategy<Value = Filter> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    /// The ring of calls that ended lately is asked by the one, the database by the other.
+    /// The engine filters its recently ended calls in Rust, the history filters in SQL.
     #[test]
-    fn database_finds_what_filter_matches(
+    fn database_matches_the_same_calls_as_the_engine(
         calls in prop::collection::vec(some_call(), 0..30),
         filters in prop::collection::vec(some_filter(), 20),
     ) {
@@ -250,7 +249,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_forgotten_and_the_file_shrinks() {
+async fn oversized_history_drops_oldest_calls_and_shrinks() {
     let mut case = Case::new(3650 * DAY, 1 << 20);
     let caller_id: CallerId = "x".repeat(64).parse().unwrap();
     let calls: Vec<_> = (1..=5000)
@@ -263,7 +262,7 @@ async fn what_is_too_much_is_forgotten_and_the_file_shrinks() {
         case.write(batch);
     }
     let kept = case.ids(Filter::default(), 10_000).await;
-    // The newest are there, without a hole.
+    // The newest calls are left, without a hole.
     let newest: Vec<_> = calls.iter().rev().take(kept.len()).map(|(info, _)| info.id).collect();
     assert!(kept.len() > 500 && kept == newest, "{}", kept.len());
     let connection = open_to_read(&case.path()).unwrap();
@@ -274,20 +273,23 @@ async fn what_is_too_much_is_forgotten_and_the_file_shrinks() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_later_version_is_left_alone() {
+async fn file_of_a_later_version_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("history.db");
     drop(schema::open_to_write(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = schema::open_to_write(&path).unwrap_err().to_string();
-    assert!(error.contains("the history is of version 99; this originatord knows 2"), "{error}");
+    assert!(
+        error.contains("the history has version 99; this originatord knows up to 2"),
+        "{error}"
+    );
     connection.pragma_update(None, "user_version", 2).unwrap();
     schema::open_to_write(&path).unwrap();
 }
 
 #[tokio::test]
-async fn who_asks_for_too_long_is_interrupted() {
+async fn endless_query_is_interrupted() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     case.write(&[call(DAY, 1)]);
     let endless =

@@ -67,7 +67,7 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     }
     let mut history = "off".to_owned();
     if let Some(known) = api.history() {
-        history = known.state().map_or_else(|trouble| trouble.to_string(), |()| "ok".to_owned());
+        history = known.state().map_or_else(|error| error.to_string(), |()| "ok".to_owned());
         match known.page(filter, limit).await {
             Ok(older) => calls.ended = merge(calls.ended, older, limit),
             // The list still has the recently ended calls, which the engine knows.

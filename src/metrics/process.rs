@@ -1,5 +1,5 @@
-//! The process itself, as all of Prometheus' client libraries show it, read from Linux's `/proc`
-//! when it is asked for. What cannot be read is left out.
+//! Metrics of the process, under the names that all client libraries of Prometheus use. They are read
+//! from Linux's `/proc` for each `GET /metrics`, and unreadable ones are left out.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -27,7 +27,9 @@ impl Process {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut put = |name, help, unit: Option<Unit>, metric: &dyn Shown| match metric.value() {
+        let mut put = |name, help, unit: Option<Unit>, metric: &dyn OptionalMetric| match metric
+            .value()
+        {
             Some(metric) => {
                 let encoder =
                     encoder.encode_descriptor(name, help, unit.as_ref(), metric.metric_type())?;
@@ -49,7 +51,7 @@ impl Collector for Process {
         put("process_virtual_memory", "Virtual memory size", Some(Unit::Bytes), &reserved)?;
         let open = process
             .and_then(|process| process.fd_count().ok())
-            // One of them is `process` itself.
+            // `process` itself is one of them.
             .map(|count| ConstGauge::new(count.saturating_sub(1) as u64));
         put("process_open_fds", "Open file descriptors", None, &open)?;
         let limits = process.and_then(|process| process.limits().ok());
@@ -57,7 +59,7 @@ impl Collector for Process {
             LimitValue::Value(count) => Some(ConstGauge::new(count)),
             LimitValue::Unlimited => None,
         });
-        put("process_max_fds", "File descriptors that may be open", None, &most)?;
+        put("process_max_fds", "Largest number of open file descriptors", None, &most)?;
         let started = Some(ConstGauge::new(self.started));
         put(
             "process_start_time",
@@ -69,11 +71,11 @@ impl Collector for Process {
 }
 
 /// A metric, if its value could be read.
-trait Shown {
+trait OptionalMetric {
     fn value(&self) -> Option<&dyn EncodeMetric>;
 }
 
-impl<M: EncodeMetric> Shown for Option<M> {
+impl<M: EncodeMetric> OptionalMetric for Option<M> {
     fn value(&self) -> Option<&dyn EncodeMetric> {
         self.as_ref().map(|metric| metric as &dyn EncodeMetric)
     }

@@ -48,7 +48,7 @@ impl NamedFile {
         let beside: Vec<_> = match self.used {
             Use::Read => Vec::new(),
             Use::Journal(keep) => (1..=keep).map(|number| format!(".{number}")).collect(),
-            Use::History => history::BESIDE.map(str::to_owned).to_vec(),
+            Use::History => history::SQLITE_SUFFIXES.map(str::to_owned).to_vec(),
         };
         let all =
             beside.iter().map(|suffix| files::with_suffix(&path, suffix)).chain([path.clone()]);
@@ -66,7 +66,7 @@ impl NamedFile {
         let is_beside = match self.used {
             Use::Read => return false,
             Use::Journal(_) => suffix.strip_prefix('.').is_some_and(is_number),
-            Use::History => history::BESIDE.contains(&suffix),
+            Use::History => history::SQLITE_SUFFIXES.contains(&suffix),
         };
         is_beside || suffix.is_empty()
     }

@@ -9,7 +9,7 @@ fn days(case: &Case) -> Vec<u64> {
     calls.iter().map(|call| call.requested.elapsed().unwrap().as_secs() / 86_400).collect()
 }
 
-/// Calls of these ages, written in one go; the clean-up that comes with it is over.
+/// A history with calls of these ages, in days. No clean-up has run yet.
 fn with_calls(keep: Duration, days: impl IntoIterator<Item = u32>) -> Case {
     let mut case = Case::new(keep, 1 << 30);
     let calls: Vec<_> = days.into_iter().map(|age| call(age * DAY, age.into())).collect();
@@ -39,7 +39,7 @@ fn calls_older_than_keep_are_deleted_a_quarter_at_a_time() {
 }
 
 #[test]
-fn clock_years_ahead_for_one_start_deletes_nothing_that_is_not_old() {
+fn clock_years_ahead_deletes_no_young_call() {
     let mut case = with_calls(30 * DAY, 0..25);
     let (now, ahead) = (SystemTime::now(), SystemTime::now() + 3650 * DAY);
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
@@ -57,7 +57,7 @@ fn clock_years_ahead_for_one_start_deletes_nothing_that_is_not_old() {
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     let connection = open_to_read(&case.path()).unwrap();
     assert_eq!(rows::page(&connection, &Filter::default(), 1000).unwrap().len(), 26);
-    // It is corrected, and calls grow old as ever.
+    // The clock is corrected, and calls grow old as usual.
     case.sink.clean_up(now + 10 * DAY, Duration::ZERO).unwrap();
     ten_minutes_later(&mut case, now + 10 * DAY);
     assert_eq!(rows::page(&connection, &Filter::default(), 1000).unwrap().len(), 26);
@@ -69,7 +69,7 @@ fn daemon_that_was_off_for_a_month_cleans_up_in_the_end() {
     let now = SystemTime::now();
     case.sink.write(&[]).unwrap();
     assert_eq!(days(&case), (30..60).collect::<Vec<_>>());
-    // It runs for a day and a half, with restarts.
+    // The daemon runs for a day and a half, with restarts.
     for run in 0..9 {
         case.sink = HistorySink::new(
             case.history.clone(),
@@ -85,7 +85,7 @@ fn daemon_that_was_off_for_a_month_cleans_up_in_the_end() {
 }
 
 #[test]
-fn journal_tells_the_time_where_the_history_is_empty() {
+fn empty_history_gets_its_time_from_the_journal() {
     let mut case = Case::new(30 * DAY, 1 << 30);
     let (now, ahead) = (SystemTime::now(), SystemTime::now() + 3650 * DAY);
     case.sink = HistorySink::new(
@@ -93,7 +93,7 @@ fn journal_tells_the_time_where_the_history_is_empty() {
         Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
         Some(now - DAY),
     );
-    case.sink.opened = Some(opened::Opened::open(&case.path()).unwrap());
+    case.sink.opened = Some(opened::OpenDatabase::open(&case.path()).unwrap());
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     case.write(&[call(10 * DAY, 1)]);
     ten_minutes_later(&mut case, ahead);

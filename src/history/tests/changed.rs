@@ -1,12 +1,12 @@
-//! The history's file under other hands: moved, deleted, replaced, overwritten, no file at all.
+//! Other programs move, delete, replace or overwrite the history's file, or put no regular file there.
 
 use std::fs;
 
 use super::*;
 
 impl Case {
-    /// Has the sink look, as it does once a second.
-    fn look(&mut self) {
+    /// Makes the sink check its file, as it does once a second.
+    fn check(&mut self) {
         self.sink.write(&[]).unwrap();
     }
 
@@ -36,7 +36,7 @@ fn moved_file_gets_its_last_calls_and_a_new_one_is_begun() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     case.write(&[call(DAY, 1), call(DAY, 2)]);
     case.rename("history.db", "old.db");
-    case.look();
+    case.check();
     assert_eq!((case.count("old.db"), case.count("history.db")), (2, 0));
     case.write(&[call(DAY, 3)]);
     assert_eq!((case.count("old.db"), case.count("history.db"), case.is_up()), (2, 1, true));
@@ -56,7 +56,7 @@ fn deleted_file_is_begun_anew() {
 }
 
 #[test]
-fn database_that_takes_the_place_keeps_its_calls() {
+fn replacing_database_keeps_its_calls() {
     let (mut case, mut other) = (Case::new(3650 * DAY, 1 << 30), Case::new(3650 * DAY, 1 << 30));
     case.write(&[call(DAY, 1)]);
     other.write(&[call(DAY, 2), call(DAY, 3)]);
@@ -67,7 +67,7 @@ fn database_that_takes_the_place_keeps_its_calls() {
             .unwrap();
         case.rename(&format!("new{suffix}"), &name);
     }
-    case.look();
+    case.check();
     assert_eq!((case.count("history.db"), case.is_up()), (2, true));
 }
 
@@ -83,12 +83,12 @@ fn corrupt_file_is_noticed_while_idle_and_left_alone() {
             fs::write(case.folder.path().join("notes"), &notes).unwrap();
             case.rename("notes", "history.db");
         }
-        case.look();
+        case.check();
         assert!(!case.is_up());
-        case.look();
+        case.check();
         assert_eq!(fs::read_to_string(case.path()).unwrap(), notes);
         case.rename("history.db", "notes");
-        case.look();
+        case.check();
         case.write(&[call(DAY, 2)]);
         assert_eq!((case.count("history.db"), case.is_up()), (1, true));
     }
@@ -99,7 +99,7 @@ fn truncated_file_is_begun_anew() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     case.write(&[call(DAY, 1)]);
     fs::write(case.path(), "").unwrap();
-    case.look();
+    case.check();
     case.write(&[call(DAY, 2)]);
     assert_eq!((case.count("history.db"), case.is_up()), (1, true));
 }
@@ -108,11 +108,11 @@ fn truncated_file_is_begun_anew() {
 async fn fifo_is_refused_by_writer_and_reader_without_waiting() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     assert!(std::process::Command::new("mkfifo").arg(case.path()).status().unwrap().success());
-    case.look();
+    case.check();
     assert!(!case.is_up());
     let asked = case.history.page(Filter::default(), 1).await;
     assert!(asked.is_err_and(|error| error.to_string().contains("a FIFO")));
     fs::remove_file(case.path()).unwrap();
-    case.look();
+    case.check();
     assert!(case.is_up());
 }
