@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::http::Api;
 use crate::http::auth::Keys;
 use crate::http::tls;
-use crate::journal::sink::Nudge;
+use crate::journal::sink::FileCheck;
 use crate::logging::Logging;
 
 /// The parts of a running daemon that can be reconfigured.
@@ -29,7 +29,7 @@ pub(crate) struct Reload {
     /// Receives the log filter.
     pub logging: Logging,
     /// Wake the writers, which then reopen a file that log rotation has moved.
-    pub nudges: Vec<Nudge>,
+    pub file_checks: Vec<FileCheck>,
     /// The settings at the start that a reload cannot change.
     pub started_with: RestartOnly,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Reload {
 impl Reload {
     /// Reads the configuration again.
     pub(crate) fn reload(&self) {
-        self.nudges.iter().for_each(Nudge::look);
+        self.file_checks.iter().for_each(FileCheck::start);
         let config = match Config::load(&self.path) {
             Ok(config) => config,
             Err(problems) => {

@@ -137,9 +137,9 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
         api.stats().clone(),
     ));
     let started_with = RestartOnly::of(config);
-    let nudges = writers.iter().map(Writer::nudge).collect();
+    let file_checks = writers.iter().map(Writer::file_check).collect();
     let reload =
-        Reload { path: path.to_owned(), api: api.clone(), tls, logging, nudges, started_with };
+        Reload { path: path.to_owned(), api: api.clone(), tls, logging, file_checks, started_with };
     let stop_times = StopTimes::within(config.http.drain_timeout);
     let limits = Limits {
         max_connections,

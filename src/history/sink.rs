@@ -23,7 +23,7 @@ const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 pub(super) const DELETED_AT_ONCE: usize = 500;
 
 /// How often an idle sink checks whether another program has changed its file.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes ended calls into the database.
 pub(crate) struct HistorySink {
@@ -108,8 +108,8 @@ impl HistorySink {
 }
 
 impl Sink for HistorySink {
-    fn look_every(&self) -> Duration {
-        LOOK_EVERY
+    fn check_interval(&self) -> Duration {
+        CHECK_INTERVAL
     }
 
     fn erase(&mut self, number: Number) -> Erased {

@@ -10,7 +10,7 @@ use super::*;
 
 const RUN_ID: u64 = 7;
 
-/// A log that numbers from 1.
+/// A journal that numbers from 1.
 fn journal(capacity: usize) -> Journal {
     Journal::new(JournalOptions { capacity, run_id: RUN_ID, ..JournalOptions::default() })
 }
@@ -19,10 +19,10 @@ fn append(journal: &Journal, count: usize) {
     journal.append((0..count).map(|_| (SystemTime::UNIX_EPOCH, Event::CallRequested, None)));
 }
 
-/// Everything there is to read now, as `1 2 [3-7 overrun] 8 end`.
+/// Reads all entries that are available now, as `1 2 [3-7 overrun] 8 end`.
 fn read(reader: &mut Reader) -> String {
     let mut words = Vec::new();
-    // A wait that is given up must lose nothing, so that it can be waited again.
+    // `now_or_never` drops the future of `next_batch`, which must lose no entry.
     while let Some(batch) = reader.next_batch().now_or_never() {
         words.extend(batch.iter().map(word));
         if batch.is_empty() {
@@ -44,7 +44,7 @@ fn word(entry: &Entry) -> String {
 }
 
 #[test]
-fn records_are_numbered_without_a_hole_whoever_appends() {
+fn concurrent_appends_are_numbered_without_a_hole() {
     let journal = Journal::new(JournalOptions {
         capacity: 10_000,
         first_seq: 41,
@@ -61,7 +61,7 @@ fn records_are_numbered_without_a_hole_whoever_appends() {
 }
 
 #[test]
-fn a_reader_begins_where_it_wants_to() {
+fn reader_begins_at_the_requested_record() {
     let journal = journal(10);
     let [mut early, mut early_too] = [journal.from_start(), journal.follow()];
     append(&journal, 3);
@@ -79,7 +79,7 @@ fn a_reader_begins_where_it_wants_to() {
 }
 
 #[test]
-fn who_is_overtaken_is_told_what_is_missing_and_reads_on() {
+fn overtaken_reader_gets_a_gap_and_reads_on() {
     let journal = journal(3);
     let mut slow = journal.from_start();
     append(&journal, 2);
@@ -94,15 +94,15 @@ fn who_is_overtaken_is_told_what_is_missing_and_reads_on() {
 }
 
 #[test]
-fn a_ring_of_no_length_keeps_one_record() {
+fn ring_of_no_length_keeps_one_record() {
     let journal = journal(0);
     append(&journal, 2);
     assert_eq!(read(&mut journal.after(None, 0)), "[1-1 overrun] 2");
 }
 
 #[test]
-fn who_comes_from_an_earlier_run_is_told_so_once() {
-    // Nothing of the earlier run was kept: which records are missing, nobody knows.
+fn reader_from_an_earlier_run_gets_one_gap() {
+    // Nothing of the earlier run was kept, so the range of the gap is unknown.
     let anew = Journal::new(JournalOptions {
         capacity: 10,
         run_id: RUN_ID + 1,
@@ -129,7 +129,7 @@ fn reader_from_the_future_waits_for_new_records() {
 }
 
 #[test]
-fn where_numbers_go_on_over_a_restart_the_gap_is_known() {
+fn continued_numbering_makes_the_gap_known() {
     let goes_on = Journal::new(JournalOptions {
         capacity: 10,
         first_seq: 5,
@@ -140,7 +140,7 @@ fn where_numbers_go_on_over_a_restart_the_gap_is_known() {
     assert_eq!(read(&mut goes_on.after(Some(RUN_ID), 2)), "[3-4 restarted] 5 6");
     // A reader with all records of the earlier run has missed nothing.
     assert_eq!(read(&mut goes_on.after(Some(RUN_ID), 4)), "5 6");
-    // Unless that run crashed, and may have told more than it wrote.
+    // If that run crashed, its readers may have more records than its file.
     let after_a_crash = Journal::new(JournalOptions {
         capacity: 10,
         first_seq: 5,
@@ -152,7 +152,7 @@ fn where_numbers_go_on_over_a_restart_the_gap_is_known() {
 }
 
 #[test]
-fn a_closed_log_is_read_to_its_end() {
+fn closed_journal_is_read_to_its_end() {
     let journal = journal(1000);
     let mut reader = journal.from_start();
     append(&journal, 600);
@@ -167,7 +167,7 @@ fn a_closed_log_is_read_to_its_end() {
 }
 
 #[test]
-fn who_catches_up_holds_the_ring_for_a_batch_at_a_time() {
+fn reader_that_catches_up_gets_one_batch_at_a_time() {
     let journal = journal(1000);
     append(&journal, BATCH + 1);
     let mut reader = journal.from_start();
@@ -176,10 +176,10 @@ fn who_catches_up_holds_the_ring_for_a_batch_at_a_time() {
 }
 
 #[tokio::test]
-async fn who_waits_is_woken_by_a_record_and_by_the_end() {
+async fn waiting_reader_is_woken_by_a_record_and_the_end() {
     let journal = journal(10);
     let mut reader = journal.follow();
-    // The reader is asked first, and has nothing; only then something happens.
+    // The reader waits first, without an entry to read; then `happens` runs.
     let mut read_while = async |happens: &dyn Fn()| {
         let read = tokio::time::timeout(Duration::from_secs(30), reader.next_batch());
         let (batch, ()) = tokio::join!(read, async { happens() });
@@ -214,7 +214,7 @@ async fn many_readers_all_get_everything() {
     journal.close();
     let expected: Vec<_> = (1..=1770).map(|seq| seq.to_string()).collect();
     for reader in readers {
-        // Far longer than it takes: only a reader that is not woken waits.
+        // Far longer than reading takes: only a reader that was not woken reaches the timeout.
         let read = tokio::time::timeout(Duration::from_secs(30), reader).await;
         assert_eq!(read.expect("is woken").expect("reads"), expected);
     }
@@ -241,11 +241,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..80)
 }
 
-/// A reader, and the number it has to be told of next.
+/// A reader, and the number that it must get next.
 struct Reading(Reader, u64);
 
 impl Reading {
-    /// Takes one batch: neither a record nor a gap may leave out, or repeat, a number.
+    /// Reads one batch. Its records and gaps must neither leave out nor repeat a number.
     fn take(&mut self) -> Result<(), TestCaseError> {
         for entry in self.0.try_batch().0 {
             match entry {
@@ -264,7 +264,7 @@ impl Reading {
 
 proptest! {
     #[test]
-    fn no_reader_misses_a_record_without_being_told(capacity in 1usize..20, steps in steps()) {
+    fn no_reader_misses_a_record_without_a_gap(capacity in 1usize..20, steps in steps()) {
         let journal = journal(capacity);
         let (mut readings, mut appended) = (Vec::<Reading>::new(), 0u64);
         for step in steps {

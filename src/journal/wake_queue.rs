@@ -55,10 +55,10 @@ impl WakeQueue {
         }
     }
 
-    async fn wake_in_batches(self: Arc<Self>, mut news: Reader) {
+    async fn wake_in_batches(self: Arc<Self>, mut reader: Reader) {
         loop {
-            news.wait().await;
-            if !news.skip() {
+            reader.wait().await;
+            if !reader.skip() {
                 break;
             }
             let began = Instant::now();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// Lets all other tasks run until they wait.
-    async fn settle() {
+    async fn run_other_tasks() {
         for _ in 0..100 {
             yield_now().await;
         }
@@ -126,14 +126,14 @@ mod tests {
                 served.fetch_add(1, Ordering::Relaxed);
             });
         }
-        settle().await;
+        run_other_tasks().await;
         append(&journal);
-        let mut looks = 0;
+        let mut polls = 0;
         while served.load(Ordering::Relaxed) < 20 * BATCH {
-            looks += 1;
+            polls += 1;
             yield_now().await;
         }
-        assert!(looks >= 10, "{looks}");
+        assert!(polls >= 10, "{polls}");
     }
 
     #[tokio::test]
@@ -169,11 +169,11 @@ mod tests {
             append(&journal);
             yield_now().await;
         }
-        settle().await;
+        run_other_tasks().await;
         let leaving = all.split_off(9 * BATCH);
         append(&journal);
         leaving.iter().for_each(|reader| reader.abort());
-        settle().await;
+        run_other_tasks().await;
         journal.close();
         for reader in all {
             assert_eq!(reader.await.expect("it ends"), 51);

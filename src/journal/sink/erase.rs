@@ -1,9 +1,9 @@
-//! Takes a number out of the journal's files.
+//! Erases a number from the journal's files.
 //!
 //! A record of the number becomes an [`Event::Erased`](originatord_core::record::Event::Erased) of the same
 //! length, in its place: the bytes are overwritten, an append at the same time is not disturbed, and
-//! the numbering has no hole. In a line that is no record (torn by a crash, or written by somebody
-//! else) the number's digits are overwritten. A record of another number stays as it is, and so do
+//! the numbering has no hole. In a line that is no record (torn by a crash, or written by another
+//! program) the number's digits are overwritten. A record of another number stays as it is, and so do
 //! files that the daemon has not rotated itself; if they hold the number, the result says so.
 
 mod line;
@@ -35,14 +35,14 @@ pub struct Erased {
 }
 
 impl Erased {
-    /// Adds what another erasure has done.
+    /// Adds the result of another erasure.
     pub fn add(&mut self, other: Self) {
         self.count += other.count;
         self.failed.extend(other.failed);
         self.kept.extend(other.kept);
     }
 
-    /// A file of ours that could not be changed.
+    /// The result for a file of ours that could not be changed.
     pub fn failure(path: &Path, error: impl std::fmt::Display) -> Self {
         Self {
             failed: vec![format!("{} cannot be changed: {error}", path.display())],
@@ -53,15 +53,15 @@ impl Erased {
     /// Names copies of the file at `path` that hold the number, or may.
     pub fn note_copies(&mut self, path: &Path, number: Number, is_ours: impl Fn(&str) -> bool) {
         let texts: Vec<_> = [number.digits()].into_iter().chain(number.recorded_forms()).collect();
-        let told = |copy: String| {
+        let message = |copy: String| {
             let copy = path.with_file_name(copy);
             format!("{} is not the daemon's own and may hold the number", copy.display())
         };
         match files::copies_with(path, &texts, is_ours) {
-            Ok(copies) => self.kept.extend(copies.into_iter().map(told)),
-            Err(error) => self
-                .kept
-                .push(format!("copies of {} cannot be looked for: {error}", path.display())),
+            Ok(copies) => self.kept.extend(copies.into_iter().map(message)),
+            Err(error) => {
+                self.kept.push(format!("cannot search for copies of {}: {error}", path.display()))
+            }
         }
     }
 }
@@ -78,8 +78,8 @@ pub fn erase_in_files(settings: &JournalFile, number: Number) -> Erased {
         .max()
         .unwrap_or(0);
     let mut erased = Erased::default();
-    // From the newest on, as they are renamed: one that is rotated meanwhile is met again, and none
-    // is missed.
+    // Rotation renames files from newer to older numbers. In this order a file that is rotated
+    // meanwhile is cleaned twice, and none is missed.
     for count in 0..=oldest.max(settings.keep) + 1 {
         let path = if count == 0 { path.clone() } else { numbered(&path, count) };
         erased.add(erase_at(&path, number).unwrap_or_else(|error| Erased::failure(&path, error)));
@@ -105,7 +105,7 @@ fn erase_at(path: &Path, number: Number) -> io::Result<Erased> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Erased::default()),
         Err(error) => error,
     };
-    // It need not be changed if the number is not in it.
+    // A file without the number need not be changed.
     let found = File::open(path).and_then(|file| erase_in(path, &file, number, false));
     match found {
         Ok(found) if found.count == 0 => Ok(found),
@@ -152,7 +152,7 @@ fn erase_in(path: &Path, file: &File, number: Number, may_write: bool) -> io::Re
     Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
 }
 
-/// How many digits a part of a line ends with; none if it is nothing else.
+/// How many digits a part of a line ends with; 0 if the part has nothing but digits.
 fn trailing_digits(part: &[u8]) -> usize {
     let digits = part.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     if digits == part.len() { 0 } else { digits }

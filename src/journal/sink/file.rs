@@ -34,7 +34,7 @@ use originatord_core::record::{Entry, Gap, GapReason};
 pub(super) const TAIL: u64 = 64 * 1024;
 
 /// How often an idle writer checks whether another program has moved its file.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Appends whole lines to a file, and rotates it.
 pub struct FileSink {
@@ -42,7 +42,7 @@ pub struct FileSink {
     /// Its metrics show whether the file can be written.
     journal: Journal,
     file: Option<OpenFile>,
-    /// The file that was written to last, also while it is not open.
+    /// The file that was written to last; kept while the file is closed.
     known: Option<Known>,
     /// The number of the last record that was written.
     last_seq: Option<u64>,
@@ -112,8 +112,7 @@ impl FileSink {
             self.open_calls.write_lines(self.last_time, &mut top);
             let written = file.append(&top);
             if self.has_spare && (written.is_ok() || self.settings.keep == 0) {
-                // On a full disk its space is what the next attempt needs; the open calls are in
-                // memory.
+                // On a full disk the next attempt needs this space. The open calls are in memory.
                 remove_spare(&file.path)?;
                 self.has_spare = false;
             }
@@ -126,14 +125,14 @@ impl FileSink {
         Ok(())
     }
 
-    /// The length at which the file is rotated. The lines of thousands of open calls alone can be
-    /// longer than the configured size: then as much again is written before they are copied once
-    /// more.
+    /// The length at which the file is rotated, in bytes. The lines of thousands of open calls can
+    /// exceed the configured size. Then records of the same length follow before the next rotation
+    /// copies those lines again.
     fn max_length(&self) -> u64 {
         self.settings.max_size.max(2 * self.carried)
     }
 
-    /// Keeps what the next file has to begin with.
+    /// Updates the numbering and the open calls, with which the next file begins.
     fn note(&mut self, batch: &[Entry]) {
         self.last_seq = batch.iter().filter_map(last_seq).next_back().or(self.last_seq);
         for entry in batch {
@@ -144,15 +143,17 @@ impl FileSink {
         }
     }
 
-    /// Looks whether the path still leads to the file that was written to last.
+    /// Checks whether the path still leads to the file that was written to last.
     fn notice_change(&mut self) -> io::Result<()> {
         let path = &self.settings.path;
         let Some(change) = self.known.map(|known| known.change(path)).transpose()?.flatten() else {
             return Ok(());
         };
         let then = match change {
-            Change::Gone => "a new one is begun",
-            Change::Replaced | Change::Truncated => "records go on behind what is in it now",
+            Change::Gone => "a new file is created",
+            Change::Replaced | Change::Truncated => {
+                "records are appended to the file that is there now"
+            }
         };
         tracing::warn!(path = %path.display(), "the journal file {change}: {then}");
         self.file = None;
@@ -163,8 +164,8 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn look_every(&self) -> Duration {
-        LOOK_EVERY
+    fn check_interval(&self) -> Duration {
+        CHECK_INTERVAL
     }
 
     fn erase(&mut self, number: Number) -> Erased {
@@ -174,7 +175,7 @@ impl Sink for FileSink {
         erase_in_files(&self.settings, number)
     }
 
-    /// Tries until it works: what is read late is in the ring still, or is a gap by then.
+    /// Repeats until the batch is written. Later records wait in the ring meanwhile, or become a gap.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
         let mut lines = Vec::new();
         for entry in batch {
@@ -203,10 +204,10 @@ impl Sink for FileSink {
     }
 }
 
-/// `path` becomes `path.1`, that becomes `path.2`, and so on; the oldest goes. Where none is kept,
-/// `path` becomes `path.0` until the open calls are in the new file.
+/// Renames `path` to `path.1`, `path.1` to `path.2` and so on, over the oldest file. If `keep` is 0,
+/// renames `path` to `path.0`, which stays until the open calls are in the new file.
 fn rotate(path: &Path, keep: usize) -> io::Result<()> {
-    // Somebody else may have removed any of them.
+    // Another program may have removed any of the files.
     let unless_gone = |result: io::Result<()>| match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -221,7 +222,7 @@ fn rotate(path: &Path, keep: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes what [`rotate`] has left where no rotated file is kept.
+/// Removes `path.0`, which [`rotate`] leaves if no rotated file is kept.
 fn remove_spare(path: &Path) -> io::Result<()> {
     match fs::remove_file(numbered(path, 0)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -235,7 +236,7 @@ fn cut_line(last_seq: Option<u64>) -> Vec<u8> {
     format!("{}\n", gap.json()).into_bytes()
 }
 
-/// The last number that this entry uses up.
+/// The last record number that this entry covers.
 fn last_seq(entry: &Entry) -> Option<u64> {
     match entry {
         Entry::Record(record) => Some(record.seq),

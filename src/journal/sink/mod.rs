@@ -28,7 +28,7 @@ use super::{BATCH, Reader};
 use originatord_core::call::Number;
 use originatord_core::record::Entry;
 
-/// A destination of entries.
+/// A destination of entries: stdout, the file or the history.
 pub trait Sink: Send + 'static {
     /// Writes the entries; the batch may be empty. An error ends the sink.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()>;
@@ -37,7 +37,7 @@ pub trait Sink: Send + 'static {
     fn erase(&mut self, number: Number) -> Erased;
 
     /// How often the sink gets an empty batch while there is nothing to write, for periodic work.
-    fn look_every(&self) -> Duration {
+    fn check_interval(&self) -> Duration {
         IDLE
     }
 }
@@ -62,8 +62,8 @@ impl Writer {
     }
 
     /// A handle that makes the sink check its file.
-    pub fn nudge(&self) -> Nudge {
-        Nudge(self.jobs.clone())
+    pub fn file_check(&self) -> FileCheck {
+        FileCheck(self.jobs.clone())
     }
 }
 
@@ -91,11 +91,11 @@ impl Eraser {
 }
 
 /// Makes a sink check whether its file is still at the configured path.
-pub struct Nudge(mpsc::WeakSender<Job>);
+pub struct FileCheck(mpsc::WeakSender<Job>);
 
-impl Nudge {
+impl FileCheck {
     /// Starts the check as soon as the sink is free. A busy sink checks before each write anyway.
-    pub fn look(&self) {
+    pub fn start(&self) {
         if let Some(jobs) = self.0.upgrade() {
             let _ = jobs.try_send(Job::Write(Vec::new()));
         }
@@ -125,10 +125,10 @@ pub fn pause() {
 ///
 /// The thread cannot be started.
 pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writer> {
-    // One batch is written and one waits; all other records stay in the ring.
+    // The thread writes one batch and one waits in the channel; all others stay in the ring.
     let (jobs, mut to_do) = mpsc::channel(1);
     let weak = jobs.downgrade();
-    tokio::spawn(feed(reader, jobs, sink.look_every()));
+    tokio::spawn(feed(reader, jobs, sink.check_interval()));
     let thread = Builder::new().name(name.to_owned()).spawn(move || {
         while let Some(job) = to_do.blocking_recv() {
             match job {
@@ -147,9 +147,9 @@ pub fn spawn(name: &str, reader: Reader, mut sink: impl Sink) -> io::Result<Writ
 }
 
 /// Passes batches from the reader to the sink's thread, until one of them ends.
-async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>, look_every: Duration) {
+async fn feed(mut reader: Reader, jobs: mpsc::Sender<Job>, check_interval: Duration) {
     loop {
-        let is_idle = timeout(look_every, reader.wait()).await.is_err();
+        let is_idle = timeout(check_interval, reader.wait()).await.is_err();
         if !is_idle {
             sleep(BATCH_DELAY).await;
         }

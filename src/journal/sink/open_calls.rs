@@ -103,7 +103,7 @@ impl OpenCalls {
         }
     }
 
-    /// All of them, oldest first.
+    /// All open calls, oldest first.
     pub fn into_calls(self) -> Vec<OpenCall> {
         self.calls.into_values().collect()
     }

@@ -48,7 +48,7 @@ pub struct Replay {
     is_adopting: bool,
     /// The calls that were started within the minute before the last record, oldest first.
     pub attempts: Vec<Attempt>,
-    /// Those attempts, while the files are read.
+    /// Collects `attempts` while the files are read.
     recent: Attempts,
 }
 
@@ -61,7 +61,7 @@ impl Replay {
     pub fn read(settings: &JournalFile) -> io::Result<Self> {
         let mut replay = Self::default();
         let newest = files::resolved(&settings.path);
-        // A crash can leave the file before at `.0` where no rotated one is kept.
+        // If no rotated file is kept, a crash can leave the previous file at `.0`.
         let rotated = (0..=settings.keep).rev().map(|number| numbered(&newest, number));
         for path in rotated {
             if let Err(error) = replay.read_path(&path) {
@@ -124,9 +124,10 @@ impl Replay {
         }
     }
 
-    /// A run can lose its last records, and a gap those before it, and with them all that the
-    /// journal knows of a call. The next run adopts such calls, and says that it has done so by
-    /// `ami.connected`; one that is killed before leaves that to its successor.
+    /// Notes from when on records can be missing. A run that crashes can lose its last records, and a
+    /// gap stands for lost ones; with them the journal can lose every trace of a call. The next run
+    /// adopts such calls, and its `ami.connected` record shows that it has done so. If that run is
+    /// killed earlier, the run after it adopts them.
     fn watch_for_loss(&mut self, kind: EventKind, line: &Line<'_>) {
         match kind {
             EventKind::DaemonStopping => self.clean_shutdown = true,
@@ -135,8 +136,8 @@ impl Replay {
                 self.may_lose();
                 self.is_adopting = true;
             }
-            // The missing records were written, to a file that is elsewhere now, and lines of the
-            // open calls follow.
+            // The missing records are in a file that another program has moved, and lines of the open
+            // calls follow.
             EventKind::Gap if line.reason.as_deref() == Some(GapReason::FileChanged.as_str()) => {}
             EventKind::Gap => self.may_lose(),
             EventKind::AmiConnected if self.is_adopting => {
@@ -158,7 +159,7 @@ impl Replay {
             EventKind::CallAdopted => self.apply_open(line),
             _ => {
                 let Some(info) = line.call() else { return };
-                self.recent.take(kind, time, &info);
+                self.recent.apply(kind, time, &info);
                 let answered_after = line.answered_after.map(|Rfc3339(time)| time);
                 self.open.reach(Arc::new(info), kind, time, answered_after);
             }

@@ -22,7 +22,7 @@ pub struct StdoutSink<W> {
 }
 
 impl<W: Write + Send + 'static> StdoutSink<W> {
-    /// Writes to `output`, while `shows` says so.
+    /// Writes to `output` whenever `shows` returns true.
     pub fn new(output: W, format: LogFormat, shows: fn() -> bool) -> Self {
         Self { output, format, shows }
     }

@@ -1,5 +1,4 @@
-//! The writers of the journal: the form of text lines, which no value can forge, and that nobody
-//! waits for a writer.
+//! The writers of the journal: no value can forge a line of text, and no writer delays others.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +18,8 @@ fn line(entry: &Entry) -> String {
     line
 }
 
-/// Somewhere to write to that takes a write only when it is let to, and keeps it.
-struct Held {
+/// An output that waits for a permit before each write, and keeps the written text.
+struct GatedOutput {
     permits: Receiver<io::Result<()>>,
     seen: Arc<Seen>,
 }
@@ -32,7 +31,7 @@ struct Seen {
     written: Mutex<String>,
 }
 
-impl Write for Held {
+impl Write for GatedOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.seen.begun.fetch_add(1, Ordering::SeqCst);
         self.permits.recv().unwrap_or(Ok(()))?;
@@ -45,9 +44,9 @@ impl Write for Held {
     }
 }
 
-fn held() -> (Held, Sender<io::Result<()>>, Arc<Seen>) {
+fn gated_output() -> (GatedOutput, Sender<io::Result<()>>, Arc<Seen>) {
     let ((permit, permits), seen) = (channel(), Arc::<Seen>::default());
-    (Held { permits, seen: seen.clone() }, permit, seen)
+    (GatedOutput { permits, seen: seen.clone() }, permit, seen)
 }
 
 impl Seen {
@@ -79,32 +78,35 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_writer_that_is_held_up_holds_nobody_up_and_writes_a_gap_when_it_goes_on() {
+async fn stalled_writer_delays_nobody_and_writes_a_gap_later() {
     let journal = Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() });
-    let (output, permit, seen) = held();
-    let writer =
-        spawn("held", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true))
-            .unwrap();
+    let (output, permit, seen) = gated_output();
+    let writer = spawn(
+        "gated_output",
+        journal.from_start(),
+        StdoutSink::new(output, LogFormat::Json, || true),
+    )
+    .unwrap();
     append(&journal, 1);
     eventually("the writer has one in hand", || seen.begun.load(Ordering::SeqCst) == 1).await;
     append(&journal, 100);
-    // Others read meanwhile, and the writer has not gone on.
+    // Other readers read meanwhile, and the writer has not continued.
     assert_eq!(journal.from_start().next_batch().await.len(), 4);
     assert_eq!(seen.seqs(), [""; 0]);
     drop(permit);
     journal.close();
-    eventually("the writer ends with the log", || writer.thread.is_finished()).await;
+    eventually("the writer ends with the journal", || writer.thread.is_finished()).await;
     assert_eq!(seen.seqs(), ["1", "overrun 2-97", "98", "99", "100", "101"]);
 }
 
 #[tokio::test]
-async fn a_writer_whose_reader_is_gone_ends_alone() {
+async fn broken_pipe_ends_one_writer_alone() {
     let journal = Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() });
-    let (output, permit, seen) = held();
+    let (output, permit, seen) = gated_output();
     let broken =
         spawn("broken", journal.from_start(), StdoutSink::new(output, LogFormat::Text, || true))
             .unwrap();
-    let (output, _, other_seen) = held();
+    let (output, _, other_seen) = gated_output();
     let _whole =
         spawn("whole", journal.from_start(), StdoutSink::new(output, LogFormat::Json, || true))
             .unwrap();
@@ -117,13 +119,13 @@ async fn a_writer_whose_reader_is_gone_ends_alone() {
     journal.close();
 }
 
-/// A disk that has room for a few bytes at a time, and is full in between.
-struct Nearly {
+/// A disk that accepts 100 bytes, is full once, accepts 100 bytes again, and so on.
+struct NearlyFullDisk {
     is_full: bool,
     written: Arc<Mutex<String>>,
 }
 
-impl Write for Nearly {
+impl Write for NearlyFullDisk {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.is_full = !self.is_full;
         if self.is_full {
@@ -140,12 +142,12 @@ impl Write for Nearly {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_waited_for_and_goes_on_where_it_was() {
+async fn writer_continues_where_a_full_disk_stopped_it() {
     let (journal, written) = (
         Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() }),
         Arc::<Mutex<String>>::default(),
     );
-    let disk = Nearly { is_full: false, written: written.clone() };
+    let disk = NearlyFullDisk { is_full: false, written: written.clone() };
     let writer =
         spawn("full", journal.from_start(), StdoutSink::new(disk, LogFormat::Json, || true))
             .unwrap();
@@ -163,10 +165,10 @@ fn json_line(entry: &Entry) -> String {
 }
 
 #[test]
-fn stdout_is_text_or_json_as_it_is_asked_for_and_nothing_where_the_filter_says_so() {
+fn stdout_has_the_configured_format_unless_filtered() {
     let entry = Entry::Record(Arc::new(samples::of_call(1, Event::CallQueued)));
     let written = |format: LogFormat, shows: fn() -> bool| {
-        let (output, permit, seen) = held();
+        let (output, permit, seen) = gated_output();
         drop(permit);
         StdoutSink::new(output, format, shows).write(std::slice::from_ref(&entry)).unwrap();
         let written = seen.written.lock().unwrap();
@@ -224,7 +226,7 @@ fn each_kind_of_record_is_a_line_of_text() {
 }
 
 #[test]
-fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
+fn no_value_forges_a_line_or_controls_the_terminal() {
     // A caller id that the contract allows, and a reason that Asterisk could give.
     let hostile = [
         "x\n2026-11-24T12:00:00.123Z  INFO call.ended",
@@ -252,11 +254,10 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
         let record = Record::new(1, samples::time(), event, Some(Arc::new(call)));
         let line = line(&Entry::Record(record.into()));
         let body = line.strip_suffix('\n').unwrap();
-        // Seen as bytes of a terminal, nothing but letters, marks that stand for themselves, and
-        // blanks.
+        // A terminal gets nothing but letters, printable ASCII and blanks.
         let printable = |c: char| c == ' ' || c.is_alphanumeric() || c.is_ascii_graphic();
         assert!(body.chars().all(printable), "{body:?}");
-        // Outside of quotes, each name is there once.
+        // Each name appears once outside of quotes.
         let outside: String =
             body.replace("\\\\", "").replace("\\\"", "").split('"').step_by(2).collect();
         for name in [" room=", " conference=", "call.joined", "  INFO "] {
@@ -266,10 +267,10 @@ fn no_value_breaks_its_line_forges_another_or_controls_the_terminal() {
     }
 }
 
-/// A sink that counts how often it is asked to write, and looks after its file that often.
-struct Looking(Duration, Arc<AtomicUsize>);
+/// A sink that counts its batches, and gets an empty one after this time.
+struct CountingSink(Duration, Arc<AtomicUsize>);
 
-impl Sink for Looking {
+impl Sink for CountingSink {
     fn write(&mut self, _: &[Entry]) -> io::Result<()> {
         self.1.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -279,30 +280,31 @@ impl Sink for Looking {
         Erased::default()
     }
 
-    fn look_every(&self) -> Duration {
+    fn check_interval(&self) -> Duration {
         self.0
     }
 }
 
 #[tokio::test]
-async fn sink_looks_after_its_file_when_idle_and_when_nudged() {
+async fn sink_checks_its_file_when_idle_and_on_request() {
     let (often, seldom) = (Duration::from_millis(5), Duration::from_secs(600));
-    for (look_every, is_nudged) in [(often, false), (seldom, true)] {
+    for (check_interval, is_requested) in [(often, false), (seldom, true)] {
         let (journal, looks) = (
             Journal::new(JournalOptions { capacity: 4, ..JournalOptions::default() }),
             Arc::<AtomicUsize>::default(),
         );
         let writer =
-            spawn("looking", journal.from_start(), Looking(look_every, looks.clone())).unwrap();
-        let nudge = writer.nudge();
+            spawn("looking", journal.from_start(), CountingSink(check_interval, looks.clone()))
+                .unwrap();
+        let file_check = writer.file_check();
         eventually("it looks more than once", || {
-            if is_nudged {
-                nudge.look();
+            if is_requested {
+                file_check.start();
             }
             looks.load(Ordering::SeqCst) > 1
         })
         .await;
         journal.close();
-        eventually("it ends with the log", || writer.thread.is_finished()).await;
+        eventually("it ends with the journal", || writer.thread.is_finished()).await;
     }
 }

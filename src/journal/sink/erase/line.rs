@@ -1,4 +1,4 @@
-//! One line of a journal file without the number that is erased.
+//! Erases a number from one line of a journal file.
 
 use memchr::memmem;
 use serde_json::Value;
@@ -10,27 +10,27 @@ use originatord_core::record::Line;
 /// The erasure's result for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cleaned {
-    /// It does not have the number.
+    /// The line does not have the number.
     Nothing,
-    /// It was changed, and has it no longer.
+    /// The line had the number, which is erased now.
     Changed,
-    /// It is a record of another call, and has the number in a text.
+    /// The line is a record of another call that has the number in a text. It stays as it is.
     Mention,
 }
 
 /// Fewest digits at the end of a torn line that are taken for the beginning of a number.
 const MIN_TORN: usize = 3;
 
-/// Finds one number in texts, and takes it out of lines.
+/// Finds one number in texts, and erases it from lines.
 pub struct Cleaner {
     number: Number,
     digits: String,
-    /// Without the `+`.
+    /// The masked form, without the `+`.
     masked: String,
 }
 
 impl Cleaner {
-    /// For this number.
+    /// A cleaner for this number.
     pub fn new(number: Number) -> Self {
         let masked = number.masked().to_string().trim_start_matches('+').to_owned();
         Self { number, digits: number.digits(), masked }
@@ -41,7 +41,7 @@ impl Cleaner {
         !self.places(text.as_bytes()).is_empty()
     }
 
-    /// Takes the number out of a line, whose length stays.
+    /// Erases the number from a line, and keeps the line's length.
     pub(super) fn clean(&self, line: &mut [u8]) -> Cleaned {
         let start = line.len() - without_nuls(line).len();
         let end = line.len() - usize::from(line.ends_with(b"\n"));
@@ -76,7 +76,7 @@ impl Cleaner {
         }
     }
 
-    /// Where the beginning of the number is, if the text ends within it.
+    /// Place and length of the number's beginning, if the text ends in the middle of the number.
     fn torn_place(&self, text: &[u8]) -> Option<(usize, usize)> {
         let length = text.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let place = text.len() - length;
@@ -85,11 +85,11 @@ impl Cleaner {
             .then_some((place, length))
     }
 
-    /// Where the number is in a text, and how long it is there: all of a run of digits, with or
-    /// without a `00` before it, or masked.
+    /// Place and length of each occurrence of the number in a text: as a whole sequence of digits,
+    /// with or without `00` before it, or masked.
     fn places(&self, text: &[u8]) -> Vec<(usize, usize)> {
         let is_digit = |place: Option<&u8>| place.is_some_and(u8::is_ascii_digit);
-        let clean_shutdown = |place: usize, length: usize| {
+        let is_whole_number = |place: usize, length: usize| {
             let before = &text[..place];
             let before = before.strip_suffix(b"00").unwrap_or(before);
             !is_digit(before.last()) && !is_digit(text.get(place + length))
@@ -101,7 +101,7 @@ impl Cleaner {
                 .collect::<Vec<_>>()
         };
         let mut places = of(&self.digits);
-        places.retain(|(place, length)| clean_shutdown(*place, *length));
+        places.retain(|(place, length)| is_whole_number(*place, *length));
         if self.masked != self.digits {
             places.extend(of(&self.masked));
         }

@@ -118,7 +118,7 @@ fn carried_line_without_a_number_of_its_own_is_erased() {
 }
 
 #[test]
-fn other_calls_stay_and_their_mention_is_told() {
+fn other_calls_stay_and_their_mention_is_reported() {
     let other = record(79_991_234_567, "+7998", "call +79991234567 back");
     let numbered = record(79_991_234_567, "+7998", "x");
     let case = Case::new().file("calls.jsonl", other.clone() + &numbered);
@@ -176,7 +176,7 @@ fn one_file_that_cannot_be_changed_does_not_spare_the_others() {
 
 #[test]
 fn file_that_cannot_be_written_matters_only_if_it_has_the_number() {
-    // Nobody, root included, can write to a program that runs.
+    // Nobody, not even root, can write to the file of a running program.
     let program = fs::read("/bin/sleep").unwrap();
     for (more, failed) in [("\n+79991234567\n", 1), ("\n+79991230000\n", 0)] {
         let case = Case::new().file("calls.jsonl", record(1, NUMBER, "x"));

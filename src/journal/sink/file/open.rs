@@ -1,4 +1,4 @@
-//! The open journal file: finds its whole lines, and notices that somebody else has moved, replaced
+//! The open journal file: finds its whole lines, and notices that another program has moved, replaced
 //! or truncated it.
 
 use std::fmt;
@@ -43,7 +43,7 @@ impl Known {
     ///
     /// # Errors
     ///
-    /// The file system cannot say.
+    /// The file's metadata cannot be read.
     pub(super) fn change(self, path: &Path) -> io::Result<Option<Change>> {
         let Some(metadata) = files::metadata(path)? else { return Ok(Some(Change::Gone)) };
         let is_another = FileId::of(&metadata) != self.id;
@@ -61,7 +61,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// Opens the file at `path`, and makes it if nothing is there.
+    /// Opens the file at `path`, and creates it if it is missing.
     ///
     /// # Errors
     ///
@@ -96,13 +96,12 @@ impl OpenFile {
     ///
     /// # Errors
     ///
-    /// They cannot be written, and none of them is left in the file, unless that cannot be
-    /// shortened either.
+    /// The lines cannot be written. None of them stays in the file, unless truncating it fails, too.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         let end = self.file.metadata()?.len();
         if end != self.known.length {
-            // A crash or a full disk has left a torn line, or somebody else has appended to the
-            // file or truncated it. The length is looked at before each write: to extend a
+            // A crash or a full disk has left a torn line, or another program has appended to
+            // the file or truncated it. The length is checked before each write: to extend a
             // truncated file to its old length would fill it with NULs.
             self.known.length = whole_lines(&self.file, end)?;
             if self.known.length < end {

@@ -1,5 +1,4 @@
-//! The journal file over rotations, crashes and broken disks. The disk that is full is in
-//! `tests/it/journal.rs`.
+//! The journal file over rotations, crashes and broken disks. `tests/it/journal.rs` tests a full disk.
 
 mod changed;
 
@@ -20,7 +19,7 @@ struct Case {
     sink: FileSink,
 }
 
-/// One that nobody reads.
+/// A journal without readers, for its metrics.
 fn journal() -> Journal {
     Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() })
 }
@@ -32,14 +31,14 @@ impl Case {
         Self { folder, sink: FileSink::new(settings.clone(), journal()), settings }
     }
 
-    /// A file that holds `text`, as it was left by an earlier run.
+    /// A sink whose file has this `text` from an earlier run.
     fn left(text: &str) -> Self {
         let case = Self::new(1 << 20, 8);
         fs::write(&case.settings.path, text).unwrap();
         case
     }
 
-    /// Writes these records, each alone.
+    /// Writes these records, each in a batch of its own.
     fn write(&mut self, seqs: impl IntoIterator<Item = u64>) {
         for seq in seqs {
             self.sink.write(&[record(seq)]).unwrap();
@@ -84,7 +83,7 @@ fn seq_of(line: &str) -> u64 {
 const GAP: &str = "{\"event\":\"gap\",\"reason\":\"overrun\",\"from\":3,\"to\":7}\n";
 
 #[test]
-fn a_batch_is_its_lines_and_a_gap_is_one_of_them() {
+fn batch_is_written_as_lines_including_gaps() {
     let mut case = Case::new(1 << 20, 8);
     let gap = Entry::Gap(Gap { from: Some(3), to: Some(7), reason: GapReason::Overrun });
     case.sink.write(&[record(2), gap, record(8)]).unwrap();
@@ -95,7 +94,7 @@ fn a_batch_is_its_lines_and_a_gap_is_one_of_them() {
 }
 
 #[test]
-fn a_full_file_is_rotated_and_the_oldest_goes() {
+fn full_file_is_rotated_and_the_oldest_deleted() {
     // Room for two lines, and not for a third.
     let mut case = Case::new(2 * line(10).len() as u64, 2);
     case.write(1..=2);
@@ -104,14 +103,14 @@ fn a_full_file_is_rotated_and_the_oldest_goes() {
     assert_eq!(case.files(), [vec![3], vec![1, 2]]);
     case.write(4..=9);
     assert_eq!(case.files(), [vec![9], vec![7, 8], vec![5, 6]]);
-    // The next run goes on where this one was.
+    // The next run appends to the same file.
     case.sink = FileSink::new(case.settings.clone(), journal());
     case.write([10]);
     assert_eq!(case.files(), [vec![9, 10], vec![7, 8], vec![5, 6]]);
 }
 
 #[test]
-fn a_batch_is_never_torn_by_a_rotation_however_large_it_is() {
+fn rotation_never_splits_a_batch() {
     let mut case = Case::new(line(1).len() as u64, 1);
     case.write([1]);
     case.sink.write(&[record(2), record(3), record(4)]).unwrap();
@@ -120,19 +119,19 @@ fn a_batch_is_never_torn_by_a_rotation_however_large_it_is() {
 }
 
 #[test]
-fn without_older_files_the_full_one_goes() {
+fn full_file_is_deleted_if_none_is_kept() {
     let mut case = Case::new(2 * line(1).len() as u64, 0);
     case.write(1..=3);
     assert_eq!(case.files(), [vec![3]]);
     case.write([4]);
-    // Somebody else tidied up; that is no reason to stop.
+    // Another program deletes the file; the sink continues.
     fs::remove_file(&case.settings.path).unwrap();
     case.write([5]);
     assert!(fs::read_to_string(&case.settings.path).unwrap().ends_with(&line(5)));
 }
 
 #[test]
-fn a_line_torn_by_a_crash_is_replaced() {
+fn line_torn_by_a_crash_is_replaced() {
     // A power cut can leave any length of zeros.
     let zeros = "\0".repeat(3 * TAIL as usize);
     for torn in ["{\"seq\":3,\"ti", "{", "{\"seq\":3}", &zeros] {
@@ -156,8 +155,8 @@ fn two_daemons_never_write_to_one_file_at_once() {
         other.write(&[record(7)]).unwrap();
         done.send(()).unwrap();
     });
-    // Time enough to write, if it may; whether it has tried by then or not, it comes after the
-    // first one.
+    // Long enough for the second sink to write if it could. Whether or not it has tried by then, its
+    // record must come after those of the first.
     assert!(is_done.recv_timeout(std::time::Duration::from_millis(100)).is_err());
     case.write([2]);
     case.sink = FileSink::new(case.settings.clone(), journal());
@@ -166,7 +165,7 @@ fn two_daemons_never_write_to_one_file_at_once() {
 }
 
 #[test]
-fn numbers_go_on_after_the_last_one_that_was_written() {
+fn numbering_continues_after_the_last_written_record() {
     let seq = |file: Option<&str>, rotated: Option<&str>| {
         let case = Case::left(file.unwrap_or_default());
         if file.is_none() {
@@ -183,7 +182,7 @@ fn numbers_go_on_after_the_last_one_that_was_written() {
     assert_eq!(seq(Some(&two), None), Some(2));
     assert_eq!(seq(Some(&long), None), Some(1000));
     assert_eq!(seq(Some(&line(9)), Some(&two)), Some(9));
-    // The numbers of a gap are used up, too.
+    // The numbers in a gap are not used again.
     assert_eq!(seq(Some(&(two.clone() + GAP)), None), Some(7));
     // A crash between the rotation and the first line after it, or within that line.
     assert_eq!(seq(None, Some(&two)), Some(2));
@@ -197,7 +196,7 @@ fn numbers_go_on_after_the_last_one_that_was_written() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_yet_gets_everything_once_it_can() {
+fn sink_waits_until_its_file_can_be_written() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("later/calls.jsonl");
     let mut sink =

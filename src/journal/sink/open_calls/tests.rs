@@ -194,7 +194,7 @@ fn erased_number_is_neither_in_carried_lines_nor_carried_again() {
 }
 
 #[test]
-fn masked_journal_masks_what_an_unmasked_one_had() {
+fn masking_journal_masks_earlier_unmasked_calls() {
     let mut case = Case::new(1000, 1);
     case.write(Event::CallQueued, Some(&call(1)));
     case.sink = FileSink::new(case.settings.clone(), journal(true))
@@ -208,7 +208,7 @@ fn masked_journal_masks_what_an_unmasked_one_had() {
 }
 
 #[test]
-fn gap_leaves_open_what_was_accepted() {
+fn gap_leaves_accepted_calls_open() {
     let mut open = OpenCalls::default();
     open.reach(call(1), EventKind::CallRequested, None, None);
     open.reach(call(2), EventKind::CallQueued, None, None);

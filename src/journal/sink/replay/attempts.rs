@@ -1,4 +1,5 @@
-//! The calls of the last minute, which count against the limits of this run too.
+//! The calls that earlier runs started within the last minute, which count against the limits of
+//! this run, too.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -7,16 +8,17 @@ use originatord_core::call::limits::Attempt;
 use originatord_core::call::{CallId, CallInfo};
 use originatord_core::record::EventKind;
 
-/// How far the longest limit reaches back, and the longest that a call waits for its turn.
+/// How long a call is kept: the longest period of a limit, and the longest wait of a call before its
+/// Originate.
 const REACH: Duration = Duration::from_secs(62);
 
-/// Calls that were asked for and not refused, by their ids and so in the order of time.
+/// Calls that were requested and not refused. Their ids sort by the time of the request.
 #[derive(Debug, Default)]
 pub(super) struct Attempts(BTreeMap<CallId, Attempt>);
 
 impl Attempts {
-    /// Takes note of a call to which this happened.
-    pub(super) fn take(&mut self, kind: EventKind, time: Option<SystemTime>, call: &CallInfo) {
+    /// Applies a record of this kind about a call.
+    pub(super) fn apply(&mut self, kind: EventKind, time: Option<SystemTime>, call: &CallInfo) {
         let Some(time) = time else { return };
         match kind {
             EventKind::CallRequested => {
@@ -24,7 +26,7 @@ impl Attempts {
                     .0
                     .insert(call.id, Attempt { time, number: call.number, key: call.key.clone() });
             }
-            // It may have waited for its turn.
+            // The call may have waited before its Originate, and counts from then on.
             EventKind::CallQueued => {
                 _ = self.0.entry(call.id).and_modify(|attempt| attempt.time = time)
             }
@@ -36,7 +38,7 @@ impl Attempts {
         }
     }
 
-    /// All that are left, oldest first.
+    /// The remaining attempts, oldest first.
     pub(super) fn into_vec(self) -> Vec<Attempt> {
         let mut attempts: Vec<Attempt> = self.0.into_values().collect();
         attempts.sort_by_key(|attempt| attempt.time);

@@ -1,5 +1,5 @@
-//! The journal file under other hands: moved, deleted, replaced, truncated, a link, or no file at
-//! all.
+//! Other programs move, delete, replace or truncate the journal file, make it a link, or put no
+//! regular file there.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -16,16 +16,16 @@ impl Case {
         fs::rename(self.folder.path().join(from), self.folder.path().join(to)).unwrap();
     }
 
-    /// Has the sink look, as it does once a second.
-    fn look(&mut self) {
+    /// Makes the sink check its file, as it does once a second.
+    fn check(&mut self) {
         self.sink.write(&[]).unwrap();
     }
 
-    /// Has it look until it has opened the file again. A child process that another test has just
-    /// started may keep the lock on it for a moment.
-    fn look_until_up(&mut self) {
+    /// Makes the sink check its file until it has opened it again. A child process that another test
+    /// has just started may keep the file's lock for a moment.
+    fn check_until_up(&mut self) {
         for _ in 0..30 {
-            self.look();
+            self.check();
             if self.is_up() {
                 return;
             }
@@ -52,10 +52,10 @@ fn moved_file_is_noticed_while_idle_and_numbering_goes_on() {
     let mut case = Case::new(1 << 20, 2);
     case.write(1..=3);
     case.rename("calls.jsonl", "calls.jsonl-20261126");
-    case.look();
+    case.check();
     // A daemon that is killed now has left its numbering in the new file.
     assert_eq!((case.text("calls.jsonl"), case.last_seq()), (cut_after(3), Some(3)));
-    case.look();
+    case.check();
     case.write([4]);
     assert_eq!(case.text("calls.jsonl"), cut_after(3) + &line(4));
     assert_eq!(case.text("calls.jsonl-20261126"), line(1) + &line(2) + &line(3));
@@ -94,7 +94,7 @@ fn truncated_file_has_no_nuls_and_goes_on_at_its_new_end() {
         let mut case = Case::new(1 << 20, 2);
         case.write(1..=9);
         fs::write(&case.settings.path, left).unwrap();
-        case.look_until_up();
+        case.check_until_up();
         assert_eq!(case.last_seq(), Some(9));
         case.write([10]);
         let whole = left.strip_suffix("{\"se").unwrap_or(left);
@@ -126,10 +126,10 @@ fn folder_that_is_gone_takes_the_metric_down_until_it_is_back() {
     case.write([1]);
     assert!(case.is_up());
     case.rename("logs", "away");
-    case.look();
+    case.check();
     assert!(!case.is_up());
     fs::create_dir(&folder).unwrap();
-    case.look();
+    case.check();
     assert!(case.is_up());
     assert_eq!(case.text("logs/calls.jsonl"), cut_after(1));
     case.rename("logs", "again");
@@ -170,14 +170,14 @@ fn link_is_followed_and_its_target_is_rotated_where_it_is() {
 }
 
 #[test]
-fn what_is_no_file_is_refused_without_waiting() {
+fn fifo_is_refused_without_waiting() {
     let mut case = Case::new(1 << 20, 2);
     let made = std::process::Command::new("mkfifo").arg(&case.settings.path).status().unwrap();
     assert!(made.success());
-    case.look();
+    case.check();
     assert!(!case.is_up());
     assert!(Replay::read(&case.settings).unwrap_err().to_string().contains("a FIFO"));
     fs::remove_file(&case.settings.path).unwrap();
-    case.look();
+    case.check();
     assert!(case.is_up());
 }
