@@ -11,7 +11,7 @@ use originatord_core::call::limits::Policy;
 use originatord_core::call::view::CallView;
 use originatord_core::call::{CallId, Number, Refusal};
 use originatord_core::engine::request::{
-    AskError, Calls, EraseError, HangUpError, ListLimits, OriginateError, Request,
+    Calls, EraseError, HangUpError, ListLimits, OriginateError, Request, SubmitError,
 };
 
 /// Most commands that wait for the engine; the next one is refused.
@@ -61,7 +61,7 @@ impl Handle {
         let request = Box::new(request);
         let slot = match self.slot() {
             Ok(slot) => slot,
-            Err(error) => return Err(OriginateError::NotAsked(error, request)),
+            Err(error) => return Err(OriginateError::NotSubmitted(error, request)),
         };
         let (reply, answer) = oneshot::channel();
         slot.send(Command::Originate(request, reply));
@@ -70,26 +70,26 @@ impl Handle {
 
     /// Ends a call on behalf of `key`.
     pub async fn hang_up(&self, id: CallId, key: Arc<str>) -> Result<(), HangUpError> {
-        self.ask(|reply| Command::HangUp(id, key, reply))
+        self.submit(|reply| Command::HangUp(id, key, reply))
             .await
-            .unwrap_or_else(|error| Err(HangUpError::NotAsked(error)))
+            .unwrap_or_else(|error| Err(HangUpError::NotSubmitted(error)))
     }
 
     /// The newest calls that the filter accepts.
-    pub async fn calls(&self, filter: Filter, limits: ListLimits) -> Result<Calls, AskError> {
-        self.ask(|reply| Command::List(Box::new(filter), limits, reply)).await
+    pub async fn calls(&self, filter: Filter, limits: ListLimits) -> Result<Calls, SubmitError> {
+        self.submit(|reply| Command::List(Box::new(filter), limits, reply)).await
     }
 
     /// One call.
-    pub async fn call(&self, id: CallId) -> Result<Option<CallView>, AskError> {
-        self.ask(|reply| Command::Show(id, reply)).await
+    pub async fn call(&self, id: CallId) -> Result<Option<CallView>, SubmitError> {
+        self.submit(|reply| Command::Show(id, reply)).await
     }
 
     /// Makes the engine forget the ended calls to this number.
     pub async fn erase(&self, number: Number) -> Result<(), EraseError> {
-        self.ask(|reply| Command::Erase(number, reply))
+        self.submit(|reply| Command::Erase(number, reply))
             .await
-            .unwrap_or_else(|error| Err(EraseError::NotAsked(error)))
+            .unwrap_or_else(|error| Err(EraseError::NotSubmitted(error)))
     }
 
     /// Sets new limits for all later requests.
@@ -108,18 +108,21 @@ impl Handle {
         self.ready.borrow().clone()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(ReplyTo<T>) -> Command) -> Result<T, AskError> {
+    async fn submit<T>(
+        &self,
+        command: impl FnOnce(ReplyTo<T>) -> Command,
+    ) -> Result<T, SubmitError> {
         let (reply, answer) = oneshot::channel();
         self.slot()?.send(command(reply));
         // The engine drops a command without an answer only when it ends.
-        answer.await.map_err(|_| AskError::Stopping)
+        answer.await.map_err(|_| SubmitError::Stopping)
     }
 
     /// Reserves a slot of the queue.
-    fn slot(&self) -> Result<mpsc::Permit<'_, Command>, AskError> {
+    fn slot(&self) -> Result<mpsc::Permit<'_, Command>, SubmitError> {
         self.commands.try_reserve().map_err(|error| match error {
-            TrySendError::Full(()) => AskError::Overloaded,
-            TrySendError::Closed(()) => AskError::Stopping,
+            TrySendError::Full(()) => SubmitError::Overloaded,
+            TrySendError::Closed(()) => SubmitError::Stopping,
         })
     }
 }

@@ -46,7 +46,7 @@ const READ_BUFFER: usize = 64 * 1024;
 
 /// Most bytes that the driver reads before a passed deadline takes effect: more than Linux buffers
 /// for a socket.
-const CATCH_UP: usize = 8 * 1024 * 1024;
+const CATCH_UP_LIMIT: usize = 8 * 1024 * 1024;
 
 /// How long logging off may take.
 const LOG_OFF_TIMEOUT: Duration = Duration::from_millis(500);
@@ -179,7 +179,7 @@ impl Driver {
         }
         // The runtime polls the sockets for new input only while the task yields.
         yield_now().await;
-        let mut budget = CATCH_UP;
+        let mut budget = CATCH_UP_LIMIT;
         while let Some(wakeup) = self.poll_link() {
             match wakeup {
                 Wakeup::Connected(result) => self.finish_connect(now, result),

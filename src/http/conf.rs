@@ -17,7 +17,7 @@ use super::error::{ApiError, name_call};
 use super::settings::ApiSettings;
 use super::{Api, body, reply};
 use originatord_core::call::{CallId, Refusal};
-use originatord_core::engine::request::{AskError, OriginateError, Request};
+use originatord_core::engine::request::{OriginateError, Request, SubmitError};
 use originatord_core::record::Event;
 
 /// `POST /api/conf`
@@ -59,18 +59,18 @@ fn originate_error(api: &Api, error: OriginateError) -> ApiError {
     match error {
         OriginateError::Refused(refusal) => ApiError::Refused(refusal),
         OriginateError::Unconfirmed(id) => ApiError::Unconfirmed(id),
-        OriginateError::NotAsked(error, request) => {
-            ApiError::Refused(record_unasked(api, error, *request))
+        OriginateError::NotSubmitted(error, request) => {
+            ApiError::Refused(record_unsubmitted(api, error, *request))
         }
     }
 }
 
 /// Records a call that never reached the engine. The engine cannot record it itself. Such a response
 /// has no `X-Call-Id`.
-fn record_unasked(api: &Api, error: AskError, request: Request) -> Refusal {
+fn record_unsubmitted(api: &Api, error: SubmitError, request: Request) -> Refusal {
     let refusal = match error {
-        AskError::Overloaded => Refusal::Overloaded,
-        AskError::Stopping => Refusal::Stopping,
+        SubmitError::Overloaded => Refusal::Overloaded,
+        SubmitError::Stopping => Refusal::Stopping,
     };
     let now = SystemTime::now();
     let call = Some(Arc::new(request.into_info(CallId::new(now, fastrand::u128(..)))));

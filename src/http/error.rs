@@ -19,7 +19,7 @@ use super::{endpoint, routes};
 use crate::history::QueryError;
 use originatord_core::call::refusal::Limit;
 use originatord_core::call::{CallId, Invalid, Refusal};
-use originatord_core::engine::request::{AskError, EraseError, HangUpError};
+use originatord_core::engine::request::{EraseError, HangUpError, SubmitError};
 
 /// The header that names a call.
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
@@ -132,7 +132,7 @@ pub enum ApiError {
     PartlyErased(String),
     /// The request did not reach the engine.
     #[error(transparent)]
-    NotAsked(#[from] AskError),
+    NotSubmitted(#[from] SubmitError),
     /// The query of the history failed.
     #[error(transparent)]
     History(#[from] QueryError),
@@ -187,13 +187,13 @@ impl ApiError {
                 StatusCode::BAD_GATEWAY
             }
             Self::Refused(Refusal::LinkDown(_) | Refusal::Overloaded | Refusal::Stopping)
-            | Self::HangUp(HangUpError::LinkDown(_) | HangUpError::NotAsked(_))
-            | Self::Erase(EraseError::NotAsked(_))
+            | Self::HangUp(HangUpError::LinkDown(_) | HangUpError::NotSubmitted(_))
+            | Self::Erase(EraseError::NotSubmitted(_))
             | Self::TooManyLists
             | Self::TooManyStreams
             | Self::TooManyErasures
             | Self::PartlyErased(_)
-            | Self::NotAsked(_)
+            | Self::NotSubmitted(_)
             | Self::History(_)
             | Self::NoSession
             | Self::NotReady(_)

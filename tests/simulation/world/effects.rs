@@ -50,7 +50,7 @@ impl World {
                             self.tally.unconfirmed += 1;
                             daemon.unconfirmed.insert(id);
                         }
-                        Err(error @ OriginateError::NotAsked(..)) => {
+                        Err(error @ OriginateError::NotSubmitted(..)) => {
                             panic!("{error} is not the engine's answer")
                         }
                     }

@@ -208,7 +208,7 @@ impl<O, H> Engine<O, H> {
     fn on_link_lost(&mut self, now: Now, reason: &str) {
         let is_reconciled = self.reconcile.is_done();
         let LostLink { hang_ups, record } =
-            self.link.lose(now, reason, is_reconciled, &mut self.rng);
+            self.link.on_lost(now, reason, is_reconciled, &mut self.rng);
         for reply in hang_ups {
             let problem = HangUpError::LinkDown(reason.into());
             self.effects.push(Effect::HungUp(reply, Err(problem)));

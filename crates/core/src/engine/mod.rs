@@ -52,7 +52,7 @@ const STALL: Duration = Duration::from_secs(1);
 
 /// The part of the reply timeout that a call may wait for its slot; the rest remains for Asterisk
 /// to answer.
-const PACE_PART: f64 = 0.6;
+const PACING_SHARE: f64 = 0.6;
 
 /// The calls of earlier runs, as read from the journal.
 #[derive(Debug, Default)]
@@ -158,7 +158,7 @@ impl<O, H> Engine<O, H> {
     /// `now` to [`receive`](Self::receive) before: otherwise a response that waits in the socket
     /// would count as one that never came.
     pub fn tick(&mut self, now: Now) {
-        self.excuse_stall(now);
+        self.restart_login_after_stall(now);
         self.tick_link(now);
         self.tick_reconcile(now);
         self.tick_waitlist(now);
@@ -168,7 +168,7 @@ impl<O, H> Engine<O, H> {
 
     /// Restarts the timeout of a login under way if this process was held up: the delay was not
     /// Asterisk's.
-    fn excuse_stall(&mut self, now: Now) {
+    fn restart_login_after_stall(&mut self, now: Now) {
         let late = self.deadline().map(|deadline| now.instant.saturating_duration_since(deadline));
         if late.is_some_and(|late| late >= STALL) {
             self.link.restart_login_timeout(now);
@@ -257,7 +257,7 @@ impl<O, H> Engine<O, H> {
         if let Some(by) = self.registry.holder(info.number) {
             return Err(Refusal::InProgress { by: Some(by) });
         }
-        let latest = now.instant + self.reply_timeout.mul_f64(PACE_PART);
+        let latest = now.instant + self.reply_timeout.mul_f64(PACING_SHARE);
         self.gate.admit(now.instant, latest, info, self.registry.live_counts(&info.key))?;
         if self.stopping {
             return Err(Refusal::Stopping);
@@ -273,7 +273,7 @@ impl<O, H> Engine<O, H> {
 
     /// Adds a fact to a call, and records the changes that it causes.
     fn apply_fact(&mut self, now: Now, id: CallId, fact: Fact) {
-        self.registry.fact(now, id, fact, &mut self.changes);
+        self.registry.apply_fact(now, id, fact, &mut self.changes);
         self.record_changes(now);
     }
 

@@ -38,7 +38,7 @@ use crate::record::Event;
 const ACK_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The pause before the daemon asks again, if no call or another one holds the lock channel.
-const QUERY_AGAIN: Duration = Duration::from_millis(100);
+const QUERY_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How much earlier than the HTTP side the engine stops waiting, so that its answer gets out in
 /// time.
@@ -176,8 +176,8 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    /// Asks which call holds the lock channel. The response to the Originate alone says nothing, as
-    /// Asterisk sends it before it makes any channel.
+    /// Asks which call holds the lock channel. The response to the Originate does not show it, as
+    /// Asterisk responds before it makes any channel.
     fn query_lock_owner(&mut self, now: Now, id: CallId) {
         let Some(number) = self.registry.get(id).map(|call| call.info.number) else {
             return self.answer_overdue(now, id);
@@ -194,9 +194,9 @@ impl<O, H> Engine<O, H> {
         if owner.is_some_and(|owner| *owner == *id.to_string()) {
             self.apply_fact(now, id, Fact::Local2Seen);
             self.answer_if_decided(now, id);
-            self.link.miss_call_events(now, &mut self.rng);
+            self.link.probe_call_events(now, &mut self.rng);
         } else {
-            let ack_deadline = now.instant + QUERY_AGAIN;
+            let ack_deadline = now.instant + QUERY_INTERVAL;
             self.waitlist.set_step(id, Step::Acknowledged { ack_deadline });
         }
     }

@@ -12,7 +12,7 @@ pub struct Request {
     pub number: Number,
     /// The room that the callee joins.
     pub room: Room,
-    /// How the callee is presented.
+    /// The callee's display name in the conference.
     pub caller_id: CallerId,
     /// The language of the prompts.
     pub lang: Lang,
@@ -28,7 +28,7 @@ impl Request {
     }
 }
 
-/// Why a request for a call was not answered "ok".
+/// The reason why a request for a call was not answered "ok".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginateError {
     /// No call is made.
@@ -39,10 +39,10 @@ pub enum OriginateError {
     Unconfirmed(CallId),
     /// The engine did not get the request, so it has not recorded it.
     #[error("{0}")]
-    NotAsked(AskError, Box<Request>),
+    NotSubmitted(SubmitError, Box<Request>),
 }
 
-/// Why a call was not hung up.
+/// The reason why a call was not hung up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HangUpError {
     /// No call with that id is live or has ended lately.
@@ -62,10 +62,10 @@ pub enum HangUpError {
     TimedOut,
     /// The engine did not get the request.
     #[error(transparent)]
-    NotAsked(AskError),
+    NotSubmitted(SubmitError),
 }
 
-/// Why a number was not erased.
+/// The reason why a number was not erased.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EraseError {
     /// The number is in a call, whose further records would contain it again.
@@ -73,12 +73,12 @@ pub enum EraseError {
     InCall,
     /// The engine did not get the request.
     #[error(transparent)]
-    NotAsked(AskError),
+    NotSubmitted(SubmitError),
 }
 
-/// Why the engine did not get a request.
+/// The reason why the engine did not get a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AskError {
+pub enum SubmitError {
     /// The engine's queue is full.
     #[error("too many requests at once")]
     Overloaded,

@@ -22,7 +22,7 @@ struct Waiting<O> {
     retries: usize,
 }
 
-/// How far a request has come.
+/// The step of a request on the way to its answer.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
     /// Waits for its slot of the schedule. The slot was handed out when the schedule had slipped

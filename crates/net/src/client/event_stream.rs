@@ -14,7 +14,7 @@ use super::{Client, ClientError, request};
 use originatord_core::ami::backoff::Backoff;
 
 /// The daemon sends a comment every 15 s; without one for this long, the connection is dead.
-const SILENCE: Duration = Duration::from_secs(40);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// About how many events are returned together.
 const BATCH: usize = 256;
@@ -41,7 +41,7 @@ pub enum StreamError {
     /// The daemon ended the stream properly, as when it stops.
     #[error("the daemon has closed the stream")]
     Closed,
-    /// Nothing was received for [`SILENCE`].
+    /// Nothing was received for [`SILENCE_TIMEOUT`].
     #[error("the connection is dead")]
     Silent,
     /// The body is not the event stream of a daemon.
@@ -132,7 +132,7 @@ impl EventStream {
         {
             request.headers_mut().insert("last-event-id", position);
         }
-        let response = match timeout(SILENCE, self.client.send(request)).await {
+        let response = match timeout(SILENCE_TIMEOUT, self.client.send(request)).await {
             Err(_) => return Ok(Err(StreamError::Silent)),
             Ok(Err(error)) => return Ok(Err(error.into())),
             Ok(Ok(response)) => response,
@@ -152,7 +152,9 @@ impl Stream {
         let mut events = Vec::new();
         while self.lost.is_none() && events.len() < BATCH {
             let read = match events.is_empty() {
-                true => timeout(SILENCE, self.body.frame()).await.map_err(|_| StreamError::Silent),
+                true => timeout(SILENCE_TIMEOUT, self.body.frame())
+                    .await
+                    .map_err(|_| StreamError::Silent),
                 false => match self.body.frame().now_or_never() {
                     Some(read) => Ok(read),
                     None => break,

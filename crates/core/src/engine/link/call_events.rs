@@ -99,7 +99,7 @@ impl<H> Link<H> {
     /// Asterisk has made a call of ours without an event. If no event of any call has arrived on
     /// this connection, a probe call decides: `manager.conf` may give the user more rights than it
     /// had at its login, as before a `manager reload`.
-    pub(in crate::engine) fn miss_call_events(&mut self, now: Now, rng: &mut fastrand::Rng) {
+    pub(in crate::engine) fn probe_call_events(&mut self, now: Now, rng: &mut fastrand::Rng) {
         if self.call_events == CallEvents::Expected {
             self.send_probe_call(now, rng);
             self.call_events = CallEvents::Awaited(now.instant + EVENTS_TIMEOUT);

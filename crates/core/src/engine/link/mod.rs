@@ -336,8 +336,8 @@ impl<H> Link<H> {
         }
     }
 
-    /// Calls can be made now. Returns the record of that, with the number of `live` calls, unless
-    /// it has to wait.
+    /// Notes that calls can be made now. Returns the record `ami.connected`, with the number of
+    /// `live` calls, unless the record has to wait.
     pub(super) fn record_connected(&mut self, now: Now, live: usize) -> Option<Event> {
         let Phase::Connected(session, _) = &self.phase else { return None };
         let banner = session.banner().into();
@@ -349,7 +349,7 @@ impl<H> Link<H> {
 
     /// The connection is gone. `is_reconciled`: the calls were reconciled with Asterisk's list
     /// since the login. If they were not, the daemon knows them only as of the loss before.
-    pub(super) fn lose(
+    pub(super) fn on_lost(
         &mut self,
         now: Now,
         reason: &str,

@@ -13,7 +13,7 @@ use crate::record::Event;
 const BURST: u32 = 100;
 
 /// The time in which one more record becomes free.
-const EVERY: Duration = Duration::from_secs(10);
+const REFILL_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The token bucket of the link's records.
 pub(super) struct LinkRecords {
@@ -49,14 +49,15 @@ impl LinkRecords {
 
     /// The next time at which [`due`](Self::due) returns an event.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.waiting.as_ref().map(|_| self.refilled_at + EVERY)
+        self.waiting.as_ref().map(|_| self.refilled_at + REFILL_INTERVAL)
     }
 
     fn refill(&mut self, now: Instant) {
-        let periods = now.saturating_duration_since(self.refilled_at).as_secs() / EVERY.as_secs();
+        let periods =
+            now.saturating_duration_since(self.refilled_at).as_secs() / REFILL_INTERVAL.as_secs();
         let periods = u32::try_from(periods).unwrap_or(u32::MAX).min(BURST);
         self.tokens = (self.tokens + periods).min(BURST);
         self.refilled_at =
-            if self.tokens == BURST { now } else { self.refilled_at + EVERY * periods };
+            if self.tokens == BURST { now } else { self.refilled_at + REFILL_INTERVAL * periods };
     }
 }

@@ -20,10 +20,10 @@ use crate::call::{CallId, CallInfo, Number};
 use crate::clock::{DeadlineQueue, Now};
 
 /// How many ended calls the registry keeps for lists.
-pub(super) const ENDED_KEPT: usize = 1000;
+pub(super) const MAX_ENDED: usize = 1000;
 
 /// How long after a call's end its lock channel may linger in Asterisk.
-const LOCK_LINGERS: Duration = Duration::from_secs(2);
+const LOCK_LINGER: Duration = Duration::from_secs(2);
 
 /// A change of a call.
 pub(super) struct CallChange {
@@ -50,7 +50,7 @@ pub(super) struct Registry {
     ended: VecDeque<CallView>,
     /// Whether a join event of one of our calls has arrived on this link.
     joins_arrive: bool,
-    /// The numbers freed within [`LOCK_LINGERS`], oldest first.
+    /// The numbers freed within [`LOCK_LINGER`], oldest first.
     freed: VecDeque<(Instant, Number)>,
 }
 
@@ -191,7 +191,7 @@ impl Registry {
     /// Whether `number` was freed a short while ago, so that the lock channel of its last call may
     /// linger in Asterisk.
     pub(super) fn was_freed_recently(&self, now: Now, number: Number) -> bool {
-        let is_recent = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGERS;
+        let is_recent = |at: Instant| now.instant.saturating_duration_since(at) < LOCK_LINGER;
         self.freed
             .iter()
             .rev()
@@ -214,7 +214,13 @@ impl Registry {
     }
 
     /// Adds a fact to a call, and the changes that it causes to `changes`.
-    pub(super) fn fact(&mut self, now: Now, id: CallId, fact: Fact, changes: &mut Vec<CallChange>) {
+    pub(super) fn apply_fact(
+        &mut self,
+        now: Now,
+        id: CallId,
+        fact: Fact,
+        changes: &mut Vec<CallChange>,
+    ) {
         if let Fact::Absent(CallChannel::Leg(leg)) = &fact {
             self.by_leg.remove(leg);
         }
@@ -260,7 +266,7 @@ impl Registry {
             Some(end) => {
                 let mut view = list::view(&self.calls[key].call, false);
                 view.end = Some(Arc::from(end));
-                if self.ended.len() == ENDED_KEPT {
+                if self.ended.len() == MAX_ENDED {
                     self.ended.pop_front();
                 }
                 self.ended.push_back(view);
@@ -285,7 +291,7 @@ impl Registry {
 
     fn free(&mut self, now: Now, key: usize, number: Number) {
         self.release(key, number);
-        let is_old = |at: Instant| now.instant.saturating_duration_since(at) >= LOCK_LINGERS;
+        let is_old = |at: Instant| now.instant.saturating_duration_since(at) >= LOCK_LINGER;
         while self.freed.front().is_some_and(|(at, _)| is_old(*at)) {
             self.freed.pop_front();
         }

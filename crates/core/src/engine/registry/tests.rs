@@ -1,4 +1,4 @@
-//! One call for each number, in any order of events, and nothing left when all calls are over.
+//! A number has one call, whatever the order of events, and ended calls leave nothing behind.
 
 use std::time::UNIX_EPOCH;
 
@@ -40,7 +40,7 @@ fn cause(code: u8) -> Cause {
     Cause { code, text: "".into() }
 }
 
-/// Every event of a busy call, in the order of a recording.
+/// All events of a call to a busy callee, in the order in which a real Asterisk sent them.
 fn busy_call(info: &CallInfo) -> Vec<Event<'static>> {
     let (one, two) = (info.id.to_string(), lock_id(info.number));
     let leg = format!("leg-{}", info.id);
@@ -101,7 +101,7 @@ fn channel_with_spread_linkedid_is_no_leg() {
     // was missed.
     let hangup = |uniqueid: &'static str| Event::Hangup(channel(uniqueid, ours.id), cause(17));
     assert_eq!(registry.handle_event(now(1), &hangup("1795.6"), &mut changes), Some(ours.id));
-    registry.fact(now(1), ours.id, Fact::Answered, &mut changes);
+    registry.apply_fact(now(1), ours.id, Fact::Answered, &mut changes);
     changes.clear();
     assert_eq!(registry.handle_event(now(1), &hangup("1795.7"), &mut changes), None);
     let foreign = Event::Newchannel(channel("1795.8", "1795.8"));
@@ -136,7 +136,7 @@ fn restarted_call_keeps_nothing_of_last_attempt() {
     registry.restart(call.id);
     registry.remove(call.id);
     assert!(registry.holds_nothing());
-    // Its slot belongs to another call now, or is free.
+    // The slab slot of the removed call is free here, and belongs to another call below.
     assert_eq!(
         registry.handle_event(now(2), &Event::Hangup(leg.clone(), cause(17)), &mut changes),
         None
@@ -167,8 +167,9 @@ fn newest_calls_are_listed_first() {
 }
 
 proptest! {
-    /// Calls to few numbers, whose events come in any order, and some are lost. A number stays taken
-    /// until every channel that holds it is gone, each call ends once, and nothing is left.
+    /// Makes calls to few numbers, and applies their events in any order and without some that are
+    /// lost. A number stays taken until every channel of its call is gone, each call ends once, and
+    /// no call is left.
     #[test]
     fn random_events_leave_one_call_per_number(
         numbers in prop::collection::vec(0u8..4, 1..12),
@@ -199,14 +200,14 @@ proptest! {
             registry.handle_event(now(time), &event, &mut changes);
         }
         if lost == 0 {
-            // Asterisk has sent the end of all of them.
+            // Asterisk has sent every Hangup, so all numbers are free.
             prop_assert!(registry.by_number.is_empty(), "{:?}", registry.by_number);
         }
         registry.tick(now(time + 10_000), &mut changes);
         // The list of channels ends the calls whose end Asterisk did not send.
         let left: Vec<CallId> = registry.calls().map(|call| call.info.id).collect();
         for id in left {
-            registry.fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut changes);
+            registry.apply_fact(now(time + 20_000), id, Fact::Vanished(now(time).wall), &mut changes);
         }
         assert!(registry.holds_nothing());
         for (id, _) in accepted {
@@ -217,7 +218,7 @@ proptest! {
 }
 
 #[test]
-fn older_call_keeps_its_number_when_a_newer_one_ends() {
+fn older_call_gets_number_back_from_newer() {
     let (mut registry, mut changes) = (Registry::default(), Vec::new());
     let (older, newer) = (info(1, "7999"), info(2, "7999"));
     for call in [&older, &newer] {
@@ -225,7 +226,7 @@ fn older_call_keeps_its_number_when_a_newer_one_ends() {
         registry.adopt(now(0), OpenCall { info: call.clone(), progress });
     }
     for (call, holder) in [(&newer, Some(older.id)), (&older, None)] {
-        registry.fact(now(1), call.id, Fact::Vanished(now(1).wall), &mut changes);
+        registry.apply_fact(now(1), call.id, Fact::Vanished(now(1).wall), &mut changes);
         assert_eq!(registry.holder(call.number), holder);
     }
     assert!(registry.holds_nothing());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ami::message::MAX_TEXT;
-use crate::engine::registry::ENDED_KEPT;
+use crate::engine::registry::MAX_ENDED;
 
 #[test]
 fn repeated_end_of_list_sends_one_ping() {
@@ -83,14 +83,14 @@ fn adopted_call_keeps_bounded_number_of_legs() {
 #[test]
 fn oldest_ended_calls_are_forgotten() {
     let mut bench = Bench::ready();
-    for n in 0..ENDED_KEPT + 10 {
+    for n in 0..MAX_ENDED + 10 {
         let number = (7_000_000_000 + n).to_string();
         let id = bench.call(1, &number);
         bench.hang_up_halves(&id, &number, 17);
         bench.pass(Duration::from_secs(1));
         bench.receive("Event: Other");
     }
-    assert_eq!(bench.calls().ended.len(), ENDED_KEPT);
+    assert_eq!(bench.calls().ended.len(), MAX_ENDED);
     assert_nothing_left(&bench);
 }
 
@@ -154,7 +154,7 @@ fn call_whose_records_may_be_lost_is_adopted() {
     bench.hang_up_halves(&ids[1].to_string(), "7002", 16);
     bench.hang_up_halves(&ids[2].to_string(), "7003", 16);
     bench.pass(Duration::from_secs(1));
-    for n in 0..ENDED_KEPT as u64 {
+    for n in 0..MAX_ENDED as u64 {
         let number = (7_000_000_000 + n).to_string();
         let id = bench.call(1, &number);
         bench.hang_up_halves(&id, &number, 17);
