@@ -104,7 +104,7 @@ impl Ami {
     fn log_in(pbx: &Pbx) -> Self {
         let stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(testkit::PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(testkit::TEST_TIMEOUT)).expect("a timeout");
         let mut lines = BufReader::new(stream.try_clone().expect("a clone"));
         lines.read_line(&mut String::new()).expect("a banner");
         let mut ami = Self { stream, lines };

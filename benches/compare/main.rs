@@ -1,6 +1,6 @@
 //! Compares six ways to have one real Asterisk place calls, in turns: calls a second, time until a
-//! call begins, CPU and memory. Then it measures the daemon's pacing, with three times the load that
-//! Asterisk can take.
+//! call begins, CPU and memory. Then it measures the daemon's pacing, with three times the load
+//! that Asterisk can take.
 //!
 //! `make compare`; `cargo bench --bench compare -- --smoke` is a short run, `--svg FOLDER` writes
 //! charts. The gateway declines every called number at once, so that calls do not pile up.
@@ -19,7 +19,7 @@ use side::Side;
 use testkit::pbx::Pbx;
 
 /// How long the calls of a burst may take to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const END_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Number of calls that each side makes before it is measured.
 const WARM_UP: usize = 10;
@@ -72,7 +72,7 @@ fn main() {
             let side = start(&pbx);
             let warmed = numbers.take(WARM_UP);
             side.burst(&warmed);
-            observer.wait_over(&warmed, PATIENCE);
+            observer.wait_over(&warmed, END_TIMEOUT);
             measure_burst(&side, figures, &observer, asterisk, &numbers.take(burst));
             measure_singles(&side, figures, &observer, &numbers.take(singles));
         }
@@ -122,7 +122,7 @@ fn measure_burst(
     let before = (side.pid.map_or(0.0, cpu_seconds), cpu_seconds(asterisk));
     let began = Instant::now();
     let (accepted, answered) = side.burst(numbers);
-    let (begun, over) = observer.wait_over(numbers, PATIENCE);
+    let (begun, over) = observer.wait_over(numbers, END_TIMEOUT);
     let good = accepted.min(begun.len());
     figures.failed += numbers.len() - good;
     // Count until the calls have ended: a rate at which accepted work piles up cannot be sustained.

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::PATIENCE;
+use testkit::TEST_TIMEOUT;
 use testkit::daemon::{Daemon, KEY};
 use testkit::pbx::Pbx;
 
@@ -76,7 +76,7 @@ impl Side {
     pub(crate) fn raw(pbx: &Pbx) -> Self {
         let stream = TcpStream::connect(pbx.setting("AMI_ADDRESS")).expect("Asterisk listens");
         stream.set_nodelay(true).expect("no delay");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         let lines = BufReader::with_capacity(256 * 1024, stream.try_clone().expect("a clone"));
         let mut raw = Raw { stream, lines };
         let login = format!(

@@ -13,7 +13,7 @@ use super::peer::{DIGITS, STAYS};
 pub(crate) const KEY: &str = "k3y-of-the-bench";
 
 /// How long a reply may take before the benchmark fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The bots of one server.
 pub(crate) struct Bots {
@@ -112,7 +112,7 @@ impl Bots {
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_nodelay(true).expect("no delay");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(REPLY_TIMEOUT)).expect("a timeout");
     stream
 }
 

@@ -80,9 +80,9 @@ impl Process {
 
     /// Stops the process, and waits for its end.
     pub(crate) fn stop(mut self) {
-        let told =
+        let sent =
             Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(told.success(), "it is told to stop");
+        assert!(sent.success(), "it is told to stop");
         self.child.wait().expect("it ends");
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use testkit::check::{connect, connect_as, starting_with};
 use testkit::daemon::Ami;
 use testkit::pbx::Pbx;
-use testkit::{PATIENCE, eventually};
+use testkit::{TEST_TIMEOUT, eventually};
 
 #[test]
 fn check_accepts_asterisk_with_the_samples() {
@@ -166,7 +166,7 @@ fn check_names_the_fault_of_an_installation() {
             let (mut last, began) = (Vec::new(), Instant::now());
             // The reload may not be complete yet.
             while last != [expected] {
-                assert!(began.elapsed() < PATIENCE, "{version}: {to}: {last:#?}");
+                assert!(began.elapsed() < TEST_TIMEOUT, "{version}: {to}: {last:#?}");
                 let (exit_code, lines) = connect(&pbx.ami(), "");
                 last = lines.into_iter().filter(|line| !line.starts_with("ok ")).collect();
                 assert!(last != [expected] || exit_code == code, "{version}: {to}: {exit_code:?}");

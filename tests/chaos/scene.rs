@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::faults::{Fault, Phase, Span};
 use testkit::daemon::{Ami, Daemon};
-use testkit::http::Sent;
-use testkit::log::Log;
+use testkit::http::PendingReply;
+use testkit::journal_file::JournalFile;
 use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::{eventually, measured, pause};
@@ -105,13 +105,13 @@ impl<'a> Scene<'a> {
         for call in &self.calls {
             let (id, event) = (call.id.as_deref().unwrap_or_default(), call.phase.event());
             eventually("it is in the log file", || {
-                Log::read(&self.log).has(id, event).then_some(())
+                JournalFile::read(&self.log).has(id, event).then_some(())
             });
         }
     }
 
     /// Requests two more calls. Asterisk makes them, and its answers are held back.
-    fn ask_unheard(&mut self) -> Vec<Sent> {
+    fn ask_unheard(&mut self) -> Vec<PendingReply> {
         if self.fault == Fault::AsteriskRestarted {
             // Asterisk's goodbye must get through.
             return Vec::new();
@@ -165,9 +165,9 @@ impl<'a> Scene<'a> {
         if self.fault == Fault::LinkCutDaemonKilled {
             // The second run receives nothing from Asterisk, and writes records.
             self.restart_daemon();
-            let starts = |log: Log| log.count("daemon.started") == 2;
+            let starts = |log: JournalFile| log.count("daemon.started") == 2;
             eventually("the second start is in the log file", || {
-                starts(Log::read(&self.log)).then_some(())
+                starts(JournalFile::read(&self.log)).then_some(())
             });
             self.restart_daemon();
         }

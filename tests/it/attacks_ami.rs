@@ -8,7 +8,7 @@ use originatord_core::call::CallId;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon};
 use testkit::http::{KeptAlive, assert_error, post};
-use testkit::resources::{forget_peak, open_files, peak, raise_open_files, resident};
+use testkit::resources::{open_files, peak, raise_open_files, reset_peak, resident};
 use testkit::sim::Simulator;
 use testkit::{eventually, pause};
 
@@ -17,7 +17,7 @@ const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 /// Runs `what` and returns the daemon's peak growth meanwhile, in KiB.
 fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
     let pid = daemon.child.id();
-    forget_peak(pid);
+    reset_peak(pid);
     let (before, files) = (resident(pid), open_files(pid));
     what();
     assert!(open_files(pid) <= files + 8, "{} files are open, and were {files}", open_files(pid));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::http::{KeptAlive, post};
-use testkit::resources::{forget_peak, open_files, peak, raise_open_files, resident};
+use testkit::resources::{open_files, peak, raise_open_files, reset_peak, resident};
 use testkit::{events, eventually, http, stalled};
 
 /// The daemon's open files beside connections, with a margin: the journal, Asterisk, the runtime.
@@ -83,7 +83,7 @@ fn ten_thousand_silent_connections_block_no_bot() {
     let (_asterisk, daemon) = start(&[]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
-    forget_peak(pid);
+    reset_peak(pid);
     let mut idle = Vec::new();
     let mut slowest = Duration::ZERO;
     while idle.len() < crowd {
@@ -158,7 +158,7 @@ fn unread_replies_take_bounded_memory_and_are_dropped() {
         start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
-    forget_peak(pid);
+    reset_peak(pid);
     let connect = |request: &str| stalled::connect(daemon.address, request.as_bytes());
     let streams: Vec<_> = (0..COUNT).map(|_| connect(&events::request("?since=0", &[]))).collect();
     let mut askers: Vec<_> = (0..COUNT).map(|_| connect("")).collect();
@@ -188,7 +188,7 @@ fn unread_replies_take_bounded_memory_and_are_dropped() {
     for mut asker in askers {
         let mut kept = Vec::new();
         let _ = asker.read_to_end(&mut kept);
-        assert!(kept.len() < stalled::MOST_BUFFERED, "{} bytes", kept.len());
+        assert!(kept.len() < stalled::MAX_BUFFERED, "{} bytes", kept.len());
     }
     drop(streams);
 }
@@ -204,7 +204,7 @@ fn unread_lists_take_bounded_memory() {
     }
     let size = daemon.get("/api/calls?limit=1000").body.len();
     let (count, before) = (100, resident(pid));
-    forget_peak(pid);
+    reset_peak(pid);
     let request =
         format!("GET /api/calls?limit=1000 HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
     let mut askers: Vec<_> =

@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon};
 use testkit::http::{self, KeptAlive, assert_error, post};
-use testkit::resources::{forget_peak, peak, resident};
+use testkit::resources::{peak, reset_peak, resident};
 
 const HEAD: &str = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
 
@@ -229,7 +229,7 @@ fn guessing_keys_takes_no_memory() {
     let mut guesser = KeptAlive::open(daemon.address);
     let mut peaks = Vec::new();
     for round in 0..ROUNDS {
-        forget_peak(daemon.child.id());
+        reset_peak(daemon.child.id());
         let before = resident(daemon.child.id());
         for batch in 0..10 {
             let guesses: String = (0..100).map(|n| guess((round * 10 + batch) * 100 + n)).collect();

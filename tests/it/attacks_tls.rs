@@ -8,7 +8,7 @@ use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon};
 use testkit::eventually;
 use testkit::http::{self, post};
-use testkit::resources::{forget_peak, peak, resident};
+use testkit::resources::{peak, reset_peak, resident};
 use testkit::tls::Ca;
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
@@ -108,7 +108,7 @@ fn malformed_handshakes_take_no_memory() {
         b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
     ];
     let pid = daemon.child.id();
-    forget_peak(pid);
+    reset_peak(pid);
     let before = resident(pid);
     for attack in attacks.iter().cycle().take(3 * attacks.len()) {
         let mut stream = http::connect(daemon.address);

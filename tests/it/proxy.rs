@@ -13,7 +13,7 @@ use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon};
 use testkit::http::post;
 use testkit::relay::Relay;
-use testkit::{PATIENCE, eventually, pause};
+use testkit::{TEST_TIMEOUT, eventually, pause};
 
 /// Connections between nginx and the daemon.
 const CONNECTIONS: u32 = 30;
@@ -70,7 +70,7 @@ impl Nginx {
         let ask = |index: u32| {
             pause((at + offset * index).saturating_duration_since(Instant::now()));
             let mut stream = UnixStream::connect(self.socket()).expect("nginx listens");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
             stream.write_all(&last_of(&post(&format!("7999{round:03}{index:04}")))).expect("sends");
             let mut reply = String::new();
             let _ = stream.read_to_string(&mut reply);
@@ -106,7 +106,7 @@ fn last_of(request: &[u8]) -> Vec<u8> {
 /// them.
 fn reuse_after(idle: Duration, http: &str, upstream: &str) {
     // Without events an answer takes 250 ms, so that each of the first requests needs a connection.
-    let asterisk = FakeAsterisk::start(OnOriginate::ReceiptOnly);
+    let asterisk = FakeAsterisk::start(OnOriginate::ResponseOnly);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("http", http)]);
     let relay = Relay::start(&daemon.address.to_string());

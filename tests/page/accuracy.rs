@@ -161,7 +161,7 @@ fn refusing_asterisk_is_not_a_lost_link() {
         pbx.rx("core abort shutdown");
     });
     page.wait_text("#link-status", "connected");
-    eventually("the banner is gone", || (!page.sees("#banner")).then_some(()));
+    eventually("the banner is gone", || (!page.is_visible("#banner")).then_some(()));
     pbx.down();
 }
 

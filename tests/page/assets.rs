@@ -89,7 +89,7 @@ fn axe_finds_nothing_serious() {
             let page = Browser::start(size.0, size.1);
             page.prefer(scheme);
             page.open(&format!("http://{}/", daemon.address));
-            page.wait_sees("#login-key");
+            page.wait_visible("#login-key");
             find(&page, &format!("login, {scheme} {size:?}"));
             page.type_into("#login-key", KEY);
             page.press(ENTER);
@@ -104,7 +104,7 @@ fn axe_finds_nothing_serious() {
             page.wait_text("#detail-properties", &id);
             find(&page, &format!("details, {scheme} {size:?}"));
             page.click("#detail-hang-up");
-            page.wait_sees("#confirm");
+            page.wait_visible("#confirm");
             find(&page, &format!("a confirmation, {scheme} {size:?}"));
             page.click("#confirm-yes");
             wait_no_row(&page, "+79990990001");

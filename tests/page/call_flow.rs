@@ -74,7 +74,7 @@ fn page_follows_a_call_to_its_end(ami: &Ami<'_>) {
     assert_eq!(journal_events(&page, "+79990900200"), daemon.events(&id));
     assert_eq!(page.texts("#detail-records summary").len(), daemon.events(&id).len());
     page.wait_text("#detail-properties", &id);
-    assert!(!page.sees("#detail-hang-up") && !page.sees("#detail-records-note"));
+    assert!(!page.is_visible("#detail-hang-up") && !page.is_visible("#detail-records-note"));
 
     page.click("#show-ended");
     wait_row(&page, "+79990900200", "Completed");
@@ -83,9 +83,11 @@ fn page_follows_a_call_to_its_end(ami: &Ami<'_>) {
     page.wait_text("#value-outcomes", "2 ended");
     page.wait_text("#value-rate", "50 %");
     page.wait_text("#note-calls", "2 calls requested, 0 refused");
-    assert!(page.sees("#chart-outcomes rect.good") && page.sees("#chart-calls rect.quiet"));
+    assert!(
+        page.is_visible("#chart-outcomes rect.good") && page.is_visible("#chart-calls rect.quiet")
+    );
     assert_eq!(
-        page.complaints().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(),
+        page.console_errors().into_iter().filter(|line| !line.contains("401")).collect::<Vec<_>>(),
         [""; 0]
     );
 }
@@ -111,7 +113,7 @@ fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
         // Nothing happens before the user confirms.
         page.wait_text("#confirm", &number);
         page.press(ENTER);
-        eventually("it is not confirmed", || (!page.sees("#confirm")).then_some(()));
+        eventually("it is not confirmed", || (!page.is_visible("#confirm")).then_some(()));
         assert_eq!(asks_to_hang_up(), 0, "{by}");
         page.click(if by == "the row's button" {
             "#calls-body .hang-up"
@@ -127,7 +129,7 @@ fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
     page.wait_text("#detail-properties", "tester");
     page.wait_text("#detail-status", "Completed");
     page.press(ESCAPE);
-    assert!(!page.sees("#detail"));
+    assert!(!page.is_visible("#detail"));
 }
 
 fn page_continues_after_a_restart(ami: &Ami<'_>) {
@@ -147,14 +149,14 @@ fn page_continues_after_a_restart(ami: &Ami<'_>) {
     relay.forward_to(daemon.address);
     // A restart ends all sessions.
     page.wait_text("#login-error", "Your session has ended");
-    assert!(!page.sees("#dashboard") && !page.body().contains("79990920001"));
+    assert!(!page.is_visible("#dashboard") && !page.body().contains("79990920001"));
     page.type_into("#login-key", KEY);
     page.click("#login-submit");
     page.wait_text("#stream-status", "Live");
     page.wait_text("#journal .gap", "are missing here: they belong to an earlier run");
     wait_row(&page, "+79990920001", "R1");
     assert_eq!(page.text("#live-count"), "1");
-    assert!(!page.sees("#banner"));
+    assert!(!page.is_visible("#banner"));
     daemon.delete(&format!("/api/calls/{id}"));
     wait_no_row(&page, "+79990920001");
     assert_eq!(
@@ -200,7 +202,7 @@ fn page_shows_a_lost_link(ami: &Ami<'_>) {
     eventually("the call is not stale", || {
         (!is_stale() && row(&page, "+79990930001").is_some()).then_some(())
     });
-    assert!(!page.sees("#banner"));
+    assert!(!page.is_visible("#banner"));
     assert_eq!(page.run("return document.title", json!([])), "1 live · originatord");
     daemon.delete(&format!("/api/calls/{id}"));
     wait_no_row(&page, "+79990930001");

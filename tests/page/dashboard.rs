@@ -20,7 +20,7 @@ fn only_logged_in_users_see_calls() {
     page.type_into("#login-key", "a-wrong-key");
     page.press(ENTER);
     page.wait_text("#login-error", "Unknown API key");
-    assert!(!page.sees("#dashboard") && !page.body().contains("7999"));
+    assert!(!page.is_visible("#dashboard") && !page.body().contains("7999"));
     assert_eq!(page.run("return document.getElementById('login-key').value", json!([])), "");
 
     page.type_into("#login-key", KEY);
@@ -31,10 +31,10 @@ fn only_logged_in_users_see_calls() {
     page.reload();
     wait_row(&page, "+79990940001", "In the room");
     page.click("#log-out");
-    page.wait_sees("#login-key");
-    assert!(!page.sees("#dashboard") && !page.body().contains("7999"));
+    page.wait_visible("#login-key");
+    assert!(!page.is_visible("#dashboard") && !page.body().contains("7999"));
     page.reload();
-    page.wait_sees("#login-key");
+    page.wait_visible("#login-key");
 }
 
 #[test]
@@ -48,7 +48,11 @@ fn watch_key_gets_no_hang_up_buttons() {
     open_detail(&page, "+79990950001");
     page.wait_text("#detail-status", "In the room");
     page.press("x");
-    assert!(!page.sees(".hang-up") && !page.sees("#detail-hang-up") && !page.sees("#confirm"));
+    assert!(
+        !page.is_visible(".hang-up")
+            && !page.is_visible("#detail-hang-up")
+            && !page.is_visible("#confirm")
+    );
     // The daemon refuses the request itself, too.
     let script = "const done = arguments[0]; fetch('api/calls/ID', { method: 'DELETE', headers: { 'x-requested-with': 'x' } })\
                   .then((response) => done(response.status))";

@@ -62,7 +62,7 @@ fn filter_selects_calls_and_records() {
     open_detail(&page, "+79990960002");
     page.click("#detail-same-room");
     wait_numbers(&page, "#calls-body", &["+79990960002"]);
-    assert!(!page.sees("#detail"));
+    assert!(!page.is_visible("#detail"));
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn phone_shows_and_clears_the_filter() {
     let page = log_in(daemon.address, KEY, PHONE);
     daemon.call_ok("79990960001", "Alpha");
     wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filter-summary"));
+    assert!(!page.is_visible("#filter-summary"));
     page.click("#filter-open");
     page.type_into("#filter-room", "beta");
     page.wait_text("#calls-empty", "No match in 1 live call");
@@ -96,7 +96,7 @@ fn phone_shows_and_clears_the_filter() {
     page.wait_text("#filter-summary-text", "room beta");
     page.click("#filter-summary-clear");
     wait_row(&page, "+79990960001", "Alpha");
-    assert!(!page.sees("#filter-summary"));
+    assert!(!page.is_visible("#filter-summary"));
 }
 
 #[test]
@@ -124,14 +124,14 @@ fn filtering_a_scrolled_journal_raises_no_error() {
     let script = "const journal = document.getElementById('journal');
                   journal.scrollTop = journal.scrollHeight; return journal.scrollTop > 0";
     eventually("the journal scrolls", || (page.run(script, json!([])) == true).then_some(()));
-    page.complaints();
+    page.console_errors();
     // The table of the journal draws on this event, before the journal has filtered its records.
     let script = "const field = document.getElementById('filter-room'); field.value = 'none';
                   field.dispatchEvent(new Event('input', { bubbles: true }));
                   document.getElementById('journal').dispatchEvent(new Event('scroll'))";
     page.run(script, json!([]));
     page.wait_text("#journal-empty", "No match in");
-    assert_eq!(page.complaints(), [""; 0]);
+    assert_eq!(page.console_errors(), [""; 0]);
 }
 
 /// Whether the daemon lists an ended call to this number.
@@ -164,7 +164,7 @@ fn old_calls_are_found_in_the_history() {
     page.click("#load-older");
     wait_row(&page, OLD, "Busy");
     page.wait_text("#older-status", "1 match in all history");
-    assert!(!page.sees("#load-older"));
+    assert!(!page.is_visible("#load-older"));
     open_detail(&page, &format!("+{OLD}"));
     page.wait_text("#detail-status", "Busy");
 }

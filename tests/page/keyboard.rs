@@ -33,7 +33,7 @@ fn page_works_by_keyboard_alone() {
     page.press(ENTER);
     page.wait_text("#detail-number", "+79990970001");
     page.press(ESCAPE);
-    assert!(!page.sees("#detail"));
+    assert!(!page.is_visible("#detail"));
     assert_eq!(focused_text(&page), "+79990970001");
     // A new call above does not take the focus away.
     daemon.call_ok("79990970003", "R1");
@@ -50,7 +50,7 @@ fn page_works_by_keyboard_alone() {
     wait_true(&page, "the field has the focus", "document.activeElement.id === 'filter-number'");
     // Letters typed into a field are no shortcuts.
     page.press("x");
-    assert!(!page.sees("#confirm"));
+    assert!(!page.is_visible("#confirm"));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn back_undoes_one_step_at_a_time() {
     wait_true(&page, "the URL names no call", "!location.hash.includes('call=')");
     back();
     wait_true(&page, "the journal is shown again", tab_is_journal);
-    assert!(!page.sees("#detail"));
+    assert!(!page.is_visible("#detail"));
 }
 
 #[test]
@@ -56,10 +56,10 @@ fn phone_tab_closes_the_details() {
     open_detail(&page, "+79990960001");
     page.click("#tabs [value=journal]");
     wait_true(&page, "the URL has the tab alone", "location.hash === '#tab=journal'");
-    assert!(page.sees("#journal") && !page.sees("#detail"));
+    assert!(page.is_visible("#journal") && !page.is_visible("#detail"));
     page.run("history.back()", json!([]));
     wait_true(&page, "Back leads to the calls", "location.hash === ''");
-    assert!(page.sees("#calls") && !page.sees("#detail"));
+    assert!(page.is_visible("#calls") && !page.is_visible("#detail"));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn hang_up_is_disabled_without_a_link() {
             .contains("cannot be hung up: there is no link to Asterisk")
             .then_some(())
     });
-    assert!(!page.sees("#confirm"));
+    assert!(!page.is_visible("#confirm"));
     relay.restore();
     eventually("both buttons are enabled", || all(false));
 }
@@ -146,7 +146,7 @@ fn failed_log_out_is_reported() {
     page.wait_text("#banner", "Lost contact with originatord. Showing data as of ");
     page.click("#log-out");
     page.wait_text("#alerts", "Could not log out: originatord cannot be reached");
-    assert!(page.sees("#dashboard"));
+    assert!(page.is_visible("#dashboard"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A scripted Asterisk: it greets, accepts any login, lists the channels that the test gives it and
-//! records every action. The test chooses how it answers an Originate.
+//! A scripted Asterisk: it sends a banner, accepts any login, lists the channels that the test
+//! gives it, and records every action. The test chooses how it answers an Originate.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,22 +20,22 @@ impl Action {
     }
 }
 
-/// How the stand-in answers an Originate.
+/// How the scripted Asterisk answers an Originate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OnOriginate {
     /// It succeeds, and both channels appear.
     Accept,
-    /// It succeeds without events. A query for the lock confirms the call.
-    ReceiptOnly,
+    /// It succeeds without events. A query for the lock channel confirms the call.
+    ResponseOnly,
     /// There is no answer.
     Silence,
     /// It fails with an error.
     Refuse,
-    /// It succeeds, but the number's lock is taken.
+    /// It succeeds, but another call holds the number's lock channel.
     LockedOut,
 }
 
-/// How the stand-in treats a connection.
+/// How the scripted Asterisk treats a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Manner {
     /// It accepts any login and any action.
@@ -43,7 +43,7 @@ pub enum Manner {
     Normal,
     /// It accepts the connection and sends nothing.
     NoBanner,
-    /// It greets as another service does.
+    /// It sends the banner of another service.
     NotAsterisk,
     /// It refuses every login.
     RejectLogin,
@@ -51,7 +51,7 @@ pub enum Manner {
     DenyActions,
 }
 
-/// The stand-in.
+/// The scripted Asterisk.
 pub struct FakeAsterisk {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -78,7 +78,7 @@ impl Daemon {
 }
 
 impl FakeAsterisk {
-    /// Starts a stand-in that accepts all calls, and a daemon for it with these settings.
+    /// Starts a scripted Asterisk that accepts all calls, and a daemon for it with these settings.
     pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
         let asterisk = Self::start(OnOriginate::Accept);
         let daemon = Daemon::start(
@@ -104,7 +104,7 @@ impl FakeAsterisk {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = accepting.clone();
-                // Asterisk does so, too: an event must not wait for the next one.
+                // Like Asterisk, send each event at once, without waiting for more.
                 stream.set_nodelay(true).expect("no delay");
                 shared
                     .connections
@@ -121,17 +121,17 @@ impl FakeAsterisk {
         *self.shared.on_originate.lock().expect("a lock") = what;
     }
 
-    /// Sets how it treats connections and actions from now on.
+    /// Sets the treatment of connections and actions from now on.
     pub fn behave(&self, manner: Manner) {
         *self.shared.manner.lock().expect("a lock") = manner;
     }
 
-    /// Stops answering Hangup actions: the test does.
+    /// Stops answering Hangup actions, so that the test can.
     pub fn ignore_hang_ups(&self) {
         self.shared.ignores_hang_ups.store(true, Ordering::SeqCst);
     }
 
-    /// Sets the channels that it lists, as frames.
+    /// Sets the channels in the answer to CoreShowChannels, as frames.
     pub fn list(&self, frames: Vec<String>) {
         *self.shared.list.lock().expect("a lock") = frames;
     }
@@ -141,7 +141,7 @@ impl FakeAsterisk {
         *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
     }
 
-    /// The actions of this name so far. Calls that only probe whether events arrive are left out.
+    /// The actions of this name so far, without the Originates that only probe for events.
     pub fn actions(&self, name: &str) -> Vec<Action> {
         let actions = self.shared.actions.lock().expect("a lock");
         let is_meant = |action: &&Action| action.get("Action") == Some(name) && !is_probe(action);
@@ -213,7 +213,7 @@ fn serve_connection(mut stream: TcpStream, shared: &Shared) {
     }
 }
 
-/// Whether this call only probes whether events of calls arrive.
+/// Whether the daemon sent this Originate only to probe whether events of calls arrive.
 fn is_probe(action: &Action) -> bool {
     action.get("ChannelId").is_some_and(|id| id.starts_with("originatord-check-"))
 }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::http::KeptAlive;
 use crate::{eventually, eventually_ok};
 
-/// Keeps Chromium from connecting anywhere else, and lets root run it.
+/// Options that keep Chromium from connecting anywhere else, and let root run it.
 const ARGS: &[&str] = &[
     "--headless",
     "--no-sandbox",
@@ -111,47 +111,47 @@ impl Browser {
         self.must("POST", "/execute/sync", &json!({ "script": script, "args": args }))
     }
 
-    /// Runs a script that passes its result to a callback, its last argument.
+    /// Runs a script that passes its result to its last argument, a callback; returns the result.
     pub fn run_async(&self, script: &str) -> Value {
         self.must("POST", "/execute/async", &json!({ "script": script, "args": [] }))
     }
 
-    /// The visible text of the first element of this selector; empty if there is none.
+    /// The visible text of the first element that matches the selector; empty if none does.
     pub fn text(&self, selector: &str) -> String {
         let script = "return document.querySelector(arguments[0])?.innerText ?? ''";
         self.run(script, json!([selector])).as_str().unwrap_or_default().trim().to_owned()
     }
 
-    /// The visible texts of all elements of this selector.
+    /// The visible texts of all elements that match the selector.
     pub fn texts(&self, selector: &str) -> Vec<String> {
         let script =
             "return [...document.querySelectorAll(arguments[0])].map((e) => e.innerText.trim())";
         serde_json::from_value(self.run(script, json!([selector]))).expect("texts")
     }
 
-    /// How many elements of this selector there are.
+    /// Number of elements that match the selector.
     pub fn count(&self, selector: &str) -> u64 {
         self.run("return document.querySelectorAll(arguments[0]).length", json!([selector]))
             .as_u64()
             .expect("a count")
     }
 
-    /// Whether there is such an element with a visible area.
-    pub fn sees(&self, selector: &str) -> bool {
+    /// Whether the first element that matches the selector has a visible area.
+    pub fn is_visible(&self, selector: &str) -> bool {
         let script = "return !!document.querySelector(arguments[0])?.getClientRects().length";
         self.run(script, json!([selector])) == true
     }
 
     /// Waits until the element is visible.
-    pub fn wait_sees(&self, selector: &str) {
-        eventually(&format!("{selector} is seen: {}", self.body()), || {
-            self.sees(selector).then_some(())
+    pub fn wait_visible(&self, selector: &str) {
+        eventually(&format!("{selector} is visible: {}", self.body()), || {
+            self.is_visible(selector).then_some(())
         });
     }
 
-    /// Waits until the text of an element holds this.
+    /// Waits until the text of an element contains `part`.
     pub fn wait_text(&self, selector: &str, part: &str) {
-        eventually_ok(&format!("{selector} says {part:?}, not"), || {
+        eventually_ok(&format!("{selector} contains {part:?}, not"), || {
             let text = self.text(selector);
             if text.contains(part) { Ok(()) } else { Err(text) }
         });
@@ -162,7 +162,7 @@ impl Browser {
         self.text("body")
     }
 
-    /// Clicks on an element, as a mouse does; waits until it can be clicked on.
+    /// Clicks on an element like a mouse, once it can be clicked on.
     pub fn click(&self, selector: &str) {
         eventually(&format!("{selector} is clicked on: {}", self.body()), || {
             let element = self.find(selector).ok()?;
@@ -170,7 +170,7 @@ impl Browser {
         });
     }
 
-    /// Types into an element. In a list, that chooses the option that begins with the text.
+    /// Types into an element. In a list, this selects the option that begins with the text.
     pub fn type_into(&self, selector: &str, text: &str) {
         eventually(&format!("{selector} takes keys"), || {
             let element = self.find(selector).ok()?;
@@ -178,8 +178,8 @@ impl Browser {
         });
     }
 
-    /// Presses a key in the focused element. The protocol has a table of named keys, as `\u{E00C}`
-    /// for Escape.
+    /// Presses a key in the focused element. WebDriver has a character for each named key, such as
+    /// `\u{E00C}` for Escape.
     pub fn press(&self, key: &str) {
         let actions =
             json!([{ "type": "keyDown", "value": key }, { "type": "keyUp", "value": key }]);
@@ -196,16 +196,16 @@ impl Browser {
         Ok(found[ELEMENT].as_str().expect("an element").to_owned())
     }
 
-    /// The messages in the page's console since the last call: errors, and violations of its
-    /// policy.
-    pub fn complaints(&self) -> Vec<String> {
+    /// The messages in the page's console since the last call: errors, and violations of the
+    /// content security policy.
+    pub fn console_errors(&self) -> Vec<String> {
         let lines = self.must("POST", "/se/log", &json!({ "type": "browser" }));
         let lines = lines.as_array().expect("lines").iter();
         lines.map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 
-/// ChromeDriver, on a port of its own choice.
+/// Starts ChromeDriver on a port that it chooses; none if it ends at once.
 fn start_driver() -> Option<(Child, u16)> {
     let mut driver = Command::new("chromedriver")
         .arg("--port=0")

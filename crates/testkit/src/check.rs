@@ -1,4 +1,4 @@
-//! `originatord check`, with a configuration of the test's own.
+//! Runs `originatord check` on a configuration file of the test.
 
 use std::path::PathBuf;
 
@@ -40,8 +40,8 @@ impl ConfigFile {
     }
 }
 
-/// Runs `check --connect` against this server; returns the exit code and the lines after the one
-/// about the file.
+/// Runs `check --connect` against this Asterisk; returns the exit code, and the lines on stdout
+/// after the one about the file.
 pub fn connect(ami: &Ami<'_>, more: &str) -> (Option<i32>, Vec<String>) {
     connect_as("originatord", ami, more)
 }

@@ -10,9 +10,9 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http::{self, Reply, Sent};
+use crate::http::{self, PendingReply, Reply};
 use crate::program::executable;
-use crate::{PATIENCE, eventually};
+use crate::{TEST_TIMEOUT, eventually};
 
 pub use crate::KEY;
 
@@ -24,7 +24,7 @@ pub struct Daemon {
     pub address: SocketAddr,
     pub folder: Arc<TempDir>,
     pub child: Child,
-    /// The process that reads its stdout, if the test does not.
+    /// The process that reads the daemon's stdout; none if the test itself reads it.
     pub watcher: Option<Child>,
     lines: Arc<Mutex<Vec<String>>>,
     config: String,
@@ -82,7 +82,7 @@ impl Daemon {
         Self::launch(Arc::new(folder), Self::config(ami, more), &[], None)
     }
 
-    /// Starts a daemon with its own configuration in this folder, and waits until it is ready. The
+    /// Starts a daemon with exactly this configuration, and waits until it is ready. The
     /// configuration must have the key [`KEY`].
     pub fn start_as_configured(folder: TempDir, config: String) -> Self {
         let daemon = Self::launch(Arc::new(folder), config, &[], None);
@@ -98,12 +98,13 @@ impl Daemon {
         daemon
     }
 
-    /// Starts a daemon whose stdout goes to this process, and waits until it is ready.
+    /// Starts a daemon whose stdout goes to the watcher, and waits until it is ready.
     pub fn start_watched(watcher: Watcher, ami: &Ami<'_>, more: &[(&str, &str)]) -> Self {
         Self::start_watched_under(&[], watcher, ami, more)
     }
 
-    /// Starts a daemon through another command, with its stdout going to this process.
+    /// Starts a daemon through another command, with its stdout going to the watcher, and waits
+    /// until it is ready.
     pub fn start_watched_under(
         command: &[&str],
         watcher: Watcher,
@@ -153,8 +154,9 @@ impl Daemon {
     ) -> Self {
         let path = folder.path().join("config.toml");
         std::fs::write(&path, &config).expect("the configuration is written");
-        // A limit on the file size stands for a full disk. With SIGXFSZ ignored, a write fails as
-        // it does there. `env` replaces itself by the daemon, so the process id is the daemon's.
+        // Tests limit the file size to simulate a full disk. Only with SIGXFSZ ignored does a write
+        // beyond the limit fail, as on a full disk, rather than end the process. `env` replaces
+        // itself by the daemon, so the process id is the daemon's.
         let program = executable().to_str().expect("a path of text");
         let serve = ["env", "--ignore-signal=XFSZ", program, "serve", "--config"];
         let command: Vec<_> = under.iter().chain(&serve).collect();
@@ -199,14 +201,14 @@ impl Daemon {
         self.child.wait().expect("the daemon is gone");
     }
 
-    /// Starts another with the same configuration.
+    /// Starts another daemon with the same configuration, and waits until it is ready.
     pub fn restart(self) -> Self {
         let daemon = self.successor();
         daemon.wait_ready();
         daemon
     }
 
-    /// Starts another with the same configuration, and waits until it listens.
+    /// Starts another daemon with the same configuration, and waits until it listens.
     pub fn successor(&self) -> Self {
         Self::launch(self.folder.clone(), self.config.clone(), &[], None)
     }
@@ -227,13 +229,13 @@ impl Daemon {
         )
     }
 
-    /// Requests a call, as a bot does.
+    /// Requests a call like a bot; returns the reply.
     pub fn call(&self, number: &str, room: &str) -> Reply {
         self.ask(number, room).reply()
     }
 
     /// Requests a call without waiting for the reply.
-    pub fn ask(&self, number: &str, room: &str) -> Sent {
+    pub fn ask(&self, number: &str, room: &str) -> PendingReply {
         let body = json!({
             "api_key": KEY, "phone_number": number, "room_name": room, "caller_id": "tests", "lang": "en",
         });
@@ -262,7 +264,7 @@ impl Daemon {
         http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")
     }
 
-    /// The records on stdout so far, without the level that a log line has.
+    /// The records on stdout so far, without the member `level` that JSON log lines have.
     pub fn records(&self) -> Vec<Value> {
         let lines = self.lines.lock().expect("a lock");
         let parsed = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -295,7 +297,7 @@ impl Daemon {
         })
     }
 
-    /// Waits for a record of this kind.
+    /// Waits for a record of this event; returns the newest.
     pub fn wait_for_event(&self, event: &str) -> Value {
         eventually(event, || {
             self.records().into_iter().rev().find(|record| record["event"] == event)
@@ -309,7 +311,7 @@ impl Daemon {
 
     /// Waits until the daemon has ended; returns its exit code.
     pub fn wait_exit(&mut self) -> Option<i32> {
-        let give_up = std::time::Instant::now() + PATIENCE;
+        let give_up = std::time::Instant::now() + TEST_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status.code();

@@ -24,7 +24,7 @@ impl Event {
         serde_json::from_str(&self.data).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The record's number; a gap has none.
+    /// The record's `seq`; none for a gap.
     pub fn seq(&self) -> Option<u64> {
         self.json()["seq"].as_u64()
     }
@@ -38,19 +38,19 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Opens the stream without a position: it begins with the next record.
+    /// Opens the stream without a position, so that it begins with the next record.
     pub fn open(address: SocketAddr) -> Self {
         Self::from(address, "", &[])
     }
 
-    /// Opens the stream with this query and these headers.
+    /// Opens the stream with this query, the key and these headers.
     pub fn from(address: SocketAddr, query: &str, headers: &[(&str, &str)]) -> Self {
         let mut stream = http::connect(address);
         stream.write_all(request(query, headers).as_bytes()).expect("sends");
         Self::over(stream)
     }
 
-    /// Opens the stream with these headers, which include the key.
+    /// Opens the stream with only these headers, which have to include the key.
     pub fn with(address: SocketAddr, headers: &[(&str, &str)]) -> Self {
         let lines: String =
             headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -105,7 +105,7 @@ impl EventStream {
         self.ended.load(Ordering::SeqCst)
     }
 
-    /// How many events there are so far.
+    /// Number of events so far.
     pub fn count(&self) -> usize {
         self.events.lock().expect("a lock").len()
     }
@@ -115,7 +115,7 @@ impl EventStream {
         self.events().into_iter().map(|event| event.name).collect()
     }
 
-    /// Waits for the `count`th event.
+    /// Waits until there are `count` events; returns all.
     pub fn wait_len(&self, count: usize) -> Vec<Event> {
         eventually(&format!("{count} events; so far: {:?}", self.names()), || {
             (self.count() >= count).then(|| self.events())

@@ -9,13 +9,13 @@ pub fn is_smoke() -> bool {
     args.iter().any(|arg| arg == "--smoke") || !args.iter().any(|arg| arg == "--bench")
 }
 
-/// Heads the figures that follow.
+/// Prints the head of a table.
 pub fn section(what: &str) {
     println!("\n{what}");
     println!("{:<64} | {:>16} | {:>14} |", "figure", "value", "target");
 }
 
-/// One line of the table. A smoke run measures nothing, so it meets and misses nothing.
+/// Prints a figure with its target. A smoke run measures nothing, so its verdict is `smoke`.
 pub fn figure(what: &str, value: impl AsRef<str>, target: &str, is_met: bool) {
     let verdict = match (is_smoke(), is_met) {
         (true, _) => "smoke",
@@ -25,18 +25,18 @@ pub fn figure(what: &str, value: impl AsRef<str>, target: &str, is_met: bool) {
     println!("{what:<64} | {:>16} | {target:>14} | {verdict}", value.as_ref());
 }
 
-/// One line of the table with nothing to meet, for scale.
+/// Prints a figure without a target, for scale.
 pub fn scale(what: &str, value: impl AsRef<str>) {
     println!("{what:<64} | {:>16} | {:>14} |", value.as_ref(), "");
 }
 
-/// The middle one.
+/// The median; the upper one of an even number of values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// The value that this part of all is not over.
+/// The quantile `part`, from 0 to 1.
 pub fn quantile(times: &mut [Duration], part: f64) -> Duration {
     times.sort_unstable();
     times[((times.len() - 1) as f64 * part) as usize]

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
 
-use crate::{KEY, PATIENCE};
+use crate::{KEY, TEST_TIMEOUT};
 
 /// A reply as received.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ impl Reply {
     }
 }
 
-/// Asserts that this is an error as the daemon sends all of them: JSON with an `error`.
+/// Asserts that the reply is an error in the daemon's common form: JSON with an `error`.
 #[track_caller]
 pub fn assert_error(reply: &Reply, status: u16, what: &str) {
     assert_eq!(reply.status, status, "{what}: {reply:?}");
@@ -47,10 +47,10 @@ pub fn assert_error(reply: &Reply, status: u16, what: &str) {
     assert_eq!(reply.header("content-type"), Some("application/json"), "{what}");
 }
 
-/// Connects.
+/// Connects, with a read timeout.
 pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the daemon listens");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     stream.set_nodelay(true).expect("no delay");
     stream
 }
@@ -61,17 +61,17 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> Reply {
 }
 
 /// Sends these bytes.
-pub fn send(address: SocketAddr, bytes: &[u8]) -> Sent {
+pub fn send(address: SocketAddr, bytes: &[u8]) -> PendingReply {
     let mut stream = connect(address);
     // The daemon may answer and close before it has read everything.
     let _ = stream.write_all(bytes);
-    Sent(stream)
+    PendingReply(stream)
 }
 
 /// A sent request that waits for its reply.
-pub struct Sent(TcpStream);
+pub struct PendingReply(TcpStream);
 
-impl Sent {
+impl PendingReply {
     /// Reads until the daemon closes the connection.
     pub fn reply(mut self) -> Reply {
         let mut raw = Vec::new();
@@ -162,7 +162,7 @@ impl KeptAlive {
     pub fn is_silent_for(&mut self, time: std::time::Duration) -> bool {
         self.0.get_ref().set_read_timeout(Some(time)).expect("a timeout");
         let is_silent = self.0.fill_buf().is_err();
-        self.0.get_ref().set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        self.0.get_ref().set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         is_silent
     }
 
@@ -174,7 +174,7 @@ impl KeptAlive {
     /// Waits until the daemon closes the connection; returns the bytes until then.
     pub fn wait_close(&mut self) -> String {
         let mut rest = Vec::new();
-        // The connection is reset if it is closed while the client sends.
+        // The kernel resets the connection if the daemon closes it while the client still sends.
         match self.0.read_to_end(&mut rest) {
             Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => {
                 panic!("not closed: {error}")

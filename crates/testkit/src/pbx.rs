@@ -37,7 +37,7 @@ impl Pbx {
         Self { name, settings: settings.collect() }
     }
 
-    /// The instance of this version that the tests of an executable share.
+    /// The instance of this version that all tests of this executable share.
     pub fn shared(version: &'static str) -> &'static Self {
         static SHARED: [OnceLock<Pbx>; 2] = [const { OnceLock::new() }; 2];
         SHARED[usize::from(version == "16")].get_or_init(|| Self::start(version))
@@ -47,7 +47,7 @@ impl Pbx {
         &self.settings[name]
     }
 
-    /// Its address and secret.
+    /// The address and secret of its AMI.
     pub fn ami(&self) -> Ami<'_> {
         Ami { address: self.setting("AMI_ADDRESS"), secret: self.setting("AMI_SECRET") }
     }
@@ -67,8 +67,7 @@ impl Pbx {
         pbx(&["rx", &self.name, command])
     }
 
-    /// Replaces text in one of Asterisk's configuration files, and returns what the file held
-    /// before.
+    /// Replaces text in one of Asterisk's configuration files; returns the file's text before.
     pub fn replace_in(&self, file: &str, from: &str, to: &str) -> String {
         let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
         assert!(before.contains(from), "{file} has no {from}");
@@ -102,18 +101,17 @@ impl Pbx {
         pbx(&["start", &self.name]);
     }
 
-    /// Stops Asterisk by SIGSTOP.
+    /// Suspends Asterisk by SIGSTOP.
     pub fn stop(&self) {
         pbx(&["stop", &self.name]);
     }
 
-    /// Resumes a stopped Asterisk.
+    /// Resumes a suspended Asterisk.
     pub fn resume(&self) {
         pbx(&["continue", &self.name]);
     }
 
-    /// How many calls to each of these numbers Asterisk has. It counts the dialling half of each
-    /// call.
+    /// Number of calls to each of these numbers in Asterisk, counted by their lock channels (`;2`).
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let channels = self.channels();
         let is_half = |line: &&str, number: &str| {
@@ -123,12 +121,12 @@ impl Pbx {
         numbers.iter().map(|number| (number.clone(), count(number))).collect()
     }
 
-    /// How many calls to this number Asterisk has.
+    /// Number of calls to this number in Asterisk.
     pub fn calls_to(&self, number: &str) -> usize {
         self.calls(&[number.to_owned()])[number]
     }
 
-    /// Makes Asterisk end the call to this number, and waits until it has.
+    /// Hangs up the call to this number in Asterisk, and waits until its channels are gone.
     pub fn end_call_to(&self, number: &str) {
         let (half, channels) = (format!("Local/{number}@"), self.channels());
         let channel = channels

@@ -130,7 +130,7 @@ pub fn run(mut command: Command) -> Ended {
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// An address where nobody listens. Nobody else can bind it while the socket is held.
+/// An address without a listener. No other process can bind it while the socket is held.
 pub fn unused_address() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");

@@ -1,4 +1,4 @@
-//! A real Prometheus, which scrapes the daemon each second into its own folder, and `promtool`.
+//! A real Prometheus, which scrapes the daemon each second, and `promtool`.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -52,7 +52,7 @@ impl Prometheus {
         let query: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let reply =
             http::request(self.address, "GET", &format!("/api/v1/query?query={query}"), &[], b"");
-        // Prometheus is still starting.
+        // Prometheus answers 503 while it starts.
         if reply.status == 503 {
             return Vec::new();
         }

@@ -1,5 +1,6 @@
-//! A TCP relay that can be cut, or hold bytes back. A cut closes the connection at both ends. While
-//! bytes are held back, both ends believe that the connection is alive.
+//! A TCP relay between a near end, which connects to it, and a far end. It can cut connections, or
+//! hold bytes back. A cut closes a connection at both ends; while the relay holds bytes back, both
+//! ends believe that the connection is alive.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -15,12 +16,15 @@ pub struct Relay {
 }
 
 struct Shared {
+    /// Address of the far end.
     to: Mutex<String>,
-    whole: AtomicBool,
-    tried: AtomicUsize,
+    /// New connections are relayed.
+    accepts: AtomicBool,
+    /// Number of connections so far.
+    accepted: AtomicUsize,
     streams: Mutex<Vec<TcpStream>>,
-    there: Gate,
-    back: Gate,
+    to_far: Gate,
+    to_near: Gate,
     delay: Mutex<Duration>,
 }
 
@@ -30,17 +34,17 @@ impl Relay {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             to: Mutex::new(to.to_owned()),
-            whole: AtomicBool::new(true),
-            tried: AtomicUsize::new(0),
+            accepts: AtomicBool::new(true),
+            accepted: AtomicUsize::new(0),
             streams: Mutex::default(),
-            there: Gate::default(),
-            back: Gate::default(),
+            to_far: Gate::default(),
+            to_near: Gate::default(),
             delay: Mutex::default(),
         });
         let accepting = shared.clone();
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                accepting.tried.fetch_add(1, Ordering::SeqCst);
+                accepting.accepted.fetch_add(1, Ordering::SeqCst);
                 let shared = accepting.clone();
                 thread::spawn(move || shared.join(near));
             }
@@ -53,14 +57,14 @@ impl Relay {
         *self.shared.to.lock().expect("a lock") = to.to_string();
     }
 
-    /// How many connections were accepted so far.
+    /// Number of connections that were accepted so far.
     pub fn accepted(&self) -> usize {
-        self.shared.tried.load(Ordering::SeqCst)
+        self.shared.accepted.load(Ordering::SeqCst)
     }
 
-    /// Cuts all connections, drops what is held back, and refuses new connections.
+    /// Cuts all connections, drops the bytes that are held back, and refuses new connections.
     pub fn cut(&self) {
-        self.shared.whole.store(false, Ordering::SeqCst);
+        self.shared.accepts.store(false, Ordering::SeqCst);
         for stream in self.shared.streams.lock().expect("a lock").drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -69,53 +73,54 @@ impl Relay {
 
     /// Accepts connections again.
     pub fn restore(&self) {
-        self.shared.whole.store(true, Ordering::SeqCst);
+        self.shared.accepts.store(true, Ordering::SeqCst);
     }
 
-    /// Holds everything back in both directions, like a network that drops packets. Connections are
-    /// neither cut nor made.
+    /// Holds all bytes back in both directions, like a network that drops packets. Connections stay
+    /// open, and new ones wait.
     pub fn hold(&self) {
-        self.shared.there.close();
-        self.shared.back.close();
+        self.shared.to_far.close();
+        self.shared.to_near.close();
     }
 
-    /// Delays everything by this time in each direction, the end of a connection, too.
+    /// Delays all bytes, and the end of a connection, by this time in each direction.
     pub fn delay(&self, time: Duration) {
         *self.shared.delay.lock().expect("a lock") = time;
     }
 
-    /// Holds back what the far end sends.
+    /// Holds back the bytes that the far end sends.
     pub fn hold_replies(&self) {
-        self.shared.back.close();
+        self.shared.to_near.close();
     }
 
-    /// Forwards again, first what was held back: a network repeats what was not acknowledged.
+    /// Forwards again, beginning with the bytes that were held back: TCP repeats bytes that were
+    /// not acknowledged.
     pub fn resume(&self) {
-        self.shared.there.open();
-        self.shared.back.open();
+        self.shared.to_far.open();
+        self.shared.to_near.open();
     }
 }
 
 impl Shared {
     fn join(self: Arc<Self>, near: TcpStream) {
-        self.there.pass();
+        self.to_far.pass();
         let to = self.to.lock().expect("a lock").clone();
         let Ok(far) = TcpStream::connect(to) else { return };
         {
-            // `cut` finds the streams in the list, or its flag is seen here.
+            // A concurrent `cut` finds these streams in the list, or this thread sees its flag.
             let mut streams = self.streams.lock().expect("a lock");
-            if !self.whole.load(Ordering::SeqCst) {
+            if !self.accepts.load(Ordering::SeqCst) {
                 return;
             }
             streams.extend([clone(&near), clone(&far)]);
         }
         let (from, to, shared) = (clone(&far), clone(&near), self.clone());
-        thread::spawn(move || carry(from, to, &shared.back, &shared.delay));
-        carry(near, far, &self.there, &self.delay);
+        thread::spawn(move || carry(from, to, &shared.to_near, &shared.delay));
+        carry(near, far, &self.to_far, &self.delay);
     }
 }
 
-/// Bytes wait here while the gate is closed.
+/// A gate, at which bytes wait while it is closed.
 #[derive(Default)]
 struct Gate {
     is_closed: Mutex<bool>,

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many files a process has open.
+/// Number of open files of a process.
 pub fn open_files(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
 }
@@ -15,14 +15,14 @@ pub fn resident(pid: u32) -> u64 {
     status(pid, "VmRSS:")
 }
 
-/// The highest resident memory since [`forget_peak`], in KiB.
+/// The highest resident memory since [`reset_peak`], in KiB.
 pub fn peak(pid: u32) -> u64 {
     status(pid, "VmHWM:")
 }
 
-/// Restarts the measurement of the peak.
-pub fn forget_peak(pid: u32) {
-    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is forgotten");
+/// Resets the peak to the present resident memory.
+pub fn reset_peak(pid: u32) {
+    fs::write(format!("/proc/{pid}/clear_refs"), "5").expect("the peak is reset");
 }
 
 /// The size of the address space, in KiB.
@@ -37,15 +37,16 @@ fn status(pid: u32, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// Raises this process's limit on open files to the highest allowed value, and returns it. Every
-/// test of the executable and every program it starts gets the new limit.
+/// Raises this process's limit on open files to the highest allowed value, and returns it. The new
+/// limit holds for all tests of the executable, and for the programs that they start.
 pub fn raise_open_files() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).expect("the limit is raised");
     maximum.map_or(usize::MAX, |maximum| maximum as usize)
 }
 
-/// Limits the size of a process's files, in bytes or `unlimited`, which acts like a full disk.
+/// Limits the size of the files that a process writes, to simulate a full disk. `bytes` is a number
+/// or `unlimited`.
 pub fn limit_file_size(pid: u32, bytes: &str) {
     let limit = Command::new("prlimit")
         .args(["--pid", &pid.to_string(), &format!("--fsize={bytes}:unlimited")])

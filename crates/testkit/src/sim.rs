@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::PATIENCE;
+use crate::TEST_TIMEOUT;
 use crate::daemon::{Ami, Daemon};
 use crate::program::executable;
 
@@ -50,7 +50,7 @@ impl Simulator {
         Self { address, child, _folder: folder }
     }
 
-    /// Its address and secret.
+    /// The address and secret of its AMI.
     pub fn ami(&self) -> Ami<'_> {
         Ami { address: &self.address, secret: SECRET }
     }
@@ -63,7 +63,7 @@ impl Simulator {
     /// Logs in, sends one action, and reads until `until` arrives or the connection ends.
     pub fn ask(&self, action: &str, until: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).expect("connects");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
         let login = format!(
             "Action: Login\r\nUsername: originatord\r\nSecret: {SECRET}\r\nEvents: off\r\n\r\n"
         );
@@ -78,7 +78,7 @@ impl Simulator {
         answer
     }
 
-    /// How many calls to each of these numbers it has. It counts the dialling half of each call.
+    /// Number of calls to each of these numbers, counted by their lock channels (`;2`).
     pub fn calls(&self, numbers: &[String]) -> HashMap<String, usize> {
         let listed = self.ask("Action: CoreShowChannels", "Event: CoreShowChannelsComplete");
         assert!(listed.contains("CoreShowChannelsComplete"), "{listed}");

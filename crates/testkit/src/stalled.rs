@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
-use crate::PATIENCE;
+use crate::TEST_TIMEOUT;
 
 /// The size of this end's receive buffer, in bytes.
 const RECEIVE_BUFFER: u32 = 16 * 1024;
 
-/// The most bytes that can be on the way to such a client: the buffers of both ends, with a margin.
-pub const MOST_BUFFERED: usize = 512 * 1024;
+/// Maximum of bytes on the way to such a client: the buffers of both ends, with a margin.
+pub const MAX_BUFFERED: usize = 512 * 1024;
 
 /// Connects with a small receive buffer, and sends these bytes.
 pub fn connect(address: SocketAddr, bytes: &[u8]) -> TcpStream {
@@ -21,7 +21,7 @@ pub fn connect(address: SocketAddr, bytes: &[u8]) -> TcpStream {
         socket.connect(address).await.expect("the daemon listens").into_std().expect("a stream")
     });
     stream.set_nonblocking(false).expect("it blocks");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
     (&stream).write_all(bytes).expect("sends");
     stream
 }

@@ -1,4 +1,4 @@
-//! A CA for tests, and a relay that ends TLS in front of a plain AMI server.
+//! A CA for tests, and a relay that terminates TLS in front of a plain AMI server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -24,7 +24,8 @@ pub struct Ca {
 impl Ca {
     pub fn generate() -> Self {
         let mut params = CertificateParams::new([]).expect("parameters");
-        // With equal names, a certificate of the one CA would count as wrongly signed by the other.
+        // Each CA needs its own name: a client that trusts one of two CAs with equal names would
+        // report a bad signature of the other's certificates, rather than an unknown issuer.
         params.distinguished_name.push(DnType::CommonName, format!("CA {}", fastrand::u64(..)));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
@@ -36,7 +37,7 @@ impl Ca {
         }
     }
 
-    /// Writes its certificate to a file.
+    /// Writes the CA's certificate to a file; returns its path.
     pub fn file(&self) -> PathBuf {
         let path = self.folder.path().join("ca.pem");
         std::fs::write(&path, self.certificate.pem()).expect("writes");
@@ -51,7 +52,7 @@ impl Ca {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// The TLS settings of a server of this name. Its certificate has expired if it is `outdated`.
+    /// The TLS settings of a server of this name, with an expired certificate if `outdated`.
     pub fn server(&self, name: &str, outdated: bool) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         if outdated {

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::frames::{Frame, mask};
-use testkit::PATIENCE;
+use testkit::TEST_TIMEOUT;
 use testkit::daemon::Ami;
 
 /// After a silence of this length everything has been received.
@@ -71,7 +71,7 @@ impl Client {
     }
 
     pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + TEST_TIMEOUT;
         while !done(&self.received) {
             assert!(
                 Instant::now() < give_up,

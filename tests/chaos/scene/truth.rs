@@ -8,8 +8,8 @@ use serde_json::json;
 use super::{Call, Scene};
 use crate::faults::{Fault, Phase};
 use testkit::eventually;
-use testkit::http::{Reply, Sent};
-use testkit::log::{Log, is_unknown_within};
+use testkit::http::{PendingReply, Reply};
+use testkit::journal_file::{JournalFile, is_unknown_within};
 
 /// The longest time to an answer. The daemon promises `reply_timeout`, 1.5 s, and the simulation
 /// checks that to the millisecond. Here the machine may be slow.
@@ -39,7 +39,7 @@ impl Scene<'_> {
 
     /// Bots request the numbers in calls, and a new one, before and after the daemon has noticed
     /// the fault.
-    pub(super) fn ask_meanwhile(&mut self, asked: Vec<Sent>) {
+    pub(super) fn ask_meanwhile(&mut self, asked: Vec<PendingReply>) {
         if self.fault == Fault::DaemonKilled {
             return;
         }
@@ -119,8 +119,8 @@ impl Scene<'_> {
     pub(super) fn read_log(&mut self) {
         self.daemon.signal("-TERM");
         assert_eq!(self.daemon.wait_exit(), Some(0));
-        let log = Log::read(&self.log);
-        log.assert_whole();
+        let log = JournalFile::read(&self.log);
+        log.assert_complete();
         for id in &self.later {
             log.end(id);
         }

@@ -74,7 +74,7 @@ fn number_locked_by_another_daemon_is_in_progress() {
 
 #[test]
 fn call_without_events_is_confirmed_by_a_query() {
-    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly);
+    let (_asterisk, daemon) = start(OnOriginate::ResponseOnly);
     let id = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&id, "call.queued");
 }

@@ -52,7 +52,7 @@ fn incomplete_body_is_answered_in_time() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
+    let (_asterisk, daemon) = start(OnOriginate::ResponseOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     let health = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let unknown = b"GET /unknown HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -67,7 +67,7 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn client_with_closed_sending_half_is_answered() {
     // Without events the daemon queries Asterisk after a pause, in which it sees the closed half.
-    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
+    let (_asterisk, daemon) = start(OnOriginate::ResponseOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));
     connection.close_write();
@@ -77,7 +77,7 @@ fn client_with_closed_sending_half_is_answered() {
 
 #[test]
 fn call_continues_after_its_bot_disconnects() {
-    let (asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
+    let (asterisk, daemon) = start(OnOriginate::ResponseOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));
     asterisk.wait_for("Originate", 1);

@@ -7,27 +7,27 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 /// The records of the file so far.
-pub struct Log(Vec<Value>);
+pub struct JournalFile(Vec<Value>);
 
-impl Log {
-    /// Reads the file. An incomplete line at its end is left out.
+impl JournalFile {
+    /// Reads the file, without an incomplete line at its end.
     pub fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         Self(whole.lines().map(|line| serde_json::from_str(line).expect("a record")).collect())
     }
 
-    /// Whether there is a record of this kind for this call.
+    /// Whether the file has this event of this call.
     pub fn has(&self, call: &str, event: &str) -> bool {
         self.0.iter().any(|record| record["call_id"] == call && record["event"] == event)
     }
 
-    /// How many records of this kind there are.
+    /// Number of records of this event.
     pub fn count(&self, event: &str) -> usize {
         self.0.iter().filter(|record| record["event"] == event).count()
     }
 
-    /// The end of this call, which has exactly one.
+    /// The `call.ended` of this call, of which there must be exactly one.
     #[track_caller]
     pub fn end(&self, call: &str) -> &Value {
         let of_call: Vec<_> = self.0.iter().filter(|record| record["call_id"] == call).collect();
@@ -37,37 +37,37 @@ impl Log {
         ends[0]
     }
 
-    /// Asserts what holds once all calls have ended. The numbers have no hole that no `gap` covers.
-    /// Each requested call has one refusal or one end, and no record after it. Each accepted call
-    /// has an end.
+    /// Asserts that the journal is complete, once all calls have ended: a `gap` covers each hole in
+    /// `seq`, each requested call has one refusal or one end and no record after it, and each
+    /// accepted call has an end.
     #[track_caller]
-    pub fn assert_whole(&self) {
+    pub fn assert_complete(&self) {
         let mut next = 1;
-        let (mut open, mut settled) = (HashSet::new(), HashSet::new());
+        let (mut open, mut closed) = (HashSet::new(), HashSet::new());
         for record in &self.0 {
             let name = record["event"].as_str().unwrap_or_default();
             if name == "gap" {
-                next = record["to"].as_u64().expect("a gap in a file ends somewhere") + 1;
+                next = record["to"].as_u64().expect("a gap in a file has an end") + 1;
                 continue;
             }
             assert_eq!(record["seq"].as_u64(), Some(next), "a hole before {record}");
             next += 1;
             let Some(call) = record["call_id"].as_str() else { continue };
-            assert!(!settled.contains(call), "it was over before: {record}");
+            assert!(!closed.contains(call), "a record after the end of its call: {record}");
             match name {
                 "call.refused" => {
                     assert!(
                         open.remove(&(call, false)),
-                        "it was accepted, or never asked for: {record}"
+                        "refused after it was accepted, or never requested: {record}"
                     );
-                    settled.insert(call);
+                    closed.insert(call);
                 }
                 "call.ended" => {
                     assert!(
                         open.remove(&(call, true)) || open.remove(&(call, false)),
-                        "what has ended? {record}"
+                        "the end of a call that was never requested: {record}"
                     );
-                    settled.insert(call);
+                    closed.insert(call);
                 }
                 "call.requested" => _ = open.insert((call, false)),
                 _ => {
@@ -76,11 +76,12 @@ impl Log {
                 }
             }
         }
-        assert!(open.is_empty(), "never told of again: {open:?}");
+        assert!(open.is_empty(), "calls without an end: {open:?}");
     }
 }
 
-/// Whether this is the end of an unobserved call, and its time span overlaps the real one.
+/// Whether the outcome of this `call.ended` is `unknown`, and its span from `ended_after` to
+/// `ended_before` overlaps the span in which the call really ended.
 pub fn is_unknown_within(end: &Value, (from, to): (SystemTime, SystemTime)) -> bool {
     let time = |name: &str| end[name].as_str().and_then(|text| humantime::parse_rfc3339(text).ok());
     // The journal truncates times to milliseconds.
