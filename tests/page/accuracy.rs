@@ -15,7 +15,7 @@ use testkit::sim::Simulator;
 /// A scenario in which callees enter the room right after they have answered.
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// A record's time as the page shows it.
+/// The local time that the page shows for a record's time.
 fn shown(page: &Browser, time: &Value) -> String {
     let script = "return new Date(arguments[0]).toTimeString().slice(0, 8)";
     page.run(script, json!([time])).as_str().expect("a time").to_owned()
@@ -31,7 +31,7 @@ fn lost_calls_count_as_answered_and_show_bounds() {
     for id in &calls {
         daemon.wait_for(id, "call.joined");
     }
-    // The figures do not wait for a full minute.
+    // The figures count the current minute before it is over.
     page.wait_text("#value-calls", "30 calls");
     let answer = page.text("#value-answer");
     assert!(answer.starts_with("≤ ") && answer.ends_with(" s"), "{answer}");
@@ -49,8 +49,8 @@ fn lost_calls_count_as_answered_and_show_bounds() {
     page.wait_text("#note-rate", "30 of 30 ended calls answered");
     page.click("#show-ended");
     wait_row(&page, "+79990001007", "Unknown");
-    let told = row(&page, "+79990001007").expect("a row");
-    assert!(told.contains('–') && told.contains("by "), "{told}");
+    let shown = row(&page, "+79990001007").expect("a row");
+    assert!(shown.contains('–') && shown.contains("by "), "{shown}");
     open_detail(&page, "+79990001007");
     page.wait_text("#detail-summary", "Talk time: 0:0");
     assert!(page.text("#detail-summary").contains(" to 0:"), "{}", page.text("#detail-summary"));
@@ -103,7 +103,7 @@ fn callee_outside_the_room_is_no_success() {
 }
 
 #[test]
-fn link_status_shows_since_when() {
+fn link_status_shows_its_begin() {
     let simulator = Simulator::start("22", QUICK);
     let link = Relay::start(&simulator.address);
     let ami = Ami { address: &link.address.to_string(), ..simulator.ami() };
@@ -121,8 +121,8 @@ fn link_status_shows_since_when() {
     // The page misses the loss of the link.
     relay.cut();
     page.wait_text("#stream-status", "Reconnecting");
-    // The two times then differ in their seconds.
-    eventually("another second", || later(&page, &first["time"]).then_some(()));
+    // Waits, so that the page shows different times for the two links.
+    eventually("two seconds have passed", || later(&page, &first["time"]).then_some(()));
     link.cut();
     daemon.wait_for_event("ami.disconnected");
     link.restore();
@@ -135,7 +135,7 @@ fn link_status_shows_since_when() {
 
     link.cut();
     page.wait_text("#banner", "No link to Asterisk. Its calls may go on");
-    eventually("what is not known is marked", || {
+    eventually("the row marks its state as unknown", || {
         row(&page, "+79990004001").filter(|row| row.contains('?'))
     });
 }
@@ -148,7 +148,7 @@ fn refusing_asterisk_is_not_a_lost_link() {
     let id = daemon.call_ok("79990005001", "R1");
     daemon.wait_for(&id, "call.joined");
     thread::scope(|scope| {
-        // The command returns when it is aborted below.
+        // The command returns when the shutdown is aborted below.
         scope.spawn(|| pbx.rx("core stop gracefully"));
         // The page learns this from /api/stats; there is no record of it.
         page.wait_text("#link-status", "connected, makes no calls");
@@ -156,7 +156,7 @@ fn refusing_asterisk_is_not_a_lost_link() {
         wait_row(&page, "+79990005001", "In the room");
         assert!(
             !row(&page, "+79990005001").is_some_and(|row| row.contains('?')),
-            "its events still arrive"
+            "the row is marked as unknown, although events arrive"
         );
         pbx.rx("core abort shutdown");
     });

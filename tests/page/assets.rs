@@ -1,4 +1,5 @@
-//! The page's files: the daemon's own only, texts of peers as text, and accessible to everybody.
+//! The page's files: the page loads only the daemon's own, shows texts of peers as text, and passes
+//! an accessibility check.
 
 use std::path::Path;
 
@@ -64,7 +65,7 @@ fn invisible_characters_are_shown_as_escapes() {
         .send(&[&[("Event", "Hangup"), ("Cause", "21"), ("Cause-txt", CAUSE)], &leg[..]].concat());
     page.wait_text("#detail-properties", r"21 no\u{200b}thing\u{9b}2J\u{e0041}");
     page.click("#detail-records li:last-child summary");
-    // Escapes of JSON, so that the record can be copied.
+    // A record is shown with JSON's escapes, so that a copy of it is valid JSON.
     page.wait_text("#detail-records li:last-child pre", r"no\u200bthing\u009b2J\udb40\udc41");
     let shown = page.run("return document.documentElement.outerHTML", json!([]));
     assert!(!shown.as_str().expect("HTML").contains(['\u{202e}', '\u{200b}', '\u{9b}']));
@@ -74,7 +75,7 @@ fn invisible_characters_are_shown_as_escapes() {
 fn axe_finds_nothing_serious() {
     let axe =
         Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
-    let axe = std::fs::read_to_string(axe).expect("make setup-tests brings axe");
+    let axe = std::fs::read_to_string(axe).expect("axe, from make setup-tests");
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let find = |page: &Browser, place: &str| {
@@ -110,7 +111,7 @@ fn axe_finds_nothing_serious() {
             wait_no_row(&page, "+79990990001");
             let beyond =
                 page.run("return document.documentElement.scrollHeight - innerHeight", json!([]));
-            assert_eq!(beyond, 0, "the page itself does not scroll, {scheme} {size:?}");
+            assert_eq!(beyond, 0, "the page itself scrolls, {scheme} {size:?}");
             if size == PHONE {
                 page.press(ESCAPE);
                 for tab in ["journal", "charts"] {
@@ -167,7 +168,7 @@ fn page_loads_its_own_files_only() {
         assert_eq!(file.header("content-security-policy"), Some(policy));
         for name in named(&file.body, "from \"./") {
             let path = format!("{folder}/{name}");
-            assert!(named_by_page.contains(&path), "browsers would find {path} late");
+            assert!(named_by_page.contains(&path), "the page does not preload {path}");
             if !paths.contains(&path) {
                 paths.push(path);
             }
@@ -182,14 +183,14 @@ fn page_loads_its_own_files_only() {
     let served =
         assets.filter(|entry| entry.as_ref().is_ok_and(|entry| entry.file_name() != "index.html"));
     assert_eq!(served.count(), paths.len());
-    for nothing in [
+    for missing in [
         &format!("{folder}/"),
         &format!("{folder}/mod.rs"),
         "/page/0000000000000000/main.js",
         "/page",
         "/index.html",
     ] {
-        assert_eq!(get(nothing).status, 404, "{nothing}");
+        assert_eq!(get(missing).status, 404, "{missing}");
     }
     let post = http::request(daemon.address, "POST", "/", &[], b"");
     assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD, OPTIONS")));

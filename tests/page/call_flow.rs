@@ -31,8 +31,8 @@ on_both!(
     page_shows_a_lost_link,
 );
 
-/// An instance of its own for each test: the tests share an Asterisk, and a restarted daemon adopts
-/// the calls of its instance.
+/// The setting of a test's own instance name. The tests share an Asterisk, and a restarted daemon
+/// adopts the calls of its instance.
 fn instance(name: &str) -> String {
     format!("instance = \"page-{name}\"")
 }
@@ -99,7 +99,8 @@ fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
     page.run("window.asked = []; const ask = fetch; window.fetch = (path, how) => { asked.push(how?.method); return ask(path, how) }", json!([]));
     let asks_to_hang_up =
         || page.run("return asked.filter((method) => method === 'DELETE').length", json!([]));
-    for (number, by) in [("79990910001", "the row's button"), ("79990910002", "the story's button")]
+    for (number, by) in
+        [("79990910001", "the row's button"), ("79990910002", "the details' button")]
     {
         let id = daemon.call_ok(number, "R1");
         let number = format!("+{number}");
@@ -113,7 +114,7 @@ fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
         // Nothing happens before the user confirms.
         page.wait_text("#confirm", &number);
         page.press(ENTER);
-        eventually("it is not confirmed", || (!page.is_visible("#confirm")).then_some(()));
+        eventually("the confirmation is closed", || (!page.sees("#confirm")).then_some(()));
         assert_eq!(asks_to_hang_up(), 0, "{by}");
         page.click(if by == "the row's button" {
             "#calls-body .hang-up"
@@ -144,7 +145,7 @@ fn page_continues_after_a_restart(ami: &Ami<'_>) {
     daemon.crash();
     page.wait_text("#stream-status", "Reconnecting");
     page.wait_text("#banner", "Lost contact with originatord. Showing data as of");
-    assert!(row(&page, "+79990920001").is_some(), "what was seen stays");
+    assert!(row(&page, "+79990920001").is_some(), "the row is gone");
     let daemon = daemon.restart();
     relay.forward_to(daemon.address);
     // A restart ends all sessions.
@@ -191,7 +192,7 @@ fn page_shows_a_lost_link(ami: &Ami<'_>) {
     eventually("the call is shown as stale", || is_stale().then_some(()));
     assert_eq!(page.run("return document.title", json!([])), "No link · originatord");
     page.wait_text("#journal", "ami.disconnected");
-    // A page that is opened now shows the same.
+    // A page that the user opens without a link shows the same.
     page.reload();
     page.wait_text("#banner", "No link to Asterisk");
     eventually("the call is shown as stale", || is_stale().then_some(()));

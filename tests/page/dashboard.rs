@@ -1,4 +1,4 @@
-//! The dashboard: who sees it, what each key may do, and how much it can show.
+//! The dashboard: only users with a key see it, a watch key only reads, and no column is cut off.
 
 use serde_json::json;
 use testkit::browser::Browser;
@@ -48,12 +48,8 @@ fn watch_key_gets_no_hang_up_buttons() {
     open_detail(&page, "+79990950001");
     page.wait_text("#detail-status", "In the room");
     page.press("x");
-    assert!(
-        !page.is_visible(".hang-up")
-            && !page.is_visible("#detail-hang-up")
-            && !page.is_visible("#confirm")
-    );
-    // The daemon refuses the request itself, too.
+    assert!(!page.sees(".hang-up") && !page.sees("#detail-hang-up") && !page.sees("#confirm"));
+    // The daemon refuses the request, too.
     let script = "const done = arguments[0]; fetch('api/calls/ID', { method: 'DELETE', headers: { 'x-requested-with': 'x' } })\
                   .then((response) => done(response.status))";
     assert_eq!(page.run_async(&script.replace("ID", &id)), 403);
@@ -86,7 +82,8 @@ fn no_column_is_cut_off_at_any_width() {
                 assert!(fits(&page, "#calls-body", cell), "{cell} in {shown} at {width}");
             }
         }
-        // The longest name of an event, and the longest talk time of a call that nobody saw ending.
+        // Fills in the longest name of an event, and the longest talk time of a call whose end the
+        // daemon did not observe.
         let script = "document.querySelector('#calls-body .time').textContent = '58:03–59:41';
                       document.querySelector('#journal-body .event span').textContent = 'ami.disconnected'";
         page.run(script, json!([]));

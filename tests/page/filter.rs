@@ -124,8 +124,8 @@ fn filtering_a_scrolled_journal_raises_no_error() {
     let script = "const journal = document.getElementById('journal');
                   journal.scrollTop = journal.scrollHeight; return journal.scrollTop > 0";
     eventually("the journal scrolls", || (page.run(script, json!([])) == true).then_some(()));
-    page.console_errors();
-    // The table of the journal draws on this event, before the journal has filtered its records.
+    page.complaints();
+    // The scroll event makes the table draw before the journal has filtered its records.
     let script = "const field = document.getElementById('filter-room'); field.value = 'none';
                   field.dispatchEvent(new Event('input', { bubbles: true }));
                   document.getElementById('journal').dispatchEvent(new Event('scroll'))";
@@ -153,9 +153,9 @@ fn old_calls_are_found_in_the_history() {
     eventually("the last call has ended", || has_ended(&daemon, "79991099486"));
     let page = log_in(daemon.address, KEY, DESKTOP);
     page.click("#show-ended");
-    // The plus tells that the history has more.
+    // The plus means that the history has more calls.
     page.wait_text("#ended-count", "1000+");
-    // The page asks the history for a whole number by itself, for a part of one on request.
+    // The page searches the history for a whole number by itself, and for a part of one on request.
     page.type_into("#filter-number", OLD);
     wait_row(&page, OLD, "Busy");
     page.click("#filter-clear");

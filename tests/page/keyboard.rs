@@ -35,20 +35,20 @@ fn page_works_by_keyboard_alone() {
     page.press(ESCAPE);
     assert!(!page.is_visible("#detail"));
     assert_eq!(focused_text(&page), "+79990970001");
-    // A new call above does not take the focus away.
+    // A new row above does not move the focus.
     daemon.call_ok("79990970003", "R1");
     wait_row(&page, "+79990970003", "In the room");
     assert_eq!(focused_text(&page), "+79990970001");
     page.press("x");
     page.wait_text("#confirm", "+79990970001");
-    // Enter gives the safe answer.
+    // The focus is on the safe button, so Enter cancels.
     assert_eq!(focused_text(&page), "Cancel");
     page.press(TAB);
     page.press(ENTER);
     assert_eq!(daemon.wait_for(&first, "call.ended")["hung_up_by"], "tester");
     page.press("/");
     wait_true(&page, "the field has the focus", "document.activeElement.id === 'filter-number'");
-    // Letters typed into a field are no shortcuts.
+    // A letter typed into a field is no shortcut.
     page.press("x");
     assert!(!page.is_visible("#confirm"));
 }
@@ -105,7 +105,9 @@ fn j_selects_records_without_a_call() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
-    eventually("two records", || (page.count("#journal-body .row") >= 2).then_some(()));
+    eventually("the journal has two records", || {
+        (page.count("#journal-body .row") >= 2).then_some(())
+    });
     page.run("document.getElementById('journal').focus()", json!([]));
     page.press(DOWN);
     for row in ["2", "3"] {

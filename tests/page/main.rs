@@ -87,12 +87,12 @@ fn wait_live(browser: &Browser, count: usize) {
 fn open_detail(browser: &Browser, number: &str) {
     let find = "return [...document.querySelectorAll('#calls-body button.link')]\
                 .findIndex((button) => button.textContent === arguments[0])";
-    let place = eventually("the row", || {
-        browser.run(find, json!([number])).as_i64().filter(|place| *place >= 0)
+    let index = eventually("the table has the row", || {
+        browser.run(find, json!([number])).as_i64().filter(|index| *index >= 0)
     });
     browser.run(
         "document.querySelectorAll('#calls-body button.link')[arguments[0]].click()",
-        json!([place]),
+        json!([index]),
     );
     browser.wait_text("#detail-number", number);
 }

@@ -36,7 +36,8 @@ fn back_undoes_one_step_at_a_time() {
     back();
     back();
     wait_true(&page, "the journal is shown", tab_is_journal);
-    // Closing the details goes back. So Back does not open them again.
+    // Closing the details goes one step back in the browser's history, so Back does not open them
+    // again.
     page.click("#tabs [value=calls]");
     wait_row(&page, "+79990960001", "In the room");
     open_detail(&page, "+79990960001");
@@ -117,13 +118,13 @@ fn hang_up_is_disabled_without_a_link() {
 }
 
 #[test]
-fn hang_up_shows_that_it_is_under_way() {
+fn button_shows_a_pending_hang_up() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
     daemon.call_ok("79990930001", "R1");
     wait_row(&page, "+79990930001", "In the room");
-    // The answer of the daemon waits until the test releases it.
+    // Delays the request until the test releases it.
     let script = "const real = fetch; window.fetch = async (path, options) => {
                     if (options?.method === 'DELETE') await new Promise((go) => window.release = go);
                     return real(path, options) }";
@@ -170,7 +171,7 @@ fn rare_outcomes_are_in_legend_and_chart() {
     page.wait_text("#zone", "UTC");
 }
 
-/// Runs a script before those of the page, whenever it is loaded.
+/// Makes the browser run a script before those of the page, at each load.
 fn run_before_page(page: &Browser, script: &str) {
     page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
 }
@@ -181,7 +182,7 @@ fn wrong_device_clock_does_not_change_durations() {
     let daemon = simulator.daemon(&[]);
     daemon.call_ok("79990930001", "R1");
     let page = Browser::start(DESKTOP.0, DESKTOP.1);
-    // This device is twenty minutes ahead.
+    // The clock of this device is twenty minutes ahead.
     run_before_page(
         &page,
         "const real = Date.now.bind(Date); Date.now = () => real() + 20 * 60_000",
@@ -205,7 +206,7 @@ fn empty_tables_say_that_they_are_loading() {
     let daemon = simulator.daemon(&[]);
     daemon.call_ok("79990930001", "R1");
     let page = Browser::start(DESKTOP.0, DESKTOP.1);
-    // The list of calls waits until the test releases it.
+    // Delays the request for the list of calls until the test releases it.
     run_before_page(
         &page,
         "const real = fetch; window.fetch = async (path, options) => {
@@ -226,13 +227,13 @@ fn hidden_tab_updates_its_title() {
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
-    wait_true(&page, "the title", "document.title === '0 live · originatord'");
+    wait_true(&page, "the title counts live calls", "document.title === '0 live · originatord'");
     // Browsers give hidden tabs no animation frames.
     let script = "Object.defineProperty(document, 'hidden', { value: true });
                   window.requestAnimationFrame = () => 0";
     page.run(script, json!([]));
     daemon.call_ok("79990930001", "R1");
-    wait_true(&page, "the title", "document.title === '1 live · originatord'");
+    wait_true(&page, "the title counts live calls", "document.title === '1 live · originatord'");
 }
 
 #[test]

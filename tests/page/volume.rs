@@ -1,4 +1,4 @@
-//! Thousands of calls and records.
+//! The page with thousands of calls and records.
 
 use serde_json::json;
 use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
@@ -13,11 +13,11 @@ const CALLS: usize = 5000;
 
 /// A daemon that has adopted 5000 calls of an earlier run.
 ///
-/// Its Asterisk accepts the connection and says nothing, so the calls stay live and each request is
-/// refused. The long timeouts keep the daemon from trying again, which would add records.
+/// Its Asterisk accepts the connection and sends nothing, so the calls stay live and the daemon
+/// refuses each request. The long timeouts keep it from reconnecting, which would add records.
 fn busy_daemon() -> (FakeAsterisk, Daemon) {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("calls.jsonl"), queued_calls()).expect("writes");
+    std::fs::write(folder.path().join("calls.jsonl"), queued_calls()).expect("a written file");
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.behave(Manner::NoBanner);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
@@ -29,7 +29,7 @@ fn busy_daemon() -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// A journal in which call N, with the number +7999000NNNN and the room RN, has been queued.
+/// A journal with a queued call for each N, with the number +7999000NNNN and the room RN.
 fn queued_calls() -> String {
     let line = |seq: usize| {
         let call = json!({
@@ -82,7 +82,7 @@ fn shows_record(page: &Browser, seq: u64) -> bool {
     title.as_str().is_some_and(|title| title.ends_with(&format!("record {seq}")))
 }
 
-/// The number of rows, with the head, that screen readers are told of.
+/// The number of rows, with the head, that the page announces to screen readers.
 fn row_count(page: &Browser, table: &str) -> usize {
     let script = "return document.querySelector(arguments[0]).getAttribute('aria-rowcount')";
     let count = page.run(script, json!([table]));
@@ -125,7 +125,7 @@ fn new_records_do_not_move_a_scrolled_journal() {
     assert!((5000..5502).contains(&kept), "{kept}");
 
     page.run("document.getElementById('journal').scrollTop = 700", json!([]));
-    eventually("it has scrolled", || (!shows_record(&page, first)).then_some(()));
+    eventually("the journal has scrolled", || (!shows_record(&page, first)).then_some(()));
     let rows = || page.texts("#journal-body .row");
     let before = rows();
     request_calls(&mut bot, 100);
