@@ -1,5 +1,5 @@
-//! Calls on a real Asterisk, with a gateway played by sipp. The last three digits of a number
-//! choose the gateway's answer.
+//! Calls on a real Asterisk, with sipp as the gateway. The last three digits of a number choose the
+//! gateway's answer.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use testkit::pbx::Pbx;
 
 on_both_versions!(
     answered_call_joins_its_room,
-    rooms_of_unusual_names_are_joined,
+    rooms_with_unusual_names_are_joined,
     callee_who_leaves_completes_the_call,
     outcome_names_the_cause,
     unanswered_call_ends_as_no_answer,
@@ -54,7 +54,7 @@ fn answered_call_joins_its_room(version: &'static str) {
     daemon.wait_for(&id, "call.ended");
 }
 
-fn rooms_of_unusual_names_are_joined(version: &'static str) {
+fn rooms_with_unusual_names_are_joined(version: &'static str) {
     let pbx = Pbx::shared(version);
     let daemon = pbx.daemon();
     let rooms = ["Room 1", "#5", "+1", "*", "_x", "1-1", "हिन्दी"];
@@ -137,8 +137,8 @@ fn number_is_called_once_and_free_at_once(version: &'static str) {
     let second = daemon.call_ok("79990104001", "R1");
     daemon.delete(&format!("/api/calls/{second}"));
 
-    // Redials as soon as the call is over, again and again. Asterisk may still hold the lock of the
-    // last call.
+    // Redials thirty times, each time as soon as the call has ended. Asterisk may still hold the
+    // lock of the last call.
     let mut quickest = Duration::MAX;
     for _ in 0..30 {
         let began = Instant::now();
@@ -147,8 +147,8 @@ fn number_is_called_once_and_free_at_once(version: &'static str) {
         assert_eq!(end["outcome"], "busy");
         quickest = quickest.min(began.elapsed());
     }
-    // Even a slow machine redials quickly once in thirty times. The original took about four
-    // seconds.
+    // Even a slow machine redials quickly once in thirty times. The daemon's predecessor took about
+    // four seconds.
     assert!(quickest < Duration::from_secs(1), "{quickest:?}");
 }
 
@@ -181,7 +181,7 @@ fn missing_context_is_answered_with_502(version: &'static str) {
     let reply = daemon.call("79990107001", "R1");
     assert_eq!((reply.status, reply.json()["error"].is_string()), (502, true), "{reply:?}");
     assert!(reply.body.contains("Extension does not exist"), "{reply:?}");
-    // The number is free, so the second answer is the same and not "in progress".
+    // The refused call does not block the number, so the second request gets the same answer.
     assert_eq!(daemon.call("79990107001", "R1").status, 502);
 }
 
@@ -258,7 +258,7 @@ fn callee_who_hangs_up_early_is_not_joined() {
         daemon.delete(&format!("/api/calls/{stays}"));
         assert_eq!(daemon.wait_for(&stays, "call.ended")["outcome"], "completed", "{version}");
 
-        // On this Asterisk joins are observed, too, but not those of calls in this context.
+        // In this context no call can join, so the daemon must not conclude `not_joined`.
         let elsewhere = [("top", "instance = \"echo\""), ("originate", "context = \"echo-in\"")];
         let elsewhere = Daemon::start(&pbx.ami(), &elsewhere);
         let leaves = elsewhere.call_ok("79990114201", "R1");
@@ -292,7 +292,7 @@ fn call_survives_a_cut_link() {
 }
 
 #[test]
-fn next_run_records_calls_that_ended_unseen() {
+fn next_run_records_unobserved_ends() {
     let pbx = Pbx::shared("22");
     let more = [("top", "instance = \"past\""), ("journal", "file = \"calls.jsonl\"")];
     let mut daemon = Daemon::start(&pbx.ami(), &more);
@@ -303,7 +303,7 @@ fn next_run_records_calls_that_ended_unseen() {
     let path = daemon.folder.path().join("calls.jsonl");
     let written =
         |event: &str| std::fs::read_to_string(&path).is_ok_and(|text| text.contains(event));
-    eventually("all is written", || written("call.joined").then_some(()));
+    eventually("the file has the join", || written("call.joined").then_some(()));
     daemon.crash();
     eventually("one callee has left", || (!pbx.channels().contains("79990112200")).then_some(()));
     let daemon = daemon.restart();
@@ -320,17 +320,13 @@ fn next_run_records_calls_that_ended_unseen() {
     daemon.delete(&format!("/api/calls/{stays}"));
     daemon.wait_for(&stays, "call.ended");
     let ends = || {
-        let text = std::fs::read_to_string(&path).expect("the log");
+        let text = std::fs::read_to_string(&path).expect("the journal file");
         let records: Vec<Value> = text
             .lines()
-            .map(|line| serde_json::from_str(line).expect("a record of whole lines"))
+            .map(|line| serde_json::from_str(line).expect("a record in each line"))
             .collect();
         let seqs: Vec<u64> = records.iter().filter_map(|record| record["seq"].as_u64()).collect();
-        assert_eq!(
-            seqs,
-            (1..=seqs.len() as u64).collect::<Vec<_>>(),
-            "numbered without a hole over three runs"
-        );
+        assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "a number is missing");
         let ended = records.iter().filter(|record| record["event"] == "call.ended");
         let mut ids: Vec<_> =
             ended.map(|record| record["call_id"].as_str().unwrap_or_default().to_owned()).collect();
@@ -339,5 +335,5 @@ fn next_run_records_calls_that_ended_unseen() {
     };
     let mut both = [leaves, stays];
     both.sort();
-    assert_eq!(eventually("both ends are written", ends), both, "each has one end");
+    assert_eq!(eventually("the file has both ends", ends), both, "each call has one end");
 }

@@ -1,4 +1,4 @@
-//! `originatord check --connect` on real Asterisks: with the samples, and misconfigured.
+//! `originatord check --connect` on real Asterisks, configured as in the samples or wrongly.
 
 use std::time::Instant;
 
@@ -26,13 +26,13 @@ fn check_accepts_asterisk_with_the_samples() {
             assert!(lines.iter().any(|line| line.contains(found)), "{found}: {lines:#?}");
         }
         let is_gone = || !pbx.channels().contains("originatord-check");
-        eventually("nothing is left of the look", || is_gone().then_some(()));
+        eventually("the channels of the check are gone", || is_gone().then_some(()));
     }
 }
 
-/// ConfBridge tells a single participant so before the join.
+/// ConfBridge plays an announcement to a single participant before the join.
 #[test]
-fn check_waits_for_a_conference_that_speaks_first() {
+fn check_waits_for_a_join_after_an_announcement() {
     let pbx = Pbx::start_with(&["--version", "22", "--wait", "1"]);
     let (code, lines) = connect(&pbx.ami(), "");
     assert_eq!(
@@ -46,10 +46,10 @@ fn check_waits_for_a_conference_that_speaks_first() {
 #[test]
 fn check_names_filtered_events_and_their_loss() {
     let pbx = Pbx::shared("22");
-    let user = "[deaf]\nsecret = hush\nread = call\nwrite = originate,call,reporting\neventfilter = !Event: Confbridge";
+    let user = "[filtered]\nsecret = hush\nread = call\nwrite = originate,call,reporting\neventfilter = !Event: Confbridge";
     pbx.add_to("manager.conf", user);
     pbx.rx("manager reload");
-    let (code, lines) = connect_as("deaf", &Ami { secret: "hush", ..pbx.ami() }, "");
+    let (code, lines) = connect_as("filtered", &Ami { secret: "hush", ..pbx.ami() }, "");
     assert_eq!(code, Some(0), "{lines:#?}");
     let never = |event: &str, lost: &str, class: &str| {
         format!(
@@ -66,7 +66,7 @@ fn check_names_filtered_events_and_their_loss() {
         ]
     );
     assert!(lines.contains(&"ok       the event Newstate arrives".to_owned()), "{lines:#?}");
-    eventually("nothing is left of the look", || {
+    eventually("the channels of the check are gone", || {
         (!pbx.channels().contains("originatord-check")).then_some(())
     });
 }
@@ -143,8 +143,9 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
     ),
 ];
 
-/// Makes Asterisk reload a changed file. A reload does not apply everything in `manager.conf`.
-fn take_up(pbx: &Pbx, file: &str) {
+/// Makes Asterisk apply a changed file. It is restarted for `manager.conf`, as a reload does not
+/// apply every setting of that file.
+fn apply(pbx: &Pbx, file: &str) {
     match file {
         "extensions.conf" => _ = pbx.rx("dialplan reload"),
         "pjsip.conf" => _ = pbx.rx("module reload res_pjsip.so"),
@@ -161,7 +162,7 @@ fn check_names_the_fault_of_an_installation() {
         let pbx = Pbx::start(version);
         for (file, from, to, expected) in BROKEN {
             let sample = pbx.replace_in(file, from, to);
-            take_up(&pbx, file);
+            apply(&pbx, file);
             let code = Some(if expected.starts_with("failure") { 78 } else { 0 });
             let (mut last, began) = (Vec::new(), Instant::now());
             // The reload may not be complete yet.
@@ -172,7 +173,7 @@ fn check_names_the_fault_of_an_installation() {
                 assert!(last != [expected] || exit_code == code, "{version}: {to}: {exit_code:?}");
             }
             pbx.write(file, &sample);
-            take_up(&pbx, file);
+            apply(&pbx, file);
         }
         pbx.down();
     }

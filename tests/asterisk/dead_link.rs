@@ -1,7 +1,7 @@
-//! The keepalive finds a silent peer within about two intervals, without traffic. The link recovers
-//! by itself from every fault.
+//! The keepalive detects a silent peer within about two intervals, even without traffic. The link
+//! recovers by itself from every fault.
 //!
-//! `ROUNDS=20` has each link die so many times (default 1).
+//! `ROUNDS=20` repeats each fault 20 times (default 1).
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,18 +11,20 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::{eventually, measured, rounds};
 
-/// Every other timeout is much longer.
+/// The keepalive interval. All other timers take [`OTHER_TIMERS`], so none of them can detect the
+/// silence first.
 const KEEPALIVE: Duration = Duration::from_millis(500);
 const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
 const OTHER_TIMERS: Duration = Duration::from_secs(60);
 
-/// The number of times that the link has come up.
+/// How many times the link has come up.
 fn connected(daemon: &Daemon) -> usize {
     daemon.records().iter().filter(|record| record["event"] == "ami.connected").count()
 }
 
-/// The link goes silent while no call is alive, and comes back later.
-fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), resume: impl Fn()) {
+/// Silences the link while no call is alive, and resumes it later. Asserts that the daemon detects
+/// the silence by its keepalive, refuses calls meanwhile, and recovers.
+fn assert_silence_detected(name: &str, daemon: &Daemon, fall_silent: impl Fn(), resume: impl Fn()) {
     let began = Instant::now();
     fall_silent();
     let lost = daemon.wait_for_event("ami.disconnected");
@@ -37,37 +39,38 @@ fn goes_silent(name: &str, daemon: &Daemon, fall_silent: impl Fn(), resume: impl
     assert_eq!(refused.status, 503, "{refused:?}");
     let before = connected(daemon);
 
-    let over = Instant::now();
+    let resumed = Instant::now();
     resume();
     daemon.wait_ready();
-    measured(&format!("{name}, idle: recovered"), over.elapsed());
-    eventually("it is told once more", || (connected(daemon) == before + 1).then_some(()));
+    measured(&format!("{name}, idle: recovered"), resumed.elapsed());
+    eventually("the journal has the new link", || (connected(daemon) == before + 1).then_some(()));
     let id = daemon.call_ok("79990001001", "R1");
     daemon.delete(&format!("/api/calls/{id}"));
     daemon.wait_for(&id, "call.ended");
 }
 
 #[test]
-fn stopped_asterisk_is_found_by_keepalive() {
+fn keepalive_detects_a_stopped_asterisk() {
     let pbx = Pbx::start("22");
     for _ in 0..rounds(1) {
         let daemon = Daemon::start(&pbx.ami(), &[("asterisk", LINK)]);
-        goes_silent("Asterisk stopped", &daemon, || pbx.stop(), || pbx.resume());
+        assert_silence_detected("Asterisk stopped", &daemon, || pbx.stop(), || pbx.resume());
     }
 }
 
 #[test]
-fn silent_network_is_found_by_keepalive() {
+fn keepalive_detects_a_silent_network() {
     let pbx = Pbx::shared("22");
     let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
     let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
     for _ in 0..rounds(1) {
         let daemon = Daemon::start(&ami, &[("asterisk", LINK)]);
-        goes_silent("link silent", &daemon, || relay.hold(), || relay.resume());
+        assert_silence_detected("link silent", &daemon, || relay.hold(), || relay.resume());
     }
 }
 
-fn stops_gracefully(version: &'static str) {
+/// Asserts that the daemon refuses calls while Asterisk stops gracefully, and keeps its link.
+fn assert_stopping_asterisk_not_ready(version: &'static str) {
     let pbx = Pbx::start(version);
     let daemon = Daemon::start(&pbx.ami(), &[("asterisk", "keepalive = \"500ms\"")]);
     let id = daemon.call_ok("79990001001", "R1");
@@ -75,8 +78,8 @@ fn stops_gracefully(version: &'static str) {
     thread::scope(|scope| {
         // The command returns when the call has ended or the shutdown is aborted.
         scope.spawn(|| pbx.rx("core stop gracefully"));
-        // The daemon finds it without a request for a call.
-        let reply = eventually("it is not ready", || {
+        // The daemon detects the shutdown even if no bot requests a call.
+        let reply = eventually("the daemon is not ready", || {
             Some(daemon.get("/readyz")).filter(|reply| reply.status == 503)
         });
         assert!(reply.body.contains("Asterisk is shutting down"), "{reply:?}");
@@ -93,21 +96,22 @@ fn stops_gracefully(version: &'static str) {
         let ended = daemon.wait_for(&id, "call.ended");
         assert_ne!(ended["outcome"], "unknown", "{ended}");
     }
-    assert_eq!(connected(&daemon), 1, "the link is kept: {}", daemon.output());
+    assert_eq!(connected(&daemon), 1, "the link was lost: {}", daemon.output());
 }
 
 #[test]
 fn stopping_asterisk_22_is_not_ready() {
-    stops_gracefully("22");
+    assert_stopping_asterisk_not_ready("22");
 }
 
 #[test]
 fn stopping_asterisk_16_is_not_ready() {
-    stops_gracefully("16");
+    assert_stopping_asterisk_not_ready("16");
 }
 
-/// Without call events, numbers would stay blocked for a minute and answers would go unnoticed.
-fn may_not_read_calls(version: &'static str) {
+/// Asserts that the daemon refuses a link without call events: numbers would stay blocked for a
+/// minute, and the daemon would not notice answers.
+fn assert_read_call_needed(version: &'static str) {
     let pbx = Pbx::start(version);
     // The last of several `read` lines counts.
     pbx.add_to("manager.conf", "[originatord](+)\nread = system,user");
@@ -130,10 +134,10 @@ fn may_not_read_calls(version: &'static str) {
 
 #[test]
 fn login_fails_without_read_call_on_22() {
-    may_not_read_calls("22");
+    assert_read_call_needed("22");
 }
 
 #[test]
 fn login_fails_without_read_call_on_16() {
-    may_not_read_calls("16");
+    assert_read_call_needed("16");
 }

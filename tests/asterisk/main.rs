@@ -1,6 +1,6 @@
-//! Tests against real Asterisks with the samples of `asterisk/`, of the oldest and the newest
-//! supported version. `make setup-tests` builds both. The tests share one instance of each version.
-//! A test that stops its Asterisk, or changes what others rely on, starts its own.
+//! Tests against real Asterisks of the oldest and the newest supported version, with the samples of
+//! `asterisk/`. `make setup-tests` builds both versions. The tests share one instance of each. A
+//! test that stops its Asterisk, or changes settings that others rely on, starts its own.
 
 /// Makes each of these functions a test on both versions.
 macro_rules! on_both_versions {

@@ -20,9 +20,10 @@ on_both_versions!(
     participant_in_a_dial_keeps_its_number,
     participant_without_n_keeps_its_number,
     redirected_leg_keeps_its_number,
-    redirected_leg_is_found_after_a_crash,
+    redirected_leg_is_adopted_after_a_crash,
 );
 
+/// The shared Asterisk with the context [`ELSEWHERE`].
 fn with_elsewhere(version: &'static str) -> &'static Pbx {
     static READY: [Once; 2] = [const { Once::new() }; 2];
     let pbx = Pbx::shared(version);
@@ -42,8 +43,8 @@ fn channel_of(pbx: &Pbx, number: &str, begin: &str, end: &str) -> Option<String>
 }
 
 fn redirect(pbx: &Pbx, channel: &str) {
-    let said = pbx.rx(&format!("channel redirect {channel} elsewhere,dial,1"));
-    assert!(said.contains("successfully redirected"), "{said}");
+    let reply = pbx.rx(&format!("channel redirect {channel} elsewhere,dial,1"));
+    assert!(reply.contains("successfully redirected"), "{reply}");
 }
 
 /// Makes a call that joins its room, and redirects its `;1` half into a Dial.
@@ -56,8 +57,10 @@ fn call_redirected_into_a_dial(pbx: &Pbx, daemon: &Daemon, number: &str) -> Stri
     id
 }
 
+/// Asserts that the number is in progress while the callee's leg is alive, and free after a
+/// hang-up.
 fn assert_taken_until_hung_up(pbx: &Pbx, daemon: &Daemon, number: &str, id: &str) {
-    assert!(channel_of(pbx, number, "PJSIP/", "").is_some(), "the callee talks on");
+    assert!(channel_of(pbx, number, "PJSIP/", "").is_some(), "the callee has no channel");
     let busy = daemon.call(number, "R1");
     assert_eq!(busy.json()["text"], "call already in progress", "{busy:?}");
     let call = daemon.get(&format!("/api/calls/{id}")).json();
@@ -82,12 +85,15 @@ fn participant_in_a_dial_keeps_its_number(version: &'static str) {
     let pbx = with_elsewhere(version);
     let (daemon, number) = (pbx.daemon(), "79990120001");
     let id = call_redirected_into_a_dial(pbx, &daemon, number);
-    eventually("there is sound", || pbx.channels().contains("Milliwatt").then_some(()));
-    assert_eq!(pbx.calls_to(number), 1, "the Local channel stays");
+    eventually("the redirected channel plays a tone", || {
+        pbx.channels().contains("Milliwatt").then_some(())
+    });
+    assert_eq!(pbx.calls_to(number), 1, "the Local channel is gone");
     assert_taken_until_hung_up(pbx, &daemon, number, &id);
 }
 
-/// The default of earlier builds: Asterisk optimises the Local channel away, and its lock with it.
+/// Earlier builds had no `/n` by default. Without it, Asterisk optimises the Local channel away,
+/// and the lock channel with it.
 fn participant_without_n_keeps_its_number(version: &'static str) {
     let pbx = with_elsewhere(version);
     let channel = ("originate", "channel = \"Local/{number}@telegram-out\"");
@@ -108,7 +114,7 @@ fn redirected_leg_keeps_its_number(version: &'static str) {
     assert_taken_until_hung_up(pbx, &daemon, number, &id);
 }
 
-fn redirected_leg_is_found_after_a_crash(version: &'static str) {
+fn redirected_leg_is_adopted_after_a_crash(version: &'static str) {
     let pbx = with_elsewhere(version);
     let more = [("top", "instance = \"redirected\""), ("journal", "file = \"calls.jsonl\"")];
     let (mut daemon, number) = (Daemon::start(&pbx.ami(), &more), "79990123001");
@@ -118,7 +124,7 @@ fn redirected_leg_is_found_after_a_crash(version: &'static str) {
     daemon.wait_for(&id, "call.left");
     let path = daemon.folder.path().join("calls.jsonl");
     let is_written = || std::fs::read_to_string(&path).is_ok_and(|text| text.contains("call.left"));
-    eventually("all is written", || is_written().then_some(()));
+    eventually("the file has the record", || is_written().then_some(()));
     daemon.crash();
     eventually("the Local channel is gone", || (pbx.calls_to(number) == 0).then_some(()));
     let daemon = daemon.restart();

@@ -2,7 +2,7 @@
 //! of them calls each number once, and the others answer that a call is in progress. This holds on
 //! the simulator and on real Asterisks, with equal and with different instance names.
 //!
-//! `ROUNDS=100` has them race so many times (default 10).
+//! `ROUNDS=100` repeats each race 100 times (default 10).
 
 use std::collections::HashMap;
 use std::sync::Barrier;
@@ -14,15 +14,18 @@ use testkit::pbx::Pbx;
 use testkit::sim::Simulator;
 use testkit::{eventually, rounds};
 
-/// The numbers of each round.
+/// How many numbers the daemons race for in each round.
 const NUMBERS: usize = 5;
 
-/// Instance names: replicas of one instance, and different instances on one Asterisk.
+/// Instance names of replicas, which share one.
 const SAME: [&str; 3] = ["a", "a", "a"];
+
+/// Instance names of independent daemons on one Asterisk.
 const DIFFERENT: [&str; 3] = ["a", "b", "c"];
 
 fn start(ami: &Ami<'_>, instances: &[&str]) -> Vec<Daemon> {
-    // The longest reply timeout, as all daemons and Asterisk share this machine.
+    // The longest reply timeout that the configuration allows, as all daemons and Asterisk share
+    // this machine.
     let patient = ("http", "reply_timeout = \"1900ms\"");
     let start =
         |name: &&str| Daemon::start(ami, &[("top", &format!("instance = \"{name}\"")), patient]);
@@ -49,9 +52,9 @@ fn race(daemons: &[Daemon], numbers: &[String]) -> Vec<Vec<Reply>> {
     })
 }
 
-/// Races for the same numbers in every round. `calls_to` counts the calls to each number in
-/// Asterisk.
-fn race_again_and_again(
+/// Races for the same numbers in every round, and hangs up the calls after it. `calls_to` counts
+/// the calls to each number in Asterisk.
+fn assert_each_race_makes_one_call(
     daemons: &[Daemon],
     prefix: &str,
     calls_to: impl Fn(&[String]) -> HashMap<String, usize>,
@@ -83,41 +86,41 @@ fn race_again_and_again(
         for (daemon, id) in &made {
             daemon.wait_for(id, "call.ended");
         }
-        eventually("Asterisk has let go of the numbers", || {
+        eventually("Asterisk has no channel of the numbers", || {
             calls_to(&numbers).values().all(|count| *count == 0).then_some(())
         });
     }
 }
 
-fn on_the_real_one(version: &'static str, prefix: &str, instances: &[&str]) {
+fn assert_one_call_on_asterisk(version: &'static str, prefix: &str, instances: &[&str]) {
     let pbx = Pbx::shared(version);
     let daemons = start(&pbx.ami(), instances);
-    race_again_and_again(&daemons, prefix, |numbers| pbx.calls(numbers));
+    assert_each_race_makes_one_call(&daemons, prefix, |numbers| pbx.calls(numbers));
 }
 
 #[test]
 fn two_daemons_call_a_number_once_on_22() {
-    on_the_real_one("22", "799920", &DIFFERENT[..2]);
+    assert_one_call_on_asterisk("22", "799920", &DIFFERENT[..2]);
 }
 
 #[test]
 fn three_daemons_call_a_number_once_on_22() {
-    on_the_real_one("22", "799921", &DIFFERENT);
+    assert_one_call_on_asterisk("22", "799921", &DIFFERENT);
 }
 
 #[test]
 fn three_daemons_of_one_name_agree_on_22() {
-    on_the_real_one("22", "799922", &SAME);
+    assert_one_call_on_asterisk("22", "799922", &SAME);
 }
 
 #[test]
 fn two_daemons_call_a_number_once_on_16() {
-    on_the_real_one("16", "799923", &DIFFERENT[..2]);
+    assert_one_call_on_asterisk("16", "799923", &DIFFERENT[..2]);
 }
 
 #[test]
 fn three_daemons_of_one_name_agree_on_16() {
-    on_the_real_one("16", "799924", &SAME);
+    assert_one_call_on_asterisk("16", "799924", &SAME);
 }
 
 #[test]
@@ -125,6 +128,6 @@ fn three_daemons_call_a_number_once_when_simulated() {
     for (version, instances) in [("22", DIFFERENT), ("22", SAME), ("16", DIFFERENT)] {
         let simulator = Simulator::start(version, "");
         let daemons = start(&simulator.ami(), &instances);
-        race_again_and_again(&daemons, "799930", |numbers| simulator.calls(numbers));
+        assert_each_race_makes_one_call(&daemons, "799930", |numbers| simulator.calls(numbers));
     }
 }

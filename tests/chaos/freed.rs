@@ -28,7 +28,7 @@ impl Witness {
         let login = format!(
             "Action: Login\r\nUsername: {name}\r\nSecret: {secret}\r\nEvents: call\r\n\r\n"
         );
-        stream.write_all(login.as_bytes()).expect("sends");
+        stream.write_all(login.as_bytes()).expect("a sent request");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (hangups, mut lines) =
             (seen.clone(), BufReader::new(stream).lines().map_while(Result::ok));

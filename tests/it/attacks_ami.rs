@@ -1,5 +1,5 @@
-//! A hostile Asterisk, or a server that poses as one: it makes the daemon use neither more memory
-//! nor more files, bots get answers meanwhile, and calls work again as soon as it allows them.
+//! A hostile Asterisk, or a server that poses as one. The daemon's memory and files stay bounded,
+//! it still answers bots, and it places calls again as soon as that server accepts them.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,17 +14,22 @@ use testkit::{eventually, pause};
 
 const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
-/// Runs `what` and returns the daemon's peak growth meanwhile, in KiB.
-fn grown(daemon: &Daemon, what: impl FnOnce()) -> u64 {
+/// Runs the attack; returns by how many KiB the daemon's memory grew at its peak. Panics if the
+/// daemon has more than 8 further files open.
+fn grown(daemon: &Daemon, attack: impl FnOnce()) -> u64 {
     let pid = daemon.child.id();
     reset_peak(pid);
     let (before, files) = (resident(pid), open_files(pid));
-    what();
-    assert!(open_files(pid) <= files + 8, "{} files are open, and were {files}", open_files(pid));
+    attack();
+    assert!(
+        open_files(pid) <= files + 8,
+        "{} files are open, {files} were before",
+        open_files(pid)
+    );
     peak(pid).saturating_sub(before)
 }
 
-/// The statuses that a request for a call may get.
+/// The statuses that a request for a call may get: accepted, link down, fate unknown.
 const STATUSES: [u16; 3] = [200, 503, 504];
 
 /// Requests a call to the next number; returns the index of the reply's status in [`STATUSES`].
@@ -38,7 +43,7 @@ fn call(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) -> usize {
 
 /// Requests calls until one is accepted.
 fn call_until_ok(daemon: &Daemon, numbers: &mut impl Iterator<Item = u64>) {
-    eventually("a call is made", || (call(daemon, numbers) == 0).then_some(()));
+    eventually("the daemon accepts a call", || (call(daemon, numbers) == 0).then_some(()));
 }
 
 #[test]
@@ -143,13 +148,14 @@ fn long_texts_about_calls_are_truncated() {
     });
     println!("{grown} KiB");
     assert!(grown < 2 * 1024, "{grown} KiB more");
-    assert!(daemon.output().len() < 200 * 1024, "{} bytes of log", daemon.output().len());
+    assert!(daemon.output().len() < 200 * 1024, "{} bytes of output", daemon.output().len());
 }
 
-/// The number of invented calls, each to another number and in a conference. Half of their ids are
-/// an hour old, half an hour ahead.
+/// The number of answered calls that the server invents, each to a number of its own. Half of their
+/// ids are one hour old, the other half one hour ahead of the clock.
 const INVENTED: u64 = 195_000;
 
+/// The list entries of the invented calls, two channels each.
 fn invented() -> Vec<String> {
     let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
     let mut frames = Vec::new();
@@ -171,13 +177,13 @@ fn relist(asterisk: &FakeAsterisk, daemon: &Daemon, frames: Vec<String>) {
     let before = connected();
     asterisk.list(frames);
     asterisk.cut();
-    eventually("the calls are settled", || (connected() > before).then_some(()));
+    eventually("the daemon has reconciled the calls", || (connected() > before).then_some(()));
 }
 
 #[test]
 fn invented_calls_take_no_memory_and_no_records() {
-    // Without a journal, calls from before the start cannot be told from ours. A bounded number of
-    // them is adopted.
+    // Without a journal, the daemon cannot tell invented calls from those of its last run, so it
+    // adopts a bounded number of them.
     for (journal, most_adopted) in [("file = \"calls.jsonl\"", 0), ("", 10_000)] {
         let settings = [("journal", journal), ("asterisk", "keepalive = \"1h\"")];
         let (asterisk, daemon) = FakeAsterisk::with_daemon(&settings);
@@ -189,7 +195,11 @@ fn invented_calls_take_no_memory_and_no_records() {
         relist(&asterisk, &daemon, Vec::new());
         let output = daemon.output();
         let count = |event: &str| output.matches(&format!("\"event\":\"{event}\"")).count();
-        println!("{grown} KiB, {} adopted, {} bytes of log", count("call.adopted"), output.len());
+        println!(
+            "{grown} KiB, {} adopted, {} bytes of output",
+            count("call.adopted"),
+            output.len()
+        );
         assert!(
             count("call.adopted") <= most_adopted && count("call.ended") <= most_adopted,
             "{most_adopted}"
@@ -201,7 +211,7 @@ fn invented_calls_take_no_memory_and_no_records() {
 }
 
 #[test]
-fn flapping_link_does_not_fill_the_log() {
+fn flapping_link_does_not_fill_the_journal() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(
         "asterisk",
         "backoff_min = \"10ms\"\nbackoff_max = \"20ms\"",
@@ -213,7 +223,7 @@ fn flapping_link_does_not_fill_the_log() {
     }
     let output = daemon.output();
     let records = output.matches("\"event\":\"ami.").count();
-    // The daemon logs a hundred at once, then one every ten seconds.
+    // The daemon records a hundred changes of the link at once, then one every ten seconds.
     let most = 101 + began.elapsed().as_secs() / 10;
     assert!(records as u64 <= most, "{records} records, {most} at most");
 }

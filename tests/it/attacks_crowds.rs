@@ -1,5 +1,5 @@
 //! Crowds of clients without a key: they cost the daemon no more than its limits allow, and block
-//! no bot. A crowd with one key blocks no other key.
+//! no bot. Many clients with one key block no other key.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -38,10 +38,10 @@ fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
 struct Crowd(Arc<AtomicBool>);
 
 impl Crowd {
-    fn come(address: SocketAddr, count: usize) -> Self {
+    fn connect(address: SocketAddr, count: usize) -> Self {
         let connect = move || {
             let stream = TcpStream::connect(address).ok()?;
-            stream.set_nonblocking(true).expect("it does not block");
+            stream.set_nonblocking(true).expect("a non-blocking socket");
             Some(stream)
         };
         let is_open = |stream: &TcpStream| {
@@ -49,9 +49,9 @@ impl Crowd {
         };
         let mut silent: Vec<_> = (0..count).map(|_| connect()).collect();
         let crowd = Self(Arc::new(AtomicBool::new(true)));
-        let stays = crowd.0.clone();
+        let is_kept = crowd.0.clone();
         std::thread::spawn(move || {
-            while stays.load(Ordering::SeqCst) {
+            while is_kept.load(Ordering::SeqCst) {
                 silent
                     .iter_mut()
                     .filter(|s| !s.as_ref().is_some_and(is_open))
@@ -87,13 +87,13 @@ fn ten_thousand_silent_connections_block_no_bot() {
     let mut idle = Vec::new();
     let mut slowest = Duration::ZERO;
     while idle.len() < crowd {
-        for say in ["", "G", "POST /api/conf HTTP/1.1\r\nHost: x\r\nX: ", "\r\n"]
+        for bytes in ["", "G", "POST /api/conf HTTP/1.1\r\nHost: x\r\nX: ", "\r\n"]
             .into_iter()
             .cycle()
             .take(500)
         {
             let mut stream = http::connect(daemon.address);
-            let _ = stream.write_all(say.as_bytes());
+            let _ = stream.write_all(bytes.as_bytes());
             idle.push(stream);
         }
         let began = Instant::now();
@@ -107,15 +107,17 @@ fn ten_thousand_silent_connections_block_no_bot() {
     );
     assert!(open <= 1024 + OTHER_FILES, "{open} files are open");
     assert!(grown <= 1024 * CONNECTION, "{grown} KiB more");
-    // The client sees a closed connection, or one that is still open.
-    let mut gone = 0;
+    // Counts the connections that the daemon has closed.
+    let mut closed = 0;
     for mut stream in idle {
-        stream.set_nonblocking(true).expect("it does not block");
+        stream.set_nonblocking(true).expect("a non-blocking socket");
         let waits = |error: std::io::Error| error.kind() == ErrorKind::WouldBlock;
-        gone += usize::from(!stream.read(&mut [0]).is_err_and(waits));
+        closed += usize::from(!stream.read(&mut [0]).is_err_and(waits));
     }
-    assert!(gone >= crowd - 1024, "{gone} of {crowd} were let go");
-    eventually("all are closed", || (open_files(pid) <= files).then_some(()));
+    assert!(closed >= crowd - 1024, "{closed} of {crowd} were closed");
+    eventually("the daemon has closed all connections", || {
+        (open_files(pid) <= files).then_some(())
+    });
 }
 
 #[test]
@@ -128,11 +130,12 @@ fn endless_requests_block_no_bot() {
         "Content-Length: 1000\r\n\r\n{",
         "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     ];
-    // The daemon waits ten seconds for each if nobody needs the slot. The bot connects last.
+    // The daemon would wait ten seconds for each of these if no client needed a slot. The bot
+    // connects last.
     let silent = (0..20).map(|_| http::connect(daemon.address)).collect::<Vec<_>>();
     let unfinished = bodies.map(|body| {
         let mut stream = http::connect(daemon.address);
-        stream.write_all(format!("{head}{body}").as_bytes()).expect("sends");
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("a sent request");
         stream
     });
     call(&daemon, 79_990_000_000, 1);
@@ -182,7 +185,9 @@ fn unread_replies_take_bounded_memory_and_are_dropped() {
     println!("{COUNT} of each: {open} files open, {grown} KiB more");
     assert!((2 * COUNT..files + 2 * COUNT + 2).contains(&open), "{open} files are open");
     assert!(grown <= 2 * COUNT as u64 * CONNECTION + 16 * 1024, "{grown} KiB more");
-    eventually("they are given up", || (open_files(pid) <= files).then_some(()));
+    eventually("the daemon drops the stalled connections", || {
+        (open_files(pid) <= files).then_some(())
+    });
     call(&daemon, 79_990_001_000, 1);
     // The socket buffers held no more than their limit.
     for mut asker in askers {
@@ -233,7 +238,7 @@ fn unread_lists_take_bounded_memory() {
     assert!(grown <= (count * size / 2 / 1024) as u64, "{grown} KiB more");
     call(&daemon, 79_991_000_000, 1);
     drop(askers);
-    eventually("lists are given again", || {
+    eventually("the daemon serves lists again", || {
         (daemon.get("/api/calls?limit=1000").status == 200).then_some(())
     });
 }
@@ -249,7 +254,7 @@ fn key_with_all_event_streams_blocks_no_other() {
     };
     let of_one: Vec<_> = (0..8).map(|_| open(KEY)).collect();
     assert!(of_one.iter().all(|(_, status)| *status == 200));
-    // The first key keeps asking, also for the slots that it has lost.
+    // The first key keeps opening streams, also to regain the slots that it has lost.
     let asks = AtomicBool::new(true);
     std::thread::scope(|scope| {
         let renews = scope.spawn(|| {
@@ -260,13 +265,13 @@ fn key_with_all_event_streams_blocks_no_other() {
         let of_other: Vec<_> = (0..4).map(|_| open(OTHER)).collect();
         assert_eq!(of_other.iter().map(|(_, status)| *status).collect::<Vec<_>>(), [200; 4]);
         call(&daemon, 79_990_000_000, 5);
-        // Its newest streams were closed.
+        // The daemon has closed the newest streams of the first key.
         let mut of_one = of_one;
         for (stream, _) in &mut of_one[4..] {
             stream.wait_close();
         }
         asks.store(false, Ordering::SeqCst);
-        renews.join().expect("it is refused");
+        renews.join().expect("each attempt is refused");
         for (stream, _) in of_one[..4].iter().chain(&of_other) {
             assert!(stream.stream().peek(&mut [0]).expect("records of calls") > 0);
         }
@@ -277,10 +282,10 @@ fn key_with_all_event_streams_blocks_no_other() {
 fn low_file_limit_leaves_room_for_asterisk() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
-    let log = ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"");
-    let daemon = Daemon::start_under(&["prlimit", "--nofile=100:100"], &ami, &[log]);
+    let journal = ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\"");
+    let daemon = Daemon::start_under(&["prlimit", "--nofile=100:100"], &ami, &[journal]);
     assert!(daemon.output().contains("limit on open files is too low"), "{}", daemon.output());
-    let crowd = Crowd::come(daemon.address, 100);
+    let crowd = Crowd::connect(daemon.address, 100);
     call(&daemon, 79_990_000_000, 10);
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");
@@ -288,7 +293,7 @@ fn low_file_limit_leaves_room_for_asterisk() {
     call(&daemon, 79_990_000_100, 10);
     assert!(open_files(daemon.child.id()) <= 100);
     drop(crowd);
-    eventually("the log is rotated", || {
+    eventually("the journal file is rotated", || {
         daemon.folder.path().join("calls.jsonl.1").exists().then_some(())
     });
     assert!(!daemon.output().contains("cannot be written"), "{}", daemon.output());
@@ -304,7 +309,7 @@ fn daemon_raises_its_limit_on_open_files() {
         &[("http", "max_connections = 300")],
     );
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", daemon.child.id()))
-        .expect("the process lives");
+        .expect("a running process");
     let files = limits.lines().find(|line| line.starts_with("Max open files")).expect("a line");
     assert_eq!(files.split_whitespace().nth(3), Some("364"), "{files}");
     assert!(!daemon.output().contains("limit on open files"), "{}", daemon.output());

@@ -34,7 +34,8 @@ fn no_request_hides_in_another() {
     let (asterisk, daemon) = start();
     let hidden = String::from_utf8(post("79990000666")).expect("text");
     let (whole, chunk) = (hidden.len(), format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len()));
-    // One reading ends each of these before the hidden request, the other does not.
+    // By one of its two headers, each of these ends before the hidden request. By the other, the
+    // hidden request is part of the body.
     let both = [
         format!("Content-Length: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", whole + 5),
         format!("Transfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n0\r\n\r\n", whole + 5),
@@ -101,7 +102,7 @@ fn no_request_hides_in_another() {
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&bare);
     assert_eq!(connection.reply().status, 200);
-    assert!(connection.get("/healthz").status == 200, "and nothing is left over");
+    assert!(connection.get("/healthz").status == 200, "no bytes are left over");
 
     let called = asterisk.actions("Originate");
     assert!(
@@ -156,7 +157,7 @@ fn other_protocols_are_disconnected() {
     let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{upgrade}\r\n");
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(request.as_bytes());
-    assert_eq!(connection.reply().status, 200, "an upgrade may be passed over");
+    assert_eq!(connection.reply().status, 200, "the daemon ignores the upgrade");
     assert_eq!(connection.get("/healthz").status, 200);
     let others = [
         "GET /healthz HTTP/1.2\r\n\r\n",
@@ -198,7 +199,7 @@ fn any_target_with_any_method_is_answered() {
 }
 
 #[test]
-fn incomplete_request_ends_with_the_sending_half() {
+fn half_closed_connection_ends_an_incomplete_request() {
     let (asterisk, daemon) = start();
     let whole = String::from_utf8(post("79990000001")).expect("text");
     let head = whole.find("\r\n\r\n").expect("a head") + 4;
@@ -242,7 +243,7 @@ fn guessing_keys_takes_no_memory() {
         bot.send(&post(&format!("7999000000{round}")));
         assert_eq!(bot.reply().status, 200);
     }
-    println!("grown by {peaks:?} KiB in each of {ROUNDS} thousands");
+    println!("memory grew by {peaks:?} KiB in {ROUNDS} rounds of 1000 guesses each");
     assert!(peaks[1..].iter().sum::<u64>() < 4 * 1024, "{peaks:?}");
     assert_eq!(asterisk.actions("Originate").len(), ROUNDS);
     assert!(daemon.output().matches("wrong key").count() <= 10, "{}", daemon.output());

@@ -1,4 +1,4 @@
-//! TLS handshakes that are endless or malformed: they block no bot, and take no memory.
+//! Endless or malformed TLS handshakes block no bot and take no memory.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -18,8 +18,8 @@ fn start(ca: &Ca, max_connections: usize) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let folder = tempfile::tempdir().expect("a folder");
     let (certificate, key) = ca.pem("localhost");
-    std::fs::write(folder.path().join("http.crt"), certificate).expect("writes");
-    std::fs::write(folder.path().join("http.key"), key).expect("writes");
+    std::fs::write(folder.path().join("http.crt"), certificate).expect("a written file");
+    std::fs::write(folder.path().join("http.key"), key).expect("a written file");
     let tls = "tls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
     let http = format!("{tls}\nmax_connections = {max_connections}");
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
@@ -34,14 +34,14 @@ fn connect(daemon: &Daemon, ca: &Ca) -> TlsStream {
     let client =
         ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     let mut stream = StreamOwned::new(client, http::connect(daemon.address));
-    stream.flush().expect("shakes hands");
+    stream.flush().expect("a handshake");
     stream
 }
 
-/// A bot's call, over a connection of its own.
+/// Requests a call over a connection of its own, which must succeed.
 fn call(daemon: &Daemon, ca: &Ca, number: &str) {
     let mut stream = connect(daemon, ca);
-    stream.write_all(&post(number)).expect("sends");
+    stream.write_all(&post(number)).expect("a sent request");
     let (mut reply, mut bytes) = (String::new(), [0; 4096]);
     while !reply.ends_with("}\n") {
         let read = stream.read(&mut bytes).expect("a reply");
@@ -63,21 +63,22 @@ fn record(kind: u8, body: &[u8]) -> Vec<u8> {
 fn endless_handshakes_block_no_bot() {
     let ca = Ca::generate();
     let (_asterisk, daemon) = start(&ca, 4);
-    // The first message of a client, cut off anywhere, or announced and not sent.
+    // The first message of a client, which each connection cuts off at another byte.
     let mut hello = Vec::new();
     let config = client_config(Some(&ca.file())).expect("a CA");
     let mut client =
         ClientConnection::new(config, "localhost".try_into().expect("a name")).expect("a client");
     client.write_tls(&mut hello).expect("a hello");
     let cuts = [0, 1, 5, 9, 100, hello.len() - 1, hello.len()];
-    // The daemon waits ten seconds for each if nobody needs the slot. The bot connects last.
+    // The daemon would wait ten seconds for each of these if no client needed a slot. The bot
+    // connects last.
     let crowd: Vec<_> = cuts
         .iter()
         .cycle()
         .take(20)
         .map(|cut| {
             let mut stream = http::connect(daemon.address);
-            stream.write_all(&hello[..*cut]).expect("sends");
+            stream.write_all(&hello[..*cut]).expect("a sent request");
             stream
         })
         .collect();
@@ -92,7 +93,7 @@ fn malformed_handshakes_take_no_memory() {
     let (_asterisk, daemon) = start(&ca, 1024);
     call(&daemon, &ca, "79990000001");
     let (handshake, change_cipher, alert, data) = (22, 20, 21, 23);
-    // A hello that announces 16 MiB, and a part of it.
+    // A ClientHello that announces 16 MiB, and the beginning of its content.
     let endless = [&[1, 255, 255, 255][..], &[0; 16_000]].concat();
     let mut rng = fastrand::Rng::with_seed(1);
     let noise: Vec<u8> = (0..100_000).map(|_| rng.u8(..)).collect();
@@ -114,9 +115,9 @@ fn malformed_handshakes_take_no_memory() {
         let mut stream = http::connect(daemon.address);
         // The daemon may close before it has read everything.
         let _ = stream.write_all(attack);
-        let mut said = Vec::new();
-        let _ = stream.read_to_end(&mut said);
-        assert!(said.len() < 100, "an alert at most: {said:?}");
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        assert!(reply.len() < 100, "more than an alert: {reply:?}");
     }
     let grown = peak(pid).saturating_sub(before);
     println!("{grown} KiB");
@@ -130,6 +131,6 @@ fn endless_key_renewal_is_cut_off() {
     let (_asterisk, daemon) = start(&ca, 1024);
     let mut stream = connect(&daemon, &ca);
     let mut renew = || stream.conn.refresh_traffic_keys().is_ok() && stream.flush().is_ok();
-    eventually("it has had enough", || (0..100).any(|_| !renew()).then_some(()));
+    eventually("the daemon closes the connection", || (0..100).any(|_| !renew()).then_some(()));
     call(&daemon, &ca, "79990000001");
 }

@@ -1,5 +1,5 @@
-//! The daemon as bots see it: through the HTTP library that they use, with its timeout, and by the
-//! text of the answer alone.
+//! The daemon as bots see it: through their HTTP library, with its timeout. They conclude the
+//! result from the text of the reply alone.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,8 +38,8 @@ fn bot_reads_each_answer_as_intended() {
         (OnOriginate::Accept, "wr0ng-key", "79990000003", "failure"),
         (OnOriginate::Accept, KEY, "79990000003,evil", "failure"),
         (OnOriginate::Refuse, KEY, "79990000004", "failure"),
-        (OnOriginate::ResponseOnly, KEY, "79990000005", "success"),
-        // The result is unknown, and the daemon says so before the bot's timeout.
+        (OnOriginate::ReceiptOnly, KEY, "79990000005", "success"),
+        // The fate is unknown, and the daemon answers so before the bot's timeout.
         (OnOriginate::Silence, KEY, "79990000006", "failure"),
         (OnOriginate::Silence, KEY, "79990000006", "busy"),
         (OnOriginate::Accept, KEY, "79000000007", "failure"),
@@ -49,7 +49,7 @@ fn bot_reads_each_answer_as_intended() {
         asterisk.on_originate(what);
         assert_eq!(bot(&daemon, key, number), expected, "{what:?} {number}");
     }
-    // Each refusal has its own reason.
+    // The journal has the reason of each refusal.
     let expected = ["in_progress", "in_progress", "rejected", "in_progress", "not_allowed"];
     let refused = || {
         let records = daemon.records();
@@ -57,7 +57,7 @@ fn bot_reads_each_answer_as_intended() {
             records.iter().filter_map(|record| record["reason"].as_str().map(str::to_owned));
         Some(reasons.collect::<Vec<_>>()).filter(|reasons| reasons.len() == expected.len())
     };
-    assert_eq!(eventually("all is in the log", refused), expected);
+    assert_eq!(eventually("all refusals are recorded", refused), expected);
 }
 
 #[test]

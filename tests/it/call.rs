@@ -1,4 +1,4 @@
-//! `originatord call`: places a call, prints each step, and ends as the call did.
+//! `originatord call`: places a call, prints each step, and exits with a code for the outcome.
 
 use std::process::Command;
 
@@ -165,10 +165,10 @@ fn refused_call_shows_the_reason() {
         (Some(22), "-- refused: limit reached: attempts_per_number = 1\n".to_owned())
     );
     asterisk.on_originate(OnOriginate::Refuse);
-    let (code, said) = no("79990000003");
+    let (code, message) = no("79990000003");
     assert!(
-        code == Some(23) && said.starts_with("-- refused: Asterisk refused the call: "),
-        "{code:?} {said}"
+        code == Some(23) && message.starts_with("-- refused: Asterisk refused the call: "),
+        "{code:?} {message}"
     );
     asterisk.cut();
     daemon.wait_for_event("ami.disconnected");
@@ -213,7 +213,7 @@ fn ctrl_c_keeps_the_call_and_explains_hangup() {
     let id = id_of(&program);
     daemon::signal(&program.child, "-INT");
     assert_eq!(program.wait_exit(), Some(130));
-    let said = eventually("it says so", || program.stderr().first().cloned());
+    let said = eventually("the program explains hangup", || program.stderr().first().cloned());
     let command = format!("originatord hangup {id} --url http://{}", daemon.address);
     assert_eq!(said, format!("-- the call continues; to hang it up: {command}"));
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).json()["ended"], Value::Null);
@@ -233,7 +233,7 @@ fn cut_stream_is_resumed() {
     relay.cut();
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
-    eventually("it says so", || program.stderr().first().cloned());
+    eventually("the program reports the cut", || program.stderr().first().cloned());
     relay.restore();
     let ended = program.end();
     assert!(
@@ -259,7 +259,7 @@ fn end_lost_in_a_gap_is_queried() {
         asterisk.hang_up(call["call_id"].as_str().expect("an id"));
     }
     let ends = || daemon.records().iter().filter(|record| record["event"] == "call.ended").count();
-    eventually("both have ended", || (ends() == 2).then_some(()));
+    eventually("both calls have ended", || (ends() == 2).then_some(()));
     let live = daemon.call_ok("79990000003", "R3");
     (0..4).for_each(|_| drop(daemon.call("79990000003", "R3")));
     relay.restore();
@@ -316,12 +316,12 @@ fn restarted_daemon_is_queried_until_it_is_ready() {
     let daemon = daemon.successor();
     relay.forward_to(daemon.address);
     let not_found = "originatord_http_requests_total{path=\"/api/calls/{id}\",code=\"404\"";
-    eventually("it is asked in vain", || {
+    eventually("the daemon answers that it does not know the call", || {
         daemon.get("/metrics").body.contains(not_found).then_some(())
     });
     link.restore();
     // The daemon has adopted the call.
-    eventually("it says so", || {
+    eventually("the program reports the state", || {
         program.stderr().into_iter().find(|line| line == "-- the call is joined")
     });
     assert!(program.stdout().iter().any(|line| line.contains("\"restarted\"")));

@@ -34,7 +34,7 @@ fn each(printed: &str, name: &str) -> Vec<String> {
 }
 
 #[test]
-fn live_calls_are_a_table() {
+fn live_calls_are_printed_as_a_table() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let none = run(with_key("calls", daemon.address, &[]));
     assert_eq!((none.code, &*none.stdout, &*none.stderr), (Some(0), "", "-- no calls\n"));
@@ -60,7 +60,7 @@ fn live_calls_are_a_table() {
 }
 
 #[test]
-fn ended_calls_are_a_table() {
+fn ended_calls_are_printed_as_a_table() {
     for settings in [&[HISTORY][..], &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
         let [a, b] =
@@ -99,7 +99,7 @@ fn ended_calls_are_a_table() {
 }
 
 #[test]
-fn filters_are_those_of_the_api() {
+fn command_filters_match_the_api_filters() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     let a = daemon.ended_call(&asterisk, "79990000001", "R1");
     let b = daemon.ended_call(&asterisk, "79990000002", "КОМНАТА1");
@@ -158,13 +158,13 @@ fn json_and_csv_come_from_the_api() {
 }
 
 #[test]
-fn pages_are_listed_up_to_the_limit() {
+fn calls_are_listed_across_pages_to_the_limit() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[HISTORY]);
     let template = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
-    // Older calls, as earlier runs have written them.
+    // Inserts older calls, as earlier runs would have written them.
     let mut history = rusqlite::Connection::open(file).expect("the history");
-    testkit::eventually("it is written", || {
+    testkit::eventually("the call is in the history", || {
         let count = history.query_row("SELECT count(*) FROM calls", [], |row| row.get::<_, u64>(0));
         (count.expect("a count") == 1).then_some(())
     });

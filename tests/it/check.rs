@@ -1,4 +1,4 @@
-//! `originatord check`: problems of the configuration file, and of the server behind it.
+//! `originatord check`: problems of the configuration file, and of the Asterisk that it names.
 
 use testkit::ami::{FakeAsterisk, Manner, OnOriginate};
 use testkit::check::{ConfigFile, connect, starting_with};
@@ -64,7 +64,7 @@ fn example_configuration_needs_only_new_secrets() {
 }
 
 #[test]
-fn sample_secrets_serve_this_machine_only() {
+fn sample_secrets_are_accepted_on_loopback_only() {
     let everywhere = EXAMPLE.replace("127.0.0.1:8080", "0.0.0.0:0");
     let file = ConfigFile::new(&everywhere);
     let ended = Program::start(command(&["serve", "--config", file.path()])).end();
@@ -204,7 +204,7 @@ fn check_names_refused_login_and_missing_rights() {
 #[test]
 fn check_warns_of_unneeded_rights() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    // This server allows every action, and sends all events of a call but one.
+    // This server allows every action, and sends all events of a call but one, which is a failure.
     let (code, lines) =
         connect(&Ami { address: &asterisk.address.to_string(), secret: "hush" }, "");
     assert_eq!(code, Some(78));

@@ -1,4 +1,4 @@
-//! Manual pages and shell completions, which are made from the definition of the command line.
+//! Manual pages and shell completions, which the program makes from its command line definition.
 
 use std::fs;
 use std::path::Path;
@@ -167,12 +167,12 @@ fn bash_completes_commands_options_and_values() {
     let script = folder.path().join("originatord");
     let printed = run(command(&["completions", "bash"]));
     assert_eq!((printed.code, &*printed.stderr), (Some(0), ""));
-    fs::write(&script, printed.stdout).expect("writes");
+    fs::write(&script, printed.stdout).expect("a written file");
     let script = script.to_str().expect("a path");
     let checked = output_of("bash", &["-n", script], &[]).expect("bash");
     assert_eq!(checked, (true, String::new(), String::new()));
-    // Like bash: looks up the function and calls it with the command, the word and the word before
-    // it.
+    // Does what bash does: finds the completion function and calls it with the command, the word
+    // and the word before it.
     let completes = "source \"$1\"; shift; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
                      function=$(complete -p originatord | sed -E 's/.*-F ([^ ]+) .*/\\1/'); \
                      \"$function\" originatord \"${COMP_WORDS[COMP_CWORD]}\" \"${COMP_WORDS[COMP_CWORD-1]}\"; \
@@ -200,13 +200,13 @@ fn bash_completes_commands_options_and_values() {
 
 #[test]
 fn other_shells_have_completions() {
-    for (shell, sign) in [
+    for (shell, marker) in [
         ("zsh", "#compdef originatord"),
         ("fish", "complete -c originatord"),
         ("elvish", "edit:completion"),
     ] {
         let printed = run(command(&["completions", shell]));
-        assert!(printed.code == Some(0) && printed.stdout.contains(sign), "{shell}: {printed:?}");
+        assert!(printed.code == Some(0) && printed.stdout.contains(marker), "{shell}: {printed:?}");
         assert!(printed.stdout.contains("hangup"), "{shell}");
     }
     let unknown = run(command(&["completions", "csh"]));

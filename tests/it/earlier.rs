@@ -1,5 +1,5 @@
-//! Opens files of an earlier build without losing anything. `tests/fixtures/earlier/README.md`
-//! describes them.
+//! This build opens the files of an earlier build and loses nothing.
+//! `tests/fixtures/earlier/README.md` describes the files.
 
 use std::path::Path;
 
@@ -9,7 +9,8 @@ use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::Daemon;
 use testkit::{eventually, program};
 
-/// Calls that were alive when the earlier build ended.
+/// Calls that were alive when the earlier build ended: Asterisk still lists the first, the number
+/// of the second begins with zeros, and the fate of the third was unknown.
 const TALKING: &str = "od-01m8ckmtsvzrtjagw9qz270m9k";
 const WITH_ZEROS: &str = "od-01m8ckmvkkkb47ynk2vf9hs83z";
 const UNKNOWN: &str = "od-01m8ckmyhyfjqq08etn0yv4w6t";
@@ -114,7 +115,7 @@ fn history_is_read_and_written() {
         calls["ended"].as_array().expect("calls").clone()
     };
     // This run has added the two lost calls.
-    eventually("the history has all", || (ended("").len() == ENDED + 2).then_some(()));
+    eventually("the history has all ended calls", || (ended("").len() == ENDED + 2).then_some(()));
     let declined = ended("&outcome=declined");
     assert_eq!((declined.len(), &declined[0]["number"]), (1, &"+79991230603".into()));
     let id = daemon.ended_call(&asterisk, "+79991230000", "R1");
@@ -124,7 +125,7 @@ fn history_is_read_and_written() {
 }
 
 #[test]
-fn masked_journal_is_completed_from_the_list() {
+fn unlisted_calls_of_a_masked_journal_end() {
     let upgrade = Upgrade::new();
     upgrade.copy("masked.jsonl", "calls.jsonl");
     let (_asterisk, daemon) = upgrade.start(&[("mask_numbers = false", "mask_numbers = true")]);
@@ -181,7 +182,7 @@ fn check_warns_of_lists_in_the_old_form() {
     let config = std::fs::read_to_string(upgrade.folder.path().join("config.toml"))
         .expect("a configuration");
     let path = folder.path().join("config.toml");
-    std::fs::write(&path, config.replace("AMI", "127.0.0.1:5038")).expect("it is written");
+    std::fs::write(&path, config.replace("AMI", "127.0.0.1:5038")).expect("a written file");
     let checked = program::run(program::command(&["check", "--config", &path.to_string_lossy()]));
     assert_eq!(checked.code, Some(0), "{checked:?}");
     for entry in [

@@ -1,4 +1,4 @@
-//! `GET /api/events`: the event stream has each record once, and says which are missing.
+//! `GET /api/events`: the event stream has each record once, and a gap for missing ones.
 
 use std::io::{Read, Write};
 
@@ -18,7 +18,7 @@ fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// Makes a call and ends it, which is three records.
+/// Makes a call and ends it, which adds three records; returns its id.
 fn call(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
     let id = daemon.call_ok(number, "R1");
     asterisk.hang_up(&id);
@@ -79,9 +79,9 @@ fn stream_has_each_record_once_in_order() {
     let names: Vec<_> = events.iter().map(|event| &*event.name).collect();
     let of_call = ["call.requested", "call.queued", "call.ended"];
     assert_eq!(names, [&["daemon.started", "ami.connected"], &of_call[..], &of_call].concat());
-    let boots: Vec<_> = events.iter().map(|event| event.id.clone().expect("an id")).collect();
-    let boot = boots[0].strip_suffix("-1").expect("the boot and the number");
-    assert_eq!(boots, (1..=8).map(|seq| format!("{boot}-{seq}")).collect::<Vec<_>>());
+    let event_ids: Vec<_> = events.iter().map(|event| event.id.clone().expect("an id")).collect();
+    let run = event_ids[0].strip_suffix("-1").expect("the run and the number");
+    assert_eq!(event_ids, (1..=8).map(|seq| format!("{run}-{seq}")).collect::<Vec<_>>());
     // Without a position, the stream begins with new records.
     assert_eq!(late.wait_len(6), events[2..]);
 
@@ -104,7 +104,7 @@ fn stream_has_each_record_once_in_order() {
             ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
         assert_eq!(members, order);
     }
-    // The journal file has the same lines, and stdout, too, but for the level.
+    // The journal file has the same lines. So has stdout, apart from the level.
     let lines: Vec<_> = events.iter().map(|event| event.data.clone()).collect();
     let file = daemon.folder.path().join("calls.jsonl");
     let in_file = || {
@@ -114,9 +114,9 @@ fn stream_has_each_record_once_in_order() {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    eventually("the file", || (in_file() == lines).then_some(()));
+    eventually("the file has the same lines", || (in_file() == lines).then_some(()));
     let on_stdout = || daemon.records().iter().map(Value::to_string).collect::<Vec<_>>();
-    eventually("stdout", || (on_stdout() == lines).then_some(()));
+    eventually("stdout has the same lines", || (on_stdout() == lines).then_some(()));
     for hidden in [KEY, SECRET] {
         assert!(!daemon.output().contains(hidden) && !lines.concat().contains(hidden));
     }
@@ -127,7 +127,7 @@ fn new_stream_begins_with_its_position() {
     let (_asterisk, daemon) = start(&[]);
     let mut stream = http::connect(daemon.address);
     let head = format!("GET /api/events HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n");
-    stream.write_all(head.as_bytes()).expect("sends");
+    stream.write_all(head.as_bytes()).expect("a sent request");
     let (mut text, mut bytes) = (String::new(), [0; 1024]);
     while !text.contains("\nid:") || !text.ends_with("\n\n") && !text.ends_with("\n\r\n") {
         let read = stream.read(&mut bytes).expect("an event");
@@ -187,11 +187,10 @@ fn late_reader_gets_a_gap() {
     for number in ["79990000001", "79990000002"] {
         call(&asterisk, &daemon, number);
     }
-    let boot = first.wait_for("call.ended").id.expect("an id");
-    let (boot, _) = boot.split_once('-').expect("the boot and the number");
+    let newest = first.wait_for("call.ended").id.expect("an id");
+    let (run, _) = newest.split_once('-').expect("the run and the number");
     // Only the last three of eight records are still in the ring.
-    for (last, from) in [("0", 1), ("2", 3), (&*format!("{boot}-2"), 3), (&format!("{boot}-4"), 5)]
-    {
+    for (last, from) in [("0", 1), ("2", 3), (&*format!("{run}-2"), 3), (&format!("{run}-4"), 5)] {
         let events = resume(&daemon, last).wait_len(4);
         assert_eq!(
             gap(&events[0]),
@@ -206,29 +205,29 @@ fn late_reader_gets_a_gap() {
 #[test]
 fn reader_of_earlier_run_gets_a_restart_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3")]);
-    let told = EventStream::open(daemon.address);
+    let stream = EventStream::open(daemon.address);
     call(&asterisk, &daemon, "79990000001");
-    let told = told.wait_len(3);
+    let read = stream.wait_len(3);
     let daemon = daemon.crash_and_restart();
     // Both runs count from 1, so the number alone is ambiguous.
-    let events = resume(&daemon, told[2].id.as_deref().expect("an id")).wait_len(3);
+    let events = resume(&daemon, read[2].id.as_deref().expect("an id")).wait_len(3);
     let restarted = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
     assert_eq!(gap(&events[0]), restarted);
     assert_eq!(seqs(&events[1..]), [1, 2].map(Some));
-    // A future number without a run is no sign of a restart. The reader gets new records.
+    // A future number without a run does not prove a restart. The reader gets new records.
     let ahead = resume(&daemon, "1000");
 
     // The new ring may begin with the next number by coincidence.
     for number in ["79990000002", "79990000003"] {
         call(&asterisk, &daemon, number);
     }
-    for told in &told {
-        let events = resume(&daemon, told.id.as_deref().expect("an id")).wait_len(5);
-        assert_eq!(gap(&events[0]), restarted, "{told:?}");
+    for event in &read {
+        let events = resume(&daemon, event.id.as_deref().expect("an id")).wait_len(5);
+        assert_eq!(gap(&events[0]), restarted, "{event:?}");
         assert_eq!(
             gap(&events[1]),
             json!({ "event": "gap", "reason": "overrun", "from": 1, "to": 5 }),
-            "{told:?}"
+            "{event:?}"
         );
         assert_eq!(seqs(&events[2..]), [6, 7, 8].map(Some));
     }
@@ -241,16 +240,16 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     let file = daemon.folder.path().join("calls.jsonl");
     let wait_written = |last: u64| {
         let numbers: Vec<_> = (1..=last).collect();
-        eventually("the file has them all", || {
+        eventually("the file has all records", || {
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             let seq = |line| serde_json::from_str::<Value>(line).ok()?["seq"].as_u64();
             (text.lines().map_while(seq).collect::<Vec<_>>() == numbers).then_some(())
         });
     };
     wait_written(2);
-    let told = EventStream::open(daemon.address);
+    let stream = EventStream::open(daemon.address);
     call(&asterisk, &daemon, "79990000001");
-    let told = told.wait_len(3);
+    let read = stream.wait_len(3);
     wait_written(5);
     daemon.signal("-TERM");
     daemon.wait_exit();
@@ -260,16 +259,16 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     daemon.wait_ready();
     wait_written(8);
     let id = |event: &Event| event.id.clone().expect("an id");
-    let boot = |event: &Event| id(event).split_once('-').expect("a boot").0.to_owned();
+    let run = |event: &Event| id(event).split_once('-').expect("a run").0.to_owned();
 
     // A reader that had read everything until the restart misses nothing.
-    let last = format!("{}-6", boot(&told[2]));
+    let last = format!("{}-6", run(&read[2]));
     let events = resume(&daemon, &last).wait_len(2);
     assert_eq!(seqs(&events), [7, 8].map(Some));
-    assert_ne!(boot(&events[0]), boot(&told[0]));
-    // Another reader gets a gap, as the new ring does not have those records.
+    assert_ne!(run(&events[0]), run(&read[0]));
+    // A reader that had read fewer gets a gap, as the new ring does not have the others.
     let missing = json!({ "event": "gap", "reason": "restarted", "from": 4, "to": 6 });
-    let events = resume(&daemon, &id(&told[0])).wait_len(3);
+    let events = resume(&daemon, &id(&read[0])).wait_len(3);
     assert_eq!(gap(&events[0]), missing);
     assert_eq!(seqs(&events[1..]), [7, 8].map(Some));
 
@@ -279,12 +278,12 @@ fn numbers_continue_over_a_restart_with_a_journal() {
     let events = resume(&daemon, &last).wait_len(5);
     assert_eq!(gap(&events[0]), overrun);
     assert_eq!(seqs(&events[1..]), [8, 9, 10, 11].map(Some));
-    let events = resume(&daemon, &id(&told[0])).wait_len(6);
+    let events = resume(&daemon, &id(&read[0])).wait_len(6);
     assert_eq!((gap(&events[0]), gap(&events[1])), (missing, overrun));
     wait_written(11);
 
     // A crash may lose records that were sent and not yet written.
-    let last = format!("{}-11", boot(&events[2]));
+    let last = format!("{}-11", run(&events[2]));
     let daemon = daemon.crash_and_restart();
     let unknown = json!({ "event": "gap", "reason": "restarted", "from": null, "to": null });
     assert_eq!(gap(&resume(&daemon, &last).wait_len(3)[0]), unknown);
@@ -299,20 +298,20 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let quick = EventStream::from(daemon.address, "?since=0", &[]);
     // The records must exceed all buffers on the way.
     let id = daemon.call_ok("79990000001", "R1");
-    let (mut told, enough) = (0, stalled::MAX_BUFFERED + (2 << 20));
+    let (mut sent, enough) = (0, stalled::MOST_BUFFERED + (2 << 20));
     let mut bot = KeptAlive::open(daemon.address);
     let body = json!({ "api_key": KEY, "phone_number": "79990000001", "room_name": "R".repeat(64),
         "caller_id": "C".repeat(64) })
     .to_string();
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let post = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-    while told < enough {
+    while sent < enough {
         let before = quick.count();
         bot.send(post.repeat(100).as_bytes());
         for _ in 0..100 {
             assert_eq!(bot.reply().json()["text"], "call already in progress");
         }
-        told += quick.wait_len(before + 200)[before..]
+        sent += quick.wait_len(before + 200)[before..]
             .iter()
             .map(|event| event.data.len())
             .sum::<usize>();
@@ -320,11 +319,11 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let all = quick.events();
     assert_eq!(seqs(&all), (1..=all.len() as u64).map(Some).collect::<Vec<_>>());
 
-    // The records and gaps that it then reads cover every number, even if the daemon had closed the
-    // stream and it reconnects.
+    // The records and gaps that the slow reader then reads cover every number. If the daemon has
+    // closed its stream, it reconnects.
     let mut late = EventStream::over(stalled);
     let (mut events, last) = (Vec::new(), all.len() as u64);
-    eventually("it catches up", || {
+    eventually("the slow reader has caught up", || {
         let is_over = late.has_ended();
         events.extend(late.take());
         if is_over && let Some(id) = events.iter().rev().find_map(|event| event.id.clone()) {
@@ -333,7 +332,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
         (events.last().and_then(Event::seq) == Some(last)).then_some(())
     });
     let gaps = gaps_in(events.iter().map(Event::json));
-    assert!(gaps > 0, "{} records were buffered somewhere", events.len());
+    assert!(gaps > 0, "no gap in {} records: all were buffered on the way", events.len());
     assert_eq!(daemon.get(&format!("/api/calls/{id}")).status, 200);
     // A reader that never reads does not delay the stop either.
     daemon.signal("-TERM");
@@ -345,7 +344,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
 #[test]
 fn unwritable_journal_blocks_nothing_and_gets_a_gap() {
     let (asterisk, daemon) = start(&[("journal", "ring = 3\nfile = \"logs/calls.jsonl\"")]);
-    eventually("it complains", || {
+    eventually("the daemon logs the failure", || {
         daemon.output().contains("the journal file cannot be written").then_some(())
     });
     for number in ["79990000001", "79990000002", "79990000003"] {
@@ -353,7 +352,7 @@ fn unwritable_journal_blocks_nothing_and_gets_a_gap() {
     }
     let folder = daemon.folder.path().join("logs");
     std::fs::create_dir(&folder).expect("a folder");
-    let lines = eventually("it goes on", || {
+    let lines = eventually("the file has the newest record", || {
         let text = std::fs::read_to_string(folder.join("calls.jsonl")).ok()?;
         let lines: Vec<Value> =
             text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();

@@ -19,7 +19,8 @@ fn ids(page: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// The database and the ring of the last calls must give the same result.
+/// Runs the test with a database, and with the ring of the last calls. Both must give the same
+/// result.
 fn both(test: impl Fn(&FakeAsterisk, &Daemon)) {
     for settings in [HISTORY, &[]] {
         let (asterisk, daemon) = FakeAsterisk::with_daemon(settings);
@@ -124,22 +125,22 @@ fn pages_are_consistent_while_calls_end() {
 }
 
 #[test]
-fn next_run_finds_the_calls_written() {
+fn next_run_finds_the_written_calls() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let id = daemon.ended_call(&asterisk, "79990000001", "КОМНАТА1");
     let path = format!("/api/calls/{id}");
     let before = daemon.get(&path).json();
     assert_eq!((&before["outcome"], &before["cause_text"]), (&"busy".into(), &"User busy".into()));
     let file = daemon.folder.path().join("history.db");
-    eventually("it is written", || written(&file, &id).then_some(()));
+    eventually("the call is in the file", || written(&file, &id).then_some(()));
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.get(&path).json(), before);
     assert_eq!(daemon.get("/api/calls").json()["ended"][0], before);
-    assert_error(&daemon.delete(&path), 409, "it is over");
+    assert_error(&daemon.delete(&path), 409, "the call has ended");
     assert_error(&daemon.get("/api/calls/od-01m89yz9ajwm2xxqced5v9dh3y"), 404, "no such call");
 }
 
-/// Whether the database has this call, read by another process.
+/// Whether another process than the daemon finds this call in the database.
 fn written(file: &std::path::Path, id: &str) -> bool {
     let found = rusqlite::Connection::open(file).and_then(|database| {
         database.query_row("SELECT count(*) FROM calls WHERE id = ?", [id], |row| row.get(0))
@@ -158,8 +159,8 @@ fn csv_contains_no_formula() {
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
     let accepts = [("X-Api-Key", KEY), ("Accept", "text/csv")];
-    let asked = http::request(daemon.address, "GET", "/api/calls?limit=1", &accepts, b"");
-    for reply in [daemon.get("/api/calls?limit=1&format=csv"), asked] {
+    let negotiated = http::request(daemon.address, "GET", "/api/calls?limit=1", &accepts, b"");
+    for reply in [daemon.get("/api/calls?limit=1&format=csv"), negotiated] {
         assert_eq!(reply.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
         assert_eq!(reply.header("x-next-cursor"), Some(&*id));
         let lines: Vec<_> = reply.body.split_terminator("\r\n").collect();
@@ -182,7 +183,7 @@ fn csv_contains_no_formula() {
 fn unwritable_history_is_reported_and_stops_no_call() {
     let (asterisk, daemon) =
         FakeAsterisk::with_daemon(&[("history", "file = \"later/history.db\"")]);
-    eventually("the log says so", || {
+    eventually("the daemon logs it", || {
         daemon.output().contains("the history cannot be written").then_some(())
     });
     let id = daemon.ended_call(&asterisk, "79990000001", "R1");
@@ -202,11 +203,11 @@ fn unwritable_history_is_reported_and_stops_no_call() {
 
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let file = daemon.folder.path().join("later/history.db");
-    eventually("it is written", || written(&file, &id).then_some(()));
-    eventually("the log says so", || {
+    eventually("the call is in the file", || written(&file, &id).then_some(()));
+    eventually("the daemon logs it", || {
         daemon.output().contains("the history can be written again").then_some(())
     });
-    eventually("the API says so", || {
+    eventually("the API reports that the history works", || {
         (daemon.get("/api/calls").json()["history"] == "ok").then_some(())
     });
     assert!(
@@ -222,15 +223,17 @@ fn full_disk_loses_no_call_in_the_ring() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
-    eventually("it is there", || file.exists().then_some(()));
+    eventually("the file exists", || file.exists().then_some(()));
     limit_file_size(daemon.child.id(), "8192");
     let calls: Vec<_> =
         (10..40).map(|n| daemon.ended_call(&asterisk, &format!("799900000{n}"), "R1")).collect();
-    eventually("it complains", || {
+    eventually("the daemon logs the failure", || {
         daemon.output().contains("the history cannot be written").then_some(())
     });
     limit_file_size(daemon.child.id(), "unlimited");
-    eventually("all are written", || calls.iter().all(|id| written(&file, id)).then_some(()));
+    eventually("all calls are in the file", || {
+        calls.iter().all(|id| written(&file, id)).then_some(())
+    });
 }
 
 #[test]
@@ -242,18 +245,18 @@ fn foreign_file_is_refused_as_history() {
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, HISTORY);
     daemon.wait_ready();
-    eventually("the log says so", || {
+    eventually("the daemon logs it", || {
         daemon.output().contains("file is not a database").then_some(())
     });
     let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     assert_eq!(ids(&daemon.get("/api/calls").json()), [&*id]);
     assert!(std::fs::read_to_string(&file).expect("a file").starts_with("this is no database"));
-    std::fs::rename(&file, file.with_extension("old")).expect("it is moved away");
-    eventually("it is written", || written(&file, &id).then_some(()));
+    std::fs::rename(&file, file.with_extension("old")).expect("the file is moved");
+    eventually("the call is in the file", || written(&file, &id).then_some(()));
 }
 
 #[test]
-fn list_says_that_there_is_no_history() {
+fn list_names_a_missing_history() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     daemon.ended_call(&asterisk, "79990000001", "R1");
     assert_eq!(daemon.get("/api/calls").json()["history"], "off");
@@ -264,26 +267,32 @@ fn moved_or_corrupt_history_is_noticed_when_idle() {
     let (asterisk, daemon) = FakeAsterisk::with_daemon(HISTORY);
     let first = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
-    eventually("it is written", || written(&file, &first).then_some(()));
+    eventually("the call is in the file", || written(&file, &first).then_some(()));
     let old = file.with_extension("old");
-    std::fs::rename(&file, &old).expect("it is moved");
-    eventually("a new one is begun", || file.exists().then_some(()));
-    eventually("the log says so", || {
+    std::fs::rename(&file, &old).expect("the file is moved");
+    eventually("the daemon begins a new file", || file.exists().then_some(()));
+    eventually("the daemon logs it", || {
         daemon.output().contains("file was moved or deleted").then_some(())
     });
     assert!(written(&old, &first));
     let up = |value| format!("originatord_journal_writer_up{{writer=\"history\"}} {value}\n");
-    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+    eventually("the metric shows that the history works", || {
+        daemon.get("/metrics").body.contains(&up(1)).then_some(())
+    });
 
-    // The new file may be incomplete before its first call is written.
+    // Until the first call is written, the new file may be incomplete.
     let second = daemon.ended_call(&asterisk, "79990000002", "R1");
-    eventually("it is written", || written(&file, &second).then_some(()));
-    std::fs::write(&file, "no database".repeat(1000)).expect("it is overwritten");
-    eventually("it is down", || daemon.get("/metrics").body.contains(&up(0)).then_some(()));
+    eventually("the call is in the file", || written(&file, &second).then_some(()));
+    std::fs::write(&file, "no database".repeat(1000)).expect("the file is overwritten");
+    eventually("the metric shows that the history has failed", || {
+        daemon.get("/metrics").body.contains(&up(0)).then_some(())
+    });
     let third = daemon.ended_call(&asterisk, "79990000003", "R1");
-    std::fs::remove_file(&file).expect("it is deleted");
-    eventually("it is written", || written(&file, &third).then_some(()));
-    eventually("it is up", || daemon.get("/metrics").body.contains(&up(1)).then_some(()));
+    std::fs::remove_file(&file).expect("the file is deleted");
+    eventually("the call is in the file", || written(&file, &third).then_some(()));
+    eventually("the metric shows that the history works", || {
+        daemon.get("/metrics").body.contains(&up(1)).then_some(())
+    });
     assert_eq!(daemon.output().matches("file was overwritten").count(), 1);
 }
 
@@ -292,17 +301,19 @@ fn clock_years_ahead_deletes_no_call() {
     let (asterisk, mut daemon) = FakeAsterisk::with_daemon(HISTORY);
     let id = daemon.ended_call(&asterisk, "79990000001", "R1");
     let file = daemon.folder.path().join("history.db");
-    eventually("it is written", || written(&file, &id).then_some(()));
+    eventually("the call is in the file", || written(&file, &id).then_some(()));
     daemon.crash();
-    // According to the files, the last run was in 2023.
+    // Makes the files look as if the last run was in 2023.
     let old = format!("od-01h0000000{}", &id[id.len() - 16..]);
     let database = rusqlite::Connection::open(&file).expect("a database");
     database.execute("UPDATE calls SET id = ?1", [&old]).expect("the call is older");
-    database.execute("DELETE FROM clean_up", []).expect("the clock is forgotten");
+    database.execute("DELETE FROM clean_up", []).expect("the last clean-up is deleted");
     let daemon = daemon.restart();
     let has_run =
         || database.query_row("SELECT count(*) FROM clean_up", [], |row| row.get::<_, u64>(0));
     eventually("the clean-up has run", || (has_run().expect("a count") == 1).then_some(()));
-    eventually("it says so", || daemon.output().contains("the clock is far ahead").then_some(()));
+    eventually("the daemon logs it", || {
+        daemon.output().contains("the clock is far ahead").then_some(())
+    });
     assert!(written(&file, &old));
 }

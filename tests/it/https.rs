@@ -10,11 +10,11 @@ use testkit::program::{Program, command, run};
 use testkit::tls::Ca;
 use testkit::{eventually, http};
 
-/// Writes a certificate of this CA where the daemon expects it.
+/// Writes a new certificate of this CA to the daemon's files.
 fn renew(folder: &Path, ca: &Ca) {
     let (certificate, key) = ca.pem("localhost");
-    fs::write(folder.join("http.crt"), certificate).expect("writes");
-    fs::write(folder.join("http.key"), key).expect("writes");
+    fs::write(folder.join("http.crt"), certificate).expect("a written file");
+    fs::write(folder.join("http.key"), key).expect("a written file");
 }
 
 fn start(ca: &Ca) -> (FakeAsterisk, Daemon) {
@@ -26,7 +26,7 @@ fn start(ca: &Ca) -> (FakeAsterisk, Daemon) {
     (asterisk, Daemon::start_in(folder, &ami, &[("http", tls)]))
 }
 
-/// `tail` over HTTPS, trusting this CA.
+/// A `tail` over HTTPS that trusts this CA.
 fn tail(daemon: &Daemon, ca: &Ca) -> std::process::Command {
     let (url, ca) = (format!("https://localhost:{}", daemon.address.port()), ca.file());
     let mut tail = command(&[
@@ -52,16 +52,20 @@ fn tail_works_over_tls_and_renewed_certificates() {
 
     renew(daemon.folder.path(), &new);
     daemon.signal("-HUP");
-    eventually("the reload", || daemon.output().contains("configuration reloaded").then_some(()));
+    eventually("the daemon reloads", || {
+        daemon.output().contains("configuration reloaded").then_some(())
+    });
     Program::start(tail(&daemon, &new)).wait_for("ami.connected");
     let stranger = Program::start(tail(&daemon, &old));
-    let said = eventually("it says so", || stranger.stderr().first().cloned());
+    let said = eventually("tail reports the fault", || stranger.stderr().first().cloned());
     assert!(said.contains("TLS") && stranger.stdout().is_empty(), "{said}");
 
-    // A malformed certificate is refused, and connected clients stay connected.
-    fs::write(daemon.folder.path().join("http.crt"), "none").expect("writes");
+    // The daemon refuses a malformed certificate, and connected clients stay connected.
+    fs::write(daemon.folder.path().join("http.crt"), "none").expect("a written file");
     daemon.signal("-HUP");
-    eventually("the refusal", || daemon.output().contains("not reloaded").then_some(()));
+    eventually("the daemon refuses the reload", || {
+        daemon.output().contains("not reloaded").then_some(())
+    });
     Program::start(tail(&daemon, &new)).wait_for("ami.connected");
     assert!(before.stderr().is_empty(), "{:?}", before.stderr());
 }
@@ -72,7 +76,7 @@ fn plain_client_gets_nothing_and_blocks_nothing() {
     let (_asterisk, daemon) = start(&ca);
     let mut plain = http::connect(daemon.address);
     std::io::Write::write_all(&mut plain, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        .expect("sends");
+        .expect("a sent request");
     let mut answer = Vec::new();
     let _ = std::io::Read::read_to_end(&mut plain, &mut answer);
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
@@ -89,7 +93,7 @@ fn stream_closed_over_tls_frees_its_slot() {
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, &[("http", http)]);
     let (url, ca) = (format!("https://localhost:{}/api/events", daemon.address.port()), ca.file());
-    // curl sends close_notify before it closes.
+    // curl sends close_notify before it closes the connection.
     let watch = || {
         let mut curl = std::process::Command::new("curl");
         curl.args([
@@ -125,12 +129,12 @@ fn check_names_an_unusable_certificate() {
     let path = folder.path().join("config.toml");
     let config = "[http]\ntls = { cert_file = \"c\", key_file = \"k\" }\n[[api_keys]]\nname = \"a\"\nkey = \"s3cret-key\"\n\
                   [[asterisk]]\naddress = \"a:1\"\nusername = \"u\"\nsecret = \"s\"\n";
-    fs::write(&path, config).expect("writes");
+    fs::write(&path, config).expect("a written file");
     for (certificate, key, is_good) in
         [(&a.0, &a.1, true), (&a.0, &b.1, false), (&a.1, &a.1, false), (&a.0, &a.0, false)]
     {
-        fs::write(folder.path().join("c"), certificate).expect("writes");
-        fs::write(folder.path().join("k"), key).expect("writes");
+        fs::write(folder.path().join("c"), certificate).expect("a written file");
+        fs::write(folder.path().join("k"), key).expect("a written file");
         let ended = run(command(&["check", "--config", path.to_str().expect("a path")]));
         assert_eq!(ended.code, Some(if is_good { 0 } else { 78 }), "{ended:?}");
         assert!(is_good || ended.stderr.contains(":2: http.tls: "), "{ended:?}");

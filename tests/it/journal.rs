@@ -31,7 +31,7 @@ fn call_written(daemon: &Daemon, path: &Path, number: &str) -> Vec<Value> {
     let id = daemon.call_ok(number, "КОМНАТА1");
     daemon.wait_for(&id, "call.queued");
     let records = daemon.records();
-    eventually("all is written", || (lines(path) == records).then_some(()));
+    eventually("the file has all records", || (lines(path) == records).then_some(()));
     records
 }
 
@@ -49,7 +49,7 @@ fn file_equals_stdout_and_continues_after_a_crash() {
     let id = daemon.call_ok("79990000002", "R1");
     daemon.wait_for(&id, "call.queued");
     let all = [before, daemon.records()].concat();
-    eventually("all is written", || (lines(&path) == all).then_some(()));
+    eventually("the file has all records", || (lines(&path) == all).then_some(()));
     assert_eq!(seqs(&all), (1..=all.len() as u64).collect::<Vec<_>>());
 }
 
@@ -62,7 +62,7 @@ fn records_lost_to_a_stalled_file_become_gaps() {
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let path = daemon.folder.path().join("later/calls.jsonl");
     let is_last = |line: &Value| line["event"] == "call.queued" && line["number"] == "+79990000009";
-    let lines = eventually("the rest is written", || {
+    let lines = eventually("the file has the last record", || {
         Some(lines(&path)).filter(|lines| lines.last().is_some_and(is_last))
     });
     let gaps: Vec<_> = lines.iter().filter(|line| line["event"] == "gap").collect();
@@ -76,8 +76,8 @@ fn records_lost_to_a_stalled_file_become_gaps() {
 
 #[test]
 fn full_disk_neither_loses_nor_repeats_records() {
-    // Records pile up until this folder exists. Then the daemon writes them at once, and they do
-    // not fit.
+    // Records pile up until this folder exists. Then the daemon writes them in one batch, which
+    // exceeds the limit.
     let (_asterisk, daemon) = start("file = \"later/calls.jsonl\"");
     limit_file_size(daemon.child.id(), "4096");
     for number in 0..30 {
@@ -85,24 +85,25 @@ fn full_disk_neither_loses_nor_repeats_records() {
     }
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     let path = daemon.folder.path().join("later/calls.jsonl");
-    let complaints = || daemon.output().matches("the journal file cannot be written").count();
-    // The daemon complains once of the folder and once of the size.
-    eventually("it complains of the size", || (complaints() == 2).then_some(()));
+    let failures = || daemon.output().matches("the journal file cannot be written").count();
+    // The daemon logs one failure for the missing folder and one for the size.
+    eventually("the daemon logs both failures", || (failures() == 2).then_some(()));
     limit_file_size(daemon.child.id(), "unlimited");
     let shown = daemon.records();
     assert!(shown.len() >= 60, "{shown:?}");
-    let written = eventually("all is written", || {
+    let written = eventually("the file has all records", || {
         Some(lines(&path)).filter(|lines| lines.len() >= shown.len())
     });
     assert_eq!(seqs(&written), seqs(&shown));
     assert_eq!(written, shown);
-    eventually("it says that it is over", || {
+    eventually("the daemon logs that the file can be written again", || {
         (daemon.output().matches("the journal file can be written again").count() == 2)
             .then_some(())
     });
 }
 
-fn said_once(daemon: &Daemon, text: &str) {
+/// Waits for a log line with this text; asserts that there is only one.
+fn logged_once(daemon: &Daemon, text: &str) {
     eventually(text, || daemon.output().contains(text).then_some(()));
     assert_eq!(daemon.output().matches(text).count(), 1);
 }
@@ -114,16 +115,17 @@ fn moved_file_is_noticed_and_numbering_continues() {
     let before = call_written(&daemon, &path, "79990000001");
     let last = before.len() as u64;
 
-    // Nothing happens meanwhile: no call and no signal.
-    std::fs::rename(&path, path.with_extension("jsonl-20261126")).expect("it is moved");
-    let begun =
-        eventually("a new file is begun", || Some(lines(&path)).filter(|lines| !lines.is_empty()));
+    // The daemon is idle: there is no call and no signal.
+    std::fs::rename(&path, path.with_extension("jsonl-20261126")).expect("the file is moved");
+    let begun = eventually("the daemon begins a new file", || {
+        Some(lines(&path)).filter(|lines| !lines.is_empty())
+    });
     assert_eq!(
         (&begun[0]["event"], begun[0]["to"].as_u64()),
         (&"gap".into(), Some(last)),
         "{begun:?}"
     );
-    said_once(&daemon, "the journal file was moved or deleted");
+    logged_once(&daemon, "the journal file was moved or deleted");
 
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for_event("daemon.started")["seq"], last + 1);
@@ -138,22 +140,22 @@ fn truncated_file_gets_every_later_record() {
     let path = daemon.folder.path().join("calls.jsonl");
     let before = call_written(&daemon, &path, "79990000001").len();
 
-    // logrotate's copytruncate ends like this.
-    std::fs::File::create(&path).expect("it is truncated");
+    // logrotate's `copytruncate` truncates the file like this.
+    std::fs::File::create(&path).expect("the file is truncated");
     let id = daemon.call_ok("79990000002", "R1");
     daemon.wait_for(&id, "call.queued");
     let after = daemon.records()[before..].to_vec();
-    let left = eventually("all is written", || {
+    let left = eventually("the file has all records", || {
         Some(lines(&path)).filter(|lines| lines.len() > after.len() + 1)
     });
     assert_eq!((&left[0]["event"], left[0]["to"].as_u64()), (&"gap".into(), Some(before as u64)));
-    // The live call is repeated.
+    // The new file begins with the live call.
     assert_eq!(
         (&left[1]["event"], &left[1]["number"]),
         (&"call.carried".into(), &"+79990000001".into())
     );
     assert_eq!(left[2..], after);
-    said_once(&daemon, "the journal file was truncated");
+    logged_once(&daemon, "the journal file was truncated");
 }
 
 #[test]
@@ -185,8 +187,10 @@ fn unusable_journal_file_is_refused() {
             if journal == "out" {
                 command.stdout(std::fs::File::create(path("out")).expect("a file"));
             }
-            let ended =
-                command.spawn().and_then(|child| child.wait_with_output()).expect("it runs");
+            let ended = command
+                .spawn()
+                .and_then(|child| child.wait_with_output())
+                .expect("the program runs");
             let stderr = String::from_utf8_lossy(&ended.stderr);
             assert_eq!(ended.status.code(), Some(78), "{stderr}");
             assert!(stderr.contains(said), "{stderr}");
@@ -220,7 +224,7 @@ fn live_call_outlives_its_rotated_records() {
         daemon.wait_for(&other, "call.ended");
     }
     let path = daemon.folder.path().join("calls.jsonl");
-    eventually("its records are rotated away", || {
+    eventually("the call's records are rotated away", || {
         let of_call: Vec<_> =
             lines(&path).into_iter().filter(|line| line["call_id"] == *id).collect();
         (!of_call.is_empty() && of_call.iter().all(|line| line["event"] == "call.carried"))
@@ -256,13 +260,13 @@ fn call_with_lost_records_is_adopted_once() {
     asterisk.variable("originatord/tester/ru/R1/Bob");
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for(&lost, "call.adopted")["state"], "answered");
-    eventually("the take-over is written", || (of_call(&lost) == ["call.adopted"]).then_some(()));
+    eventually("the file has the adoption", || (of_call(&lost) == ["call.adopted"]).then_some(()));
     // Another restart with the call alive, then its end while no daemon runs.
     let daemon = daemon.crash_and_restart();
     asterisk.list(Vec::new());
     let daemon = daemon.crash_and_restart();
     assert_eq!(daemon.wait_for(&lost, "call.ended")["outcome"], "unknown");
-    eventually("the end is written", || {
+    eventually("the file has the end", || {
         (of_call(&lost) == ["call.adopted", "call.ended"]).then_some(())
     });
     let daemon = daemon.crash_and_restart();

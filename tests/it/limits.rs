@@ -22,11 +22,11 @@ fn refusal_names_the_limit_and_retry_time() {
         ("calls_alive = 1", "limits", "calls_alive = 1"),
         ("attempts_per_number = 1", "limits", "attempts_per_number = 1"),
     ];
-    for (limit, section, told) in rows {
+    for (limit, section, text) in rows {
         let (asterisk, daemon) = start(&[(section, limit)]);
         let mut numbers = 79_990_000_001_u64..;
         // On a slow machine the calls may spread over several seconds.
-        let reply = eventually("a refusal", || {
+        let reply = eventually("the daemon refuses a call", || {
             let number =
                 numbers.next().filter(|_| !limit.starts_with("attempts")).unwrap_or(79_990_000_001);
             let reply = daemon.call(&number.to_string(), "R1");
@@ -43,7 +43,7 @@ fn refusal_names_the_limit_and_retry_time() {
         let name = limit.split(' ').next().expect("a name");
         assert_eq!(
             (&reply.json()["limit"], &reply.json()["error"]),
-            (&json!(name), &json!(format!("limit reached: {told}")))
+            (&json!(name), &json!(format!("limit reached: {text}")))
         );
         let seconds: u64 =
             reply.header("retry-after").and_then(|seconds| seconds.parse().ok()).expect("seconds");
@@ -90,7 +90,7 @@ fn burst_reaches_asterisk_at_the_configured_rate() {
     });
     let count = |status| replies.iter().filter(|reply| reply.status == status).count();
     assert_eq!(count(200) + count(429), 30, "{replies:?}");
-    assert_eq!(asterisk.actions("Originate").len(), count(200), "what is refused is not sent");
+    assert_eq!(asterisk.actions("Originate").len(), count(200), "a refused call is not sent");
     // At ten a second, the last of n calls is sent after (n - 1) / 10 s at the earliest.
     assert!(
         began.elapsed().as_millis() >= 100 * (count(200) as u128 - 1),
@@ -98,7 +98,7 @@ fn burst_reaches_asterisk_at_the_configured_rate() {
         began.elapsed(),
         count(200)
     );
-    assert!(count(200) >= 10, "the burst is smoothed, not refused");
+    assert!(count(200) >= 10, "the burst was refused, not smoothed");
 }
 
 #[test]
@@ -106,28 +106,28 @@ fn sighup_applies_keys_and_limits_or_nothing() {
     let (_asterisk, daemon) = start(&[]);
     let path = daemon.folder.path().join("config.toml");
     let old = std::fs::read_to_string(&path).expect("the configuration");
-    let lives = daemon.call_ok("79990000001", "R1");
+    let live = daemon.call_ok("79990000001", "R1");
 
     // An event stream that the old key has opened.
     let mut stream = http::connect(daemon.address);
     let head = format!(
         "GET /api/events?since=0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Api-Key: {KEY}\r\n\r\n"
     );
-    std::io::Write::write_all(&mut stream, head.as_bytes()).expect("sends");
+    std::io::Write::write_all(&mut stream, head.as_bytes()).expect("a sent request");
 
     let reload = |text: &str, outcome: &str| {
         let before = daemon.output().matches(outcome).count();
-        std::fs::write(&path, text).expect("writes");
+        std::fs::write(&path, text).expect("a written file");
         daemon.signal("-HUP");
         eventually(outcome, || (daemon.output().matches(outcome).count() > before).then_some(()));
     };
     reload(&format!("{old}\nnonsense = 1\n[limits]\ndeny = [\"7\"]\n"), "not reloaded");
-    assert!(daemon.output().contains("unknown key"), "the problem is said");
+    assert!(daemon.output().contains("unknown key"), "the problem is not named");
     daemon.call_ok("79990000002", "R1");
 
     let new = old.replace(KEY, "an0ther-k3y").replace("[log]", "[limits]\ndeny = [\"78\"]\n[log]");
     reload(&new, "configuration reloaded");
-    assert_eq!(daemon.call("79990000003", "R1").status, 401, "the old key is no longer one");
+    assert_eq!(daemon.call("79990000003", "R1").status, 401, "the old key is valid");
     let mut rest = String::new();
     stream.read_to_string(&mut rest).expect("the stream of the old key ends");
     assert!(rest.contains("event:call.queued"), "{rest}");
@@ -140,8 +140,8 @@ fn sighup_applies_keys_and_limits_or_nothing() {
         daemon.post(body("79990000001").as_bytes()).json()["text"],
         "call already in progress"
     );
-    assert!(daemon.events(&lives).iter().all(|event| event != "call.ended"), "no call was dropped");
-    assert!(!daemon.output().contains("an0ther-k3y"), "keys are not printed");
+    assert!(daemon.events(&live).iter().all(|event| event != "call.ended"), "a call was dropped");
+    assert!(!daemon.output().contains("an0ther-k3y"), "a key is printed");
 
     reload(
         &new.replace("username = \"originatord\"", "username = \"other\""),
@@ -158,7 +158,7 @@ fn thousand_wrong_keys_do_not_fill_the_log() {
     }
     daemon.call_ok("79990000001", "R1");
     eventually("the guesses are logged", || daemon.output().contains("wrong key").then_some(()));
-    // One line is logged at once, then one every ten seconds.
+    // The daemon logs one line at once, then one every ten seconds.
     let lines = daemon.output().matches("wrong key").count();
     assert!(lines <= 10, "{lines} lines");
     assert_eq!(asterisk.actions("Originate").len(), 1);

@@ -1,5 +1,5 @@
-//! The AMI link: the daemon retries a refused login with pauses. After it was stopped, it reads its
-//! socket before it decides that a timeout has passed.
+//! The AMI link. The daemon retries a refused login with pauses. After SIGSTOP and SIGCONT, it
+//! reads its socket before it decides that a timeout has passed.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,10 +9,10 @@ use testkit::daemon::{Ami, Daemon};
 use testkit::eventually;
 use testkit::relay::Relay;
 
-/// The link is dead after two of these without a message.
+/// The daemon gives up the link after two of these periods without a message.
 const KEEPALIVE: Duration = Duration::from_millis(500);
 
-/// Every other timeout is much longer.
+/// Asterisk's settings, with all other timeouts much longer.
 const LINK: &str = "keepalive = \"500ms\"\naction_timeout = \"60s\"\nconnect_timeout = \"60s\"";
 
 #[test]
@@ -26,7 +26,7 @@ fn refused_login_is_retried_with_growing_pauses() {
     let began = Instant::now();
     let backoff = ("asterisk", "backoff_min = \"100ms\"\nbackoff_max = \"1s\"");
     let daemon = Daemon::start_unready(&ami, &[backoff]);
-    eventually("it is tried again and again", || (relay.accepted() >= ATTEMPTS).then_some(()));
+    eventually("the daemon has tried often", || (relay.accepted() >= ATTEMPTS).then_some(()));
     // Each pause is at least half of its maximum: 100, 200, 400, 800 and then 1000 ms.
     let pauses: Duration = (0..ATTEMPTS - 1)
         .map(|failures| Duration::from_millis((100 << failures).min(1000)) / 2)
@@ -35,9 +35,9 @@ fn refused_login_is_retried_with_growing_pauses() {
     let refused = daemon.call("79990001002", "R1");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.body.contains("login refused"), "{refused:?}");
-    let told =
+    let records =
         daemon.records().iter().filter(|record| record["event"] == "ami.disconnected").count();
-    assert_eq!(told, 1, "{}", daemon.output());
+    assert_eq!(records, 1, "{}", daemon.output());
 
     // With the right secret the login succeeds.
     asterisk.behave(Manner::Normal);

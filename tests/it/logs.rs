@@ -1,5 +1,5 @@
-//! The daemon's log on stdout: lines of JSON, with the id of the call they concern. No peer can
-//! fill a disk with it.
+//! The daemon's log on stdout: JSON lines, with the id of the call that they concern. No peer can
+//! make the daemon fill a disk with log lines.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use testkit::daemon::{Daemon, KEY};
 use testkit::eventually;
 use testkit::http;
 
-/// All lines so far. Each is JSON with a time.
+/// All lines so far; panics unless each is JSON with a time.
 fn lines(daemon: &Daemon) -> Vec<Value> {
     let output = daemon.output();
     let lines = output
@@ -75,21 +75,22 @@ fn no_peer_can_fill_the_log() {
         }
     };
     noise();
-    eventually("one line says so", || {
+    eventually("the daemon logs the wrong keys", || {
         daemon.output().contains("requests with a wrong key").then_some(())
     });
-    // A call's records follow everything that was logged before them.
+    // Log lines and records are in order: when a call's records arrive, all earlier lines are
+    // there.
     let records = |number: &str| {
         let id = daemon.call_ok(number, "R1");
         daemon.wait_for(&id, "call.queued");
         lines(&daemon)
     };
-    let unasked = |lines: Vec<Value>| {
+    let log_only = |lines: Vec<Value>| {
         lines.into_iter().filter(|line| line.get("event").is_none()).collect::<Vec<_>>()
     };
-    let before = unasked(records("79990000001"));
+    let before = log_only(records("79990000001"));
     noise();
-    let after = unasked(records("79990000002"));
+    let after = log_only(records("79990000002"));
     // Wrong keys may be logged once more on a slow machine.
     let new: Vec<_> = after[before.len()..]
         .iter()

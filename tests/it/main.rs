@@ -1,10 +1,10 @@
 //! Black-box tests of the program. Each module starts it as users do, with a stand-in for Asterisk,
 //! and checks what it outputs.
 //!
-//! They are one executable, because linking dominates the build time. The tests run as threads of
-//! one process. No test changes the state of the process (environment, current folder, signals),
-//! except the limit on open files, which tests may only raise. Every measured resource belongs to
-//! the daemon, which is another process.
+//! The tests are one executable, because linking dominates the build time, and run as threads of
+//! one process. So no test changes the state of that process (environment, current folder,
+//! signals), except the limit on open files, which tests may only raise. Every measured resource
+//! belongs to the daemon, which is a process of its own.
 
 mod attacks_ami;
 mod attacks_crowds;

@@ -1,5 +1,5 @@
-//! `GET /metrics`: its keys and formats; it counts calls, and peers cannot add time series. The
-//! dashboard and the alert rules in `dist/` work with a real Prometheus.
+//! `GET /metrics`: keys, formats and values. Peers cannot add time series. The dashboard and the
+//! alert rules in `dist/` work with a real Prometheus.
 
 use std::path::Path;
 
@@ -86,7 +86,7 @@ fn promtool_accepts_names_units_and_help() {
     daemon.call_ok("79990000001", "R1");
     let linted = lint(&scrape(&daemon, "text/plain").body);
     assert_eq!((linted.code, &*linted.stdout, &*linted.stderr), (Some(0), "", ""));
-    // promtool prints every complaint.
+    // promtool does find faults.
     assert_ne!(lint("# TYPE calls counter\ncalls 1\n").code, Some(0));
 }
 
@@ -180,14 +180,14 @@ fn metrics_show_a_full_disk_and_lost_records() {
     }
     std::fs::create_dir(daemon.folder.path().join("later")).expect("a folder");
     wait_for(&daemon, "originatord_journal_writer_up{writer=\"file\"}", 1.0);
-    let lost = eventually("what was lost is counted", || {
+    let lost = eventually("the lost records are counted", || {
         value(
             &daemon.get("/metrics").body,
             "originatord_journal_lost_records_total{reader=\"file\"}",
         )
         .filter(|n| *n > 0.0)
     });
-    let text = eventually("the rest is written", || {
+    let text = eventually("the file has the last record", || {
         let text = std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).ok()?;
         text.lines().last().is_some_and(|line| line.contains("+79990000009")).then_some(text)
     });
@@ -207,7 +207,7 @@ fn unknown_paths_create_no_time_series() {
     };
     let series =
         || daemon.get("/metrics").body.lines().filter(|line| !line.starts_with('#')).count();
-    // One call of each kind, so that every metric has a value.
+    // One request of each kind, so that every series exists before they are counted.
     for path in ["/nowhere", "/api/calls/x", "/metrics"] {
         ask(path, "wrong-key");
         ask(path, KEY);
@@ -228,12 +228,12 @@ fn unknown_paths_create_no_time_series() {
 }
 
 #[test]
-fn alert_rules_fire_when_they_should() {
+fn alert_rules_pass_their_tests() {
     for args in [["check", "rules", "alerts.yml"], ["test", "rules", "alerts.test.yml"]] {
         let ended = promtool(&args);
         assert_eq!(ended.code, Some(0), "{args:?}: {ended:?}");
     }
-    // Each rule has a test, and a description for its reader.
+    // Each rule has a test.
     let read = |name: &str| {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file")
     };
@@ -242,7 +242,7 @@ fn alert_rules_fire_when_they_should() {
         rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
     assert!(names.len() > 5, "{names:?}");
     for name in names {
-        assert!(tests.contains(&format!("alertname: {name}\n")), "{name} is not seen to fire");
+        assert!(tests.contains(&format!("alertname: {name}\n")), "{name} has no test");
     }
 }
 
@@ -297,7 +297,7 @@ fn each_dashboard_panel_shows_data_from_prometheus() {
     let keepalive = ("asterisk", "keepalive = \"500ms\"");
     let daemon = simulator.daemon(&[("journal", "file = \"calls.jsonl\""), keepalive]);
     let prometheus = Prometheus::of(&daemon);
-    eventually("it has scraped", || {
+    eventually("Prometheus has scraped the daemon", || {
         prometheus.number("up{job=\"originatord\"}").filter(|up| *up == 1.0)
     });
     let (answered, busy) =
@@ -319,7 +319,7 @@ fn each_dashboard_panel_shows_data_from_prometheus() {
     let panels = panels();
     assert!(panels.len() > 20, "{panels:?}");
     for (title, expression) in panels {
-        eventually(&format!("{title} shows something: {expression}"), || {
+        eventually(&format!("{title} shows data: {expression}"), || {
             (!prometheus.query(&expression).is_empty()).then_some(())
         });
     }

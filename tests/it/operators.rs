@@ -154,9 +154,9 @@ fn stream_continues_a_list_without_loss() {
     let id = daemon.call_ok("79990000001", "R1");
     let (after, stream) =
         (as_of(), EventStream::from(daemon.address, &format!("?since={before}"), &[]));
-    let told = stream.wait_len(2);
+    let read = stream.wait_len(2);
     assert_eq!(stream.names(), ["call.requested", "call.queued"]);
-    assert_eq!(told[1].id.as_ref(), Some(&after));
+    assert_eq!(read[1].id.as_ref(), Some(&after));
     let rest = EventStream::from(daemon.address, &format!("?since={after}"), &[]);
     asterisk.hang_up(&id);
     assert_eq!(rest.wait_len(1)[0].name, "call.ended");
@@ -170,7 +170,7 @@ fn stats_count_the_last_hours() {
     assert_eq!(daemon.call("79990000001", "R1").json()["message"], "error");
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
-    // The clock may reach the next minute meanwhile.
+    // Sums all minutes, as the clock may reach the next one meanwhile.
     let stats = || daemon.get("/api/stats").json();
     let sum = |name: &str| -> u64 {
         stats()["minutes"]
@@ -188,7 +188,7 @@ fn stats_count_the_last_hours() {
     );
     asterisk.cut();
     let lost = daemon.wait_for_event("ami.disconnected");
-    testkit::eventually("the loss is seen", || {
+    testkit::eventually("the stats show the lost link", || {
         (stats()["link"]["since"] == lost["time"]).then_some(())
     });
     assert_eq!(stats()["link"]["connected"], false);
@@ -298,7 +298,7 @@ fn readiness_names_the_fault_without_secrets() {
             assert!(!daemon.output().contains(hidden) && !reply.body.contains(hidden), "{auth}");
         }
     }
-    // The stand-in received the secret, so the daemon could have leaked it.
+    // The daemon sent the secret to Asterisk, so it could have leaked it.
     assert_eq!(
         asterisk.actions("Login").last().and_then(|login| login.get("Secret")),
         Some(secret)

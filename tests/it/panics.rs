@@ -1,5 +1,5 @@
-//! A panic in any task ends the process with a message, so that no daemon continues with a dead
-//! part.
+//! A panic in any task ends the process with a message, so that no daemon continues without one of
+//! its tasks.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -21,9 +21,9 @@ fn panic_in_a_task_ends_the_daemon() {
     daemon.call_ok("79990000001", "R1");
     let pid = daemon.child.id();
     let threads =
-        || std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").count();
-    let with_it = threads();
-    eventually("the thread is gone", || (threads() < with_it).then_some(()));
+        || std::fs::read_dir(format!("/proc/{pid}/task")).expect("a running process").count();
+    let most = threads();
+    eventually("the thread is gone", || (threads() < most).then_some(()));
     // Without memory for another thread, the runtime panics in the task that needs one: the driver,
     // when it connects.
     let limit = format!("--as={}", (address_space(pid) + 1024) * 1024);
@@ -37,7 +37,7 @@ fn panic_in_a_task_ends_the_daemon() {
     asterisk.cut();
     let status = eventually("the daemon ends", || daemon.child.try_wait().expect("a child"));
     assert_eq!(status.signal(), Some(6), "{status}");
-    eventually("it says why", || {
+    eventually("the panic message is printed", || {
         daemon.output().contains("OS can't spawn worker thread").then_some(())
     });
     assert!(daemon.output().contains("panicked at"), "{}", daemon.output());

@@ -18,8 +18,8 @@ use testkit::{TEST_TIMEOUT, eventually, pause};
 /// Connections between nginx and the daemon.
 const CONNECTIONS: u32 = 30;
 
-/// The delay between nginx and the daemon. A close that crosses with a request goes unnoticed for
-/// this time.
+/// The delay between nginx and the daemon. For this time, nginx does not notice that the daemon has
+/// closed a connection, and may send a request over it.
 const DELAY: Duration = Duration::from_millis(100);
 
 /// nginx in front of the daemon. Killed when dropped.
@@ -44,7 +44,7 @@ impl Nginx {
             at("pid"),
             at("socket"),
         );
-        fs::write(folder.path().join("nginx.conf"), config).expect("writes");
+        fs::write(folder.path().join("nginx.conf"), config).expect("a written file");
         let mut command = Command::new(program());
         command
             .args(["-e", "stderr", "-p"])
@@ -64,14 +64,17 @@ impl Nginx {
         self.folder.path().join("socket")
     }
 
-    /// Requests calls to different numbers in parallel, each `offset` after the one before,
-    /// beginning at `at`. Returns the status lines. `round` makes the numbers unique.
+    /// Requests [`CONNECTIONS`] calls to different numbers in parallel, the first at `at`, each
+    /// other one `offset` after the one before. Returns the status lines. `round` makes the numbers
+    /// unique.
     fn post_all(&self, round: u32, at: Instant, offset: Duration) -> Vec<String> {
         let ask = |index: u32| {
             pause((at + offset * index).saturating_duration_since(Instant::now()));
             let mut stream = UnixStream::connect(self.socket()).expect("nginx listens");
-            stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
-            stream.write_all(&last_of(&post(&format!("7999{round:03}{index:04}")))).expect("sends");
+            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            stream
+                .write_all(&closing(&post(&format!("7999{round:03}{index:04}"))))
+                .expect("a sent request");
             let mut reply = String::new();
             let _ = stream.read_to_string(&mut reply);
             reply.lines().next().unwrap_or_default().to_owned()
@@ -91,22 +94,23 @@ impl Drop for Nginx {
     }
 }
 
-/// Debian installs nginx where only root's path has it.
+/// The path of nginx. Debian installs it in a folder that only root has in `PATH`.
 fn program() -> &'static Path {
     let debian = Path::new("/usr/sbin/nginx");
     if debian.exists() { debian } else { Path::new("nginx") }
 }
 
-/// The request with `Connection: close`.
-fn last_of(request: &[u8]) -> Vec<u8> {
+/// Adds `Connection: close` to the request.
+fn closing(request: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(request).replacen("\r\n", "\r\nConnection: close\r\n", 1).into_bytes()
 }
 
 /// Makes nginx open all its connections, leaves them idle for about `idle`, and makes it reuse
 /// them.
 fn reuse_after(idle: Duration, http: &str, upstream: &str) {
-    // Without events an answer takes 250 ms, so that each of the first requests needs a connection.
-    let asterisk = FakeAsterisk::start(OnOriginate::ResponseOnly);
+    // Without events, the daemon takes 250 ms to answer, so that each of the first requests needs a
+    // connection of its own.
+    let asterisk = FakeAsterisk::start(OnOriginate::ReceiptOnly);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("http", http)]);
     let relay = Relay::start(&daemon.address.to_string());
@@ -116,7 +120,7 @@ fn reuse_after(idle: Duration, http: &str, upstream: &str) {
     assert_eq!(nginx.post_all(0, Instant::now(), Duration::ZERO), ok);
     let opened = relay.accepted();
     assert!(opened > 1, "nginx uses several connections");
-    // The requests spread around the timeout, by more than a close takes.
+    // The requests are spread around the timeout, over more time than a close takes to arrive.
     let (last_used, step) = (Instant::now(), 2 * DELAY / CONNECTIONS * 3);
     assert_eq!(nginx.post_all(1, last_used + idle - 3 * DELAY, step), ok, "after {idle:?}");
 }
@@ -127,6 +131,6 @@ fn connections_idle_for_ten_seconds_are_usable() {
 }
 
 #[test]
-fn proxy_may_keep_connections_as_announced() {
+fn proxy_may_reuse_connections_until_the_timeout() {
     reuse_after(Duration::from_secs(4), "keep_alive = \"4s\"", "keepalive_timeout 4s;");
 }

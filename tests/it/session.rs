@@ -13,7 +13,7 @@ use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 const DESK: &str = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
 
-/// The headers that the page sends.
+/// The header that the page sends with each request.
 const PAGE: (&str, &str) = ("X-Requested-With", "originatord");
 
 fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
@@ -189,7 +189,7 @@ fn session_follows_changes_of_its_key() {
     let changed = config
         .replace("k3y-of-the-desk", "another-k3y-of-the-desk")
         .replace(&format!("key = \"{KEY}\""), &format!("key = \"{KEY}\"\nrole = \"watch\""));
-    std::fs::write(&path, changed).expect("writes");
+    std::fs::write(&path, changed).expect("a written file");
     daemon.signal("-HUP");
     stream.wait_end();
     assert_error(&ask(&daemon, "GET", "/api/session", &[("Cookie", &desk)]), 401, "the old key's");
@@ -200,8 +200,8 @@ fn session_follows_changes_of_its_key() {
         "hang up",
     );
     assert!(!kept.names().contains(&"gap".to_owned()));
-    // The old file does not bring the old session back.
-    std::fs::write(&path, config).expect("writes");
+    // The old configuration does not bring the old session back.
+    std::fs::write(&path, config).expect("a written file");
     daemon.signal("-HUP");
     testkit::eventually("the role is back", || {
         (ask(&daemon, "GET", "/api/session", &[("Cookie", &tester)]).json()["role"] == "call")
@@ -213,7 +213,7 @@ fn session_follows_changes_of_its_key() {
 #[test]
 fn cookie_over_https_is_secure() {
     let (_asterisk, plain) = start(&[]);
-    // Behind an HTTPS proxy, the browser's headers show it.
+    // Behind an HTTPS proxy, the browser's `Origin` header shows that the page uses HTTPS.
     let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];
     let cookie =
         log_in_with(&plain, &proxied, KEY).header("set-cookie").expect("a cookie").to_owned();
@@ -222,8 +222,8 @@ fn cookie_over_https_is_secure() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let (ca, folder) = (Ca::generate(), tempfile::tempdir().expect("a folder"));
     let (certificate, key) = ca.pem("localhost");
-    std::fs::write(folder.path().join("http.crt"), certificate).expect("writes");
-    std::fs::write(folder.path().join("http.key"), key).expect("writes");
+    std::fs::write(folder.path().join("http.crt"), certificate).expect("a written file");
+    std::fs::write(folder.path().join("http.key"), key).expect("a written file");
     let tls = "tls = { cert_file = \"http.crt\", key_file = \"http.key\" }";
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start_in(folder, &ami, &[("http", tls)]);
@@ -233,7 +233,7 @@ fn cookie_over_https_is_secure() {
     let mut stream = StreamOwned::new(session, http::connect(daemon.address));
     let body = json!({ "key": KEY }).to_string();
     let head = "POST /api/session HTTP/1.1\r\nHost: x\r\nX-Requested-With: x\r\nContent-Type: application/json\r\n";
-    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("sends");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).expect("a sent request");
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let cookie = lines.find(|line| line.starts_with("set-cookie:")).expect("a cookie");
     assert!(cookie.ends_with("SameSite=Strict; Secure"), "{cookie}");

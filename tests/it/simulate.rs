@@ -107,7 +107,8 @@ fn faults_are_set_and_cleared_by_action() {
     simulator.ask("Action: SimFault\r\nStop_Writing: true", "Faults set");
     daemon.wait_for_event("ami.disconnected");
     eventually("the daemon is not ready", || (daemon.get("/readyz").status == 503).then_some(()));
-    // The simulator now refuses every action, and so cannot be told to stop that.
+    // The simulator no longer writes, so a test cannot clear this fault by action. Another
+    // simulator takes its place.
     drop(daemon);
 
     let simulator = Simulator::start("22", QUICK);
@@ -119,7 +120,7 @@ fn faults_are_set_and_cleared_by_action() {
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["outcome"], "unknown", "{end}");
     daemon.wait_ready();
-    // The call was answered. Its outcome does not matter here.
+    // The metric counts the call as answered, although its outcome is unknown.
     let metrics = daemon.get("/metrics").body;
     assert!(
         metrics.contains("originatord_calls_ended_answered_total{outcome=\"unknown\"} 1\n"),
@@ -130,7 +131,7 @@ fn faults_are_set_and_cleared_by_action() {
         let minutes = stats["minutes"].as_array().expect("minutes").clone();
         minutes.iter().filter_map(|minute| minute["ended_answered"].as_u64()).sum::<u64>()
     };
-    eventually("it is counted", || (counted() == 1).then_some(()));
+    eventually("the stats count the answered call", || (counted() == 1).then_some(()));
     let again = daemon.call_ok("79990000001", "R1");
     daemon.wait_for(&again, "call.joined");
 }
@@ -170,12 +171,12 @@ fn simulator_ends_by_signal_and_refuses_bad_scenarios() {
     }
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("scenario.toml");
-    std::fs::write(&file, "[timing]\nwiat = \"1s\"\n").expect("is written");
+    std::fs::write(&file, "[timing]\nwiat = \"1s\"\n").expect("a written file");
     let refused = Command::new(env!("CARGO_BIN_EXE_originatord"))
         .args(["simulate", "--listen", "127.0.0.1:0", "--scenario"])
         .arg(&file)
         .output()
-        .expect("runs");
+        .expect("the program runs");
     assert_eq!(refused.status.code(), Some(78));
     let problem = String::from_utf8_lossy(&refused.stderr);
     assert!(

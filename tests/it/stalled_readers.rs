@@ -1,5 +1,5 @@
-//! Stalled readers of the records: a page, a `tail`, stdout, a journal file on a full disk. They
-//! delay nobody, others miss nothing, and each gets a gap for the records it has missed.
+//! Stalled readers of the journal: a page, a `tail`, stdout, a journal file on a full disk. They
+//! delay nothing, other readers miss no record, and each gets a gap for the records it missed.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use testkit::program::{Program, command};
 use testkit::resources::limit_file_size;
 use testkit::{eventually, measured, stalled};
 
-/// Makes `count` requests for a number in a call. Each is two records.
+/// Requests `count` calls to a number that is in a call. Each request adds two records.
 fn refusals(daemon: &Daemon, count: usize) {
     let mut bot = KeptAlive::open(daemon.address);
     for _ in 0..count / 100 {
@@ -64,7 +64,7 @@ fn stalled_readers_block_nobody_and_get_gaps() {
     let began = Instant::now();
     refusals(&daemon, 2000);
     measured(
-        "2000 requests while stdout, a tail, a page and the log file stand still",
+        "2000 requests while stdout, a tail, a page and the journal file are stalled",
         began.elapsed(),
     );
     let last = 4 + 2 * 2000;
@@ -72,8 +72,8 @@ fn stalled_readers_block_nobody_and_get_gaps() {
     let lines = |events: &[testkit::events::Event]| {
         events.iter().map(|event| event.data.clone()).collect::<Vec<_>>()
     };
-    let told = |lines: &[String]| gaps(lines.iter().map(String::as_str), last);
-    assert_eq!(told(&lines(&all)), Some(0), "who reads misses nothing");
+    let gaps_of = |lines: &[String]| gaps(lines.iter().map(String::as_str), last);
+    assert_eq!(gaps_of(&lines(&all)), Some(0), "the quick reader missed records");
 
     for reader in [&tail.child, watcher] {
         signal(reader, "-CONT");
@@ -83,13 +83,13 @@ fn stalled_readers_block_nobody_and_get_gaps() {
         std::fs::read_to_string(daemon.folder.path().join("later/calls.jsonl")).unwrap_or_default()
     };
     let readers: [(&str, &dyn Fn() -> Option<usize>); 3] = [
-        ("tail", &|| told(&tail.stdout())),
+        ("tail", &|| gaps_of(&tail.stdout())),
         ("stdout", &|| gaps(daemon.output().lines(), last)),
         ("the file", &|| gaps(file().lines(), last)),
     ];
-    for (name, told) in readers {
-        let gaps = eventually(name, told);
-        assert!(gaps > 0, "{name} was held up");
+    for (name, read) in readers {
+        let gaps = eventually(name, read);
+        assert!(gaps > 0, "{name} was not stalled");
     }
     drop(page);
 }
@@ -111,7 +111,7 @@ fn stalled_stdout_does_not_delay_the_stop() {
         daemon.signal("-TERM");
         assert_eq!(daemon.wait_exit(), Some(0), "{reader_ends_by}");
         let file = std::fs::read_to_string(daemon.folder.path().join("calls.jsonl"))
-            .expect("the log file");
+            .expect("the journal file");
         assert_eq!(gaps(file.lines(), 4 + 4000 + 1), Some(0), "{reader_ends_by}");
     }
 }
@@ -124,7 +124,7 @@ fn stdout_continues_when_the_disk_has_room() {
     let path = folder.path().join("stdout");
     let daemon = Daemon::start_watched(Watcher::of_file(&path), &ami, &[]);
     let limit = |bytes: &str| limit_file_size(daemon.child.id(), bytes);
-    // The limit cuts the last line.
+    // The limit falls within a line.
     limit("10000");
     daemon.call_ok("79990000001", "R1");
     let quick = EventStream::from(daemon.address, "?since=0", &[]);
@@ -135,7 +135,7 @@ fn stdout_continues_when_the_disk_has_room() {
         (std::fs::metadata(&path).ok()?.len() == 10_000).then_some(())
     });
     limit("unlimited");
-    eventually("all is written, once", || {
+    eventually("stdout has each record once", || {
         gaps(daemon.output().lines(), last).filter(|gaps| *gaps == 0)
     });
 }

@@ -17,10 +17,10 @@ fn trusting(ca: &Ca, name: Option<&str>) -> String {
     format!("tls = {{ ca_file = \"{}\"{name} }}", ca.file().display())
 }
 
-/// Starts a daemon that cannot log in. It reports why wherever it is asked, and sends its secret to
-/// nobody.
+/// Starts a daemon that must not log in. Asserts that its record, `/readyz` and its reply to a bot
+/// give this reason, and that it sends and prints no secret.
 fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &str) {
-    // A plain login would reveal the most.
+    // A plain login would send the secret itself.
     let settings = format!("auth = \"plain\"\n{settings}");
     let daemon =
         Daemon::start_unready(&Ami { address, secret: SECRET }, &[("asterisk", &settings)]);
@@ -28,7 +28,9 @@ fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &
     assert!(record["reason"].as_str().is_some_and(|reason| reason.contains(why)), "{record}");
     let says_why =
         |reply: &Reply| reply.json()["error"].as_str().is_some_and(|error| error.contains(why));
-    let ready = eventually("not ready, and why", || Some(daemon.get("/readyz")).filter(says_why));
+    let ready = eventually("the daemon is not ready and gives the reason", || {
+        Some(daemon.get("/readyz")).filter(says_why)
+    });
     assert_eq!(ready.status, 503, "{ready:?}");
     let bot = daemon.call("79990000001", "R1");
     assert!(bot.status == 503 && says_why(&bot), "{bot:?}");
@@ -41,7 +43,7 @@ fn assert_refused(asterisk: &FakeAsterisk, address: &str, settings: &str, why: &
 }
 
 #[test]
-fn link_over_tls_is_made_again() {
+fn link_over_tls_is_reconnected() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let ca = Ca::generate();
     let relay = TlsRelay::start(ca.server(NAME, false), asterisk.address);
@@ -59,7 +61,7 @@ fn link_over_tls_is_made_again() {
     daemon.call_ok("79990000002", "R1");
     assert!(!daemon.output().contains(SECRET));
 
-    // A killed Asterisk closes the connection without close_notify, too.
+    // A killed Asterisk closes the connection without close_notify. That is no fault of its own.
     drop(relay);
     let reasons = || {
         daemon
@@ -84,7 +86,7 @@ fn address_gives_the_expected_server_name() {
 }
 
 #[test]
-fn unproven_server_gets_no_login() {
+fn server_without_valid_certificate_gets_no_login() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let (ca, other) = (Ca::generate(), Ca::generate());
     for (server, name, why) in [
@@ -137,7 +139,7 @@ fn check_names_tls_faults_and_knows_system_cas() {
          username = \"me\"\nsecret = \"{SECRET}\"\ntls = true\n",
         relay.address
     );
-    std::fs::write(&path, config).expect("writes");
+    std::fs::write(&path, config).expect("a written file");
     let check = |system: &Ca| {
         let mut command =
             command(&["check", "--connect", "--config", path.to_str().expect("a path")]);

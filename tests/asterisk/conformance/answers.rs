@@ -8,8 +8,8 @@ use super::{SCENARIO, stage};
 use testkit::eventually;
 use testkit::sim::Simulator;
 
-/// Replies that differ: the action, the real reply, the simulator's reply, and why the difference
-/// is acceptable.
+/// Replies that may differ: the action, Asterisk's reply, the simulator's reply, and the reason why
+/// the difference is acceptable.
 ///
 /// Three more differences take more than one reply to show. The simulator's Hangup accepts no
 /// regular expression for its channel. It can call `Local` channels only. An Originate to anything
@@ -19,17 +19,17 @@ const KNOWN_DIFFERENCES: [(&str, &str, &str, &str); 2] = [
         "Action: SetVar",
         "Response: Error|Message: No variable specified",
         "Response: Error|Message: Invalid/unknown command: SetVar. Use Action: ListCommands to show available commands.",
-        "actions that the daemon never uses are not played",
+        "the simulator does not know actions that the daemon never uses",
     ),
     (
         "Action: Originate\nChannel: Local/7999486@telegram-out\nContext: conf-in\nExten: R1\nPriority: 1",
         "Response: Error|Message: Originate failed",
         "Response: Error|Message: The simulator originates with Async: true only",
-        "without Async the session stands still until the callee has answered; the daemon never asks for that",
+        "without Async, the session blocks until the callee has answered; the daemon always sends Async",
     ),
 ];
 
-/// Replies to actions, each on a connection of its own.
+/// Compares replies to actions, each on a connection of its own.
 pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) {
     let long = format!("Action: Ping\nActionID: 9\nX: {}", "x".repeat(1200));
     let many = format!("Action: Ping\nActionID: 9{}", "\nX: y".repeat(130));
@@ -94,14 +94,14 @@ pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) 
             [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(&action));
         assert_eq!(real, simulated, "{action}");
     }
-    for (action, of_real, of_simulator, _) in KNOWN_DIFFERENCES {
+    for (action, real_reply, simulated_reply, _) in KNOWN_DIFFERENCES {
         let [real, simulated] =
             [real.ami(), simulator.ami()].map(|ami| Client::logged_in(&ami, "off").ask(action));
-        assert_eq!((&*real, &*simulated), (of_real, of_simulator), "{action}");
+        assert_eq!((&*real, &*simulated), (real_reply, simulated_reply), "{action}");
     }
 }
 
-/// Replies without a login, and the end of a failed login.
+/// Compares replies without a login, and how a failed login ends.
 pub(super) fn simulator_answers_strangers_as_asterisk_does(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     for action in [
@@ -130,7 +130,8 @@ pub(super) fn simulator_answers_strangers_as_asterisk_does(version: &'static str
     }
 }
 
-/// Replies after `core stop gracefully`, while a call is alive, and after `core abort shutdown`.
+/// Compares replies after `core stop gracefully`, while a call is alive, and after `core abort
+/// shutdown`.
 pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'static str) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let mut sessions =
@@ -141,7 +142,7 @@ pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'stat
              Priority: 1\nAsync: true\nChannelId: stop-1\nOtherChannelId: stop-2",
         );
         client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
-        client.settle();
+        client.read_until_silent();
     }
     thread::scope(|scope| {
         // The command returns when the shutdown is aborted.
@@ -173,17 +174,17 @@ pub(super) fn simulator_refuses_actions_like_a_stopping_asterisk(version: &'stat
                 [real.ami(), simulator.ami()].map(|ami| Client::connect(&ami).ask(action));
             assert_eq!(real, simulated, "{action} of a stranger");
         }
-        // Every other login is refused now.
+        // Only a session from before can clear the fault, as the simulator refuses new logins.
         assert!(sessions[1].ask("Action: SimFault").contains("Faults set"));
         real.rx("core abort shutdown");
     });
     for client in &mut sessions {
         let ping = "Action: Ping\nActionID: 9";
-        eventually("actions are taken", || {
+        eventually("actions are accepted", || {
             client.ask(ping).starts_with("Response: Success|").then_some(())
         });
         client.send("Action: Hangup\nChannel: stop-1");
         client.wait("the end", |received| received.matches("Event: Hangup\r\n").count() >= 2);
-        client.settle();
+        client.read_until_silent();
     }
 }

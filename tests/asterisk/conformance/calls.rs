@@ -6,7 +6,7 @@ use super::{SCENARIO, stage};
 use testkit::daemon::Ami;
 use testkit::sim::Simulator;
 
-/// Plays a scene to both servers and compares what they send.
+/// Runs a scene on both servers and compares the frames that they send.
 fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
     let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
     let play = |ami: &Ami<'_>| {
@@ -25,15 +25,16 @@ fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
     }
 }
 
-/// The ring timeouts of a call that nobody answers, and of one that must be answered even on a slow
-/// machine.
-const RINGS_SHORTLY: &str = "Timeout: 1500\n";
-const RINGS: &str = "Timeout: 30000\n";
+/// The ring timeout of a call that nobody answers, in milliseconds.
+const SHORT_RING: &str = "Timeout: 1500\n";
+
+/// The ring timeout of other calls. Even on a slow machine, the callee answers within it.
+const LONG_RING: &str = "Timeout: 30000\n";
 
 fn originate(id: &str, number: &str) -> String {
     format!(
         "Action: Originate\nActionID: {id}\nChannel: Local/{number}@telegram-out\nContext: conf-in\nExten: R-{number}\n\
-         Priority: 1\n{RINGS}CallerID: <Боб>\nVariable: LANG=en\nVariable: A=1,B=2\nAsync: true\n\
+         Priority: 1\n{LONG_RING}CallerID: <Боб>\nVariable: LANG=en\nVariable: A=1,B=2\nAsync: true\n\
          ChannelId: {id}\nOtherChannelId: lock-{number}"
     )
 }
@@ -42,7 +43,7 @@ pub(super) fn unanswered_calls_send_the_same_events(version: &'static str) {
     for digits in ["404", "420", "480", "486", "500", "603", "180", "408"] {
         compare(version, digits, |client| {
             let call = originate(&format!("call-{digits}"), &format!("7999{digits}"));
-            client.send(&call.replace(RINGS, RINGS_SHORTLY));
+            client.send(&call.replace(LONG_RING, SHORT_RING));
             client.wait_for_the_end(1);
         });
     }
@@ -57,7 +58,7 @@ pub(super) fn answered_calls_send_the_same_events(version: &'static str) {
         compare(version, &format!("hang up {hang_up}"), |client| {
             client.send(&originate("call-001", "7999001"));
             client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
-            client.settle();
+            client.read_until_silent();
             client.send(&format!("Action: Hangup\nChannel: {hang_up}"));
             client.wait_for_the_end(1);
         });
@@ -70,11 +71,11 @@ pub(super) fn answered_calls_send_the_same_events(version: &'static str) {
     });
 }
 
-pub(super) fn queries_about_a_call_are_answered_alike(version: &'static str) {
+pub(super) fn queries_about_a_call_get_equal_replies(version: &'static str) {
     compare(version, "a live call", |client| {
         client.send(&originate("call-001", "7999001"));
         client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
-        client.settle();
+        client.read_until_silent();
         for action in [
             "Action: CoreShowChannels\nActionID: 1",
             "Action: GetVar\nActionID: 2\nChannel: call-001\nVariable: A",
@@ -86,7 +87,7 @@ pub(super) fn queries_about_a_call_are_answered_alike(version: &'static str) {
             "Action: ConfbridgeListRooms\nActionID: 8",
         ] {
             client.send(action);
-            client.settle();
+            client.read_until_silent();
         }
         client.send("Action: Hangup\nChannel: call-001");
         client.wait_for_the_end(1);
@@ -97,11 +98,11 @@ pub(super) fn failed_calls_send_the_same_events(version: &'static str) {
     compare(version, "an id in use", |client| {
         client.send(&originate("call-001", "7999001"));
         client.wait("a join", |received| received.contains("Event: ConfbridgeJoin"));
-        client.settle();
+        client.read_until_silent();
         client.send(&originate("call-002", "7999001"));
-        client.settle();
+        client.read_until_silent();
         client.send(&originate("call-001", "7999003"));
-        client.settle();
+        client.read_until_silent();
         client.send("Action: Hangup\nChannel: call-001");
         client.wait_for_the_end(3);
     });
@@ -109,11 +110,11 @@ pub(super) fn failed_calls_send_the_same_events(version: &'static str) {
         client.send(&originate("call-004", "+7999004"));
         client.wait_for_the_end(1);
     });
-    compare(version, "a technology that is not there", |client| {
+    compare(version, "an unknown channel technology", |client| {
         client.send(&originate("call-005", "1").replace("Local/1@telegram-out", "Foo/1"));
         client.wait_for_the_end(1);
     });
-    compare(version, "ids that Asterisk makes, and an application", |client| {
+    compare(version, "a generated id, and an application", |client| {
         client.send("Action: Originate\nActionID: 1\nChannel: Local/x@nowhere\nApplication: NoOp\nAsync: true\nChannelId: call-006");
         client.wait_for_the_end(1);
     });

@@ -8,7 +8,7 @@ use super::frames::{Frame, mask};
 use testkit::TEST_TIMEOUT;
 use testkit::daemon::Ami;
 
-/// After a silence of this length everything has been received.
+/// After a silence of this length, the client assumes that the server has sent everything.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 
 /// A connection, and the bytes received over it.
@@ -19,7 +19,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn connect(ami: &Ami<'_>) -> Self {
-        let stream = TcpStream::connect(ami.address).expect("connects");
+        let stream = TcpStream::connect(ami.address).expect("a connection");
         let mut client = Self { stream, received: String::new() };
         client.wait("a banner", |received| received.contains('\n'));
         client.received.clear();
@@ -32,7 +32,7 @@ impl Client {
             "Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}",
             ami.secret
         ));
-        // FullyBooted is sent only to users who may read system events.
+        // Asterisk sends FullyBooted only to users who may read system events.
         let last = if events == "off" { "Authentication accepted" } else { "Fully Booted" };
         client
             .wait("a login", |received| received.contains(last) && received.ends_with("\r\n\r\n"));
@@ -52,13 +52,13 @@ impl Client {
 
     pub(super) fn send(&mut self, action: &str) {
         let bytes = action.replace('\n', "\r\n") + "\r\n\r\n";
-        self.stream.write_all(bytes.as_bytes()).expect("writes");
+        self.stream.write_all(bytes.as_bytes()).expect("a sent action");
     }
 
-    /// Reads once, for this time at most. Returns the number of bytes, or nothing if the connection
-    /// is closed.
-    pub(super) fn read(&mut self, patience: Duration) -> Option<usize> {
-        self.stream.set_read_timeout(Some(patience)).expect("a timeout");
+    /// Reads once, for at most this time. Returns the number of bytes, or `None` if the server has
+    /// closed the connection.
+    pub(super) fn read(&mut self, timeout: Duration) -> Option<usize> {
+        self.stream.set_read_timeout(Some(timeout)).expect("a timeout");
         let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => None,
@@ -70,12 +70,14 @@ impl Client {
         }
     }
 
+    /// Reads until `done` accepts all bytes received so far, or the connection is closed. Panics
+    /// after [`PATIENCE`].
     pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
-        let give_up = Instant::now() + TEST_TIMEOUT;
+        let deadline = Instant::now() + PATIENCE;
         while !done(&self.received) {
             assert!(
-                Instant::now() < give_up,
-                "this does not come: {what}; so far:\n{}",
+                Instant::now() < deadline,
+                "{what} did not arrive; received so far:\n{}",
                 self.received
             );
             if self.read(Duration::from_millis(100)).is_none() {
@@ -85,18 +87,18 @@ impl Client {
     }
 
     /// Reads until the server is silent.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn read_until_silent(&mut self) {
         while self.read(QUIET).is_some_and(|count| count > 0) {}
     }
 
-    /// Sends an action, and returns the reply with `|` between its lines.
+    /// Sends an action; returns the masked reply, or the whole list, with `|` between its lines.
     pub(super) fn ask(&mut self, action: &str) -> String {
         self.received.clear();
         self.send(action);
         self.wait(action, |received| {
-            let is_all =
+            let is_complete =
                 !received.contains("EventList: start") || received.contains("EventList: Complete");
-            is_all && received.ends_with("\r\n\r\n")
+            is_complete && received.ends_with("\r\n\r\n")
         });
         mask(&self.received).trim_end().replace("\r\n", "|")
     }
@@ -109,9 +111,10 @@ impl Client {
                 && count("Event: Newchannel\r\n") == count("Event: Hangup\r\n")
                 && received.ends_with("\r\n\r\n")
         });
-        self.settle();
+        self.read_until_silent();
     }
 
+    /// All masked frames received so far.
     pub(super) fn frames(&self) -> Vec<Frame> {
         let split = |line: &str| {
             line.split_once(": ").map(|(name, value)| (name.to_owned(), value.to_owned()))

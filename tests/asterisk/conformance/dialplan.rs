@@ -1,4 +1,4 @@
-//! The steps of the samples' dialplan that Asterisk really runs, according to `Newexten`.
+//! The steps of the samples' dialplan that Asterisk runs, according to its `Newexten` events.
 
 use super::client::Client;
 use super::stage;
@@ -14,8 +14,8 @@ pub(super) fn special_extensions_of_the_samples_end_at_once(version: &'static st
         pbx.replace_in("manager.conf", "[originatord]", &format!("{WATCHER}\n\n[originatord]"));
     pbx.rx("manager reload");
     let ami = Ami { address: pbx.setting("AMI_ADDRESS"), secret: "hush" };
-    // The absolute timeout leaves a slow machine time to answer the call. A channel that hung up
-    // goes to h, a failed call to failed, and a call at its absolute timeout to T.
+    // A channel that hung up enters `h`, a failed call `failed`, and a call at its absolute timeout
+    // `T`. That timeout of 6 s leaves a slow machine time to answer the call.
     for (number, variable, extension) in [
         ("79990300200", "X=1", "h"),
         ("79990300486", "X=1", "failed"),

@@ -1,10 +1,10 @@
-//! Prepares frames for the comparison: replaces what differs from run to run.
+//! Prepares frames for the comparison: masks values that differ from run to run.
 
 use std::collections::BTreeMap;
 
 pub(super) type Frame = Vec<(String, String)>;
 
-/// Masks values that Asterisk makes and that differ from run to run.
+/// Masks times, versions, and the ids that Asterisk generates.
 pub(super) fn mask(received: &str) -> String {
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let lines = received.split("\r\n").map(|line| {
@@ -35,14 +35,14 @@ pub(super) fn mask(received: &str) -> String {
     lines.collect::<Vec<_>>().join("\r\n")
 }
 
-/// The events of each channel in their order. Other threads of Asterisk send the outcome of an
-/// Originate and a request to hang up at any time, so these have groups of their own.
+/// The events of each channel in their order. Asterisk sends `OriginateResponse` and
+/// `HangupRequest` from other threads, at any time, so these have groups of their own.
 pub(super) fn by_channel(frames: &[Frame]) -> BTreeMap<String, Vec<String>> {
     let mut channels = BTreeMap::<String, Vec<String>>::new();
     for frame in frames {
         let get = |name: &str| frame.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
         let key = match get("Event") {
-            "" => "answers".to_owned(),
+            "" => "replies".to_owned(),
             event @ ("OriginateResponse" | "HangupRequest") => {
                 format!("{event} of {}", get("Channel"))
             }

@@ -1,8 +1,8 @@
-//! Plays the same scenes to a real Asterisk and to the simulator. Both must send the same, header
-//! by header.
+//! Runs the same scenes on a real Asterisk and on the simulator. Both must send the same headers
+//! with the same values.
 //!
-//! Values that differ from run to run (Asterisk's own ids, times, numbers in channel names) are
-//! masked. The order of events is compared for each channel, as Asterisk guarantees no order
+//! The tests mask values that differ from run to run: Asterisk's own ids, times, and numbers in
+//! channel names. They compare the order of events per channel, as Asterisk guarantees no order
 //! between channels.
 
 mod answers;
@@ -19,7 +19,7 @@ use answers::{
 };
 use calls::{
     answered_calls_send_the_same_events, failed_calls_send_the_same_events,
-    queries_about_a_call_are_answered_alike, unanswered_calls_send_the_same_events,
+    queries_about_a_call_get_equal_replies, unanswered_calls_send_the_same_events,
 };
 use dialplan::special_extensions_of_the_samples_end_at_once;
 use testkit::pbx::Pbx;
@@ -27,8 +27,8 @@ use testkit::pbx::Pbx;
 /// Callees as in `asterisk/gateway.xml`, and the waits of `asterisk/pbx --wait 0`.
 const SCENARIO: &str = "[timing]\nwait = \"0s\"\n";
 
-/// The real Asterisk of this version, for one scene at a time, as its events and lists cover all
-/// calls. No other module uses it.
+/// Locks the real Asterisk of this version for one scene, because its events and lists cover all
+/// calls. No other module uses this Asterisk.
 fn stage(version: &str) -> MutexGuard<'static, Pbx> {
     static PBX_22: LazyLock<Mutex<Pbx>> = LazyLock::new(|| Mutex::new(Pbx::start("22")));
     static PBX_16: LazyLock<Mutex<Pbx>> = LazyLock::new(|| Mutex::new(Pbx::start("16")));
@@ -43,7 +43,7 @@ on_both_versions!(
     simulator_refuses_actions_like_a_stopping_asterisk,
     unanswered_calls_send_the_same_events,
     answered_calls_send_the_same_events,
-    queries_about_a_call_are_answered_alike,
+    queries_about_a_call_get_equal_replies,
     failed_calls_send_the_same_events,
     special_extensions_of_the_samples_end_at_once,
 );

@@ -25,11 +25,11 @@ fn refusals_have_a_fixed_order() {
     assert_ne!(live, over);
     relay.cut();
     daemon.wait_for_event("ami.disconnected");
-    assert_refused(&daemon.call("79000000001", "R1"), 403, "lists before all that follows");
+    assert_refused(&daemon.call("79000000001", "R1"), 403, "lists before calls, limits and link");
     assert_eq!(daemon.call("79990000001", "R1").json()["text"], "call already in progress");
     assert_refused(&daemon.call("79990000002", "R1"), 429, "limits before the link");
     for _ in 0..2 {
-        // No attempt was made, so none is counted.
+        // A call refused for the link is no attempt, so the limit does not count it.
         assert_refused(&daemon.call("79990000003", "R1"), 503, "the link");
     }
 }
@@ -85,7 +85,7 @@ fn unconfirmed_originate_is_answered_and_not_repeated() {
     let began = std::time::Instant::now();
     let reply = daemon.call("79990000001", "R1");
     assert_refused(&reply, 504, "silence");
-    // The journal continues under this id.
+    // The call's records have this id.
     let id = reply.header("x-call-id").expect("an id");
     assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
     daemon.wait_for(id, "call.requested");

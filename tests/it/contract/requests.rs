@@ -15,13 +15,13 @@ fn only_json_media_types_are_accepted() {
         let body = fields(&format!("7999000{number:04}")).to_string();
         http::request(daemon.address, "POST", "/api/conf", headers, body.as_bytes())
     };
-    let taken = [
+    let accepted = [
         "application/json",
         "application/json; charset=utf-8",
         "Application/JSON",
         "application/vnd.api+json",
     ];
-    for (number, media_type) in (0..).zip(taken) {
+    for (number, media_type) in (0..).zip(accepted) {
         assert_eq!(post(&[("Content-Type", media_type)], number).status, 200, "{media_type}");
     }
     for media_type in
@@ -83,7 +83,7 @@ fn other_json_than_objects_is_refused() {
 #[test]
 fn bodies_have_a_size_limit() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
-    // A body of this length.
+    // A body of exactly this length, in bytes.
     let of_length = |number: &str, length: usize| {
         let mut body = fields(number);
         body["padding"] = "".into();
@@ -111,9 +111,9 @@ fn incomplete_request_is_answered_with_408() {
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
                 Content-Length: 1000\r\n\r\n{";
     let mut stream = http::connect(daemon.address);
-    stream.write_all(head.as_bytes()).expect("sends");
+    stream.write_all(head.as_bytes()).expect("a sent request");
     let mut raw = Vec::new();
-    std::io::Read::read_to_end(&mut stream, &mut raw).expect("is answered");
+    std::io::Read::read_to_end(&mut stream, &mut raw).expect("a reply");
     let text = String::from_utf8_lossy(&raw);
     assert!(text.starts_with("HTTP/1.1 408") && text.contains("\"error\""), "{text}");
 }

@@ -44,7 +44,7 @@ fn replies_equal_the_original_byte_for_byte() {
         (fields("+7 (999) 000-00-01").to_string(), 200, busy),
         (fields("0079990000001").to_string(), 200, busy),
         (fields("\u{202a}+7\u{a0}999\u{2011}000\u{2013}00/01\u{202c}\n").to_string(), 200, busy),
-        // Only equal numbers collide: this one is a prefix of the last.
+        // This number is a prefix of the last one. Only an equal number is in progress.
         (fields("7999000000").to_string(), 200, ok),
         (format!("\u{feff}{}", fields("79990000002")), 200, ok),
     ];
@@ -60,14 +60,15 @@ fn replies_equal_the_original_byte_for_byte() {
             assert_eq!(reply.header("location"), Some(&*format!("/api/calls/{id}")));
             first.get_or_insert(id);
         } else {
-            // The reply names the call that has the number.
+            // If the number is in a call, the reply names that call.
             assert_eq!(id.as_ref(), first.as_ref().filter(|_| expected == busy), "{body}");
             assert_eq!(reply.header("location"), None);
         }
     }
 }
 
-/// Values that the original API accepts: how they are changed, and what Asterisk receives.
+/// The original API accepts these values. Checks how the daemon changes them, and what Asterisk
+/// receives.
 #[test]
 fn unsafe_characters_are_removed_from_values() {
     let (asterisk, daemon) = start(OnOriginate::Accept);
@@ -115,7 +116,7 @@ fn unsafe_characters_are_removed_from_values() {
 }
 
 #[test]
-fn national_form_is_the_same_number() {
+fn national_form_matches_the_international_number() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let settings =
         [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
@@ -193,7 +194,8 @@ fn hostile_values_are_refused_by_name() {
     for field in ["phone_number", "room_name", "caller_id", "lang"] {
         let values = strings.iter().map(|value| json!(value)).chain(others.clone());
         for value in values {
-            // A caller id is made harmless, and an empty language means the default.
+            // The daemon removes unsafe characters from a caller id, and an empty language means
+            // the default.
             let is_harmless = match value.as_str() {
                 Some(text) if field == "caller_id" => {
                     !text.contains(|c: char| c.is_control() || c == '\u{2028}')

@@ -1,4 +1,4 @@
-//! How long a connection is kept, and which one is closed to free a slot.
+//! How long the daemon keeps a connection, and which one it closes to free a slot.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ fn silent_connection_is_closed_after_ten_seconds() {
     let mut silent = KeptAlive::open(daemon.address);
     let mut halfway = KeptAlive::open(daemon.address);
     halfway.send(b"GET /healthz HTTP/1.1\r\nHost");
-    // An endless header never ends the head.
+    // This header has no end, so the request's head has none.
     let mut trickling = KeptAlive::open(daemon.address);
     trickling.send(b"GET /healthz HTTP/1.1\r\nX: ");
     let mut trickle = trickling.stream();
@@ -25,13 +25,12 @@ fn silent_connection_is_closed_after_ten_seconds() {
             testkit::pause(Duration::from_millis(200));
         }
     });
-    // A connection between two requests is silent, too: it occupies one of few slots, and the
-    // original closed every connection after its reply. It is closed without bytes that the client
-    // could take for the next reply.
+    // A connection between two requests is silent, too, and occupies one of few slots. The daemon
+    // closes it without sending bytes, which the client could take for the next reply.
     let mut idle = KeptAlive::open(daemon.address);
     testkit::pause(Duration::from_secs(2));
-    let told = idle.get("/healthz");
-    assert_eq!((told.status, told.header("keep-alive")), (200, Some("timeout=5")));
+    let reply = idle.get("/healthz");
+    assert_eq!((reply.status, reply.header("keep-alive")), (200, Some("timeout=5")));
     let last_used = Instant::now();
     for (what, connection) in
         [("silent", &mut silent), ("halfway", &mut halfway), ("trickling", &mut trickling)]
@@ -51,7 +50,7 @@ fn connection_with_a_key_outlives_those_without() {
     let reply = bot.reply();
     assert_eq!((reply.status, reply.header("keep-alive")), (200, Some("timeout=75")));
     assert_eq!(reply.header("connection"), Some("keep-alive"));
-    // A file of the page needs no key, but the browser sends it.
+    // A file of the page needs no key, but a browser sends the key with every request.
     let mut page = KeptAlive::open(daemon.address);
     page.send(format!("GET / HTTP/1.1\r\nHost: x\r\nX-Api-Key: {KEY}\r\n\r\n").as_bytes());
     assert_eq!(page.reply().header("keep-alive"), Some("timeout=75"));
@@ -111,7 +110,8 @@ fn longest_idle_connection_is_evicted() {
     for connection in [&mut first, &mut second] {
         assert_eq!(connection.get("/healthz").status, 200);
     }
-    // A request with a key restarts the first one's wait, so the second one is closed.
+    // After a request with a key, the first connection is no longer the longest idle one. So the
+    // daemon closes the second.
     first.send(&post("79990000001"));
     assert_eq!(first.reply().status, 200);
     let mut third = KeptAlive::open(daemon.address);
@@ -124,8 +124,8 @@ fn longest_idle_connection_is_evicted() {
 
 #[test]
 fn active_request_is_not_evicted() {
-    // Two requests wait for Asterisk, and one connection reads events. No other request is accepted
-    // meanwhile.
+    // Two requests wait for Asterisk, and one connection reads events. They take all slots, so
+    // other requests wait.
     let (asterisk, daemon) = start(OnOriginate::Silence, &[("http", "max_connections = 3")]);
     let stream = EventStream::open(daemon.address);
     let mut waiting = ["79990000001", "79990000002"].map(|number| {
@@ -139,7 +139,7 @@ fn active_request_is_not_evicted() {
         connection.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
     }
     for connection in &mut waiting {
-        assert_error(&connection.reply(), 504, "who waited was answered");
+        assert_error(&connection.reply(), 504, "a waiting request");
     }
     assert_eq!(outside[0].reply().status, 200);
     assert_eq!(outside[9].reply().status, 200);
@@ -171,7 +171,8 @@ fn open_stream(daemon: &Daemon) -> (KeptAlive, u16) {
 #[test]
 fn closed_stream_frees_its_slot_at_once() {
     let (_asterisk, daemon) = start(OnOriginate::Accept, &[("http", "max_connections = 2")]);
-    // A silent stream gets a comment every 15 s. Nothing else is written to it meanwhile.
+    // The daemon must notice a closed stream without writing to it: it writes a comment to a silent
+    // stream only every 15 s.
     let began = Instant::now();
     for round in 0..20 {
         let stream = testkit::eventually("a slot is free", || {
@@ -179,9 +180,9 @@ fn closed_stream_frees_its_slot_at_once() {
             (status == 200).then_some(stream)
         });
         match round % 3 {
-            // A closed sending half ends a stream, as it does for nginx.
+            // A client that closes its sending half ends the stream, as behind nginx.
             0 => stream.close_write(),
-            // Bytes after the request do not hide that the client has left.
+            // The daemon notices that a client has left even if it sent bytes after its request.
             1 => _ = stream.stream().write_all(b"GET /healthz HTTP/1.1\r\n"),
             _ => {}
         }

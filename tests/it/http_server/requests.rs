@@ -65,9 +65,10 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn client_with_closed_sending_half_is_answered() {
-    // Without events the daemon queries Asterisk after a pause, in which it sees the closed half.
-    let (_asterisk, daemon) = start(OnOriginate::ResponseOnly, &[]);
+fn client_that_stops_sending_is_answered() {
+    // Without events, the daemon queries Asterisk after a pause. During the pause it sees that the
+    // client has closed its sending half.
+    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));
     connection.close_write();

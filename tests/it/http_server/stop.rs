@@ -12,7 +12,7 @@ const LONG_DRAIN: (&str, &str) = ("http", "drain_timeout = \"1h\"");
 #[test]
 fn stop_answers_pending_requests_and_refuses_new_ones() {
     for signal in ["TERM", "INT"] {
-        // A long timeout makes the test work on slow machines.
+        // The long reply timeout is for slow machines.
         let more = [LONG_DRAIN, ("http", "reply_timeout = \"1900ms\"")];
         let (asterisk, mut daemon) = start(OnOriginate::Silence, &more);
         let (address, events) = (daemon.address, EventStream::open(daemon.address));
@@ -22,16 +22,16 @@ fn stop_answers_pending_requests_and_refuses_new_ones() {
             connection
         });
         asterisk.wait_for("Originate", 2);
-        let mut comes = KeptAlive::open(address);
-        assert_eq!(comes.get("/readyz").status, 200);
+        let mut newcomer = KeptAlive::open(address);
+        assert_eq!(newcomer.get("/readyz").status, 200);
 
         daemon.signal(&format!("-{signal}"));
         assert_eq!(daemon.wait_for_event("daemon.stopping")["reason"], format!("SIG{signal}"));
-        testkit::eventually("it is no longer ready", || {
-            (comes.get("/readyz").status == 503).then_some(())
+        testkit::eventually("the daemon is no longer ready", || {
+            (newcomer.get("/readyz").status == 503).then_some(())
         });
-        comes.send(&post("79990000003"));
-        let refused = comes.reply();
+        newcomer.send(&post("79990000003"));
+        let refused = newcomer.reply();
         assert_error(&refused, 503, signal);
         for connection in &mut waiting {
             assert_error(&connection.reply(), 504, signal);
@@ -59,7 +59,7 @@ fn stop_waits_for_a_pending_hang_up() {
     );
     let asked = asterisk.wait_for("Hangup", 1);
     daemon.signal("-TERM");
-    testkit::eventually("it is no longer ready", || {
+    testkit::eventually("the daemon is no longer ready", || {
         (daemon.get("/readyz").status == 503).then_some(())
     });
     asterisk.send(&[("Response", "Success"), ("ActionID", asked.get("ActionID").expect("an id"))]);
@@ -82,7 +82,7 @@ fn stop_cuts_off_answers_at_its_deadline() {
     asterisk.wait_for("Hangup", 1);
     daemon.signal("-TERM");
     assert_eq!(daemon.wait_exit(), Some(0));
-    assert_error(&waiting.reply(), 503, "it took too long");
+    assert_error(&waiting.reply(), 503, "the drain timeout has passed");
     assert_eq!(waiting.wait_close(), "");
     assert_eq!(events.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
 }
@@ -106,7 +106,7 @@ fn stop_does_not_wait_for_idle_connections() {
     for stream in streams {
         assert_eq!(stream.wait_end().last().map(|event| &*event.name), Some("daemon.stopping"));
     }
-    testkit::eventually("the last record on stdout", || {
+    testkit::eventually("stdout has the last record", || {
         (daemon.records().last()?["event"] == "daemon.stopping").then_some(())
     });
 }
@@ -124,7 +124,7 @@ fn second_signal_ends_the_daemon_at_once() {
     }
     assert_eq!(daemon.wait_exit(), Some(0));
     assert_eq!(waiting.wait_close(), "");
-    testkit::eventually("it says so", || {
+    testkit::eventually("the daemon logs it", || {
         daemon.output().contains("second stop signal").then_some(())
     });
 }
@@ -137,8 +137,8 @@ fn stop_needs_no_asterisk() {
         Ami { address: &mute.local_addr().expect("an address").to_string(), secret: "secret" };
     let mut daemon =
         Daemon::start_unready(&ami, &[LONG_DRAIN, ("asterisk", "connect_timeout = \"1h\"")]);
-    let (_connected, _) = mute.accept().expect("it connects");
-    assert_error(&daemon.get("/readyz"), 503, "mute");
+    let (_connected, _) = mute.accept().expect("a connection");
+    assert_error(&daemon.get("/readyz"), 503, "a silent server");
     daemon.signal("-TERM");
     assert_eq!(daemon.wait_exit(), Some(0));
 }

@@ -20,7 +20,7 @@ fn ctrl_c_hangs_up_and_still_reports() {
     );
     command.args(["--leave-calls", "--json"]).arg(reports.path("report.json"));
     let mut load = Program::start(command);
-    eventually("calls live", || {
+    eventually("some calls have joined", || {
         let joined =
             daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
         (joined > 5).then_some(())
@@ -38,7 +38,7 @@ fn ctrl_c_hangs_up_and_still_reports() {
     // A call that is hung up between its answer and the room ends as `not_joined`.
     let possible = ["completed", "canceled", "not_joined"];
     assert!(outcomes.keys().all(|outcome| possible.contains(&&**outcome)), "{outcomes:?}");
-    eventually("the summary", || {
+    eventually("the program prints the summary", || {
         load.stdout().iter().any(|line| line == "stopped early").then_some(())
     });
 }
@@ -57,7 +57,7 @@ fn second_ctrl_c_ends_at_once() {
     assert!(load.is_running());
     signal(&load.child, "-INT");
     assert_eq!(load.wait_exit(), Some(130));
-    eventually("what is left behind", || {
+    eventually("the program names the calls that are still alive", || {
         load.stderr().iter().any(|line| line.contains("still alive")).then_some(())
     });
     assert_eq!(load.stdout(), [] as [String; 0]);
@@ -74,15 +74,16 @@ fn run_survives_cut_connections() {
     let mut command = load(relay.address, &numbers);
     command.arg(reports.path("report.json"));
     let mut load = Program::start(command);
-    eventually("calls live", || {
+    eventually("some calls have joined", || {
         let joined =
             daemon.records().iter().filter(|record| record["event"] == "call.joined").count();
         (joined > 20).then_some(())
     });
-    // The generator opens some in advance. One for each request would be over 50 by now.
+    // The generator reuses connections: with one for each request, it would have opened over 50 by
+    // now.
     assert!(relay.accepted() < 30, "{}", relay.accepted());
     relay.cut();
-    eventually("it is noticed", || {
+    eventually("the program reports the cut", || {
         load.stderr().iter().any(|line| line.contains("trying again")).then_some(())
     });
     relay.restore();

@@ -17,7 +17,7 @@ const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 /// All callees answer "busy" at once.
 const BUSY: &str = "[[callee]]\nnumber = \"*\"\nsip = 486\n";
 
-/// `originatord load` with the key, against the daemon at this address.
+/// An `originatord load` with the key, for the daemon at this address.
 fn load(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&["load", "--url", &url]);

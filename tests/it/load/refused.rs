@@ -8,7 +8,7 @@ use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::program::{self, run, unused_address};
 
 #[test]
-fn unnamed_hosts_and_numbers_are_not_called() {
+fn load_calls_only_named_hosts_and_numbers() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let daemon =
         Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);

@@ -32,7 +32,7 @@ fn each_call_is_followed_to_its_end() {
     {
         assert_eq!(run["latency_ms"][times]["count"], count, "{times}");
     }
-    // These callees answer after 1 s.
+    // The simulated callees answer after 1 s.
     assert!(run["latency_ms"]["answered"]["min"].as_f64().is_some_and(|ms| ms >= 1000.0), "{run}");
     assert!(
         ended.stdout.contains("completed") && ended.stdout.contains("POST → joined"),
@@ -112,7 +112,7 @@ fn calls_with_masked_numbers_are_followed() {
         "{ended:?}"
     );
     assert_eq!(report["run"]["latency_ms"]["channel"]["count"], 50);
-    assert!(daemon.output().contains("+7999•••00"), "numbers are masked");
+    assert!(daemon.output().contains("+7999•••00"), "no number is masked");
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn number_is_in_one_call_at_a_time() {
     let args = ["--numbers", "79990001000-79990001004", "--rate", "50", "--duration", "1s"];
     let (ended, report) = report(load(daemon.address, &args));
     let requests = &report["run"]["requests"];
-    // The five callees stay in their calls, so the other requests have no free number and are held
-    // back.
+    // The five callees stay in their calls, so the generator has no free number for the other
+    // requests and holds them back.
     assert_eq!(
         (&requests["accepted"], &requests["held_back"]),
         (&json!(5), &json!(45)),
@@ -135,7 +135,7 @@ fn number_is_in_one_call_at_a_time() {
 }
 
 #[test]
-fn calls_are_held_or_left_alive() {
+fn calls_end_after_hold_or_are_left() {
     let simulator = Simulator::start("22", QUICK);
     let daemon = simulator.daemon(&[]);
     let args = ["--numbers", "79990001000-79990001019", "--rate", "20", "--duration", "1s"];
@@ -153,7 +153,7 @@ fn calls_are_held_or_left_alive() {
 #[test]
 fn search_finds_the_highest_rate_that_holds() {
     let simulator = Simulator::start("22", BUSY);
-    // The limit allows 20 at once, then one every 50 ms.
+    // The limit allows 20 calls at once, then one every 50 ms.
     let daemon = simulator.daemon(&[("key", "calls_per_second = 20")]);
     let args = ["--numbers", "1000-1999", "--rate", "20", "--duration", "500ms"];
     let search = ["--find-limit", "--p99", "20s", "--max-rate", "1000"];

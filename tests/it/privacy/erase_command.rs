@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{NUMBER, OTHER, assert_erased, ended, files_with, log, start};
+use super::{NUMBER, OTHER, assert_erased, ended, files_with, records, start};
 use testkit::daemon::KEY;
 use testkit::eventually;
 use testkit::program::{self, Ended};
@@ -38,17 +38,17 @@ fn erase_works_with_and_without_a_daemon() {
     assert!(refused.stderr.contains("the number is in a call"), "{refused:?}");
     asterisk.hang_up(&live);
     daemon.wait_for(&live, "call.ended");
-    eventually("it is written", || (files_with(folder, &live).len() >= 2).then_some(()));
+    eventually("the files have the call", || (files_with(folder, &live).len() >= 2).then_some(()));
 
     daemon.crash();
-    let before = log(folder).len();
+    let before = records(folder).len();
     let erased = erase(&[NUMBER, "--config", &there]);
     assert_eq!((erased.code, &*erased.stderr), (Some(0), ""), "{erased:?}");
     assert_erased(folder, before);
     // The next run continues the numbering.
     let daemon = daemon.restart();
-    eventually("its records are numbered on", || {
-        let last = log(folder).iter().filter_map(|line| line["seq"].as_u64()).max()?;
+    eventually("the next records have higher numbers", || {
+        let last = records(folder).iter().filter_map(|line| line["seq"].as_u64()).max()?;
         (last as usize > before).then_some(())
     });
     assert_eq!(daemon.get("/api/calls").json()["history"], "ok");
@@ -81,7 +81,7 @@ fn erase_reaches_a_remote_daemon_by_key() {
 }
 
 #[test]
-fn erase_names_copies_it_does_not_change() {
+fn erase_names_the_copies_it_leaves_unchanged() {
     let (asterisk, mut daemon) = start(&[]);
     ended(&asterisk, &daemon, NUMBER);
     let folder = daemon.folder.clone();
@@ -98,7 +98,7 @@ fn erase_names_copies_it_does_not_change() {
             let torn = format!("{{\"seq\":99,\"number\":\"+{NUMBER}\",\"cal");
             let mut journal =
                 fs::OpenOptions::new().append(true).open(path("calls.jsonl")).expect("a file");
-            std::io::Write::write_all(&mut journal, torn.as_bytes()).expect("it is written");
+            std::io::Write::write_all(&mut journal, torn.as_bytes()).expect("a written line");
         }
         let erased = erase(&[NUMBER, "--config", &config]);
         assert_eq!((erased.code, erased.stderr.lines().count()), (Some(1), 2), "{erased:?}");
@@ -117,7 +117,7 @@ fn erase_refuses_files_of_another_daemon() {
     let (asterisk, daemon) = start(&[]);
     ended(&asterisk, &daemon, NUMBER);
     let config = daemon.folder.path().join("config.toml").to_string_lossy().into_owned();
-    // Nobody listens at the port of this configuration.
+    // No daemon listens at the port of this configuration.
     let refused = erase(&[NUMBER, "--config", &config]);
     assert_eq!(refused.code, Some(69), "{refused:?}");
     assert!(refused.stderr.contains("writes to the journal"), "{refused:?}");
@@ -125,7 +125,7 @@ fn erase_refuses_files_of_another_daemon() {
 }
 
 #[test]
-fn erase_explains_what_is_wrong() {
+fn erase_names_what_is_wrong() {
     let folder = tempfile::TempDir::new().expect("a folder");
     let config = folder.path().join("config.toml").to_string_lossy().into_owned();
     let missing = erase(&[NUMBER, "--config", &config]);
@@ -136,7 +136,7 @@ fn erase_explains_what_is_wrong() {
     );
     fs::write(&config, text).expect("a file");
     assert_eq!(erase(&["12", "--config", &config]).code, Some(64));
-    // There are no files yet, so nothing is erased.
+    // There are no files yet, so the command erases nothing.
     assert_eq!(
         erase(&[NUMBER, "--config", &config]).stdout,
         "erased: 0 records of the journal and calls of the history\n"

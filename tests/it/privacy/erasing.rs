@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::{NUMBER, OTHER, assert_erased, ended, files_with, log, start};
+use super::{NUMBER, OTHER, assert_erased, ended, files_with, records, start};
 use serde_json::json;
 use testkit::daemon::KEY;
 use testkit::events::EventStream;
@@ -20,14 +20,14 @@ fn running_daemon_erases_a_number() {
     let path = format!("/api/history?number=%2B{NUMBER}");
     let folder = daemon.folder.path();
     assert!(files_with(folder, NUMBER).len() >= 3, "{:?}", files_with(folder, NUMBER));
-    let before = log(folder).len();
+    let before = records(folder).len();
 
     assert_error(&http::request(daemon.address, "DELETE", &path, &[], b""), 401, "no key");
     let watcher = [("X-Api-Key", "key-of-the-watcher")];
     assert_error(
         &http::request(daemon.address, "DELETE", &path, &watcher, b""),
         403,
-        "may only look",
+        "a watch key",
     );
     for wrong in ["/api/history", "/api/history?number=x", "/api/history?number=7999&number=7998"] {
         assert_error(&daemon.delete(wrong), 400, wrong);
@@ -45,9 +45,9 @@ fn running_daemon_erases_a_number() {
         assert_eq!(daemon.get(&format!("/api/calls/{kept}")).status, 200);
     }
     assert_eq!(daemon.get(&format!("/api/calls?number={NUMBER}")).json()["ended"], json!([]));
-    let remembered = EventStream::from(daemon.address, "?since=0", &[]).wait_len(before);
-    assert!(remembered.iter().all(|event| !event.data.contains(NUMBER)));
-    assert!(remembered.iter().any(|event| event.name == "erased"));
+    let ring = EventStream::from(daemon.address, "?since=0", &[]).wait_len(before);
+    assert!(ring.iter().all(|event| !event.data.contains(NUMBER)));
+    assert!(ring.iter().any(|event| event.name == "erased"));
     // Later records are written as usual.
     ended(&asterisk, &daemon, OTHER);
     assert_eq!(daemon.get("/api/calls").json()["history"], "ok");
@@ -61,30 +61,30 @@ fn number_in_a_call_is_not_erased() {
     assert_error(&daemon.delete(&format!("/api/history?number={NUMBER}")), 409, "in a call");
 }
 
-/// Erases a number while another process locks the history, and stops the daemon meanwhile. The
-/// lock is released after this time, or when there is an answer. Returns the answer.
+/// Erases a number while this process locks the history, and stops the daemon meanwhile. Releases
+/// the lock after `held`, or as soon as the daemon answers. Returns the answer.
 fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Reply {
     let (asterisk, mut daemon) =
         start(&[("http", &format!("drain_timeout = \"{drain_timeout}\""))]);
     ended(&asterisk, &daemon, NUMBER);
     let folder = daemon.folder.path().to_owned();
     let history = rusqlite::Connection::open(folder.join("history.db")).expect("the history");
-    history.execute_batch("BEGIN IMMEDIATE").expect("the history is held");
+    history.execute_batch("BEGIN IMMEDIATE").expect("a lock on the history");
     let address = daemon.address;
     let answer = std::thread::spawn(move || {
         let path = format!("/api/history?number={NUMBER}");
         http::request(address, "DELETE", &path, &[("X-Api-Key", KEY)], b"")
     });
-    // The journal is erased first. This process must not open the history's file: closing it would
-    // release the lock.
+    // The daemon erases from the journal first, so its file shows that the erasure has begun.
+    // Reading the history's file instead would release the lock when this process closes it.
     let is_erased =
         || fs::read_to_string(folder.join("calls.jsonl")).is_ok_and(|text| !text.contains(NUMBER));
-    eventually("the erasure is under way", || is_erased().then_some(()));
+    eventually("the erasure has begun", || is_erased().then_some(()));
     daemon.signal("-TERM");
     daemon.wait_for_event("daemon.stopping");
     let began = Instant::now();
-    let is_enough = || answer.is_finished() || held.is_some_and(|held| began.elapsed() > held);
-    eventually("the history is let go", || is_enough().then_some(()));
+    let may_release = || answer.is_finished() || held.is_some_and(|held| began.elapsed() > held);
+    eventually("the lock may be released", || may_release().then_some(()));
     drop(history);
     let answer = answer.join().expect("an answer");
     assert_eq!(daemon.wait_exit(), Some(0));
@@ -93,17 +93,17 @@ fn erase_while_stopping(drain_timeout: &str, held: Option<Duration>) -> http::Re
 
 #[test]
 fn stop_waits_for_erasure() {
-    // Longer than a stop waits for clients to read their answers.
+    // The lock lasts longer than a stopping daemon waits for clients to read their answers.
     let answer = erase_while_stopping("1h", Some(Duration::from_millis(2500)));
-    // On a slow machine the daemon gives up waiting for the history, and says so.
+    // On a slow machine the daemon may give up waiting for the history. Then its answer says so.
     let is_given_up =
         answer.status == 503 && answer.body.contains("the number may be left in some files");
     assert!(answer.status == 200 || is_given_up, "{answer:?}");
 }
 
 #[test]
-fn erasure_that_outlasts_stop_is_answered() {
+fn erasure_that_outlasts_the_stop_is_answered() {
     let answer = erase_while_stopping("1s", None);
-    assert_error(&answer, 503, "the daemon leaves");
+    assert_error(&answer, 503, "a stopping daemon");
     assert!(answer.body.contains("the daemon is stopping"), "{answer:?}");
 }

@@ -1,4 +1,4 @@
-//! Masked numbers: nobody but Asterisk gets the whole number.
+//! Masked numbers: only Asterisk gets the whole number.
 
 use super::{MASKED, NUMBER, WRITTEN, files_with, start};
 use serde_json::json;
@@ -22,9 +22,9 @@ fn masked_number_is_sent_to_asterisk_only() {
     asterisk.hang_up(&live);
     daemon.wait_for(&live, "call.ended");
     let folder = daemon.folder.path();
-    eventually("it is written", || (files_with(folder, &live).len() >= 2).then_some(()));
+    eventually("the files have the call", || (files_with(folder, &live).len() >= 2).then_some(()));
 
-    let told: Vec<_> = stream.wait_len(4).iter().map(|event| event.data.clone()).collect();
+    let streamed: Vec<_> = stream.wait_len(4).iter().map(|event| event.data.clone()).collect();
     let by_number = daemon.get(&format!("/api/calls?number={NUMBER}"));
     assert_eq!(by_number.json()["ended"][0]["call_id"], *live);
     let shown = [
@@ -33,7 +33,7 @@ fn masked_number_is_sent_to_asterisk_only() {
         by_number.body,
         daemon.get("/api/calls?format=csv").body,
         daemon.output(),
-        told.concat(),
+        streamed.concat(),
     ];
     for text in shown {
         assert!(text.contains(&MASKED[1..]) && !text.contains(NUMBER), "{text}");
@@ -48,13 +48,13 @@ fn masked_call_is_recognised_after_a_crash() {
     let daemon = simulator.daemon(&[WRITTEN, &[("privacy", "mask_numbers = true")]].concat());
     let id = daemon.call_ok(NUMBER, "R1");
     daemon.wait_for(&id, "call.joined");
-    eventually("it is written", || {
+    eventually("the files have the call", || {
         (!files_with(daemon.folder.path(), "call.joined").is_empty()).then_some(())
     });
     let daemon = daemon.crash_and_restart();
     let again = daemon.call(NUMBER, "R1");
     assert_eq!(again.json()["text"], "call already in progress");
-    // The daemon's own registry knows the call, not only Asterisk's lock.
+    // The refusal names the call, so the daemon's own registry has it, not only Asterisk's lock.
     let refused = daemon.wait_for_event("call.refused");
     assert_eq!(refused["in_progress"], *id, "{refused}");
     assert_eq!(daemon.delete(&format!("/api/calls/{id}")).status, 200);
@@ -82,11 +82,13 @@ fn foreign_texts_do_not_reveal_a_masked_number() {
     let end = daemon.wait_for(&id, "call.ended");
     assert_eq!(end["gateway_reply"], "SIP 404 7999•••4567 not found", "{end}");
     assert_eq!(end["caller_id"], "8 999 •••-45-67");
-    // A client uses the number as a path.
+    // A client puts the number into a path.
     http::request(daemon.address, "GET", &format!("/{NUMBER}"), &[], b"");
     daemon.get(&format!("/api/calls/{NUMBER}"));
     let folder = daemon.folder.path();
-    eventually("it is written", || (files_with(folder, "not found").len() >= 2).then_some(()));
+    eventually("the files have the call", || {
+        (files_with(folder, "not found").len() >= 2).then_some(())
+    });
     assert_eq!(files_with(folder, NUMBER), [""; 0]);
     for text in
         [daemon.output(), daemon.get("/api/calls").body, daemon.get("/api/calls?format=csv").body]

@@ -1,4 +1,4 @@
-//! Numbers that are masked or erased: nothing of them is left in any file or answer.
+//! Masked or erased numbers: no file and no answer contains them.
 
 mod erase_command;
 mod erasing;
@@ -16,7 +16,7 @@ const NUMBER: &str = "79991234567";
 const MASKED: &str = "+7999•••4567";
 const OTHER: &str = "79991230002";
 
-/// Every file that is written, with a size limit that makes the journal rotate.
+/// Settings that make the daemon write all its files, with a size limit that rotates the journal.
 const WRITTEN: &[(&str, &str)] = &[
     ("journal", "file = \"calls.jsonl\"\nfile_max_size = \"4KiB\""),
     ("history", "file = \"history.db\""),
@@ -32,7 +32,7 @@ fn ended(asterisk: &FakeAsterisk, daemon: &Daemon, number: &str) -> String {
     asterisk.hang_up(&id);
     daemon.wait_for(&id, "call.ended");
     let folder = daemon.folder.path();
-    eventually("it is written", || (files_with(folder, &id).len() >= 2).then_some(()));
+    eventually("the files have the call", || (files_with(folder, &id).len() >= 2).then_some(()));
     id
 }
 
@@ -51,9 +51,9 @@ fn files_with(folder: &Path, text: &str) -> Vec<String> {
     found
 }
 
-/// The records of all journal files, oldest first. `call.carried` lines have no `seq` and are left
-/// out.
-fn log(folder: &Path) -> Vec<Value> {
+/// The records of all journal files, oldest first, without `call.carried` lines, which have no
+/// `seq`.
+fn records(folder: &Path) -> Vec<Value> {
     let rotated = (1..20).rev().map(|number| folder.join(format!("calls.jsonl.{number}")));
     let files = rotated.chain([folder.join("calls.jsonl")]);
     let text: String = files.filter_map(|path| fs::read_to_string(path).ok()).collect();
@@ -64,17 +64,17 @@ fn log(folder: &Path) -> Vec<Value> {
     lines.filter(|line: &Value| line.get("seq").is_some()).collect()
 }
 
-/// Asserts that no file contains the number, that the other number is complete, and that no record
-/// is missing.
+/// Asserts that no file contains the number, that the other number is still in both files, and that
+/// no record is missing.
 fn assert_erased(folder: &Path, records_before: usize) {
     assert_eq!(files_with(folder, NUMBER), [""; 0]);
     assert!(files_with(folder, OTHER).len() >= 2, "{:?}", files_with(folder, OTHER));
-    let log = log(folder);
-    let seqs: Vec<_> = log.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
+    let records = records(folder);
+    let seqs: Vec<_> = records.iter().map(|line| line["seq"].as_u64().expect("a number")).collect();
     assert!(
         seqs.len() >= records_before && seqs.windows(2).all(|pair| pair[1] == pair[0] + 1),
         "{seqs:?}"
     );
-    let erased = log.iter().filter(|line| line["event"] == "erased").count();
-    assert!(erased >= 3, "{log:?}");
+    let erased = records.iter().filter(|line| line["event"] == "erased").count();
+    assert!(erased >= 3, "{records:?}");
 }

@@ -12,13 +12,13 @@ fn tail_waits_for_a_future_number() {
     let relay = Relay::start(&daemon.address.to_string());
     let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
     let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
-    let said = eventually("it says so", || tail.stderr().first().cloned());
+    let said = eventually("tail reports the newest record", || tail.stderr().first().cloned());
     assert_eq!(said, format!("-- the newest record is {newest}: waiting for new ones"));
-    // Nothing is replayed after the connection was lost.
+    // After a reconnect, `tail` prints no old record.
     let connections = relay.accepted();
     relay.cut();
     relay.restore();
-    eventually("it is back", || (relay.accepted() > connections).then_some(()));
+    eventually("tail has reconnected", || (relay.accepted() > connections).then_some(()));
     let id = daemon.call_ok("79990000001", "R1");
     let expected = [daemon.wait_for(&id, "call.requested"), daemon.wait_for(&id, "call.queued")];
     assert_eq!(tail.wait_for_lines(2), expected.map(|record| record.to_string()));
@@ -64,8 +64,8 @@ fn tail_resumes_after_a_cut() {
     relay.cut();
     let tried = relay.accepted();
     daemon.call_ok("79990000002", "R1");
-    // A repeated error is reported once.
-    eventually("it tries again and again", || (relay.accepted() >= tried + 3).then_some(()));
+    // `tail` reports a repeated error once.
+    eventually("tail has tried three times", || (relay.accepted() >= tried + 3).then_some(()));
     let said = tail.stderr();
     assert_eq!(
         said.last().map(|line| &**line),
@@ -95,7 +95,7 @@ fn permanent_refusal_is_not_retried() {
 fn unreachable_daemon_is_reported_once() {
     let (_held, address) = unused_address();
     let mut tail = Program::start(tail(address, &[]));
-    let said = eventually("it says so", || tail.stderr().first().cloned());
+    let said = eventually("tail reports the failure", || tail.stderr().first().cloned());
     assert!(
         said.starts_with(&format!("-- cannot connect to {address}: "))
             && said.ends_with("; trying again"),

@@ -63,7 +63,7 @@ fn lines_show_local_time_and_name_the_zone() {
     let seconds = |clock: &str| -> i64 {
         clock.split(':').fold(0, |sum, part| sum * 60 + part[..2].parse::<i64>().expect("a number"))
     };
-    // A POSIX zone is the time to add to get UTC.
+    // The offset of a POSIX zone is the time to add to get UTC.
     let east = lines("EAST-05:30", &[]);
     assert!(east[0].starts_with("-- ") && east[0].ends_with(" UTC+05:30"), "{east:?}");
     let ahead = (seconds(&east[1]) - seconds(&time[11..])).rem_euclid(24 * 3600);
@@ -120,14 +120,14 @@ fn tail_begins_after_a_record_or_now() {
     let seq = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["seq"].as_u64();
     assert_eq!(seq(&since.wait_for_lines(1)[0]), Some(3));
     let now = Program::start(tail(daemon.address, &["--json"]));
-    let first = eventually("a new record", || {
+    let first = eventually("tail prints a new record", || {
         daemon.call("79990000001", "R1");
         now.stdout().first().cloned()
     });
     assert!(seq(&first) > Some(before as u64), "{first}");
 }
 
-/// Three calls: one was refused, one has ended and one is alive.
+/// Requests three calls, in this order: one has ended, one is alive and one was refused.
 fn three_calls(asterisk: &FakeAsterisk, daemon: &Daemon) {
     let ended = daemon.call_ok("79990000001", "КОМНАТА1");
     asterisk.hang_up(&ended);
@@ -214,10 +214,10 @@ fn tail_begins_at_a_time_without_earlier_gaps() {
         tail.wait_for(&queued.to_string());
         tail.stdout()
     };
-    let [both_ago, at] = [begun("1h"), begun(requested["time"].as_str().expect("a time"))];
+    let [ago, at] = [begun("1h"), begun(requested["time"].as_str().expect("a time"))];
     assert_eq!(at, [requested.to_string(), queued.to_string()]);
-    assert_eq!(both_ago[0], r#"{"event":"gap","reason":"overrun","from":1,"to":5}"#);
-    assert_eq!(both_ago.len(), 4, "{both_ago:#?}");
+    assert_eq!(ago[0], r#"{"event":"gap","reason":"overrun","from":1,"to":5}"#);
+    assert_eq!(ago.len(), 4, "{ago:#?}");
     let east = requested["time"].as_str().expect("a time").replace('Z', "+00:00");
     assert_eq!(begun(&east), at);
 }

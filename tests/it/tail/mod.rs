@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
-use testkit::program::{self};
+use testkit::program;
 
 fn start() -> (FakeAsterisk, Daemon) {
     with(&[])
@@ -22,7 +22,7 @@ fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     (asterisk, daemon)
 }
 
-/// `originatord tail` with the key, of the daemon at this address.
+/// An `originatord tail` with the key, for the daemon at this address.
 fn tail(address: impl ToString, args: &[&str]) -> Command {
     let url = format!("http://{}", address.to_string());
     let mut command = program::command(&[&["tail", "--url", &url], args].concat());

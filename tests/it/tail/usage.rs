@@ -19,7 +19,7 @@ fn key_comes_from_environment_or_file() {
     assert_eq!((missing.code, missing.stdout.as_str()), (Some(66), ""), "{missing:?}");
     assert!(missing.stderr.contains(file), "{missing:?}");
 
-    std::fs::write(file, "wr0ng-key\n").expect("writes");
+    std::fs::write(file, "wr0ng-key\n").expect("a written file");
     let mut wrong_in_environment = program::command(&["tail", "--url", &url]);
     wrong_in_environment.env("ORIGINATORD_KEY", "wr0ng-key");
     for command in [
@@ -35,7 +35,7 @@ fn key_comes_from_environment_or_file() {
         );
     }
 
-    std::fs::write(file, format!("{KEY}\n")).expect("writes");
+    std::fs::write(file, format!("{KEY}\n")).expect("a written file");
     let tail = Program::start(program::command(&[
         "tail",
         "--url",
@@ -95,12 +95,12 @@ fn unwritable_output_is_an_error() {
 #[test]
 fn closed_pipe_ends_tail_quietly() {
     let (_asterisk, daemon) = start();
-    let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("it starts");
+    let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("tail starts");
     let mut first = String::new();
     // `head -1` reads like this.
     BufReader::new(child.stdout.take().expect("stdout")).read_line(&mut first).expect("a line");
     assert!(first.starts_with("-- "), "{first}");
-    let status = eventually("it ends", || {
+    let status = eventually("tail ends", || {
         daemon.call("79990000001", "R1");
         child.try_wait().expect("a child")
     });
