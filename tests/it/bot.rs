@@ -38,7 +38,7 @@ fn bot_reads_each_answer_as_intended() {
         (OnOriginate::Accept, "wr0ng-key", "79990000003", "failure"),
         (OnOriginate::Accept, KEY, "79990000003,evil", "failure"),
         (OnOriginate::Refuse, KEY, "79990000004", "failure"),
-        (OnOriginate::ReceiptOnly, KEY, "79990000005", "success"),
+        (OnOriginate::ResponseOnly, KEY, "79990000005", "success"),
         // The fate is unknown, and the daemon answers so before the bot's timeout.
         (OnOriginate::Silence, KEY, "79990000006", "failure"),
         (OnOriginate::Silence, KEY, "79990000006", "busy"),

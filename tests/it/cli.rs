@@ -31,7 +31,7 @@ fn output_of(
 }
 
 /// The warnings of groff, which `man` uses, if it is installed.
-fn complaints(page: &Path) -> String {
+fn console_errors(page: &Path) -> String {
     let page = page.to_str().expect("a path");
     let args = ["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page];
     output_of("man", &args, &[("LC_ALL", "C.UTF-8"), ("MANROFFSEQ", "")])
@@ -86,7 +86,7 @@ fn man_pages_have_options_and_exit_codes() {
         }
         let count = |what: &str| macros.iter().filter(|line| **line == what).count();
         assert_eq!(count(".nf"), count(".fi"), "{name}");
-        assert_eq!(complaints(&pages.join(&name)), "", "{name}");
+        assert_eq!(console_errors(&pages.join(&name)), "", "{name}");
         let Some(subcommand) =
             name.strip_prefix("originatord-").and_then(|name| name.strip_suffix(".1"))
         else {

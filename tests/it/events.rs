@@ -298,7 +298,7 @@ fn slow_reader_gets_gap_without_blocking_others() {
     let quick = EventStream::from(daemon.address, "?since=0", &[]);
     // The records must exceed all buffers on the way.
     let id = daemon.call_ok("79990000001", "R1");
-    let (mut sent, enough) = (0, stalled::MOST_BUFFERED + (2 << 20));
+    let (mut sent, enough) = (0, stalled::MAX_BUFFERED + (2 << 20));
     let mut bot = KeptAlive::open(daemon.address);
     let body = json!({ "api_key": KEY, "phone_number": "79990000001", "room_name": "R".repeat(64),
         "caller_id": "C".repeat(64) })

@@ -71,7 +71,7 @@ impl Nginx {
         let ask = |index: u32| {
             pause((at + offset * index).saturating_duration_since(Instant::now()));
             let mut stream = UnixStream::connect(self.socket()).expect("nginx listens");
-            stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            stream.set_read_timeout(Some(TEST_TIMEOUT)).expect("a timeout");
             stream
                 .write_all(&closing(&post(&format!("7999{round:03}{index:04}"))))
                 .expect("a sent request");
@@ -110,7 +110,7 @@ fn closing(request: &[u8]) -> Vec<u8> {
 fn reuse_after(idle: Duration, http: &str, upstream: &str) {
     // Without events, the daemon takes 250 ms to answer, so that each of the first requests needs a
     // connection of its own.
-    let asterisk = FakeAsterisk::start(OnOriginate::ReceiptOnly);
+    let asterisk = FakeAsterisk::start(OnOriginate::ResponseOnly);
     let ami = Ami { address: &asterisk.address.to_string(), secret: "secret" };
     let daemon = Daemon::start(&ami, &[("http", http)]);
     let relay = Relay::start(&daemon.address.to_string());

@@ -114,7 +114,7 @@ fn buttons_hang_up_after_confirmation(ami: &Ami<'_>) {
         // Nothing happens before the user confirms.
         page.wait_text("#confirm", &number);
         page.press(ENTER);
-        eventually("the confirmation is closed", || (!page.sees("#confirm")).then_some(()));
+        eventually("the confirmation is closed", || (!page.is_visible("#confirm")).then_some(()));
         assert_eq!(asks_to_hang_up(), 0, "{by}");
         page.click(if by == "the row's button" {
             "#calls-body .hang-up"

@@ -48,7 +48,11 @@ fn watch_key_gets_no_hang_up_buttons() {
     open_detail(&page, "+79990950001");
     page.wait_text("#detail-status", "In the room");
     page.press("x");
-    assert!(!page.sees(".hang-up") && !page.sees("#detail-hang-up") && !page.sees("#confirm"));
+    assert!(
+        !page.is_visible(".hang-up")
+            && !page.is_visible("#detail-hang-up")
+            && !page.is_visible("#confirm")
+    );
     // The daemon refuses the request, too.
     let script = "const done = arguments[0]; fetch('api/calls/ID', { method: 'DELETE', headers: { 'x-requested-with': 'x' } })\
                   .then((response) => done(response.status))";

@@ -124,7 +124,7 @@ fn filtering_a_scrolled_journal_raises_no_error() {
     let script = "const journal = document.getElementById('journal');
                   journal.scrollTop = journal.scrollHeight; return journal.scrollTop > 0";
     eventually("the journal scrolls", || (page.run(script, json!([])) == true).then_some(()));
-    page.complaints();
+    page.console_errors();
     // The scroll event makes the table draw before the journal has filtered its records.
     let script = "const field = document.getElementById('filter-room'); field.value = 'none';
                   field.dispatchEvent(new Event('input', { bubbles: true }));

@@ -71,9 +71,9 @@ impl Client {
     }
 
     /// Reads until `done` accepts all bytes received so far, or the connection is closed. Panics
-    /// after [`PATIENCE`].
+    /// after [`TEST_TIMEOUT`].
     pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TEST_TIMEOUT;
         while !done(&self.received) {
             assert!(
                 Instant::now() < deadline,

@@ -68,7 +68,7 @@ fn pipelined_requests_are_answered_in_order() {
 fn client_that_stops_sending_is_answered() {
     // Without events, the daemon queries Asterisk after a pause. During the pause it sees that the
     // client has closed its sending half.
-    let (_asterisk, daemon) = start(OnOriginate::ReceiptOnly, &[]);
+    let (_asterisk, daemon) = start(OnOriginate::ResponseOnly, &[]);
     let mut connection = KeptAlive::open(daemon.address);
     connection.send(&post("79990000001"));
     connection.close_write();
