@@ -89,7 +89,7 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Option<u64>>,
 
-    /// `call.adopted`, `call.carried`: the call's [`State`](crate::call::machine::State). The times
+    /// `call.adopted`, `call.carried`: the call's [`State`]. The times
     /// that follow are of such lines, too; see [`progress`](Self::progress).
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub state: Option<Cow<'a, str>>,
