@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn records_about_all_calls_always_pass() {
+    fn gaps_and_link_records_pass_every_filter() {
         for args in [
             &["--number", "7999"][..],
             &["--room", "R"],

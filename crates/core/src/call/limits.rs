@@ -189,9 +189,10 @@ impl CallGate {
         self.record(at, number, key);
     }
 
-    /// The time by which windows are longer than a second or a minute. A paced call leaves up to
-    /// [`TIMER_SLACK`] after its slot. A window stores slots, but its limit must hold for the times
-    /// at which calls leave.
+    /// The time added to the length of a window, which is a second or a minute. A window counts by
+    /// slots, but a paced call may leave up to [`TIMER_SLACK`] after its slot, so two calls can
+    /// leave closer together than their slots. The longer window makes the limit hold for the times
+    /// at which they leave.
     fn slack(&self) -> Duration {
         if self.policy.all.calls_per_second.is_some() { TIMER_SLACK } else { Duration::ZERO }
     }

@@ -44,8 +44,9 @@ pub struct Call {
     /// journal can have the timestamps up to this state.
     adopted_in: State,
     queued: Option<Now>,
-    /// Whether `queued` may be later than the acceptance: it is the time of a channel list, or of
-    /// an earlier run's record.
+    /// Whether Asterisk may have accepted the call before `queued`. True if `queued` comes from a
+    /// channel list, or from an earlier run's journal, which does not say whether a list or an
+    /// event showed the acceptance.
     queued_late: bool,
     ringing: Option<Now>,
     answered: Option<Now>,

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn request_is_answered_ok_at_second_local_half() {
+fn bot_gets_ok_once_lock_channel_exists() {
     let mut bench = Bench::ready();
     bench.originate(7, "79991234567");
     let id = bench.id_of("Originate");
