@@ -19,7 +19,7 @@ const PHASES = {
   left: "Leaving",
 };
 
-/** The narrowest phase that is drawn, as a part of the whole: narrower ones cannot be seen. */
+/** Least width of a drawn phase, as a part of the whole timeline: narrower ones cannot be seen. */
 const MIN_PHASE = 0.004;
 
 /** Properties below the timeline: a label, and the value in a call. */
@@ -44,7 +44,7 @@ export class CallDetail {
   #calls;
   #records;
   #actions;
-  /** The call as the daemon had it when the details were opened. */
+  /** The daemon's answer about the call from when the details were opened. */
   #fetched;
   /** Whether the daemon no longer has the call. */
   #isGone = false;
@@ -70,8 +70,8 @@ export class CallDetail {
   }
 
   open(id) {
-    // Going from one call's details to another's is no step: Back leads to the view without
-    // details.
+    // Opening another call's details from here adds no history entry: Back leads to the view
+    // without details.
     setParams({ call: id }, ["call"], { isStep: !this.id });
     return this.#show(id);
   }
@@ -171,7 +171,7 @@ export class CallDetail {
     if (call.answered && call.requested) sentences.push(`Answered ${answeredAfter(call)}.`);
     if (call.outcome && call.outcome !== "not_joined") sentences.push(talkText(call));
     if (call.stale) sentences.push("There is no link to Asterisk: the call may have gone further, or have ended.");
-    // The daemon never has a refused call.
+    // The daemon does not list refused calls, so do not ask for one.
     if (this.#isGone && !isRefused) {
       sentences.push("originatord no longer has this call, because its number was erased or it is too old.");
     }
@@ -199,7 +199,7 @@ export class CallDetail {
     setText($("detail-total"), [dateUnlessToday(steps[0].time), length].filter(Boolean).join(", "));
   }
 
-  /** Appends the records that have arrived since: those that the user has expanded stay so. */
+  /** Appends the records that have arrived since, so that expanded records stay expanded. */
   #drawRecords(records) {
     const list = $("detail-records");
     if (list.dataset.of !== this.id) list.replaceChildren();

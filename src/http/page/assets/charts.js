@@ -62,7 +62,7 @@ export class Charts {
   #timer;
 
   /**
-   * `handlers`: `stats` gets each answer of `/api/stats`; `ended` is called when the session is
+   * `handlers`: `stats` receives each answer of `/api/stats`; `ended` is called when the session is
    * over.
    */
   constructor(handlers) {

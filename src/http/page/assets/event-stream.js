@@ -5,10 +5,10 @@ import { ApiError, fetchJson, request } from "./api.js";
 import { parseCall } from "./model.js";
 import { now } from "./time.js";
 
-/** Records from before the page was opened that are requested. */
+/** How many records from before the opening of the page are requested. */
 const PAST_RECORDS = 1000;
 
-/** As many calls as the daemon lists at most. */
+/** The most calls that the daemon lists in one answer. */
 const LIST = "api/calls?limit=1000&live=10000";
 
 /**

@@ -82,7 +82,7 @@ export class Filter {
     return Boolean(this.number || this.room || this.outcome);
   }
 
-  /** For small screens, where the fields are hidden. */
+  /** The criteria as one text, for small screens, where the fields are hidden. */
   #summary() {
     const describe = (name) => (name === "outcome" ? outcomeOf(this.outcome).label : `${name} ${this.typed(name)}`);
     return FIELDS.filter((name) => this[name]).map(describe).join(", ");

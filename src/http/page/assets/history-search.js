@@ -3,10 +3,10 @@
 import { ApiError, fetchJson } from "./api.js";
 import { parseCall } from "./model.js";
 
-/** Pause in typing after which the daemon is asked, in ms. */
+/** Pause in typing after which the page asks the daemon, in ms. */
 const TYPING_PAUSE = 300;
 
-/** Matches kept. */
+/** Most matches that are kept. */
 const MAX_MATCHES = 1000;
 
 /** Digits that can be a whole number. */

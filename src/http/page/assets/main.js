@@ -5,8 +5,8 @@ import { openDashboard } from "./dashboard.js";
 import { $, setText } from "./dom.js";
 
 let dashboard;
-/** Key and role of the dashboard's session. */
-let holder;
+/** Key name and role of the session that opened the dashboard. */
+let dashboardUser;
 
 /**
  * Hides the dashboard when the session ended, as after a restart. Logging in with the same key
@@ -22,11 +22,11 @@ function endSession() {
 
 function beginSession(session) {
   const user = `${session.key} ${session.role}`;
-  // Reload for another key, so that nothing of what the first was shown stays in the page.
-  if (dashboard && user !== holder) return location.reload();
+  // Another key may see less: a reload removes the data of the first key's session from the page.
+  if (dashboard && user !== dashboardUser) return location.reload();
   $("login").hidden = true;
   if (dashboard) return dashboard.resume();
-  [dashboard, holder] = [openDashboard(session, endSession), user];
+  [dashboard, dashboardUser] = [openDashboard(session, endSession), user];
 }
 
 function showLogin(text) {
@@ -45,7 +45,7 @@ async function logIn(event) {
   } catch (error) {
     if (error.status === undefined) throw error;
     showLogin(error.status === 401 ? "Unknown API key." : `Could not log in: ${error.message}.`);
-    // Without an answer the user tries again with the same key.
+    // The daemon did not answer: keep the key in the field, so that the user can try again.
     if (error.status === 0) return;
   } finally {
     $("login-submit").disabled = false;

@@ -1,22 +1,22 @@
 // The page's data about calls, records and the link to Asterisk. The views read it.
 
 /**
- * Ended calls kept of the list and the event stream; the daemon without a history keeps as many.
+ * Ended calls kept from the list and the event stream: as many as a daemon without a history keeps.
  */
 const MAX_ENDED = 1000;
 
-/** Older ended calls kept of the history. */
+/** Older ended calls kept from the history. */
 const MAX_OLDER = 50_000;
 
 /**
- * Records kept; up to `TRIM` more until the oldest are dropped at once, as moving the array for
- * each would cost more.
+ * Records kept. The store grows by up to `TRIM` more, then drops the oldest `TRIM` at once, because
+ * moving the array for each record would cost more.
  */
 const MAX_RECORDS = 5000;
 const TRIM = 500;
 
 /**
- * The state that each event brings its call to. A call's timestamps have the names of the states.
+ * The state of a call after each event. A call's timestamps have the names of the states.
  */
 const STATE_AFTER = {
   "call.requested": "requested",
@@ -53,7 +53,9 @@ export class CallStore {
   unlisted = 0;
   /** `ok`, `off`, or what is wrong with the daemon's history. */
   history = "off";
-  /** Whether a list has arrived. Until then, an empty store says nothing. */
+  /**
+   * Whether a list has arrived. Until then, an empty store does not mean that there are no calls.
+   */
   isLoaded = false;
 
   /** Replaces everything by the daemon's list. */
@@ -148,7 +150,10 @@ export class RecordStore {
   all = [];
   /** Number of records that were dropped before the first of `all`. */
   dropped = 0;
-  /** Whether the event stream has been connected. Until then, an empty store says nothing. */
+  /**
+   * Whether the event stream has been connected. Until then, an empty store does not mean that
+   * there are no records.
+   */
   isLoaded = false;
 
   add(record) {
@@ -169,7 +174,7 @@ export class RecordStore {
  * gracefully keeps the link and refuses calls.
  */
 export class LinkStatus {
-  /** These two are `undefined` until they are known. */
+  /** Whether calls can be made, and whether the link is up; `undefined` until they are known. */
   isReady;
   isUp;
   /** Since when the link has been up or down, in ms of Unix time. */
@@ -179,14 +184,15 @@ export class LinkStatus {
   /** The name of the Asterisk. */
   asterisk = "";
 
-  /** Takes what `/readyz` says: nothing if calls can be made, else the reason. */
+  /** Applies the answer of `/readyz`: why no calls can be made, or `undefined` if they can. */
   setReady(reason) {
     [this.isReady, this.reason] = [reason === undefined, reason ?? ""];
     if (this.isReady && !this.isUp) [this.isUp, this.since] = [true, undefined];
   }
 
   /**
-   * Takes the link of `/api/stats`: the records here may not reach back to when the link came up.
+   * Applies the `link` of `/api/stats`, because the records that the page has may be newer than the
+   * link's last change.
    */
   setLink(link) {
     const since = link && Date.parse(link.since);

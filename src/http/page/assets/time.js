@@ -6,8 +6,8 @@
 let clockOffset = 0;
 
 /**
- * The `Date` header of a response has whole seconds, so smaller differences cannot be told from
- * none.
+ * The smallest difference that counts, in ms. The `Date` header of a response has whole seconds, so
+ * smaller differences cannot be measured.
  */
 const MIN_OFFSET = 2000;
 
