@@ -53,7 +53,7 @@ pub struct CallInfo {
     pub number: Number,
     /// The conference the callee joins.
     pub room: Room,
-    /// The callee's display name in the conference.
+    /// The name or number under which the callee appears in the conference.
     pub caller_id: CallerId,
     /// The language of the prompts.
     pub lang: Lang,

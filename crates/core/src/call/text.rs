@@ -62,8 +62,8 @@ checked_text!(
 );
 
 checked_text!(
-    /// The callee's display name, in NFC. The daemon sends it to Asterisk as `CallerID: <…>`,
-    /// unless it is empty.
+    /// The name or number under which the callee appears in the conference, in NFC. The daemon sends
+    /// it to Asterisk as `CallerID: <…>`, unless it is empty.
     CallerId,
     "caller_id",
     "must not hold line breaks or control characters",
