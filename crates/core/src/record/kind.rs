@@ -5,7 +5,7 @@ use strum::{EnumString, IntoStaticStr};
 /// Which event a record, or another line of the journal, is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 pub enum EventKind {
-    /// The daemon runs.
+    /// The daemon has started.
     #[strum(serialize = "daemon.started")]
     DaemonStarted,
     /// A signal stops the daemon.
@@ -44,7 +44,7 @@ pub enum EventKind {
     /// The call is over.
     #[strum(serialize = "call.ended")]
     CallEnded,
-    /// A record of a number that was erased stood here.
+    /// Replaces each record of an erased number.
     #[strum(serialize = "erased")]
     Erased,
     /// Records are missing here. A gap is no record: it has neither number nor time.

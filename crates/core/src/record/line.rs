@@ -1,4 +1,4 @@
-//! A record as it is written: one JSON object. This is the only place that spells its members.
+//! The written form of a record: one JSON object. Only this module names its members.
 //!
 //! The journal's file, the event stream and `tail --json` have these objects, one a line. The same
 //! type reads them back. It skips members that it does not know, and a value that it cannot parse
@@ -16,8 +16,9 @@ use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, Refusal, Room, lenient};
 use crate::clock::Rfc3339;
 
-/// The members of a record, in their order: its number, time and event, then the call, then what
-/// the event adds. The lines for gaps and for carried calls have the same members.
+/// The members of a record, in their order: its number, time and event, then the call, then the
+/// members that are specific to the event. The lines for gaps and for carried calls have the same
+/// members.
 ///
 /// A member that is `None` is left out. `Some(None)` is written as `null`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -32,7 +33,7 @@ pub struct Line<'a> {
     /// Name of the event; see [`kind`](Self::kind).
     #[serde(borrow)]
     pub event: Cow<'a, str>,
-    /// `time`, where a carried call has it.
+    /// The `time` of a carried call, which follows `event`.
     #[serde(rename = "time", skip_deserializing, skip_serializing_if = "Option::is_none")]
     time_after_event: Option<Rfc3339>,
 
@@ -51,7 +52,7 @@ pub struct Line<'a> {
     /// The language of the prompts.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Cow<'a, str>>,
-    /// Name of the API key that asked for the call.
+    /// Name of the API key that requested the call.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub key: Option<Cow<'a, str>>,
 
@@ -64,13 +65,13 @@ pub struct Line<'a> {
     /// `ami.*`: `name` of the Asterisk.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub asterisk: Option<Cow<'a, str>>,
-    /// `ami.connected`: what the AMI calls itself.
+    /// `ami.connected`: first line that Asterisk sends.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub banner: Option<Cow<'a, str>>,
-    /// `ami.connected`: number of our calls that live.
+    /// `ami.connected`: number of this daemon's active calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<u64>,
-    /// `daemon.stopping`, `ami.disconnected`, `call.refused`, `gap`: why.
+    /// `daemon.stopping`: the signal. `ami.disconnected`: a text. `call.refused`, `gap`: a code.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Cow<'a, str>>,
     /// `call.refused`: the reason as a sentence.
@@ -89,17 +90,17 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<Option<u64>>,
 
-    /// `call.adopted`, `call.carried`: the call's [`State`]. The times
-    /// that follow are of such lines, too; see [`progress`](Self::progress).
+    /// `call.adopted`, `call.carried`: the call's [`State`]. The times below belong to the
+    /// same lines; see [`progress`](Self::progress).
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub state: Option<Cow<'a, str>>,
-    /// When the call was asked for.
+    /// When the bot requested the call.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub requested: Option<Rfc3339>,
     /// When Asterisk accepted it.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub queued: Option<Rfc3339>,
-    /// When it rang first.
+    /// When the callee's phone first rang.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub ringing: Option<Rfc3339>,
     /// When the callee answered.
@@ -111,7 +112,8 @@ pub struct Line<'a> {
     /// When the callee left the conference.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub left: Option<Rfc3339>,
-    /// The answer was found later, and happened after this time. Also in `call.answered`.
+    /// Set if the callee answered while the link was down: the answer came after this time. Also in
+    /// `call.answered`.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub answered_after: Option<Rfc3339>,
     /// `call.carried`: time of the last event from Asterisk.
@@ -121,28 +123,28 @@ pub struct Line<'a> {
     /// `call.joined`, `call.left`: the conference as Asterisk names it.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub conference: Option<Cow<'a, str>>,
-    /// `call.ended`: how.
+    /// `call.ended`: the outcome, with the cause and the durations.
     #[serde(borrow, flatten)]
     pub end: Option<EndMembers<'a>>,
 }
 
 impl<'a> Line<'a> {
-    /// Names of the members that a record of any event can have. A reader that shows those in
-    /// columns shows the others as they are.
+    /// Names of the members that are not specific to an event. The commands show these in columns,
+    /// and every other member as `name=value`.
     pub const COMMON: [&'static str; 9] =
         ["seq", "time", "event", "call_id", "number", "room", "caller_id", "lang", "key"];
 
-    /// Names of the members of text that cannot hold what a person or a peer has written.
+    /// Names of the text members that never hold text of a user or a peer.
     pub const NO_FREE_TEXT: [&'static str; 3] = ["time", "event", "call_id"];
 
-    /// Reads one line; `None` if it is no JSON object, or a member is of another type.
+    /// Parses one line; `None` if it is not a JSON object, or a member has the wrong type.
     pub fn read(json: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(json).ok()
     }
 
-    /// The line as JSON, without its end.
+    /// The line as JSON, without the newline.
     pub fn json(&self) -> String {
-        // Every key is text, and nothing else can fail here.
+        // serde_json fails only on keys that are not text, and all of these are.
         serde_json::to_string(self).unwrap_or_default()
     }
 
@@ -151,7 +153,7 @@ impl<'a> Line<'a> {
         self.event.parse().ok()
     }
 
-    /// The call, if all of its members are there and valid.
+    /// The call, if all of its members are present and valid.
     pub fn call(&self) -> Option<CallInfo> {
         Some(CallInfo {
             id: self.call_id?,
@@ -179,19 +181,19 @@ impl<'a> Line<'a> {
         Some(Progress { state, moments, answered_after: time(self.answered_after) })
     }
 
-    /// How the call ended, if it did, and if this build knows the outcome.
+    /// The outcome in a `call.ended`, if this build knows it.
     pub fn outcome(&self) -> Option<Outcome> {
         self.end.as_ref()?.outcome.parse().ok()
     }
 
-    /// The line that takes the place of a record that was erased, of the same number and time.
+    /// The line that replaces this one when its record is erased, with the same `seq` and `time`.
     pub fn erased(&self) -> Line<'static> {
         let event = EventKind::Erased.as_str().into();
         Line { seq: self.seq, time: self.time, event, ..Line::default() }
     }
 
-    /// The line that repeats an open call at the top of a journal file. `time` is that of the last
-    /// record, `heard` that of the last event from Asterisk.
+    /// The line that repeats an open call at the top of a journal file. `time` is the time of the
+    /// last record, `heard` that of the last event from Asterisk.
     pub fn carried(call: &'a OpenCall, time: SystemTime, heard: Option<SystemTime>) -> Self {
         let mut line = Line {
             event: EventKind::CallCarried.as_str().into(),
@@ -213,7 +215,8 @@ impl<'a> Line<'a> {
         self.key = Some((*call.key).into());
     }
 
-    /// Adds the progress of the line's call.
+    /// Adds state and timestamps. Call [`add_call`](Self::add_call) first, because `requested` is
+    /// the time in the call's id.
     fn add_progress(&mut self, progress: &Progress) {
         let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
         self.state = Some(progress.state.as_str().into());
@@ -236,7 +239,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Adds what the event adds.
+    /// Adds the members that are specific to the event.
     fn add_event(&mut self, event: &'a Event) {
         match event {
             Event::DaemonStarted { version, instance } => {

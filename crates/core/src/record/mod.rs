@@ -1,7 +1,7 @@
 //! Records: numbered facts about the daemon, the link to Asterisk and the calls.
 //!
-//! [`Record`] and [`Event`] are the types of the daemon itself. [`Line`] is a record as it is
-//! written: it spells the members, in both directions.
+//! [`Record`] and [`Event`] are the types of the daemon itself. [`Line`] is their
+//! written form: it names the JSON members, for writing and for reading.
 
 mod kind;
 mod line;
@@ -34,16 +34,16 @@ pub struct Record {
     pub time: SystemTime,
     /// The event, with its own members.
     pub event: Event,
-    /// To which call, if to one.
+    /// The call that the event is about; `None` for events of the daemon or the link.
     pub call: Option<Arc<CallInfo>>,
-    /// The record as JSON, made at the first use: thousands of readers may want it.
+    /// The record as JSON, built once at its first use, because thousands of readers may share it.
     json: OnceLock<Box<str>>,
 }
 
 /// Something that happened to the daemon, the link or a call.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The daemon runs.
+    /// The daemon has started.
     DaemonStarted {
         /// Its version.
         version: &'static str,
@@ -52,23 +52,23 @@ pub enum Event {
     },
     /// A signal stops the daemon.
     DaemonStopping {
-        /// By which signal.
+        /// Name of the signal, such as `SIGTERM`.
         reason: Arc<str>,
     },
     /// The daemon is logged in to the AMI and has reconciled its calls with Asterisk's list.
     AmiConnected {
         /// The `name` of the Asterisk.
         asterisk: Arc<str>,
-        /// First line of the AMI, as `Asterisk Call Manager/11.0.0`.
+        /// First line that Asterisk sends, such as `Asterisk Call Manager/11.0.0`.
         banner: Arc<str>,
-        /// Number of our calls that are active.
+        /// Number of this daemon's active calls.
         live: usize,
     },
     /// The link is lost, or an attempt to connect failed.
     AmiDisconnected {
         /// The `name` of the Asterisk.
         asterisk: Arc<str>,
-        /// Why.
+        /// Why the link was lost or the attempt failed, as text.
         reason: Arc<str>,
     },
     /// A bot asked for a call, with a valid key and valid fields.
@@ -77,15 +77,14 @@ pub enum Event {
     CallRefused(Refusal),
     /// Asterisk has accepted the call.
     CallQueued,
-    /// A live call of an earlier run that the journal does not know: its lines were lost, or there
-    /// is no journal file. This run takes the call over, and owes it a
-    /// [`CallEnded`](Self::CallEnded).
+    /// This run took over a live call of an earlier run that has no records: they were lost, or
+    /// there is no journal file. [`CallEnded`](Self::CallEnded) follows when the call is over.
     CallAdopted(Box<Progress>),
     /// The gateway reports ringing.
     CallRinging,
     /// The callee answered.
     CallAnswered {
-        /// The link was down then: the answer was found later, and happened after this instant.
+        /// Set if the callee answered while the link was down: the answer came after this instant.
         after: Option<SystemTime>,
     },
     /// The callee is in the conference.
@@ -98,14 +97,14 @@ pub enum Event {
         /// The conference as Asterisk names it.
         conference: Arc<str>,
     },
-    /// The call is over; there is exactly one of these for each accepted call.
+    /// The call is over. Each accepted call has exactly one such record.
     CallEnded(Box<End>),
-    /// Replaces a record of a number that was erased.
+    /// Replaces each record of an erased number.
     Erased,
 }
 
 impl Event {
-    /// The same event, with the call's number masked in texts of the gateway and of Asterisk.
+    /// The same event, with the call's number masked in texts from the gateway and from Asterisk.
     pub fn masked(self, number: Number) -> Self {
         match self {
             Event::CallRefused(Refusal::Rejected(words)) => {
@@ -156,7 +155,7 @@ impl Event {
 pub enum GapReason {
     /// The ring no longer held the records when the reader came to them.
     Overrun,
-    /// The daemon was restarted since, with an empty ring.
+    /// The daemon has restarted since, with an empty ring.
     Restarted,
     /// Another program has moved, replaced or truncated the journal file that held the records.
     FileChanged,
@@ -173,14 +172,14 @@ impl GapReason {
     }
 }
 
-/// Stands in the place of records that a reader does not get.
+/// Takes the place of records that a reader does not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// First missing `seq`, where known.
     pub from: Option<u64>,
     /// Last missing `seq`, where known.
     pub to: Option<u64>,
-    /// Why.
+    /// Why the reader does not get them.
     pub reason: GapReason,
 }
 
@@ -194,12 +193,12 @@ pub enum Entry {
 }
 
 impl Record {
-    /// A record of this number.
+    /// Creates a record with the number `seq`.
     pub fn new(seq: u64, time: SystemTime, event: Event, call: Option<Arc<CallInfo>>) -> Self {
         Self { seq, time, event, call, json: OnceLock::new() }
     }
 
-    /// The record as one line of JSON, without its end.
+    /// The record as one line of JSON, without the newline.
     pub fn json(&self) -> &str {
         self.json.get_or_init(|| escape::json(Line::from(self).json()).into())
     }
@@ -229,7 +228,7 @@ impl Entry {
         }
     }
 
-    /// The entry as one line of JSON, without its end.
+    /// The entry as one line of JSON, without the newline.
     pub fn json(&self) -> Cow<'_, str> {
         match self {
             Entry::Record(record) => record.json().into(),

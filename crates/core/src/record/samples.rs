@@ -1,4 +1,4 @@
-//! One record of each kind, for tests: what a whole log can hold.
+//! Sample records of every kind, for tests.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,12 +9,12 @@ use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::progress::Progress;
 use crate::call::{CallId, CallInfo, Refusal};
 
-/// The time of the first of them; each is a second later than the last.
+/// The time of the first sample. Each further sample is a second later.
 pub fn time() -> SystemTime {
     humantime::parse_rfc3339("2026-11-24T12:00:00.123Z").expect("a time")
 }
 
-/// The call they are of.
+/// The call that the samples are about.
 pub fn call() -> CallInfo {
     CallInfo {
         id: CallId::new(time(), 1),
@@ -26,7 +26,7 @@ pub fn call() -> CallInfo {
     }
 }
 
-/// An end of which nothing is known but the outcome.
+/// An end with this outcome and no further details.
 pub fn end(outcome: Outcome) -> End {
     End {
         outcome,
@@ -46,12 +46,12 @@ pub fn of_call(seq: u64, event: Event) -> Record {
     Record::new(seq, time() + Duration::from_secs(seq - 1), event, Some(Arc::new(call())))
 }
 
-/// A record of no call.
+/// A record about the daemon or the link, without a call.
 pub fn of_daemon(seq: u64, event: Event) -> Record {
     Record { call: None, ..of_call(seq, event) }
 }
 
-/// All kinds, and of those that come in several shapes each shape.
+/// Samples of all kinds, with several of those kinds whose members vary.
 pub fn all() -> Vec<Record> {
     let cause = |code, text: &str| Some(Cause { code, text: text.into() });
     let conference: Arc<str> = "КОМНАТА1".into();

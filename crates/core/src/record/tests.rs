@@ -7,7 +7,7 @@ use crate::record::samples;
 const CALL: &str = r#""call_id":"ID","number":"+79991234567","room":"КОМНАТА1","caller_id":"Боб Smith","lang":"ru","key":"bot""#;
 
 #[test]
-fn each_kind_of_record_has_its_members_in_their_order() {
+fn each_record_kind_has_its_members_in_order() {
     let id = samples::call().id.to_string();
     let expected = [
         r#"{"seq":1,"time":"2026-11-24T12:00:00.123Z","event":"daemon.started","version":"0.1.0","instance":"originatord"}"#,
@@ -37,7 +37,7 @@ fn each_kind_of_record_has_its_members_in_their_order() {
     assert_eq!(records.len(), expected.len());
     for (record, expected) in records.iter().zip(expected) {
         let expected = expected.replace("CALL", CALL).replace("ID", &id);
-        // An entry and its record are written the same.
+        // An entry is written like its record.
         let entry = Entry::Record(Arc::new(record.clone()));
         assert_eq!(serde_json::to_string(&entry).unwrap(), expected);
         assert_eq!(serde_json::to_string(record).unwrap(), expected);
@@ -63,6 +63,7 @@ fn every_outcome_has_its_word() {
     use crate::call::outcome::Outcome::*;
     let all = [
         (Completed, "completed"),
+        (NotJoined, "not_joined"),
         (NoAnswer, "no_answer"),
         (Busy, "busy"),
         (Declined, "declined"),
@@ -128,9 +129,9 @@ fn later_builds_members_and_words_are_skipped() {
 }
 
 #[test]
-fn kinds_of_records_have_distinct_places_and_names() {
-    for (place, kind) in EventKind::OF_RECORDS.into_iter().enumerate() {
-        assert_eq!((kind as usize, kind.as_str().parse()), (place, Ok(kind)));
+fn record_kinds_have_distinct_positions_and_names() {
+    for (position, kind) in EventKind::OF_RECORDS.into_iter().enumerate() {
+        assert_eq!((kind as usize, kind.as_str().parse()), (position, Ok(kind)));
     }
     for kind in [EventKind::Gap, EventKind::CallCarried] {
         assert_eq!(kind.as_str().parse(), Ok(kind));

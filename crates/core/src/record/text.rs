@@ -1,4 +1,4 @@
-//! A record as one line of text, which nothing in it can break or forge.
+//! Writes a record as one line of text. No value can end the line or forge a member.
 
 mod members;
 

@@ -8,20 +8,19 @@ use serde::{Serialize, Serializer};
 
 use crate::escape;
 
-/// The members that a line of text has at its beginning, without their names.
+/// The members that already stand at the beginning of the line, without their names.
 const IN_FRONT: [&str; 2] = ["time", "event"];
 
-/// Appends ` name=value` for each member that is known and does not stand in front.
+/// Appends ` name=value` for each member that has a value and is not [`IN_FRONT`].
 ///
-/// It takes one map of text, numbers and nothing, which is all that a record has.
+/// It serializes one map whose values are text, numbers or `None`. A record has no others.
 pub(super) struct TextMembers<'l> {
     line: &'l mut String,
-    /// The next text is the name of a member: one of ours, which needs no quotes.
+    /// Whether the text to write is the name of a member. Names need no quotes.
     is_name: bool,
 }
 
 impl<'l> TextMembers<'l> {
-    /// Appends to this line.
     pub(super) fn new(line: &'l mut String) -> Self {
         Self { line, is_name: false }
     }
@@ -47,7 +46,7 @@ impl SerializeMap for TextMembers<'_> {
         line.push('=');
         let value_start = line.len();
         value.serialize(TextMembers::new(line))?;
-        // Empty text is written as two quotes, so this is a value that is not known.
+        // An empty text would have added two quotes, so the value is `None`.
         if line.len() == value_start {
             line.truncate(start);
         }
