@@ -6,24 +6,24 @@ use std::time::SystemTime;
 /// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The process is killed by SIGKILL and started again.
+    /// SIGKILL ends the daemon, and a new one is started.
     DaemonKilled,
-    /// The process is killed by SIGKILL and started again.
+    /// SIGKILL ends Asterisk, and a new one is started.
     AsteriskKilled,
     /// `core restart now`: Asterisk announces its end first.
     AsteriskRestarted,
-    /// The process is stopped by SIGSTOP and resumed later.
+    /// SIGSTOP stops Asterisk, and SIGCONT resumes it later.
     AsteriskStopped,
-    /// The connection is cut at both ends, and cannot be made again for a while.
+    /// Both ends see the connection close, and the daemon cannot connect again for a while.
     LinkCut,
     /// The network drops every packet for a while, and neither end notices.
     LinkSilent,
-    /// The connection is cut, and the daemon is killed twice before it can connect again.
+    /// The link is cut, and the daemon is killed twice before it is ready again.
     LinkCutDaemonKilled,
 }
 
 impl Fault {
-    /// Whether it ends all calls.
+    /// Whether the fault ends all calls.
     pub(crate) fn ends_calls(self) -> bool {
         matches!(self, Self::AsteriskKilled | Self::AsteriskRestarted)
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Fault {
 /// The phase of a call when the fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The Originate is sent, and no answer has arrived.
+    /// The daemon has sent the Originate, and received nothing about the call.
     Asked,
     /// The call is accepted, and the gateway has not answered.
     Dialling,
@@ -62,7 +62,7 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// The phases that the daemon has observed.
+    /// The phases in which the daemon has received events about the call.
     pub(crate) const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
 
     /// The last digits of a number whose callee stays in this phase; see `asterisk/README.md`.

@@ -11,14 +11,14 @@ use testkit::daemon::Daemon;
 use testkit::pbx::Pbx;
 use testkit::{eventually, measured, rounds};
 
-/// The longest allowed time.
+/// The longest time allowed for half of the calls.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
 /// The calls of each round by their end: busy, the callee leaves, Asterisk hangs up, an operator
 /// hangs up.
 const ENDS: [&str; 4] = ["486", "200", "001", "002"];
 
-/// Another AMI client, and the Hangups it has seen, by channel and time.
+/// Another AMI client, with the `Uniqueid` and time of each Hangup that it has received.
 struct Witness(Arc<Mutex<Vec<(String, Instant)>>>);
 
 impl Witness {
@@ -32,7 +32,7 @@ impl Witness {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (hangups, mut lines) =
             (seen.clone(), BufReader::new(stream).lines().map_while(Result::ok));
-        lines.find(|line| line == "Message: Authentication accepted").expect("is let in");
+        lines.find(|line| line == "Message: Authentication accepted").expect("accepted login");
         thread::spawn(move || {
             let mut is_hangup = false;
             for line in lines {
@@ -88,7 +88,7 @@ fn number_is_free_soon_after_asterisk_hangs_up() {
         daemon.delete(&format!("/api/calls/{id}"));
         daemon.wait_for(&id, "call.ended");
     }
-    // A single slow one may be the machine's fault, half of them are not.
+    // A busy machine can delay single calls, but not half of them.
     times.sort();
     assert!(times[times.len() / 2] <= FREED_WITHIN, "{times:?}");
 }

@@ -19,7 +19,7 @@ use testkit::{eventually, measured, pause};
 const LINK: &str =
     "keepalive = \"1s\"\nconnect_timeout = \"2s\"\nbackoff_min = \"50ms\"\nbackoff_max = \"500ms\"";
 
-/// No call ends by itself.
+/// Longer than a scene, so that no call ends by itself.
 const RING: &str = "ring_timeout = \"120s\"";
 
 /// A call, as the test knows it.
@@ -27,25 +27,27 @@ struct Call {
     phase: Phase,
     index: usize,
     number: String,
-    /// The id that the bot was given, also if the result was unknown.
+    /// The call id in the reply to the bot, also if the reply was a 504.
     id: Option<String>,
-    /// The time span in which Asterisk ended it, if it did.
+    /// The time span in which Asterisk ended it; `None` if it outlives the fault.
     ended: Option<Span>,
 }
 
-/// A scene.
+/// A daemon behind a relay to Asterisk, one fault, and the calls.
 pub(crate) struct Scene<'a> {
     fault: Fault,
     pbx: &'a Pbx,
     relay: Relay,
     daemon: Daemon,
+    /// The journal file.
     log: PathBuf,
     /// The beginning of all numbers in this scene.
     numbers: String,
     calls: Vec<Call>,
-    /// Calls made after the recovery.
+    /// Ids of the calls made after the recovery.
     later: Vec<String>,
     slowest_answer: Duration,
+    /// The longest time from the end of the fault to a correct answer, by phase.
     recovered: BTreeMap<String, Duration>,
 }
 
@@ -67,14 +69,14 @@ impl<'a> Scene<'a> {
 
     /// Plays the scene. The fault occurs this long `after` all calls are in their phases.
     pub(crate) fn play(mut self, after: Duration) {
-        self.call_everybody();
-        let asked = self.ask_unheard();
+        self.start_calls();
+        let asked = self.request_without_replies();
         pause(after);
         let began = SystemTime::now();
-        self.strike();
+        self.begin_fault();
         self.ask_meanwhile(asked);
         if self.fault.leaves_asterisk_alone() {
-            self.let_some_end();
+            self.end_half_of_calls();
         }
         let over = self.end_fault();
         if self.fault.ends_calls() {
@@ -90,13 +92,14 @@ impl<'a> Scene<'a> {
         measured(&format!("{}: slowest answer", self.fault), self.slowest_answer);
     }
 
-    /// A call to its own number, which stays in this phase.
+    /// A call to a number of its own, whose callee stays in this phase.
     fn call(&self, phase: Phase, index: usize) -> Call {
         let number = format!("{}{}{index}{}", self.numbers, phase as u8, phase.digits());
         Call { phase, index, number, id: None, ended: None }
     }
 
-    fn call_everybody(&mut self) {
+    /// Starts two calls in each phase that the daemon can observe.
+    fn start_calls(&mut self) {
         for (phase, index) in Phase::HEARD.into_iter().flat_map(|phase| [(phase, 0), (phase, 1)]) {
             let call = self.call(phase, index);
             let id = Some(self.daemon.call_ok(&call.number, "R1"));
@@ -104,14 +107,14 @@ impl<'a> Scene<'a> {
         }
         for call in &self.calls {
             let (id, event) = (call.id.as_deref().unwrap_or_default(), call.phase.event());
-            eventually("it is in the log file", || {
+            eventually("the journal file has the record of the phase", || {
                 JournalFile::read(&self.log).has(id, event).then_some(())
             });
         }
     }
 
-    /// Requests two more calls. Asterisk makes them, and its answers are held back.
-    fn ask_unheard(&mut self) -> Vec<PendingReply> {
+    /// Requests two more calls. Asterisk makes them, but the relay holds back its replies.
+    fn request_without_replies(&mut self) -> Vec<PendingReply> {
         if self.fault == Fault::AsteriskRestarted {
             // Asterisk's goodbye must get through.
             return Vec::new();
@@ -126,7 +129,7 @@ impl<'a> Scene<'a> {
         sent.into()
     }
 
-    fn strike(&mut self) {
+    fn begin_fault(&mut self) {
         match self.fault {
             Fault::DaemonKilled => self.daemon.crash(),
             Fault::AsteriskKilled => {
@@ -136,7 +139,7 @@ impl<'a> Scene<'a> {
             Fault::AsteriskRestarted => {
                 self.pbx.rx("core restart now");
                 self.daemon.wait_for_event("ami.disconnected");
-                // The relay must be cut, as Asterisk is back before all requests are sent.
+                // Asterisk is back before the test has sent all requests, so keep the relay cut.
                 self.relay.cut();
             }
             Fault::AsteriskStopped => self.pbx.stop(),
@@ -145,8 +148,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Asterisk ends a call in each phase, unobserved.
-    fn let_some_end(&mut self) {
+    /// Makes Asterisk end one of the two calls in each phase, unobserved by the daemon.
+    fn end_half_of_calls(&mut self) {
         for call in self.calls.iter_mut().filter(|call| call.index == 1) {
             let began = SystemTime::now();
             self.pbx.end_call_to(&call.number);
@@ -163,10 +166,10 @@ impl<'a> Scene<'a> {
     /// fault ended.
     fn end_fault(&mut self) -> Instant {
         if self.fault == Fault::LinkCutDaemonKilled {
-            // The second run receives nothing from Asterisk, and writes records.
+            // The second run cannot connect, but it writes records.
             self.restart_daemon();
-            let starts = |log: JournalFile| log.count("daemon.started") == 2;
-            eventually("the second start is in the log file", || {
+            let starts = |journal: JournalFile| journal.count("daemon.started") == 2;
+            eventually("the journal file has the second start", || {
                 starts(JournalFile::read(&self.log)).then_some(())
             });
             self.restart_daemon();

@@ -16,7 +16,7 @@ use testkit::journal_file::{JournalFile, is_unknown_within};
 const ANSWERED: Duration = Duration::from_secs(5);
 
 impl Scene<'_> {
-    /// Requests a call, and checks that Asterisk does not have two to this number.
+    /// Requests a call, and asserts that the reply comes in time.
     fn ask(&mut self, number: &str) -> Reply {
         let asked = Instant::now();
         let reply = self.daemon.call(number, "R1");
@@ -30,15 +30,15 @@ impl Scene<'_> {
         reply
     }
 
-    /// The number of calls to this number, which is never two.
+    /// Whether Asterisk has a call to this number. Asserts that it does not have two.
     pub(super) fn lives(&self, number: &str) -> bool {
         let calls = self.pbx.calls_to(number);
         assert!(calls <= 1, "{}: {calls} calls to {number}", self.fault);
         calls == 1
     }
 
-    /// Bots request the numbers in calls, and a new one, before and after the daemon has noticed
-    /// the fault.
+    /// Requests each number that has a call, and a new one, before the daemon has noticed the fault,
+    /// and the former again afterwards.
     pub(super) fn ask_meanwhile(&mut self, asked: Vec<PendingReply>) {
         if self.fault == Fault::DaemonKilled {
             return;
@@ -60,7 +60,7 @@ impl Scene<'_> {
             self.calls[index].id = reply.header("x-call-id").map(str::to_owned);
         }
         self.daemon.wait_for_event("ami.disconnected");
-        // The daemon knows these calls without Asterisk, unless Asterisk has hung them up before it
+        // The daemon remembers these calls without a link, unless Asterisk hung them up before it
         // ended.
         let has_hung_up = self.fault == Fault::AsteriskRestarted;
         for number in &numbers {
@@ -70,8 +70,8 @@ impl Scene<'_> {
         }
     }
 
-    /// Requests every number again. The daemon refuses numbers in a call, and calls the others. It
-    /// does so at once if it has observed their last call.
+    /// Requests every number again. The daemon must refuse numbers that have a call, and call the
+    /// others: at once, unless it had no reply for their last call.
     pub(super) fn ask_when_recovered(&mut self, over: Instant) {
         let calls: Vec<_> =
             self.calls.iter().map(|call| (call.phase, call.number.clone(), call.ended)).collect();
@@ -108,7 +108,7 @@ impl Scene<'_> {
 
     /// Requests a call until the answer agrees with Asterisk.
     fn ask_until_known(&mut self, number: &str) -> Reply {
-        eventually("it is known what became of it", || {
+        eventually("the answer agrees with Asterisk", || {
             let lives = self.lives(number);
             let reply = self.ask(number);
             (lives == is_in_progress(&reply)).then_some(reply)
@@ -119,16 +119,16 @@ impl Scene<'_> {
     pub(super) fn read_log(&mut self) {
         self.daemon.signal("-TERM");
         assert_eq!(self.daemon.wait_exit(), Some(0));
-        let log = JournalFile::read(&self.log);
-        log.assert_complete();
+        let journal = JournalFile::read(&self.log);
+        journal.assert_complete();
         for id in &self.later {
-            log.end(id);
+            journal.end(id);
         }
         for Call { phase, id, ended, .. } in &self.calls {
             let Some(id) = id else { continue };
-            let end = log.end(id);
+            let end = journal.end(id);
             match ended {
-                // Asterisk has announced these ends.
+                // Asterisk hung these up before it ended, and the daemon received the events.
                 Some(_)
                     if self.fault == Fault::AsteriskRestarted
                         && end["outcome"] == phase.cut_short() => {}
