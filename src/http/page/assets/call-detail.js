@@ -171,7 +171,7 @@ export class CallDetail {
     if (call.answered && call.requested) sentences.push(`Answered ${answeredAfter(call)}.`);
     if (call.outcome && call.outcome !== "not_joined") sentences.push(talkText(call));
     if (call.stale) sentences.push("There is no link to Asterisk: the call may have gone further, or have ended.");
-    // The daemon does not list refused calls, so do not ask for one.
+    // The daemon never has a refused call, so this text would give a wrong reason for one.
     if (this.#isGone && !isRefused) {
       sentences.push("originatord no longer has this call, because its number was erased or it is too old.");
     }

@@ -22,7 +22,7 @@ function endSession() {
 
 function beginSession(session) {
   const user = `${session.key} ${session.role}`;
-  // Another key may see less: a reload removes the data of the first key's session from the page.
+  // Another key: reload, so that no data of the first key's session stays in the page.
   if (dashboard && user !== dashboardUser) return location.reload();
   $("login").hidden = true;
   if (dashboard) return dashboard.resume();
