@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::{self, PendingReply, Reply};
+use crate::journal_file::JournalFile;
 use crate::program::executable;
 use crate::{TEST_TIMEOUT, eventually};
 
@@ -189,10 +190,25 @@ impl Daemon {
         Self { address, folder, child, watcher, lines, config }
     }
 
-    /// Kills the daemon by SIGKILL, and starts another with the same configuration.
+    /// Waits until the journal file, if there is one, has every logged record; kills the daemon by
+    /// SIGKILL; starts another with the same configuration.
     pub fn crash_and_restart(mut self) -> Self {
+        self.wait_written();
         self.crash();
         self.restart()
+    }
+
+    /// Waits until the journal file, if there is one, has every logged record. The daemon logs a
+    /// record before it writes it to the file.
+    pub fn wait_written(&self) {
+        let [_, journal] = self.config.split("\n[journal]\n").collect::<Vec<_>>()[..] else { return };
+        let settings = journal.lines().take_while(|line| !line.starts_with('['));
+        let mut file = settings.filter_map(|line| line.strip_prefix("file = \"")?.strip_suffix('"'));
+        let Some(path) = file.next().map(|name| self.folder.path().join(name)) else { return };
+        let logged = self.records().iter().filter_map(|record| record["seq"].as_u64()).max();
+        eventually("the journal file has every logged record", || {
+            (JournalFile::read(&path).last_seq() >= logged).then_some(())
+        });
     }
 
     /// Kills the daemon by SIGKILL.

@@ -17,6 +17,11 @@ impl JournalFile {
         Self(whole.lines().map(|line| serde_json::from_str(line).expect("a record")).collect())
     }
 
+    /// The number of the last record.
+    pub fn last_seq(&self) -> Option<u64> {
+        self.0.iter().filter_map(|record| record["seq"].as_u64()).max()
+    }
+
     /// Whether the file has this event of this call.
     pub fn has(&self, call: &str, event: &str) -> bool {
         self.0.iter().any(|record| record["call_id"] == call && record["event"] == event)
