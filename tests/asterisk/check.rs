@@ -85,7 +85,7 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
         "extensions.conf",
         "ConfBridge(",
         "ConfBrige(",
-        "failure  extensions.conf: [conf-in] _.!,5 runs ConfBrige, which Asterisk does not have: write ConfBridge",
+        "failure  extensions.conf: [conf-in] _.!,7 runs ConfBrige, which Asterisk does not have: write ConfBridge",
     ),
     (
         "extensions.conf",

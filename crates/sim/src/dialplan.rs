@@ -20,8 +20,15 @@ const ENTER_STEPS: &[Step] = &[
     ("_.!", 2, "Answer", ""),
     ("_.!", 3, "Wait", "${CONF_WAIT}"),
     ("_.!", 4, "Playback", "beep"),
-    ("_.!", 5, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
-    ("_.!", 6, "Hangup", ""),
+    (
+        "_.!",
+        5,
+        "ExecIf",
+        "$[\"${OD_MUTED}\" != \"\"]?Set(CONFBRIDGE(user,startmuted)=${IF($[\"${OD_MUTED}\" = \"1\"]?yes:no)})",
+    ),
+    ("_.!", 6, "ExecIf", "$[\"${OD_TALK}\" = \"1\"]?Set(CONFBRIDGE(user,talk_detection_events)=yes)"),
+    ("_.!", 7, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
+    ("_.!", 8, "Hangup", ""),
 ];
 
 const DIAL_STEPS: &[Step] = &[
@@ -40,9 +47,10 @@ const HANGUP_STEPS: &[Step] = &[
 ];
 
 /// Modules that the sample dialplan needs.
-const MODULES: [&str; 11] = [
+const MODULES: [&str; 12] = [
     "app_confbridge.so",
     "app_dial.so",
+    "app_exec.so",
     "app_playback.so",
     "app_stack.so",
     "app_userevent.so",
@@ -117,8 +125,8 @@ mod tests {
     fn extensions_match_the_sample() {
         for (context, extension, priority, found) in [
             (ENTER, "R1", 1, true),
-            (ENTER, "КОМНАТА", 6, true),
-            (ENTER, "R1", 7, false),
+            (ENTER, "КОМНАТА", 8, true),
+            (ENTER, "R1", 9, false),
             (ENTER, "h", 1, true),
             (ENTER, "h", 2, true),
             (ENTER, "T", 1, true),
@@ -139,7 +147,7 @@ mod tests {
     fn functions_describe_the_sample() {
         for (expression, value) in [
             ("DIALPLAN_EXISTS(conf-in,R1,1)", "1"),
-            ("DIALPLAN_EXISTS(conf-in,R1,7)", "0"),
+            ("DIALPLAN_EXISTS(conf-in,R1,9)", "0"),
             ("DIALPLAN_EXISTS(conf-in)", ""),
             ("IFMODULE(app_confbridge.so)", "1"),
             ("IFMODULE(nope.so)", "0"),

@@ -5,10 +5,13 @@ use originatord_core::ami::frame::Frame;
 
 /// The applications of the samples, and real ones with similar names. Another name that is close to
 /// one of these is reported as misspelt.
-const APPLICATIONS: [&str; 13] = [
+const APPLICATIONS: [&str; 16] = [
     "Answer",
     "ConfBridge",
     "Dial",
+    "Exec",
+    "ExecIf",
+    "ExecIfTime",
     "Gosub",
     "Goto",
     "GotoIf",
@@ -27,9 +30,10 @@ const MIN_COMPARED: usize = 4;
 
 /// The modules of the applications and functions that the samples use. A name with `(` is a
 /// function.
-const MODULES: [(&str, &str); 10] = [
+const MODULES: [(&str, &str); 11] = [
     ("ConfBridge", "app_confbridge.so"),
     ("Dial", "app_dial.so"),
+    ("ExecIf", "app_exec.so"),
     ("Playback", "app_playback.so"),
     ("Return", "app_stack.so"),
     ("UserEvent", "app_userevent.so"),
@@ -199,6 +203,8 @@ mod tests {
             ("MSet", None),
             ("Queue", None),
             ("Goto", None),
+            ("ExceIf", Some("ExecIf")),
+            ("Exec", None),
         ] {
             assert_eq!(intended_application(name), intended, "{name}");
         }

@@ -53,7 +53,7 @@ pub(super) fn simulator_answers_actions_as_asterisk_does(version: &'static str) 
             "Action: GetVar\nVariable: AST_CONFIG(manager.conf,originatord,read,-1)",
             "Action: GetVar\nVariable: AST_CONFIG(manager.conf,unused_address,read,-1)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,1)",
-            "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,7)",
+            "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,R1,9)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(conf-in,h,2)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(telegram-out,79990001000,1)",
             "Action: GetVar\nVariable: DIALPLAN_EXISTS(telegram-out,x,1)",

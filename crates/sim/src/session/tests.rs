@@ -187,9 +187,9 @@ fn actions_get_their_responses() {
         assert_eq!(Harness::logged_in().ask(action), answer, "{action}");
     }
     let dialplan = Harness::logged_in().ask("Action: ShowDialPlan\nContext: conf-in\nActionID: 9");
-    assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 9);
+    assert_eq!(dialplan.matches("||Event: ListDialplan|ActionID: 9|Context: conf-in|").count(), 11);
     assert!(
-        dialplan.ends_with("ListItems: 9|ListExtensions: 4|ListPriorities: 9|ListContexts: 1"),
+        dialplan.ends_with("ListItems: 11|ListExtensions: 4|ListPriorities: 11|ListContexts: 1"),
         "{dialplan}"
     );
     assert!(

@@ -33,7 +33,7 @@ impl Pbx {
         let bridge = conference.bridge.clone();
         let about = conference_headers(&name, conference);
         self.change(call.one, |one| {
-            (one.priority, one.application, one.data, one.bridge) = (5, "ConfBridge", room, bridge);
+            (one.priority, one.application, one.data, one.bridge) = (7, "ConfBridge", room, bridge);
         });
         let Some(channel) = self.channels.get(&one) else { return };
         let headers = about.and(channel.headers()).with("Admin", "No").with("Muted", "No");
