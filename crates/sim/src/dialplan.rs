@@ -26,7 +26,12 @@ const ENTER_STEPS: &[Step] = &[
         "ExecIf",
         "$[\"${OD_MUTED}\" != \"\"]?Set(CONFBRIDGE(user,startmuted)=${IF($[\"${OD_MUTED}\" = \"1\"]?yes:no)})",
     ),
-    ("_.!", 6, "ExecIf", "$[\"${OD_TALK}\" = \"1\"]?Set(CONFBRIDGE(user,talk_detection_events)=yes)"),
+    (
+        "_.!",
+        6,
+        "ExecIf",
+        "$[\"${OD_TALK}\" = \"1\"]?Set(CONFBRIDGE(user,talk_detection_events)=yes)",
+    ),
     ("_.!", 7, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
     ("_.!", 8, "Hangup", ""),
 ];

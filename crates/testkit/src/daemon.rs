@@ -201,9 +201,12 @@ impl Daemon {
     /// Waits until the journal file, if there is one, has every logged record. The daemon logs a
     /// record before it writes it to the file.
     pub fn wait_written(&self) {
-        let [_, journal] = self.config.split("\n[journal]\n").collect::<Vec<_>>()[..] else { return };
+        let [_, journal] = self.config.split("\n[journal]\n").collect::<Vec<_>>()[..] else {
+            return;
+        };
         let settings = journal.lines().take_while(|line| !line.starts_with('['));
-        let mut file = settings.filter_map(|line| line.strip_prefix("file = \"")?.strip_suffix('"'));
+        let mut file =
+            settings.filter_map(|line| line.strip_prefix("file = \"")?.strip_suffix('"'));
         let Some(path) = file.next().map(|name| self.folder.path().join(name)) else { return };
         let logged = self.records().iter().filter_map(|record| record["seq"].as_u64()).max();
         eventually("the journal file has every logged record", || {
