@@ -13,6 +13,8 @@ use originatord_core::call::{CallId, Number, Refusal};
 use originatord_core::engine::request::{
     Calls, EraseError, HangUpError, ListLimits, OriginateError, Request, SubmitError,
 };
+use originatord_core::engine::room_request::{RoomAnswer, RoomError, RoomRequest, Rooms};
+use originatord_core::room::RoomDetail;
 
 /// Most commands that wait for the engine; the next one is refused.
 pub(crate) const QUEUE: usize = 1024;
@@ -31,6 +33,12 @@ pub enum Command {
     List(Box<Filter>, ListLimits, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
+    /// List rooms by name, as many as this.
+    ListRooms(usize, ReplyTo<Rooms>),
+    /// Show one room with its participants.
+    ShowRoom(Arc<str>, ReplyTo<Option<RoomDetail>>),
+    /// Change a room or a participant.
+    ChangeRoom(Box<RoomRequest>, ReplyTo<Result<RoomAnswer, RoomError>>),
     /// Forget the ended calls to this number.
     Erase(Number, ReplyTo<Result<(), EraseError>>),
     /// Refuse new calls from now on, and end once no request waits for its answer.
@@ -83,6 +91,21 @@ impl Handle {
     /// One call.
     pub async fn call(&self, id: CallId) -> Result<Option<CallView>, SubmitError> {
         self.submit(|reply| Command::Show(id, reply)).await
+    }
+
+    /// The first `limit` rooms by name.
+    pub async fn rooms(&self, limit: usize) -> Result<Rooms, SubmitError> {
+        self.submit(|reply| Command::ListRooms(limit, reply)).await
+    }
+
+    /// One room, with its participants.
+    pub async fn room(&self, name: &str) -> Result<Option<RoomDetail>, SubmitError> {
+        self.submit(|reply| Command::ShowRoom(name.into(), reply)).await
+    }
+
+    /// Changes a room or a participant, and returns once Asterisk has confirmed it.
+    pub async fn change_room(&self, request: RoomRequest) -> Result<RoomAnswer, RoomError> {
+        self.submit(|reply| Command::ChangeRoom(Box::new(request), reply)).await?
     }
 
     /// Makes the engine forget the ended calls to this number.

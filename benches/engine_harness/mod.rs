@@ -11,7 +11,7 @@ use originatord_core::ami::frame::Frame;
 use originatord_core::ami::parser::Received;
 use originatord_core::call::{CallId, Number, lock_id};
 use originatord_core::clock::Now;
-use originatord_core::engine::request::Request;
+use originatord_core::engine::request::{Replies, Request};
 use originatord_core::engine::{Effect, Engine};
 
 const CONFIG: &str = "
@@ -29,9 +29,19 @@ const ROOM: &str = "R1";
 const CALLER_ID: &str = "Bob";
 const LANG: &str = "ru";
 
+/// No request waits for its answer.
+#[derive(Debug)]
+struct NoReply;
+
+impl Replies for NoReply {
+    type Originate = ();
+    type HangUp = ();
+    type Room = ();
+}
+
 /// An engine with live calls.
 pub(crate) struct EngineHarness {
-    engine: Engine<(), ()>,
+    engine: Engine<NoReply>,
     key: Arc<str>,
     /// The virtual time.
     now: Now,

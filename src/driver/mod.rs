@@ -30,7 +30,8 @@ use originatord_core::ami::parser::Received;
 use originatord_core::call::limits::Policy;
 use originatord_core::call::{CallId, CallInfo};
 use originatord_core::clock::Now;
-use originatord_core::engine::request::{HangUpError, OriginateError};
+use originatord_core::engine::request::{HangUpError, OriginateError, Replies};
+use originatord_core::engine::room_request::{RoomAnswer, RoomError};
 use originatord_core::engine::{Effect, Engine};
 use originatord_core::record::Event;
 use originatord_net::connector::{Connector, Stream};
@@ -51,12 +52,19 @@ const CATCH_UP_LIMIT: usize = 8 * 1024 * 1024;
 /// How long logging off may take.
 const LOG_OFF_TIMEOUT: Duration = Duration::from_millis(500);
 
-type OriginateReply = ReplyTo<Result<CallId, OriginateError>>;
-type HangUpReply = ReplyTo<Result<(), HangUpError>>;
+/// The engine's requests are answered through channels.
+#[derive(Debug)]
+pub(crate) struct Channels;
+
+impl Replies for Channels {
+    type Originate = ReplyTo<Result<CallId, OriginateError>>;
+    type HangUp = ReplyTo<Result<(), HangUpError>>;
+    type Room = ReplyTo<Result<RoomAnswer, RoomError>>;
+}
 
 /// The driver of one Asterisk.
 pub(crate) struct Driver {
-    engine: Engine<OriginateReply, HangUpReply>,
+    engine: Engine<Channels>,
     connector: Connector,
     journal: Journal,
     commands: mpsc::Receiver<Command>,
@@ -96,7 +104,7 @@ enum Wakeup {
 impl Driver {
     /// A driver for `engine`, and the handle that sends it commands.
     pub(crate) fn new(
-        engine: Engine<OriginateReply, HangUpReply>,
+        engine: Engine<Channels>,
         connector: Connector,
         journal: Journal,
     ) -> (Self, Handle) {
@@ -285,6 +293,11 @@ impl Driver {
                     send(reply, self.engine.list(&filter, limits))
                 }
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
+                Command::ListRooms(limit, reply) => send(reply, self.engine.rooms(limit)),
+                Command::ShowRoom(name, reply) => send(reply, self.engine.room(&name)),
+                Command::ChangeRoom(request, reply) => {
+                    self.engine.change_room(now, *request, reply)
+                }
                 Command::Erase(number, reply) => send(reply, self.engine.erase(number)),
                 Command::Stop => {
                     stop = true;
@@ -311,6 +324,8 @@ impl Driver {
                 }
                 Effect::Originated(reply, answer) => send(reply, answer),
                 Effect::HungUp(reply, answer) => send(reply, answer),
+                Effect::RoomAnswered(reply, answer) => send(reply, answer),
+                Effect::Keep(_) => {}
                 Effect::Record(now, event, call) => self.records.push((now.wall, event, call)),
                 Effect::Ready(ready) => {
                     metrics.ready(ready.is_ok());

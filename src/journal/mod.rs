@@ -127,11 +127,12 @@ impl Journal {
         let head = {
             let mut ring = self.ring();
             for (time, event, call) in records {
-                let (event, call) = match call {
-                    Some(call) if self.masks => {
+                let (event, call) = match (self.masks, call) {
+                    (true, Some(call)) => {
                         (event.masked(call.number), Some(Arc::new(call.masked())))
                     }
-                    call => (event, call),
+                    (true, None) => (event.guest_masked(), None),
+                    (false, call) => (event, call),
                 };
                 let seq = ring.next_seq;
                 ring.next_seq += 1;

@@ -11,3 +11,5 @@ pub mod clock;
 pub mod engine;
 pub mod escape;
 pub mod record;
+pub mod room;
+mod timed_ulid;

@@ -64,7 +64,7 @@ fn outcomes() -> PossibleValuesParser {
 }
 
 /// The kinds of events.
-const KINDS: [&str; 3] = ["daemon.*", "ami.*", "call.*"];
+const KINDS: [&str; 5] = ["daemon.*", "ami.*", "call.*", "room.*", "guest.*"];
 
 /// The values of `--event`: all events, and their kinds with and without `.*`.
 fn events() -> PossibleValuesParser {

@@ -148,12 +148,15 @@ pub(crate) fn style(event: Option<EventKind>, outcome: &str) -> Style {
         Some(Gap | AmiDisconnected) => return AnsiColor::Red.on_default().bold(),
         Some(CallEnded) if outcome == Outcome::Completed.as_str() => AnsiColor::Green,
         Some(CallEnded | CallRefused) => AnsiColor::Yellow,
-        Some(CallAnswered | CallJoined | AmiConnected) => AnsiColor::Green,
+        Some(CallKicked | RoomLocked | RoomMuted | CallMuted | GuestMuted) => AnsiColor::Yellow,
+        Some(CallAnswered | CallJoined | GuestJoined | AmiConnected) => AnsiColor::Green,
         Some(CallRequested | CallQueued | CallAdopted | CallRinging) => AnsiColor::Cyan,
         Some(Erased) => return Style::new().dimmed(),
-        Some(DaemonStarted | DaemonStopping | CallLeft | CallCarried) | None => {
-            return Style::new();
+        Some(RoomStarted | RoomUnlocked | RoomUnmuted | CallUnmuted | GuestUnmuted | CallMoved) => {
+            AnsiColor::Cyan
         }
+        Some(DaemonStarted | DaemonStopping | CallLeft | GuestLeft | RoomEnded | CallCarried)
+        | None => return Style::new(),
     };
     color.on_default()
 }

@@ -210,8 +210,34 @@ fn each_kind_of_record_is_a_line_of_text() {
          gateway_reply=\"SIP 500 FLOOD_WAIT 291\" flood_wait_seconds=291 ring_seconds=0.0",
         "call.ended seq=20 CALL outcome=unknown ended_after=2026-11-24T12:00:00.123Z \
          ended_before=2026-11-24T12:00:05.123Z",
-        "erased seq=21",
-        "daemon.stopping seq=22 reason=SIGTERM",
+        "call.muted seq=21 CALL conference=КОМНАТА1 by=operator",
+        "call.unmuted seq=22 CALL conference=КОМНАТА1",
+        "call.kicked seq=23 CALL conference=КОМНАТА1 by=operator",
+        "call.moved seq=24 CALL conference=КОМНАТА1 moved_to=R2 by=operator",
+        "call.joined seq=25 CALL conference=КОМНАТА1 after=2026-11-24T12:00:00.123Z",
+        "call.left seq=26 CALL conference=КОМНАТА1 after=2026-11-24T12:00:00.123Z talked_seconds=1.5",
+        "room.started seq=27 room=КОМНАТА1 conference_id=cf-01m86ptpkv0000000000000002",
+        "room.started seq=28 room=КОМНАТА1 conference_id=cf-01m86ptpkv0000000000000002 \
+         after=2026-11-24T12:00:00.123Z",
+        "room.locked seq=29 room=КОМНАТА1 by=operator",
+        "room.unlocked seq=30 room=КОМНАТА1",
+        "room.muted seq=31 room=КОМНАТА1 by=operator",
+        "room.unmuted seq=32 room=КОМНАТА1 by=operator",
+        "room.ended seq=33 room=КОМНАТА1 conference_id=cf-01m86ptpkv0000000000000002 by=operator",
+        "room.ended seq=34 room=КОМНАТА1 conference_id=cf-01m86ptpkv0000000000000002 \
+         after=2026-11-24T12:00:00.123Z",
+        "guest.joined seq=35 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 guest_id=1795521600.7",
+        "guest.joined seq=36 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 guest_id=1795521600.7 \
+         after=2026-11-24T12:00:00.123Z",
+        "guest.muted seq=37 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 guest_id=1795521600.7 \
+         by=operator",
+        "guest.unmuted seq=38 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 guest_id=1795521600.7 \
+         by=operator",
+        "guest.left seq=39 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 guest_id=1795521600.7",
+        "guest.left seq=40 number=+79997654321 room=КОМНАТА1 caller_id=79997654321 reason=moved \
+         guest_id=1795521600.7 moved_to=R2 by=operator after=2026-11-24T12:00:00.123Z talked_seconds=2.0",
+        "erased seq=41",
+        "daemon.stopping seq=42 reason=SIGTERM",
     ];
     let records = samples::all();
     assert_eq!(records.len(), expected.len());
@@ -250,7 +276,7 @@ fn no_value_forges_a_line_or_controls_the_terminal() {
         if let Ok(caller_id) = text.parse() {
             call.caller_id = caller_id;
         }
-        let event = Event::CallJoined { conference: text.into() };
+        let event = Event::CallJoined { conference: text.into(), after: None };
         let record = Record::new(1, samples::time(), event, Some(Arc::new(call)));
         let line = line(&Entry::Record(record.into()));
         let body = line.strip_suffix('\n').unwrap();

@@ -16,16 +16,26 @@ use originatord_core::call::view::CallView;
 use originatord_core::call::{CallId, CallInfo};
 use originatord_core::clock::Now;
 use originatord_core::engine::Engine;
-use originatord_core::engine::request::ListLimits;
+use originatord_core::engine::request::{ListLimits, Replies};
 use originatord_core::record::Event;
 use originatord_sim::simulator::ConnectionId;
 
 use super::Tally;
 use super::journal::JournalOnDisk;
 
+/// The handle of each request is a number.
+#[derive(Debug)]
+pub(super) struct Numbered;
+
+impl Replies for Numbered {
+    type Originate = u64;
+    type HangUp = u64;
+    type Room = u64;
+}
+
 /// A daemon without its input and output.
 pub(super) struct Daemon {
-    pub(super) engine: Engine<u64, u64>,
+    pub(super) engine: Engine<Numbered>,
     pub(super) connection: Option<ConnectionId>,
     pub(super) wants_to_connect: bool,
     pub(super) parser: Parser,
@@ -172,7 +182,7 @@ impl Told {
     }
 }
 
-fn engine(name: usize, keeps_local: bool, seed: u64, now: Now) -> Engine<u64, u64> {
+fn engine(name: usize, keeps_local: bool, seed: u64, now: Now) -> Engine<Numbered> {
     let options = if keeps_local { "/n" } else { "" };
     let text = format!(
         "instance = 'd{name}'\n[[api_keys]]\nname = 'bot'\nkey = 'k3y-of-the-bot'\n[[asterisk]]\n\

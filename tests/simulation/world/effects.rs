@@ -55,7 +55,11 @@ impl World {
                         }
                     }
                 }
-                Effect::HungUp(..) | Effect::RoundTrip(_) | Effect::Refusing(_) => {}
+                Effect::HungUp(..)
+                | Effect::RoomAnswered(..)
+                | Effect::Keep(_)
+                | Effect::RoundTrip(_)
+                | Effect::Refusing(_) => {}
                 Effect::Record(at, event, call) => {
                     if let Some(journal) = &mut daemon.journal {
                         journal.append(at.wall, &event, call.clone());

@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
-use ulid::Ulid;
 
 use super::number::Number;
+use crate::timed_ulid::TimedUlid;
 
 /// Prefix of every call id. By it the daemon tells its own channels from all others in Asterisk.
 const CALL_PREFIX: &str = "od-";
-
-/// The beginning of the year 10000 in milliseconds of Unix time. RFC 3339 has no later times.
-const END_OF_RFC_3339: u64 = 253_402_300_800_000;
 
 /// Prefix of the id of a number's lock. No call id has it, as a ULID has no `-`.
 const LOCK_PREFIX: &str = "od-lock-";
@@ -21,26 +18,18 @@ const LOCK_PREFIX: &str = "od-lock-";
 /// A call's id, sortable by time. It is the `Uniqueid` of the call's `Local/…;1` and the `Linkedid`
 /// of all its legs, because the Originate asks for it as `ChannelId`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId(Ulid);
+pub struct CallId(TimedUlid);
 
 impl CallId {
     /// An id for a call that was requested at `time`. `random` distinguishes calls of the same
     /// millisecond.
     pub fn new(time: SystemTime, random: u128) -> Self {
-        let millis = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Self(Ulid::from_parts(millis as u64, random))
-    }
-
-    /// The ULID, the part behind the prefix, written into `buffer`.
-    fn ulid(self, buffer: &mut [u8; ulid::ULID_LEN]) -> &str {
-        let text = self.0.array_to_str(buffer);
-        text.make_ascii_lowercase();
-        text
+        Self(TimedUlid::new(time, random))
     }
 
     /// When the call was requested, to the millisecond.
     pub fn time(self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.0.timestamp_ms())
+        self.0.time()
     }
 }
 
@@ -53,20 +42,15 @@ impl FromStr for CallId {
     type Err = NotACallId;
 
     fn from_str(text: &str) -> Result<Self, NotACallId> {
-        let ulid = text.strip_prefix(CALL_PREFIX).ok_or(NotACallId)?;
-        // The ULID crate reads capital and small letters alike, and drops the upper bits of a first
-        // digit over 7. Only small letters and a first digit up to 7 are an id.
-        let is_canonical = matches!(ulid.as_bytes(), [b'0'..=b'7', rest @ ..] if !rest.iter().any(u8::is_ascii_uppercase));
-        let id = Self(Ulid::from_string(ulid).map_err(|_| NotACallId)?);
-        // RFC 3339 cannot write a later time, so no id of the daemon has one.
-        (is_canonical && id.0.timestamp_ms() < END_OF_RFC_3339).then_some(id).ok_or(NotACallId)
+        let ulid = text.strip_prefix(CALL_PREFIX).and_then(TimedUlid::parse);
+        ulid.map(Self).ok_or(NotACallId)
     }
 }
 
 impl fmt::Display for CallId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(CALL_PREFIX)?;
-        f.write_str(self.ulid(&mut [0; ulid::ULID_LEN]))
+        self.0.fmt(f)
     }
 }
 
@@ -98,7 +82,10 @@ pub(crate) fn locked_number(uniqueid: &str) -> Option<Number> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
     use super::*;
+    use crate::timed_ulid::END_OF_RFC_3339;
 
     #[test]
     fn call_id_reads_back_with_its_time() {

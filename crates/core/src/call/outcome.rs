@@ -12,6 +12,7 @@ use serde::Serialize;
 use strum::{EnumCount, EnumString, IntoStaticStr, VariantArray};
 
 pub use members::EndMembers;
+pub(crate) use members::seconds;
 
 use super::machine::Timestamps;
 use super::{Number, hide};

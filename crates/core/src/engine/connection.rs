@@ -6,14 +6,14 @@ use bytes::BytesMut;
 
 use super::link::{LinkEvent, LinkTick, LostLink, NO_EVENTS};
 use super::purpose::Purpose;
-use super::request::HangUpError;
+use super::request::{HangUpError, Replies};
 use super::{Effect, Engine};
 use crate::ami::action::Action;
 use crate::ami::message::{Event as AmiEvent, Message, Response};
 use crate::ami::parser::Received;
 use crate::clock::Now;
 
-impl<O, H> Engine<O, H> {
+impl<R: Replies> Engine<R> {
     /// The driver has connected to Asterisk: begins the login.
     pub fn connected(&mut self, now: Now) {
         self.link.connected(now);
@@ -128,7 +128,7 @@ impl<O, H> Engine<O, H> {
         }
     }
 
-    fn receive_response(&mut self, now: Now, purpose: Purpose<H>, response: &Response) {
+    fn receive_response(&mut self, now: Now, purpose: Purpose<R>, response: &Response) {
         match purpose {
             Purpose::Originate(id) => self.receive_originate_response(now, id, response),
             Purpose::LockOwner(id) => self.receive_lock_owner(now, id, response),
@@ -153,7 +153,7 @@ impl<O, H> Engine<O, H> {
     }
 
     /// An action got no response in time.
-    fn on_response_timeout(&mut self, now: Now, purpose: Purpose<H>) {
+    fn on_response_timeout(&mut self, now: Now, purpose: Purpose<R>) {
         match purpose {
             Purpose::Originate(_) => self.reconcile.request_soon(now),
             Purpose::HangUp { reply: Some(reply), .. } => {

@@ -3,24 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::request::{HangUpError, OriginateError};
+use super::request::{HangUpError, OriginateError, Replies};
+use super::room_request::{RoomAnswer, RoomError};
 use crate::call::machine::State;
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::record::Event;
+use crate::room::KeptRoom;
 
-/// An effect that the driver has to carry out. `O` and `H` are the reply handles of a request for a
-/// call and of a hang-up.
+/// An effect that the driver has to carry out.
 #[derive(Debug)]
-pub enum Effect<O, H> {
+pub enum Effect<R: Replies> {
     /// Connect to Asterisk.
     Connect,
     /// Close the connection, or abort the attempt to make it.
     Disconnect,
     /// Answer the request for a call.
-    Originated(O, Result<CallId, OriginateError>),
+    Originated(R::Originate, Result<CallId, OriginateError>),
     /// Answer the request for a hang-up.
-    HungUp(H, Result<(), HangUpError>),
+    HungUp(R::HangUp, Result<(), HangUpError>),
+    /// Answer the request about a room.
+    RoomAnswered(R::Room, Result<RoomAnswer, RoomError>),
+    /// Store what is kept for this room from now on; nothing if it is empty.
+    Keep(KeptRoom),
     /// Append a record to the journal.
     Record(Now, Event, Option<Arc<CallInfo>>),
     /// Publish that calls can be made now, or why they cannot.

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::purpose::Purpose;
-use super::request::HangUpError;
+use super::request::{HangUpError, Replies};
 use super::{Effect, Engine};
 use crate::ami::action::Action;
 use crate::ami::message::Response;
@@ -20,9 +20,9 @@ use crate::call::machine::{Call, CallChannel, Fact};
 use crate::call::{CallId, lock_id};
 use crate::clock::Now;
 
-impl<O, H> Engine<O, H> {
+impl<R: Replies> Engine<R> {
     /// Hangs up a call on behalf of `key`.
-    pub fn hang_up(&mut self, now: Now, id: CallId, key: Arc<str>, reply: H) {
+    pub fn hang_up(&mut self, now: Now, id: CallId, key: Arc<str>, reply: R::HangUp) {
         let problem = match self.registry.get(id) {
             // Its outcome is still open, but it has no channel left to hang up.
             Some(call) if call.is_over() => Some(HangUpError::AlreadyEnded),
@@ -49,7 +49,7 @@ impl<O, H> Engine<O, H> {
     }
 
     /// Hangs up the call's first channel, whose response answers the request.
-    fn hang_up_first(&mut self, now: Now, id: CallId, reply: H) {
+    fn hang_up_first(&mut self, now: Now, id: CallId, reply: R::HangUp) {
         match self.channels_to_hang_up(id).into_iter().next() {
             Some(first) => self.send_hang_up(now, id, first, Some(reply)),
             None => self.effects.push(Effect::HungUp(reply, Err(HangUpError::AlreadyEnded))),
@@ -69,7 +69,13 @@ impl<O, H> Engine<O, H> {
         self.registry.get(id).map(channels_to_hang_up).unwrap_or_default()
     }
 
-    fn send_hang_up(&mut self, now: Now, id: CallId, channel: CallChannel, reply: Option<H>) {
+    fn send_hang_up(
+        &mut self,
+        now: Now,
+        id: CallId,
+        channel: CallChannel,
+        reply: Option<R::HangUp>,
+    ) {
         let Some(number) = self.registry.get(id).map(|call| call.info.number) else { return };
         let uniqueid = match &channel {
             CallChannel::Local1 => id.to_string(),
@@ -86,7 +92,7 @@ impl<O, H> Engine<O, H> {
         now: Now,
         id: CallId,
         channel: CallChannel,
-        reply: Option<H>,
+        reply: Option<R::HangUp>,
         response: &Response,
     ) {
         // A call of which no channel was seen may have none yet, so it is not over.

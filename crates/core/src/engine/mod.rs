@@ -8,8 +8,8 @@
 //! the registry of calls, the list of waiting requests, and reconciling. `Engine` passes the
 //! consequences of one part on to the others.
 //!
-//! `O` and `H` are the reply handles of a request for a call and of a hang-up: the engine keeps
-//! them and returns them with the answer, and the driver answers through them.
+//! [`Replies`] names the types of the reply handles: the engine keeps the handle of a request and
+//! returns it with the answer, and the driver answers through it.
 
 mod connection;
 mod effect;
@@ -21,6 +21,8 @@ mod purpose;
 mod reconcile;
 mod registry;
 pub mod request;
+pub mod room_request;
+mod rooms;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -42,7 +44,7 @@ pub use effect::{Effect, EngineStats};
 use link::{Link, LinkSettings};
 use reconcile::Reconcile;
 use registry::{CallChange, Registry};
-use request::{Calls, EraseError, ListLimits, OriginateError, Request};
+use request::{Calls, EraseError, ListLimits, OriginateError, Replies, Request};
 pub use settings::{EngineSettings, OriginateSettings};
 use waitlist::Waitlist;
 
@@ -68,24 +70,24 @@ pub struct EarlierRuns {
 }
 
 /// The engine.
-pub struct Engine<O, H> {
+pub struct Engine<R: Replies> {
     instance: Arc<str>,
     originate: OriginateSettings,
     reply_timeout: Duration,
     rng: fastrand::Rng,
-    link: Link<H>,
+    link: Link<R>,
     reconcile: Reconcile,
     registry: Registry,
     gate: CallGate,
     /// The requests for calls that wait for their answer.
-    waitlist: Waitlist<O>,
+    waitlist: Waitlist<R::Originate>,
     stopping: bool,
-    effects: Vec<Effect<O, H>>,
+    effects: Vec<Effect<R>>,
     /// Changes of calls that are not recorded yet.
     changes: Vec<CallChange>,
 }
 
-impl<O, H> Engine<O, H> {
+impl<R: Replies> Engine<R> {
     /// An engine that connects at its first [`tick`](Self::tick). It draws ids and pauses from
     /// `rng`.
     pub fn new(settings: EngineSettings, rng: fastrand::Rng, now: Now) -> Self {
@@ -150,7 +152,7 @@ impl<O, H> Engine<O, H> {
     }
 
     /// The effects to carry out, in this order. To be called after every input.
-    pub fn take_effects(&mut self) -> std::vec::Drain<'_, Effect<O, H>> {
+    pub fn take_effects(&mut self) -> std::vec::Drain<'_, Effect<R>> {
         self.effects.drain(..)
     }
 
@@ -228,7 +230,7 @@ impl<O, H> Engine<O, H> {
     }
 
     /// Handles a bot's request for a call.
-    pub fn originate(&mut self, now: Now, request: Request, reply: O) {
+    pub fn originate(&mut self, now: Now, request: Request, reply: R::Originate) {
         // Waiting calls whose slot has come go first. If they are late, the whole schedule slips,
         // and with it the slot of this call.
         self.tick_waitlist(now);
@@ -286,8 +288,10 @@ impl<O, H> Engine<O, H> {
                 Change::Queued => Event::CallQueued,
                 Change::Ringing => Event::CallRinging,
                 Change::Answered { after } => Event::CallAnswered { after },
-                Change::Joined(conference) => Event::CallJoined { conference },
-                Change::Left(conference) => Event::CallLeft { conference },
+                Change::Joined(conference) => Event::CallJoined { conference, after: None },
+                Change::Left(conference) => {
+                    Event::CallLeft { conference, after: None, talked: None }
+                }
                 Change::Ended(end) => Event::CallEnded(end),
                 Change::Freed => continue,
                 Change::HeldByLeg => {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::purpose::Purpose;
-use super::request::OriginateError;
+use super::request::{OriginateError, Replies};
 use super::waitlist::{Due, Step};
 use super::{Effect, Engine, identity};
 use crate::ami::action::{Action, ActionId, Originate};
@@ -58,14 +58,14 @@ const LOCK_RETRIES: [Duration; 5] = [
 /// Linkedid of a call belongs to that call.
 const LINKEDID: &str = "CHANNEL(linkedid)";
 
-impl<O, H> Engine<O, H> {
+impl<R: Replies> Engine<R> {
     /// Adds a call to the registry, and sends its Originate once its slot has come.
     pub(super) fn begin_originate(
         &mut self,
         now: Now,
         slot: Instant,
         info: Arc<CallInfo>,
-        reply: O,
+        reply: R::Originate,
     ) {
         let deadline = now.instant + self.reply_timeout.saturating_sub(REPLY_MARGIN);
         let step = Step::Paced { slot, slip: self.gate.slip() };

@@ -1,11 +1,12 @@
 //! The engine gives the session a purpose with each action, and gets it back with the response.
 
+use super::request::Replies;
 use crate::call::CallId;
 use crate::call::machine::CallChannel;
 
-/// The purpose of an action. `H` is the reply handle of a hang-up.
+/// The purpose of an action.
 #[derive(Debug)]
-pub(super) enum Purpose<H> {
+pub(super) enum Purpose<R: Replies> {
     /// To make this call.
     Originate(CallId),
     /// To learn which call holds the lock channel of this call's number.
@@ -14,7 +15,7 @@ pub(super) enum Purpose<H> {
     HangUp {
         id: CallId,
         channel: CallChannel,
-        reply: Option<H>,
+        reply: Option<R::HangUp>,
     },
     /// To learn which events the AMI user may read.
     ReadRights,
@@ -30,9 +31,9 @@ pub(super) enum Purpose<H> {
     Logoff,
 }
 
-impl<H> Purpose<H> {
+impl<R: Replies> Purpose<R> {
     /// The reply handle of a hang-up, if a request waits for it.
-    pub(super) fn into_reply(self) -> Option<H> {
+    pub(super) fn into_reply(self) -> Option<R::HangUp> {
         match self {
             Purpose::HangUp { reply, .. } => reply,
             _ => None,

@@ -1,9 +1,21 @@
 //! Requests to the engine, and its answers.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, CallerId, Lang, Number, Refusal, Room};
+
+/// The types of the reply handles. The engine keeps the handle of a request, and returns it with the
+/// answer.
+pub trait Replies: Debug {
+    /// The handle of a request for a call.
+    type Originate: Debug;
+    /// The handle of a request to hang a call up.
+    type HangUp: Debug;
+    /// The handle of a request about a room.
+    type Room: Debug;
+}
 
 /// A call as a bot asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]

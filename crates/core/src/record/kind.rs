@@ -41,9 +41,51 @@ pub enum EventKind {
     /// The callee left the conference.
     #[strum(serialize = "call.left")]
     CallLeft,
+    /// The callee is not heard any more.
+    #[strum(serialize = "call.muted")]
+    CallMuted,
+    /// The callee is heard again.
+    #[strum(serialize = "call.unmuted")]
+    CallUnmuted,
+    /// A key took the callee out of the conference.
+    #[strum(serialize = "call.kicked")]
+    CallKicked,
+    /// A key moved the callee to another conference.
+    #[strum(serialize = "call.moved")]
+    CallMoved,
     /// The call is over.
     #[strum(serialize = "call.ended")]
     CallEnded,
+    /// The first participant came into a room.
+    #[strum(serialize = "room.started")]
+    RoomStarted,
+    /// The last participant left a room.
+    #[strum(serialize = "room.ended")]
+    RoomEnded,
+    /// Nobody else can come into a room.
+    #[strum(serialize = "room.locked")]
+    RoomLocked,
+    /// A room is open again.
+    #[strum(serialize = "room.unlocked")]
+    RoomUnlocked,
+    /// Nobody but admins is heard in a room.
+    #[strum(serialize = "room.muted")]
+    RoomMuted,
+    /// Everybody is heard again in a room.
+    #[strum(serialize = "room.unmuted")]
+    RoomUnmuted,
+    /// A guest came into a room.
+    #[strum(serialize = "guest.joined")]
+    GuestJoined,
+    /// A guest left a room.
+    #[strum(serialize = "guest.left")]
+    GuestLeft,
+    /// A guest is not heard any more.
+    #[strum(serialize = "guest.muted")]
+    GuestMuted,
+    /// A guest is heard again.
+    #[strum(serialize = "guest.unmuted")]
+    GuestUnmuted,
     /// Replaces each record of an erased number.
     #[strum(serialize = "erased")]
     Erased,
@@ -58,7 +100,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// The kinds of records, in the order of the enum.
-    pub const OF_RECORDS: [Self; 14] = [
+    pub const OF_RECORDS: [Self; 28] = [
         Self::DaemonStarted,
         Self::DaemonStopping,
         Self::AmiConnected,
@@ -71,7 +113,21 @@ impl EventKind {
         Self::CallAnswered,
         Self::CallJoined,
         Self::CallLeft,
+        Self::CallMuted,
+        Self::CallUnmuted,
+        Self::CallKicked,
+        Self::CallMoved,
         Self::CallEnded,
+        Self::RoomStarted,
+        Self::RoomEnded,
+        Self::RoomLocked,
+        Self::RoomUnlocked,
+        Self::RoomMuted,
+        Self::RoomUnmuted,
+        Self::GuestJoined,
+        Self::GuestLeft,
+        Self::GuestMuted,
+        Self::GuestUnmuted,
         Self::Erased,
     ];
 

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, Event, EventKind, Gap, Record};
 use crate::call::machine::{State, Timestamps};
-use crate::call::outcome::{EndMembers, Outcome};
+use crate::call::outcome::{EndMembers, Outcome, seconds};
 use crate::call::progress::{OpenCall, Progress};
 use crate::call::{CallId, CallInfo, Number, Refusal, Room, lenient};
 use crate::clock::Rfc3339;
+use crate::room::{ConferenceId, GuestChange, RoomChange};
 
 /// The members of a record, in their order: its number, time and event, then the call, then the
 /// members that are specific to the event. The lines for gaps and for carried calls have the same
@@ -120,9 +121,27 @@ pub struct Line<'a> {
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub heard: Option<Rfc3339>,
 
-    /// `call.joined`, `call.left`: the conference as Asterisk names it.
+    /// The conference that a call is or was in, as Asterisk names it.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub conference: Option<Cow<'a, str>>,
+    /// `room.started`, `room.ended`: the conference's id.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub conference_id: Option<ConferenceId>,
+    /// `guest.*`: the Uniqueid of the guest's channel.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub guest_id: Option<Cow<'a, str>>,
+    /// `call.moved`, `guest.left`: the conference that the participant was moved to.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub moved_to: Option<Cow<'a, str>>,
+    /// Name of the API key that locked, muted, kicked, moved or ended.
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Cow<'a, str>>,
+    /// Set if only a list showed the change, after an outage: it happened after this time.
+    #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
+    pub after: Option<Rfc3339>,
+    /// `call.left`, `guest.left`: how long the participant talked, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub talked_seconds: Option<f64>,
     /// `call.ended`: the outcome, with the cause and the durations.
     #[serde(borrow, flatten)]
     pub end: Option<EndMembers<'a>>,
@@ -239,6 +258,40 @@ impl<'a> Line<'a> {
         }
     }
 
+    fn add_room_change(&mut self, change: &'a RoomChange) {
+        match change {
+            RoomChange::Started { id, after } => {
+                self.conference_id = Some(*id);
+                self.after = after.map(Rfc3339);
+            }
+            RoomChange::Ended { id, after, by } => {
+                self.conference_id = Some(*id);
+                self.after = after.map(Rfc3339);
+                self.by = by.as_deref().map(Cow::from);
+            }
+            RoomChange::Locked { by }
+            | RoomChange::Unlocked { by }
+            | RoomChange::Muted { by }
+            | RoomChange::Unmuted { by } => self.by = by.as_deref().map(Cow::from),
+        }
+    }
+
+    fn add_guest_change(&mut self, change: &'a GuestChange) {
+        match change {
+            GuestChange::Joined { after } => self.after = after.map(Rfc3339),
+            GuestChange::Left(left) => {
+                self.reason = left.reason.map(|reason| reason.as_str().into());
+                self.by = left.by.as_deref().map(Cow::from);
+                self.moved_to = left.moved_to.as_deref().map(Cow::from);
+                self.after = left.after.map(Rfc3339);
+                self.talked_seconds = left.talked.map(seconds);
+            }
+            GuestChange::Muted { by } | GuestChange::Unmuted { by } => {
+                self.by = by.as_deref().map(Cow::from);
+            }
+        }
+    }
+
     /// Adds the members that are specific to the event.
     fn add_event(&mut self, event: &'a Event) {
         match event {
@@ -259,8 +312,38 @@ impl<'a> Line<'a> {
             Event::CallRefused(refusal) => self.add_refusal(refusal),
             Event::CallAdopted(progress) => self.add_progress(progress),
             Event::CallAnswered { after } => self.answered_after = after.map(Rfc3339),
-            Event::CallJoined { conference } | Event::CallLeft { conference } => {
+            Event::CallJoined { conference, after } => {
                 self.conference = Some((**conference).into());
+                self.after = after.map(Rfc3339);
+            }
+            Event::CallLeft { conference, after, talked } => {
+                self.conference = Some((**conference).into());
+                self.after = after.map(Rfc3339);
+                self.talked_seconds = talked.map(seconds);
+            }
+            Event::CallMuted { conference, by } | Event::CallUnmuted { conference, by } => {
+                self.conference = Some((**conference).into());
+                self.by = by.as_deref().map(Cow::from);
+            }
+            Event::CallKicked { conference, by } => {
+                self.conference = Some((**conference).into());
+                self.by = Some((**by).into());
+            }
+            Event::CallMoved { conference, moved_to, by } => {
+                self.conference = Some((**conference).into());
+                self.moved_to = Some((**moved_to).into());
+                self.by = Some((**by).into());
+            }
+            Event::Room { room, change } => {
+                self.room = Some((**room).into());
+                self.add_room_change(change);
+            }
+            Event::Guest { guest, room, change } => {
+                self.guest_id = Some((*guest.id).into());
+                self.number = guest.number;
+                self.room = Some((**room).into());
+                self.caller_id = Some((*guest.caller_id).into());
+                self.add_guest_change(change);
             }
             Event::CallEnded(end) => self.end = Some((&**end).into()),
             Event::CallRequested | Event::CallQueued | Event::CallRinging | Event::Erased => {}

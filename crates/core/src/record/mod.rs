@@ -13,7 +13,7 @@ pub mod text;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
@@ -24,6 +24,7 @@ use crate::call::outcome::End;
 use crate::call::progress::Progress;
 use crate::call::{CallInfo, Number, Refusal, hide};
 use crate::escape;
+use crate::room::{Guest, GuestChange, RoomChange};
 
 /// A numbered fact. The journal's file, the event stream, `tail` and stdout show records.
 #[derive(Debug, Clone)]
@@ -91,21 +92,75 @@ pub enum Event {
     CallJoined {
         /// The conference as Asterisk names it.
         conference: Arc<str>,
+        /// Set if a list showed the callee there after an outage: they came in after this instant.
+        after: Option<SystemTime>,
     },
     /// The callee left the conference.
     CallLeft {
         /// The conference as Asterisk names it.
         conference: Arc<str>,
+        /// Set if a list lacked the callee there after an outage: they left after this instant.
+        after: Option<SystemTime>,
+        /// How long the callee talked; none if talk detection is off.
+        talked: Option<Duration>,
+    },
+    /// The callee is not heard any more.
+    CallMuted {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+        /// The key that asked; none if somebody else in Asterisk did it.
+        by: Option<Arc<str>>,
+    },
+    /// The callee is heard again.
+    CallUnmuted {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+        /// The key that asked; none if somebody else in Asterisk did it.
+        by: Option<Arc<str>>,
+    },
+    /// A key took the callee out of the conference.
+    CallKicked {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+        /// The key that asked.
+        by: Arc<str>,
+    },
+    /// A key moved the callee to another conference.
+    CallMoved {
+        /// The conference that the callee was in.
+        conference: Arc<str>,
+        /// The conference that the callee goes to.
+        moved_to: Arc<str>,
+        /// The key that asked.
+        by: Arc<str>,
     },
     /// The call is over. Each accepted call has exactly one such record.
     CallEnded(Box<End>),
+    /// Something happened to a room.
+    Room {
+        /// The name, as Asterisk spells it.
+        room: Arc<str>,
+        /// What happened.
+        change: RoomChange,
+    },
+    /// Something happened to a participant who is not in a call of ours.
+    Guest {
+        /// Who it is.
+        guest: Arc<Guest>,
+        /// The room, as Asterisk spells it.
+        room: Arc<str>,
+        /// What happened.
+        change: GuestChange,
+    },
     /// Replaces each record of an erased number.
     Erased,
 }
 
 impl Event {
-    /// The same event, with the call's number masked in texts from the gateway and from Asterisk.
+    /// The same event of a call, with the call's number masked in texts from the gateway and from
+    /// Asterisk.
     pub fn masked(self, number: Number) -> Self {
+        let masked = |text: Arc<str>| -> Arc<str> { hide(number, &text).into() };
         match self {
             Event::CallRefused(Refusal::Rejected(words)) => {
                 Event::CallRefused(Refusal::Rejected(hide(number, &words).into()))
@@ -113,13 +168,36 @@ impl Event {
             Event::CallRefused(Refusal::LinkDown(reason)) => {
                 Event::CallRefused(Refusal::LinkDown(hide(number, &reason).into()))
             }
-            Event::CallJoined { conference } => {
-                Event::CallJoined { conference: hide(number, &conference).into() }
+            Event::CallJoined { conference, after } => {
+                Event::CallJoined { conference: masked(conference), after }
             }
-            Event::CallLeft { conference } => {
-                Event::CallLeft { conference: hide(number, &conference).into() }
+            Event::CallLeft { conference, after, talked } => {
+                Event::CallLeft { conference: masked(conference), after, talked }
+            }
+            Event::CallMuted { conference, by } => {
+                Event::CallMuted { conference: masked(conference), by }
+            }
+            Event::CallUnmuted { conference, by } => {
+                Event::CallUnmuted { conference: masked(conference), by }
+            }
+            Event::CallKicked { conference, by } => {
+                Event::CallKicked { conference: masked(conference), by }
+            }
+            Event::CallMoved { conference, moved_to, by } => {
+                Event::CallMoved { conference: masked(conference), moved_to: masked(moved_to), by }
             }
             Event::CallEnded(end) => Event::CallEnded(Box::new(end.masked(number))),
+            other => other,
+        }
+    }
+
+    /// The same event of a room or a guest, with the guest's number masked.
+    pub fn guest_masked(self) -> Self {
+        match self {
+            Event::Guest { guest, room, change } => {
+                let room = guest.number.map_or(room.clone(), |number| hide(number, &room).into());
+                Event::Guest { guest: Arc::new(guest.masked()), room, change }
+            }
             other => other,
         }
     }
@@ -139,7 +217,25 @@ impl Event {
             Event::CallAnswered { .. } => EventKind::CallAnswered,
             Event::CallJoined { .. } => EventKind::CallJoined,
             Event::CallLeft { .. } => EventKind::CallLeft,
+            Event::CallMuted { .. } => EventKind::CallMuted,
+            Event::CallUnmuted { .. } => EventKind::CallUnmuted,
+            Event::CallKicked { .. } => EventKind::CallKicked,
+            Event::CallMoved { .. } => EventKind::CallMoved,
             Event::CallEnded(_) => EventKind::CallEnded,
+            Event::Room { change, .. } => match change {
+                RoomChange::Started { .. } => EventKind::RoomStarted,
+                RoomChange::Ended { .. } => EventKind::RoomEnded,
+                RoomChange::Locked { .. } => EventKind::RoomLocked,
+                RoomChange::Unlocked { .. } => EventKind::RoomUnlocked,
+                RoomChange::Muted { .. } => EventKind::RoomMuted,
+                RoomChange::Unmuted { .. } => EventKind::RoomUnmuted,
+            },
+            Event::Guest { change, .. } => match change {
+                GuestChange::Joined { .. } => EventKind::GuestJoined,
+                GuestChange::Left(_) => EventKind::GuestLeft,
+                GuestChange::Muted { .. } => EventKind::GuestMuted,
+                GuestChange::Unmuted { .. } => EventKind::GuestUnmuted,
+            },
             Event::Erased => EventKind::Erased,
         }
     }

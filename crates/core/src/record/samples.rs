@@ -8,6 +8,7 @@ use crate::call::machine::{State, Timestamps};
 use crate::call::outcome::{Cause, End, Outcome};
 use crate::call::progress::Progress;
 use crate::call::{CallId, CallInfo, Refusal};
+use crate::room::{ConferenceId, Guest, GuestChange, LeaveReason, Left, RoomChange};
 
 /// The time of the first sample. Each further sample is a second later.
 pub fn time() -> SystemTime {
@@ -103,8 +104,8 @@ pub fn all() -> Vec<Record> {
         of_call(5, Event::CallQueued),
         of_call(6, Event::CallRinging),
         of_call(7, Event::CallAnswered { after: None }),
-        of_call(8, Event::CallJoined { conference: conference.clone() }),
-        of_call(9, Event::CallLeft { conference }),
+        of_call(8, Event::CallJoined { conference: conference.clone(), after: None }),
+        of_call(9, Event::CallLeft { conference: conference.clone(), after: None, talked: None }),
     ];
     let moments = Timestamps {
         queued: Some(time()),
@@ -120,7 +121,69 @@ pub fn all() -> Vec<Record> {
     for event in refused.map(Event::CallRefused).into_iter().chain(endings) {
         all.push(of_call(all.len() as u64 + 1, event));
     }
+    for event in of_participants(&conference) {
+        all.push(of_call(all.len() as u64 + 1, event));
+    }
+    for event in of_rooms_and_guests(&conference) {
+        all.push(of_daemon(all.len() as u64 + 1, event));
+    }
     all.push(of_daemon(all.len() as u64 + 1, Event::Erased));
     all.push(of_daemon(all.len() as u64 + 1, Event::DaemonStopping { reason: "SIGTERM".into() }));
     all
+}
+
+/// What happens to a callee in a room.
+fn of_participants(conference: &Arc<str>) -> Vec<Event> {
+    let (conference, by): (_, Arc<str>) = (conference.clone(), "operator".into());
+    vec![
+        Event::CallMuted { conference: conference.clone(), by: Some(by.clone()) },
+        Event::CallUnmuted { conference: conference.clone(), by: None },
+        Event::CallKicked { conference: conference.clone(), by: by.clone() },
+        Event::CallMoved { conference: conference.clone(), moved_to: "R2".into(), by },
+        Event::CallJoined { conference: conference.clone(), after: Some(time()) },
+        Event::CallLeft {
+            conference,
+            after: Some(time()),
+            talked: Some(Duration::from_millis(1500)),
+        },
+    ]
+}
+
+/// A guest whose caller id is a number.
+pub fn guest() -> Guest {
+    Guest::new("1795521600.7", "79997654321", "<unknown>")
+}
+
+/// What happens to rooms and guests.
+fn of_rooms_and_guests(conference: &Arc<str>) -> Vec<Event> {
+    let (id, guest) = (ConferenceId::new(time(), 2), Arc::new(guest()));
+    let by: Option<Arc<str>> = Some("operator".into());
+    let rooms = [
+        RoomChange::Started { id, after: None },
+        RoomChange::Started { id, after: Some(time()) },
+        RoomChange::Locked { by: by.clone() },
+        RoomChange::Unlocked { by: None },
+        RoomChange::Muted { by: by.clone() },
+        RoomChange::Unmuted { by: by.clone() },
+        RoomChange::Ended { id, after: None, by: by.clone() },
+        RoomChange::Ended { id, after: Some(time()), by: None },
+    ];
+    let left = Left {
+        after: Some(time()),
+        reason: Some(LeaveReason::Moved),
+        by: by.clone(),
+        moved_to: Some("R2".into()),
+        talked: Some(Duration::from_secs(2)),
+    };
+    let guests = [
+        GuestChange::Joined { after: None },
+        GuestChange::Joined { after: Some(time()) },
+        GuestChange::Muted { by: by.clone() },
+        GuestChange::Unmuted { by },
+        GuestChange::Left(Left::default()),
+        GuestChange::Left(left),
+    ];
+    let of_room = |change| Event::Room { room: conference.clone(), change };
+    let of_guest = |change| Event::Guest { guest: guest.clone(), room: conference.clone(), change };
+    rooms.map(of_room).into_iter().chain(guests.map(of_guest)).collect()
 }

@@ -30,8 +30,28 @@ fn each_record_kind_has_its_members_in_order() {
         r#"{"seq":18,"time":"2026-11-24T12:00:17.123Z","event":"call.ended",CALL,"outcome":"completed","cause":16,"cause_text":"Normal Clearing","ring_seconds":2.5,"talk_seconds":61.0,"hung_up_by":"bot"}"#,
         r#"{"seq":19,"time":"2026-11-24T12:00:18.123Z","event":"call.ended",CALL,"outcome":"flood_wait","cause":38,"cause_text":"Network out of order","gateway_reply":"SIP 500 FLOOD_WAIT 291","flood_wait_seconds":291,"ring_seconds":0.0,"talk_seconds":null}"#,
         r#"{"seq":20,"time":"2026-11-24T12:00:19.123Z","event":"call.ended",CALL,"outcome":"unknown","cause":null,"cause_text":null,"ring_seconds":null,"talk_seconds":null,"ended_after":"2026-11-24T12:00:00.123Z","ended_before":"2026-11-24T12:00:05.123Z"}"#,
-        r#"{"seq":21,"time":"2026-11-24T12:00:20.123Z","event":"erased"}"#,
-        r#"{"seq":22,"time":"2026-11-24T12:00:21.123Z","event":"daemon.stopping","reason":"SIGTERM"}"#,
+        r#"{"seq":21,"time":"2026-11-24T12:00:20.123Z","event":"call.muted",CALL,"conference":"КОМНАТА1","by":"operator"}"#,
+        r#"{"seq":22,"time":"2026-11-24T12:00:21.123Z","event":"call.unmuted",CALL,"conference":"КОМНАТА1"}"#,
+        r#"{"seq":23,"time":"2026-11-24T12:00:22.123Z","event":"call.kicked",CALL,"conference":"КОМНАТА1","by":"operator"}"#,
+        r#"{"seq":24,"time":"2026-11-24T12:00:23.123Z","event":"call.moved",CALL,"conference":"КОМНАТА1","moved_to":"R2","by":"operator"}"#,
+        r#"{"seq":25,"time":"2026-11-24T12:00:24.123Z","event":"call.joined",CALL,"conference":"КОМНАТА1","after":"2026-11-24T12:00:00.123Z"}"#,
+        r#"{"seq":26,"time":"2026-11-24T12:00:25.123Z","event":"call.left",CALL,"conference":"КОМНАТА1","after":"2026-11-24T12:00:00.123Z","talked_seconds":1.5}"#,
+        r#"{"seq":27,"time":"2026-11-24T12:00:26.123Z","event":"room.started","room":"КОМНАТА1","conference_id":"cf-01m86ptpkv0000000000000002"}"#,
+        r#"{"seq":28,"time":"2026-11-24T12:00:27.123Z","event":"room.started","room":"КОМНАТА1","conference_id":"cf-01m86ptpkv0000000000000002","after":"2026-11-24T12:00:00.123Z"}"#,
+        r#"{"seq":29,"time":"2026-11-24T12:00:28.123Z","event":"room.locked","room":"КОМНАТА1","by":"operator"}"#,
+        r#"{"seq":30,"time":"2026-11-24T12:00:29.123Z","event":"room.unlocked","room":"КОМНАТА1"}"#,
+        r#"{"seq":31,"time":"2026-11-24T12:00:30.123Z","event":"room.muted","room":"КОМНАТА1","by":"operator"}"#,
+        r#"{"seq":32,"time":"2026-11-24T12:00:31.123Z","event":"room.unmuted","room":"КОМНАТА1","by":"operator"}"#,
+        r#"{"seq":33,"time":"2026-11-24T12:00:32.123Z","event":"room.ended","room":"КОМНАТА1","conference_id":"cf-01m86ptpkv0000000000000002","by":"operator"}"#,
+        r#"{"seq":34,"time":"2026-11-24T12:00:33.123Z","event":"room.ended","room":"КОМНАТА1","conference_id":"cf-01m86ptpkv0000000000000002","after":"2026-11-24T12:00:00.123Z"}"#,
+        r#"{"seq":35,"time":"2026-11-24T12:00:34.123Z","event":"guest.joined","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","guest_id":"1795521600.7"}"#,
+        r#"{"seq":36,"time":"2026-11-24T12:00:35.123Z","event":"guest.joined","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","guest_id":"1795521600.7","after":"2026-11-24T12:00:00.123Z"}"#,
+        r#"{"seq":37,"time":"2026-11-24T12:00:36.123Z","event":"guest.muted","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","guest_id":"1795521600.7","by":"operator"}"#,
+        r#"{"seq":38,"time":"2026-11-24T12:00:37.123Z","event":"guest.unmuted","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","guest_id":"1795521600.7","by":"operator"}"#,
+        r#"{"seq":39,"time":"2026-11-24T12:00:38.123Z","event":"guest.left","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","guest_id":"1795521600.7"}"#,
+        r#"{"seq":40,"time":"2026-11-24T12:00:39.123Z","event":"guest.left","number":"+79997654321","room":"КОМНАТА1","caller_id":"79997654321","reason":"moved","guest_id":"1795521600.7","moved_to":"R2","by":"operator","after":"2026-11-24T12:00:00.123Z","talked_seconds":2.0}"#,
+        r#"{"seq":41,"time":"2026-11-24T12:00:40.123Z","event":"erased"}"#,
+        r#"{"seq":42,"time":"2026-11-24T12:00:41.123Z","event":"daemon.stopping","reason":"SIGTERM"}"#,
     ];
     let records = samples::all();
     assert_eq!(records.len(), expected.len());
@@ -118,10 +138,10 @@ fn record_read_back_is_written_the_same() {
 
 #[test]
 fn later_builds_members_and_words_are_skipped() {
-    let json = r#"{"seq":7,"time":"2026-11-24T12:00:00Z","event":"call.moved","more":{"a":[1]},
+    let json = r#"{"seq":7,"time":"2026-11-24T12:00:00Z","event":"call.recorded","more":{"a":[1]},
         "call_id":"x","number":"+7999•••4567","room":null,"state":"flying","outcome":"eaten","cause":null}"#;
     let line = Line::read(json.as_bytes()).expect("a record");
-    assert_eq!((line.seq, &*line.event, line.kind()), (Some(7), "call.moved", None));
+    assert_eq!((line.seq, &*line.event, line.kind()), (Some(7), "call.recorded", None));
     assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-11-24T12:00:00.000Z"));
     assert!(line.number.is_some_and(Number::is_masked));
     assert_eq!((line.call(), line.progress(), line.outcome()), (None, None, None));

@@ -67,7 +67,7 @@ fn call(n: u128) -> Arc<CallInfo> {
 }
 
 fn joined() -> Event {
-    Event::CallJoined { conference: "R1".into() }
+    Event::CallJoined { conference: "R1".into(), after: None }
 }
 
 #[test]

@@ -88,6 +88,6 @@ impl<'a> From<&'a End> for EndMembers<'a> {
 }
 
 /// Seconds, cut to three decimals.
-fn seconds(duration: Duration) -> f64 {
+pub(crate) fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1000.0
 }

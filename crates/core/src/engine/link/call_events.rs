@@ -19,6 +19,7 @@ use crate::ami::action::Action;
 use crate::ami::message::{Event as AmiEvent, Response};
 use crate::clock::Now;
 use crate::engine::purpose::Purpose;
+use crate::engine::request::Replies;
 
 /// How long the daemon waits for the events of the probe call. Asterisk may hold events back until
 /// its next input, and a Ping comes within this time.
@@ -60,7 +61,7 @@ impl CallEvents {
     }
 }
 
-impl<H> Link<H> {
+impl<R: Replies> Link<R> {
     /// Asks Asterisk for the user's `read` line of `manager.conf`.
     pub(super) fn read_rights(&mut self, now: Now) {
         self.call_events = CallEvents::Expected;

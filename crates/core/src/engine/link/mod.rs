@@ -21,6 +21,7 @@ pub(super) use self::call_events::NO_EVENTS;
 use self::records::LinkRecords;
 use self::start::StartWait;
 use super::purpose::Purpose;
+use super::request::Replies;
 use crate::ami::action::{Action, ActionId, Unsendable};
 use crate::ami::backoff::Backoff;
 use crate::ami::frame::Frame;
@@ -44,10 +45,10 @@ pub(super) struct LinkSettings {
     pub(super) backoff: Backoff,
 }
 
-/// The link. `H` is the reply handle of a hang-up.
-pub(super) struct Link<H> {
+/// The link.
+pub(super) struct Link<R: Replies> {
     settings: LinkSettings,
-    phase: Phase<H>,
+    phase: Phase<R>,
     /// The reason of the last loss or failed attempt.
     down_reason: Arc<str>,
     /// How many further attempts in a row have failed for `down_reason`.
@@ -62,17 +63,17 @@ pub(super) struct Link<H> {
     records: LinkRecords,
 }
 
-enum Phase<H> {
+enum Phase<R: Replies> {
     /// No connection. The next attempt starts at the instant.
     Pausing(Instant),
     /// The driver is connecting. The attempt, with the login, has to succeed by the instant.
     Connecting(Instant),
     /// The driver is connected. The login has to be done by the instant.
-    Connected(Box<Session<Purpose<H>>>, Instant),
+    Connected(Box<Session<Purpose<R>>>, Instant),
 }
 
 /// The consequence of a received item.
-pub(super) enum LinkEvent<H> {
+pub(super) enum LinkEvent<R: Replies> {
     Nothing,
     LoggedIn,
     /// A Ping was answered. `accepts_again` is true if Asterisk refused all actions before.
@@ -85,7 +86,7 @@ pub(super) enum LinkEvent<H> {
     /// The response to an action. `refusing` is Asterisk's message if this response is the first
     /// one that refuses every action.
     Response {
-        purpose: Purpose<H>,
+        purpose: Purpose<R>,
         response: Response,
         refusing: Option<Arc<str>>,
     },
@@ -95,25 +96,25 @@ pub(super) enum LinkEvent<H> {
 }
 
 /// The consequence of a deadline.
-pub(super) enum LinkTick<H> {
+pub(super) enum LinkTick<R: Replies> {
     Nothing,
     /// The pause is over; connect.
     Connect,
     /// The actions of these purposes got no response in time.
-    TimedOut(Vec<Purpose<H>>),
+    TimedOut(Vec<Purpose<R>>),
     /// The connection has to be closed for this reason.
     Failed(String),
 }
 
 /// The consequence of the loss of the link.
-pub(super) struct LostLink<H> {
+pub(super) struct LostLink<R: Replies> {
     /// The reply handles of hang-ups that got no response.
-    pub(super) hang_ups: Vec<H>,
+    pub(super) hang_ups: Vec<R::HangUp>,
     /// The record of the loss, unless it has to wait.
     pub(super) record: Option<Event>,
 }
 
-impl<H> Link<H> {
+impl<R: Replies> Link<R> {
     pub(super) fn new(settings: LinkSettings, now: Now) -> Self {
         Self {
             settings,
@@ -130,7 +131,7 @@ impl<H> Link<H> {
     }
 
     /// The session, if logged in.
-    fn session(&mut self) -> Option<&mut Session<Purpose<H>>> {
+    fn session(&mut self) -> Option<&mut Session<Purpose<R>>> {
         match &mut self.phase {
             Phase::Connected(session, _) if session.is_up() => Some(session),
             _ => None,
@@ -238,7 +239,7 @@ impl<H> Link<H> {
 
     /// Sends an action that consists of ids and fixed words. Returns false if the daemon is not
     /// logged in.
-    pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<H>) -> bool {
+    pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<R>) -> bool {
         // Such an action always fits into its frame.
         self.session().is_some_and(|session| session.send(now.instant, action, purpose).is_ok())
     }
@@ -249,14 +250,14 @@ impl<H> Link<H> {
         now: Now,
         id: ActionId,
         action: &Action,
-        purpose: Purpose<H>,
+        purpose: Purpose<R>,
     ) -> Option<Result<(), Unsendable>> {
         let session = self.session()?;
         Some(session.send_with_id(now.instant, id, action, purpose))
     }
 
     /// Handles what the parser found in the received bytes.
-    pub(super) fn receive(&mut self, now: Now, received: Received) -> LinkEvent<H> {
+    pub(super) fn receive(&mut self, now: Now, received: Received) -> LinkEvent<R> {
         let Phase::Connected(session, _) = &mut self.phase else { return LinkEvent::Nothing };
         match session.receive(now.instant, received) {
             Ok(SessionEvent::Nothing) => LinkEvent::Nothing,
@@ -311,7 +312,7 @@ impl<H> Link<H> {
     }
 
     /// Acts on the connection's deadlines.
-    pub(super) fn tick(&mut self, now: Now) -> LinkTick<H> {
+    pub(super) fn tick(&mut self, now: Now) -> LinkTick<R> {
         match &mut self.phase {
             Phase::Pausing(until) if *until <= now.instant => {
                 self.phase = Phase::Connecting(now.instant + self.settings.connect_timeout);
@@ -355,7 +356,7 @@ impl<H> Link<H> {
         reason: &str,
         is_reconciled: bool,
         rng: &mut fastrand::Rng,
-    ) -> LostLink<H> {
+    ) -> LostLink<R> {
         let pause = self.settings.backoff.next(rng);
         let phase = std::mem::replace(&mut self.phase, Phase::Pausing(now.instant + pause));
         let mut hang_ups = Vec::new();

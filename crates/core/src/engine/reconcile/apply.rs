@@ -11,13 +11,14 @@ use crate::call::machine::{Fact, State};
 use crate::call::progress::{OpenCall, Progress};
 use crate::clock::Now;
 use crate::engine::purpose::Purpose;
+use crate::engine::request::Replies;
 use crate::engine::{Engine, identity};
 use crate::record::Event;
 
 /// How many calls are judged before other inputs get a turn: less than a millisecond's work.
 const VERDICTS_AT_ONCE: usize = 256;
 
-impl<O, H> Engine<O, H> {
+impl<R: Replies> Engine<R> {
     /// Asks Asterisk for a list of all channels.
     pub(in crate::engine) fn begin_reconcile(&mut self, now: Now) {
         if !self.link.send(now, &Action::CoreShowChannels, Purpose::List) {

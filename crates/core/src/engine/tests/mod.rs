@@ -9,7 +9,8 @@ mod reconcile;
 
 use std::time::UNIX_EPOCH;
 
-use super::request::HangUpError;
+use super::request::{HangUpError, Replies};
+use super::room_request::{RoomAnswer, RoomError};
 use super::*;
 use crate::ami::backoff::Backoff;
 use crate::ami::frame::Frame;
@@ -19,8 +20,19 @@ use crate::call::Number;
 use crate::call::filter::Filter;
 use crate::call::limits::Limits;
 use crate::call::progress::Progress;
+use crate::room::KeptRoom;
 
-type TestEngine = Engine<u32, u32>;
+/// The handle of each request is a number.
+#[derive(Debug)]
+struct Numbered;
+
+impl Replies for Numbered {
+    type Originate = u32;
+    type HangUp = u32;
+    type Room = u32;
+}
+
+type TestEngine = Engine<Numbered>;
 
 /// An engine with its own clock, and everything that it did.
 struct Bench {
@@ -30,6 +42,8 @@ struct Bench {
     sent: String,
     originated: Vec<(u32, Result<CallId, OriginateError>)>,
     hung_up: Vec<(u32, Result<(), HangUpError>)>,
+    room_answers: Vec<(u32, Result<RoomAnswer, RoomError>)>,
+    kept: Vec<KeptRoom>,
     records: Vec<(Event, Option<Arc<CallInfo>>)>,
     connects: usize,
     disconnects: usize,
@@ -92,6 +106,8 @@ impl Bench {
             sent: String::new(),
             originated: Vec::new(),
             hung_up: Vec::new(),
+            room_answers: Vec::new(),
+            kept: Vec::new(),
             records: Vec::new(),
             connects: 0,
             disconnects: 0,
@@ -167,6 +183,8 @@ impl Bench {
                 Effect::Disconnect => self.disconnects += 1,
                 Effect::Originated(who, answer) => self.originated.push((who, answer)),
                 Effect::HungUp(who, answer) => self.hung_up.push((who, answer)),
+                Effect::RoomAnswered(who, answer) => self.room_answers.push((who, answer)),
+                Effect::Keep(room) => self.kept.push(room),
                 Effect::Record(_, event, call) => self.records.push((event, call)),
                 Effect::Ready(ready) => self.ready = ready,
                 Effect::RoundTrip(_) | Effect::Refusing(_) => {}
