@@ -1,7 +1,9 @@
 //! `originatord check`: checks the configuration, and with `--connect` the Asterisk that it names.
 
+mod conference;
 mod dial_context;
 mod dialplan;
+mod events;
 mod probe;
 mod report;
 mod room_context;
@@ -13,7 +15,7 @@ use std::process::ExitCode;
 use crate::config::{Config, Problem};
 use crate::exit::EX_CONFIG;
 use originatord_net::connector::Connector;
-use probe::{CALL_EVENTS, CONFERENCE_EVENTS, Probe, ProbeError};
+use probe::{Probe, ProbeError};
 use report::{Report, Verdict};
 
 /// The arguments of `originatord check`.
@@ -153,7 +155,7 @@ async fn check_session(
     check_actions(probe, report).await?;
     room_context::check(config, probe, report).await?;
     dial_context::check(config, probe, report).await?;
-    check_events(probe, report).await
+    events::check(probe, report).await
 }
 
 /// Checks that the AMI user may use the actions that the daemon uses, and no dangerous ones.
@@ -169,6 +171,13 @@ async fn check_actions(probe: &mut Probe, report: &mut Report) -> Result<(), Pro
         let bad = format!("the user may not use {action}: add {class} to its write = {CHANGE}");
         report.expect(probe.is_allowed(action).await?, &good, Verdict::Failure, &bad);
     }
+    let good = "the user may use ConfbridgeListRooms";
+    let bad = format!(
+        "the user may not use ConfbridgeListRooms, so that what happens in rooms while the daemon is not connected \
+         remains unknown: add reporting to its write = {CHANGE}"
+    );
+    let may_list = probe.is_allowed("ConfbridgeListRooms").await?;
+    report.expect(may_list, good, Verdict::Warning, &bad);
     // With the class system, an Originate could run shell commands.
     for (action, class) in
         [("Command", "command"), ("Filter", "system"), ("UpdateConfig", "config"), ("AGI", "agi")]
@@ -178,47 +187,6 @@ async fn check_actions(probe: &mut Probe, report: &mut Report) -> Result<(), Pro
             "the user may use {action} without need: remove {class} from its write = {CHANGE}"
         );
         report.expect(!probe.is_allowed(action).await?, &good, Verdict::Warning, &bad);
-    }
-    Ok(())
-}
-
-/// Checks that the events of calls and conferences arrive.
-async fn check_events(probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
-    let seen = probe.events_of_failed_call().await?;
-    for event in CALL_EVENTS {
-        let good = format!("the event {event} arrives");
-        let bad = format!(
-            "the event {event} does not arrive: add call to the user's read =, and let its eventfilter through"
-        );
-        report.expect(seen.contains(event), &good, Verdict::Failure, &bad);
-    }
-    // Without the events of calls, a missing conference event proves nothing.
-    let others = if CALL_EVENTS.iter().all(|event| seen.contains(*event)) {
-        probe.events_of_participant().await?
-    } else {
-        None
-    };
-    let Some(seen) = others else {
-        let text = format!(
-            "not tested, because only a real call shows them: the events {}",
-            CONFERENCE_EVENTS.join(", ")
-        );
-        report.line(Verdict::Note, &text);
-        return Ok(());
-    };
-    for event in CONFERENCE_EVENTS {
-        let (lost, class) = match event {
-            "Newstate" => ("no call is seen ringing", "call"),
-            "ConfbridgeJoin" => ("nobody is seen joining", "call"),
-            "ConfbridgeLeave" => ("nobody is seen leaving", "call"),
-            _ => ("a flood wait shows as congestion", "user"),
-        };
-        let good = format!("the event {event} arrives");
-        let bad = format!(
-            "the event {event} does not arrive, so that {lost}: add {class} to the user's read =, and let its \
-             eventfilter through"
-        );
-        report.expect(seen.contains(event), &good, Verdict::Warning, &bad);
     }
     Ok(())
 }

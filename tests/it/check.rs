@@ -191,14 +191,15 @@ fn check_names_refused_login_and_missing_rights() {
             never("OriginateResponse"),
         ]
     );
-    assert_eq!(
-        starting_with(&lines, "warning"),
+    let [context, channel] =
         ["originate.context conf-in", "originate.channel's telegram-out and its gateway"].map(
-            |what| format!(
-                "warning  {what}: not checked, because the user may not list the dialplan"
-            )
-        )
-    );
+            |what| {
+                format!("warning  {what}: not checked, because the user may not list the dialplan")
+            },
+        );
+    let list_rooms = "warning  the user may not use ConfbridgeListRooms, so that what happens in rooms while the daemon \
+                      is not connected remains unknown: add reporting to its write = in manager.conf";
+    assert_eq!(starting_with(&lines, "warning"), [list_rooms.to_owned(), context, channel]);
 }
 
 #[test]
@@ -222,6 +223,43 @@ fn check_warns_of_unneeded_rights() {
         starting_with(&lines, "failure").iter().all(|line| line.contains("the event ")),
         "{lines:#?}"
     );
+}
+
+#[test]
+fn check_warns_of_a_dialplan_without_the_rooms_variables() {
+    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
+    let address = asterisk.address.to_string();
+    let checked = |steps: &[&str]| {
+        asterisk.dialplan(steps);
+        let (_, lines) = connect(&Ami { address: &address, secret: "hush" }, "");
+        lines
+            .into_iter()
+            .filter(|line| line.contains("uses OD_") || line.contains("use OD_"))
+            .collect()
+    };
+    let older: Vec<String> = checked(&["Answer()", "ConfBridge(${EXTEN})"]);
+    assert_eq!(older.len(), 2, "{older:#?}");
+    for (line, beginning) in older.iter().zip([
+        "warning  extensions.conf: [conf-in] does not use OD_MUTED, so that later joiners of a muted room are heard for a \
+         moment; write same => n,ExecIf(",
+        "warning  extensions.conf: [conf-in] does not use OD_TALK, so that nobody is seen speaking, even with \
+         talk_detection; write same => n,ExecIf(",
+    ]) {
+        assert!(line.starts_with(beginning), "{line}");
+    }
+
+    // The lines that the warnings tell to write.
+    let sample = older.iter().map(|line| {
+        let step =
+            line.split_once("=> n,").and_then(|(_, step)| step.strip_suffix(" before ConfBridge"));
+        step.expect("a step")
+    });
+    let sample: Vec<_> = sample.chain(["ConfBridge(${EXTEN})"]).collect();
+    let uses = ["ok       [conf-in] uses OD_MUTED", "ok       [conf-in] uses OD_TALK"];
+    assert_eq!(checked(&sample), uses.map(ToOwned::to_owned));
+    let elsewhere: Vec<String> = checked(&["Goto(rooms,${EXTEN},1)"]);
+    assert!(elsewhere.iter().all(|line| line.starts_with("note ")), "{elsewhere:#?}");
+    assert_eq!(elsewhere.len(), 2, "{elsewhere:#?}");
 }
 
 #[test]

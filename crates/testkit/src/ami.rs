@@ -65,6 +65,7 @@ struct Shared {
     connections: Mutex<Vec<TcpStream>>,
     list: Mutex<Vec<String>>,
     variable: Mutex<Option<String>>,
+    dialplan: Mutex<Vec<String>>,
 }
 
 impl Daemon {
@@ -99,6 +100,7 @@ impl FakeAsterisk {
             connections: Mutex::default(),
             list: Mutex::default(),
             variable: Mutex::default(),
+            dialplan: Mutex::default(),
         });
         let accepting = shared.clone();
         thread::spawn(move || {
@@ -139,6 +141,21 @@ impl FakeAsterisk {
     /// Sets the channel variable ORIGINATORD of every channel.
     pub fn variable(&self, value: &str) {
         *self.shared.variable.lock().expect("a lock") = Some(value.to_owned());
+    }
+
+    /// Sets the steps that ShowDialPlan lists for every context, as applications with arguments. They
+    /// are steps of the extension `_.!`. Without steps, the user may not list the dialplan.
+    pub fn dialplan(&self, steps: &[&str]) {
+        let frame = |(index, step): (usize, &&str)| {
+            let (application, arguments) = step
+                .strip_suffix(')')
+                .and_then(|step| step.split_once('('))
+                .expect("an application with arguments");
+            let place = format!("Context: conf-in\r\nExtension: _.!\r\nPriority: {}", index + 1);
+            format!("{place}\r\nApplication: {application}\r\nAppData: {arguments}")
+        };
+        *self.shared.dialplan.lock().expect("a lock") =
+            steps.iter().enumerate().map(frame).collect();
     }
 
     /// The actions of this name so far, without the Originates that only probe for events.
@@ -185,6 +202,15 @@ fn write_frame(stream: &mut TcpStream, headers: &[(&str, &str)]) {
     let lines: String =
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let _ = stream.write_all(format!("{lines}\r\n").as_bytes());
+}
+
+/// Writes a list: an event for each item, and one at the end.
+fn write_list(stream: &mut TcpStream, id: &str, [event, end]: [&str; 2], items: &[String]) {
+    for item in items {
+        let _ = stream
+            .write_all(format!("Event: {event}\r\nActionID: {id}\r\n{item}\r\n\r\n").as_bytes());
+    }
+    write_frame(stream, &[("Event", end), ("ActionID", id)]);
 }
 
 fn serve_connection(mut stream: TcpStream, shared: &Shared) {
@@ -249,13 +275,13 @@ fn answer(stream: &mut TcpStream, shared: &Shared, action: &Action) {
         Some("Hangup") if shared.ignores_hang_ups.load(Ordering::SeqCst) => {}
         Some("CoreShowChannels") => {
             reply("Success", &[("EventList", "start")]);
-            for frame in shared.list.lock().expect("a lock").iter() {
-                let _ = stream.write_all(
-                    format!("Event: CoreShowChannel\r\nActionID: {id}\r\n{frame}\r\n\r\n")
-                        .as_bytes(),
-                );
-            }
-            write_frame(stream, &[("Event", "CoreShowChannelsComplete"), ("ActionID", id)]);
+            let channels = shared.list.lock().expect("a lock");
+            write_list(stream, id, ["CoreShowChannel", "CoreShowChannelsComplete"], &channels);
+        }
+        Some("ShowDialPlan") if !shared.dialplan.lock().expect("a lock").is_empty() => {
+            reply("Success", &[("EventList", "start")]);
+            let steps = shared.dialplan.lock().expect("a lock");
+            write_list(stream, id, ["ListDialplan", "ShowDialPlanComplete"], &steps);
         }
         Some("GetVar") if action.get("Variable") == Some("CHANNEL(linkedid)") => {
             let actions = shared.actions.lock().expect("a lock");

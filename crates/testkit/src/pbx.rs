@@ -75,6 +75,16 @@ impl Pbx {
         before
     }
 
+    /// Removes the lines that contain one of these texts from one of Asterisk's configuration files.
+    /// Returns the file's text before.
+    pub fn remove_lines(&self, file: &str, texts: &[&str]) -> String {
+        let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
+        let is_kept = |line: &&str| !texts.iter().any(|text| line.contains(text));
+        let kept: String = before.lines().filter(is_kept).map(|line| format!("{line}\n")).collect();
+        self.write(file, &kept);
+        before
+    }
+
     /// Writes one of Asterisk's configuration files.
     pub fn write(&self, file: &str, text: &str) {
         std::fs::write(self.path_of(file), text).expect("writes");

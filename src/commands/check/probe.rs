@@ -20,21 +20,8 @@ use originatord_net::connector::{Connector, Stream};
 /// The time limit for the events of a call that fails at once.
 const CALL_EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time limit for the events of a participant. With `announce_only_user`, it joins only after
-/// an announcement of about three seconds that nobody else is in the conference.
-const CONFERENCE_EVENT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// A channel that is up at once and rings no telephone: it sends audio to the discard port of
-/// Asterisk's own machine.
-const SILENT_CHANNEL: &str = "UnicastRTP/127.0.0.1:9";
-
 /// The events that every call has.
 pub(super) const CALL_EVENTS: [&str; 3] = ["Newchannel", "Hangup", "OriginateResponse"];
-
-/// The events of a call that is answered and enters a conference, and the sample dialplan's own
-/// event.
-pub(super) const CONFERENCE_EVENTS: [&str; 4] =
-    ["Newstate", "ConfbridgeJoin", "ConfbridgeLeave", "UserEvent"];
 
 /// The most contexts that are listed; a real dialplan includes far fewer.
 const MAX_CONTEXTS: usize = 32;
@@ -208,82 +195,64 @@ impl Probe {
     /// Makes a call to an extension that does not exist, and returns which of [`CALL_EVENTS`]
     /// arrive. Its channels end at once, and no step of the dialplan runs.
     pub(super) async fn events_of_failed_call(&mut self) -> Result<HashSet<String>, ProbeError> {
-        let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "")?;
-        self.watch(CALL_EVENT_TIMEOUT, &[id], &CALL_EVENTS, None).await.map(|(seen, _)| seen)
-    }
-
-    /// Puts a silent channel into a conference of its own, makes a second one send the dialplan's
-    /// user event, and returns which of [`CONFERENCE_EVENTS`] arrive. `None` if Asterisk cannot
-    /// make such a channel.
-    pub(super) async fn events_of_participant(
-        &mut self,
-    ) -> Result<Option<HashSet<String>>, ProbeError> {
-        let sender = self.originate(SILENT_CHANNEL, "UserEvent", "OriginatordLeg,Tech: check")?;
-        let participant = self.originate(SILENT_CHANNEL, "ConfBridge", "originatord-check")?;
-        let channels = [sender, participant.clone()];
-        let (seen, failed) = self
-            .watch(CONFERENCE_EVENT_TIMEOUT, &channels, &CONFERENCE_EVENTS, Some(&participant))
-            .await?;
-        // The participant is already gone, unless its join event did not arrive.
-        self.ask(&Action::Hangup { channel: participant }).await?;
-        Ok(if failed { None } else { Some(seen) })
+        let id = self.originate("Local/originatord-check@originatord-check", "NoOp", "", &[])?;
+        let (mut seen, deadline) = (HashSet::new(), Instant::now() + CALL_EVENT_TIMEOUT);
+        while !CALL_EVENTS.iter().all(|event| seen.contains(*event)) {
+            match self.next_event(deadline).await {
+                Ok(SessionEvent::Event(frame)) if is_of(&frame, &id) => {
+                    seen.insert(frame.text("Event").unwrap_or_default().into_owned());
+                }
+                Ok(_) => {}
+                Err(ProbeError::Timeout) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(seen)
     }
 
     /// Originates a channel that runs an application, and returns the channel's id.
-    fn originate(
+    pub(super) fn originate(
         &mut self,
         channel: &str,
         application: &str,
         data: &str,
+        variables: &[(&str, &str)],
     ) -> Result<String, ProbeError> {
         let id = CallId::new(SystemTime::now(), fastrand::u128(..)).to_string();
-        let headers = [
+        // The channel ends even if this process is killed.
+        let limit = ("TIMEOUT(absolute)", "10");
+        let variables: Vec<_> = [limit]
+            .iter()
+            .chain(variables)
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut headers = vec![
             ("Channel", channel),
             ("Application", application),
             ("Data", data),
-            // The channel ends even if this process is killed.
-            ("Variable", "TIMEOUT(absolute)=10"),
+            // With the default codec, slin, Asterisk 16 releases its ulaw format once too often for
+            // each UnicastRTP channel, and crashes after some ten of them.
+            ("Codecs", "ulaw"),
             ("Async", "true"),
             ("ChannelId", &id),
         ];
-        let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
-        self.session.send(Instant::now(), &Action::Other("Originate", headers), ())?;
+        headers.extend(variables.iter().map(|variable| ("Variable", &**variable)));
+        self.send("Originate", &headers)?;
         Ok(id)
     }
 
-    /// Collects the events of these channels until all `wanted` ones have arrived or the time is
-    /// up. Also returns whether Asterisk failed to make the channels. Hangs the participant up once
-    /// it has joined.
-    async fn watch(
+    /// Sends an action without waiting for its response.
+    pub(super) fn send(
         &mut self,
-        time: Duration,
-        ids: &[String],
-        wanted: &[&str],
-        participant: Option<&str>,
-    ) -> Result<(HashSet<String>, bool), ProbeError> {
-        let (mut seen, deadline) = (HashSet::new(), Instant::now() + time);
-        while !wanted.iter().all(|event| seen.contains(*event)) {
-            let frame = match self.next_event(deadline).await {
-                Ok(SessionEvent::Event(frame)) if ids.iter().any(|id| is_of(&frame, id)) => frame,
-                Ok(_) => continue,
-                Err(ProbeError::Timeout) => break,
-                Err(error) => return Err(error),
-            };
-            let name = frame.text("Event").unwrap_or_default().into_owned();
-            match (&*name, participant) {
-                ("OriginateResponse", Some(_)) if frame.get("Response") != Some(b"Success") => {
-                    return Ok((seen, true));
-                }
-                ("ConfbridgeJoin", Some(id)) => self.session.send(
-                    Instant::now(),
-                    &Action::Hangup { channel: id.to_owned() },
-                    (),
-                )?,
-                _ => {}
-            }
-            seen.insert(name);
-        }
-        Ok((seen, false))
+        name: &'static str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(), ProbeError> {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.send_action(&Action::Other(name, headers))
+    }
+
+    pub(super) fn send_action(&mut self, action: &Action) -> Result<(), ProbeError> {
+        Ok(self.session.send(Instant::now(), action, ())?)
     }
 
     async fn ask(&mut self, action: &Action) -> Result<Response, ProbeError> {
@@ -297,7 +266,10 @@ impl Probe {
     }
 
     /// Writes the session's output, and waits for the next event.
-    async fn next_event(&mut self, deadline: Instant) -> Result<SessionEvent<()>, ProbeError> {
+    pub(super) async fn next_event(
+        &mut self,
+        deadline: Instant,
+    ) -> Result<SessionEvent<()>, ProbeError> {
         let output = self.session.output().split();
         self.stream.write_all(&output).await?;
         self.stream.flush().await?;
@@ -323,6 +295,6 @@ fn is_denied(response: &Response) -> bool {
 }
 
 /// Whether the frame is about the channel `id`, or about one that was created for it.
-fn is_of(frame: &Frame, id: &str) -> bool {
+pub(super) fn is_of(frame: &Frame, id: &str) -> bool {
     ["Uniqueid", "Linkedid"].iter().any(|name| frame.get(name) == Some(id.as_bytes()))
 }

@@ -19,6 +19,21 @@ const SPECIAL: [(&str, &str); 3] = [
     ("T", "a call that reaches its absolute timeout enters a room of that name"),
 ];
 
+/// The variables of a call that the context turns into options of `ConfBridge`: the name, the
+/// consequence if it does not, and the step that does it.
+const VARIABLES: [(&str, &str, &str); 2] = [
+    (
+        "OD_MUTED",
+        "later joiners of a muted room are heard for a moment",
+        "ExecIf($[\"${OD_MUTED}\" != \"\"]?Set(CONFBRIDGE(user,startmuted)=${IF($[\"${OD_MUTED}\" = \"1\"]?yes:no)}))",
+    ),
+    (
+        "OD_TALK",
+        "nobody is seen speaking, even with talk_detection",
+        "ExecIf($[\"${OD_TALK}\" = \"1\"]?Set(CONFBRIDGE(user,talk_detection_events)=yes))",
+    ),
+];
+
 /// Applications after which no further step runs.
 const ENDS: [&str; 5] = ["Busy", "Congestion", "Goto", "Hangup", "Return"];
 
@@ -50,6 +65,7 @@ pub(super) async fn check(
     check_room(context, config.originate.priority, probe, report).await?;
     check_steps(context, &dialplan, probe, report).await?;
     check_conference(context, &dialplan, report);
+    check_variables(context, &dialplan, report);
     for (extension, consequence) in SPECIAL {
         check_special(context, extension, consequence, &dialplan, probe, report).await?;
     }
@@ -127,6 +143,27 @@ fn check_conference(context: &str, dialplan: &Dialplan, report: &mut Report) {
              same => n,ConfBridge(${{CUT(EXTEN,\\,,1)}})"
         );
         report.line(Verdict::Warning, &text);
+    }
+}
+
+/// Checks that the context uses the variables for options of the conference.
+fn check_variables(context: &str, dialplan: &Dialplan, report: &mut Report) {
+    for (variable, consequence, step) in VARIABLES {
+        let is_used = dialplan.steps.iter().any(|step| step.arguments.contains(variable));
+        if is_used {
+            report.line(Verdict::Ok, &format!("[{context}] uses {variable}"));
+        } else if dialplan.leads_elsewhere() {
+            let text = format!(
+                "[{context}] continues in other contexts: not checked whether it uses {variable}"
+            );
+            report.line(Verdict::Note, &text);
+        } else {
+            let text = format!(
+                "extensions.conf: [{context}] does not use {variable}, so that {consequence}; write same => n,{step} \
+                 before ConfBridge"
+            );
+            report.line(Verdict::Warning, &text);
+        }
     }
 }
 
