@@ -13,6 +13,7 @@
 
 pub mod commands;
 pub mod config;
+mod database;
 mod driver;
 pub mod exit;
 mod files;

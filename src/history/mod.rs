@@ -6,7 +6,6 @@
 
 mod age;
 mod erase;
-mod opened;
 mod rows;
 mod schema;
 mod sink;
@@ -21,12 +20,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::files;
+use crate::{database, files};
 use originatord_core::call::CallId;
 use originatord_core::call::filter::Filter;
 use originatord_core::call::view::CallView;
 
-pub(crate) use erase::{SQLITE_SUFFIXES, erase};
+pub(crate) use erase::erase;
 pub(crate) use sink::HistorySink;
 
 /// How many queries run at once; others wait.
@@ -140,7 +139,7 @@ impl History {
 
 /// A read-only connection whose statements fail after `QUERY_TIMEOUT`.
 fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
-    files::require_regular(path).map_err(schema::cannot_open)?;
+    files::require_regular(path).map_err(database::cannot_open)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(QUERY_TIMEOUT)?;

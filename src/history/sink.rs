@@ -3,12 +3,13 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 
 use super::age::{AgeClock, delete_before};
 use super::erase::erase;
-use super::opened::{Change, OpenDatabase};
+use super::schema::SCHEMA;
 use super::{History, rows};
+use crate::database::{self, Change, OpenDatabase};
 use crate::journal::Journal;
 use crate::journal::sink::{Erased, Sink, pause};
 use crate::metrics::ReaderKind;
@@ -51,7 +52,7 @@ impl HistorySink {
         let settings = &self.history.shared.settings;
         let opened = match &mut self.opened {
             Some(opened) => opened,
-            None => self.opened.insert(OpenDatabase::open(&settings.file)?),
+            None => self.opened.insert(OpenDatabase::open(&SCHEMA, &settings.file)?),
         };
         let ended: Vec<_> = batch.iter().filter_map(ended).collect();
         if !ended.is_empty() {
@@ -125,11 +126,7 @@ impl Sink for HistorySink {
             }
             self.history
                 .set_write_error(Some(format!("the history cannot be written: {error}").into()));
-            let is_damaged = matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-            );
-            self.close(if is_damaged { Change::Damaged } else { Change::Gone });
+            self.close(if database::is_damage(&error) { Change::Damaged } else { Change::Gone });
             if batch.is_empty() {
                 return Ok(());
             }

@@ -276,16 +276,16 @@ async fn oversized_history_drops_oldest_calls_and_shrinks() {
 async fn file_of_a_later_version_is_refused() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("history.db");
-    drop(schema::open_to_write(&path).unwrap());
+    drop(schema::SCHEMA.open_to_write(&path).unwrap());
     let connection = Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
-    let error = schema::open_to_write(&path).unwrap_err().to_string();
+    let error = schema::SCHEMA.open_to_write(&path).unwrap_err().to_string();
     assert!(
         error.contains("the history has version 99; this originatord knows up to 2"),
         "{error}"
     );
     connection.pragma_update(None, "user_version", 2).unwrap();
-    schema::open_to_write(&path).unwrap();
+    schema::SCHEMA.open_to_write(&path).unwrap();
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ fn history(
     report: &mut Report<'_>,
     folder: &Path,
 ) -> Option<HistorySettings> {
-    let file = table.path(report, "file", folder, Use::History);
+    let file = table.path(report, "file", folder, Use::Database);
     let keep = table.duration(report, "keep", HOUR..=100 * 365 * DAY, 90 * DAY).value;
     let what = "a size from \"1MiB\", as \"1GiB\"";
     let max_size =

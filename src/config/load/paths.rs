@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::config::reader::Report;
+use crate::database::SQLITE_SUFFIXES;
 use crate::files::{self, FileId};
-use crate::history;
 
 /// The purpose that a configured file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(in crate::config) enum Use {
     /// The daemon appends to the file, and rotates it to `.1`, `.2` and so on up to this number.
     Journal(usize),
     /// The file is an SQLite database.
-    History,
+    Database,
 }
 
 /// A file that a key of the configuration names.
@@ -48,7 +48,7 @@ impl NamedFile {
         let beside: Vec<_> = match self.used {
             Use::Read => Vec::new(),
             Use::Journal(keep) => (1..=keep).map(|number| format!(".{number}")).collect(),
-            Use::History => history::SQLITE_SUFFIXES.map(str::to_owned).to_vec(),
+            Use::Database => SQLITE_SUFFIXES.map(str::to_owned).to_vec(),
         };
         let all =
             beside.iter().map(|suffix| files::with_suffix(&path, suffix)).chain([path.clone()]);
@@ -66,7 +66,7 @@ impl NamedFile {
         let is_beside = match self.used {
             Use::Read => return false,
             Use::Journal(_) => suffix.strip_prefix('.').is_some_and(is_number),
-            Use::History => history::SQLITE_SUFFIXES.contains(&suffix),
+            Use::Database => SQLITE_SUFFIXES.contains(&suffix),
         };
         is_beside || suffix.is_empty()
     }

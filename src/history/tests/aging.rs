@@ -93,7 +93,7 @@ fn empty_history_gets_its_time_from_the_journal() {
         Journal::new(JournalOptions { capacity: 1, ..JournalOptions::default() }),
         Some(now - DAY),
     );
-    case.sink.opened = Some(opened::OpenDatabase::open(&case.path()).unwrap());
+    case.sink.opened = Some(database::OpenDatabase::open(&schema::SCHEMA, &case.path()).unwrap());
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     case.write(&[call(10 * DAY, 1)]);
     ten_minutes_later(&mut case, ahead);

@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, ffi};
 
-use super::schema;
+use super::schema::{Schema, cannot_open};
 use crate::files::{self, FileId};
 
 /// The first bytes of every SQLite database.
@@ -17,7 +17,7 @@ const MAGIC: [u8; 16] = *b"SQLite format 3\0";
 
 /// A change that another program has made to the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// Nothing is at the path any longer.
     Gone,
     /// Another file is at the path.
@@ -37,8 +37,8 @@ impl fmt::Display for Change {
 }
 
 /// A database that is open for writing.
-pub(super) struct OpenDatabase {
-    pub(super) connection: Connection,
+pub(crate) struct OpenDatabase {
+    pub(crate) connection: Connection,
     /// The same file, to read its first bytes without SQLite. Closing it releases all of SQLite's
     /// locks on the file, so it is closed after the connection: fields are dropped in their order.
     file: File,
@@ -48,18 +48,18 @@ pub(super) struct OpenDatabase {
 }
 
 impl OpenDatabase {
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(crate) fn open(schema: &Schema, path: &Path) -> rusqlite::Result<Self> {
         // SQLite would open a file that was overwritten, as long as the write-ahead log beside it
         // has the first page.
         let before = check_before_sqlite(path)?;
-        let connection = schema::open_to_write(path)?;
-        let file = before.map_or_else(|| File::open(path), Ok).map_err(schema::cannot_open)?;
-        let id = FileId::of(&file.metadata().map_err(schema::cannot_open)?);
+        let connection = schema.open_to_write(path)?;
+        let file = before.map_or_else(|| File::open(path), Ok).map_err(cannot_open)?;
+        let id = FileId::of(&file.metadata().map_err(cannot_open)?);
         Ok(Self { connection, file, id, wal: wal_of(path) })
     }
 
     /// Checks whether another program has changed the file. `path` is where it was opened.
-    pub(super) fn change(&mut self, path: &Path) -> Option<Change> {
+    pub(crate) fn change(&mut self, path: &Path) -> Option<Change> {
         match FileId::at(path) {
             Ok(None) => Some(Change::Gone),
             Ok(Some(id)) if id != self.id => Some(Change::Replaced),
@@ -71,10 +71,10 @@ impl OpenDatabase {
         }
     }
 
-    /// Closes the database after `change`. The calls in its write-ahead log are moved into a file that
+    /// Closes the database after `change`. The content of its write-ahead log is moved into a file that
     /// was moved away, but not into one that was overwritten. If another database is at the path, the
     /// log there belongs to that one and stays as it is.
-    pub(super) fn close(self, change: Change, path: &Path) {
+    pub(crate) fn close(self, change: Change, path: &Path) {
         let is_ours = change == Change::Gone || self.wal == wal_of(path);
         if change == Change::Damaged || !is_ours {
             // Fails only if SQLite does not know the setting.
@@ -93,13 +93,13 @@ impl OpenDatabase {
 /// Opens the file at `path`, and checks that it is a database or empty. Returns `None` if there is no
 /// file.
 fn check_before_sqlite(path: &Path) -> rusqlite::Result<Option<File>> {
-    files::require_regular(path).map_err(schema::cannot_open)?;
+    files::require_regular(path).map_err(cannot_open)?;
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(schema::cannot_open(error)),
+        Err(error) => return Err(cannot_open(error)),
     };
-    let is_empty = file.metadata().map_err(schema::cannot_open)?.len() == 0;
+    let is_empty = file.metadata().map_err(cannot_open)?.len() == 0;
     if is_empty || is_database(&file) {
         return Ok(Some(file));
     }
