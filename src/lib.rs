@@ -26,4 +26,5 @@ mod metrics;
 mod open_files;
 mod reload;
 mod signals;
+mod state;
 mod stats;

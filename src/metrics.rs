@@ -75,6 +75,18 @@ impl ReaderKind {
     }
 }
 
+/// A part of the daemon that writes to disk, as the label of whether it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum WriterKind {
+    /// The writer of the journal's file.
+    File,
+    /// The writer of the history.
+    History,
+    /// The writer of the state.
+    State,
+}
+
 /// Names of the events from Asterisk that are counted by name; all others are counted as `other`.
 const AMI_EVENTS: [&str; 11] = [
     "Newchannel",
@@ -197,7 +209,7 @@ impl Default for Metrics {
             ),
             gaps: register.add("journal_gaps", "Times that a reader of the journal fell behind and missed records"),
             lost: register.add("journal_lost_records", "Records that a reader of the journal has missed"),
-            writers: register.add("journal_writer_up", "Whether a writer of the journal or the history can write (1) or not (0)"),
+            writers: register.add("journal_writer_up", "Whether the writer of the journal, the history or the state can write (1) or not (0)"),
             registry: all,
         };
         metrics.create_known_series();
@@ -287,9 +299,9 @@ impl Metrics {
         }
     }
 
-    /// Sets whether a writer of the journal or the history can write.
-    pub fn writer(&self, reader: ReaderKind, is_up: bool) {
-        self.writers.get_or_create(&[("writer", reader.as_str())]).set(is_up.into());
+    /// Sets whether a writer of the journal, the history or the state can write.
+    pub fn writer(&self, writer: WriterKind, is_up: bool) {
+        self.writers.get_or_create(&[("writer", writer.into())]).set(is_up.into());
     }
 
     /// Sets the gauges of the engine's state.

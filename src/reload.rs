@@ -1,6 +1,6 @@
 //! The reload after SIGHUP, which drops no call and no connection.
 //!
-//! The writers of the journal and the history check whether their files were moved. The daemon
+//! The writers of the journal, the history and the state check whether their files were moved. The daemon
 //! reads keys, limits, lists of numbers, the log filter and certificates again. If the
 //! configuration has a problem, all of the old settings stay.
 
@@ -17,6 +17,7 @@ use crate::http::auth::Keys;
 use crate::http::tls;
 use crate::journal::sink::FileCheck;
 use crate::logging::Logging;
+use crate::state::State;
 
 /// The parts of a running daemon that can be reconfigured.
 pub(crate) struct Reload {
@@ -30,6 +31,8 @@ pub(crate) struct Reload {
     pub logging: Logging,
     /// Wake the writers, which then reopen a file that log rotation has moved.
     pub file_checks: Vec<FileCheck>,
+    /// Checks its file as well.
+    pub state: State,
     /// The settings at the start that a reload cannot change.
     pub started_with: RestartOnly,
 }
@@ -38,6 +41,7 @@ impl Reload {
     /// Reads the configuration again.
     pub(crate) fn reload(&self) {
         self.file_checks.iter().for_each(FileCheck::start);
+        self.state.check_file();
         let config = match Config::load(&self.path) {
             Ok(config) => config,
             Err(problems) => {
@@ -73,7 +77,7 @@ impl Reload {
 
 /// The settings that take effect only at a start, each with its value as text. A reload compares
 /// the values; they are never printed, because one contains the AMI secret.
-pub(crate) struct RestartOnly([(&'static str, String); 9]);
+pub(crate) struct RestartOnly([(&'static str, String); 10]);
 
 impl RestartOnly {
     /// The settings of this configuration.
@@ -88,6 +92,7 @@ impl RestartOnly {
             log,
             journal,
             history,
+            state,
             privacy,
             ..
         } = config;
@@ -103,6 +108,7 @@ impl RestartOnly {
             ("log.format", format!("{:?}", log.format)),
             ("[journal]", format!("{journal:?}")),
             ("[history]", format!("{history:?}")),
+            ("[state]", format!("{state:?}")),
             ("[privacy]", format!("{privacy:?}")),
         ])
     }

@@ -64,6 +64,11 @@ pub(super) async fn run(args: &CheckArgs) -> ExitCode {
     for Problem { line, text } in &config.warnings {
         report.line(Verdict::Warning, &format!("{}:{line}: {text}", path.display()));
     }
+    if config.state.is_none() {
+        let text =
+            "no [state], [history] or [journal] file: locks and mutes of rooms end with the daemon";
+        report.line(Verdict::Note, text);
+    }
     if args.connect {
         check_asterisk(&config, &mut report).await;
     }

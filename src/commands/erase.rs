@@ -22,6 +22,7 @@ use crate::files;
 use crate::history;
 use crate::http::auth::Role;
 use crate::journal::sink::{Erased, erase_in_files};
+use crate::state;
 use originatord_core::call::numbering::Spelling;
 use originatord_core::call::{Invalid, Number};
 use originatord_core::escape::escaped;
@@ -181,6 +182,9 @@ fn in_files(config: &Config, number: Number, address: SocketAddr) -> Result<Eras
     }
     if let Some(history) = &config.history {
         erased.add(history::erase(&history.file, number));
+    }
+    if let Some(settings) = &config.state {
+        erased.add(state::erase(&settings.file, number));
     }
     Ok(erased)
 }

@@ -29,6 +29,7 @@ use crate::metrics::ReaderKind;
 use crate::open_files;
 use crate::reload::{Reload, RestartOnly};
 use crate::signals::{SignalAction, Signals};
+use crate::state::{Started, State};
 use originatord_core::clock::Now;
 use originatord_core::engine::{EarlierRuns, Engine};
 use originatord_core::record::Event;
@@ -120,7 +121,10 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
         EarlierRuns { calls: replay.open.into_calls(), last_event: last_heard, recorded_until },
     );
     engine.remember_attempts(Now::read(), &replay.attempts);
-    let (driver, handle) = Driver::new(engine, connector, journal.clone());
+    let Started { state, rooms, thread: state_thread } =
+        State::start(config.state.clone(), journal.clone())?;
+    engine.keep_rooms(Now::read(), rooms);
+    let (driver, handle) = Driver::new(engine, connector, journal.clone(), state.clone());
     let driver = tokio::spawn(driver.run());
 
     let max_connections = max_connections(config.http.max_connections);
@@ -129,6 +133,7 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
         journal: journal.clone(),
         history,
         erasers: writers.iter().map(Writer::eraser).collect(),
+        state: state.clone(),
     };
     let authenticator = Authenticator::new(Keys::new(&config.api_keys), listen);
     let api = Arc::new(Api::new(services, authenticator, config.api_settings(max_connections)));
@@ -138,8 +143,15 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     ));
     let started_with = RestartOnly::of(config);
     let file_checks = writers.iter().map(Writer::file_check).collect();
-    let reload =
-        Reload { path: path.to_owned(), api: api.clone(), tls, logging, file_checks, started_with };
+    let reload = Reload {
+        path: path.to_owned(),
+        api: api.clone(),
+        tls,
+        logging,
+        file_checks,
+        state: state.clone(),
+        started_with,
+    };
     let stop_times = StopTimes::within(config.http.drain_timeout);
     let limits = Limits {
         max_connections,
@@ -164,7 +176,8 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
         }
     };
     notify(NotifyState::Stopping);
-    let running = Running { handle, driver, server, requests, journal, writers };
+    let threads = writers.into_iter().map(|writer| writer.thread).chain(state_thread).collect();
+    let running = Running { handle, driver, server, requests, journal, state, threads };
     tokio::select! {
         () = running.stop(signal, stop_times) => {}
         signal = signals.stop() => tracing::warn!(signal, "second stop signal: exiting at once"),

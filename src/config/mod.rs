@@ -16,6 +16,7 @@ use crate::http::auth::ApiKey;
 use crate::http::settings::{ApiSettings, HttpSettings};
 use crate::journal::JournalSettings;
 use crate::logging::LogSettings;
+use crate::state::StateSettings;
 use originatord_core::ami::backoff::Backoff;
 use originatord_core::ami::settings::SessionSettings;
 use originatord_core::call::Lang;
@@ -50,6 +51,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// `[history]`; `None` if it names no file.
     pub history: Option<HistorySettings>,
+    /// `[state]`; `None` if neither it nor the history or the journal names a file.
+    pub state: Option<StateSettings>,
     /// `[privacy]`
     pub privacy: Privacy,
     /// Warnings about secrets that were copied from the samples. If the daemon does not listen on a

@@ -7,15 +7,16 @@ mod opened;
 mod schema;
 
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::{Connection, ErrorCode, Row, ffi};
 
 use crate::files;
 use crate::journal::sink::Erased;
 use originatord_core::call::Number;
 
 pub(crate) use opened::{Change, OpenDatabase};
-pub(crate) use schema::{Schema, cannot_open};
+pub(crate) use schema::{Durability, Schema, cannot_open};
 
 /// Suffixes of the files that SQLite creates beside a database.
 pub(crate) const SQLITE_SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -53,8 +54,20 @@ pub(crate) fn note_copies(erased: &mut Erased, path: &Path, number: Number) {
 
 /// Whether the error says that the file is no database, or no longer one.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-    )
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// A time as databases have it: milliseconds since 1970.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
+}
+
+/// The time in a column that has [`millis`].
+pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SystemTime>> {
+    Ok(duration(row, column)?.map(|since| UNIX_EPOCH + since))
+}
+
+/// The duration in a column that has milliseconds.
+pub(crate) fn duration(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    Ok(row.get::<_, Option<u64>>(column)?.map(Duration::from_millis))
 }

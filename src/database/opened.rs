@@ -52,8 +52,18 @@ impl OpenDatabase {
         // SQLite would open a file that was overwritten, as long as the write-ahead log beside it
         // has the first page.
         let before = check_before_sqlite(path)?;
+        if let Some(file) = &before {
+            schema.lock(file)?;
+        }
         let connection = schema.open_to_write(path)?;
-        let file = before.map_or_else(|| File::open(path), Ok).map_err(cannot_open)?;
+        let file = match before {
+            Some(file) => file,
+            None => {
+                let file = File::open(path).map_err(cannot_open)?;
+                schema.lock(&file)?;
+                file
+            }
+        };
         let id = FileId::of(&file.metadata().map_err(cannot_open)?);
         Ok(Self { connection, file, id, wal: wal_of(path) })
     }

@@ -1,6 +1,8 @@
 //! The schema of a database, and the upgrade of older files.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +20,21 @@ pub(crate) struct Schema {
     pub(crate) migrations: &'static [&'static str],
     /// Statements for tables that are created if they are missing, and that earlier builds ignore.
     pub(crate) tables: &'static str,
+    /// What a power cut may take.
+    pub(crate) durability: Durability,
+    /// Whether a new file can be read by nobody but the daemon's user.
+    pub(crate) is_private: bool,
+    /// Whether only one daemon may have the file open for writing.
+    pub(crate) is_exclusive: bool,
+}
+
+/// What a power cut may take of a database. It never corrupts one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// The last transactions.
+    Normal,
+    /// Nothing that was committed. Each commit waits for the disk.
+    Full,
 }
 
 /// How long a statement waits for another connection's write.
@@ -32,20 +49,37 @@ impl Schema {
     /// The file cannot be opened, is no database, or has a later version than this build knows.
     pub(crate) fn open_to_write(&self, path: &Path) -> rusqlite::Result<Connection> {
         files::require_regular(path).map_err(cannot_open)?;
+        if self.is_private {
+            create_private(path).map_err(cannot_open)?;
+        }
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         // Lets freed space return to the disk. SQLite wants this setting before the first table.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        // WAL: readers do not block the writer. A power cut can lose the last transactions but
-        // cannot corrupt the file.
+        // Readers do not block the writer.
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let synchronous = match self.durability {
+            Durability::Normal => "NORMAL",
+            Durability::Full => "FULL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
         // SQLite overwrites deleted content.
         connection.pragma_update(None, "secure_delete", "ON")?;
         self.migrate(&mut connection)?;
         connection.execute_batch(self.tables)?;
         Ok(connection)
+    }
+
+    /// Locks the database's file against other daemons, if it is exclusive. Some file systems have no
+    /// locks; there nothing keeps two daemons from writing to it.
+    pub(super) fn lock(&self, file: &File) -> rusqlite::Result<()> {
+        // SQLite's own locks are of another kind, and those do not keep a second writer away.
+        if self.is_exclusive && matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+            let taken = io::Error::new(io::ErrorKind::ResourceBusy, "another daemon writes to it");
+            return Err(cannot_open(taken));
+        }
+        Ok(())
     }
 
     fn migrate(&self, connection: &mut Connection) -> rusqlite::Result<()> {
@@ -66,6 +100,16 @@ impl Schema {
         }
         migration.pragma_update(None, "user_version", known)?;
         migration.commit()
+    }
+}
+
+/// Creates an empty file that nobody else can read, if no file is at the path. SQLite gives the files
+/// beside it the same mode.
+fn create_private(path: &Path) -> io::Result<()> {
+    let path = files::resolved(path);
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -26,6 +26,7 @@ use self::decoder::{AmiDecoder, DecodeError};
 use self::trace::trace_frame;
 use crate::handle::{Command, Handle, QUEUE, ReplyTo};
 use crate::journal::Journal;
+use crate::state::State;
 use originatord_core::ami::parser::Received;
 use originatord_core::call::limits::Policy;
 use originatord_core::call::{CallId, CallInfo};
@@ -67,6 +68,7 @@ pub(crate) struct Driver {
     engine: Engine<Channels>,
     connector: Connector,
     journal: Journal,
+    state: State,
     commands: mpsc::Receiver<Command>,
     ready: watch::Sender<Result<(), Arc<str>>>,
     policy: watch::Receiver<Policy>,
@@ -102,11 +104,13 @@ enum Wakeup {
 }
 
 impl Driver {
-    /// A driver for `engine`, and the handle that sends it commands.
+    /// A driver for `engine`, and the handle that sends it commands. What the engine promises goes
+    /// into `state`.
     pub(crate) fn new(
         engine: Engine<Channels>,
         connector: Connector,
         journal: Journal,
+        state: State,
     ) -> (Self, Handle) {
         let (sender, commands) = mpsc::channel(QUEUE);
         let (ready, ready_seen) = watch::channel(Err("not connected yet".into()));
@@ -115,6 +119,7 @@ impl Driver {
             engine,
             connector,
             journal,
+            state,
             commands,
             ready,
             policy,
@@ -325,7 +330,7 @@ impl Driver {
                 Effect::Originated(reply, answer) => send(reply, answer),
                 Effect::HungUp(reply, answer) => send(reply, answer),
                 Effect::RoomAnswered(reply, answer) => send(reply, answer),
-                Effect::Keep(_) => {}
+                Effect::Keep(room) => self.state.keep(room),
                 Effect::Record(now, event, call) => self.records.push((now.wall, event, call)),
                 Effect::Ready(ready) => {
                     metrics.ready(ready.is_ok());

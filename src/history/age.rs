@@ -15,8 +15,8 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::millis;
 use super::sink::{DELETED_AT_ONCE, return_free_pages};
+use crate::database::millis;
 use originatord_core::call::CallId;
 
 /// How much faster than the daemon's own time the history's clock can catch up with the system's: a

@@ -1,11 +1,11 @@
 //! A call as a row of the table, and back.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::types::{Type, Value};
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params, params_from_iter};
 
+use crate::database::{duration, millis, time};
 use originatord_core::call::filter::Filter;
 use originatord_core::call::machine::{State, Timestamps};
 use originatord_core::call::outcome::{Cause, End, Outcome};
@@ -111,12 +111,12 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         key: key.into(),
     };
     let moments = Timestamps {
-        queued: moment(row, 6)?,
-        ringing: moment(row, 7)?,
-        answered: moment(row, 8)?,
-        joined: moment(row, 9)?,
-        left: moment(row, 10)?,
-        ended: moment(row, 11)?,
+        queued: time(row, 6)?,
+        ringing: time(row, 7)?,
+        answered: time(row, 8)?,
+        joined: time(row, 9)?,
+        left: time(row, 10)?,
+        ended: time(row, 11)?,
     };
     let outcome: String = row.get(12)?;
     let cause = match (row.get(13)?, row.get::<_, Option<Box<str>>>(14)?) {
@@ -127,7 +127,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     // A later version may have written an outcome that this one does not know.
     let outcome = outcome.parse().unwrap_or(Outcome::Unknown);
     let was_reached = [moments.answered, moments.joined, moments.left].iter().any(Option::is_some);
-    let ended_between = moment(row, 19)?.zip(moment(row, 20)?);
+    let ended_between = time(row, 19)?.zip(time(row, 20)?);
     let end_seen = ended_between.is_none();
     let end = End {
         outcome,
@@ -168,17 +168,4 @@ fn parsed_by<T, E: std::error::Error + Send + Sync + 'static>(
     parse(&text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
     })
-}
-
-/// Milliseconds since 1970.
-pub(super) fn millis(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64
-}
-
-fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SystemTime>> {
-    Ok(duration(row, column)?.map(|since| UNIX_EPOCH + since))
-}
-
-fn duration(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
-    Ok(row.get::<_, Option<u64>>(column)?.map(Duration::from_millis))
 }

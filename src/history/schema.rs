@@ -1,10 +1,16 @@
 //! The tables of the history.
 
-use crate::database::Schema;
+use crate::database::{Durability, Schema};
 
 /// The history's database.
-pub(super) const SCHEMA: Schema =
-    Schema { name: "history", migrations: MIGRATIONS, tables: CLEAN_UP };
+pub(super) const SCHEMA: Schema = Schema {
+    name: "history",
+    migrations: MIGRATIONS,
+    tables: CLEAN_UP,
+    durability: Durability::Normal,
+    is_private: false,
+    is_exclusive: false,
+};
 
 /// The steps to the newest version.
 ///

@@ -12,7 +12,7 @@ use super::{History, rows};
 use crate::database::{self, Change, OpenDatabase};
 use crate::journal::Journal;
 use crate::journal::sink::{Erased, Sink, pause};
-use crate::metrics::ReaderKind;
+use crate::metrics::WriterKind;
 use originatord_core::call::outcome::End;
 use originatord_core::call::{CallInfo, Number};
 use originatord_core::record::{Entry, Event};
@@ -43,7 +43,7 @@ impl HistorySink {
     /// A sink for this history, whose file need not exist or be writable yet. `last_record` is the
     /// time of the journal's last record before this run.
     pub(crate) fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
-        journal.metrics().writer(ReaderKind::History, true);
+        journal.metrics().writer(WriterKind::History, true);
         Self { history, journal, opened: None, last_record, clock: None, cleaned_up: None }
     }
 
@@ -122,7 +122,7 @@ impl Sink for HistorySink {
         while let Err(error) = self.append(batch) {
             if self.history.state().is_ok() {
                 tracing::error!(%error, "the history cannot be written");
-                self.journal.metrics().writer(ReaderKind::History, false);
+                self.journal.metrics().writer(WriterKind::History, false);
             }
             self.history
                 .set_write_error(Some(format!("the history cannot be written: {error}").into()));
@@ -135,7 +135,7 @@ impl Sink for HistorySink {
         if self.history.state().is_err() {
             tracing::info!("the history can be written again");
             self.history.set_write_error(None);
-            self.journal.metrics().writer(ReaderKind::History, true);
+            self.journal.metrics().writer(WriterKind::History, true);
         }
         Ok(())
     }

@@ -95,6 +95,7 @@ mod tests {
     use crate::http::auth::{ApiKey, Authenticator, Keys, Role};
     use crate::http::connection_limiter::ConnectionLimiter;
     use crate::journal::{Journal, JournalOptions};
+    use crate::state::State;
     use originatord_core::call::limits::Policy;
     use originatord_core::call::numbering::Numbering;
     use originatord_core::record::Entry;
@@ -103,7 +104,13 @@ mod tests {
         r#"{"api_key":"k3y-of-the-bot","phone_number":"7999","room_name":"R1","caller_id":"Bob"}"#;
 
     fn api(handle: Handle, journal: Journal) -> Arc<Api> {
-        let services = Services { handle, journal, history: None, erasers: Vec::new() };
+        let services = Services {
+            handle,
+            journal,
+            history: None,
+            erasers: Vec::new(),
+            state: State::in_memory(),
+        };
         let key = "k3y-of-the-bot".to_owned().into();
         let keys = Keys::new(&[ApiKey { name: "bot".into(), key, role: Role::Call }]);
         let settings = ApiSettings {

@@ -47,6 +47,11 @@ async fn erase_everywhere(api: &Api, number: Number) -> Result<Response, ApiErro
             Err(error) => erased.failed.push(error.to_string()),
         }
     }
+    let late = |_| io::Error::from(io::ErrorKind::TimedOut);
+    match timeout(ERASE_TIMEOUT, api.state().erase(number)).await.map_err(late).flatten() {
+        Ok(part) => erased.add(part),
+        Err(error) => erased.failed.push(error.to_string()),
+    }
     if !erased.failed.is_empty() {
         return Err(ApiError::PartlyErased(erased.failed.join("; ")));
     }

@@ -38,6 +38,7 @@ use crate::history::History;
 use crate::journal::Journal;
 use crate::journal::sink::Eraser;
 use crate::journal::wake_queue::WakeQueue;
+use crate::state::State;
 use crate::stats::Stats;
 
 /// The parts of the daemon that the handlers use.
@@ -50,6 +51,8 @@ pub struct Services {
     pub history: Option<History>,
     /// The writers of the journal and the history, which erase numbers.
     pub erasers: Vec<Eraser>,
+    /// What the daemon has promised.
+    pub state: State,
 }
 
 /// The state that all handlers share.
@@ -102,6 +105,11 @@ impl Api {
 
     fn journal(&self) -> &Journal {
         &self.services.journal
+    }
+
+    /// What the daemon has promised.
+    fn state(&self) -> &State {
+        &self.services.state
     }
 
     fn history(&self) -> Option<&History> {

@@ -32,6 +32,9 @@ fn command_line_has_help_version_and_usage_errors() {
     }
 }
 
+/// The note of `check` if no file is configured that the state could stand beside.
+const STATE_IN_MEMORY: &str = "note     no [state], [history] or [journal] file: locks and mutes of rooms end with the daemon\n";
+
 const EXAMPLE: &str = include_str!("../../config.toml.example");
 
 /// The number of the first line with this beginning.
@@ -50,17 +53,27 @@ fn example_configuration_needs_only_new_secrets() {
             file.path()
         )
     };
-    let expected =
-        good + &samples("api_keys.key", "key = ") + &samples("asterisk.secret", "secret = ");
+    let expected = good
+        + &samples("api_keys.key", "key = ")
+        + &samples("asterisk.secret", "secret = ")
+        + STATE_IN_MEMORY;
     let ended = file.check(&[]);
     assert_eq!((ended.code, &*ended.stdout, &*ended.stderr), (Some(78), &*expected, ""));
 
     let ended = ConfigFile::new(&EXAMPLE.replace("change-me", "hush")).check(&[]);
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
     assert!(
-        ended.stdout.ends_with("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"),
+        ended.stdout.contains("/config.toml: 1 API key(s), Asterisk at 127.0.0.1:5038\n"),
         "{ended:?}"
     );
+    // A file in which locks and mutes of rooms outlive a restart, set or beside another one.
+    for file in ["[state]\nfile = 's.db'", "[journal]\nfile = 'calls.jsonl'"] {
+        let (section, setting) = file.split_once('\n').expect("two lines");
+        let text = EXAMPLE.replace("change-me", "hush");
+        let text = text.replace(&format!("\n{section}\n"), &format!("\n{section}\n{setting}\n"));
+        let ended = ConfigFile::new(&text).check(&[]);
+        assert_eq!(ended.stdout.lines().count(), 1, "{ended:?}");
+    }
 }
 
 #[test]

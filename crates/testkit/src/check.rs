@@ -24,7 +24,7 @@ impl ConfigFile {
     pub fn of(user: &str, ami: &Ami<'_>, more: &str) -> Self {
         Self::new(&format!(
             "[[api_keys]]\nname = \"bot\"\nkey = \"hush-hush-key\"\n[[asterisk]]\naddress = \"{}\"\n\
-             username = \"{user}\"\nsecret = \"{}\"\n{more}\n",
+             username = \"{user}\"\nsecret = \"{}\"\n{more}\n[state]\nfile = \"state.db\"\n",
             ami.address, ami.secret
         ))
     }

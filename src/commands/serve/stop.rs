@@ -1,14 +1,15 @@
 //! Stops the parts of the daemon one after the other, within `http.drain_timeout`.
 
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use tokio::task::JoinHandle;
+use tokio::task;
 use tokio::time::{Duration, Instant, sleep, timeout_at};
 
 use crate::handle::Handle;
 use crate::http::drain::Drain;
 use crate::journal::Journal;
-use crate::journal::sink::Writer;
+use crate::state::State;
 use originatord_core::record::Event;
 
 /// The longest time that clients get to finish their requests and receive the responses, once the
@@ -41,11 +42,13 @@ impl StopTimes {
 /// The parts of a running daemon that have to be stopped.
 pub(super) struct Running {
     pub(super) handle: Handle,
-    pub(super) driver: JoinHandle<()>,
-    pub(super) server: JoinHandle<usize>,
+    pub(super) driver: task::JoinHandle<()>,
+    pub(super) server: task::JoinHandle<usize>,
     pub(super) requests: Drain,
     pub(super) journal: Journal,
-    pub(super) writers: Vec<Writer>,
+    pub(super) state: State,
+    /// The writers of the journal, the history and the state.
+    pub(super) threads: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -61,19 +64,20 @@ impl Running {
         let _ = timeout_at(deadline, self.requests.answered()).await;
         self.requests.give_up();
         self.journal.close();
+        self.state.close();
         self.requests.end_connections();
         if let Ok(cut @ 1..) = self.server.await {
             tracing::warn!(cut, "connections were cut at the deadline");
         }
-        wait_for(self.writers, times.writers).await;
+        wait_for(self.threads, times.writers).await;
     }
 }
 
 /// Waits until every writer has written its last record, or `time` is up: a pipe that nobody reads
 /// can block a writer.
-async fn wait_for(writers: Vec<Writer>, time: Duration) {
+async fn wait_for(threads: Vec<JoinHandle<()>>, time: Duration) {
     let deadline = Instant::now() + time;
-    while Instant::now() < deadline && !writers.iter().all(|writer| writer.thread.is_finished()) {
+    while Instant::now() < deadline && !threads.iter().all(JoinHandle::is_finished) {
         sleep(Duration::from_millis(5)).await;
     }
 }

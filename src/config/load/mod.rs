@@ -8,7 +8,7 @@ mod numbers;
 pub(super) mod paths;
 mod values;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -26,6 +26,7 @@ use super::{Config, Privacy};
 use crate::history::HistorySettings;
 use crate::journal::{JournalFile, JournalSettings};
 use crate::logging::{LogFormat, LogSettings};
+use crate::state::StateSettings;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,6 +93,11 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
     let log = log(root.table(report, "log"), report);
     let journal = journal(root.table(report, "journal"), report, folder);
     let history = history(root.table(report, "history"), report, folder);
+    let written = [
+        history.as_ref().map(|history| &history.file),
+        journal.file.as_ref().map(|file| &file.path),
+    ];
+    let state = state(root.table(report, "state"), report, folder, written);
     let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
     // Secrets of the samples are allowed on a loopback address, so that you can try the daemon
@@ -111,6 +117,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
         log,
         journal,
         history,
+        state,
         privacy,
         placeholders,
         warnings,
@@ -166,6 +173,27 @@ fn history(
         table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
     table.end(report);
     Some(HistorySettings { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
+}
+
+/// The name of the state's file, beside a file that the daemon writes.
+const STATE_FILE: &str = "state.db";
+
+/// Reads `[state]`. Without a file of its own, the state is beside the first of the files in
+/// `written`.
+fn state(
+    mut table: Table<'_>,
+    report: &mut Report<'_>,
+    folder: &Path,
+    written: [Option<&PathBuf>; 2],
+) -> Option<StateSettings> {
+    let (span, name) = (table.span().clone(), table.name("file"));
+    let file = table.path(report, "file", folder, Use::Database).or_else(|| {
+        let path = written.into_iter().flatten().next()?.with_file_name(STATE_FILE);
+        report.add_file(&span, name, &path, Use::Database);
+        Some(path)
+    });
+    table.end(report);
+    Some(StateSettings { file: file? })
 }
 
 fn privacy(mut table: Table<'_>, report: &mut Report<'_>) -> Privacy {

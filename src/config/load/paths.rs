@@ -201,6 +201,25 @@ mod tests {
     }
 
     #[test]
+    fn state_must_not_be_another_file() {
+        for (more, expected) in [
+            (
+                "[state]\nfile = 'key'\n",
+                "9: state.file would overwrite the file of api_keys.key_file",
+            ),
+            ("[state]\nfile = 's.db'\n[history]\nfile = 's.db'\n", "would overwrite the file of"),
+            // Without a setting it stands beside the history or the journal.
+            ("[history]\nfile = 'state.db'\n", "would overwrite the file of state.file"),
+            ("[journal]\nfile = 'state.db'\n", "would overwrite the file of state.file"),
+            ("[journal]\nfile = 'state.db'\n[history]\nfile = 'missing/h.db'\n", "ok"),
+            ("[journal]\nfile = 'state.db'\n[state]\nfile = 's.db'\n", "ok"),
+        ] {
+            let found = problems(|_| (), more);
+            assert!(found.contains(expected), "{more}: {found}");
+        }
+    }
+
+    #[test]
     fn rotated_file_that_is_a_key_is_reported() {
         let prepare = |folder: &std::path::Path| {
             std::fs::hard_link(folder.join("key"), folder.join("calls.2")).unwrap()

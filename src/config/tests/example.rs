@@ -98,6 +98,7 @@ fn example_shows_every_key_with_its_default() {
         ("[log]\n", "format"),
         ("[journal]\n", "ring"),
         ("[history]\n", "keep"),
+        ("[state]\n", "file"),
         ("[privacy]\n", "mask_numbers"),
     ] {
         let problems = parse(&format!("{section}qqqqqqqqqqqqqqqqq = 1")).unwrap_err().to_string();

@@ -26,7 +26,7 @@ use super::{OpenCalls, Sink, pause};
 use crate::files;
 use crate::journal::Journal;
 use crate::journal::JournalFile;
-use crate::metrics::ReaderKind;
+use crate::metrics::WriterKind;
 use originatord_core::call::Number;
 use originatord_core::record::{Entry, Gap, GapReason};
 
@@ -65,7 +65,7 @@ pub struct FileSink {
 impl FileSink {
     /// A writer of this file, which need not exist or be writable yet.
     pub fn new(settings: JournalFile, journal: Journal) -> Self {
-        journal.metrics().writer(ReaderKind::File, true);
+        journal.metrics().writer(WriterKind::File, true);
         // A run was killed before the new file had the open calls.
         let has_spare = numbered(&files::resolved(&settings.path), 0).exists();
         Self {
@@ -186,7 +186,7 @@ impl Sink for FileSink {
             if !self.in_trouble {
                 tracing::error!(path = %self.settings.path.display(), %error, "the journal file cannot be written");
                 self.in_trouble = true;
-                self.journal.metrics().writer(ReaderKind::File, false);
+                self.journal.metrics().writer(WriterKind::File, false);
             }
             self.file = None;
             if batch.is_empty() {
@@ -198,7 +198,7 @@ impl Sink for FileSink {
         if self.in_trouble {
             tracing::info!(path = %self.settings.path.display(), "the journal file can be written again");
             self.in_trouble = false;
-            self.journal.metrics().writer(ReaderKind::File, true);
+            self.journal.metrics().writer(WriterKind::File, true);
         }
         Ok(())
     }
