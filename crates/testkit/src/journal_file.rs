@@ -17,9 +17,10 @@ impl JournalFile {
         Self(whole.lines().map(|line| serde_json::from_str(line).expect("a record")).collect())
     }
 
-    /// The number of the last record.
+    /// The number of the last record, here or in a file that was moved: a `gap` has it.
     pub fn last_seq(&self) -> Option<u64> {
-        self.0.iter().filter_map(|record| record["seq"].as_u64()).max()
+        let seq = |record: &Value| record["seq"].as_u64().or(record["to"].as_u64());
+        self.0.iter().filter_map(seq).max()
     }
 
     /// Whether the file has this event of this call.
