@@ -56,18 +56,26 @@ The last three digits of a number choose what the callee does:
   others  answer after 1 s and stay
 
 A scenario file changes these defaults. Every part of it is optional:
-  [timing]                # dial, wait (before the conference), beep, leave, lock_lingers
-  wait = \"0s\"
+  max_members = 10        # of each room; 0, the default, for no limit
+  [timing]                # dial, wait (before the conference), beep, join, leave, refused, kicked,
+  wait = \"0s\"             # lock_lingers; and talk and pause of participants with talk detection
   [[callee]]              # the first callee that matches the number is used
   number = \"7999*1\"       # ? stands for one digit, * for any number of digits
   ring_after = \"500ms\"    # without it, the telephone does not ring
   answer_after = \"4s\"     # or: sip = 503, words = \"Service Unavailable\", refuse_after = \"1s\",
                           # cause = 34
   talk = \"10s\"            # without it, the callee stays
+  [[guest]]               # a telephone that dials into a room
+  room = \"R1\"             # and after, stay, number, name, admin, marked, wait_marked, muted,
+  after = \"5s\"            # talk_detection
   [faults]                # stop_reading, stop_writing, delay, cut_after, cut_before_receipt,
   drop = 0.01             # repeat, drop, reorder, garbage, endless_line, endless_headers, flood,
-                          # refuse_all (as after `core stop gracefully`), no_call_events
+                          # refuse_all (as after `core stop gracefully`), no_call_events,
+                          # no_room_events (as with the eventfilter lines of an earlier sample)
 The AMI action SimFault sets the same faults at run time, and `Restart: true` restarts Asterisk.
+SimGuest lets a telephone dial into a room: Room, and optionally CallerIDNum, CallerIDName, Uniqueid,
+Channel, and Admin, Marked, WaitMarked, Muted, TalkDetection: yes. Hangup lets it leave. SimTalk lets
+a participant talk: Channel (or its Uniqueid there), Talking: no if it stops.
 
 Exit codes:
   0    stopped by SIGINT or SIGTERM

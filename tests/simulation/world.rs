@@ -239,7 +239,7 @@ impl World {
             self.tally.redirects += 1;
             self.tell(|| format!("{channel} is redirected"));
             let now = self.now();
-            self.asterisk.pbx().redirect(now, channel);
+            self.asterisk.pbx().redirect(now, channel, "elsewhere", "s");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Channels, and the headers with which events describe them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use strum::IntoStaticStr;
@@ -84,6 +85,8 @@ pub struct Channel {
     /// Id of the bridge that the channel is in; empty if it is in none.
     pub bridge: String,
     pub created: Instant,
+    /// Variables that were set after the channel was made.
+    pub variables: BTreeMap<String, String>,
 }
 
 impl Channel {

@@ -6,6 +6,9 @@ pub(crate) const DIAL: &str = "telegram-out";
 /// The context in which `;1` enters the conference.
 pub(crate) const ENTER: &str = "conf-in";
 
+/// The context through which telephones dial into the rooms.
+pub(crate) const DIAL_IN: &str = "rooms-dial-in";
+
 /// The context of the hangup handler.
 pub(crate) const HANGUP: &str = "telegram-hangup";
 
@@ -34,6 +37,21 @@ const ENTER_STEPS: &[Step] = &[
     ),
     ("_.!", 7, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
     ("_.!", 8, "Hangup", ""),
+];
+
+const DIAL_IN_STEPS: &[Step] = &[
+    ("T", 1, "Hangup", ""),
+    ("failed", 1, "Hangup", ""),
+    ("h", 1, "Hangup", ""),
+    ("_.!", 1, "Answer", ""),
+    (
+        "_.!",
+        2,
+        "ExecIf",
+        "$[\"${OD_TALK}\" = \"1\"]?Set(CONFBRIDGE(user,talk_detection_events)=yes)",
+    ),
+    ("_.!", 3, "ConfBridge", "${CUT(EXTEN,\\,,1)}"),
+    ("_.!", 4, "Hangup", ""),
 ];
 
 const DIAL_STEPS: &[Step] = &[
@@ -71,6 +89,7 @@ const MODULES: [&str; 12] = [
 pub(crate) fn steps(context: &str) -> Option<&'static [Step]> {
     Some(match context {
         ENTER => ENTER_STEPS,
+        DIAL_IN => DIAL_IN_STEPS,
         DIAL => DIAL_STEPS,
         HANGUP => HANGUP_STEPS,
         _ => return None,
@@ -114,6 +133,19 @@ pub(crate) fn has(context: &str, extension: &str, priority: u32) -> bool {
         literal => literal == extension,
     };
     steps.iter().any(|(pattern, at, ..)| u32::from(*at) == priority && matches(pattern))
+}
+
+/// Whether the extension leads into a room: not those that Asterisk enters by itself.
+pub(crate) fn enters_room(context: &str, extension: &str) -> bool {
+    let is_special = ["", "T", "failed", "h"].contains(&extension);
+    [ENTER, DIAL_IN].contains(&context) && !is_special
+}
+
+/// The priority at which a context enters the room.
+pub(crate) fn confbridge_priority(context: &str) -> u8 {
+    let mut steps = steps(context).unwrap_or_default().iter();
+    let found = steps.find(|(_, _, application, _)| *application == "ConfBridge");
+    found.map_or(1, |(_, priority, ..)| *priority)
 }
 
 /// Whether [`DIAL`] dials `extension`: `_X.` is a digit and at least one more character.
@@ -168,7 +200,7 @@ mod tests {
     #[test]
     fn steps_are_those_of_the_sample() {
         let sample = include_str!("../../../asterisk/extensions.conf");
-        for context in [DIAL, ENTER, HANGUP] {
+        for context in [DIAL, ENTER, DIAL_IN, HANGUP] {
             assert!(sample.contains(&format!("[{context}]")));
             for (extension, _, application, arguments) in steps(context).expect("a context") {
                 assert!(

@@ -59,6 +59,9 @@ pub struct Faults {
     pub refuse_all: bool,
     /// The AMI user does not get events of the class `call`, as with `read = system,user`.
     pub no_call_events: bool,
+    /// The AMI user's `eventfilter` lines are those of an earlier sample: of the events of
+    /// conferences only `ConfbridgeJoin` and `ConfbridgeLeave` pass.
+    pub no_room_events: bool,
 }
 
 impl Faults {

@@ -5,7 +5,9 @@
 //! order varies from run to run on a real Asterisk, the seed chooses one here.
 
 mod call;
+mod guest;
 mod report;
+mod room;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -16,6 +18,11 @@ use super::wire::Headers;
 use super::{AsteriskVersion, Class};
 use call::{Call, Step};
 use originatord_core::clock::Now;
+use room::Conference;
+
+pub use guest::Guest;
+pub(crate) use room::NO_CONFERENCES;
+pub use room::{Answer, UserProfile};
 
 /// Maximum of simultaneous calls. A further Originate fails, as with Asterisk's own `maxcalls`.
 const MAX_CALLS: usize = 50_000;
@@ -37,8 +44,14 @@ pub enum Destination {
     Application { name: String, data: String },
 }
 
+impl Default for Destination {
+    fn default() -> Self {
+        Self::Dialplan { context: String::new(), exten: String::new() }
+    }
+}
+
 /// A parsed Originate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Originate {
     /// `ActionID`, which the OriginateResponse repeats.
     pub action_id: Option<String>,
@@ -65,7 +78,12 @@ pub struct Pbx {
     by_uniqueid: HashMap<String, u64>,
     calls: BTreeMap<u64, Call>,
     timers: BTreeMap<(Instant, u64), (u64, Step)>,
+    /// The conferences, by their names in lower case: Asterisk ignores the case of ASCII letters.
     conferences: BTreeMap<String, Conference>,
+    /// The conference that each channel is in, as key of `conferences`.
+    rooms: HashMap<u64, String>,
+    /// Global variables that were set.
+    globals: BTreeMap<String, String>,
     events: Vec<Event>,
     /// Last key that was given to a call, channel or timer. Keys also order them.
     last_key: u64,
@@ -73,11 +91,6 @@ pub struct Pbx {
     next_local: u32,
     next_leg: u32,
     calls_so_far: u64,
-}
-
-struct Conference {
-    bridge: String,
-    members: Vec<u64>,
 }
 
 impl Pbx {
@@ -92,6 +105,8 @@ impl Pbx {
             calls: BTreeMap::new(),
             timers: BTreeMap::new(),
             conferences: BTreeMap::new(),
+            rooms: HashMap::new(),
+            globals: BTreeMap::new(),
             events: Vec::new(),
             last_key: 0,
             next_uniqueid: 0,
@@ -144,6 +159,8 @@ impl Pbx {
         self.calls.clear();
         self.timers.clear();
         self.conferences.clear();
+        self.rooms.clear();
+        self.globals.clear();
         self.events.clear();
     }
 
@@ -152,10 +169,13 @@ impl Pbx {
         self.channels.values()
     }
 
+    /// The channel with this unique id or name.
     fn find(&self, name: &str) -> Option<(u64, &Channel)> {
         match self.by_uniqueid.get(name) {
             Some(key) => self.channels.get_key_value(key),
-            None => self.channels.iter().find(|(_, channel)| channel.name == name),
+            None => {
+                self.channels.iter().find(|(_, channel)| channel.name.eq_ignore_ascii_case(name))
+            }
         }
         .map(|(key, channel)| (*key, channel))
     }

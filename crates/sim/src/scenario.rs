@@ -6,7 +6,9 @@ use serde::{Deserialize, Deserializer, de};
 use wildmatch::WildMatch;
 
 use super::callee::{Behaviour, Reaction, cause_of_sip};
+use super::channel::Party;
 use super::faults::Faults;
+use super::pbx::{Guest, UserProfile};
 
 /// A scenario. The default has the callees of the [table](crate), and times close to those of the
 /// sample dialplan.
@@ -15,8 +17,12 @@ use super::faults::Faults;
 pub struct Scenario {
     /// How long steps take.
     pub timing: Timing,
+    /// Greatest number of participants of a room: `max_members` of the bridge profile; 0 for no limit.
+    pub max_members: usize,
     /// Callees that differ from the table. The first entry that matches a number is used.
     pub callee: Vec<Callee>,
+    /// Telephones that dial into rooms.
+    pub guest: Vec<GuestEntry>,
     /// Faults of every connection.
     pub faults: Faults,
 }
@@ -38,6 +44,23 @@ pub struct Timing {
     /// Length of the sound that the last participant hears when leaving a conference.
     #[serde(deserialize_with = "duration")]
     pub leave: Duration,
+    /// Length of the join sound: time from entering a conference, when Asterisk lists the
+    /// participant, to `ConfbridgeJoin`. Asterisk plays it to participants whose language is not that
+    /// of the conference: 770 ms in Russian. Here it is 0.
+    #[serde(deserialize_with = "duration")]
+    pub join: Duration,
+    /// Length of the prompt that the conference is locked or full.
+    #[serde(deserialize_with = "duration")]
+    pub refused: Duration,
+    /// Length of the prompt that the participant was kicked.
+    #[serde(deserialize_with = "duration")]
+    pub kicked: Duration,
+    /// About how long each participant with talk detection talks at a time; 0 if nobody talks.
+    #[serde(deserialize_with = "duration")]
+    pub talk: Duration,
+    /// About how long such a participant is silent between.
+    #[serde(deserialize_with = "duration")]
+    pub pause: Duration,
     /// How long the lock channel (`;2`) outlives the other channels of its call.
     #[serde(deserialize_with = "duration")]
     pub lock_lingers: Duration,
@@ -46,7 +69,18 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         let ms = Duration::from_millis;
-        Self { dial: ms(2), wait: ms(1000), beep: ms(440), leave: ms(390), lock_lingers: ms(0) }
+        Self {
+            dial: ms(2),
+            wait: ms(1000),
+            beep: ms(440),
+            leave: ms(390),
+            join: ms(0),
+            refused: ms(1760),
+            kicked: ms(2380),
+            talk: ms(0),
+            pause: ms(5000),
+            lock_lingers: ms(0),
+        }
     }
 }
 
@@ -56,6 +90,46 @@ impl Default for Timing {
 pub struct Callee {
     number: WildMatch,
     behaviour: Behaviour,
+}
+
+/// One `[[guest]]` of the file: a telephone that dials into a room.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuestEntry {
+    room: String,
+    /// `CallerIDNum`
+    number: String,
+    /// `CallerIDName`
+    name: String,
+    /// Time from the simulator's start until it dials.
+    #[serde(deserialize_with = "duration")]
+    after: Duration,
+    /// How long it stays; for ever by default.
+    #[serde(deserialize_with = "some_duration")]
+    stay: Option<Duration>,
+    admin: bool,
+    /// Those who wait for the leader wait for it.
+    marked: bool,
+    /// It waits for the leader.
+    wait_marked: bool,
+    muted: bool,
+    /// Asterisk reports when it talks.
+    talk_detection: bool,
+}
+
+impl From<GuestEntry> for Guest {
+    fn from(entry: GuestEntry) -> Self {
+        let profile = UserProfile {
+            admin: entry.admin,
+            marked: entry.marked,
+            wait_marked: entry.wait_marked,
+            start_muted: entry.muted,
+            talk_detection: entry.talk_detection,
+        };
+        let caller = Party { number: entry.number, name: entry.name };
+        let (room, after, stay) = (entry.room, entry.after, entry.stay);
+        Self { room, caller, profile, after, stay, ..Self::default() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -179,6 +253,7 @@ mod tests {
             "[[callee]]\nnumber = \"*\"\nsip = 486\nanswer_after = \"1s\"",
             "[[callee]]\nnumber = \"*\"\ntalk = \"1s\"",
             "[[callee]]\nnumber = \"*\"\nsip = 486\nwords = \"a\\r\\nb\"",
+            "[[guest]]\nroom = \"R1\"\nsat = \"1s\"",
             "[faults]\ndrops = 1.0",
             "[faults]\ndrop = 1.5",
         ] {

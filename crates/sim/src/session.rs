@@ -3,6 +3,8 @@
 //! The AMI user has the rights of the sample user in `asterisk/manager.conf`.
 
 mod actions;
+mod channels;
+mod rooms;
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -74,6 +76,8 @@ pub struct Session {
     refused_login: Headers,
     /// The session refuses every action, like an Asterisk that is shutting down.
     refuses_all: bool,
+    /// The user's filters hide the events of [`is_room_event`].
+    no_room_events: bool,
     /// The classes of events that the user may read.
     read: Class,
     out: Vec<Outgoing>,
@@ -102,6 +106,7 @@ impl Session {
             mask: Class::empty(),
             refused_login: Headers::new(),
             refuses_all: false,
+            no_room_events: false,
             read: READ,
             out: Vec::new(),
             faults: None,
@@ -135,6 +140,7 @@ impl Session {
         if self.phase == Phase::LoggedIn
             && event.class.intersects(self.read)
             && event.class.intersects(self.mask)
+            && !(self.no_room_events && is_room_event(event))
         {
             self.put(true, &event.headers);
         }
@@ -182,6 +188,7 @@ impl Session {
     /// Applies the faults that change Asterisk's behaviour rather than the connection.
     pub fn set_faults(&mut self, faults: &Faults) {
         self.refuses_all = faults.refuse_all;
+        self.no_room_events = faults.no_room_events;
         self.read = if faults.no_call_events { Class::SYSTEM.union(Class::USER) } else { READ };
     }
 
@@ -281,6 +288,18 @@ impl Session {
         let end = with_id(Headers::new().with("Event", complete), action);
         self.put(false, &end.with("EventList", "Complete").with("ListItems", count).and(more));
     }
+}
+
+/// Whether an earlier sample of manager.conf hides this event.
+fn is_room_event(event: &Event) -> bool {
+    const HIDDEN: [&str; 5] = [
+        "ConfbridgeStart",
+        "ConfbridgeEnd",
+        "ConfbridgeMute",
+        "ConfbridgeUnmute",
+        "ConfbridgeTalking",
+    ];
+    event.headers.get("Event").is_some_and(|name| HIDDEN.contains(&name))
 }
 
 fn with_id(headers: Headers, action: &Headers) -> Headers {

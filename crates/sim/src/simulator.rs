@@ -51,7 +51,8 @@ pub struct Simulator {
 impl Simulator {
     /// A simulator whose Asterisk starts at `now`.
     pub fn new(settings: Settings, now: Now) -> Self {
-        let pbx = Pbx::new(settings.version, settings.scenario.clone(), settings.seed);
+        let mut pbx = Pbx::new(settings.version, settings.scenario.clone(), settings.seed);
+        pbx.add_scenario_guests(now);
         let rng = fastrand::Rng::with_seed(settings.seed.wrapping_add(1));
         let faults = settings.scenario.faults.clone();
         Self { settings, pbx, rng, booted: now, faults, connections: BTreeMap::new(), next_id: 0 }

@@ -1,6 +1,6 @@
 //! One call as a state machine: `Pbx::step` performs a scheduled [`Step`] if it fits the call's
 //! [`Phase`], and ignores it if the call has moved on. A call is over once all its channels are
-//! gone.
+//! gone. A [guest](super::guest) is a call that has only the half `;1`.
 
 mod conference;
 mod dialling;
@@ -9,7 +9,7 @@ mod redirect;
 
 use self::ending::Failure;
 use super::super::AsteriskVersion;
-use super::{Originate, Pbx};
+use super::{Guest, Originate, Pbx, UserProfile};
 use originatord_core::clock::Now;
 
 /// A step of a call, scheduled for some time.
@@ -25,8 +25,30 @@ pub(super) enum Step {
         cause: u8,
     },
     Timeout,
-    Beep,
-    Enter,
+    Beep {
+        visit: u32,
+    },
+    /// The dialplan reaches ConfBridge.
+    Enter {
+        visit: u32,
+    },
+    /// The join sound is over.
+    Join {
+        visit: u32,
+    },
+    /// The prompt that the conference is locked or full is over.
+    RefusedPromptOver {
+        visit: u32,
+    },
+    /// The prompt that the participant was kicked is over.
+    KickedPromptOver {
+        channel: u64,
+    },
+    /// The participant begins or stops to talk by itself.
+    Talk {
+        visit: u32,
+        talking: bool,
+    },
     CalleeLeaves,
     HangUp {
         channel: u64,
@@ -34,6 +56,8 @@ pub(super) enum Step {
     },
     Redirect {
         channel: u64,
+        context: String,
+        exten: String,
     },
     /// Asterisk optimises the Local channel away.
     Optimise,
@@ -53,6 +77,10 @@ pub(super) enum Step {
 enum Phase {
     Dialling,
     Up,
+    /// `;1` is listed in the conference and hears the join sound.
+    Entering,
+    /// `;1` hears that the conference is locked or full.
+    Refused,
     Conference,
     Leaving,
     /// A channel was redirected to another dialplan.
@@ -60,7 +88,10 @@ enum Phase {
 }
 
 pub(super) struct Call {
+    /// The Originate; an empty one for a guest.
     pub(super) request: Originate,
+    /// The guest that dials in when the call begins.
+    pub(super) guest: Option<Guest>,
     phase: Phase,
     /// Key of the half `;1`, which enters the conference.
     one: Option<u64>,
@@ -72,19 +103,39 @@ pub(super) struct Call {
     other: Option<u64>,
     /// The last reply of the gateway.
     gateway_reply: Option<String>,
+    /// What the dialplan has set for `;1` as a participant.
+    profile: UserProfile,
+    /// Number of times that `;1` went to a room. A step that was scheduled for an earlier one is
+    /// void.
+    visit: u32,
+    /// Steps that Asterisk takes once the join sound is over.
+    deferred: Vec<Step>,
 }
 
 impl Call {
     pub(super) fn new(request: Originate) -> Self {
         Self {
             request,
+            guest: None,
             phase: Phase::Dialling,
             one: None,
             two: None,
             leg: None,
             other: None,
             gateway_reply: None,
+            profile: UserProfile::default(),
+            visit: 0,
+            deferred: Vec::new(),
         }
+    }
+
+    pub(super) fn of_guest(guest: Guest) -> Self {
+        Self { guest: Some(guest), ..Self::new(Originate::default()) }
+    }
+
+    /// The guest's channel was made and answered.
+    pub(super) fn answered_guest(&mut self, channel: u64, profile: UserProfile) {
+        (self.one, self.profile) = (Some(channel), profile);
     }
 }
 
@@ -93,7 +144,10 @@ impl Pbx {
         // The call may have ended before this step.
         let Some(mut call) = self.calls.remove(&key) else { return };
         match (step, call.phase) {
-            (Step::Begin, _) => self.begin(now, key, &mut call),
+            (Step::Begin, _) => match call.guest.take() {
+                Some(guest) => self.begin_guest(now, key, &mut call, guest),
+                None => self.begin(now, key, &mut call),
+            },
             (Step::Dial, Phase::Dialling) => self.dial(now, key, &mut call),
             (Step::Ring, Phase::Dialling) => self.ring(&mut call),
             (Step::Answer, Phase::Dialling) => self.answer(now, key, &mut call),
@@ -120,20 +174,41 @@ impl Pbx {
                     &Failure { halves, leg, tech, reason: 3, by_gateway: false },
                 );
             }
-            (Step::Beep, Phase::Up) => self.change(call.one, |one| {
-                (one.priority, one.application, one.data) = (4, "Playback", "beep".into());
-            }),
-            (Step::Enter, Phase::Up) => self.enter(&mut call),
+            (Step::Beep { visit }, Phase::Up) if visit == call.visit => {
+                self.change(call.one, |one| {
+                    (one.priority, one.application, one.data) = (4, "Playback", "beep".into());
+                });
+            }
+            (Step::Enter { visit }, Phase::Up) if visit == call.visit => {
+                self.enter(now, key, &mut call);
+            }
+            (Step::Join { visit }, Phase::Entering) if visit == call.visit => {
+                self.join(now, key, &mut call);
+            }
+            (Step::RefusedPromptOver { visit }, Phase::Refused) if visit == call.visit => {
+                self.end_in_room(now, key, &mut call, 16);
+            }
+            (Step::KickedPromptOver { channel }, Phase::Conference) => {
+                self.end_kicked(now, key, &mut call, channel);
+            }
+            (Step::Talk { visit, talking }, Phase::Conference) if visit == call.visit => {
+                self.talk_by_itself(now, key, &call, talking);
+            }
             (Step::CalleeLeaves, Phase::Up) => self.end_up(now, key, &mut call, 16),
-            (Step::CalleeLeaves, Phase::Conference) => {
+            (Step::CalleeLeaves, Phase::Refused) => self.end_in_room(now, key, &mut call, 16),
+            (Step::CalleeLeaves, Phase::Entering | Phase::Conference) => {
                 self.callee_leaves(now, key, &mut call, true)
             }
             (Step::HangUp { channel, cause }, phase) => {
                 self.hang_up_channel(now, key, &mut call, phase, channel, cause)
             }
             (Step::CalleeLeaves, Phase::Redirected) => self.end_redirected(now, key, &mut call),
-            (Step::Redirect { channel }, Phase::Up | Phase::Conference) => {
-                self.apply_redirect(now, key, &mut call, channel);
+            (step @ Step::Redirect { .. }, Phase::Entering) => call.deferred.push(step),
+            (
+                Step::Redirect { channel, context, exten },
+                Phase::Up | Phase::Refused | Phase::Conference,
+            ) => {
+                self.apply_redirect(now, key, &mut call, channel, (context, exten));
             }
             (Step::Optimise, Phase::Redirected) => self.optimise(now, key, &mut call),
             (Step::HangUpFirst, _) => {
@@ -175,16 +250,20 @@ impl Pbx {
                 );
             }
             Phase::Up => self.end_up(now, key, call, cause.unwrap_or(0)),
+            Phase::Refused => self.end_in_room(now, key, call, cause.unwrap_or(16)),
+            Phase::Entering if call.one == Some(channel) => {
+                call.deferred.push(Step::HangUp { channel, cause });
+            }
             Phase::Conference if call.one == Some(channel) => {
-                let (left, pause) = self.leave(call);
-                self.events.extend(left);
+                let left = self.leave(call);
+                self.events.extend(left.events);
                 self.schedule(
-                    now.instant + pause,
+                    now.instant + left.pause,
                     key,
                     Step::HangUpRest { cause: cause.unwrap_or(16) },
                 );
             }
-            Phase::Conference => self.callee_leaves(now, key, call, false),
+            Phase::Entering | Phase::Conference => self.callee_leaves(now, key, call, false),
             Phase::Redirected => self.end_redirected(now, key, call),
             Phase::Leaving => {}
         }

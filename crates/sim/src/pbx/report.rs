@@ -2,6 +2,7 @@
 
 use super::super::wire::Headers;
 use super::super::{AsteriskVersion, dialplan};
+use super::room::{Conference, Member, yes};
 use super::{Pbx, call};
 use originatord_core::clock::Now;
 
@@ -26,46 +27,50 @@ impl Pbx {
             .collect()
     }
 
-    /// The list items of ConfbridgeListRooms.
+    /// The list items of ConfbridgeListRooms. Each has everybody whom ConfbridgeList shows: those who
+    /// are still entering, and those who were kicked and hear the prompt, too.
     pub(crate) fn list_rooms(&self) -> Vec<Headers> {
-        let room = |(name, conference): (&String, &super::Conference)| {
+        let room = |conference: &Conference| {
             Headers::new()
                 .with("Event", "ConfbridgeListRooms")
-                .with("Conference", name)
+                .with("Conference", &conference.name)
                 .with("Parties", conference.members.len())
-                .with("Marked", 0)
-                .with("Locked", "No")
+                .with("Marked", conference.marked())
+                .with("Locked", yes(conference.locked))
+                // Asterisk 22 and 16 say `No` even after a ConfbridgeMute of all `participants`.
                 .with("Muted", "No")
         };
-        self.conferences.iter().map(room).collect()
+        self.conferences.values().map(room).collect()
     }
 
-    /// The list items of ConfbridgeList; none if there is no conference of this name.
-    pub(crate) fn list_members(&self, now: Now, conference: &str) -> Option<Vec<Headers>> {
-        let (name, conference) =
-            self.conferences.iter().find(|(name, _)| name.eq_ignore_ascii_case(conference))?;
-        let members = conference.members.iter().filter_map(|key| self.channels.get(key));
-        let member = |channel: &super::Channel| {
-            let mut headers =
-                Headers::new().with("Event", "ConfbridgeList").with("Conference", name);
-            for flag in [
-                "Admin",
-                "MarkedUser",
-                "WaitMarked",
-                "EndMarked",
-                "EndMarkedAny",
-                "Waiting",
-                "Muted",
-                "Talking",
-            ] {
-                if flag != "EndMarkedAny" || self.version == AsteriskVersion::V22 {
-                    headers = headers.with(flag, "No");
-                }
+    /// The list items of ConfbridgeList.
+    pub(crate) fn list_members(
+        &self,
+        now: Now,
+        conference: &str,
+    ) -> Result<Vec<Headers>, &'static str> {
+        let conference = self.conference(conference)?;
+        let item = |member: &Member| {
+            let channel = self.channels.get(&member.channel)?;
+            let mut headers = Headers::new()
+                .with("Event", "ConfbridgeList")
+                .with("Conference", &conference.name)
+                .with("Admin", yes(member.profile.admin))
+                .with("MarkedUser", yes(member.profile.marked))
+                .with("WaitMarked", yes(member.profile.wait_marked))
+                .with("EndMarked", "No");
+            if self.version == AsteriskVersion::V22 {
+                headers = headers.with("EndMarkedAny", "No");
             }
             let seconds = now.instant.saturating_duration_since(channel.created).as_secs();
-            headers.with("AnsweredTime", seconds).and(channel.headers())
+            let headers = headers
+                .with("Waiting", yes(conference.is_waiting(member)))
+                .with("Muted", yes(member.muted))
+                .with("Talking", yes(member.talking))
+                .with("AnsweredTime", seconds);
+            Some(headers.and(channel.headers()))
         };
-        Some(members.map(member).collect())
+        Ok(conference.members.iter().filter_map(item).collect())
     }
 
     /// The value of a channel variable, empty if it is not set; none if there is no such channel.
@@ -74,14 +79,50 @@ impl Pbx {
         let own = channel.variable(name);
         let set =
             || self.calls.get(&channel.call).and_then(|call| call::variable(&call.request, name));
-        Some(own.or_else(set).map_or_else(|| self.global(name), ToOwned::to_owned))
+        let later = channel.variables.get(name).map(String::as_str);
+        let value = own.or(later).or_else(set);
+        Some(value.map_or_else(|| self.global(name), ToOwned::to_owned))
+    }
+
+    /// Sets a variable of the channel with this unique id or name, or a global one. Of the dialplan
+    /// functions it knows only `CHANNEL(language)`; an AMI user may not set `CONFBRIDGE(…)`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such channel, or the variable cannot be set; Asterisk's message.
+    pub fn set_variable(
+        &mut self,
+        channel: Option<&str>,
+        name: &str,
+        value: &str,
+    ) -> Result<(), &'static str> {
+        let key = match channel.map(|channel| self.find(channel)) {
+            None => None,
+            Some(Some((key, _))) => Some(key),
+            Some(None) => return Err("No such channel"),
+        };
+        let channel = key.and_then(|key| self.channels.get_mut(&key));
+        match (channel, name) {
+            (Some(channel), "CHANNEL(language)") => value.clone_into(&mut channel.language),
+            (_, function) if function.ends_with(')') => return Err("Variable not set"),
+            (Some(channel), name) => {
+                channel.variables.insert(name.to_owned(), value.to_owned());
+            }
+            (None, name) => {
+                self.globals.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// The value of a global variable or a dialplan function, empty if it is not set.
     pub fn global(&self, name: &str) -> String {
         match name {
             "CONF_WAIT" => self.scenario.timing.wait.as_secs_f64().to_string(),
-            name => dialplan::function(name).to_owned(),
+            name => match self.globals.get(name) {
+                Some(value) => value.clone(),
+                None => dialplan::function(name).to_owned(),
+            },
         }
     }
 }

@@ -4,6 +4,8 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 
+mod rooms;
+
 struct Harness {
     pbx: Pbx,
     start: Instant,
@@ -77,11 +79,9 @@ impl Harness {
     }
 
     fn assert_empty(&self) {
-        let Pbx { channels, by_uniqueid, calls, timers: _, conferences, .. } = &self.pbx;
-        assert_eq!(
-            (channels.len(), by_uniqueid.len(), calls.len(), conferences.len()),
-            (0, 0, 0, 0)
-        );
+        let Pbx { channels, by_uniqueid, calls, conferences, rooms, .. } = &self.pbx;
+        assert_eq!((channels.len(), by_uniqueid.len(), calls.len()), (0, 0, 0));
+        assert_eq!((conferences.len(), rooms.len()), (0, 0));
     }
 }
 
@@ -189,7 +189,7 @@ fn callee_answers_joins_and_leaves() {
     harness.originate("a", "7999200");
     harness.pass(Duration::from_secs(2));
     assert_eq!(harness.pbx.list_rooms().len(), 1);
-    assert_eq!(harness.pbx.list_members(harness.now(), "r1").map(|members| members.len()), Some(1));
+    assert_eq!(harness.pbx.list_members(harness.now(), "r1").map(|members| members.len()), Ok(1));
     harness.pass(Duration::from_secs(8));
     let one = [
         "Newchannel Down",
@@ -316,7 +316,7 @@ fn redirected_participant_loses_its_local_channel_without_n() {
         let mut harness = Harness::new(AsteriskVersion::V22, 1);
         harness.originate_with("a", "7001", options);
         harness.pass(Duration::from_secs(30));
-        assert!(harness.pbx.redirect(harness.now(), "a"));
+        assert!(harness.pbx.redirect(harness.now(), "a", "elsewhere", "s"));
         harness.pass(Duration::from_secs(30));
         assert!(harness.of("a").contains(&"ConfbridgeLeave Up R1".to_owned()));
         let live: Vec<&str> =
@@ -340,7 +340,7 @@ fn redirected_leg_outlives_the_local_channel() {
     harness.originate_with("a", "7001", "/n");
     harness.pass(Duration::from_secs(30));
     let leg = harness.leg();
-    assert!(harness.pbx.redirect(harness.now(), &leg));
+    assert!(harness.pbx.redirect(harness.now(), &leg, "elsewhere", "s"));
     harness.pass(Duration::from_secs(1));
     let ends = [harness.of("a"), harness.of("lock-7001")]
         .map(|events| events.last().cloned().unwrap_or_default());
@@ -351,5 +351,5 @@ fn redirected_leg_outlives_the_local_channel() {
     harness.pbx.hang_up(harness.now(), &leg, None);
     harness.pass(Duration::from_secs(1));
     harness.assert_empty();
-    assert!(!harness.pbx.redirect(harness.now(), "a"));
+    assert!(!harness.pbx.redirect(harness.now(), "a", "elsewhere", "s"));
 }

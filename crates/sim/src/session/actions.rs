@@ -6,7 +6,7 @@ use super::super::channel::Party;
 use super::super::pbx::{Destination, Originate};
 use super::super::wire::Headers;
 use super::super::{AsteriskVersion, Class, dialplan};
-use super::{ActionContext, Phase, READ, Session, WRITE};
+use super::{ActionContext, Phase, Session, WRITE};
 
 /// The longest unique id: `AST_MAX_PUBLIC_UNIQUEID`.
 const MAX_UNIQUEID: usize = 149;
@@ -14,25 +14,30 @@ const MAX_UNIQUEID: usize = 149;
 /// Ring timeout of an Originate without `Timeout`.
 const RING: Duration = Duration::from_secs(30);
 
-/// Error of the conference lists if there is no conference.
-const NO_CONFERENCES: &str = "No active conferences.";
-
 /// The classes that permit an action: a user needs one of them. Empty for an action that every user
 /// may send; none for an unknown action.
 fn required_classes(action: &str) -> Option<Class> {
     const CALL_OR_REPORTING: Class = Class::CALL.union(Class::REPORTING);
     Some(match action {
-        "challenge" | "login" | "logoff" | "ping" | "events" | "simfault" => Class::empty(),
+        "challenge" | "login" | "logoff" | "ping" | "events" | "simfault" | "simguest"
+        | "simtalk" => Class::empty(),
         "originate" => Class::ORIGINATE,
         "hangup" => Class::SYSTEM.union(Class::CALL),
-        "redirect" => Class::CALL,
+        "redirect" | "setvar" | "confbridgemute" | "confbridgeunmute" | "confbridgekick"
+        | "confbridgelock" | "confbridgeunlock" => Class::CALL,
         "getvar" => CALL_OR_REPORTING,
         "coreshowchannels" | "coresettings" | "corestatus" => Class::SYSTEM.union(Class::REPORTING),
         "confbridgelist" | "confbridgelistrooms" => Class::REPORTING,
         "showdialplan" => Class::CONFIG.union(Class::REPORTING),
         "command" => Class::COMMAND,
         "agi" => Class::AGI,
-        "filter" | "dbput" | "dbdel" | "modulecheck" | "moduleload" => Class::SYSTEM,
+        "filter"
+        | "dbput"
+        | "dbdel"
+        | "modulecheck"
+        | "moduleload"
+        | "confbridgestartrecord"
+        | "confbridgestoprecord" => Class::SYSTEM,
         "updateconfig" | "getconfig" | "getconfigjson" | "createconfig" | "listcategories"
         | "reload" => Class::CONFIG,
         _ => return None,
@@ -118,15 +123,16 @@ impl Session {
                     Headers::new(),
                 );
             }
+            "setvar" => self.set_var(context, action),
             "confbridgelist" => self.confbridge_list(context, action),
-            "confbridgelistrooms" => {
-                let rooms = context.pbx.list_rooms();
-                if rooms.is_empty() {
-                    return self.error(action, NO_CONFERENCES);
-                }
-                let message = "Confbridge conferences will follow";
-                self.list(action, message, rooms, "ConfbridgeListRoomsComplete", Headers::new());
-            }
+            "confbridgelistrooms" => self.confbridge_list_rooms(context, action),
+            "confbridgemute" => self.confbridge_mute(context, action, true),
+            "confbridgeunmute" => self.confbridge_mute(context, action, false),
+            "confbridgekick" => self.confbridge_kick(context, action),
+            "confbridgelock" => self.confbridge_lock(context, action, true),
+            "confbridgeunlock" => self.confbridge_lock(context, action, false),
+            "simguest" => self.sim_guest(context, action),
+            "simtalk" => self.sim_talk(context, action),
             "showdialplan" => self.show_dialplan(action),
             "coresettings" => self.core_settings(action),
             "corestatus" => self.core_status(context, action),
@@ -206,82 +212,6 @@ impl Session {
         }
         if let Some(response) = self.out.last_mut() {
             response.answers_originate = true;
-        }
-    }
-
-    fn hang_up(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
-        let Some(channel) = action.filled("Channel") else {
-            return self.error(action, "No channel specified");
-        };
-        let cause = action
-            .filled("Cause")
-            .and_then(|cause| cause.parse().ok())
-            .filter(|cause| *cause <= 127);
-        if context.pbx.hang_up(context.now, channel, cause) {
-            self.success(action, Headers::new().with("Message", "Channel Hungup"));
-        } else {
-            self.error(action, "No such channel");
-        }
-    }
-
-    /// Redirects a channel. The simulator does not look the destination up, as every one answers.
-    fn redirect(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
-        for (header, problem) in [
-            ("Channel", "Channel not specified"),
-            ("Context", "Context not specified"),
-            ("Exten", "Exten not specified"),
-        ] {
-            if action.filled(header).is_none() {
-                return self.error(action, problem);
-            }
-        }
-        let channel = action.filled("Channel").unwrap_or_default();
-        if action.filled("Priority").is_none_or(|priority| priority.parse::<u32>().is_err()) {
-            self.error(action, "Priority is invalid");
-        } else if context.pbx.redirect(context.now, channel) {
-            self.success(action, Headers::new().with("Message", "Redirect successful"));
-        } else {
-            self.error(action, &format!("Channel does not exist: {channel}"));
-        }
-    }
-
-    fn get_var(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
-        let Some(name) = action.filled("Variable") else {
-            return self.error(action, "No variable specified");
-        };
-        let value = match action.filled("Channel") {
-            Some(channel) => context.pbx.variable(channel, name),
-            None if *name == self.read_classes_expression() => {
-                Some(if self.read == READ { "call,system,user" } else { "system,user" }.to_owned())
-            }
-            None => Some(context.pbx.global(name)),
-        };
-        match value {
-            Some(value) => {
-                self.success(action, Headers::new().with("Variable", name).with("Value", value))
-            }
-            None => self.error(action, "No such channel"),
-        }
-    }
-
-    /// The dialplan expression that reads the user's `read =` from manager.conf.
-    fn read_classes_expression(&self) -> String {
-        format!("AST_CONFIG(manager.conf,{},read,-1)", self.user.name)
-    }
-
-    fn confbridge_list(&mut self, context: &mut ActionContext<'_>, action: &Headers) {
-        let Some(conference) = action.filled("Conference") else {
-            return self.error(action, "No Conference name provided.");
-        };
-        if context.pbx.list_rooms().is_empty() {
-            return self.error(action, NO_CONFERENCES);
-        }
-        match context.pbx.list_members(context.now, conference) {
-            Some(members) => {
-                let message = "Confbridge user list will follow";
-                self.list(action, message, members, "ConfbridgeListComplete", Headers::new());
-            }
-            None => self.error(action, "No Conference by that name found."),
         }
     }
 

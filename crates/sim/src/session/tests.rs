@@ -4,6 +4,8 @@ use super::super::scenario::Scenario;
 use super::super::simulator::{ConnectionId, Settings, Simulator};
 use super::*;
 
+mod rooms;
+
 struct Harness {
     simulator: Simulator,
     id: ConnectionId,
@@ -301,7 +303,7 @@ fn action_sets_faults() {
         harness.ask("Action: SimFault\nDrops: 1"),
         "Response: Error|Message: unknown field `drops`, expected one of \
         `stop_reading`, `stop_writing`, `delay`, `cut_after`, `cut_before_receipt`, `repeat`, `drop`, `reorder`, \
-        `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`, `refuse_all`, `no_call_events`"
+        `garbage`, `endless_line`, `endless_headers`, `flood`, `restart`, `refuse_all`, `no_call_events`, `no_room_events`"
     );
     assert_eq!(
         harness.ask("Action: SimFault\nCut_Before_Receipt: true"),
@@ -358,6 +360,7 @@ fn redirect_names_the_missing_header() {
         ("Channel: x", "Context not specified"),
         ("Channel: x\nContext: y", "Exten not specified"),
         ("Channel: x\nContext: y\nExten: z\nPriority: p", "Priority is invalid"),
+        ("Channel: x\nContext: y\nExten: z", "Priority not specified"),
         ("Channel: x\nContext: y\nExten: z\nPriority: 1", "Channel does not exist: x"),
     ] {
         let answer = harness.ask(format!("Action: Redirect\n{headers}").trim_end());

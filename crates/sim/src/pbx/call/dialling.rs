@@ -1,8 +1,11 @@
 //! The beginning of a call: the two halves of the Local channel, the leg to the gateway, and the
 //! callee's reaction.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::super::{Destination, MAX_CALLS, Pbx};
-use super::{Call, Phase, Step, variable};
+use super::{Call, Phase, Step};
 use crate::callee::Reaction;
 use crate::channel::{Channel, Party, State};
 use crate::dialplan;
@@ -43,6 +46,7 @@ impl Pbx {
             data: String::new(),
             bridge: String::new(),
             created: now.instant,
+            variables: BTreeMap::new(),
         };
         call.one = Some(self.add_channel(half(format!("{name};1"), one_id.clone(), State::Down)));
         let one_made = self.channel_event("Newchannel", call.one, Headers::new());
@@ -138,6 +142,7 @@ impl Pbx {
             data: "(Outgoing Line)".into(),
             bridge: String::new(),
             created: now.instant,
+            variables: BTreeMap::new(),
         })
     }
 
@@ -168,23 +173,11 @@ impl Pbx {
             self.change(side, |side| side.bridge.clone_from(&bridge));
         }
         self.change(call.leg, |leg| leg.exten.clear());
-        let timing = self.scenario.timing;
         match &call.request.destination {
-            Destination::Dialplan { context, exten }
-                if context == dialplan::ENTER && !["T", "failed", "h"].contains(&&**exten) =>
-            {
-                let lang = variable(&call.request, "LANG")
-                    .filter(|lang| !lang.is_empty())
-                    .unwrap_or("ru")
-                    .to_owned();
+            Destination::Dialplan { context, exten } if dialplan::enters_room(context, exten) => {
                 let (context, exten) = (context.clone(), exten.clone());
-                self.change(call.one, |one| {
-                    (one.context, one.exten, one.priority, one.language) =
-                        (context, exten, 3, lang);
-                    (one.application, one.data) = ("Wait", timing.wait.as_secs_f64().to_string());
-                });
-                self.schedule(now.instant + timing.wait, key, Step::Beep);
-                self.schedule(now.instant + timing.wait + timing.beep, key, Step::Enter);
+                self.change(call.one, |one| (one.context, one.exten) = (context, exten));
+                self.run_room_dialplan(now, key, call, Duration::ZERO);
             }
             // Any other destination ends at once.
             _ => self.end_up(now, key, call, 16),

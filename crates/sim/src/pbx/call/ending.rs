@@ -1,5 +1,7 @@
 //! The end of a call: hangs up its channels and emits the events of that.
 
+use std::collections::BTreeMap;
+
 use super::super::{Destination, Event, Pbx, call_event};
 use super::{Call, Phase, Step};
 use crate::callee::cause_text;
@@ -111,6 +113,7 @@ impl Pbx {
             data: String::new(),
             bridge: String::new(),
             created: now.instant,
+            variables: BTreeMap::new(),
         };
         let made = call_event("Newchannel", failed_extension.headers());
         enter_h(&mut failed_extension);

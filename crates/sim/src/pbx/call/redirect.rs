@@ -1,13 +1,14 @@
-//! A participant, or the callee's own leg, is redirected out of the call: by AMI `Redirect`, a
-//! transfer or a park.
+//! A participant is redirected to another room; or it, or the callee's own leg, is redirected out of
+//! the call: by AMI `Redirect`, a transfer or a park.
 //!
-//! The destination always answers at once, with sound on both sides.
+//! Every destination but a room answers at once, with sound on both sides.
 
 use std::time::Duration;
 
-use super::super::{Event, Pbx};
+use super::super::{Event, Pbx, room::Left};
 use super::{Call, Phase, Step};
 use crate::channel::State;
+use crate::dialplan;
 use crate::wire::Headers;
 use originatord_core::clock::Now;
 
@@ -15,46 +16,75 @@ use originatord_core::clock::Now;
 const OPTIMISED_AFTER: Duration = Duration::from_millis(500);
 
 impl Pbx {
-    /// Redirects the channel with this unique id or name; false if there is none. Has no effect on
-    /// a channel whose call was not answered.
-    pub fn redirect(&mut self, now: Now, channel: &str) -> bool {
+    /// Redirects the channel with this unique id or name to the first priority of an extension;
+    /// false if there is no such channel. Has no effect on a channel whose call was not answered.
+    pub fn redirect(&mut self, now: Now, channel: &str, context: &str, exten: &str) -> bool {
         let Some((key, channel)) = self.find(channel) else { return false };
         let call = channel.call;
-        self.schedule(now.instant, call, Step::Redirect { channel: key });
+        let (context, exten) = (context.to_owned(), exten.to_owned());
+        self.schedule(now.instant, call, Step::Redirect { channel: key, context, exten });
         true
     }
 
-    pub(super) fn apply_redirect(&mut self, now: Now, key: u64, call: &mut Call, channel: u64) {
+    pub(super) fn apply_redirect(
+        &mut self,
+        now: Now,
+        key: u64,
+        call: &mut Call,
+        channel: u64,
+        (context, exten): (String, String),
+    ) {
         if call.leg == Some(channel) {
             self.redirect_leg(now, key, call);
+        } else if call.one == Some(channel) && dialplan::enters_room(&context, &exten) {
+            self.move_to_room(now, key, call, (context, exten));
         } else if call.one == Some(channel) {
             self.redirect_participant(now, key, call);
         }
     }
 
+    /// `;1` goes to another room. Its ConfbridgeLeave shows the new extension already.
+    fn move_to_room(
+        &mut self,
+        now: Now,
+        key: u64,
+        call: &mut Call,
+        (context, exten): (String, String),
+    ) {
+        self.change(call.one, |one| {
+            (one.context, one.exten, one.priority) = (context, exten, 1);
+        });
+        let mut pause = Duration::ZERO;
+        if call.phase == Phase::Conference {
+            let left = self.leave(call);
+            self.events.extend(left.events);
+            pause = left.pause;
+        }
+        self.run_room_dialplan(now, key, call, pause);
+    }
+
     /// The leg leaves the call. The Local channel has no callee any more and is hung up.
     fn redirect_leg(&mut self, now: Now, key: u64, call: &mut Call) {
         let was_in_conference = call.phase == Phase::Conference;
-        let (left, pause) =
-            if was_in_conference { self.leave(call) } else { (Vec::new(), Duration::ZERO) };
+        let left = if was_in_conference { self.leave(call) } else { Left::default() };
         call.phase = Phase::Redirected;
         let two = self.hangup_two(now, key, call, 16, Vec::new());
         self.dial_other(now, key, call, call.leg);
-        self.emit_mixed(vec![left, two]);
-        self.schedule(now.instant + pause, key, Step::HangUpFirst);
+        self.emit_mixed(vec![left.events, two]);
+        self.schedule(now.instant + left.pause, key, Step::HangUpFirst);
     }
 
     /// `;1` runs another Dial. Without `/n` both halves are optimised away, and the leg is bridged
     /// with the dialled channel.
     fn redirect_participant(&mut self, now: Now, key: u64, call: &mut Call) {
         if call.phase == Phase::Conference {
-            let (left, _) = self.leave(call);
-            self.events.extend(left);
+            let left = self.leave(call);
+            self.events.extend(left.events);
         }
         call.phase = Phase::Redirected;
         self.dial_other(now, key, call, call.one);
         let options = call.request.channel.rsplit_once('/').map_or("", |(_, options)| options);
-        if !options.starts_with('n') {
+        if call.two.is_some() && !options.starts_with('n') {
             self.schedule(now.instant + OPTIMISED_AFTER, key, Step::Optimise);
         }
     }
