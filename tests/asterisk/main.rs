@@ -14,5 +14,6 @@ mod calls;
 mod check;
 mod conformance;
 mod dead_link;
+mod hearing;
 mod redirect;
 mod replicas;

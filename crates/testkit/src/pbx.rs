@@ -90,8 +90,13 @@ impl Pbx {
         std::fs::write(self.path_of(file), text).expect("writes");
     }
 
+    /// The folder with all of Asterisk's files.
+    pub fn folder(&self) -> PathBuf {
+        crate::repository().join(".run").join(&self.name)
+    }
+
     fn path_of(&self, file: &str) -> PathBuf {
-        crate::repository().join(".run").join(&self.name).join("etc").join(file)
+        self.folder().join("etc").join(file)
     }
 
     /// Adds these lines to one of Asterisk's configuration files.

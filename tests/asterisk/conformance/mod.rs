@@ -7,7 +7,7 @@
 
 mod answers;
 mod calls;
-mod client;
+pub(crate) mod client;
 mod dialplan;
 mod frames;
 
