@@ -118,7 +118,12 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     let Replay { last_heard, recorded_until, .. } = replay;
     engine.remember(
         Now::read(),
-        EarlierRuns { calls: replay.open.into_calls(), last_event: last_heard, recorded_until },
+        EarlierRuns {
+            calls: replay.open.into_calls(),
+            rooms: replay.rooms.into_rooms(),
+            last_event: last_heard,
+            recorded_until,
+        },
     );
     engine.remember_attempts(Now::read(), &replay.attempts);
     let Started { state, rooms, thread: state_thread } =

@@ -16,6 +16,7 @@ use std::time::SystemTime;
 
 use tokio::sync::watch;
 
+use self::sink::Cleaner;
 use crate::metrics::{Metrics, ReaderKind};
 use originatord_core::call::{CallInfo, Number};
 use originatord_core::record::{Entry, Event, Gap, GapReason, Record};
@@ -107,8 +108,15 @@ impl Journal {
 
     /// Replaces every record of this number by [`Event::Erased`].
     pub fn erase(&self, number: Number) {
+        let is_of_call =
+            |record: &Record| record.call.as_ref().is_some_and(|call| number.may_be(call.number));
+        let cleaner = Cleaner::new(number);
+        let is_of_guest = |record: &Record| match &record.event {
+            Event::Guest { guest, .. } => cleaner.is_of(guest),
+            _ => false,
+        };
         for record in &mut self.ring().records {
-            if record.call.as_ref().is_some_and(|call| number.may_be(call.number)) {
+            if is_of_call(record) || is_of_guest(record) {
                 *record = Arc::new(Record::new(record.seq, record.time, Event::Erased, None));
             }
         }

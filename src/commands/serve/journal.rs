@@ -48,7 +48,8 @@ pub(super) fn journal(
         stdout,
     )?);
     if let Some(file) = file {
-        let file = FileSink::new(file.clone(), journal.clone()).carrying(replay.open.clone());
+        let file = FileSink::new(file.clone(), journal.clone())
+            .carrying(replay.open.clone(), replay.rooms.clone());
         writers.push(sink::spawn(
             "journal-file",
             journal.from_start().of_kind(ReaderKind::File),

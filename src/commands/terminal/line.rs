@@ -155,7 +155,10 @@ pub(crate) fn style(event: Option<EventKind>, outcome: &str) -> Style {
         Some(RoomStarted | RoomUnlocked | RoomUnmuted | CallUnmuted | GuestUnmuted | CallMoved) => {
             AnsiColor::Cyan
         }
-        Some(DaemonStarted | DaemonStopping | CallLeft | GuestLeft | RoomEnded | CallCarried)
+        Some(
+            DaemonStarted | DaemonStopping | CallLeft | GuestLeft | RoomEnded | CallCarried
+            | RoomCarried | GuestCarried,
+        )
         | None => return Style::new(),
     };
     color.on_default()

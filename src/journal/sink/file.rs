@@ -7,8 +7,8 @@
 //! it. Before each write and once a second, the writer checks whether the configured path still
 //! leads to its file. If it does not, it opens the path anew and begins there with a `gap`
 //! line whose `to` is the last number it has written, so that a restart finds where the numbering
-//! goes on. Every new file has the calls that are still open at its top, see
-//! [`open_calls`](super::open_calls).
+//! goes on. Every new file has the calls and rooms that are still open at its top, see
+//! [`open_calls`](super::open_calls) and [`open_rooms`](super::open_rooms).
 
 mod open;
 #[cfg(test)]
@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime};
 use open::{Change, Known, OpenFile};
 
 use super::erase::{Erased, erase_in_files};
-use super::{OpenCalls, Sink, pause};
+use super::{OpenCalls, OpenRooms, Sink, pause};
 use crate::files;
 use crate::journal::Journal;
 use crate::journal::JournalFile;
@@ -52,10 +52,12 @@ pub struct FileSink {
     /// The last file still exists as `path.0`, although no rotated file is kept: the new file does
     /// not have the open calls yet.
     has_spare: bool,
-    /// How many bytes the lines of open calls take at the top of the file.
+    /// How many bytes the lines of open calls and rooms take at the top of the file.
     carried: u64,
     /// The calls whose end is not written yet.
     open_calls: OpenCalls,
+    /// The rooms whose end is not written yet.
+    open_rooms: OpenRooms,
     /// The time of the last record that was written.
     last_time: SystemTime,
     /// Writing fails, and the failure was logged.
@@ -78,15 +80,17 @@ impl FileSink {
             has_spare,
             carried: 0,
             open_calls: OpenCalls::default(),
+            open_rooms: OpenRooms::default(),
             last_time: SystemTime::now(),
             in_trouble: false,
         }
     }
 
-    /// Adds the open calls of earlier runs.
-    pub fn carrying(self, calls: OpenCalls) -> Self {
-        let open_calls = if self.journal.masks { calls.masked() } else { calls };
-        Self { open_calls, ..self }
+    /// Adds the open calls and rooms of earlier runs.
+    pub fn carrying(self, calls: OpenCalls, rooms: OpenRooms) -> Self {
+        let (open_calls, open_rooms) =
+            if self.journal.masks { (calls.masked(), rooms.masked()) } else { (calls, rooms) };
+        Self { open_calls, open_rooms, ..self }
     }
 
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
@@ -110,6 +114,7 @@ impl FileSink {
         if self.is_cut || self.has_spare || (file.length() == 0 && !lines.is_empty()) {
             let mut top = if self.is_cut { cut_line(self.last_seq) } else { Vec::new() };
             self.open_calls.write_lines(self.last_time, &mut top);
+            self.open_rooms.write_lines(self.last_time, self.open_calls.last_heard, &mut top);
             let written = file.append(&top);
             if self.has_spare && (written.is_ok() || self.settings.keep == 0) {
                 // On a full disk the next attempt needs this space. The open calls are in memory.
@@ -132,11 +137,12 @@ impl FileSink {
         self.settings.max_size.max(2 * self.carried)
     }
 
-    /// Updates the numbering and the open calls, with which the next file begins.
+    /// Updates the numbering, and the open calls and rooms with which the next file begins.
     fn note(&mut self, batch: &[Entry]) {
         self.last_seq = batch.iter().filter_map(last_seq).next_back().or(self.last_seq);
         for entry in batch {
             self.open_calls.entry(entry);
+            self.open_rooms.entry(entry);
             if let Entry::Record(record) = entry {
                 self.last_time = record.time;
             }
@@ -172,6 +178,7 @@ impl Sink for FileSink {
         // Cuts off the torn line that a failed write may have left.
         let _ = self.append(&[]);
         self.open_calls.erase(number);
+        self.open_rooms.erase(number);
         erase_in_files(&self.settings, number)
     }
 

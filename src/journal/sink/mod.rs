@@ -6,6 +6,7 @@
 mod erase;
 mod file;
 mod open_calls;
+mod open_rooms;
 mod replay;
 mod stdout;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use tokio::time::{sleep, timeout};
 pub use erase::{Cleaner, Erased, erase_in_files};
 pub use file::FileSink;
 pub use open_calls::OpenCalls;
+pub use open_rooms::OpenRooms;
 pub use replay::Replay;
 pub use stdout::StdoutSink;
 

@@ -134,5 +134,13 @@ pub(super) fn is_from_asterisk(kind: EventKind) -> bool {
             | EventKind::CallAnswered
             | EventKind::CallJoined
             | EventKind::CallLeft
+            | EventKind::CallMuted
+            | EventKind::CallUnmuted
+            | EventKind::RoomStarted
+            | EventKind::RoomEnded
+            | EventKind::GuestJoined
+            | EventKind::GuestLeft
+            | EventKind::GuestMuted
+            | EventKind::GuestUnmuted
     )
 }

@@ -1,5 +1,5 @@
-//! Reads the journal files of earlier runs: where the numbering continues, and which calls are still
-//! open.
+//! Reads the journal files of earlier runs: where the numbering continues, and which calls and rooms
+//! are still open.
 
 mod attempts;
 
@@ -12,6 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::attempts::Attempts;
 use super::file::numbered;
 use super::open_calls::{OpenCalls, is_from_asterisk};
+use super::open_rooms::OpenRooms;
 use crate::files;
 use crate::journal::JournalFile;
 use originatord_core::call::limits::Attempt;
@@ -41,6 +42,8 @@ pub struct Replay {
     pub recorded_until: Option<SystemTime>,
     /// The calls that were neither refused nor ended, and how far each had come.
     pub open: OpenCalls,
+    /// The rooms that had not ended, and the guests in them.
+    pub rooms: OpenRooms,
     /// Rotated files that cannot be read, and why. The newest file repeats the open calls of those
     /// before it, and its numbers are higher, so little is lost by that.
     pub unreadable: Vec<(PathBuf, io::Error)>,
@@ -101,12 +104,14 @@ impl Replay {
     }
 
     fn apply(&mut self, line: &Line<'_>) {
+        use EventKind::{CallCarried, GuestCarried, RoomCarried};
         let (kind, time) = (line.kind(), line.time.map(|Rfc3339(time)| time));
-        if kind == Some(EventKind::CallCarried) {
+        if let Some(CallCarried | RoomCarried | GuestCarried) = kind {
             // It was written with the first record after that time.
             self.last_time = time.or(self.last_time);
             self.last_heard = line.heard.map(|Rfc3339(time)| time).or(self.last_heard);
-            return self.apply_open(line);
+            self.apply_open(line);
+            return self.rooms.line(line);
         }
         let Some(seq) = line.seq.or(line.to.flatten()).filter(|seq| *seq <= MAX_SEQ) else {
             return;
@@ -122,6 +127,7 @@ impl Replay {
         if let Some(kind) = kind {
             self.apply_call(kind, line, time);
         }
+        self.rooms.line(line);
     }
 
     /// Notes from when on records can be missing. A run that crashes can lose its last records, and a

@@ -46,7 +46,8 @@ impl World {
         let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
         let last_event = Some(old.last_word);
-        let mut earlier = EarlierRuns { calls: old.told.open(), last_event, recorded_until: None };
+        let mut earlier =
+            EarlierRuns { calls: old.told.open(), last_event, ..EarlierRuns::default() };
         (new.told, new.unconfirmed, new.last_word) = (old.told, old.unconfirmed, old.last_word);
         if let Some(journal) = old.journal {
             let (journal, read) = journal.start_anew(now.wall);

@@ -74,13 +74,18 @@ impl JournalOnDisk {
         // The writer holds the lock on the file.
         drop(self.sink);
         let replay = Replay::read(&self.settings).expect("the file is read");
-        let sink = sink(&self.settings).carrying(replay.open.clone());
+        let sink = sink(&self.settings).carrying(replay.open.clone(), replay.rooms.clone());
         let mut next = Self { sink, next_seq: replay.last_seq + 1, unwritten: Vec::new(), ..self };
         next.append(now, &Event::DaemonStarted { version: "0.0.0", instance: "d".into() }, None);
         let Replay { last_heard, recorded_until, .. } = replay;
         (
             next,
-            EarlierRuns { calls: replay.open.into_calls(), last_event: last_heard, recorded_until },
+            EarlierRuns {
+                calls: replay.open.into_calls(),
+                rooms: replay.rooms.into_rooms(),
+                last_event: last_heard,
+                recorded_until,
+            },
         )
     }
 }

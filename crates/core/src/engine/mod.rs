@@ -39,6 +39,7 @@ use crate::call::view::CallView;
 use crate::call::{CallId, CallInfo, Number, Refusal};
 use crate::clock::Now;
 use crate::record::Event;
+use crate::room::OpenRoom;
 
 pub use effect::{Effect, EngineStats};
 use link::{Link, LinkSettings};
@@ -56,11 +57,13 @@ const STALL: Duration = Duration::from_secs(1);
 /// to answer.
 const PACING_SHARE: f64 = 0.6;
 
-/// The calls of earlier runs, as read from the journal.
+/// The calls and rooms of earlier runs, as read from the journal.
 #[derive(Debug, Default)]
 pub struct EarlierRuns {
     /// The calls that were requested and neither refused nor ended.
     pub calls: Vec<OpenCall>,
+    /// The rooms that had not ended, oldest first.
+    pub rooms: Vec<OpenRoom>,
     /// The time of the last record that an event of Asterisk caused. The calls were alive until
     /// then.
     pub last_event: Option<SystemTime>,

@@ -96,6 +96,12 @@ pub enum EventKind {
     /// record: it has no number, and event streams do not carry it.
     #[strum(serialize = "call.carried")]
     CallCarried,
+    /// A line at the top of a journal file that repeats that a room is open.
+    #[strum(serialize = "room.carried")]
+    RoomCarried,
+    /// A line at the top of a journal file that repeats that a guest is in an open room.
+    #[strum(serialize = "guest.carried")]
+    GuestCarried,
 }
 
 impl EventKind {

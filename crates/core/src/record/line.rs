@@ -4,6 +4,8 @@
 //! type reads them back. It skips members that it does not know, and a value that it cannot parse
 //! counts as absent, so that this build reads records of earlier and later builds.
 
+mod rooms;
+
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -92,7 +94,7 @@ pub struct Line<'a> {
     pub to: Option<Option<u64>>,
 
     /// `call.adopted`, `call.carried`: the call's [`State`]. The times below belong to the
-    /// same lines; see [`progress`](Self::progress).
+    /// same lines; see [`progress`](Self::progress). `guest.carried`: `muted`.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub state: Option<Cow<'a, str>>,
     /// When the bot requested the call.
@@ -107,7 +109,7 @@ pub struct Line<'a> {
     /// When the callee answered.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub answered: Option<Rfc3339>,
-    /// When the callee joined the conference.
+    /// When the callee joined the conference; in `guest.carried` when the guest did.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub joined: Option<Rfc3339>,
     /// When the callee left the conference.
@@ -117,14 +119,14 @@ pub struct Line<'a> {
     /// `call.answered`.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub answered_after: Option<Rfc3339>,
-    /// `call.carried`: time of the last event from Asterisk.
+    /// `call.carried`, `room.carried`: time of the last event from Asterisk.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub heard: Option<Rfc3339>,
 
     /// The conference that a call is or was in, as Asterisk names it.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub conference: Option<Cow<'a, str>>,
-    /// `room.started`, `room.ended`: the conference's id.
+    /// `room.started`, `room.ended`, `room.carried`: the conference's id.
     #[serde(deserialize_with = "lenient::from_str", skip_serializing_if = "Option::is_none")]
     pub conference_id: Option<ConferenceId>,
     /// `guest.*`: the Uniqueid of the guest's channel.

@@ -153,7 +153,9 @@ fn record_kinds_have_distinct_positions_and_names() {
     for (position, kind) in EventKind::OF_RECORDS.into_iter().enumerate() {
         assert_eq!((kind as usize, kind.as_str().parse()), (position, Ok(kind)));
     }
-    for kind in [EventKind::Gap, EventKind::CallCarried] {
+    for kind in
+        [EventKind::Gap, EventKind::CallCarried, EventKind::RoomCarried, EventKind::GuestCarried]
+    {
         assert_eq!(kind.as_str().parse(), Ok(kind));
     }
 }

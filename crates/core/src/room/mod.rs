@@ -8,12 +8,14 @@ mod change;
 mod guest;
 mod id;
 mod kept;
+mod open;
 mod view;
 
 pub use change::{GuestChange, LeaveReason, Left, RoomChange};
 pub use guest::Guest;
 pub use id::{ConferenceId, NotAConferenceId};
 pub use kept::KeptRoom;
+pub use open::{OpenGuest, OpenRoom};
 pub use view::{Desired, ParticipantView, RoomDetail, RoomView};
 
 /// Longest name of a conference, in bytes: `MAX_CONF_NAME` in Asterisk's

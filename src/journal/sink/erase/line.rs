@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::journal::sink::replay::without_nuls;
 use originatord_core::call::Number;
 use originatord_core::record::Line;
+use originatord_core::room::Guest;
 
 /// The erasure's result for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,12 @@ impl Cleaner {
         !self.places(text.as_bytes()).is_empty()
     }
 
+    /// Whether this guest has the number, or is named by it.
+    pub fn is_of(&self, guest: &Guest) -> bool {
+        guest.number.is_some_and(|number| self.number.may_be(number))
+            || self.is_in(&guest.caller_id)
+    }
+
     /// Erases the number from a line, and keeps the line's length.
     pub(super) fn clean(&self, line: &mut [u8]) -> Cleaned {
         let start = line.len() - without_nuls(line).len();
@@ -48,7 +55,8 @@ impl Cleaner {
         let text = &line[start..end];
         let record = Line::read(text);
         if let Some(record) = &record
-            && record.number.is_some_and(|found| self.number.may_be(found))
+            && (record.number.is_some_and(|found| self.number.may_be(found))
+                || record.guest().is_some_and(|guest| self.is_of(&guest)))
         {
             let erased = record.erased().json();
             return overwrite(&mut line[..end], erased.as_bytes());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::super::file::numbered;
-use super::super::{FileSink, Replay, Sink, erase_in_files};
+use super::super::{FileSink, OpenRooms, Replay, Sink, erase_in_files};
 use super::*;
 use crate::journal::{Journal, JournalFile, JournalOptions};
 use originatord_core::call::machine::Timestamps;
@@ -99,7 +99,7 @@ fn live_call_outlives_the_files_that_had_its_records() {
         assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });
         // Nor does the next run forget it.
         case.sink = FileSink::new(case.settings.clone(), journal(false))
-            .carrying(Replay::read(&case.settings).unwrap().open);
+            .carrying(Replay::read(&case.settings).unwrap().open, OpenRooms::default());
         case.write_others(100);
         assert_eq!(case.open()[0].progress.moments, moments);
         assert_eq!(case.text(keep + 1), "", "no more files than are kept");
@@ -148,7 +148,7 @@ fn crash_during_a_rotation_loses_no_call() {
         fs::write(&case.settings.path, "{\"event\":\"call.carried\",\"ti").unwrap();
         assert_eq!(case.open().len(), 2, "keep = {keep}");
         case.sink = FileSink::new(case.settings.clone(), journal(false))
-            .carrying(Replay::read(&case.settings).unwrap().open);
+            .carrying(Replay::read(&case.settings).unwrap().open, OpenRooms::default());
         case.write_others(1);
         assert_eq!(old.exists(), keep > 0);
         fs::remove_file(old).unwrap_or_default();
@@ -198,7 +198,7 @@ fn masking_journal_masks_earlier_unmasked_calls() {
     let mut case = Case::new(1000, 1);
     case.write(Event::CallQueued, Some(&call(1)));
     case.sink = FileSink::new(case.settings.clone(), journal(true))
-        .carrying(Replay::read(&case.settings).unwrap().open);
+        .carrying(Replay::read(&case.settings).unwrap().open, OpenRooms::default());
     case.write_others(100);
     assert!(
         case.text(0).contains("+7999•••0001") && !case.text(0).contains("79990000001"),

@@ -139,7 +139,8 @@ impl Bench {
             progress: Progress::of(state),
         };
         let calls = calls.into_iter().map(call).collect();
-        self.engine.remember(self.now(), EarlierRuns { calls, last_event, recorded_until: None });
+        self.engine
+            .remember(self.now(), EarlierRuns { calls, last_event, ..EarlierRuns::default() });
     }
 
     fn now(&self) -> Now {

@@ -343,9 +343,10 @@ fn adopted_call_has_its_times_from_the_journal() {
     };
     let progress = Progress { moments, ..Progress::of(State::Joined) };
     let calls = vec![OpenCall { info: Arc::new(info.clone()), progress }];
-    bench
-        .engine
-        .remember(bench.now(), EarlierRuns { calls, last_event: at(50), recorded_until: at(50) });
+    bench.engine.remember(
+        bench.now(),
+        EarlierRuns { calls, last_event: at(50), recorded_until: at(50), ..EarlierRuns::default() },
+    );
     bench.log_in();
     let half =
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);
