@@ -42,6 +42,9 @@ const SECOND_LOGIN_REFUSED: &str = "Login Already In Use";
 /// How to allow a second login.
 const ALLOW_MULTIPLE_LOGIN: &str = "; write allowmultiplelogin = yes in [general] of manager.conf";
 
+/// The password in `asterisk/pjsip.conf`.
+const SAMPLE_PASSWORD: &str = "change-me";
+
 /// Checks the configuration, and with `--connect` the Asterisk that it names. Exits with 0 or 78.
 pub(super) async fn run(args: &CheckArgs) -> ExitCode {
     let path = &args.config;
@@ -160,7 +163,24 @@ async fn check_session(
     check_actions(probe, report).await?;
     room_context::check(config, probe, report).await?;
     dial_context::check(config, probe, report).await?;
+    check_telephone(probe, report).await?;
     events::check(probe, report).await
+}
+
+/// Checks that the sample's SIP telephone, if it is configured, has a password of its own: with the
+/// sample's, anybody could register as the telephone and join any room.
+async fn check_telephone(probe: &mut Probe, report: &mut Report) -> Result<(), ProbeError> {
+    let password = probe.value("AST_CONFIG(pjsip.conf,phone-auth,password)").await?;
+    match password.as_deref() {
+        None | Some("") => {}
+        Some(password) => report.expect(
+            !password.starts_with(SAMPLE_PASSWORD),
+            "the SIP telephone has a password of its own",
+            Verdict::Failure,
+            "pjsip.conf: the password in [phone-auth] is the sample's, which everybody knows; choose another",
+        ),
+    }
+    Ok(())
 }
 
 /// Checks that the AMI user may use the actions that the daemon uses, and no dangerous ones.

@@ -140,7 +140,7 @@ fn asterisk_survives_many_checks() {
 
 /// Broken installations: the file, the text to replace, the replacement, and the line that `check`
 /// prints.
-const BROKEN: [(&str, &str, &str, &str); 10] = [
+const BROKEN: [(&str, &str, &str, &str); 11] = [
     (
         "extensions.conf",
         "@telegram)",
@@ -200,6 +200,12 @@ const BROKEN: [(&str, &str, &str, &str); 10] = [
         ";contact = ",
         "failure  pjsip.conf: the endpoint telegram has no address to call, so no call gets through; write \
          contact = sip:HOST:PORT in the section with type = aor that it names in aors",
+    ),
+    (
+        "pjsip.conf",
+        "password = ",
+        "password = change-me;",
+        "failure  pjsip.conf: the password in [phone-auth] is the sample's, which everybody knows; choose another",
     ),
     (
         "manager.conf",
