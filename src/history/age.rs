@@ -1,4 +1,4 @@
-//! Deletes calls that are older than `[history] keep`.
+//! Deletes calls and conferences that are older than `[history] keep`.
 //!
 //! A machine can start with a clock that is years ahead, until NTP corrects it. To delete by that
 //! clock would delete everything. So the history has a clock of its own, stored beside the calls, that
@@ -15,15 +15,16 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::sink::{DELETED_AT_ONCE, return_free_pages};
+use super::excess::{CONFERENCES_AT_ONCE, DELETED_AT_ONCE, return_free_pages};
 use crate::database::millis;
 use originatord_core::call::CallId;
+use originatord_core::room::ConferenceId;
 
 /// How much faster than the daemon's own time the history's clock can catch up with the system's: a
 /// day in an hour.
 const PACE: u32 = 24;
 
-/// A clean-up deletes at most one in this many calls.
+/// A clean-up deletes at most one in this many calls, and as many conferences.
 const SHARE: usize = 4;
 
 /// How far the system's clock can be ahead of the history's without a warning.
@@ -84,39 +85,79 @@ fn stored(connection: &Connection) -> rusqlite::Result<Option<SystemTime>> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Deleted {
     pub(super) count: usize,
-    /// More calls are too old, and are left for the next clean-up.
+    /// More are too old, and are left for the next clean-up.
     pub(super) is_partial: bool,
 }
 
-/// Deletes calls that were requested before `oldest`, the oldest first; at most one in `SHARE` of all.
+/// A table whose rows grow old, and have ids that begin with a time.
+struct Aging {
+    /// The first id of that time.
+    oldest: String,
+    /// Whether an aged row `id < ?1` is left; counts rows, deletes rows.
+    sql: [&'static str; 3],
+    /// How many rows one statement deletes at most.
+    at_once: usize,
+}
+
+/// Deletes calls that were requested, and conferences that started, before `oldest`, the oldest
+/// first; at most one in `SHARE` of all of each. Conferences that are not over stay, without the
+/// visits that were over before `oldest`.
 pub(super) fn delete_before(
     connection: &Connection,
     oldest: SystemTime,
 ) -> rusqlite::Result<Deleted> {
-    let oldest = CallId::new(oldest, 0).to_string();
-    let is_due = || {
-        connection.query_row(
+    let calls = Aging {
+        oldest: CallId::new(oldest, 0).to_string(),
+        sql: [
             "SELECT EXISTS (SELECT 1 FROM calls WHERE id < ?1)",
-            [&oldest],
-            |row| row.get(0),
-        )
+            "SELECT count(*) FROM calls",
+            "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ?1 ORDER BY id LIMIT ?2)",
+        ],
+        at_once: DELETED_AT_ONCE,
     };
-    if !is_due()? {
-        return Ok(Deleted::default());
+    let conferences = Aging {
+        oldest: ConferenceId::new(oldest, 0).to_string(),
+        sql: [
+            "SELECT EXISTS (SELECT 1 FROM conferences WHERE id < ?1 AND ended IS NOT NULL)",
+            "SELECT count(*) FROM conferences",
+            "DELETE FROM conferences WHERE id IN (SELECT id FROM conferences \
+             WHERE id < ?1 AND ended IS NOT NULL ORDER BY id LIMIT ?2)",
+        ],
+        at_once: CONFERENCES_AT_ONCE,
+    };
+    let deleted = calls.delete(connection)?;
+    let more = conferences.delete(connection)?;
+    let of_open = "conference IN (SELECT id FROM conferences WHERE ended IS NULL AND id < ?1)";
+    let oldest_id = &conferences.oldest;
+    for (table, ended) in [("visits", "\"left\""), ("spans", "ended")] {
+        let sql = format!("DELETE FROM {table} WHERE {of_open} AND {ended} < ?2");
+        connection.execute(&sql, params![oldest_id, millis(oldest)])?;
     }
-    let calls: usize = connection.query_row("SELECT count(*) FROM calls", [], |row| row.get(0))?;
-    let most = calls.div_ceil(SHARE);
-    let sql =
-        "DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE id < ?1 ORDER BY id LIMIT ?2)";
-    let mut count = 0;
-    while count < most {
-        match connection.execute(sql, params![oldest, DELETED_AT_ONCE.min(most - count)])? {
-            0 => break,
-            some => count += some,
+    let count = deleted.count + more.count;
+    if count > 0 {
+        return_free_pages(connection)?;
+    }
+    Ok(Deleted { count, is_partial: deleted.is_partial || more.is_partial })
+}
+
+impl Aging {
+    fn delete(&self, connection: &Connection) -> rusqlite::Result<Deleted> {
+        let Self { oldest, sql: [is_due, count, delete], at_once } = self;
+        let is_due = || connection.query_row(is_due, [oldest], |row| row.get(0));
+        if !is_due()? {
+            return Ok(Deleted::default());
         }
+        let all: usize = connection.query_row(count, [], |row| row.get(0))?;
+        let most = all.div_ceil(SHARE);
+        let mut count = 0;
+        while count < most {
+            match connection.execute(delete, params![oldest, (*at_once).min(most - count)])? {
+                0 => break,
+                some => count += some,
+            }
+        }
+        Ok(Deleted { count, is_partial: is_due()? })
     }
-    return_free_pages(connection)?;
-    Ok(Deleted { count, is_partial: is_due()? })
 }
 
 #[cfg(test)]

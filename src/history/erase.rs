@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params_from_iter};
 
+use super::conferences;
 use super::schema::SCHEMA;
 use crate::journal::sink::{Cleaner, Erased};
 use crate::{database, files};
@@ -21,7 +22,10 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
     if files::metadata(path).map_err(database::cannot_open)?.is_none() {
         return Ok(Erased::default());
     }
-    let connection = SCHEMA.open_to_write(path)?;
+    let mut connection = SCHEMA.open_to_write(path)?;
+    let visits = connection.transaction()?;
+    let count_of_visits = conferences::erase(&visits, number)?;
+    visits.commit()?;
     let forms = number.recorded_forms();
     let places = vec!["?"; forms.len()].join(", ");
     let count = connection.execute(
@@ -30,10 +34,18 @@ fn erase_rows(path: &Path, number: Number) -> rusqlite::Result<Erased> {
     )?;
     database::remove_remains(&connection, SCHEMA.name)?;
     let mentions = mentions(&connection, number)?;
-    let kept = (mentions > 0).then(|| {
+    let in_calls = (mentions > 0).then(|| {
         format!("{}: {mentions} other calls have the number in their texts", path.display())
     });
-    Ok(Erased { count, kept: kept.into_iter().collect(), ..Erased::default() })
+    let mentions = conferences::mentions(&connection, number)?;
+    let in_conferences = (mentions > 0).then(|| {
+        format!(
+            "{}: {mentions} names of rooms and participants in conferences have the number",
+            path.display()
+        )
+    });
+    let kept = in_calls.into_iter().chain(in_conferences).collect();
+    Ok(Erased { count: count + count_of_visits, kept, ..Erased::default() })
 }
 
 /// How many calls to other numbers have this one in a text.

@@ -1,11 +1,13 @@
-//! Stores ended calls in an SQLite database, for as long as `[history] keep` says.
+//! Stores ended calls and the story of conferences in an SQLite database, for as long as `[history] keep` says.
 //!
 //! The writer is a reader of the journal on a thread of its own, so a full or broken disk delays
 //! nothing else. Each query has its own connection and thread; the number of queries at once, their
 //! duration and the size of an answer are limited.
 
 mod age;
+pub(crate) mod conferences;
 mod erase;
+mod excess;
 mod rows;
 mod schema;
 mod sink;
@@ -24,7 +26,9 @@ use crate::{database, files};
 use originatord_core::call::CallId;
 use originatord_core::call::filter::Filter;
 use originatord_core::call::view::CallView;
+use originatord_core::room::ConferenceId;
 
+pub(crate) use conferences::{ConferenceDetail, ConferenceFilter, ConferenceView};
 pub(crate) use erase::erase;
 pub(crate) use sink::HistorySink;
 
@@ -121,6 +125,32 @@ impl History {
     /// There is no answer in time, or the file cannot be read.
     pub async fn find(&self, id: CallId) -> Result<Option<CallView>, QueryError> {
         self.ask(move |connection| rows::find(connection, id)).await
+    }
+
+    /// The newest `limit` conferences that match the filter and whose rooms are visible, newest first.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer in time, or the file cannot be read.
+    pub(crate) async fn conferences(
+        &self,
+        filter: ConferenceFilter,
+        limit: usize,
+        is_visible: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Vec<ConferenceView>, QueryError> {
+        self.ask(move |connection| conferences::page(connection, &filter, limit, is_visible)).await
+    }
+
+    /// The story of one conference.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer in time, or the file cannot be read.
+    pub(crate) async fn conference(
+        &self,
+        id: ConferenceId,
+    ) -> Result<Option<ConferenceDetail>, QueryError> {
+        self.ask(move |connection| conferences::find(connection, id)).await
     }
 
     async fn ask<T: Send + 'static>(

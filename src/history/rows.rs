@@ -13,7 +13,7 @@ use originatord_core::call::view::CallView;
 use originatord_core::call::{CallId, CallInfo, Number, Room};
 
 /// The columns, in the order in which they are read.
-const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
+pub(super) const COLUMNS: &str = "id, number, room, caller_id, lang, key, queued, ringing, answered, joined, \"left\", ended, outcome, \
                        cause, cause_text, gateway_reply, ring, talk, hung_up_by, ended_after, ended_before";
 
 /// The statement for [`insert`].
@@ -99,7 +99,7 @@ pub(super) fn find(connection: &Connection, id: CallId) -> rusqlite::Result<Opti
 }
 
 /// A row as the API shows it.
-fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
+pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     let id: CallId = parsed(row, 0)?;
     let key: String = row.get(5)?;
     let info = CallInfo {
@@ -152,7 +152,7 @@ fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     })
 }
 
-fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+pub(super) fn parsed<T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>>(
     row: &Row<'_>,
     column: usize,
 ) -> rusqlite::Result<T> {

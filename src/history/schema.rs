@@ -52,6 +52,52 @@ const MIGRATIONS: &[&str] = &[
     DROP INDEX calls_by_room;
     CREATE INDEX calls_by_room ON calls (room COLLATE NOCASE, id);
 ",
+    "
+    CREATE TABLE conferences (
+        id TEXT PRIMARY KEY,
+        room TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        started_after INTEGER,
+        ended INTEGER,
+        ended_after INTEGER,
+        ended_by TEXT,
+        participants INTEGER NOT NULL,
+        present INTEGER NOT NULL,
+        most_at_once INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX conferences_by_room ON conferences (room COLLATE NOCASE, id);
+    CREATE INDEX conferences_open ON conferences (id) WHERE ended IS NULL;
+    CREATE TABLE visits (
+        conference TEXT NOT NULL,
+        participant TEXT NOT NULL,
+        joined INTEGER NOT NULL,
+        joined_after INTEGER,
+        \"left\" INTEGER,
+        left_after INTEGER,
+        reason TEXT,
+        asked_by TEXT,
+        moved_to TEXT,
+        talked INTEGER,
+        number TEXT,
+        caller_id TEXT NOT NULL,
+        PRIMARY KEY (conference, participant, joined)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX visits_by_number ON visits (number, conference);
+    CREATE INDEX visits_open ON visits (participant) WHERE \"left\" IS NULL;
+    CREATE TABLE spans (
+        conference TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        participant TEXT NOT NULL,
+        begun INTEGER NOT NULL,
+        ended INTEGER,
+        asked_by TEXT,
+        PRIMARY KEY (conference, kind, participant, begun)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER conference_deleted AFTER DELETE ON conferences BEGIN
+        DELETE FROM visits WHERE conference = old.id;
+        DELETE FROM spans WHERE conference = old.id;
+    END;
+",
 ];
 
 /// The table with the history's clock (`age.rs`), in milliseconds since 1970. It is no migration, so

@@ -1,4 +1,5 @@
-//! Stores each call that ends, and deletes calls that are too old or take too much space.
+//! Stores each call that ends and the story of each conference, and deletes those that are too old or
+//! take too much space.
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};
@@ -6,12 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 use rusqlite::Connection;
 
 use super::age::{AgeClock, delete_before};
+use super::conferences::{self, Step, Tracker};
 use super::erase::erase;
+use super::excess::delete_excess;
 use super::schema::SCHEMA;
 use super::{History, rows};
 use crate::database::{self, Change, OpenDatabase};
 use crate::journal::Journal;
-use crate::journal::sink::{Erased, Sink, pause};
+use crate::journal::sink::{Erased, OpenCalls, OpenRooms, Sink, pause};
 use crate::metrics::WriterKind;
 use originatord_core::call::outcome::End;
 use originatord_core::call::{CallInfo, Number};
@@ -20,18 +23,19 @@ use originatord_core::record::{Entry, Event};
 /// How often the sink deletes calls that are too old.
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(600);
 
-/// How many calls one statement deletes at most, so that other statements do not wait long.
-pub(super) const DELETED_AT_ONCE: usize = 500;
-
 /// How often an idle sink checks whether another program has changed its file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Writes ended calls into the database.
+/// Writes ended calls and conferences into the database.
 pub(crate) struct HistorySink {
     history: History,
     /// The journal, whose metrics show whether the database can be written.
     pub(super) journal: Journal,
     pub(super) opened: Option<OpenDatabase>,
+    /// The conferences that are open now.
+    tracker: Tracker,
+    /// When this run began; none once the ends that earlier runs lost are stored.
+    started: Option<SystemTime>,
     /// The time of the journal's last record before this run.
     last_record: Option<SystemTime>,
     /// The history's clock; `None` until it is read from the database.
@@ -44,19 +48,44 @@ impl HistorySink {
     /// time of the journal's last record before this run.
     pub(crate) fn new(history: History, journal: Journal, last_record: Option<SystemTime>) -> Self {
         journal.metrics().writer(WriterKind::History, true);
-        Self { history, journal, opened: None, last_record, clock: None, cleaned_up: None }
+        Self {
+            history,
+            journal,
+            opened: None,
+            tracker: Tracker::default(),
+            started: Some(SystemTime::now()),
+            last_record,
+            clock: None,
+            cleaned_up: None,
+        }
     }
 
-    fn append(&mut self, batch: &[Entry]) -> rusqlite::Result<()> {
+    /// Continues the calls and conferences that earlier runs left open.
+    pub(crate) fn continuing(self, calls: OpenCalls, rooms: OpenRooms) -> Self {
+        let (calls, rooms) =
+            if self.journal.masks() { (calls.masked(), rooms.masked()) } else { (calls, rooms) };
+        Self { tracker: Tracker::new(calls, rooms), ..self }
+    }
+
+    /// Opens the database, if it is not open or was replaced.
+    fn open(&mut self) -> rusqlite::Result<()> {
         self.notice_change();
+        if self.opened.is_none() {
+            let settings = &self.history.shared.settings;
+            let mut opened = OpenDatabase::open(&SCHEMA, &settings.file)?;
+            adopt(&mut opened.connection, &self.tracker, self.started)?;
+            self.started = None;
+            self.opened = Some(opened);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, batch: &[Entry], steps: &[Step]) -> rusqlite::Result<()> {
         let settings = &self.history.shared.settings;
-        let opened = match &mut self.opened {
-            Some(opened) => opened,
-            None => self.opened.insert(OpenDatabase::open(&SCHEMA, &settings.file)?),
-        };
+        let Some(opened) = &mut self.opened else { return Ok(()) };
         let ended: Vec<_> = batch.iter().filter_map(ended).collect();
-        if !ended.is_empty() {
-            insert(&mut opened.connection, ended)?;
+        if !ended.is_empty() || !steps.is_empty() {
+            insert(&mut opened.connection, ended, steps)?;
             delete_excess(&opened.connection, settings.max_size)?;
         }
         let ran = self.cleaned_up.map(|last| last.elapsed());
@@ -83,7 +112,7 @@ impl HistorySink {
         }
     }
 
-    /// Deletes calls that are older than `keep`. `ran` is the time since the last clean-up.
+    /// Deletes calls and conferences that are older than `keep`. `ran` is the time since the last clean-up.
     pub(super) fn clean_up(&mut self, now: SystemTime, ran: Duration) -> rusqlite::Result<()> {
         let Some(OpenDatabase { connection, .. }) = &self.opened else { return Ok(()) };
         let is_first = self.clock.is_none();
@@ -102,7 +131,11 @@ impl HistorySink {
         let deleted = delete_before(connection, oldest)?;
         if deleted.count > 0 {
             let (count, more) = (deleted.count, deleted.is_partial);
-            tracing::info!(count, more, "calls that are older than history.keep were deleted");
+            tracing::info!(
+                count,
+                more,
+                "calls and conferences that are older than history.keep were deleted"
+            );
         }
         Ok(())
     }
@@ -119,7 +152,10 @@ impl Sink for HistorySink {
 
     /// Repeats until the batch is stored. Later records wait in the ring meanwhile, or become a gap.
     fn write(&mut self, batch: &[Entry]) -> io::Result<()> {
-        while let Err(error) = self.append(batch) {
+        // A new database gets the open conferences as they were before this batch.
+        let mut opened = self.open();
+        let steps = self.tracker.steps(batch);
+        while let Err(error) = opened.and_then(|()| self.append(batch, &steps)) {
             if self.history.state().is_ok() {
                 tracing::error!(%error, "the history cannot be written");
                 self.journal.metrics().writer(WriterKind::History, false);
@@ -131,6 +167,7 @@ impl Sink for HistorySink {
                 return Ok(());
             }
             pause();
+            opened = self.open();
         }
         if self.history.state().is_err() {
             tracing::info!("the history can be written again");
@@ -150,46 +187,36 @@ fn ended(entry: &Entry) -> Option<(&CallInfo, &End)> {
     }
 }
 
-fn insert(connection: &mut Connection, ended: Vec<(&CallInfo, &End)>) -> rusqlite::Result<()> {
+/// Makes sure that the database has all open conferences, and no others. `started` is when this run
+/// began, if no database was opened since.
+fn adopt(
+    connection: &mut Connection,
+    tracker: &Tracker,
+    started: Option<SystemTime>,
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    if let Some(started) = started {
+        conferences::close_lost(&transaction, tracker.earlier(), started)?;
+    }
+    for step in tracker.adoption() {
+        conferences::apply(&transaction, &step)?;
+    }
+    transaction.commit()
+}
+
+fn insert(
+    connection: &mut Connection,
+    ended: Vec<(&CallInfo, &End)>,
+    steps: &[Step],
+) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     let mut insertion = rows::insertion(&transaction)?;
     for (call, end) in ended {
         rows::insert(&mut insertion, call, end)?;
     }
     drop(insertion);
+    for step in steps {
+        conferences::apply(&transaction, step)?;
+    }
     transaction.commit()
-}
-
-/// Deletes the oldest calls until the others fit into `max_size` bytes.
-fn delete_excess(connection: &Connection, max_size: u64) -> rusqlite::Result<()> {
-    let mut count = 0;
-    while used(connection)? > max_size {
-        let sql = "DELETE FROM calls WHERE id IN (SELECT id FROM calls ORDER BY id LIMIT ?1)";
-        match connection.execute(sql, [DELETED_AT_ONCE])? {
-            0 => break,
-            some => count += some,
-        }
-    }
-    if count == 0 {
-        return Ok(());
-    }
-    tracing::info!(
-        count,
-        "the oldest calls were deleted, as the history was larger than history.max_size"
-    );
-    return_free_pages(connection)
-}
-
-/// Size of the database without its free pages, in bytes.
-fn used(connection: &Connection) -> rusqlite::Result<u64> {
-    let value = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
-    Ok((value("page_count")? - value("freelist_count")?) * value("page_size")?)
-}
-
-/// Returns free pages to the file system. SQLite frees one page with each step of the statement.
-pub(super) fn return_free_pages(connection: &Connection) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
-    let mut steps = statement.query([])?;
-    while steps.next()?.is_some() {}
-    Ok(())
 }

@@ -19,6 +19,7 @@ use originatord_core::record::{Entry, Event, Record, samples};
 
 mod aging;
 mod changed;
+mod conferences;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -281,10 +282,10 @@ async fn file_of_a_later_version_is_refused() {
     connection.pragma_update(None, "user_version", 99).unwrap();
     let error = schema::SCHEMA.open_to_write(&path).unwrap_err().to_string();
     assert!(
-        error.contains("the history has version 99; this originatord knows up to 2"),
+        error.contains("the history has version 99; this originatord knows up to 3"),
         "{error}"
     );
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     schema::SCHEMA.open_to_write(&path).unwrap();
 }
 

@@ -1,7 +1,7 @@
 //! `/api/calls`: lists active and ended calls, shows one, and hangs up.
 
 mod csv;
-mod query;
+pub(in crate::http) mod query;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use serde::Serialize;
 use tracing::Span;
 use tracing::field::display;
 use warp::http::StatusCode;
-use warp::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName, HeaderValue};
 use warp::reply::Response;
 
 pub(super) use self::query::BadQuery;
@@ -76,24 +75,11 @@ async fn answer(api: &Api, query: Query) -> Result<Response, ApiError> {
     }
     let next = limit.checked_sub(1).and_then(|last| calls.ended.get(last)).map(|last| last.info.id);
     let mut response = if csv {
-        let mut response = Response::new(csv::table(calls.live.iter().chain(&calls.ended)).into());
-        let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/csv; charset=utf-8; header=present"),
-        );
-        headers.insert(
-            CONTENT_DISPOSITION,
-            HeaderValue::from_static("attachment; filename=\"calls.csv\""),
-        );
-        reply::with_api_headers(response)
+        reply::csv(csv::table(calls.live.iter().chain(&calls.ended)), "calls.csv")
     } else {
         reply::json(StatusCode::OK, &Page { calls, next, history, as_of })
     };
-    // A CSV table cannot contain the cursor, so a header has it.
-    if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
-        response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
-    }
+    reply::name_next(&mut response, next);
     Ok(response)
 }
 

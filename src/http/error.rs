@@ -121,6 +121,9 @@ pub enum ApiError {
     /// No call has this id.
     #[error("no such call")]
     NoSuchCall,
+    /// No conference has this id.
+    #[error("no such conference")]
+    NoSuchConference,
     /// The hang-up failed.
     #[error(transparent)]
     HangUp(#[from] HangUpError),
@@ -172,9 +175,10 @@ impl ApiError {
             Self::WatchOnly | Self::CrossOrigin | Self::Refused(Refusal::NotAllowed { .. }) => {
                 StatusCode::FORBIDDEN
             }
-            Self::UnknownPath | Self::NoSuchCall | Self::HangUp(HangUpError::NoSuchCall) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::UnknownPath
+            | Self::NoSuchCall
+            | Self::NoSuchConference
+            | Self::HangUp(HangUpError::NoSuchCall) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::HangUp(HangUpError::AlreadyEnded) | Self::Erase(EraseError::InCall) => {

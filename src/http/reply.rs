@@ -1,6 +1,7 @@
 //! Responses: compact JSON with one newline at the end.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +10,8 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use serde::Serialize;
 use warp::http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    HeaderValue,
 };
 use warp::http::{Method, StatusCode};
 use warp::reply::Response;
@@ -38,6 +40,26 @@ fn json_text(status: StatusCode, text: Bytes) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     with_api_headers(response)
+}
+
+/// A response with a CSV table, which a browser saves under this name.
+pub(crate) fn csv(table: String, file_name: &str) -> Response {
+    let mut response = Response::new(table.into());
+    let headers = response.headers_mut();
+    headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
+    let disposition = format!("attachment; filename=\"{file_name}\"");
+    if let Ok(disposition) = HeaderValue::try_from(disposition) {
+        headers.insert(CONTENT_DISPOSITION, disposition);
+    }
+    with_api_headers(response)
+}
+
+/// Names the cursor of the next page in a header, as a CSV table cannot contain it.
+pub(crate) fn name_next(response: &mut Response, next: Option<impl Display>) {
+    if let Some(next) = next.and_then(|id| id.to_string().parse().ok()) {
+        response.headers_mut().insert(HeaderName::from_static("x-next-cursor"), next);
+    }
 }
 
 /// Adds the headers of every API response.

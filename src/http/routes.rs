@@ -10,7 +10,9 @@ use warp::reply::Response;
 
 use super::endpoint::{Access, Endpoint, Operation, prefix};
 use super::reply::{self, KeyName};
-use super::{Api, calls, conf, events, health, history, metrics, page, session, stats};
+use super::{
+    Api, calls, conf, conferences, events, health, history, metrics, page, session, stats,
+};
 
 /// One call.
 pub(crate) const CALL: &str = "/api/calls/{id}";
@@ -19,7 +21,7 @@ pub(crate) const CALL: &str = "/api/calls/{id}";
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
 /// All endpoints, in the order in which the router tries them: the bots' first.
-pub(crate) static ENDPOINTS: [Endpoint; 12] = [
+pub(crate) static ENDPOINTS: [Endpoint; 14] = [
     Endpoint::at(
         "/api/conf",
         &[Operation {
@@ -47,6 +49,21 @@ pub(crate) static ENDPOINTS: [Endpoint; 12] = [
                 access: Access::Write(|request, client| Box::pin(calls::hang_up(request, client))),
             },
         ],
+    },
+    Endpoint::at(
+        "/api/conferences",
+        &[Operation {
+            methods: READ,
+            access: Access::Read(|request, client| Box::pin(conferences::list(request, client))),
+        }],
+    ),
+    Endpoint {
+        path: "/api/conferences/{id}",
+        accepts: |id| !id.is_empty() && !id.contains('/'),
+        operations: &[Operation {
+            methods: READ,
+            access: Access::Read(|request, client| Box::pin(conferences::show(request, client))),
+        }],
     },
     Endpoint::at(
         "/api/events",

@@ -106,6 +106,11 @@ impl Journal {
         Self { masks, ..self }
     }
 
+    /// Whether appended numbers are recorded masked.
+    pub(crate) fn masks(&self) -> bool {
+        self.masks
+    }
+
     /// Replaces every record of this number by [`Event::Erased`].
     pub fn erase(&self, number: Number) {
         let is_of_call =

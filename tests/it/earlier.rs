@@ -116,6 +116,9 @@ fn history_is_read_and_written() {
     };
     // This run has added the two lost calls.
     eventually("the history has all ended calls", || (ended("").len() == ENDED + 2).then_some(()));
+    // That build knew no conferences.
+    let page = daemon.get("/api/conferences").json();
+    assert_eq!((&page["history"], &page["conferences"]), (&"ok".into(), &Value::Array(vec![])));
     let declined = ended("&outcome=declined");
     assert_eq!((declined.len(), &declined[0]["number"]), (1, &"+79991230603".into()));
     let id = daemon.ended_call(&asterisk, "+79991230000", "R1");

@@ -15,6 +15,7 @@ mod call;
 mod calls;
 mod check;
 mod cli;
+mod conferences;
 mod contract;
 mod docs;
 mod earlier;

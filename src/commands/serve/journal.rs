@@ -57,7 +57,8 @@ pub(super) fn journal(
         )?);
     }
     if let Some(history) = history {
-        let sink = HistorySink::new(history.clone(), journal.clone(), replay.last_time);
+        let sink = HistorySink::new(history.clone(), journal.clone(), replay.last_time)
+            .continuing(replay.open.clone(), replay.rooms.clone());
         writers.push(sink::spawn(
             "history",
             journal.from_start().of_kind(ReaderKind::History),

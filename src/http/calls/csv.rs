@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::http::csv;
 use originatord_core::call::machine::Timestamps;
 use originatord_core::call::outcome::{End, EndMembers};
 use originatord_core::call::view::CallView;
 use originatord_core::clock::{Rfc3339, rfc3339};
-use originatord_core::escape;
 
 /// The columns in their order. `number` has no `+`, as a spreadsheet would evaluate it as a formula.
 const COLUMNS: [&str; 28] = [
@@ -64,13 +64,7 @@ fn line(call: &CallView, table: &mut String) {
     ];
     let moments = moments.map(|moment| moment.map(rfc3339).unwrap_or_default());
     let of_end = call.end.as_deref().map(end_cells).unwrap_or_default();
-    for (index, cell) in known.into_iter().chain(moments).chain(of_end).enumerate() {
-        if index > 0 {
-            table.push(',');
-        }
-        push_cell(&cell, table);
-    }
-    table.push_str("\r\n");
+    csv::push_row(known.into_iter().chain(moments).chain(of_end), table);
 }
 
 /// The cells of a call's end: one for each of the last [`COLUMNS`].
@@ -95,54 +89,4 @@ fn end_cells(end: &End) -> [String; 14] {
         seconds(end.talk_seconds_min),
         seconds(end.talk_seconds_max.flatten()),
     ]
-}
-
-/// Appends a cell, in quotes if necessary. A text that a spreadsheet would run as a formula gets an
-/// apostrophe in front, as OWASP advises ("CSV Injection").
-fn push_cell(text: &str, table: &mut String) {
-    let is_formula =
-        text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    if !is_formula && text.chars().all(is_plain) {
-        return table.push_str(text);
-    }
-    table.push('"');
-    if is_formula {
-        table.push('\'');
-    }
-    for c in text.chars() {
-        if c == '"' {
-            table.push('"');
-        }
-        escape::push(c, table);
-    }
-    table.push('"');
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_text_leaves_its_cell_or_runs() {
-        for (text, cell) in [
-            ("КОМНАТА1", "КОМНАТА1"),
-            ("2026-11-25T18:20:00.123Z", "2026-11-25T18:20:00.123Z"),
-            ("Bob, \"the\" 1st", "\"Bob, \"\"the\"\" 1st\""),
-            ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""),
-            ("+7 999", "\"'+7 999\""),
-            ("-1", "\"'-1\""),
-            ("@SUM(A1)", "\"'@SUM(A1)\""),
-            ("＝1", "\"'＝1\""),
-            ("\t=1", "\"'\\u{9}=1\""),
-            ("a\r\n=1", "\"a\\u{d}\\u{a}=1\""),
-            ("a\u{9b}2J\u{202e}", "\"a\\u{9b}2J\\u{202e}\""),
-            ("a;b", "\"a;b\""),
-            ("", ""),
-        ] {
-            let mut table = String::new();
-            push_cell(text, &mut table);
-            assert_eq!(table, cell);
-        }
-    }
 }

@@ -10,10 +10,10 @@ use originatord_core::call::filter::{Filter, time};
 use originatord_core::call::numbering::Numbering;
 
 /// `limit` of a query without one.
-const DEFAULT_LIMIT: usize = 100;
+pub(in crate::http) const DEFAULT_LIMIT: usize = 100;
 
 /// Largest `limit`.
-const MAX_LIMIT: usize = 1000;
+pub(in crate::http) const MAX_LIMIT: usize = 1000;
 
 /// Largest `live`.
 const MAX_LIVE: usize = 10_000;
@@ -39,11 +39,23 @@ pub(super) struct Query {
 pub enum BadQuery {
     /// No parameter has this name. If it were ignored, the list would have other calls than the
     /// client expects.
-    #[error("unknown parameter {0:?}; known are {KNOWN}")]
-    Unknown(String),
+    #[error("unknown parameter {name:?}; known are {known}")]
+    Unknown {
+        /// The beginning of its name.
+        name: String,
+        /// The names of the known ones.
+        known: &'static str,
+    },
     /// The parameter's value breaks this rule.
     #[error("{0}: must be {1}")]
     Value(&'static str, &'static str),
+}
+
+impl BadQuery {
+    /// The error for a parameter with this name; `known` names the others.
+    pub(in crate::http) fn unknown(name: &str, known: &'static str) -> Self {
+        Self::Unknown { name: name.chars().take(32).collect(), known }
+    }
 }
 
 impl Query {
@@ -94,16 +106,10 @@ impl Query {
                 }
                 "to" => {
                     filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?);
-                    to_is_day = value.len() == "2026-11-25".len();
+                    to_is_day = is_day(value);
                 }
-                "format" => {
-                    query.csv = match &**value {
-                        "csv" => true,
-                        "json" => false,
-                        _ => return Err(BadQuery::Value("format", "json or csv")),
-                    }
-                }
-                _ => return Err(BadQuery::Unknown(name.chars().take(32).collect())),
+                "format" => query.csv = format(value)?,
+                _ => return Err(BadQuery::unknown(name, KNOWN)),
             }
         }
         query.filter.to = end_of_span(query.filter.from, query.filter.to, to_is_day)?;
@@ -116,8 +122,22 @@ impl Query {
     }
 }
 
+/// Whether `format` chooses CSV.
+pub(in crate::http) fn format(value: &str) -> Result<bool, BadQuery> {
+    match value {
+        "csv" => Ok(true),
+        "json" => Ok(false),
+        _ => Err(BadQuery::Value("format", "json or csv")),
+    }
+}
+
+/// Whether a time is a whole day, such as `2026-11-25`.
+pub(in crate::http) fn is_day(time: &str) -> bool {
+    time.len() == "2026-11-25".len()
+}
+
 /// Reads a number to search for. A query decodes `+` to a space, so a leading space was a `+`.
-pub(super) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
+pub(in crate::http) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     match value.strip_prefix(' ') {
         Some(rest) => numbering.read_to_search(&format!("+{rest}")),
         None => numbering.read_to_search(value),
@@ -125,12 +145,12 @@ pub(super) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
     .ok()
 }
 
-const NUMBER: &str = "3 to 15 digits, with or without +";
+pub(in crate::http) const NUMBER: &str = "3 to 15 digits, with or without +";
 
 /// The end of the time span. A day as `to` is included as a whole, as by `originatord calls --to`.
 /// From midnight to the same midnight means that day as well. Any other span that ends before it
 /// begins cannot contain a call, so it is an error.
-fn end_of_span(
+pub(in crate::http) fn end_of_span(
     from: Option<SystemTime>,
     to: Option<SystemTime>,
     to_is_day: bool,
@@ -147,7 +167,7 @@ fn end_of_span(
 }
 
 /// Reads a time. A query decodes `+` to a space, so a space before the offset from UTC was a `+`.
-fn time_in_query(value: &str) -> Option<SystemTime> {
+pub(in crate::http) fn time_in_query(value: &str) -> Option<SystemTime> {
     time(value).or_else(|| {
         let (local, offset) = value.rsplit_once(' ')?;
         time(&format!("{local}+{offset}"))
@@ -156,9 +176,10 @@ fn time_in_query(value: &str) -> Option<SystemTime> {
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-const TIME: &str = "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
+pub(in crate::http) const TIME: &str =
+    "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
 
-fn parsed<T: std::str::FromStr>(
+pub(in crate::http) fn parsed<T: std::str::FromStr>(
     value: &str,
     name: &'static str,
     what: &'static str,
@@ -167,7 +188,7 @@ fn parsed<T: std::str::FromStr>(
 }
 
 /// Whether the client accepts CSV.
-fn accepts_csv(headers: &HeaderMap) -> bool {
+pub(in crate::http) fn accepts_csv(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
         .iter()

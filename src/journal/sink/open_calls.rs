@@ -88,7 +88,7 @@ impl OpenCalls {
     }
 
     /// Masks the numbers of all calls.
-    pub(super) fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         for call in self.calls.values_mut() {
             call.info = Arc::new(call.info.masked());
         }
@@ -101,6 +101,16 @@ impl OpenCalls {
             lines.extend_from_slice(Line::carried(call, time, self.last_heard).json().as_bytes());
             lines.push(b'\n');
         }
+    }
+
+    /// The open call with this id.
+    pub(crate) fn get(&self, id: CallId) -> Option<&OpenCall> {
+        self.calls.get(&id)
+    }
+
+    /// All open calls, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &OpenCall> {
+        self.calls.values()
     }
 
     /// All open calls, oldest first.

@@ -26,6 +26,9 @@ const MAX_ROOMS: usize = 10_000;
 /// Most guests that are kept, in all rooms together.
 const MAX_GUESTS: usize = 100_000;
 
+/// The middle of a masked number.
+const HIDDEN: &str = "•••";
+
 /// The open rooms by their folded names.
 #[derive(Debug, Default, Clone)]
 pub struct OpenRooms {
@@ -164,7 +167,7 @@ impl OpenRooms {
     }
 
     /// Masks the numbers of all guests.
-    pub(super) fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         for guest in self.rooms.values_mut().flat_map(|live| live.guests.values_mut()) {
             guest.guest = Arc::new(guest.guest.masked());
         }
@@ -189,6 +192,25 @@ impl OpenRooms {
                 add(Line::carried_guest(&room, guest, time));
             }
         }
+    }
+
+    /// The conferences of all open rooms.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ConferenceId> {
+        self.rooms.values().map(|live| live.id)
+    }
+
+    /// The conference that is open in this room. In a masked journal, a record that is about a number
+    /// has the number masked in the room's name as well.
+    pub(crate) fn id_of(&self, room: &str) -> Option<ConferenceId> {
+        if let Some(live) = self.rooms.get(&folded(room)) {
+            return Some(live.id);
+        }
+        let (before, after) = room.split_once(HIDDEN)?;
+        let is_same = |name: &str| {
+            let hidden = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+            hidden.is_some_and(|hidden| hidden.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        self.rooms.values().find(|live| is_same(&live.room)).map(|live| live.id)
     }
 
     /// All open rooms, oldest first.
