@@ -163,6 +163,7 @@ async fn check_session(
     check_actions(probe, report).await?;
     room_context::check(config, probe, report).await?;
     dial_context::check(config, probe, report).await?;
+    room_context::check_dial_in(probe, report).await?;
     check_telephone(probe, report).await?;
     events::check(probe, report).await
 }

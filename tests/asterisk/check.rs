@@ -140,11 +140,11 @@ fn asterisk_survives_many_checks() {
 
 /// Broken installations: the file, the text to replace, the replacement, and the line that `check`
 /// prints.
-const BROKEN: [(&str, &str, &str, &str); 11] = [
+const BROKEN: [(&str, &str, &str, &str); 12] = [
     (
         "extensions.conf",
-        "@telegram)",
-        "@telegrm)",
+        "@telegram)\n",
+        "@telegrm)\n",
         "failure  pjsip.conf: there is no endpoint telegrm, which [telegram-out] dials, so no call gets through; write \
          [telegrm] with type = endpoint as in asterisk/pjsip.conf",
     ),
@@ -180,6 +180,13 @@ const BROKEN: [(&str, &str, &str, &str); 11] = [
         "",
         "warning  extensions.conf: [conf-in] has no extension T, and its pattern matches it: a call that reaches its \
          absolute timeout enters a room of that name; write exten => T,1,Hangup()",
+    ),
+    (
+        "extensions.conf",
+        "exten => _.!,1,Answer()",
+        "exten => h,1,NoOp()\nexten => _.!,1,Answer()",
+        "warning  extensions.conf: [rooms-dial-in] h does not end after its step 1, and its pattern continues: after a \
+         hangup, the channel runs the context for the room again; write exten => h,1,Hangup()",
     ),
     (
         "extensions.conf",

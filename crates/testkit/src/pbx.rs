@@ -67,11 +67,12 @@ impl Pbx {
         pbx(&["rx", &self.name, command])
     }
 
-    /// Replaces text in one of Asterisk's configuration files; returns the file's text before.
+    /// Replaces the first occurrence of a text in one of Asterisk's configuration files; returns the
+    /// file's text before.
     pub fn replace_in(&self, file: &str, from: &str, to: &str) -> String {
         let before = std::fs::read_to_string(self.path_of(file)).expect("a configuration file");
         assert!(before.contains(from), "{file} has no {from}");
-        self.write(file, &before.replace(from, to));
+        self.write(file, &before.replacen(from, to, 1));
         before
     }
 

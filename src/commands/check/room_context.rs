@@ -8,6 +8,9 @@ use crate::config::Config;
 /// A sample room. Every room is an extension of the context.
 const ROOM: &str = "originatord-check";
 
+/// The context of `asterisk/extensions.conf` in which SIP telephones dial a room.
+const DIAL_IN: &str = "rooms-dial-in";
+
 /// The extensions that Asterisk enters by itself, and the consequence if the pattern for rooms
 /// matches them.
 const SPECIAL: [(&str, &str); 3] = [
@@ -78,6 +81,21 @@ pub(super) async fn check(
             "extensions.conf: CONF_WAIT is not set, so the callee hears the beep before the telephone is at the ear; \
              write CONF_WAIT = 3 in [globals]",
         );
+    }
+    Ok(())
+}
+
+/// Checks the sample's context for SIP telephones, if there is one.
+pub(super) async fn check_dial_in(
+    probe: &mut Probe,
+    report: &mut Report,
+) -> Result<(), ProbeError> {
+    let Listing::Listed(dialplan) = probe.dialplan(DIAL_IN).await? else { return Ok(()) };
+    let text = format!("[{DIAL_IN}] is in the dialplan: SIP telephones may join any room");
+    report.line(Verdict::Ok, &text);
+    check_steps(DIAL_IN, &dialplan, probe, report).await?;
+    for (extension, consequence) in SPECIAL {
+        check_special(DIAL_IN, extension, consequence, &dialplan, probe, report).await?;
     }
     Ok(())
 }
