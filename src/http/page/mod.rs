@@ -39,6 +39,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("main.js", SCRIPT, include_str!("assets/main.js")),
     ("model.js", SCRIPT, include_str!("assets/model.js")),
     ("navigation.js", SCRIPT, include_str!("assets/navigation.js")),
+    ("room-labels.js", SCRIPT, include_str!("assets/room-labels.js")),
     ("shortcuts.js", SCRIPT, include_str!("assets/shortcuts.js")),
     ("status-bar.js", SCRIPT, include_str!("assets/status-bar.js")),
     ("time.js", SCRIPT, include_str!("assets/time.js")),

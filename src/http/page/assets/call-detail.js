@@ -5,7 +5,7 @@ import { $, draw, el, setAttribute, setText, visibleJson } from "./dom.js";
 import { fetchCall } from "./event-stream.js";
 import { isHangingUp } from "./hangup.js";
 import { endOf, outcomeOf, recordDetail, stateOf, talkTime } from "./labels.js";
-import { adoptedCall, TIMESTAMPS } from "./model.js";
+import { adoptedCall, STATE_AFTER, TIMESTAMPS } from "./model.js";
 import { onNavigate, params, removeParams, setParams } from "./navigation.js";
 import { dateTime, dateUnlessToday, duration, now, shortDuration, timeWithMs } from "./time.js";
 
@@ -123,8 +123,10 @@ export class CallDetail {
         Object.assign(call, adoptedCall(record));
         continue;
       }
-      const state = record.event.slice("call.".length);
-      Object.assign(call, record, { state: state === "refused" ? "ended" : state, [state]: record.time });
+      const state = STATE_AFTER[record.event];
+      if (record.event === "call.refused") Object.assign(call, record, { state: "ended" });
+      // The members of other records, as of a mute, do not describe the call.
+      else if (state) Object.assign(call, record, { state, [state]: record.time });
     }
     return call.call_id ? call : undefined;
   }

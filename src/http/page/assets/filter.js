@@ -101,8 +101,13 @@ export class Filter {
     return this.#matchesCallee(record);
   }
 
-  #matchesCallee({ number = "", room = "" }) {
-    return containsDigits(number, this.number) && (!this.room || room.toLowerCase().includes(this.room));
+  /**
+   * Whether number and room match. A call may be in another room than it was made for, because a
+   * key can move it.
+   */
+  #matchesCallee({ number = "", room = "", conference, moved_to: target }) {
+    if (!containsDigits(number, this.number)) return false;
+    return !this.room || [room, conference, target].some((name) => name?.toLowerCase().includes(this.room));
   }
 }
 

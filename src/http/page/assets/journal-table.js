@@ -106,8 +106,8 @@ export class JournalTable {
     cell("number", number);
     for (const name of ["room", "detail"]) cells[name] = cell(name);
     row.addEventListener("click", (event) => {
-      if (!row.dataset.id) return;
-      if (event.target === number || getSelection().isCollapsed) this.#actions.open(row.dataset.id);
+      if (event.target !== number && !getSelection().isCollapsed) return;
+      if (row.dataset.id) this.#actions.open(row.dataset.id);
     });
     return cells;
   }
@@ -126,7 +126,7 @@ export class JournalTable {
     const detail = recordDetail(record);
     setText(cells.detail, detail);
     setAttribute(cells.detail, "title", detail);
-    const kind = record.event === "gap" ? " gap" : record.call_id ? "" : " of-daemon";
+    const kind = record.event === "gap" ? " gap" : record.room ? "" : " of-daemon";
     const isOpen = record.call_id && this.#actions.isOpen(record.call_id);
     setAttribute(row, "class", `row${kind}${isOpen ? " open" : ""}`);
   }

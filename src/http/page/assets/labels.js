@@ -1,5 +1,6 @@
 // Labels of states, outcomes and events, and one-line descriptions of records.
 
+import { roomRecordDetail } from "./room-labels.js";
 import { duration } from "./time.js";
 
 /** States of a call. `tone` selects the dot's colour and shape in page.css. */
@@ -29,7 +30,7 @@ export const OUTCOMES = {
   unknown: { label: "Unknown", tone: "warn", text: "The call ended while the daemon could not see it." },
 };
 
-/** The events of records, in the order of a call, with the tone of their dots. */
+/** The events of records, calls and rooms in their order, with the tone of their dots. */
 export const EVENTS = {
   "call.requested": "none",
   "call.refused": "warn",
@@ -39,7 +40,21 @@ export const EVENTS = {
   "call.answered": "good",
   "call.joined": "good",
   "call.left": "none",
+  "call.muted": "warn",
+  "call.unmuted": "good",
+  "call.kicked": "warn",
+  "call.moved": "none",
   "call.ended": "none",
+  "room.started": "good",
+  "room.ended": "none",
+  "room.locked": "warn",
+  "room.unlocked": "good",
+  "room.muted": "warn",
+  "room.unmuted": "good",
+  "guest.joined": "good",
+  "guest.left": "none",
+  "guest.muted": "warn",
+  "guest.unmuted": "good",
   "ami.connected": "good",
   "ami.disconnected": "bad",
   "daemon.started": "none",
@@ -73,15 +88,13 @@ export function recordDetail(record) {
     case "call.requested": return `by ${record.key} as ${record.caller_id}`;
     case "call.refused": return record.text;
     case "call.adopted": return `from an earlier run, ${stateOf(record.state).label.toLowerCase()}`;
-    case "call.joined":
-    case "call.left": return record.conference === record.room ? "" : `conference ${record.conference}`;
     case "call.ended": return endDetail(record);
     case "ami.connected": return `${record.banner}, ${plural(record.live, "live call")}`;
     case "ami.disconnected":
     case "daemon.stopping": return record.reason;
     case "daemon.started": return `version ${record.version}`;
     case "erased": return "a record of a number that was erased";
-    default: return "";
+    default: return roomRecordDetail(record);
   }
 }
 

@@ -18,7 +18,7 @@ const TRIM = 500;
 /**
  * The state of a call after each event. A call's timestamps have the names of the states.
  */
-const STATE_AFTER = {
+export const STATE_AFTER = {
   "call.requested": "requested",
   "call.queued": "queued",
   "call.ringing": "ringing",
