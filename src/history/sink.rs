@@ -147,6 +147,7 @@ impl Sink for HistorySink {
     }
 
     fn erase(&mut self, number: Number) -> Erased {
+        self.tracker.erase(number);
         erase(&self.history.shared.settings.file, number)
     }
 

@@ -141,6 +141,12 @@ impl Tracker {
         steps
     }
 
+    /// Forgets the calls and guests with this number.
+    pub(in crate::history) fn erase(&mut self, number: Number) {
+        self.calls.erase(number);
+        self.rooms.erase(number);
+    }
+
     /// The state of all open conferences as steps, for a database that may not have them: a new one,
     /// or one that was off when they started.
     pub(in crate::history) fn adoption(&self) -> Vec<Step> {

@@ -83,7 +83,7 @@ impl OpenCalls {
     }
 
     /// Forgets the calls to this number.
-    pub(super) fn erase(&mut self, number: Number) {
+    pub(crate) fn erase(&mut self, number: Number) {
         self.calls.retain(|_, call| !number.may_be(call.info.number));
     }
 

@@ -158,7 +158,7 @@ impl OpenRooms {
     }
 
     /// Forgets the guests with this number.
-    pub(super) fn erase(&mut self, number: Number) {
+    pub(crate) fn erase(&mut self, number: Number) {
         let cleaner = Cleaner::new(number);
         for live in self.rooms.values_mut() {
             live.guests.retain(|_, guest| !cleaner.is_of(&guest.guest));

@@ -19,6 +19,12 @@ fn erased_number_is_in_no_story() {
     let detail = story.detail(1);
     let left = detail["participants"].as_array().unwrap();
     assert_eq!((left.len(), &left[0]["caller_id"]), (1, &json!("Телефон")));
+    // Nor does a new file get it.
+    assert!(story.case.sink.erase(guest(1).number.unwrap()).failed.is_empty());
+    fs::remove_file(story.case.path()).unwrap();
+    story.case.sink.write(&[]).unwrap();
+    let text = story.detail(1).to_string();
+    assert!(text.contains("79990000001") && !text.contains("79980000001"), "{text}");
 }
 
 #[test]
