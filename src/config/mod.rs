@@ -22,7 +22,7 @@ use originatord_core::ami::settings::SessionSettings;
 use originatord_core::call::Lang;
 use originatord_core::call::limits::Policy;
 use originatord_core::call::numbering::Numbering;
-use originatord_core::engine::{EngineSettings, OriginateSettings};
+use originatord_core::engine::{EngineSettings, OriginateSettings, RoomSettings};
 use originatord_net::tls::ClientTls;
 
 /// The whole configuration.
@@ -74,6 +74,7 @@ impl Config {
             originate: self.originate.clone(),
             reply_timeout: self.http.reply_timeout,
             policy: self.limits.clone(),
+            rooms: RoomSettings::default(),
         }
     }
 

@@ -181,9 +181,9 @@ impl ApiError {
             | Self::HangUp(HangUpError::NoSuchCall) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::HangUp(HangUpError::AlreadyEnded) | Self::Erase(EraseError::InCall) => {
-                StatusCode::CONFLICT
-            }
+            Self::Refused(Refusal::RoomLocked)
+            | Self::HangUp(HangUpError::AlreadyEnded)
+            | Self::Erase(EraseError::InCall) => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJsonType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::Limited(_)) => StatusCode::TOO_MANY_REQUESTS,

@@ -65,10 +65,31 @@ pub enum Event<'f> {
     Newstate(Channel<'f>, ChannelState),
     /// A channel is gone.
     Hangup(Channel<'f>, Cause),
+    /// A conference began: its first participant is about to enter.
+    ConfbridgeStart(Cow<'f, str>),
+    /// A conference ended.
+    ConfbridgeEnd(Cow<'f, str>),
     /// A channel entered a conference.
-    ConfbridgeJoin(Channel<'f>, Cow<'f, str>),
+    ConfbridgeJoin(Box<Member<'f>>),
     /// A channel left a conference.
     ConfbridgeLeave(Channel<'f>, Cow<'f, str>),
+    /// A channel in a conference is not heard any more (`true`), or heard again.
+    ConfbridgeMute(Channel<'f>, Cow<'f, str>, bool),
+    /// A channel in a conference begins to talk (`true`), or stops.
+    ConfbridgeTalking(Channel<'f>, Cow<'f, str>, bool),
+    /// One conference of ConfbridgeListRooms.
+    ListedRoom {
+        /// The conference.
+        conference: Cow<'f, str>,
+        /// Whether nobody else can enter.
+        locked: bool,
+    },
+    /// The end of that list.
+    ListedRoomsComplete,
+    /// One channel of ConfbridgeList.
+    ListedMember(Box<Member<'f>>),
+    /// The end of that list.
+    ListedMembersComplete,
     /// The gateway's reply about a leg of the call `linkedid`, sent by our dialplan.
     GatewayReply {
         /// The call's Linkedid.
@@ -85,6 +106,55 @@ pub enum Event<'f> {
     FullyBooted,
     /// Asterisk is shutting down.
     Shutdown,
+}
+
+/// A channel in a conference, as ConfbridgeJoin and ConfbridgeList describe it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Member<'f> {
+    /// The channel.
+    pub channel: Channel<'f>,
+    /// The conference.
+    pub conference: Cow<'f, str>,
+    /// The channel's name.
+    pub name: Cow<'f, str>,
+    /// `CallerIDNum`, which is `<unknown>` without one.
+    pub caller_number: Cow<'f, str>,
+    /// `CallerIDName`, which is `<unknown>` without one.
+    pub caller_name: Cow<'f, str>,
+    /// Whether it has an admin's rights.
+    pub admin: bool,
+    /// Whether it is not heard.
+    pub muted: bool,
+    /// Whether it waits for a leader. Only the list has this.
+    pub waiting: bool,
+    /// Whether it talks. Only the list has this.
+    pub talking: bool,
+}
+
+impl<'f> Member<'f> {
+    fn parse(frame: &'f Frame) -> Self {
+        let [uniqueid, linkedid, conference, name, caller_number, caller_name] = frame.pick([
+            &UNIQUEID,
+            &LINKEDID,
+            &CONFERENCE,
+            &CHANNEL,
+            &CALLER_ID_NUM,
+            &CALLER_ID_NAME,
+        ]);
+        let [admin, muted, waiting, talking] =
+            frame.pick([&ADMIN, &MUTED, &WAITING, &TALKING]).map(|value| value == b"Yes");
+        Self {
+            channel: Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) },
+            conference: text(conference),
+            name: text(name),
+            caller_number: text(caller_number),
+            caller_name: text(caller_name),
+            admin,
+            muted,
+            waiting,
+            talking,
+        }
+    }
 }
 
 /// The states of `ChannelStateDesc` that matter.
@@ -133,6 +203,15 @@ static CHANNEL_STATE_DESC: Name = Name::new("\nChannelStateDesc:");
 static CAUSE: Name = Name::new("\nCause:");
 static CAUSE_TXT: Name = Name::new("\nCause-txt:");
 static CONFERENCE: Name = Name::new("\nConference:");
+static CHANNEL: Name = Name::new("\nChannel:");
+static CALLER_ID_NUM: Name = Name::new("\nCallerIDNum:");
+static CALLER_ID_NAME: Name = Name::new("\nCallerIDName:");
+static ADMIN: Name = Name::new("\nAdmin:");
+static MUTED: Name = Name::new("\nMuted:");
+static WAITING: Name = Name::new("\nWaiting:");
+static TALKING: Name = Name::new("\nTalking:");
+static TALKING_STATUS: Name = Name::new("\nTalkingStatus:");
+static LOCKED: Name = Name::new("\nLocked:");
 static ACTION_ID: Name = Name::new("\nActionID:");
 static RESPONSE: Name = Name::new("\nResponse:");
 static REASON: Name = Name::new("\nReason:");
@@ -185,15 +264,35 @@ impl<'f> Event<'f> {
                 let cause = Cause { code: number(code), text: text(words).into() };
                 Event::Hangup(channel(uniqueid, linkedid), cause)
             }
-            b"ConfbridgeJoin" | b"ConfbridgeLeave" => {
+            b"ConfbridgeJoin" => Event::ConfbridgeJoin(Box::new(Member::parse(frame))),
+            b"ConfbridgeLeave" | b"ConfbridgeMute" | b"ConfbridgeUnmute" | b"ConfbridgeTalking" => {
                 let [uniqueid, linkedid, conference] =
                     frame.pick([&UNIQUEID, &LINKEDID, &CONFERENCE]);
-                let channel = channel(uniqueid, linkedid);
+                let (channel, conference) = (channel(uniqueid, linkedid), text(conference));
                 match name {
-                    b"ConfbridgeJoin" => Event::ConfbridgeJoin(channel, text(conference)),
-                    _ => Event::ConfbridgeLeave(channel, text(conference)),
+                    b"ConfbridgeLeave" => Event::ConfbridgeLeave(channel, conference),
+                    b"ConfbridgeMute" => Event::ConfbridgeMute(channel, conference, true),
+                    b"ConfbridgeUnmute" => Event::ConfbridgeMute(channel, conference, false),
+                    _ => {
+                        let [status] = frame.pick([&TALKING_STATUS]);
+                        Event::ConfbridgeTalking(channel, conference, status == b"on")
+                    }
                 }
             }
+            b"ConfbridgeStart" | b"ConfbridgeEnd" => {
+                let [conference] = frame.pick([&CONFERENCE]);
+                match name {
+                    b"ConfbridgeStart" => Event::ConfbridgeStart(text(conference)),
+                    _ => Event::ConfbridgeEnd(text(conference)),
+                }
+            }
+            b"ConfbridgeListRooms" => {
+                let [conference, locked] = frame.pick([&CONFERENCE, &LOCKED]);
+                Event::ListedRoom { conference: text(conference), locked: locked == b"Yes" }
+            }
+            b"ConfbridgeListRoomsComplete" => Event::ListedRoomsComplete,
+            b"ConfbridgeList" => Event::ListedMember(Box::new(Member::parse(frame))),
+            b"ConfbridgeListComplete" => Event::ListedMembersComplete,
             b"OriginateResponse" => {
                 let [id, response, reason] = frame.pick([&ACTION_ID, &RESPONSE, &REASON]);
                 let result = if response == b"Success" { Ok(()) } else { Err(number(reason)) };

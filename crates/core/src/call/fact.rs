@@ -34,7 +34,12 @@ pub enum Fact {
         synced_until: SystemTime,
     },
     /// The callee joined this conference.
-    Joined(Arc<str>),
+    Joined {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+        /// Set if the daemon found the join in a channel list: it happened after this time.
+        after: Option<SystemTime>,
+    },
     /// The callee left this conference.
     Left(Arc<str>),
     /// `;1` is gone.
@@ -73,7 +78,12 @@ pub enum Change {
         after: Option<SystemTime>,
     },
     /// The callee joined this conference.
-    Joined(Arc<str>),
+    Joined {
+        /// The conference as Asterisk names it.
+        conference: Arc<str>,
+        /// Set if the daemon found the join in a channel list: it happened after this time.
+        after: Option<SystemTime>,
+    },
     /// The callee left this conference.
     Left(Arc<str>),
     /// Both Local halves are gone, and a leg keeps the number busy. Asterisk's channel list must

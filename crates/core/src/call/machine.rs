@@ -122,13 +122,13 @@ impl Call {
                     self.room.events_missed = false;
                 }
             }
-            Fact::Joined(conference) => {
+            Fact::Joined { conference, after } => {
                 self.reach(now, State::Answered, &mut change);
                 self.joined.get_or_insert(now);
                 if let Some(ending) = &mut self.ending {
                     ending.left = None;
                 }
-                self.report_visit(Change::Joined(conference), &mut change);
+                self.report_visit(Change::Joined { conference, after }, &mut change);
             }
             Fact::Left(conference) => {
                 self.ending().left = Some(now);

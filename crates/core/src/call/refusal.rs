@@ -14,6 +14,8 @@ pub enum Refusal {
         /// The call in progress, for `X-Call-Id`. `None` if another daemon has the number's lock.
         by: Option<CallId>,
     },
+    /// The room is locked.
+    RoomLocked,
     /// The daemon is not logged in to Asterisk, or has not reconciled yet, for this reason.
     LinkDown(Arc<str>),
     /// The number has none of the allowed prefixes, or has a denied one.
@@ -56,8 +58,9 @@ impl fmt::Display for Limit {
 
 impl Refusal {
     /// All pairs of [`code`](Self::code) and [`limit`](Self::limit).
-    pub const CODES: [(&'static str, &'static str); 9] = [
+    pub const CODES: [(&'static str, &'static str); 10] = [
         ("in_progress", ""),
+        ("room_locked", ""),
         ("link_down", ""),
         ("not_allowed", ""),
         ("limited", "calls_per_second"),
@@ -80,6 +83,7 @@ impl Refusal {
     pub fn code(&self) -> &'static str {
         match self {
             Refusal::InProgress { .. } => "in_progress",
+            Refusal::RoomLocked => "room_locked",
             Refusal::LinkDown(_) => "link_down",
             Refusal::NotAllowed { .. } => "not_allowed",
             Refusal::Limited(_) => "limited",
@@ -94,6 +98,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::InProgress { .. } => f.write_str("call already in progress"),
+            Refusal::RoomLocked => f.write_str("room_name: the room is locked"),
             Refusal::LinkDown(reason) => write!(f, "Asterisk is not reachable: {reason}"),
             Refusal::NotAllowed { of_key: None } => {
                 f.write_str("phone_number: this number must not be called")

@@ -7,6 +7,8 @@ use bytes::BytesMut;
 use super::link::{LinkEvent, LinkTick, LostLink, NO_EVENTS};
 use super::purpose::Purpose;
 use super::request::{HangUpError, Replies};
+use super::room_request::RoomError;
+use super::rooms::Request as RoomPurpose;
 use super::{Effect, Engine};
 use crate::ami::action::Action;
 use crate::ami::message::{Event as AmiEvent, Message, Response};
@@ -148,6 +150,10 @@ impl<R: Replies> Engine<R> {
             Purpose::List => self.receive_list_response(now, response),
             Purpose::CallOwner(id) => self.receive_call_owner(now, id, Some(response)),
             Purpose::ListBarrier => self.receive_list_barrier(now),
+            Purpose::Room(request) => self.receive_room_action(now, request, response),
+            Purpose::RoomList => self.receive_rooms_response(now, response),
+            Purpose::RoomParticipants => self.receive_room_response(now, response),
+            Purpose::RoomBarrier => self.receive_room_barrier(now),
             Purpose::Logoff => {}
         }
     }
@@ -163,6 +169,13 @@ impl<R: Replies> Engine<R> {
                 self.close_link(now, "Asterisk did not list its channels in time")
             }
             Purpose::CallOwner(id) => self.receive_call_owner(now, id, None),
+            Purpose::Room(RoomPurpose::Step(pending, _)) => {
+                self.answer_room(pending.reply, Err(RoomError::TimedOut));
+                self.request_room_round(now);
+            }
+            Purpose::Room(_) => self.request_room_round(now),
+            // A round that is not complete in time is given up.
+            Purpose::RoomList | Purpose::RoomParticipants | Purpose::RoomBarrier => {}
             // A request that waited for the lock's owner was answered before this timeout.
             Purpose::LockOwner(_)
             | Purpose::HangUp { reply: None, .. }
@@ -186,11 +199,13 @@ impl<R: Replies> Engine<R> {
                 if self.link.note_event(event) {
                     self.obstacle_removed(now);
                 }
+                self.update_rooms_first(now, event);
                 if let Some(id) = self.registry.handle_event(now, event, &mut self.changes) {
                     // The request is answered before its `call.queued` is recorded.
                     self.answer_if_decided(now, id);
                     self.record_changes(now);
                 }
+                self.update_rooms(now, event);
             }
         }
     }
@@ -207,12 +222,21 @@ impl<R: Replies> Engine<R> {
     /// a request whose Originate was not sent.
     fn on_link_lost(&mut self, now: Now, reason: &str) {
         let is_reconciled = self.reconcile.is_done();
-        let LostLink { hang_ups, record } =
+        let LostLink { unanswered, record } =
             self.link.on_lost(now, reason, is_reconciled, &mut self.rng);
-        for reply in hang_ups {
-            let problem = HangUpError::LinkDown(reason.into());
-            self.effects.push(Effect::HungUp(reply, Err(problem)));
+        for purpose in unanswered {
+            match purpose {
+                Purpose::HangUp { reply: Some(reply), .. } => {
+                    let problem = HangUpError::LinkDown(reason.into());
+                    self.effects.push(Effect::HungUp(reply, Err(problem)));
+                }
+                Purpose::Room(RoomPurpose::Step(pending, _)) => {
+                    self.answer_room(pending.reply, Err(RoomError::LinkDown(reason.into())));
+                }
+                _ => {}
+            }
         }
+        self.rooms.abandon_rounds();
         self.answer_all_waiting(now);
         self.reconcile.abandon();
         if let Some(event) = record {

@@ -42,6 +42,10 @@ pub enum Effect<R: Replies> {
 pub struct EngineStats {
     /// How many calls are in each state of [`State::LIVE`].
     pub live: [usize; State::LIVE.len()],
+    /// How many rooms are live.
+    pub rooms: usize,
+    /// How many participants are in them.
+    pub participants: usize,
     /// Whether the daemon is logged in to Asterisk.
     pub link_up: bool,
     /// How many actions wait for their response.

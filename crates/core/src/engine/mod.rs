@@ -46,6 +46,8 @@ use link::{Link, LinkSettings};
 use reconcile::Reconcile;
 use registry::{CallChange, Registry};
 use request::{Calls, EraseError, ListLimits, OriginateError, Replies, Request};
+pub use rooms::RoomSettings;
+use rooms::Rooms;
 pub use settings::{EngineSettings, OriginateSettings};
 use waitlist::Waitlist;
 
@@ -80,6 +82,7 @@ pub struct Engine<R: Replies> {
     rng: fastrand::Rng,
     link: Link<R>,
     reconcile: Reconcile,
+    rooms: Rooms,
     registry: Registry,
     gate: CallGate,
     /// The requests for calls that wait for their answer.
@@ -103,6 +106,7 @@ impl<R: Replies> Engine<R> {
             originate,
             reply_timeout,
             policy,
+            rooms,
         } = settings;
         let mut gate = CallGate::default();
         gate.set_policy(policy);
@@ -113,6 +117,7 @@ impl<R: Replies> Engine<R> {
             rng,
             link: Link::new(LinkSettings { asterisk, session, connect_timeout, backoff }, now),
             reconcile: Reconcile::new(now.wall),
+            rooms: Rooms::new(rooms),
             registry: Registry::default(),
             gate,
             waitlist: Waitlist::default(),
@@ -125,10 +130,14 @@ impl<R: Replies> Engine<R> {
     /// Adds the calls of earlier runs; the first lists of channels show which of them are still
     /// alive. To be called before the first [`tick`](Self::tick).
     pub fn remember(&mut self, now: Now, earlier: EarlierRuns) {
-        if !earlier.calls.is_empty() {
+        if earlier.last_event.is_some() {
+            self.rooms.set_watched();
+        }
+        if !earlier.calls.is_empty() || !earlier.rooms.is_empty() {
             // Without that time, a call may have ended as soon as it was requested.
             self.link.set_lost_at(earlier.last_event.unwrap_or(SystemTime::UNIX_EPOCH));
         }
+        self.remember_rooms(now, earlier.rooms);
         self.reconcile.set_recorded_until(earlier.recorded_until);
         for call in earlier.calls {
             if call.progress.state != State::Requested {
@@ -166,6 +175,7 @@ impl<R: Replies> Engine<R> {
         self.restart_login_after_stall(now);
         self.tick_link(now);
         self.tick_reconcile(now);
+        self.tick_rooms(now);
         self.tick_waitlist(now);
         self.registry.tick(now, &mut self.changes);
         self.record_changes(now);
@@ -183,10 +193,9 @@ impl<R: Replies> Engine<R> {
     /// The next time at which [`tick`](Self::tick) has something to do.
     pub fn deadline(&self) -> Option<Instant> {
         let reconcile = self.reconcile.deadline(self.link.is_up());
-        [self.link.deadline(), reconcile, self.waitlist.deadline(), self.registry.deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let rooms = self.rooms_deadline();
+        let [link, waitlist] = [self.link.deadline(), self.waitlist.deadline()];
+        [link, reconcile, rooms, waitlist, self.registry.deadline()].into_iter().flatten().min()
     }
 
     /// Refuses new calls from now on.
@@ -197,12 +206,15 @@ impl<R: Replies> Engine<R> {
 
     /// Whether no request waits for its answer.
     pub fn is_idle(&self) -> bool {
-        self.waitlist.is_empty() && !self.link.has_pending_hang_up()
+        self.waitlist.is_empty() && !self.link.has_waiting_request()
     }
 
     /// Figures for the metrics. The cost does not grow with the number of calls.
     pub fn stats(&self) -> EngineStats {
+        let (rooms, participants) = self.rooms.counts();
         EngineStats {
+            rooms,
+            participants,
             live: self.registry.counts_by_state(),
             link_up: self.link.is_up(),
             pending: self.link.pending(),
@@ -256,11 +268,14 @@ impl<R: Replies> Engine<R> {
 
     /// Returns the slot in which the call may be sent to Asterisk, or the refusal. If several
     /// refusals apply, the bot gets the one that it can do most about: first the lists of numbers,
-    /// then the call in progress, the limits, the daemon's state and the link.
+    /// then the call in progress, the locked room, the limits, the daemon's state and the link.
     fn admit(&mut self, now: Now, info: &CallInfo) -> Result<Instant, Refusal> {
         self.gate.permits(info)?;
         if let Some(by) = self.registry.holder(info.number) {
             return Err(Refusal::InProgress { by: Some(by) });
+        }
+        if self.rooms.is_locked(info.room.as_str()) {
+            return Err(Refusal::RoomLocked);
         }
         let latest = now.instant + self.reply_timeout.mul_f64(PACING_SHARE);
         self.gate.admit(now.instant, latest, info, self.registry.live_counts(&info.key))?;
@@ -286,14 +301,16 @@ impl<R: Replies> Engine<R> {
     /// list of channels soon.
     fn record_changes(&mut self, now: Now) {
         let mut held_by_leg = Vec::new();
+        let mut ended = Vec::new();
         for CallChange { info, change } in self.changes.drain(..) {
             let event = match change {
                 Change::Queued => Event::CallQueued,
                 Change::Ringing => Event::CallRinging,
                 Change::Answered { after } => Event::CallAnswered { after },
-                Change::Joined(conference) => Event::CallJoined { conference, after: None },
+                Change::Joined { conference, after } => Event::CallJoined { conference, after },
                 Change::Left(conference) => {
-                    Event::CallLeft { conference, after: None, talked: None }
+                    let talked = self.rooms.talked(now, &conference, &info.id);
+                    Event::CallLeft { conference, after: None, talked }
                 }
                 Change::Ended(end) => Event::CallEnded(end),
                 Change::Freed => continue,
@@ -302,7 +319,14 @@ impl<R: Replies> Engine<R> {
                     continue;
                 }
             };
+            if matches!(event, Event::CallEnded(_)) {
+                ended.push(info.clone());
+            }
             self.effects.push(Effect::Record(now, event, Some(info)));
+        }
+        for call in ended {
+            self.rooms.call_ended(now, &call);
+            self.apply_room_outputs(now);
         }
         for id in held_by_leg {
             self.hang_up_remaining_leg(now, id);

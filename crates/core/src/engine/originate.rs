@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use super::purpose::Purpose;
 use super::request::{OriginateError, Replies};
+use super::rooms::MUTED;
 use super::waitlist::{Due, Step};
 use super::{Effect, Engine, identity};
 use crate::ami::action::{Action, ActionId, Originate};
@@ -57,6 +58,9 @@ const LOCK_RETRIES: [Duration; 5] = [
 /// spreads to all channels, but a call that was locked out gets into none: a lock channel with the
 /// Linkedid of a call belongs to that call.
 const LINKEDID: &str = "CHANNEL(linkedid)";
+
+/// The channel variable by which the dialplan lets Asterisk tell when a callee talks.
+const TALK: &str = "OD_TALK";
 
 impl<R: Replies> Engine<R> {
     /// Adds a call to the registry, and sends its Originate once its slot has come.
@@ -98,6 +102,10 @@ impl<R: Replies> Engine<R> {
             ("LANG".into(), info.lang.to_string()),
             (identity::VARIABLE.into(), identity::format(&self.instance, info)),
         ];
+        let muted = self.rooms.is_kept_muted(info.room.as_str());
+        let of_room = [(MUTED, muted), (TALK, self.rooms.detects_talk())];
+        let of_room = of_room.into_iter().filter(|(_, is_set)| *is_set);
+        let of_room = of_room.map(|(name, _)| (name.into(), "1".to_owned()));
         Originate {
             channel: settings.channel.replace("{number}", &info.number.digits()),
             context: settings.context.clone(),
@@ -105,7 +113,7 @@ impl<R: Replies> Engine<R> {
             priority: settings.priority,
             timeout: settings.ring_timeout,
             caller_id: info.caller_id.to_string(),
-            variables: own.into_iter().chain(fixed).collect(),
+            variables: own.into_iter().chain(of_room).chain(fixed).collect(),
             channel_id: info.id.to_string(),
             other_channel_id: lock_id(info.number),
         }

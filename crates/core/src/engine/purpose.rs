@@ -1,6 +1,7 @@
 //! The engine gives the session a purpose with each action, and gets it back with the response.
 
 use super::request::Replies;
+use super::rooms::Request as RoomPurpose;
 use crate::call::CallId;
 use crate::call::machine::CallChannel;
 
@@ -28,15 +29,24 @@ pub(super) enum Purpose<R: Replies> {
     /// To know that every event queued before the end of the list has been read: this Ping is sent
     /// after the list.
     ListBarrier,
+    /// To act on a room or a participant.
+    Room(RoomPurpose<R::Room>),
+    /// To list all rooms.
+    RoomList,
+    /// To list the participants of a room.
+    RoomParticipants,
+    /// To know that every event queued before the end of the lists has been read: this Ping is sent
+    /// after them.
+    RoomBarrier,
     Logoff,
 }
 
 impl<R: Replies> Purpose<R> {
-    /// The reply handle of a hang-up, if a request waits for it.
-    pub(super) fn into_reply(self) -> Option<R::HangUp> {
-        match self {
-            Purpose::HangUp { reply, .. } => reply,
-            _ => None,
-        }
+    /// Whether a request waits for the response.
+    pub(super) fn is_waited_for(&self) -> bool {
+        matches!(
+            self,
+            Purpose::HangUp { reply: Some(_), .. } | Purpose::Room(RoomPurpose::Step(..))
+        )
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::rooms::RoomSettings;
 use crate::ami::backoff::Backoff;
 use crate::ami::settings::SessionSettings;
 use crate::call::limits::Policy;
@@ -27,6 +28,8 @@ pub struct EngineSettings {
     pub reply_timeout: Duration,
     /// The limits of calls and the lists of numbers.
     pub policy: Policy,
+    /// How rooms are seen and kept.
+    pub rooms: RoomSettings,
 }
 
 /// How a call is made.

@@ -108,8 +108,8 @@ pub(super) enum LinkTick<R: Replies> {
 
 /// The consequence of the loss of the link.
 pub(super) struct LostLink<R: Replies> {
-    /// The reply handles of hang-ups that got no response.
-    pub(super) hang_ups: Vec<R::HangUp>,
+    /// The actions that a request waits for and that got no response.
+    pub(super) unanswered: Vec<Purpose<R>>,
     /// The record of the loss, unless it has to wait.
     pub(super) record: Option<Event>,
 }
@@ -161,12 +161,10 @@ impl<R: Replies> Link<R> {
         }
     }
 
-    /// Whether a hang-up waits for its response.
-    pub(super) fn has_pending_hang_up(&self) -> bool {
+    /// Whether a request waits for the response to an action.
+    pub(super) fn has_waiting_request(&self) -> bool {
         match &self.phase {
-            Phase::Connected(session, _) => {
-                session.purposes().any(|purpose| matches!(purpose, Purpose::HangUp { .. }))
-            }
+            Phase::Connected(session, _) => session.purposes().any(Purpose::is_waited_for),
             _ => false,
         }
     }
@@ -359,12 +357,12 @@ impl<R: Replies> Link<R> {
     ) -> LostLink<R> {
         let pause = self.settings.backoff.next(rng);
         let phase = std::mem::replace(&mut self.phase, Phase::Pausing(now.instant + pause));
-        let mut hang_ups = Vec::new();
+        let mut unanswered = Vec::new();
         if let Phase::Connected(session, _) = phase {
             if is_reconciled {
                 self.lost_at = now.wall_at(session.synced_until());
             }
-            hang_ups = session.into_pending().filter_map(Purpose::into_reply).collect();
+            unanswered = session.into_pending().filter(Purpose::is_waited_for).collect();
         }
         self.refusal = None;
         self.call_events = CallEvents::Expected;
@@ -378,6 +376,6 @@ impl<R: Replies> Link<R> {
             let event = Event::AmiDisconnected { asterisk, reason: reason.into() };
             record = self.records.offer(now.instant, event);
         }
-        LostLink { hang_ups, record }
+        LostLink { unanswered, record }
     }
 }

@@ -123,7 +123,9 @@ impl<R: Replies> Engine<R> {
                 // The link was up all the time, and no event has reported this join.
                 self.registry.doubt_joins();
             }
-            self.apply_fact(now, id, Fact::Joined(conference));
+            self.callee_found(now, id, &conference, synced_until);
+            let after = Some(synced_until);
+            self.apply_fact(now, id, Fact::Joined { conference, after });
         }
         self.answer_if_decided(now, id);
         self.record_changes(now);
@@ -136,6 +138,7 @@ impl<R: Replies> Engine<R> {
             self.link.send(now, &action, Purpose::CallOwner(id));
         }
         if self.reconcile.end_round(now, &self.registry) {
+            self.begin_room_round(now);
             self.become_ready(now);
         }
     }

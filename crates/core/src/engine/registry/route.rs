@@ -28,7 +28,7 @@ impl Registry {
     ) -> Option<CallId> {
         let (key, fact) = self.classify(event)?;
         let id = self.calls[key].call.info.id;
-        self.joins_arrive |= matches!(fact, Fact::Joined(_));
+        self.joins_arrive |= matches!(fact, Fact::Joined { .. });
         self.apply(now, key, Some(fact), changes);
         Some(id)
     }
@@ -91,8 +91,11 @@ impl Registry {
                     }
                 }
             }
-            Event::ConfbridgeJoin(channel, conference) => match self.part(channel)? {
-                (key, CallPart::Local1) => (key, Fact::Joined(conference.as_ref().into())),
+            Event::ConfbridgeJoin(member) => match self.part(&member.channel)? {
+                (key, CallPart::Local1) => {
+                    let conference = member.conference.as_ref().into();
+                    (key, Fact::Joined { conference, after: None })
+                }
                 _ => return None,
             },
             Event::ConfbridgeLeave(channel, conference) => match self.part(channel)? {

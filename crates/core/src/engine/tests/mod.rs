@@ -77,6 +77,7 @@ fn settings() -> EngineSettings {
         },
         reply_timeout: Duration::from_millis(1500),
         policy: Policy::default(),
+        rooms: RoomSettings::default(),
     }
 }
 
@@ -197,6 +198,13 @@ impl Bench {
         let text = text.trim().lines().map(str::trim).collect::<Vec<_>>().join("\r\n");
         self.engine.receive(self.now(), frame(&text));
         self.pass(Duration::ZERO);
+    }
+
+    /// Asterisk answers a list of rooms: it has none.
+    fn list_no_rooms(&mut self) {
+        let id = self.id_of("ConfbridgeListRooms");
+        self.receive(&format!("Response: Error\nActionID: {id}\nMessage: No active conferences."));
+        self.receive(&format!("Response: Success\nActionID: {}", self.id_of("Ping")));
     }
 
     /// The ActionID of the last action of this name.
@@ -331,6 +339,7 @@ fn lock(number: &str) -> String {
 fn assert_nothing_left(bench: &Bench) {
     assert!(bench.engine.registry.holds_nothing());
     assert!(bench.engine.waitlist.holds_nothing());
+    assert!(bench.engine.rooms.hold_nothing());
 }
 
 /// A call as an earlier run's journal describes it.

@@ -236,10 +236,11 @@ fn answered_call(bench: &mut Bench, number: &str, enters_room: bool) -> Outcome 
 fn hang_up(bench: &mut Bench, id: &str, number: &str) -> Outcome {
     bench.hang_up_halves(id, number, 16);
     bench.idle(Duration::from_secs(1));
-    match bench.records.last() {
-        Some((Event::CallEnded(end), Some(info))) if info.id.to_string() == id => end.outcome,
-        other => panic!("{other:?}"),
-    }
+    let ended = bench.records.iter().rev().find_map(|record| match record {
+        (Event::CallEnded(end), Some(info)) if info.id.to_string() == id => Some(end.outcome),
+        _ => None,
+    });
+    ended.unwrap_or_else(|| panic!("{:?}", bench.records))
 }
 
 fn reconnect(bench: &mut Bench, listed: &[String]) {

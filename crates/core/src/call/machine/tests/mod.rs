@@ -86,7 +86,7 @@ fn answered() -> Vec<Fact> {
         Fact::Ringing,
         Fact::Answered,
         Fact::Response(Ok(())),
-        Fact::Joined("R1".into()),
+        Fact::Joined { conference: "R1".into(), after: None },
         Fact::Left("R1".into()),
         Fact::LegGone("leg".into(), cause(16)),
         Fact::Local2Gone(cause(16)),

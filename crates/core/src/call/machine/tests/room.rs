@@ -11,8 +11,9 @@ fn call_with_joins_arriving() -> Call {
 
 /// The facts of a callee who answers and hangs up before joining the room, one millisecond apart.
 fn hung_up_before_room() -> Vec<(u64, Fact)> {
-    let facts =
-        answered().into_iter().filter(|fact| !matches!(fact, Fact::Joined(_) | Fact::Left(_)));
+    let facts = answered().into_iter().filter(|fact| {
+        !matches!(fact, Fact::Joined { conference: _, after: None } | Fact::Left(_))
+    });
     (1..).zip(facts).collect()
 }
 

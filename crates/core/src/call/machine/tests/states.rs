@@ -10,13 +10,21 @@ fn each_fact_leads_to_its_state() {
         (&[Fact::Local1Seen, Fact::Accepted], Queued),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Ringing], Ringing),
         (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered], Answered),
-        (&[Fact::Local1Seen, Fact::Accepted, Fact::Answered, Fact::Joined("R".into())], Joined),
         (
             &[
                 Fact::Local1Seen,
                 Fact::Accepted,
                 Fact::Answered,
-                Fact::Joined("R".into()),
+                Fact::Joined { conference: "R".into(), after: None },
+            ],
+            Joined,
+        ),
+        (
+            &[
+                Fact::Local1Seen,
+                Fact::Accepted,
+                Fact::Answered,
+                Fact::Joined { conference: "R".into(), after: None },
                 Fact::Left("R".into()),
             ],
             Left,
@@ -42,7 +50,10 @@ fn each_fact_leads_to_its_state() {
             Fact::Listed { accepted: false, up: false, synced_until: now(50).wall },
             [Requested, Queued, Ringing, Answered, Joined, Left],
         ),
-        (Fact::Joined("R".into()), [Joined, Joined, Joined, Joined, Joined, Joined]),
+        (
+            Fact::Joined { conference: "R".into(), after: None },
+            [Joined, Joined, Joined, Joined, Joined, Joined],
+        ),
         (Fact::Left("R".into()), [Left, Left, Left, Left, Left, Left]),
         (
             Fact::GatewayReply("SIP 500".into()),

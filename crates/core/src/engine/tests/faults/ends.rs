@@ -120,7 +120,10 @@ fn next_run_records_fate_of_unconfirmed_calls() {
     bench.remember([(&made, State::Requested), (&never_made, State::Requested)], None);
     bench.log_in();
     bench.list(&listed(&made.id.to_string(), "7001"));
-    assert_eq!(bench.events(), ["call.queued", "call.answered", "call.joined", "ami.connected"]);
+    assert_eq!(
+        bench.events(),
+        ["call.queued", "call.answered", "room.started", "call.joined", "ami.connected"]
+    );
     bench.originate(1, "7002");
     assert_eq!(bench.refusal(), Some(&Refusal::InProgress { by: Some(never_made.id) }));
     while bench.calls().live_total == 2 {

@@ -44,12 +44,21 @@ impl Bench {
 
 #[test]
 fn random_inputs_leave_nothing_behind() {
-    const EVENTS: [&str; 9] = [
+    const EVENTS: [&str; 18] = [
         "Newchannel",
         "Newstate",
         "Hangup",
         "ConfbridgeJoin",
         "ConfbridgeLeave",
+        "ConfbridgeStart",
+        "ConfbridgeEnd",
+        "ConfbridgeMute",
+        "ConfbridgeUnmute",
+        "ConfbridgeTalking",
+        "ConfbridgeListRooms",
+        "ConfbridgeListRoomsComplete",
+        "ConfbridgeList",
+        "ConfbridgeListComplete",
         "OriginateResponse",
         "UserEvent",
         "CoreShowChannel",
@@ -109,6 +118,7 @@ fn random_inputs_leave_nothing_behind() {
         }
         bench.reconnect(Duration::from_secs(60));
         bench.list(&[]);
+        bench.list_no_rooms();
         while !bench.engine.registry.is_empty() {
             bench.idle(Duration::from_secs(3));
             bench.list(&[]);

@@ -1,0 +1,126 @@
+//! The locks and mutes that the daemon keeps, beyond the life of a conference.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use foldhash::HashMap;
+
+use super::folded;
+use crate::clock::Now;
+use crate::room::KeptRoom;
+
+/// Most rooms for which something is kept.
+const MAX_KEPT: usize = if cfg!(test) { 50 } else { 10_000 };
+
+/// Kept rooms by their folded names.
+pub(super) struct Kept {
+    rooms: HashMap<Box<str>, KeptRoom>,
+    /// How long a room is kept after its end.
+    keep: Duration,
+    /// When the next room that has ended is forgotten.
+    next_expiry: Option<Instant>,
+}
+
+impl Kept {
+    pub(super) fn new(keep: Duration) -> Self {
+        Self { rooms: HashMap::default(), keep, next_expiry: None }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rooms.is_empty()
+    }
+
+    /// What is kept for a room.
+    pub(super) fn get(&self, room: &str) -> Option<&KeptRoom> {
+        if self.rooms.is_empty() {
+            return None;
+        }
+        self.rooms.get(&*folded(room))
+    }
+
+    /// All kept rooms, in no particular order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &KeptRoom> {
+        self.rooms.values()
+    }
+
+    /// Whether another room can be kept.
+    pub(super) fn has_place(&self) -> bool {
+        self.rooms.len() < MAX_KEPT
+    }
+
+    /// Adds a room that an earlier run has kept, unless it ended too long ago. The room of an earlier
+    /// run that was live then counts from now on.
+    pub(super) fn add(&mut self, now: Now, mut room: KeptRoom) {
+        let ended = *room.ended.get_or_insert(now.wall);
+        if !room.is_empty() && !self.remaining(now, ended).is_zero() && self.has_place() {
+            self.rooms.insert(folded(&room.room).into(), room);
+            self.set_expiry(now);
+        }
+    }
+
+    /// Changes what is kept for a room; `ended` if it is not live. Returns what to store; none if
+    /// nothing has changed.
+    pub(super) fn change(
+        &mut self,
+        now: Now,
+        room: &str,
+        ended: Option<SystemTime>,
+        change: impl FnOnce(&mut KeptRoom),
+    ) -> Option<KeptRoom> {
+        let before = self.get(room).cloned();
+        let nothing =
+            || KeptRoom { room: room.into(), locked_by: None, muted_by: None, ended: None };
+        let mut changed = before.clone().unwrap_or_else(nothing);
+        change(&mut changed);
+        // The time of an earlier end stays.
+        changed.ended = ended.map(|ended| changed.ended.unwrap_or(ended));
+        if before.as_ref() == Some(&changed) || (before.is_none() && changed.is_empty()) {
+            return None;
+        }
+        if changed.is_empty() || (ended.is_some() && self.keep.is_zero()) {
+            changed = KeptRoom { locked_by: None, muted_by: None, ..changed };
+            self.rooms.remove(&*folded(room));
+        } else {
+            self.rooms.insert(folded(room).into(), changed.clone());
+        }
+        self.set_expiry(now);
+        Some(changed)
+    }
+
+    /// The next time at which [`expire`](Self::expire) has something to do.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.next_expiry
+    }
+
+    /// Forgets the rooms whose time is over; returns what to store.
+    pub(super) fn expire(&mut self, now: Now) -> Vec<KeptRoom> {
+        if self.next_expiry.is_none_or(|at| at > now.instant) {
+            return Vec::new();
+        }
+        let is_over =
+            |room: &KeptRoom| room.ended.is_some_and(|ended| self.remaining(now, ended).is_zero());
+        let names: Vec<Box<str>> = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| is_over(room))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let expired = names.iter().filter_map(|name| self.rooms.remove(name));
+        let forgotten = |room| KeptRoom { locked_by: None, muted_by: None, ..room };
+        let expired = expired.map(forgotten).collect();
+        self.set_expiry(now);
+        expired
+    }
+
+    /// How much longer a room that ended then is kept.
+    fn remaining(&self, now: Now, ended: SystemTime) -> Duration {
+        // The clock may have been set back since.
+        let age = now.wall.duration_since(ended).unwrap_or_default();
+        self.keep.saturating_sub(age)
+    }
+
+    fn set_expiry(&mut self, now: Now) {
+        let ended = self.rooms.values().filter_map(|room| room.ended);
+        let soonest = ended.map(|ended| self.remaining(now, ended)).min();
+        self.next_expiry = soonest.and_then(|remaining| now.instant.checked_add(remaining));
+    }
+}
