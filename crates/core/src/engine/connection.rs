@@ -13,6 +13,7 @@ use super::{Effect, Engine};
 use crate::ami::action::Action;
 use crate::ami::message::{Event as AmiEvent, Message, Response};
 use crate::ami::parser::Received;
+use crate::call::CallId;
 use crate::clock::Now;
 
 impl<R: Replies> Engine<R> {
@@ -204,9 +205,21 @@ impl<R: Replies> Engine<R> {
                     // The request is answered before its `call.queued` is recorded.
                     self.answer_if_decided(now, id);
                     self.record_changes(now);
+                } else if let AmiEvent::Newchannel(channel) = event
+                    && let Ok(id) = channel.uniqueid.parse()
+                {
+                    self.note_unknown_call(now, id);
                 }
                 self.update_rooms(now, event);
             }
+        }
+    }
+
+    /// An unknown call has a new channel. If it was never known to this run, a list decides whether it
+    /// is ours.
+    fn note_unknown_call(&mut self, now: Now, id: CallId) {
+        if self.registry.show(id, false).is_none() {
+            self.reconcile.note_unknown_call(now, id);
         }
     }
 

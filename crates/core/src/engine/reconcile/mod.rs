@@ -67,6 +67,9 @@ pub(super) struct Reconcile {
     next_round: Option<Instant>,
     /// Whether another list is wanted soon after the one under way.
     repeat: bool,
+    /// Whether an event was about an unknown call that may be ours, so that a list is needed even if no
+    /// call is known.
+    unknown_call_seen: bool,
     /// The calls of which the last list lacked a channel, and when they were last known to be
     /// alive.
     absent_once: HashMap<CallId, SystemTime>,
@@ -116,6 +119,7 @@ impl Reconcile {
             round: None,
             next_round: None,
             repeat: false,
+            unknown_call_seen: false,
             absent_once: HashMap::new(),
             unknown_calls: UnknownCalls::new(started),
         }
@@ -150,7 +154,7 @@ impl Reconcile {
         match &self.round {
             Some(round) if round.is_judging() => Due::Verdicts,
             Some(_) => Due::TimedOut,
-            None if registry.is_empty() => {
+            None if registry.is_empty() && !self.unknown_call_seen => {
                 self.absent_once.clear();
                 self.unknown_calls.forget_foreign();
                 self.next_round = Some(now.instant + INTERVAL);
@@ -170,6 +174,15 @@ impl Reconcile {
         }
     }
 
+    /// Notes that an unknown call has a new channel. It can be ours if it was requested before this run:
+    /// a busy Asterisk may handle the Originate of a killed run only after the first list.
+    pub(super) fn note_unknown_call(&mut self, now: Now, id: CallId) {
+        if self.unknown_calls.is_in_span(id) {
+            self.unknown_call_seen = true;
+            self.request_soon(now);
+        }
+    }
+
     /// Begins a round, as the daemon has asked for a list. Returns whether it is the first one on
     /// this link.
     pub(super) fn begin_round(&mut self, now: Now, registry: &Registry) -> bool {
@@ -183,6 +196,7 @@ impl Reconcile {
         let absent_before = std::mem::take(&mut self.absent_once);
         self.round = Some(Round::new(now, expected, absent_before));
         self.next_round = None;
+        self.unknown_call_seen = false;
         is_first
     }
 
@@ -315,6 +329,7 @@ impl Reconcile {
         self.round = None;
         self.next_round = None;
         self.repeat = false;
+        self.unknown_call_seen = false;
         self.absent_once.clear();
         self.unknown_calls.forget_foreign();
     }

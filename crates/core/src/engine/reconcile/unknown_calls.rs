@@ -79,7 +79,7 @@ impl UnknownCalls {
 
     /// Whether the call was requested after the last record and before this run. Ids and records
     /// have whole milliseconds.
-    fn is_in_span(&self, id: CallId) -> bool {
+    pub(super) fn is_in_span(&self, id: CallId) -> bool {
         let time = id.time();
         let is_recorded = |until: SystemTime| time + Duration::from_millis(1) <= until;
         time <= self.started && !self.recorded_until.is_some_and(is_recorded)

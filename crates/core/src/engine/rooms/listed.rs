@@ -159,10 +159,9 @@ fn update(now: Now, known: &mut Participant, listed: &Participant) {
     known.channel = listed.channel.clone();
     known.waiting = listed.waiting;
     known.admin = listed.admin;
-    if let Who::Guest(guest) = &listed.who
-        && matches!(known.who, Who::Guest(_))
-    {
-        known.who = Who::Guest(guest.clone());
+    // The daemon may have adopted the guest's call since, and a guest's caller id can change.
+    if matches!(known.who, Who::Guest(_)) {
+        known.who = listed.who.clone();
     }
     if known.talking.is_some() != listed.talking.is_some() {
         known.set_talking(now, listed.talking.is_some());

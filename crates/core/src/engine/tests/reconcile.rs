@@ -113,6 +113,31 @@ fn restarted_daemon_adopts_only_its_own_calls() {
     assert_nothing_left(&bench);
 }
 
+/// A busy Asterisk handles the Originate of a killed daemon after the next run's first list.
+#[test]
+fn call_made_after_first_list_is_adopted() {
+    let mut bench = Bench::ready();
+    let id = CallId::new(UNIX_EPOCH, 1).to_string();
+    let later = CallId::new(UNIX_EPOCH + Duration::from_secs(3600), 1).to_string();
+    bench.event("Newchannel", &later, &later, "");
+    bench.idle(Duration::from_secs(2));
+    assert_eq!(bench.count("CoreShowChannels"), 1, "that call is not of an earlier run");
+    bench.event("Newchannel", &id, &id, "");
+    bench.idle(Duration::from_secs(2));
+    assert_eq!(bench.count("CoreShowChannels"), 2);
+    bench.list(&[
+        format!("Uniqueid: {id}\nLinkedid: {id}\nChannelStateDesc: Down"),
+        format!("Uniqueid: {}\nLinkedid: {id}\nChannelStateDesc: Up", lock("7001")),
+    ]);
+    let asked = bench.id_of("GetVar");
+    bench.receive(&format!(
+        "Response: Success\nActionID: {asked}\nVariable: ORIGINATORD\nValue: originatord/bot/ru/R1/a"
+    ));
+    assert_eq!(bench.events().last(), Some(&"call.adopted"));
+    bench.originate(1, "7001");
+    assert!(matches!(bench.refusal(), Some(Refusal::InProgress { by: Some(_) })));
+}
+
 #[test]
 fn next_run_reconciles_request_that_crash_left_open() {
     let mut bench = Bench::new();
