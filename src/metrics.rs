@@ -29,6 +29,7 @@ use originatord_core::call::machine::State;
 use originatord_core::call::outcome::Outcome;
 use originatord_core::call::{CallInfo, Refusal};
 use originatord_core::engine::EngineStats;
+use originatord_core::engine::room_request::RoomAction;
 use originatord_core::record::{Event, EventKind, Gap};
 use register::{ByName, Register};
 
@@ -88,12 +89,17 @@ pub enum WriterKind {
 }
 
 /// Names of the events from Asterisk that are counted by name; all others are counted as `other`.
-const AMI_EVENTS: [&str; 11] = [
+const AMI_EVENTS: [&str; 16] = [
     "Newchannel",
     "Newstate",
     "Hangup",
     "ConfbridgeJoin",
     "ConfbridgeLeave",
+    "ConfbridgeStart",
+    "ConfbridgeEnd",
+    "ConfbridgeMute",
+    "ConfbridgeUnmute",
+    "ConfbridgeTalking",
     "OriginateResponse",
     "UserEvent",
     "CoreShowChannel",
@@ -104,6 +110,12 @@ const AMI_EVENTS: [&str; 11] = [
 
 /// The possible outcomes of an answered call.
 const ANSWERED: [Outcome; 3] = [Outcome::Completed, Outcome::NotJoined, Outcome::Unknown];
+
+/// The result of a change of a room that was made.
+const DONE: &str = "done";
+
+/// The result of a change of a room that was not made.
+const FAILED: &str = "failed";
 
 /// All counters, gauges and histograms.
 #[derive(Debug)]
@@ -120,6 +132,9 @@ pub struct Metrics {
     talk: Histogram,
     ready: Gauge,
     live: [Gauge; State::LIVE.len()],
+    rooms: Gauge,
+    participants: Gauge,
+    room_actions: Family<Labels<2>, Counter>,
     link_up: Gauge,
     pending: Gauge,
     attempts: Counter,
@@ -191,6 +206,12 @@ impl Default for Metrics {
             ),
             ready: register.add("ready", "Whether calls can be made (1) or not (0), as /readyz says"),
             live: State::LIVE.map(|state| live.get_or_create_owned(&[("state", state.as_str())])),
+            rooms: register.add("rooms_live", "Rooms that somebody is in"),
+            participants: register.add("participants_live", "Participants in all rooms, guests included"),
+            room_actions: register.add(
+                "room_actions",
+                "Changes of rooms and participants that keys asked for, by action and result",
+            ),
             link_up: register.add("ami_up", "Whether the daemon is logged in to Asterisk (1) or not (0)"),
             pending: register.add("ami_actions_pending", "Actions sent to Asterisk that have no response yet"),
             attempts: register.add("ami_connect_attempts", "Attempts to connect to Asterisk"),
@@ -223,6 +244,12 @@ impl Metrics {
         for (reason, limit) in Refusal::CODES {
             self.refused.get_or_create(&[("reason", reason), ("limit", limit)]).inc_by(0);
         }
+        for action in RoomAction::NAMES {
+            for result in [DONE, FAILED] {
+                let labels = [("action", action), ("result", result)];
+                self.room_actions.get_or_create(&labels).inc_by(0);
+            }
+        }
         for reader in ReaderKind::iter() {
             self.gaps.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
             self.lost.get_or_create(&[("reader", reader.as_str())]).inc_by(0);
@@ -249,6 +276,12 @@ impl Metrics {
     pub fn answered(&self, path: &'static str, code: u16, key: Option<Arc<str>>) {
         let key = KeyName(key.unwrap_or_else(|| "".into()));
         self.requests.get_or_create(&Answered { path, code, key }).inc();
+    }
+
+    /// Counts a change of a room or a participant that a key asked for.
+    pub fn room_action(&self, action: &'static str, is_done: bool) {
+        let result = if is_done { DONE } else { FAILED };
+        self.room_actions.get_or_create(&[("action", action), ("result", result)]).inc();
     }
 
     /// Counts a bot's POST that was answered with "ok" after this time.
@@ -309,6 +342,8 @@ impl Metrics {
         for (gauge, count) in self.live.iter().zip(stats.live) {
             gauge.set(count as i64);
         }
+        self.rooms.set(stats.rooms as i64);
+        self.participants.set(stats.participants as i64);
         self.link_up.set(stats.link_up.into());
         self.pending.set(stats.pending as i64);
     }

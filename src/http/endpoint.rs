@@ -24,10 +24,10 @@ use super::reply;
 
 /// A path and its operations.
 pub(crate) struct Endpoint {
-    /// The path. A name in braces at its end stands for a part that differs, as in
-    /// `/api/calls/{id}`.
+    /// The path. It can end in a part that differs, as in `/api/calls/{id}`; that part begins at the
+    /// first brace.
     pub path: &'static str,
-    /// Whether the part in braces is valid. Any other path is unknown (404).
+    /// Whether the part that differs is valid. Any other path is unknown (404).
     pub accepts: fn(&str) -> bool,
     /// Each method is in one operation. [`answer`] handles `OPTIONS` for all endpoints.
     pub operations: &'static [Operation],
@@ -122,7 +122,7 @@ impl Endpoint {
 
     /// The part of `path` in braces; none if the path is another endpoint's. warp's own `path!`
     /// would match a trailing slash as well, which the original API does not.
-    fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
+    pub(crate) fn parameter<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(prefix(self.path)).filter(|rest| (self.accepts)(rest))
     }
 

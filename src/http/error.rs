@@ -20,6 +20,7 @@ use crate::history::QueryError;
 use originatord_core::call::refusal::Limit;
 use originatord_core::call::{CallId, Invalid, Refusal};
 use originatord_core::engine::request::{EraseError, HangUpError, SubmitError};
+use originatord_core::engine::room_request::RoomError;
 
 /// The header that names a call.
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
@@ -118,6 +119,12 @@ pub enum ApiError {
     /// The engine did not answer in time.
     #[error("no answer in time; the call may still be made")]
     EngineTimeout,
+    /// A member of a body, or a parameter, breaks a rule. The text names it.
+    #[error("{0}")]
+    Member(String),
+    /// The engine did not change or show a room.
+    #[error(transparent)]
+    Room(#[from] RoomError),
     /// No call has this id.
     #[error("no such call")]
     NoSuchCall,
@@ -168,7 +175,8 @@ impl ApiError {
             | Self::Query(_)
             | Self::Position(_)
             | Self::NoNumber
-            | Self::BadNumber => StatusCode::BAD_REQUEST,
+            | Self::BadNumber
+            | Self::Member(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized { .. } | Self::KeyMissing | Self::KeyWrong => {
                 StatusCode::UNAUTHORIZED
             }
@@ -179,6 +187,7 @@ impl ApiError {
             | Self::NoSuchCall
             | Self::NoSuchConference
             | Self::HangUp(HangUpError::NoSuchCall) => StatusCode::NOT_FOUND,
+            Self::Room(error) => room_status(error),
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Refused(Refusal::RoomLocked)
@@ -247,6 +256,18 @@ impl ApiError {
             _ => {}
         }
         response
+    }
+}
+
+fn room_status(error: &RoomError) -> StatusCode {
+    match error {
+        RoomError::NoSuchRoom | RoomError::NoSuchParticipant => StatusCode::NOT_FOUND,
+        RoomError::TargetLocked(_) | RoomError::RoomMuted | RoomError::NotLive => {
+            StatusCode::CONFLICT
+        }
+        RoomError::Rejected(_) => StatusCode::BAD_GATEWAY,
+        RoomError::LinkDown(_) | RoomError::NotSubmitted(_) => StatusCode::SERVICE_UNAVAILABLE,
+        RoomError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
     }
 }
 

@@ -21,6 +21,7 @@ mod key_quota;
 mod metrics;
 mod page;
 pub(crate) mod reply;
+mod rooms;
 pub(crate) mod routes;
 pub(crate) mod server;
 mod session;

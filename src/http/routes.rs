@@ -8,10 +8,10 @@ use warp::filters::path::FullPath;
 use warp::http::Method;
 use warp::reply::Response;
 
-use super::endpoint::{Access, Endpoint, Operation, prefix};
+use super::endpoint::{Access, Endpoint, Operation};
 use super::reply::{self, KeyName};
 use super::{
-    Api, calls, conf, conferences, events, health, history, metrics, page, session, stats,
+    Api, calls, conf, conferences, events, health, history, metrics, page, rooms, session, stats,
 };
 
 /// One call.
@@ -21,7 +21,7 @@ pub(crate) const CALL: &str = "/api/calls/{id}";
 const READ: &[Method] = &[Method::GET, Method::HEAD];
 
 /// All endpoints, in the order in which the router tries them: the bots' first.
-pub(crate) static ENDPOINTS: [Endpoint; 14] = [
+pub(crate) static ENDPOINTS: [Endpoint; 17] = [
     Endpoint::at(
         "/api/conf",
         &[Operation {
@@ -47,6 +47,47 @@ pub(crate) static ENDPOINTS: [Endpoint; 14] = [
             Operation {
                 methods: &[Method::DELETE],
                 access: Access::Write(|request, client| Box::pin(calls::hang_up(request, client))),
+            },
+        ],
+    },
+    Endpoint::at(
+        "/api/rooms",
+        &[Operation {
+            methods: READ,
+            access: Access::Read(|request, client| Box::pin(rooms::list(request, client))),
+        }],
+    ),
+    Endpoint {
+        path: "/api/rooms/{room}",
+        accepts: rooms::is_room,
+        operations: &[
+            Operation {
+                methods: READ,
+                access: Access::Read(|request, client| Box::pin(rooms::show(request, client))),
+            },
+            Operation {
+                methods: &[Method::PATCH],
+                access: Access::Write(|request, client| Box::pin(rooms::change(request, client))),
+            },
+            Operation {
+                methods: &[Method::DELETE],
+                access: Access::Write(|request, client| Box::pin(rooms::end(request, client))),
+            },
+        ],
+    },
+    Endpoint {
+        path: "/api/rooms/{room}/participants/{id}",
+        accepts: rooms::is_participant,
+        operations: &[
+            Operation {
+                methods: &[Method::PATCH],
+                access: Access::Write(|request, client| {
+                    Box::pin(rooms::change_participant(request, client))
+                }),
+            },
+            Operation {
+                methods: &[Method::DELETE],
+                access: Access::Write(|request, client| Box::pin(rooms::kick(request, client))),
             },
         ],
     },
@@ -162,9 +203,8 @@ pub(crate) fn routes(
 /// The label of a path in the metrics: the path of an endpoint, or `other`. Labels are kept for
 /// ever, and a client can request any path.
 pub(crate) fn metric_path(path: &str) -> &'static str {
-    let matches = |endpoint: &&Endpoint| {
-        let prefix = prefix(endpoint.path);
-        path == endpoint.path || (prefix != endpoint.path && path.starts_with(prefix))
-    };
-    ENDPOINTS.iter().find(matches).map_or("other", |endpoint| endpoint.path)
+    ENDPOINTS
+        .iter()
+        .find(|endpoint| endpoint.parameter(path).is_some())
+        .map_or("other", |endpoint| endpoint.path)
 }

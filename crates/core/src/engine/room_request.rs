@@ -46,6 +46,36 @@ pub enum RoomAction {
     },
 }
 
+impl RoomAction {
+    /// All values of [`name`](Self::name).
+    pub const NAMES: [&'static str; 9] = [
+        "lock",
+        "unlock",
+        "mute",
+        "unmute",
+        "end",
+        "mute_participant",
+        "unmute_participant",
+        "move",
+        "kick",
+    ];
+
+    /// The action's name in the metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RoomAction::Change { locked: Some(true), .. } => "lock",
+            RoomAction::Change { locked: Some(false), .. } => "unlock",
+            RoomAction::Change { muted: Some(false), .. } => "unmute",
+            RoomAction::Change { .. } => "mute",
+            RoomAction::End => "end",
+            RoomAction::ChangeParticipant { room: Some(_), .. } => "move",
+            RoomAction::ChangeParticipant { muted: Some(false), .. } => "unmute_participant",
+            RoomAction::ChangeParticipant { .. } => "mute_participant",
+            RoomAction::Kick { .. } => "kick",
+        }
+    }
+}
+
 /// A list of rooms.
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Rooms {
