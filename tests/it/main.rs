@@ -33,6 +33,7 @@ mod operators;
 mod panics;
 mod privacy;
 mod proxy;
+mod rooms;
 mod service;
 mod session;
 mod simulate;
