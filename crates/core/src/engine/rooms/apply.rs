@@ -19,6 +19,7 @@ impl<R: Replies> Engine<R> {
     /// [`tick`](Self::tick).
     pub fn keep_rooms(&mut self, now: Now, rooms: Vec<KeptRoom>) {
         self.rooms.remember_kept(now, rooms);
+        self.apply_room_outputs(now);
     }
 
     /// Adds the rooms that were live when the last run ended.

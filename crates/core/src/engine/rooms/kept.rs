@@ -48,13 +48,15 @@ impl Kept {
     }
 
     /// Adds a room that an earlier run has kept, unless it ended too long ago. The room of an earlier
-    /// run that was live then counts from now on.
-    pub(super) fn add(&mut self, now: Now, mut room: KeptRoom) {
+    /// run that was live then counts from now on. Returns what to store if the room is not added.
+    pub(super) fn add(&mut self, now: Now, mut room: KeptRoom) -> Option<KeptRoom> {
         let ended = *room.ended.get_or_insert(now.wall);
-        if !room.is_empty() && !self.remaining(now, ended).is_zero() && self.has_place() {
-            self.rooms.insert(folded(&room.room).into(), room);
-            self.set_expiry(now);
+        if room.is_empty() || self.remaining(now, ended).is_zero() || !self.has_place() {
+            return Some(KeptRoom { locked_by: None, muted_by: None, ..room });
         }
+        self.rooms.insert(folded(&room.room).into(), room);
+        self.set_expiry(now);
+        None
     }
 
     /// Changes what is kept for a room; `ended` if it is not live. Returns what to store; none if
@@ -123,4 +125,30 @@ impl Kept {
         let soonest = ended.map(|ended| self.remaining(now, ended)).min();
         self.next_expiry = soonest.and_then(|remaining| now.instant.checked_add(remaining));
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_ended_long_ago_is_forgotten_in_the_store_as_well() {
+        let now = Now { instant: Instant::now(), wall: SystemTime::UNIX_EPOCH + HOUR * 1000 };
+        let mut kept = Kept::new(HOUR);
+        let locked = |room: &str, ended| KeptRoom {
+            room: room.into(),
+            locked_by: Some("op".into()),
+            muted_by: None,
+            ended,
+        };
+        assert_eq!(kept.add(now, locked("live", None)), None);
+        assert_eq!(kept.add(now, locked("young", Some(now.wall - HOUR / 2))), None);
+        let old = locked("old", Some(now.wall - HOUR));
+        let forgotten = KeptRoom { locked_by: None, ..old.clone() };
+        assert_eq!(kept.add(now, old), Some(forgotten));
+        assert!(kept.get("OLD").is_none() && kept.get("Young").is_some());
+        assert_eq!(kept.deadline(), Some(now.instant + HOUR / 2));
+    }
+
+    const HOUR: Duration = Duration::from_secs(3600);
 }

@@ -197,7 +197,8 @@ impl Rooms {
     /// Adds what earlier runs have kept. What ended long ago is forgotten.
     pub(super) fn remember_kept(&mut self, now: Now, rooms: Vec<KeptRoom>) {
         for room in rooms {
-            self.kept.add(now, room);
+            let forgotten = self.kept.add(now, room);
+            self.outputs.extend(forgotten.map(Output::Keep));
         }
     }
 
