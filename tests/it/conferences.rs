@@ -6,6 +6,7 @@ use testkit::ami::FakeAsterisk;
 use testkit::daemon::Daemon;
 use testkit::eventually;
 use testkit::http::{self, assert_error};
+use testkit::sim::Simulator;
 
 const FIRST: &str = "cf-01m86ptqk30000000000000001";
 const SECOND: &str = "cf-01m86ptqk30000000000000002";
@@ -124,4 +125,54 @@ fn daemon_without_a_history_has_no_conferences() {
     let page = daemon.get("/api/conferences").json();
     assert_eq!(page, json!({ "conferences": [], "next": null, "history": "off" }));
     assert_error(&daemon.get(&format!("/api/conferences/{FIRST}")), 404, FIRST);
+}
+
+/// A simulated Asterisk with a telephone in R1.
+const GUEST: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n\
+                     [[guest]]\nroom = \"R1\"\nnumber = \"79981230001\"\nname = \"Desk\"\n";
+
+#[test]
+fn story_of_a_live_room_outlives_a_killed_daemon() {
+    for version in ["22", "16"] {
+        let simulator = Simulator::start(version, GUEST);
+        let files = [("history", "file = \"history.db\""), ("journal", "file = \"calls.jsonl\"")];
+        let daemon = simulator.daemon(&files);
+        let started = daemon.wait_for_event("room.started");
+        daemon.wait_for_event("guest.joined");
+        let busy = daemon.call_ok("79990000486", "r1");
+        daemon.wait_for(&busy, "call.ended");
+        let call = daemon.call_ok("79990000001", "R1");
+        daemon.wait_for(&call, "call.joined");
+        let id = started["conference_id"].as_str().expect("an id").to_owned();
+        let story = |daemon: &Daemon| daemon.get(&format!("/api/conferences/{id}")).json();
+        eventually("the story has both", || {
+            (story(&daemon)["participant_count"] == 2).then_some(())
+        });
+
+        let daemon = daemon.crash_and_restart();
+        daemon.wait_ready();
+        assert_eq!(daemon.delete(&format!("/api/calls/{call}")).status, 200);
+        daemon.wait_for(&call, "call.left");
+        let told = eventually("the call has left", || {
+            let story = story(&daemon);
+            let visit = &story["participants"][1]["visits"][0];
+            (!visit["left"].is_null()).then_some(story)
+        });
+        let [guest, callee] = [&told["participants"][0], &told["participants"][1]];
+        assert_eq!(
+            (&guest["number"], &guest["caller_id"]),
+            (&json!("+79981230001"), &json!("Desk"))
+        );
+        assert!(guest["visits"][0]["left"].is_null() && guest["call_id"].is_null(), "{guest}");
+        assert_eq!(callee["call_id"], *call);
+        assert!(callee["visits"][0]["seconds"].as_f64().is_some_and(|s| s > 0.0), "{callee}");
+        assert_eq!((&told["room"], &told["ended"]), (&json!("R1"), &Value::Null));
+        assert_eq!(told["most_at_once"], 2);
+        let invited = told["invited"].as_array().expect("calls");
+        assert_eq!((invited.len(), &invited[0]["call_id"]), (1, &json!(busy)), "{told}");
+        // Both runs tell of one conference.
+        let list = daemon.get("/api/conferences").json();
+        assert_eq!(ids(&list), [&*id]);
+        assert!(daemon.records().iter().all(|record| record["event"] != "room.started"));
+    }
 }
