@@ -38,6 +38,7 @@ mod service;
 mod session;
 mod simulate;
 mod stalled_readers;
+mod state;
 mod stop_under_load;
 mod tail;
 mod tls;
