@@ -9,7 +9,7 @@ mod redirect;
 
 use self::ending::Failure;
 use super::super::AsteriskVersion;
-use super::{Guest, Originate, Pbx, UserProfile};
+use super::{Event, Guest, Originate, Pbx, UserProfile};
 use originatord_core::clock::Now;
 
 /// A step of a call, scheduled for some time.
@@ -110,6 +110,8 @@ pub(super) struct Call {
     visit: u32,
     /// Steps that Asterisk takes once the join sound is over.
     deferred: Vec<Step>,
+    /// Events of the conference that Asterisk sends after the Hangup of `;1`.
+    late: Vec<Event>,
 }
 
 impl Call {
@@ -126,6 +128,7 @@ impl Call {
             profile: UserProfile::default(),
             visit: 0,
             deferred: Vec::new(),
+            late: Vec::new(),
         }
     }
 
@@ -203,7 +206,9 @@ impl Pbx {
                 self.hang_up_channel(now, key, &mut call, phase, channel, cause)
             }
             (Step::CalleeLeaves, Phase::Redirected) => self.end_redirected(now, key, &mut call),
-            (step @ Step::Redirect { .. }, Phase::Entering) => call.deferred.push(step),
+            (Step::Redirect { channel, context, exten }, Phase::Entering) => {
+                self.defer_redirect(&mut call, channel, (context, exten));
+            }
             (
                 Step::Redirect { channel, context, exten },
                 Phase::Up | Phase::Refused | Phase::Conference,
@@ -255,7 +260,7 @@ impl Pbx {
                 call.deferred.push(Step::HangUp { channel, cause });
             }
             Phase::Conference if call.one == Some(channel) => {
-                let left = self.leave(call);
+                let left = self.leave_by_hangup(call);
                 self.events.extend(left.events);
                 self.schedule(
                     now.instant + left.pause,

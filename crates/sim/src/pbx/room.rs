@@ -17,7 +17,7 @@ pub(crate) use control::NO_CONFERENCES;
 
 /// Delay until a channel goes on after it left a conference in which others remain: Asterisk plays
 /// no sound to it.
-const LEAVE_OTHERS: Duration = Duration::from_millis(2);
+pub(super) const LEAVE_OTHERS: Duration = Duration::from_millis(2);
 
 /// What the dialplan sets for a participant by `CONFBRIDGE(user,…)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,7 +116,10 @@ impl Pbx {
             self.conferences.insert(id.clone(), conference);
         }
         let Some(conference) = self.conferences.get_mut(&id) else { return false };
-        conference.members.push(Member {
+        // Asterisk keeps those who wait for the leader in a list of their own, behind the others.
+        let others = conference.members.iter().filter(|member| !conference.is_waiting(member));
+        let place = if profile.wait_marked { conference.members.len() } else { others.count() };
+        let member = Member {
             channel,
             profile,
             muted: profile.start_muted,
@@ -124,7 +127,8 @@ impl Pbx {
             is_inside: false,
             kicked: false,
             prompt_until: None,
-        });
+        };
+        conference.members.insert(place, member);
         self.rooms.insert(channel, id);
         true
     }

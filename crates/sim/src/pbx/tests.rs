@@ -4,6 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use super::*;
 
+mod participants;
 mod rooms;
 
 struct Harness {

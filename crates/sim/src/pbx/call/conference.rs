@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::{Pbx, UserProfile, room::Left};
+use super::super::room::{LEAVE_OTHERS, Left};
+use super::super::{Pbx, UserProfile};
 use super::{Call, Phase, Step, variable};
 use crate::dialplan;
 use originatord_core::clock::Now;
+
+/// One of so many participants who hang up while others stay has a late ConfbridgeLeave.
+const LATE_LEAVE: u8 = 32;
 
 impl Pbx {
     /// `;1` begins the dialplan of the room at `begins_in` from now.
@@ -118,6 +122,16 @@ impl Pbx {
         self.leave_room(one)
     }
 
+    /// `;1` leaves because it hangs up. Asterisk sends the events of conferences and those of channels
+    /// from different threads: now and then, the ConfbridgeLeave comes after the Hangup (seen on 16).
+    pub(super) fn leave_by_hangup(&mut self, call: &mut Call) -> Left {
+        let mut left = self.leave(call);
+        if left.pause == LEAVE_OTHERS && self.rng.u8(..LATE_LEAVE) == 0 {
+            call.late.append(&mut left.events);
+        }
+        left
+    }
+
     /// The callee's side of the call hangs up. If `;1` still hears the join sound, it joins after it,
     /// and then leaves.
     pub(super) fn callee_leaves(&mut self, now: Now, key: u64, call: &mut Call, by_callee: bool) {
@@ -131,7 +145,7 @@ impl Pbx {
             let hang_up = |channel| Step::HangUp { channel, cause: Some(16) };
             call.deferred.extend(call.one.map(hang_up));
         } else {
-            left = self.leave(call);
+            left = self.leave_by_hangup(call);
             self.schedule(now.instant + left.pause, key, Step::HangUpRest { cause: 16 });
         }
         let leg = requested.into_iter().chain(self.hangup(&mut call.leg, 16, None)).collect();

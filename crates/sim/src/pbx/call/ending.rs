@@ -35,7 +35,8 @@ impl Pbx {
     pub(super) fn hang_up_rest(&mut self, now: Now, key: u64, call: &mut Call, cause: u8) {
         self.change(call.one, enter_h);
         let requested = self.hangup_request(call.two, Some(cause));
-        let one = self.hangup(&mut call.one, cause, None);
+        let mut one = self.hangup(&mut call.one, cause, None);
+        one.append(&mut call.late);
         let two = self.hangup_two(now, key, call, cause, requested);
         let leg = self.hangup(
             &mut call.leg,

@@ -43,6 +43,22 @@ impl Pbx {
         }
     }
 
+    /// The redirect takes place when the join sound is over. Until then only the channel's extension
+    /// shows it.
+    pub(super) fn defer_redirect(
+        &mut self,
+        call: &mut Call,
+        channel: u64,
+        (context, exten): (String, String),
+    ) {
+        if call.one == Some(channel) {
+            self.change(call.one, |one| {
+                (one.context, one.exten, one.priority) = (context.clone(), exten.clone(), 1);
+            });
+        }
+        call.deferred.push(Step::Redirect { channel, context, exten });
+    }
+
     /// `;1` goes to another room. Its ConfbridgeLeave shows the new extension already.
     fn move_to_room(
         &mut self,

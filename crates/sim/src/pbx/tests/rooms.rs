@@ -2,16 +2,16 @@
 
 use super::*;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// A harness in which nobody waits before the conference, with more of a scenario.
-fn harness(more: &str) -> Harness {
+pub(super) fn harness(more: &str) -> Harness {
     let scenario = Scenario::parse(&format!("{more}\n[timing]\nwait = \"0s\"\nbeep = \"0s\"\n"));
     Harness::with_scenario(AsteriskVersion::V22, 1, scenario.expect("a scenario"))
 }
 
 impl Harness {
-    fn guest(&mut self, uniqueid: &str, room: &str, profile: UserProfile) {
+    pub(super) fn guest(&mut self, uniqueid: &str, room: &str, profile: UserProfile) {
         let guest = Guest {
             room: room.into(),
             uniqueid: Some(uniqueid.into()),
@@ -25,7 +25,7 @@ impl Harness {
     }
 
     /// The events of conferences that were not read yet, with those of their headers that matter.
-    fn room_events(&mut self) -> Vec<String> {
+    pub(super) fn room_events(&mut self) -> Vec<String> {
         let describe = |headers: &Headers| {
             let event = headers.get("Event")?.strip_prefix("Confbridge")?;
             let more = ["Conference", "Uniqueid", "Admin", "Muted", "TalkingStatus"];
@@ -36,7 +36,7 @@ impl Harness {
     }
 
     /// A list item of each member, with these headers.
-    fn members(&self, room: &str, names: &[&str]) -> Vec<String> {
+    pub(super) fn members(&self, room: &str, names: &[&str]) -> Vec<String> {
         let members = self.pbx.list_members(self.now(), room).unwrap_or_default();
         let describe = |member: Headers| {
             let values = names.iter().filter_map(|name| member.get(name));
@@ -45,21 +45,21 @@ impl Harness {
         members.into_iter().map(describe).collect()
     }
 
-    fn kick(&mut self, room: &str, channel: &str) -> Answer {
+    pub(super) fn kick(&mut self, room: &str, channel: &str) -> Answer {
         let now = self.now();
         let answer = self.pbx.kick(now, room, channel);
         self.pass(Duration::ZERO);
         answer
     }
 
-    fn redirect(&mut self, channel: &str, room: &str) {
+    pub(super) fn redirect(&mut self, channel: &str, room: &str) {
         let now = self.now();
         assert!(self.pbx.redirect(now, channel, "conf-in", room));
         self.pass(Duration::ZERO);
     }
 }
 
-fn plain() -> UserProfile {
+pub(super) fn plain() -> UserProfile {
     UserProfile::default()
 }
 
@@ -82,6 +82,26 @@ fn conference_starts_and_ends_with_its_participants() {
     }
     assert_eq!(harness.room_events(), ["Leave Room g1 No", "Leave Room g2 Yes", "End Room"]);
     harness.assert_empty();
+}
+
+#[test]
+fn leave_sometimes_follows_the_hangup() {
+    let mut harness = harness("");
+    harness.guest("stays", "R1", plain());
+    let mut orders = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        harness.guest("goes", "R1", plain());
+        harness.seen.clear();
+        let now = harness.now();
+        assert!(harness.pbx.hang_up(now, "goes", None));
+        harness.pass(SECOND);
+        orders.insert(harness.of("goes").join(", "));
+    }
+    let orders: Vec<_> = orders.into_iter().collect();
+    assert_eq!(
+        orders,
+        ["ConfbridgeLeave Up R1, Hangup Up 16", "Hangup Up 16, ConfbridgeLeave Up R1"]
+    );
 }
 
 #[test]
@@ -195,6 +215,19 @@ fn hangup_during_the_join_sound_waits_for_its_end() {
 }
 
 #[test]
+fn redirect_during_the_join_sound_waits_for_its_end() {
+    let mut harness = harness("");
+    harness.pbx.scenario.timing.join = SECOND;
+    harness.guest("g1", "R1", plain());
+    harness.redirect("g1", "R2");
+    assert_eq!(harness.members("R1", &["Uniqueid", "Exten", "Priority"]), ["g1 R2 1"]);
+    harness.pass(5 * SECOND);
+    let events = ["Start R1", "Join R1 g1 No No", "Leave R1 g1 No", "End R1", "Start R2"];
+    assert_eq!(harness.room_events()[..5], events);
+    assert_eq!(harness.members("R2", &["Uniqueid"]), ["g1"]);
+}
+
+#[test]
 fn locked_or_full_conference_refuses_all_but_admins() {
     for (more, locks) in [("", true), ("max_members = 1", false)] {
         let mut harness = harness(more);
@@ -264,105 +297,4 @@ fn redirect_during_a_wait_or_prompt_begins_anew() {
     assert!(harness.members("Open", &[]).is_empty());
     harness.pass(SECOND);
     assert_eq!(harness.members("Open", &["Uniqueid"]), ["a"]);
-}
-
-#[test]
-fn dialplan_variables_set_the_profile() {
-    let mut harness = harness("");
-    harness.originate("a", "7999001");
-    harness.pass(SECOND / 2);
-    harness.pbx.set_variable(Some("A"), "OD_MUTED", "1").expect_err("ids have a case");
-    harness.pbx.set_variable(Some("a"), "OD_MUTED", "1").expect("set");
-    harness.pbx.set_variable(Some("a"), "OD_TALK", "1").expect("set");
-    harness.pass(5 * SECOND);
-    assert_eq!(harness.room_events(), ["Start R1", "Join R1 a No Yes"]);
-    for (value, muted) in [("", "Yes"), ("0", "No"), ("1", "Yes")] {
-        harness.pbx.set_variable(Some("a"), "OD_MUTED", value).expect("set");
-        harness.redirect("a", &format!("after-{value}"));
-        harness.pass(5 * SECOND);
-        assert_eq!(harness.members(&format!("after-{value}"), &["Muted"]), [muted]);
-    }
-    assert_eq!(harness.pbx.mute("after-1", "all", false), Ok("User unmuted"));
-    harness.pass(Duration::ZERO);
-    harness.room_events();
-    assert!(harness.pbx.talk("a", true));
-    harness.pass(Duration::ZERO);
-    assert_eq!(harness.room_events(), ["Talking after-1 a No on"]);
-    assert_eq!(harness.pbx.variable("a", "OD_TALK").as_deref(), Some("1"));
-    for (channel, name, problem) in [
-        (Some("nobody"), "X", "No such channel"),
-        (Some("a"), "CONFBRIDGE(user,admin)", "Variable not set"),
-        (None, "SHELL(x)", "Variable not set"),
-    ] {
-        assert_eq!(harness.pbx.set_variable(channel, name, "yes"), Err(problem));
-    }
-    harness.pbx.set_variable(None, "G", "1").expect("set");
-    assert_eq!(harness.pbx.global("G"), "1");
-}
-
-#[test]
-fn muted_participant_is_not_heard_talking() {
-    let mut harness = harness("");
-    harness.guest("g1", "R1", UserProfile { talk_detection: true, ..plain() });
-    harness.guest("g2", "R1", plain());
-    harness.room_events();
-    assert!(harness.pbx.talk("g1", true) && harness.pbx.talk("g2", true));
-    harness.pass(Duration::ZERO);
-    assert_eq!(harness.members("R1", &["Talking"]), ["Yes", "No"]);
-    harness.pbx.mute("R1", "PJSIP/g1", true).expect("muted");
-    assert!(harness.pbx.talk("g1", true));
-    harness.pass(Duration::ZERO);
-    let events = ["Talking R1 g1 No on", "Mute R1 g1 No", "Talking R1 g1 No off"];
-    assert_eq!(harness.room_events(), events);
-    assert!(!harness.pbx.talk("nobody", true));
-}
-
-#[test]
-fn participants_talk_by_themselves_if_the_scenario_says_so() {
-    let mut harness = harness("");
-    harness.pbx.scenario.timing.talk = SECOND;
-    harness.guest("g1", "R1", UserProfile { talk_detection: true, ..plain() });
-    harness.guest("g2", "R1", plain());
-    harness.pass(60 * SECOND);
-    let events = harness.room_events();
-    let count = |event: &str| events.iter().filter(|seen| *seen == event).count();
-    assert!(count("Talking R1 g1 No on") >= 5 && count("Talking R1 g1 No off") >= 5, "{events:?}");
-    assert!(!events.iter().any(|event| event.starts_with("Talking R1 g2")), "{events:?}");
-}
-
-#[test]
-fn participant_waits_for_the_leader() {
-    let mut harness = harness("");
-    harness.guest("g1", "R1", UserProfile { wait_marked: true, ..plain() });
-    assert_eq!(harness.members("R1", &["WaitMarked", "Waiting"]), ["Yes Yes"]);
-    harness.guest("g2", "R1", UserProfile { marked: true, ..plain() });
-    assert_eq!(harness.members("R1", &["MarkedUser", "Waiting"]), ["No No", "Yes No"]);
-    assert_eq!(harness.pbx.list_rooms()[0].get("Marked"), Some("1"));
-}
-
-#[test]
-fn guests_of_the_scenario_come_and_go() {
-    let mut harness = harness(
-        "[[guest]]\nroom = \"R1\"\nnumber = \"74950000001\"\nname = \"Bob\"\nafter = \"5s\"\nstay = \"10s\"\nmuted = true",
-    );
-    let now = harness.now();
-    harness.pbx.add_scenario_guests(now);
-    harness.pass(4 * SECOND);
-    assert!(harness.pbx.list_rooms().is_empty());
-    harness.pass(2 * SECOND);
-    assert_eq!(
-        harness.members("R1", &["CallerIDNum", "CallerIDName", "Context", "Muted"]),
-        ["74950000001 Bob rooms-dial-in Yes"]
-    );
-    harness.pass(10 * SECOND);
-    harness.assert_empty();
-    for (uniqueid, room) in [(None, ""), (None, "h"), (Some("in-use"), "R2")] {
-        harness.guest("in-use", "R2", plain());
-        let uniqueid = uniqueid.map(str::to_owned);
-        let guest = Guest { room: room.into(), uniqueid, ..Guest::default() };
-        let now = harness.now();
-        assert_eq!(harness.pbx.add_guest(now, guest), None);
-        assert!(harness.pbx.hang_up(now, "in-use", None));
-        harness.pass(SECOND);
-    }
 }
