@@ -1,29 +1,6 @@
 //! Calls, from the Originate to the last Hangup.
 
-use super::client::Client;
-use super::frames::by_channel;
-use super::{SCENARIO, stage};
-use testkit::daemon::Ami;
-use testkit::sim::Simulator;
-
-/// Runs a scene on both servers and compares the frames that they send.
-fn compare(version: &'static str, what: &str, scene: impl Fn(&mut Client)) {
-    let (real, simulator) = (stage(version), Simulator::start(version, SCENARIO));
-    let play = |ami: &Ami<'_>| {
-        let mut client = Client::logged_in(ami, "call,system,user");
-        scene(&mut client);
-        by_channel(&client.frames())
-    };
-    let (real, simulated) = (play(&real.ami()), play(&simulator.ami()));
-    for key in real.keys().chain(simulated.keys()) {
-        let [real, simulated] = [&real, &simulated]
-            .map(|all| all.get(key).map(|all| all.join("\n\n")).unwrap_or_default());
-        assert_eq!(
-            real, simulated,
-            "{what} on {version}, {key}\n--- real:\n{real}\n--- simulated:\n{simulated}"
-        );
-    }
-}
+use super::scene::compare;
 
 /// The ring timeout of a call that nobody answers, in milliseconds.
 const SHORT_RING: &str = "Timeout: 1500\n";

@@ -103,6 +103,35 @@ impl Client {
         mask(&self.received).trim_end().replace("\r\n", "|")
     }
 
+    /// Sends an action and reads until the server is silent. The frames stay for the comparison.
+    pub(super) fn request(&mut self, action: &str) {
+        self.send(action);
+        self.read_until_silent();
+    }
+
+    /// Waits until this event about the channel with this unique id has arrived `count` times.
+    pub(super) fn wait_for(&mut self, event: &str, uniqueid: &str, count: usize) {
+        let (event, id) = (format!("Event: {event}\r\n"), format!("\r\nUniqueid: {uniqueid}\r\n"));
+        self.wait(&format!("{event} {count} times"), |received| {
+            let frames = received.split_inclusive("\r\n\r\n");
+            let is_it = |frame: &&str| {
+                frame.starts_with(&event) && frame.contains(&id) && frame.ends_with("\r\n\r\n")
+            };
+            frames.filter(is_it).count() >= count
+        });
+    }
+
+    /// The name of the channel with this unique id, from its Newchannel.
+    pub(super) fn channel(&self, uniqueid: &str) -> String {
+        let id = format!("\r\nUniqueid: {uniqueid}\r\n");
+        let mut frames = self.received.split("\r\n\r\n").map(|frame| format!("{frame}\r\n"));
+        let frame =
+            frames.find(|frame| frame.starts_with("Event: Newchannel") && frame.contains(&id));
+        let frame = frame.expect("a Newchannel of the channel");
+        let name = frame.lines().find_map(|line| line.strip_prefix("Channel: "));
+        name.expect("a channel").to_owned()
+    }
+
     /// Waits until all channels have hung up and all Originates have their response.
     pub(super) fn wait_for_the_end(&mut self, originates: usize) {
         self.wait("the end of the call", |received| {

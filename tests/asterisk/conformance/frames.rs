@@ -36,17 +36,21 @@ pub(super) fn mask(received: &str) -> String {
 }
 
 /// The events of each channel in their order. Asterisk sends `OriginateResponse` and
-/// `HangupRequest` from other threads, at any time, so these have groups of their own.
+/// `HangupRequest` from other threads, at any time, so these have groups of their own; as have the
+/// events of a conference, which keep their order among each other, but not towards a Hangup.
 pub(super) fn by_channel(frames: &[Frame]) -> BTreeMap<String, Vec<String>> {
     let mut channels = BTreeMap::<String, Vec<String>>::new();
     for frame in frames {
         let get = |name: &str| frame.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value);
+        // Legs of several calls have the same masked name.
+        let channel = format!("{} {}", get("Channel"), get("Linkedid"));
         let key = match get("Event") {
             "" => "replies".to_owned(),
-            event @ ("OriginateResponse" | "HangupRequest") => {
-                format!("{event} of {}", get("Channel"))
+            event @ ("OriginateResponse" | "HangupRequest") => format!("{event} of {channel}"),
+            event if event.starts_with("Confbridge") && !event.starts_with("ConfbridgeList") => {
+                "conferences".to_owned()
             }
-            _ => get("Channel").to_owned(),
+            _ => channel,
         };
         let lines: Vec<_> = frame.iter().map(|(name, value)| format!("{name}: {value}")).collect();
         channels.entry(key).or_default().push(lines.join("\n"));

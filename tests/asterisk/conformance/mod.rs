@@ -10,6 +10,9 @@ mod calls;
 pub(crate) mod client;
 mod dialplan;
 mod frames;
+mod guests;
+mod rooms;
+mod scene;
 
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +25,12 @@ use calls::{
     queries_about_a_call_get_equal_replies, unanswered_calls_send_the_same_events,
 };
 use dialplan::special_extensions_of_the_samples_end_at_once;
+use guests::{admins_and_waiting_users_are_equal, talking_is_reported_equally};
+use rooms::{
+    join_sound_delays_kicks_and_moves, kicks_send_the_same_events,
+    locked_rooms_refuse_in_the_same_way, moves_send_the_same_events, mutes_send_the_same_events,
+    variables_mute_from_the_start,
+};
 use testkit::pbx::Pbx;
 
 /// Callees as in `asterisk/gateway.xml`, and the waits of `asterisk/pbx --wait 0`.
@@ -45,5 +54,13 @@ on_both_versions!(
     answered_calls_send_the_same_events,
     queries_about_a_call_get_equal_replies,
     failed_calls_send_the_same_events,
+    mutes_send_the_same_events,
+    kicks_send_the_same_events,
+    locked_rooms_refuse_in_the_same_way,
+    moves_send_the_same_events,
+    variables_mute_from_the_start,
+    join_sound_delays_kicks_and_moves,
+    admins_and_waiting_users_are_equal,
+    talking_is_reported_equally,
     special_extensions_of_the_samples_end_at_once,
 );
