@@ -33,7 +33,6 @@ mod operators;
 mod panics;
 mod privacy;
 mod proxy;
-mod rooms;
 mod service;
 mod session;
 mod simulate;

@@ -3,9 +3,11 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{DESKTOP, ENTER, ESCAPE, PHONE, log_in, open_detail, wait_no_row, wait_row};
+use super::{
+    DESKTOP, ENTER, ESCAPE, PHONE, assert_accessible, log_in, open_detail, wait_no_row, wait_row,
+};
 use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::browser::Browser;
 use testkit::daemon::{Ami, Daemon, KEY};
@@ -73,40 +75,30 @@ fn invisible_characters_are_shown_as_escapes() {
 
 #[test]
 fn axe_finds_nothing_serious() {
-    let axe =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
-    let axe = std::fs::read_to_string(axe).expect("axe, from make setup-tests");
     let simulator = Simulator::start("22", "");
     let daemon = simulator.daemon(&[]);
-    let find = |page: &Browser, place: &str| {
-        page.run(&axe, json!([]));
-        let script = "const done = arguments[0]; axe.run().then((found) => done(found.violations\
-            .filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => [v.id, v.nodes.map((n) => n.html)])))";
-        let found = page.run_async(script);
-        assert_eq!(found, Value::Array(Vec::new()), "{place}");
-    };
     for scheme in ["light", "dark"] {
         for size in [DESKTOP, PHONE] {
             let page = Browser::start(size.0, size.1);
             page.prefer(scheme);
             page.open(&format!("http://{}/", daemon.address));
             page.wait_visible("#login-key");
-            find(&page, &format!("login, {scheme} {size:?}"));
+            assert_accessible(&page, &format!("login, {scheme} {size:?}"));
             page.type_into("#login-key", KEY);
             page.press(ENTER);
             page.wait_text("#stream-status", "Live");
-            find(&page, &format!("without a call, {scheme} {size:?}"));
+            assert_accessible(&page, &format!("without a call, {scheme} {size:?}"));
             let busy = daemon.call_ok("79990990486", "R1");
             daemon.wait_for(&busy, "call.ended");
             let id = daemon.call_ok("79990990001", "R1");
             wait_row(&page, "+79990990001", "In the room");
-            find(&page, &format!("calls, {scheme} {size:?}"));
+            assert_accessible(&page, &format!("calls, {scheme} {size:?}"));
             open_detail(&page, "+79990990001");
             page.wait_text("#detail-properties", &id);
-            find(&page, &format!("details, {scheme} {size:?}"));
+            assert_accessible(&page, &format!("details, {scheme} {size:?}"));
             page.click("#detail-hang-up");
             page.wait_visible("#confirm");
-            find(&page, &format!("a confirmation, {scheme} {size:?}"));
+            assert_accessible(&page, &format!("a confirmation, {scheme} {size:?}"));
             page.click("#confirm-yes");
             wait_no_row(&page, "+79990990001");
             let beyond =
@@ -116,7 +108,7 @@ fn axe_finds_nothing_serious() {
                 page.press(ESCAPE);
                 for tab in ["journal", "charts"] {
                     page.click(&format!("#tabs [value={tab}]"));
-                    find(&page, &format!("{tab}, {scheme}"));
+                    assert_accessible(&page, &format!("{tab}, {scheme}"));
                 }
                 // Nothing is wider than the screen.
                 let width = page.run("return document.documentElement.scrollWidth", json!([]));

@@ -7,11 +7,13 @@ mod dashboard;
 mod filter;
 mod keyboard;
 mod operator;
+mod rooms;
 mod volume;
 
 use std::fmt::Display;
+use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::browser::Browser;
 use testkit::eventually;
 
@@ -31,6 +33,11 @@ fn log_in(address: impl Display, key: &str, (width, height): (u32, u32)) -> Brow
     browser.open(&format!("http://{address}/"));
     enter_key(&browser, key);
     browser
+}
+
+/// Makes the browser run a script before those of the page, at each load.
+fn run_before_page(page: &Browser, script: &str) {
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
 }
 
 /// Fills in the login form, and waits for the event stream.
@@ -75,6 +82,17 @@ fn journal_events(browser: &Browser, number: &str) -> Vec<String> {
         row.split('\n').find(|cell| cell.starts_with("call.")).unwrap_or_default().to_owned()
     })
     .collect()
+}
+
+/// Asserts that axe finds nothing serious in the page as it is now; `place` is for the message.
+fn assert_accessible(page: &Browser, place: &str) {
+    let axe =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/axe/axe_playwright_python/axe.min.js");
+    let axe = std::fs::read_to_string(axe).expect("axe, from make setup-tests");
+    page.run(&axe, json!([]));
+    let script = "const done = arguments[0]; axe.run().then((found) => done(found.violations\
+        .filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => [v.id, v.nodes.map((n) => n.html)])))";
+    assert_eq!(page.run_async(script), Value::Array(Vec::new()), "{place}");
 }
 
 fn wait_live(browser: &Browser, count: usize) {

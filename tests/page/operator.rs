@@ -9,7 +9,8 @@ use testkit::relay::Relay;
 use testkit::sim::Simulator;
 
 use super::{
-    DESKTOP, ESCAPE, PHONE, enter_key, log_in, open_detail, wait_live, wait_row, wait_true,
+    DESKTOP, ESCAPE, PHONE, enter_key, log_in, open_detail, run_before_page, wait_live, wait_row,
+    wait_true,
 };
 
 #[test]
@@ -169,11 +170,6 @@ fn rare_outcomes_are_in_legend_and_chart() {
     );
     assert!(height.as_f64().is_some_and(|height| height >= 2.0), "{height}");
     page.wait_text("#zone", "UTC");
-}
-
-/// Makes the browser run a script before those of the page, at each load.
-fn run_before_page(page: &Browser, script: &str) {
-    page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script }));
 }
 
 #[test]

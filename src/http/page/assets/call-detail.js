@@ -56,6 +56,7 @@ export class CallDetail {
     [this.#calls, this.#records, this.#actions] = [calls, records, actions];
     $("detail-close").addEventListener("click", () => this.close());
     $("detail-hang-up").addEventListener("click", () => actions.hangUp?.(this.id));
+    $("detail-open-room").addEventListener("click", () => actions.openRoom(roomOf(this.#call())));
     $("detail-same-number").addEventListener("click", () => actions.filterBy("number", this.#call().number));
     $("detail-same-room").addEventListener("click", () => actions.filterBy("room", this.#call().room));
     setInterval(() => { if (this.id && !document.hidden && this.#call()?.state !== "ended") draw(this); }, 1000);
@@ -156,7 +157,7 @@ export class CallDetail {
   #drawHangUp(call) {
     const button = $("detail-hang-up");
     const isPending = isHangingUp(this.id);
-    const disabledReason = this.#actions.hangUpDisabledReason();
+    const disabledReason = this.#actions.disabledReason();
     button.hidden = !this.#actions.hangUp || !call || call.state === "ended";
     button.disabled = isPending || Boolean(disabledReason);
     setText(button, isPending ? "Ending …" : "Hang up");
@@ -214,6 +215,9 @@ export class CallDetail {
     setText($("detail-records-note"), text);
   }
 }
+
+/** The room that a call is in or goes to; a key may have moved it to another than it was made for. */
+const roomOf = ({ room, conference }) => conference ?? room;
 
 function stepItem(call, name, time, previous) {
   const label = name === "ended" && call.outcome ? `Ended: ${outcomeOf(call.outcome).label}` : stateOf(name).label;

@@ -231,7 +231,7 @@ export class CallsTable {
     setText(cells.key, call.key);
     setAttribute(cells.key, "title", call.key);
     const isPending = isHangingUp(call.call_id);
-    const disabledReason = this.#actions.hangUpDisabledReason();
+    const disabledReason = this.#actions.disabledReason();
     setText(cells.hangUp, isPending ? "Ending …" : "Hang up");
     setAttribute(cells.hangUp, "aria-label", `Hang up ${call.number}`);
     setAttribute(cells.hangUp, "title", disabledReason);

@@ -10,12 +10,10 @@ import { Filter } from "./filter.js";
 import { confirmHangUp, isHangingUp, showAlert } from "./hangup.js";
 import { JournalTable } from "./journal-table.js";
 import { CallStore, LinkStatus, RecordStore } from "./model.js";
-import { onNavigate, params, setParams } from "./navigation.js";
+import { RoomsView } from "./rooms-view.js";
 import { initShortcuts } from "./shortcuts.js";
 import { StatusBar } from "./status-bar.js";
-
-/** Small screens show one of these at a time. */
-const TABS = ["calls", "journal", "charts"];
+import { initTabs } from "./tabs.js";
 
 /**
  * Opens the dashboard of a session. `ended` is called when the session is over; `resume()` of the
@@ -23,21 +21,25 @@ const TABS = ["calls", "journal", "charts"];
  */
 export function openDashboard(session, ended) {
   const [calls, records, link] = [new CallStore(), new RecordStore(), new LinkStatus()];
-  let [filter, callsTable, journalTable, detail, charts, statusBar] = [];
+  let [filter, callsTable, journalTable, detail, charts, statusBar, rooms] = [];
+  const mayChange = session.role !== "watch";
   const actions = {
     // The daemon refuses a watch key's hang-ups, so the page does not offer them.
-    hangUp: session.role === "watch" ? undefined : (id) => requestHangUp(calls.live.get(id), actions),
-    hangUpDisabledReason: () => statusBar?.hangUpDisabledReason ?? "",
+    hangUp: mayChange ? (id) => requestHangUp(calls.live.get(id), actions) : undefined,
+    disabledReason: () => statusBar?.disabledReason ?? "",
     open: (id) => detail.open(id),
     isOpen: (id) => detail?.id === id,
     forget: (id) => callsTable.forget(id),
-    selectionChanged: () => draw(callsTable, journalTable),
-    hangUpChanged: () => draw(callsTable, detail),
-    filterBy: (name, value) => { detail.close(); filter.set(name, value); },
+    selectionChanged: () => draw(callsTable, journalTable, ...(rooms ? [rooms.room, rooms.conference] : [])),
+    hangUpChanged: () => draw(callsTable, detail, rooms.room),
+    filterBy: (name, value) => { detail.close(); rooms.close(); filter.set(name, value); },
+    openRoom: (name) => { detail.close(); rooms.room.open(name); },
+    ended,
   };
   filter = new Filter(() => {
     journalTable?.applyFilter();
     callsTable?.applyFilter();
+    rooms?.applyFilter();
   });
   callsTable = new CallsTable(calls, filter, actions);
   journalTable = new JournalTable(records, filter, actions);
@@ -45,10 +47,11 @@ export function openDashboard(session, ended) {
   const stream = new EventStream({
     record: addRecord,
     gap: addRecord,
-    list: (list) => { calls.replace(list); draw(...views); },
+    list: (list) => { calls.replace(list); rooms.refresh(); draw(...views); },
     change: (record) => {
       calls.apply(record);
       link.apply(record);
+      rooms.apply(record);
       // Adopting a call that the journal knows makes no record, and neither does the end of
       // `stale`.
       if (record.event === "ami.connected") stream.refresh();
@@ -65,8 +68,11 @@ export function openDashboard(session, ended) {
   });
   statusBar = new StatusBar(link, stream, calls);
   detail = new CallDetail(calls, records, actions);
-  const views = [callsTable, statusBar, detail];
-  charts = new Charts({
+  rooms = new RoomsView(calls, filter, actions, mayChange);
+  const views = [callsTable, statusBar, detail, rooms.room];
+  // The counts are of all rooms, so a key that may see some only does not get them.
+  $("charts").hidden = Boolean(session.rooms);
+  if (!session.rooms) charts = new Charts({
     ended,
     stats: (stats) => {
       link.setReady(stats.unready ?? undefined);
@@ -75,13 +81,18 @@ export function openDashboard(session, ended) {
     },
   });
   initHeader(session);
-  initTabs(detail);
-  initKeys({ callsTable, journalTable, detail, filter, actions });
+  const tabs = initTabs({
+    hidden: session.rooms ? ["charts"] : [],
+    changed: (name) => rooms.setShown(name === "rooms"),
+    left: () => { detail.close(); rooms.close(); },
+  });
+  $("filter-open").addEventListener("click", () => showFilterFields(!$("dashboard").classList.contains("filters")));
+  initKeys({ callsTable, journalTable, rooms, tabs, detail, filter, actions });
   const resume = () => {
     $("dashboard").hidden = false;
     draw(journalTable, ...views);
     stream.run();
-    charts.run();
+    charts?.run();
   };
   resume();
   return { resume };
@@ -89,7 +100,7 @@ export function openDashboard(session, ended) {
 
 function requestHangUp(call, actions) {
   if (!call || isHangingUp(call.call_id)) return;
-  const disabledReason = actions.hangUpDisabledReason();
+  const disabledReason = actions.disabledReason();
   if (disabledReason) showAlert(`${call.number} cannot be hung up: ${disabledReason}.`);
   else confirmHangUp(call, actions.hangUpChanged);
 }
@@ -110,42 +121,32 @@ function initHeader(session) {
   });
 }
 
-function initTabs(detail) {
-  const show = (name) => {
-    $("dashboard").dataset.tab = name;
-    for (const button of $("tabs").children) button.setAttribute("aria-pressed", String(button.value === name));
-  };
-  const readParams = (given) => show(TABS.includes(given.get("tab")) ? given.get("tab") : "calls");
-  for (const button of $("tabs").children) {
-    button.addEventListener("click", () => {
-      // The details cover all tabs of a small screen.
-      detail.close();
-      setParams(button.value === "calls" ? {} : { tab: button.value }, ["tab"], { isStep: true });
-      show(button.value);
-    });
-  }
-  onNavigate(readParams);
-  $("filter-open").addEventListener("click", () => showFilterFields(!$("dashboard").classList.contains("filters")));
-  readParams(params());
-}
-
 /** Small screens hide the filter's fields until the user asks for them. */
 function showFilterFields(isShown) {
   $("dashboard").classList.toggle("filters", isShown);
   $("filter-open").setAttribute("aria-expanded", String(isShown));
 }
 
-function initKeys({ callsTable, journalTable, detail, filter, actions }) {
-  const move = (by) => (journalTable.table.selectedKey() === undefined ? callsTable : journalTable).table.moveSelection(by);
+function initKeys({ callsTable, journalTable, rooms, tabs, detail, filter, actions }) {
+  const isRooms = () => $("dashboard").dataset.tab === "rooms";
+  const view = () => (isRooms() ? rooms : callsTable);
+  const tables = [journalTable.table, rooms.room.table, rooms.conference.visitors, rooms.conference.events];
+  const move = (by) => (tables.find((table) => table.selectedKey() !== undefined) ?? view().table).moveSelection(by);
   initShortcuts({
-    Escape: () => (detail.id ? detail.close() : filter.clear()),
+    Escape: () => (detail.id ? detail.close() : rooms.closeTop() || filter.clear()),
     "/": () => { showFilterFields(true); $("filter-number").focus(); },
-    l: () => callsTable.show("live"),
-    e: () => callsTable.show("ended"),
+    c: () => tabs.select("calls"),
+    r: () => tabs.select("rooms"),
+    l: () => view().show("live"),
+    e: () => view().show("ended"),
     p: () => journalTable.togglePause(),
     j: () => move(1),
     k: () => move(-1),
-    x: () => actions.hangUp?.(selectedCall({ callsTable, journalTable, detail })),
+    m: () => rooms.room.muteSelected(),
+    x: () => {
+      if (rooms.room.table.selectedKey() !== undefined) rooms.room.kickSelected();
+      else actions.hangUp?.(selectedCall({ callsTable, journalTable, detail }));
+    },
   });
 }
 

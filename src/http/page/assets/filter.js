@@ -101,6 +101,12 @@ export class Filter {
     return this.#matchesCallee(record);
   }
 
+  /** Whether a room matches, with calls to these numbers in it. */
+  matchesRoom(room, numbers) {
+    if (this.number && !numbers.some((number) => containsDigits(number, this.number))) return false;
+    return !this.room || room.toLowerCase().includes(this.room);
+  }
+
   /**
    * Whether number and room match. A call may be in another room than it was made for, because a
    * key can move it.

@@ -108,12 +108,15 @@ export class JournalTable {
     row.addEventListener("click", (event) => {
       if (event.target !== number && !getSelection().isCollapsed) return;
       if (row.dataset.id) this.#actions.open(row.dataset.id);
+      else if (row.room) this.#actions.openRoom(row.room);
     });
     return cells;
   }
 
   #fillRow(cells, record, row) {
     row.dataset.id = record.call_id ?? "";
+    // Records of rooms and guests have a room and no call.
+    row.room = record.room;
     const tone = record.outcome ? outcomeOf(record.outcome).tone : EVENTS[record.event] ?? "warn";
     setAttribute(cells.tone, "class", `tone ${tone}`);
     setText(cells.time, record.time ? columnTimeMs(record.time) : "");

@@ -5,7 +5,7 @@ import { openDashboard } from "./dashboard.js";
 import { $, setText } from "./dom.js";
 
 let dashboard;
-/** Key name and role of the session that opened the dashboard. */
+/** Key name, role and rooms of the session that opened the dashboard. */
 let dashboardUser;
 
 /**
@@ -21,7 +21,7 @@ function endSession() {
 }
 
 function beginSession(session) {
-  const user = `${session.key} ${session.role}`;
+  const user = `${session.key} ${session.role} ${session.rooms ?? ""}`;
   // Another key: reload, so that no data of the first key's session stays in the page.
   if (dashboard && user !== dashboardUser) return location.reload();
   $("login").hidden = true;

@@ -42,8 +42,8 @@ export class StatusBar {
     return `${name}: ${isReady ? "connected" : isUp ? "connected, makes no calls" : "no link"}`;
   }
 
-  /** Why no call can be hung up; empty if calls can be. */
-  get hangUpDisabledReason() {
+  /** Why nothing can be asked of Asterisk, as to hang up a call; empty if it can. */
+  get disabledReason() {
     if (this.#stream.state !== "live") return "the page has no contact with originatord";
     return this.#link.isUp === false ? "there is no link to Asterisk" : "";
   }
