@@ -278,6 +278,12 @@ impl Daemon {
         http::request(self.address, "GET", path, &[("X-Api-Key", KEY)], b"")
     }
 
+    /// `PATCH` with this JSON, with the key.
+    pub fn patch(&self, path: &str, body: &str) -> Reply {
+        let headers = [("X-Api-Key", KEY), ("Content-Type", "application/json")];
+        http::request(self.address, "PATCH", path, &headers, body.as_bytes())
+    }
+
     /// `DELETE`, with the key.
     pub fn delete(&self, path: &str) -> Reply {
         http::request(self.address, "DELETE", path, &[("X-Api-Key", KEY)], b"")

@@ -12,7 +12,7 @@ use testkit::daemon::Ami;
 pub(super) const QUIET: Duration = Duration::from_millis(150);
 
 /// A connection, and the bytes received over it.
-pub(crate) struct Client {
+pub(super) struct Client {
     stream: TcpStream,
     received: String,
 }
@@ -26,7 +26,7 @@ impl Client {
         client
     }
 
-    pub(crate) fn logged_in(ami: &Ami<'_>, events: &str) -> Self {
+    pub(super) fn logged_in(ami: &Ami<'_>, events: &str) -> Self {
         let mut client = Self::connect(ami);
         client.send(&format!(
             "Action: Login\nUsername: originatord\nSecret: {}\nEvents: {events}",
@@ -72,7 +72,7 @@ impl Client {
 
     /// Reads until `done` accepts all bytes received so far, or the connection is closed. Panics
     /// after [`TEST_TIMEOUT`].
-    pub(crate) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
+    pub(super) fn wait(&mut self, what: &str, done: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + TEST_TIMEOUT;
         while !done(&self.received) {
             assert!(
@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// Sends an action; returns the masked reply, or the whole list, with `|` between its lines.
-    pub(crate) fn ask(&mut self, action: &str) -> String {
+    pub(super) fn ask(&mut self, action: &str) -> String {
         self.received.clear();
         self.send(action);
         self.wait(action, |received| {

@@ -7,7 +7,7 @@
 
 mod answers;
 mod calls;
-pub(crate) mod client;
+mod client;
 mod dialplan;
 mod frames;
 mod guests;

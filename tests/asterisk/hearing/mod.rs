@@ -7,10 +7,11 @@ mod telephone;
 
 use std::sync::LazyLock;
 
-use crate::conformance::client::Client;
 use listener::{CONTEXT, Listener};
+use serde_json::Value;
 use telephone::telegram_callee_and_telephone_hear_each_other;
 use testkit::daemon::Daemon;
+use testkit::eventually;
 use testkit::pbx::Pbx;
 
 on_both_versions!(
@@ -18,8 +19,8 @@ on_both_versions!(
     muted_callee_is_not_heard,
     kicked_callee_is_not_heard,
     moved_callee_is_heard_in_its_new_room_only,
-    callee_who_starts_muted_is_never_heard,
-    guest_muted_at_its_join_is_heard_briefly,
+    callee_who_joins_a_muted_room_is_never_heard,
+    guest_who_joins_a_muted_room_is_muted_at_once,
     telegram_callee_and_telephone_hear_each_other,
 );
 
@@ -43,52 +44,72 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(version: &str) -> Self {
+    /// A daemon of its own. Its instance name keeps it from adopting the calls of other tests.
+    fn new(version: &str, instance: &str) -> Self {
         let pbx = played(version);
-        let daemon = Daemon::start(
-            &pbx.ami(),
-            &[("originate", "channel = \"Local/{number}@hearing/n\"\nring_timeout = \"4s\"")],
-        );
+        let instance = format!("instance = \"{instance}\"");
+        let originate = "channel = \"Local/{number}@hearing/n\"\nring_timeout = \"4s\"";
+        let daemon = Daemon::start(&pbx.ami(), &[("top", &instance), ("originate", originate)]);
         Self { pbx, daemon }
     }
 
     /// Calls this number into a room, and waits until it has joined.
-    fn call(&self, number: &str, room: &str) -> Listener {
+    fn call(&self, number: &str, room: &str) -> Participant {
         let id = self.daemon.call_ok(number, room);
         self.daemon.wait_for(&id, "call.joined");
-        Listener::new(self.pbx, number)
+        Participant { id, listener: Listener::new(self.pbx, number) }
     }
 
-    /// Plays a callee whom Asterisk itself brings into a room, without the daemon.
-    fn play(&self, number: &str, context: &str, room: &str, variable: &str) -> Listener {
-        let action = format!(
-            "Action: Originate\nChannel: Local/{number}@hearing/n\nContext: {context}\nExten: {room}\nPriority: 1\n\
-             Async: true\nVariable: {variable}"
-        );
-        let answer = Client::logged_in(&self.pbx.ami(), "off").ask(&action);
-        assert!(answer.starts_with("Response: Success"), "{answer}");
-        Listener::new(self.pbx, number)
+    /// Plays a guest: a callee whom Asterisk itself brings into a room. Returns once the daemon has
+    /// read its join.
+    fn guest(&self, number: &str, room: &str) -> Participant {
+        self.pbx.rx(&format!(
+            "channel originate Local/{number}@hearing/n extension {room}@rooms-dial-in"
+        ));
+        // Callees of other tests are guests to this daemon, too.
+        let id = eventually("the guest's join is recorded", || {
+            let records = self.daemon.records();
+            let of_room =
+                |record: &&Value| record["room"] == room && record["event"] == "guest.joined";
+            records.iter().find(of_room)?["guest_id"].as_str().map(ToOwned::to_owned)
+        });
+        Participant { id, listener: Listener::new(self.pbx, number) }
     }
 
-    /// The channel by which a callee is in its room.
-    fn channel(&self, of: &Listener) -> String {
-        let channels = self.pbx.channels();
-        let beginning = format!("Local/{}@hearing-", of.number);
-        let names = channels.lines().filter_map(|line| line.split('!').next());
-        let mut halves = names.filter(|name| name.starts_with(&beginning) && name.ends_with(";1"));
-        halves.next().expect("a channel").to_owned()
-    }
-
-    /// Sends an action about a callee.
-    fn act(&self, action: &str, of: &Listener, more: &str) {
-        let action = format!("Action: {action}\nChannel: {}\n{more}", self.channel(of));
-        let answer = Client::logged_in(&self.pbx.ami(), "off").ask(&action);
-        assert!(answer.starts_with("Response: Success"), "{action}: {answer}");
+    /// Changes a room.
+    fn change(&self, room: &str, body: &str) {
+        change(&self.daemon, &format!("/api/rooms/{room}"), body);
     }
 }
 
+/// Somebody in a room, with the id that the API gives it.
+struct Participant {
+    id: String,
+    listener: Listener,
+}
+
+impl std::ops::Deref for Participant {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        &self.listener
+    }
+}
+
+impl Participant {
+    fn path(&self, room: &str) -> String {
+        format!("/api/rooms/{room}/participants/{}", self.id)
+    }
+}
+
+/// Sends a PATCH that must succeed.
+fn change(daemon: &Daemon, path: &str, body: &str) {
+    let reply = daemon.patch(path, body);
+    assert_eq!(reply.status, 200, "{path} {body}: {reply:?}");
+}
+
 fn rooms_hear_only_their_own_callees(version: &'static str) {
-    let stage = Stage::new(version);
+    let stage = Stage::new(version, "apart");
     let [a, b] = ["79990400440", "79990400620"].map(|number| stage.call(number, "Apart1"));
     let alone = stage.call("79990400850", "Apart2");
     a.wait_hears(&b);
@@ -100,33 +121,33 @@ fn rooms_hear_only_their_own_callees(version: &'static str) {
 }
 
 fn muted_callee_is_not_heard(version: &'static str) {
-    let stage = Stage::new(version);
+    let stage = Stage::new(version, "mute");
     let [a, b] = ["79990401440", "79990401620"].map(|number| stage.call(number, "Mute"));
     b.wait_hears(&a);
-    stage.act("ConfbridgeMute", &a, "Conference: Mute");
+    change(&stage.daemon, &a.path("Mute"), r#"{"muted":true}"#);
     b.wait_hears_no_more(&a);
     // A muted callee hears the others.
     a.wait_hears(&b);
-    stage.act("ConfbridgeUnmute", &a, "Conference: Mute");
+    change(&stage.daemon, &a.path("Mute"), r#"{"muted":false}"#);
     b.wait_hears(&a);
 }
 
 fn kicked_callee_is_not_heard(version: &'static str) {
-    let stage = Stage::new(version);
+    let stage = Stage::new(version, "kick");
     let [a, b] = ["79990402440", "79990402620"].map(|number| stage.call(number, "Kick"));
     b.wait_hears(&a);
     a.wait_hears(&b);
-    stage.act("ConfbridgeKick", &a, "Conference: Kick");
+    assert_eq!(stage.daemon.delete(&a.path("Kick")).status, 200);
     b.wait_hears_no_more(&a);
 }
 
 fn moved_callee_is_heard_in_its_new_room_only(version: &'static str) {
-    let stage = Stage::new(version);
+    let stage = Stage::new(version, "move");
     let [a, b] = ["79990403440", "79990403620"].map(|number| stage.call(number, "Move1"));
     let c = stage.call("79990403850", "Move2");
     b.wait_hears(&a);
     c.assert_never_heard(&a);
-    stage.act("Redirect", &a, "Context: conf-in\nExten: Move2\nPriority: 1");
+    change(&stage.daemon, &a.path("Move1"), r#"{"room":"Move2"}"#);
     c.wait_hears(&a);
     a.wait_hears(&c);
     b.wait_hears_no_more(&a);
@@ -134,31 +155,28 @@ fn moved_callee_is_heard_in_its_new_room_only(version: &'static str) {
     b.assert_never_heard(&c);
 }
 
-fn callee_who_starts_muted_is_never_heard(version: &'static str) {
-    let stage = Stage::new(version);
+fn callee_who_joins_a_muted_room_is_never_heard(version: &'static str) {
+    let stage = Stage::new(version, "start");
     let a = stage.call("79990405620", "Start");
-    let b = stage.play("79990405440", "conf-in", "Start", "OD_MUTED=1");
-    b.wait_hears(&a);
+    stage.change("Start", r#"{"muted":true}"#);
+    let b = stage.call("79990405440", "Start");
+    b.wait_hears_no_more(&a);
     a.record_more();
     a.assert_never_heard(&b);
-    stage.act("ConfbridgeUnmute", &b, "Conference: Start");
+    stage.change("Start", r#"{"muted":false}"#);
     a.wait_hears(&b);
+    b.wait_hears(&a);
 }
 
-/// A guest's channel has no variable of the daemon, so it can only be muted once its join is known.
-fn guest_muted_at_its_join_is_heard_briefly(version: &'static str) {
-    let stage = Stage::new(version);
+/// A guest's channel has no variable of the daemon, so the daemon can only mute it once it has read
+/// of the join.
+fn guest_who_joins_a_muted_room_is_muted_at_once(version: &'static str) {
+    let stage = Stage::new(version, "guest");
     let a = stage.call("79990406620", "Guest");
-    let mut watcher = Client::logged_in(&stage.pbx.ami(), "call,system");
-    let guest = stage.play("79990406440", "rooms-dial-in", "Guest", "X=1");
-    let joined = format!("Local/{}@hearing-", guest.number);
-    watcher.wait("a join", |received| {
-        received
-            .split("\r\n\r\n")
-            .any(|frame| frame.contains("Event: ConfbridgeJoin") && frame.contains(&joined))
-    });
-    stage.act("ConfbridgeMute", &guest, "Conference: Guest");
-    guest.wait_hears(&a);
+    stage.change("Guest", r#"{"muted":true}"#);
+    let guest = stage.guest("79990406440", "Guest");
     a.wait_hears_no_more(&guest);
-    println!("{version}: a guest was heard for {} ms", a.heard_ms(&guest));
+    println!("{version}: a guest of a muted room was heard for {} ms", a.heard_ms(&guest));
+    stage.change("Guest", r#"{"muted":false}"#);
+    a.wait_hears(&guest);
 }

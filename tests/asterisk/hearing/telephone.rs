@@ -2,6 +2,7 @@
 //! first and dials into its rooms.
 
 use super::listener::{CONTEXT, Listener};
+use serde_json::json;
 use testkit::daemon::Daemon;
 use testkit::eventually;
 use testkit::pbx::Pbx;
@@ -108,6 +109,15 @@ pub(super) fn telegram_callee_and_telephone_hear_each_other(version: &'static st
         members.contains("PJSIP/phone-") && members.contains("Local/79990404440@"),
         "{members}"
     );
+
+    let guest = daemon.wait_for_event("guest.joined");
+    assert_eq!((&guest["room"], &guest["caller_id"]), (&json!("Hall"), &json!("Phone")), "{guest}");
+    let guest = guest["guest_id"].as_str().expect("an id");
+    let path = format!("/api/rooms/Hall/participants/{guest}");
+    super::change(&daemon, &path, r#"{"muted":true}"#);
+    callee.wait_hears_no_more(&telephone);
+    super::change(&daemon, &path, r#"{"muted":false}"#);
+    callee.wait_hears(&telephone);
 
     daemon.delete(&format!("/api/calls/{id}"));
     telephone.wait_hears_no_more(&callee);
