@@ -115,13 +115,13 @@ async fn serve(path: &Path, config: &Config, logging: Logging) -> Result<(), Sta
     journal.append([(SystemTime::now(), started, None)]);
 
     let mut engine = Engine::new(config.engine(), fastrand::Rng::new(), Now::read());
-    let Replay { last_heard, recorded_until, .. } = replay;
+    let Replay { last_event, recorded_until, .. } = replay;
     engine.remember(
         Now::read(),
         EarlierRuns {
             calls: replay.open.into_calls(),
             rooms: replay.rooms.into_rooms(),
-            last_event: last_heard,
+            last_event,
             recorded_until,
         },
     );

@@ -3,7 +3,7 @@
 //! Another program may move, replace or overwrite a database while the daemon has it open;
 //! [`OpenDatabase`] notices that.
 
-mod opened;
+mod open_database;
 mod schema;
 
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::files;
 use crate::journal::sink::Erased;
 use originatord_core::call::Number;
 
-pub(crate) use opened::{Change, OpenDatabase};
+pub(crate) use open_database::{Change, OpenDatabase};
 pub(crate) use schema::{Durability, Schema, cannot_open};
 
 /// Suffixes of the files that SQLite creates beside a database.

@@ -89,7 +89,7 @@ pub(super) struct Deleted {
     pub(super) is_partial: bool,
 }
 
-/// A table whose rows grow old, and have ids that begin with a time.
+/// A table whose rows age, and have ids that begin with a time.
 struct Aging {
     /// The first id of that time.
     oldest: String,

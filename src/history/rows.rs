@@ -29,7 +29,7 @@ pub(super) fn insert(
     call: &CallInfo,
     end: &End,
 ) -> rusqlite::Result<()> {
-    let Timestamps { queued, ringing, answered, joined, left, ended } = end.moments;
+    let Timestamps { queued, ringing, answered, joined, left, ended } = end.timestamps;
     let cause = end.cause.as_ref();
     insertion.execute(params![
         call.id.to_string(),
@@ -110,7 +110,7 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         lang: parsed(row, 4)?,
         key: key.into(),
     };
-    let moments = Timestamps {
+    let timestamps = Timestamps {
         queued: time(row, 6)?,
         ringing: time(row, 7)?,
         answered: time(row, 8)?,
@@ -126,7 +126,8 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
     let hung_up_by: Option<String> = row.get(18)?;
     // A later version may have written an outcome that this one does not know.
     let outcome = outcome.parse().unwrap_or(Outcome::Unknown);
-    let was_reached = [moments.answered, moments.joined, moments.left].iter().any(Option::is_some);
+    let was_reached =
+        [timestamps.answered, timestamps.joined, timestamps.left].iter().any(Option::is_some);
     let ended_between = time(row, 19)?.zip(time(row, 20)?);
     let end_seen = ended_between.is_none();
     let end = End {
@@ -135,11 +136,11 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         cause,
         gateway_reply: row.get(15)?,
         // If the end was not observed, an earlier build stored the longest possible durations.
-        ring: duration(row, 16)?.filter(|_| end_seen || moments.answered.is_some()),
+        ring: duration(row, 16)?.filter(|_| end_seen || timestamps.answered.is_some()),
         talk: duration(row, 17)?.filter(|_| end_seen),
         hung_up_by: hung_up_by.map(Into::into),
         ended_between,
-        moments,
+        timestamps,
     };
     let end = Some(Arc::new(end));
     Ok(CallView {
@@ -147,7 +148,7 @@ pub(super) fn view(row: &Row<'_>) -> rusqlite::Result<CallView> {
         state: State::Ended,
         stale: false,
         requested: id.time(),
-        moments,
+        timestamps,
         end,
     })
 }

@@ -126,7 +126,7 @@ impl HistorySink {
         self.clock = Some(clock);
         if let Some(lag) = clock.lag(now).filter(|_| is_first) {
             let lag = humantime::format_duration(Duration::from_secs(lag.as_secs())).to_string();
-            tracing::warn!(%lag, "the clock is far ahead of the newest stored time; calls grow old by a day an hour until the difference is made up");
+            tracing::warn!(%lag, "the clock is far ahead of the newest stored time; until it has caught up, the age of stored calls advances by a day per hour");
         }
         let deleted = delete_before(connection, oldest)?;
         if deleted.count > 0 {

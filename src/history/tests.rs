@@ -89,7 +89,7 @@ async fn stored_call_is_read_unchanged() {
         talk: Some(Duration::from_millis(61_000)),
         hung_up_by: Some("bot".into()),
         ended_between: None,
-        moments: Timestamps {
+        timestamps: Timestamps {
             queued: at(1),
             ringing: at(2),
             answered: at(3),
@@ -103,7 +103,7 @@ async fn stored_call_is_read_unchanged() {
         ring: None,
         talk: None,
         ended_between: Some((time, time + DAY)),
-        moments: Timestamps { answered: None, joined: None, left: None, ..full.moments },
+        timestamps: Timestamps { answered: None, joined: None, left: None, ..full.timestamps },
         answered: false,
         ..full.clone()
     };
@@ -121,7 +121,7 @@ async fn stored_call_is_read_unchanged() {
             requested: info.id.time(),
             state: State::Ended,
             stale: false,
-            moments: end.moments,
+            timestamps: end.timestamps,
             info: Arc::new(info),
             end: Some(Arc::new(end)),
         };
@@ -135,7 +135,7 @@ async fn stored_call_is_read_unchanged() {
 async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
     let mut case = Case::new(3650 * DAY, 1 << 30);
     let at = |second| samples::time() + Duration::from_secs(second);
-    let moments = Timestamps {
+    let timestamps = Timestamps {
         ringing: Some(at(1)),
         answered: Some(at(3)),
         ended: Some(at(90)),
@@ -146,7 +146,7 @@ async fn longest_possible_talk_of_an_earlier_build_becomes_bounds() {
     let end = End {
         ring,
         talk,
-        moments,
+        timestamps,
         ended_between: Some((at(10), at(90))),
         ..samples::end(Outcome::Unknown)
     };

@@ -85,7 +85,7 @@ async fn add_invited(api: &Api, found: &mut ConferenceDetail) -> Result<(), ApiE
     let Rfc3339(started) = found.conference.started;
     let ended = found.conference.ended.map(|Rfc3339(ended)| ended);
     let is_invited = |call: &CallView| {
-        let over = call.moments.ended.or_else(|| Some(call.end.as_ref()?.ended_between?.1));
+        let over = call.timestamps.ended.or_else(|| Some(call.end.as_ref()?.ended_between?.1));
         !known.contains(&call.info.id)
             && ended.is_none_or(|ended| call.requested < ended)
             && over.is_none_or(|over| over >= started)

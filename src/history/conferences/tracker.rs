@@ -168,7 +168,7 @@ impl Tracker {
             let (who, after) = (Who::call(&call.info), None);
             Some(Step {
                 conference: Some(self.rooms.id_of(call.info.room.as_str())?),
-                time: call.progress.moments.joined?,
+                time: call.progress.timestamps.joined?,
                 change: Change::Join { who, after, only_first: true },
             })
         }));

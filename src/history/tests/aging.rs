@@ -1,4 +1,4 @@
-//! Calls that grow old, under clocks that are right, wrong and set back.
+//! The age of stored calls, with a clock that is right, wrong or set back.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn clock_years_ahead_deletes_no_young_call() {
     case.sink.clean_up(ahead, Duration::ZERO).unwrap();
     let connection = open_to_read(&case.path()).unwrap();
     assert_eq!(rows::page(&connection, &Filter::default(), 1000).unwrap().len(), 26);
-    // The clock is corrected, and calls grow old as usual.
+    // The clock is corrected, and calls age as usual.
     case.sink.clean_up(now + 10 * DAY, Duration::ZERO).unwrap();
     ten_minutes_later(&mut case, now + 10 * DAY);
     assert_eq!(rows::page(&connection, &Filter::default(), 1000).unwrap().len(), 26);

@@ -175,8 +175,8 @@ fn records_become_the_story_of_a_conference() {
     let during = Timestamps { ended: Some(at(9)), ..Timestamps::default() };
     let before = Timestamps { ended: Some(at(0)), ..Timestamps::default() };
     let elsewhere = CallInfo { room: "R3".parse().unwrap(), ..callee(9) };
-    for (call, moments) in [(&busy, during), (&callee(8), before), (&elsewhere, during)] {
-        story.case.write(&[(call.clone(), End { moments, ..end.clone() })]);
+    for (call, timestamps) in [(&busy, during), (&callee(8), before), (&elsewhere, during)] {
+        story.case.write(&[(call.clone(), End { timestamps, ..end.clone() })]);
     }
     for (event, call) in whole_story() {
         story.write(event, call.as_ref());

@@ -51,8 +51,8 @@ pub(super) fn table<'c>(calls: impl IntoIterator<Item = &'c CallView>) -> String
 
 fn line(call: &CallView, table: &mut String) {
     let info = &call.info;
-    let Timestamps { queued, ringing, answered, joined, left, ended } = call.moments;
-    let moments = [Some(call.requested), queued, ringing, answered, joined, left, ended];
+    let Timestamps { queued, ringing, answered, joined, left, ended } = call.timestamps;
+    let timestamps = [Some(call.requested), queued, ringing, answered, joined, left, ended];
     let known = [
         info.id.to_string(),
         info.number.to_string().trim_start_matches('+').to_owned(),
@@ -62,9 +62,9 @@ fn line(call: &CallView, table: &mut String) {
         info.key.to_string(),
         call.state.as_str().to_owned(),
     ];
-    let moments = moments.map(|moment| moment.map(rfc3339).unwrap_or_default());
+    let timestamps = timestamps.map(|time| time.map(rfc3339).unwrap_or_default());
     let of_end = call.end.as_deref().map(end_cells).unwrap_or_default();
-    csv::push_row(known.into_iter().chain(moments).chain(of_end), table);
+    csv::push_row(known.into_iter().chain(timestamps).chain(of_end), table);
 }
 
 /// The cells of a call's end: one for each of the last [`COLUMNS`].

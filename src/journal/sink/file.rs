@@ -114,7 +114,7 @@ impl FileSink {
         if self.is_cut || self.has_spare || (file.length() == 0 && !lines.is_empty()) {
             let mut top = if self.is_cut { cut_line(self.last_seq) } else { Vec::new() };
             self.open_calls.write_lines(self.last_time, &mut top);
-            self.open_rooms.write_lines(self.last_time, self.open_calls.last_heard, &mut top);
+            self.open_rooms.write_lines(self.last_time, self.open_calls.last_event, &mut top);
             let written = file.append(&top);
             if self.has_spare && (written.is_ok() || self.settings.keep == 0) {
                 // On a full disk the next attempt needs this space. The open calls are in memory.

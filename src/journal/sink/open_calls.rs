@@ -24,7 +24,7 @@ use originatord_core::record::{Entry, Event, EventKind, Line, Record};
 pub struct OpenCalls {
     calls: BTreeMap<CallId, OpenCall>,
     /// Time of the last event from Asterisk. Open calls were active until then.
-    pub(super) last_heard: Option<SystemTime>,
+    pub(super) last_event: Option<SystemTime>,
 }
 
 impl OpenCalls {
@@ -39,7 +39,7 @@ impl OpenCalls {
     fn record(&mut self, record: &Record) {
         let kind = record.event.kind();
         if is_from_asterisk(kind) {
-            self.last_heard = Some(record.time);
+            self.last_event = Some(record.time);
         }
         let Some(info) = record.call.clone() else { return };
         match &record.event {
@@ -98,7 +98,7 @@ impl OpenCalls {
     /// Appends the line of each call to `lines`. `time` is that of the last record.
     pub(super) fn write_lines(&self, time: SystemTime, lines: &mut Vec<u8>) {
         for call in self.calls.values() {
-            lines.extend_from_slice(Line::carried(call, time, self.last_heard).json().as_bytes());
+            lines.extend_from_slice(Line::carried(call, time, self.last_event).json().as_bytes());
             lines.push(b'\n');
         }
     }

@@ -36,7 +36,7 @@ pub struct Replay {
     /// Time of the last record.
     pub last_time: Option<SystemTime>,
     /// Time of the last recorded event from Asterisk. Open calls were active until then.
-    pub last_heard: Option<SystemTime>,
+    pub last_event: Option<SystemTime>,
     /// Every call requested before this time has a record; later ones may have lost theirs. `None`
     /// if nothing is recorded.
     pub recorded_until: Option<SystemTime>,
@@ -72,7 +72,7 @@ impl Replay {
             }
         }
         replay.read_path(&newest)?;
-        replay.open.last_heard = replay.last_heard;
+        replay.open.last_event = replay.last_event;
         replay.recorded_until = replay.recorded_until.or(replay.last_time);
         replay.attempts = std::mem::take(&mut replay.recent).into_vec();
         Ok(replay)
@@ -109,7 +109,7 @@ impl Replay {
         if let Some(CallCarried | RoomCarried | GuestCarried) = kind {
             // It was written with the first record after that time.
             self.last_time = time.or(self.last_time);
-            self.last_heard = line.heard.map(|Rfc3339(time)| time).or(self.last_heard);
+            self.last_event = line.heard.map(|Rfc3339(time)| time).or(self.last_event);
             self.apply_open(line);
             return self.rooms.line(line);
         }
@@ -118,7 +118,7 @@ impl Replay {
         };
         self.last_seq = self.last_seq.max(seq);
         if kind.is_some_and(is_from_asterisk) {
-            self.last_heard = time.or(self.last_heard);
+            self.last_event = time.or(self.last_event);
         }
         if let Some(kind) = kind {
             self.watch_for_loss(kind, line);
@@ -234,7 +234,7 @@ mod tests {
         let replay = Replay::read(&settings).expect("reads");
         assert_eq!((replay.last_seq, replay.clean_shutdown), (9, false));
         // The bot's later request is no event from Asterisk.
-        assert_eq!(replay.last_heard, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
+        assert_eq!(replay.last_event, humantime::parse_rfc3339("2026-11-24T12:00:04.000Z").ok());
         let open = replay.open.into_calls();
         let open: Vec<_> = open
             .iter()

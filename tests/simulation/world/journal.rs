@@ -77,13 +77,13 @@ impl JournalOnDisk {
         let sink = sink(&self.settings).carrying(replay.open.clone(), replay.rooms.clone());
         let mut next = Self { sink, next_seq: replay.last_seq + 1, unwritten: Vec::new(), ..self };
         next.append(now, &Event::DaemonStarted { version: "0.0.0", instance: "d".into() }, None);
-        let Replay { last_heard, recorded_until, .. } = replay;
+        let Replay { last_event, recorded_until, .. } = replay;
         (
             next,
             EarlierRuns {
                 calls: replay.open.into_calls(),
                 rooms: replay.rooms.into_rooms(),
-                last_event: last_heard,
+                last_event,
                 recorded_until,
             },
         )

@@ -83,7 +83,7 @@ impl World {
             }
             let (listed, counted) = (daemon.calls(), daemon.engine.stats());
             let is_live =
-                |call: &CallView| call.state != State::Ended && call.moments.ended.is_none();
+                |call: &CallView| call.state != State::Ended && call.timestamps.ended.is_none();
             assert!(listed.iter().all(is_live), "a call that has ended is no live one: {listed:?}");
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
                 assert_eq!(

@@ -270,7 +270,7 @@ impl Call {
     /// Sets the state and timestamps that the journal has for a call of an earlier run.
     pub(crate) fn adopt(&mut self, now: Now, progress: &Progress) {
         let moment = |time: Option<SystemTime>| time.map(|time| now.back_to(time));
-        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.timestamps;
         self.adopted_in = progress.state;
         self.room.events_missed = true;
         (self.queued, self.ringing) = (moment(queued), moment(ringing));
@@ -288,7 +288,7 @@ impl Call {
     }
 
     /// The times of the call's steps.
-    pub fn moments(&self) -> Timestamps {
+    pub fn timestamps(&self) -> Timestamps {
         Timestamps {
             queued: self.queued.map(|now| now.wall),
             ringing: self.ringing.map(|now| now.wall),

@@ -140,7 +140,7 @@ pub struct End {
     pub ended_between: Option<(SystemTime, SystemTime)>,
     /// When the call reached its steps. `call.ended` leaves them out, as each step has its own
     /// record.
-    pub moments: Timestamps,
+    pub timestamps: Timestamps,
 }
 
 impl End {
@@ -168,7 +168,7 @@ impl End {
 
     /// Bounds of the ring time; `None` if [`ring`](Self::ring) is known, or no bound is.
     pub(crate) fn ring_bounds(&self) -> Option<Bounds> {
-        let Timestamps { ringing, answered, .. } = self.moments;
+        let Timestamps { ringing, answered, .. } = self.timestamps;
         let from = ringing.filter(|_| self.ring.is_none())?;
         match (answered, self.ended_between) {
             // The ring time is unknown although the answer has a time: a later channel list had it.
@@ -184,7 +184,7 @@ impl End {
 
     /// Bounds of the talk time; `None` if [`talk`](Self::talk) is known, or no bound is.
     pub fn talk_bounds(&self) -> Option<Bounds> {
-        let Timestamps { queued, ringing, answered, ended, .. } = self.moments;
+        let Timestamps { queued, ringing, answered, ended, .. } = self.timestamps;
         let answered = answered.filter(|_| self.talk.is_none())?;
         // A known ring time means that the daemon saw the answer. Otherwise the callee answered at
         // any time after the previous step. An acceptance with the answer's time is no such step:
@@ -228,7 +228,7 @@ mod tests {
             talk: None,
             hung_up_by: None,
             ended_between: None,
-            moments: Timestamps::default(),
+            timestamps: Timestamps::default(),
         };
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT 291")).flood_wait_seconds(), Some(291));
         assert_eq!(end(Some("SIP 500 FLOOD_WAIT_3")).flood_wait_seconds(), Some(3));

@@ -12,9 +12,9 @@ pub struct Progress {
     /// The current state.
     pub state: State,
     /// When the call reached its states, where known.
-    pub moments: Timestamps,
+    pub timestamps: Timestamps,
     /// Set if the daemon found the answer in a channel list: the callee answered after this time
-    /// and no later than `moments.answered`.
+    /// and no later than `timestamps.answered`.
     pub answered_after: Option<SystemTime>,
 }
 
@@ -30,13 +30,13 @@ pub struct OpenCall {
 impl Progress {
     /// A call in this state, with unknown timestamps.
     pub fn of(state: State) -> Self {
-        Self { state, moments: Timestamps::default(), answered_after: None }
+        Self { state, timestamps: Timestamps::default(), answered_after: None }
     }
 
     /// Records that the call reached `state` at `time`. A callee who joins again has not left.
     pub fn reach(&mut self, state: State, time: Option<SystemTime>) {
         self.state = state;
-        let Timestamps { queued, ringing, answered, joined, left, .. } = &mut self.moments;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = &mut self.timestamps;
         match state {
             State::Requested | State::Ended => {}
             State::Queued => *queued = queued.or(time),

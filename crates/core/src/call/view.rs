@@ -22,7 +22,7 @@ pub struct CallView {
     /// When the call was requested.
     pub requested: SystemTime,
     /// When the call reached its steps.
-    pub moments: Timestamps,
+    pub timestamps: Timestamps,
     /// The end, once the call has ended.
     pub end: Option<Arc<End>>,
 }
@@ -55,7 +55,7 @@ struct ViewMembers<'a> {
 
 impl Serialize for CallView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Timestamps { queued, ringing, answered, joined, left, ended } = self.moments;
+        let Timestamps { queued, ringing, answered, joined, left, ended } = self.timestamps;
         let members = ViewMembers {
             info: &self.info,
             state: self.state,

@@ -191,7 +191,7 @@ impl<'a> Line<'a> {
     pub fn progress(&self) -> Option<Progress> {
         let state = self.state.as_ref()?.parse().ok().filter(|state| *state != State::Ended)?;
         let time = |member: Option<Rfc3339>| member.map(|Rfc3339(time)| time);
-        let moments = Timestamps {
+        let timestamps = Timestamps {
             queued: time(self.queued),
             ringing: time(self.ringing),
             answered: time(self.answered),
@@ -199,7 +199,7 @@ impl<'a> Line<'a> {
             left: time(self.left),
             ended: None,
         };
-        Some(Progress { state, moments, answered_after: time(self.answered_after) })
+        Some(Progress { state, timestamps, answered_after: time(self.answered_after) })
     }
 
     /// The outcome in a `call.ended`, if this build knows it.
@@ -239,7 +239,7 @@ impl<'a> Line<'a> {
     /// Adds state and timestamps. Call [`add_call`](Self::add_call) first, because `requested` is
     /// the time in the call's id.
     fn add_progress(&mut self, progress: &Progress) {
-        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.moments;
+        let Timestamps { queued, ringing, answered, joined, left, .. } = progress.timestamps;
         self.state = Some(progress.state.as_str().into());
         self.requested = self.call_id.map(|id| Rfc3339(id.time()));
         self.queued = queued.map(Rfc3339);

@@ -38,7 +38,7 @@ pub fn end(outcome: Outcome) -> End {
         talk: None,
         hung_up_by: None,
         ended_between: None,
-        moments: Timestamps::default(),
+        timestamps: Timestamps::default(),
     }
 }
 
@@ -107,13 +107,13 @@ pub fn all() -> Vec<Record> {
         of_call(8, Event::CallJoined { conference: conference.clone(), after: None }),
         of_call(9, Event::CallLeft { conference: conference.clone(), after: None, talked: None }),
     ];
-    let moments = Timestamps {
+    let timestamps = Timestamps {
         queued: Some(time()),
         answered: Some(time() + Duration::from_secs(2)),
         ..Timestamps::default()
     };
     for progress in
-        [Progress::of(State::Joined), Progress { moments, ..Progress::of(State::Answered) }]
+        [Progress::of(State::Joined), Progress { timestamps, ..Progress::of(State::Answered) }]
     {
         all.push(of_call(all.len() as u64 + 1, Event::CallAdopted(Box::new(progress))));
     }

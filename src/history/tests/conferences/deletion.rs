@@ -1,4 +1,4 @@
-//! Conferences that are erased, grow old or take too much space.
+//! Conferences that are erased, are too old or take too much space.
 
 use super::*;
 

@@ -89,19 +89,19 @@ fn live_call_outlives_the_files_that_had_its_records() {
         assert!(!case.text(0).contains("call.queued"), "its records are gone");
         let open = case.open();
         assert_eq!(open.iter().map(|call| call.info.clone()).collect::<Vec<_>>(), [lives]);
-        let moments = Timestamps {
+        let timestamps = Timestamps {
             queued: Some(time(1)),
             answered: Some(time(2)),
             joined: Some(time(5)),
             ..Timestamps::default()
         };
-        assert_eq!(Replay::read(&case.settings).unwrap().last_heard, Some(time(5)));
-        assert_eq!(open[0].progress, Progress { moments, ..Progress::of(State::Joined) });
+        assert_eq!(Replay::read(&case.settings).unwrap().last_event, Some(time(5)));
+        assert_eq!(open[0].progress, Progress { timestamps, ..Progress::of(State::Joined) });
         // Nor does the next run forget it.
         case.sink = FileSink::new(case.settings.clone(), journal(false))
             .carrying(Replay::read(&case.settings).unwrap().open, OpenRooms::default());
         case.write_others(100);
-        assert_eq!(case.open()[0].progress.moments, moments);
+        assert_eq!(case.open()[0].progress.timestamps, timestamps);
         assert_eq!(case.text(keep + 1), "", "no more files than are kept");
     }
 }

@@ -130,7 +130,7 @@ fn open_room_outlives_the_files_that_had_its_records() {
             case.write_others(60);
             assert!(!case.text().contains("room.started"), "its records are gone");
             assert_eq!(case.open(), std::slice::from_ref(&expected));
-            assert_eq!(Replay::read(&case.settings).unwrap().last_heard, Some(time(8)));
+            assert_eq!(Replay::read(&case.settings).unwrap().last_event, Some(time(8)));
             case.restart();
         }
         case.write(left("R1", 1));

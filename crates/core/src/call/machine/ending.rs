@@ -58,7 +58,7 @@ impl Call {
             talk: talked_from.map(|from| ended_at.instant.saturating_duration_since(from.instant)),
             hung_up_by: ending.hung_up_by.clone(),
             ended_between: ending.ended_between,
-            moments: self.moments(),
+            timestamps: self.timestamps(),
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) fn view(call: &Call, stale: bool) -> CallView {
         state: call.state(),
         stale,
         requested: call.requested.wall,
-        moments: call.moments(),
+        timestamps: call.timestamps(),
         end: None,
     }
 }

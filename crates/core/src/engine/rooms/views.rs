@@ -93,7 +93,7 @@ impl<R: Replies> Engine<R> {
 
     fn view_of(&self, room: &Conference, id: &Arc<str>, one: &Participant) -> ParticipantView {
         let call = one.who.call_id().and_then(|id| self.registry.get(id));
-        let joined = one.joined.or_else(|| call?.moments().joined);
+        let joined = one.joined.or_else(|| call?.timestamps().joined);
         participant(id, one, &room.name, joined, self.rooms.detects_talk())
     }
 
@@ -107,7 +107,8 @@ impl<R: Replies> Engine<R> {
         let Some(conference) = conference else { return live.collect() };
         let began = conference.started.unwrap_or_else(|| conference.id.time());
         let ended = self.registry.ended(&filter, MAX_INVITED).into_iter().filter(|call| {
-            call.moments.joined.is_none() && call.moments.ended.is_some_and(|ended| ended >= began)
+            call.timestamps.joined.is_none()
+                && call.timestamps.ended.is_some_and(|ended| ended >= began)
         });
         live.chain(ended).collect()
     }

@@ -62,7 +62,7 @@ fn redirected_leg_keeps_number_taken_until_its_hangup() {
     assert_eq!(live(&bench).iter().map(|call| call.state).collect::<Vec<_>>(), [State::Left]);
     bench.event("Hangup", &leg, &id, "Cause: 16");
     assert_eq!(last_end(&bench).outcome, Outcome::Completed);
-    assert_eq!(last_end(&bench).moments.ended, Some(bench.now().wall));
+    assert_eq!(last_end(&bench).timestamps.ended, Some(bench.now().wall));
     assert!(bench.engine.registry.holds_nothing());
 }
 
@@ -202,7 +202,7 @@ fn call_without_channels_cannot_be_hung_up() {
     bench.hang_up_halves(&id, "7001", 17);
     let shown = live(&bench).pop().unwrap();
     assert_eq!(
-        (shown.state, shown.moments.ended, shown.end.is_some()),
+        (shown.state, shown.timestamps.ended, shown.end.is_some()),
         (State::Queued, None, false)
     );
     bench.engine.hang_up(bench.now(), id.parse().unwrap(), "operator".into(), 5);
@@ -216,5 +216,5 @@ fn call_without_channels_cannot_be_hung_up() {
         (Outcome::Busy, None)
     );
     let ended = bench.engine.show(id.parse().unwrap()).unwrap();
-    assert!(ended.state == State::Ended && ended.moments.ended.is_some() && ended.end.is_some());
+    assert!(ended.state == State::Ended && ended.timestamps.ended.is_some() && ended.end.is_some());
 }

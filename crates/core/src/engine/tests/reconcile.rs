@@ -360,14 +360,14 @@ fn adopted_call_has_its_times_from_the_journal() {
     let mut bench = Bench::starting_at(Duration::from_secs(60));
     let info = recorded_call(1, "7001");
     let at = |seconds| Some(UNIX_EPOCH + Duration::from_secs(seconds));
-    let moments = crate::call::machine::Timestamps {
+    let timestamps = crate::call::machine::Timestamps {
         queued: at(1),
         ringing: at(2),
         answered: at(5),
         joined: at(6),
         ..Default::default()
     };
-    let progress = Progress { moments, ..Progress::of(State::Joined) };
+    let progress = Progress { timestamps, ..Progress::of(State::Joined) };
     let calls = vec![OpenCall { info: Arc::new(info.clone()), progress }];
     bench.engine.remember(
         bench.now(),
@@ -378,7 +378,7 @@ fn adopted_call_has_its_times_from_the_journal() {
         |uniqueid: &str| format!("Uniqueid: {uniqueid}\nLinkedid: {}\nChannelState: 6", info.id);
     bench.list(&[half(&info.id.to_string()), half(&lock("7001"))]);
     let shown = bench.engine.show(info.id).unwrap();
-    assert_eq!((shown.state, shown.moments), (State::Joined, moments));
+    assert_eq!((shown.state, shown.timestamps), (State::Joined, timestamps));
     assert_eq!(bench.events(), ["ami.connected"], "nothing is recorded twice");
     bench.pass(Duration::from_secs(1));
     bench.hang_up_halves(&info.id.to_string(), "7001", 16);
@@ -387,5 +387,5 @@ fn adopted_call_has_its_times_from_the_journal() {
         panic!("{:?}", bench.events())
     };
     assert_eq!((end.ring, end.talk), (Some(Duration::from_secs(3)), Some(Duration::from_secs(56))));
-    assert_eq!((end.moments.answered, end.moments.ended), (at(5), at(61)));
+    assert_eq!((end.timestamps.answered, end.timestamps.ended), (at(5), at(61)));
 }

@@ -23,10 +23,10 @@ fn redirected_leg_keeps_number_until_it_is_gone() {
     for (time, fact) in (1..).zip(answered().into_iter().take(9).chain(halves_gone)) {
         apply(&mut call, time, fact);
     }
-    assert_eq!((call.state(), call.is_over(), call.moments().ended), (State::Left, false, None));
+    assert_eq!((call.state(), call.is_over(), call.timestamps().ended), (State::Left, false, None));
     apply(&mut call, 60_000, Fact::LegGone("leg".into(), cause(16)));
     let [.., Change::Freed, Change::Ended(end)] = &changes[..] else { panic!("{changes:?}") };
-    assert_eq!((end.outcome, end.moments.ended), (Outcome::Completed, Some(now(60_000).wall)));
+    assert_eq!((end.outcome, end.timestamps.ended), (Outcome::Completed, Some(now(60_000).wall)));
     // The callee answered at 6 ms.
     assert_eq!(end.talk, Some(Duration::from_millis(59_994)));
 }

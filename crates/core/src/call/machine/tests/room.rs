@@ -20,7 +20,10 @@ fn hung_up_before_room() -> Vec<(u64, Fact)> {
 #[test]
 fn answered_call_without_join_is_not_joined() {
     let end = end_of(call_with_joins_arriving(), &hung_up_before_room());
-    assert_eq!((end.outcome, end.answered, end.moments.joined), (Outcome::NotJoined, true, None));
+    assert_eq!(
+        (end.outcome, end.answered, end.timestamps.joined),
+        (Outcome::NotJoined, true, None)
+    );
     assert_eq!(end.talk, Some(Duration::from_millis(4)));
     let joined: Vec<_> = (1..).zip(answered()).collect();
     assert_eq!(end_of(call_with_joins_arriving(), &joined).outcome, Outcome::Completed);

@@ -84,7 +84,7 @@ fn each_fact_leads_to_its_state() {
             assert_eq!(call.state(), expected, "{fact:?} after {facts:?}");
             assert!(outcomes(&changes).len() <= 1, "{fact:?} after {facts:?}: {changes:?}");
             let is_ended = call.state() == Ended;
-            assert_eq!(is_ended, call.moments().ended.is_some(), "{fact:?} after {facts:?}");
+            assert_eq!(is_ended, call.timestamps().ended.is_some(), "{fact:?} after {facts:?}");
         }
     }
     for (facts, expected) in reached {
