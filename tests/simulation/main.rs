@@ -1,8 +1,8 @@
 //! The daemon's promises under random faults, on virtual time: one to three engines and one
-//! simulated Asterisk, all driven by one seed. `world/promises.rs` has the assertions. At any
-//! moment there is one call per number, and a number is free within a second after its call if the
-//! link works. Each bot gets an answer in time, which is "ok" only for a call that exists. In the
-//! end no call is left, and each accepted call has one end.
+//! simulated Asterisk, whose behaviour follows from one seed. `world/promises.rs` asserts the
+//! promises: a number never has two calls, and is free within a second after its call has ended if
+//! the link works. Each bot gets an answer in time, and gets "ok" only for a call that exists. At the
+//! end of a run no call is left, and each accepted call has ended once.
 //!
 //! A failure prints its seed. `SEED=17 cargo test --test simulation -- --nocapture` plays it again
 //! and prints every step. `STEPS=100000000` plays longer.
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use world::{Tally, World};
 
-/// The steps of each seed.
-const RUN: u64 = 20_000;
+/// Number of steps for each seed.
+const STEPS_PER_SEED: u64 = 20_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -30,7 +30,7 @@ fn play(seed: u64, is_verbose: bool) -> Tally {
 
 fn run(mut world: World, is_verbose: bool) -> Tally {
     world.is_verbose = is_verbose;
-    while world.tally.steps < RUN {
+    while world.tally.steps < STEPS_PER_SEED {
         world.step();
     }
     world.finish();
@@ -68,7 +68,7 @@ fn promises_hold_whatever_fails() {
         }
     }
     println!("{all:?}");
-    // A world without faults proves nothing.
+    // A simulation without faults proves nothing.
     for count in [
         all.oks,
         all.in_progress,
@@ -88,8 +88,8 @@ fn promises_hold_whatever_fails() {
     assert!(all.slowest > Duration::ZERO);
 }
 
-/// Daemons are killed before all records are written, their files are rotated every few records,
-/// and some keep no rotated file. The calls in the file are complete nevertheless.
+/// Daemons are killed before they have written all records, rotate their files every few records,
+/// and some delete each rotated file. Nevertheless each call in their files has one end.
 #[test]
 fn journaled_calls_end_once_although_daemons_are_killed() {
     if let Some(seed) = number("SEED") {

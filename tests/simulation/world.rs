@@ -1,5 +1,5 @@
-//! The engines of some daemons and one simulated Asterisk in one process, on virtual time.
-//! Everything follows from one number, the seed.
+//! The engines of some daemons and one simulated Asterisk in one process, on virtual time. The seed
+//! determines everything that happens.
 
 mod daemon;
 mod effects;
@@ -26,14 +26,14 @@ use originatord_sim::simulator::{ConnectionId, Settings, Simulator};
 use daemon::Daemon;
 use journal::JournalOnDisk;
 
-/// The numbers to call. There are few, so that daemons compete for them. The last digits choose the
-/// callee's behaviour.
+/// The numbers to call. There are few, so that daemons compete for them. The last three digits select
+/// the callee's behaviour in the simulator.
 const NUMBERS: [&str; 8] = ["7001", "7002", "7486", "7603", "7404", "7500", "7180", "7200"];
 
 /// The longest time that passes in one step.
 const MAX_STEP: Duration = Duration::from_millis(50);
 
-/// Counts of what happened in the world, which show that faults occurred.
+/// Counts of events and faults, which prove that the simulation played them.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Tally {
     pub steps: u64,
@@ -59,7 +59,7 @@ pub(crate) struct Tally {
     pub slowest: Duration,
 }
 
-/// The world.
+/// All daemons, Asterisk, and what the assertions have to know about the past.
 pub(crate) struct World {
     rng: Rng,
     start: Instant,
@@ -70,24 +70,26 @@ pub(crate) struct World {
     refuses_since: Option<Duration>,
     daemons: Vec<Daemon>,
     next_bot: u64,
+    /// Until when events may have been lost or delayed.
     disturbed: Instant,
-    /// Bytes that were unread when a daemon closed its connection, and when Asterisk will read
-    /// them.
-    unread: Vec<(ConnectionId, Vec<u8>, Option<Duration>)>,
+    /// Bytes on closed connections that Asterisk has not read yet, and when it will read them. The
+    /// time is unknown while Asterisk reads nothing.
+    undelivered: Vec<(ConnectionId, Vec<u8>, Option<Duration>)>,
     /// Whether all daemons have the same instance name.
-    is_namesake: bool,
+    shares_instance: bool,
     policy: Policy,
-    /// Whether events were dropped. Then the end of a call has no known time.
+    /// Whether Asterisk dropped events. Then nobody knows when a call ended.
     has_dropped: bool,
-    /// Every call that had a channel in Asterisk, and when it was last seen.
+    /// All calls that ever had a channel in Asterisk, and when they had one last.
     known_to_asterisk: HashMap<CallId, Duration>,
-    /// Calls that had the lock of their number, and calls that a bot got "ok" for.
+    /// All calls that ever had their lock channel.
     had_lock: HashSet<CallId>,
-    /// The daemon of each call.
-    made_by: HashMap<CallId, usize>,
+    /// The index of the daemon that made each call.
+    daemon_of: HashMap<CallId, usize>,
     /// Whether the daemons dial with `/n`, so that Asterisk does not optimise Local channels away.
     keeps_local: bool,
-    said_ok: Vec<CallId>,
+    /// Calls whose bot got "ok" in this step.
+    confirmed: Vec<CallId>,
     writes_journals: bool,
     pub tally: Tally,
     /// Whether to print every step.
@@ -104,7 +106,7 @@ impl World {
         let mut scenario = Scenario::default();
         scenario.timing.lock_lingers = Duration::from_millis(rng.u64(..20));
         let settings = Settings { version, user, scenario, seed };
-        let is_namesake = rng.u32(..4) == 0;
+        let shares_instance = rng.u32(..4) == 0;
         let keeps_local = rng.bool();
         let mut world = Self {
             asterisk: Simulator::new(settings, now),
@@ -116,15 +118,15 @@ impl World {
             daemons: Vec::new(),
             next_bot: 0,
             disturbed: now.instant,
-            unread: Vec::new(),
-            is_namesake,
+            undelivered: Vec::new(),
+            shares_instance,
             policy: Policy::default(),
             has_dropped: false,
             known_to_asterisk: HashMap::new(),
             had_lock: HashSet::new(),
-            made_by: HashMap::new(),
+            daemon_of: HashMap::new(),
             keeps_local,
-            said_ok: Vec::new(),
+            confirmed: Vec::new(),
             writes_journals: false,
             tally: Tally::default(),
             is_verbose: false,
@@ -136,7 +138,7 @@ impl World {
         world
     }
 
-    /// A world with daemons that write journal files and are often killed.
+    /// As [`Self::new`], but the daemons write journal files and are often killed.
     pub(crate) fn with_journals(seed: u64) -> Self {
         let mut world = Self::new(seed);
         world.writes_journals = true;
@@ -146,17 +148,17 @@ impl World {
         world
     }
 
-    /// Starts a daemon.
+    /// A new daemon, which is not connected.
     fn daemon(&mut self, index: usize) -> Daemon {
-        let name = if self.is_namesake { 0 } else { index };
+        let name = if self.shares_instance { 0 } else { index };
         let mut daemon = Daemon::new(name, self.keeps_local, self.rng.u64(..), self.now());
         daemon.engine.set_policy(self.policy.clone());
         daemon
     }
 
-    fn tell(&self, what: impl FnOnce() -> String) {
+    fn trace(&self, event: impl FnOnce() -> String) {
         if self.is_verbose {
-            println!("{:>12.6} {}", self.time.as_secs_f64(), what());
+            println!("{:>12.6} {}", self.time.as_secs_f64(), event());
         }
     }
 
@@ -164,7 +166,7 @@ impl World {
         Now { instant: self.start + self.time, wall: UNIX_EPOCH + self.time }
     }
 
-    /// One random step.
+    /// Plays one random step, and checks all promises.
     pub(crate) fn step(&mut self) {
         self.tally.steps += 1;
         let daemon = self.rng.usize(..self.daemons.len());
@@ -172,23 +174,23 @@ impl World {
             self.write_or_kill(daemon);
         }
         match self.rng.u32(..10_000) {
-            0..300 => self.ask(daemon),
+            0..300 => self.request_call(daemon),
             300..325 => self.hang_up(daemon),
             325..340 => self.redirect(),
-            340..345 => self.cut(daemon),
+            340..345 => self.cut_link(daemon),
             345..347 => self.crash(daemon),
             347..348 => self.stop(daemon),
             348..349 => self.restart_asterisk(),
-            349..354 => self.misbehave(),
+            349..354 => self.inject_fault(),
             354..355 => self.reload(),
-            355..375 => self.behave(),
-            375..6000 => self.carry(daemon),
+            355..375 => self.clear_faults(),
+            375..6000 => self.transfer(daemon),
             _ => self.pass_time(),
         }
         self.check();
     }
 
-    /// Some records are written, and some never will be.
+    /// Writes some of the daemon's records to its file, or kills it before they are written.
     fn write_or_kill(&mut self, daemon: usize) {
         let (draw, count) = (self.rng.u32(..2000), self.rng.usize(..20));
         match (draw, &mut self.daemons[daemon].journal) {
@@ -198,8 +200,8 @@ impl World {
         }
     }
 
-    /// A bot requests a call.
-    fn ask(&mut self, daemon: usize) {
+    /// Lets a bot request a call.
+    fn request_call(&mut self, daemon: usize) {
         let request = Request {
             number: self.rng.choice(NUMBERS).expect("a number").parse().expect("a number"),
             room: "R1".parse().expect("a room"),
@@ -210,21 +212,22 @@ impl World {
         let (now, bot) = (self.now(), self.next_bot);
         self.next_bot += 1;
         self.tally.calls += 1;
-        self.daemons[daemon].asked.insert(bot, now.instant);
+        self.daemons[daemon].waiting.insert(bot, now.instant);
         self.daemons[daemon].engine.originate(now, request, bot);
-        self.settle(daemon);
+        self.apply_effects(daemon);
     }
 
+    /// Lets an operator hang up a call.
     fn hang_up(&mut self, daemon: usize) {
         let live = self.daemons[daemon].calls();
         if let Some(call) = self.rng.choice(&live) {
             let now = self.now();
             self.daemons[daemon].engine.hang_up(now, call.info.id, "operator".into(), 0);
-            self.settle(daemon);
+            self.apply_effects(daemon);
         }
     }
 
-    /// An operator redirects a participant, or a callee's leg, out of its call.
+    /// Redirects a participant, or a callee's leg, out of its call, as somebody could in Asterisk.
     fn redirect(&mut self) {
         let is_redirected =
             |channel: &&Channel| channel.state == ChannelState::Up && !channel.name.ends_with(";2");
@@ -237,27 +240,27 @@ impl World {
             .collect();
         if let Some(channel) = self.rng.choice(&up) {
             self.tally.redirects += 1;
-            self.tell(|| format!("{channel} is redirected"));
+            self.trace(|| format!("an operator redirects {channel}"));
             let now = self.now();
             self.asterisk.pbx().redirect(now, channel, "elsewhere", "s");
         }
     }
 
-    /// All daemons get other limits.
+    /// Gives all daemons other limits.
     fn reload(&mut self) {
         let mut policy = Policy::default();
         if self.rng.bool() {
             policy.all.calls_per_second = Some(self.rng.u32(1..30));
             policy.attempts_per_number = Some(self.rng.u32(5..60));
         }
-        self.tell(|| format!("{policy:?}"));
+        self.trace(|| format!("{policy:?}"));
         self.daemons.iter_mut().for_each(|daemon| daemon.engine.set_policy(policy.clone()));
         self.policy = policy;
     }
 
-    /// Time passes, at most to the next deadline.
+    /// Lets time pass, at most until the next deadline.
     fn pass_time(&mut self) {
-        self.carry_all();
+        self.transfer_all();
         let deadlines = self.daemons.iter().filter_map(|daemon| daemon.engine.deadline());
         let next = deadlines.chain(self.asterisk.deadline()).min();
         let next = next.map_or(Duration::from_millis(50), |at| {
@@ -265,16 +268,17 @@ impl World {
         });
         let least = Duration::from_micros(self.rng.u64(..2000));
         self.time += next.clamp(least, MAX_STEP);
-        self.read_the_unread();
+        self.deliver_late();
         let now = self.now();
         self.asterisk.tick(now);
         for daemon in 0..self.daemons.len() {
             self.daemons[daemon].engine.tick(now);
-            self.settle(daemon);
+            self.apply_effects(daemon);
         }
-        self.carry_all();
+        self.transfer_all();
     }
 
+    /// Lets this time pass, and checks all promises in between.
     fn pass(&mut self, duration: Duration) {
         let until = self.time + duration;
         while self.time < until {

@@ -1,4 +1,4 @@
-//! A daemon of the world: its engine, its connection, and its records.
+//! A simulated daemon: its engine, its connection, and its records.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -41,23 +41,24 @@ pub(super) struct Daemon {
     pub(super) parser: Parser,
     pub(super) from_asterisk: BytesMut,
     pub(super) to_asterisk: Vec<u8>,
-    /// When its connection was made, and since when it is ready.
+    /// When it connected last.
     pub(super) connected: Duration,
+    /// Since when it is ready, if it is.
     pub(super) ready: Option<Duration>,
     /// When each unanswered bot sent its request.
-    pub(super) asked: HashMap<u64, Instant>,
+    pub(super) waiting: HashMap<u64, Instant>,
     /// Its records of calls.
-    pub(super) told: Told,
+    pub(super) recorded: RecordedCalls,
     /// Its journal file, if it has one. Without one, no record is lost.
     pub(super) journal: Option<JournalOnDisk>,
-    /// Calls whose bot got the answer that the result is unknown.
+    /// Calls of unknown fate: their bot got a 504.
     pub(super) unconfirmed: HashSet<CallId>,
-    /// When its last record of an event from Asterisk was written.
-    pub(super) last_word: SystemTime,
+    /// Time of its last record of an event from Asterisk.
+    pub(super) last_event: SystemTime,
     pub(super) is_stopping: bool,
-    /// Calls that it read from its journal at the start.
+    /// Calls that it read from its journal when it started.
     pub(super) remembered: HashSet<CallId>,
-    /// Calls that Asterisk no longer has, and since when.
+    /// Its live calls that have ended in Asterisk, and since when.
     pub(super) gone: HashMap<CallId, Instant>,
 }
 
@@ -72,11 +73,11 @@ impl Daemon {
             to_asterisk: Vec::new(),
             connected: Duration::ZERO,
             ready: None,
-            asked: HashMap::new(),
-            told: Told::default(),
+            waiting: HashMap::new(),
+            recorded: RecordedCalls::default(),
             journal: None,
             unconfirmed: HashSet::new(),
-            last_word: now.wall,
+            last_event: now.wall,
             is_stopping: false,
             remembered: HashSet::new(),
             gone: HashMap::new(),
@@ -89,7 +90,7 @@ impl Daemon {
         self.engine.list(&Filter::default(), limits).live
     }
 
-    /// Appends a record.
+    /// Notes a record of a call.
     pub(super) fn record(
         &mut self,
         tally: &mut Tally,
@@ -102,35 +103,35 @@ impl Daemon {
             Event::CallEnded(end) => {
                 tally.ended += 1;
                 tally.unknown += u64::from(end.ended_between.is_some());
-                self.last_word = time;
+                self.last_event = time;
             }
             Event::CallAdopted(_) => tally.adopted += 1,
-            _ => self.last_word = time,
+            _ => self.last_event = time,
         }
-        self.told.record(event, info);
+        self.recorded.record(event, info);
     }
 
     /// Whether its records say that the call has ended, or was never made.
     pub(super) fn is_over(&self, id: &CallId) -> bool {
-        self.told.is_over(id)
+        self.recorded.is_over(id)
     }
 
     /// Whether its records say that Asterisk accepted the call.
     pub(super) fn has_accepted(&self, id: &CallId) -> bool {
-        self.told.has_accepted(id)
+        self.recorded.has_accepted(id)
     }
 }
 
-/// The state of calls according to records: the phase of each, and which were refused or have
-/// ended.
+/// The calls that records name, with the state that follows from the records.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Told {
+pub(super) struct RecordedCalls {
     pub(super) calls: HashMap<CallId, (CallInfo, State)>,
     refused: HashSet<CallId>,
     ended: HashSet<CallId>,
 }
 
-impl Told {
+impl RecordedCalls {
+    /// Applies a record. Fails if a call has a record after its end.
     pub(super) fn record(&mut self, event: &Event, info: &CallInfo) {
         let state = match event {
             Event::CallRequested => State::Requested,
@@ -162,7 +163,7 @@ impl Told {
         self.calls.get(id).is_some_and(|(_, state)| *state > State::Requested)
     }
 
-    /// Asserts that every accepted call has ended.
+    /// Asserts that each accepted call has ended.
     pub(super) fn assert_complete(&self) {
         for id in self.calls.keys() {
             assert!(!self.has_accepted(id) || self.ended.contains(id), "{id} has not ended");
@@ -176,7 +177,7 @@ impl Told {
             info: Arc::new(info.clone()),
             progress: Progress::of(*state),
         };
-        let mut calls: Vec<_> = open.map(|(_, told)| call(told)).collect();
+        let mut calls: Vec<_> = open.map(|(_, entry)| call(entry)).collect();
         calls.sort_by_key(|call| call.info.id);
         calls
     }

@@ -11,14 +11,15 @@ use super::{MAX_STEP, World};
 
 impl World {
     /// Carries out the effects of an engine.
-    pub(super) fn settle(&mut self, index: usize) {
+    pub(super) fn apply_effects(&mut self, index: usize) {
         let now = self.now();
         let daemon = &mut self.daemons[index];
         daemon.engine.tick(now);
         if let Some(output) = daemon.engine.output() {
             daemon.to_asterisk.extend_from_slice(&output.split());
         }
-        let (mut said_ok, mut is_given_up) = (Vec::new(), false);
+        let mut confirmed = Vec::new();
+        let mut disconnects = false;
         let effects: Vec<_> = daemon.engine.take_effects().collect();
         for effect in effects {
             if self.is_verbose && !matches!(effect, Effect::Originated(..)) {
@@ -28,20 +29,20 @@ impl World {
                 Effect::Connect => daemon.wants_to_connect = true,
                 Effect::Disconnect => {
                     daemon.wants_to_connect = false;
-                    is_given_up = true;
+                    disconnects = true;
                     self.disturbed = self.disturbed.max(now.instant);
                 }
                 Effect::Originated(bot, answer) => {
-                    let asked = daemon.asked.remove(&bot).expect("one answer for each bot");
+                    let requested = daemon.waiting.remove(&bot).expect("one answer for each bot");
                     assert!(
-                        now.instant - asked <= REPLY_TIMEOUT,
-                        "answered after {:?}",
-                        now.instant - asked
+                        now.instant - requested <= REPLY_TIMEOUT,
+                        "the bot got its answer after {:?}",
+                        now.instant - requested
                     );
                     match answer {
                         Ok(id) => {
                             self.tally.oks += 1;
-                            said_ok.push(id);
+                            confirmed.push(id);
                         }
                         Err(OriginateError::Refused(refusal)) => {
                             self.tally.in_progress += u64::from(refusal.code() == "in_progress");
@@ -66,7 +67,7 @@ impl World {
                     }
                     if let Some(info) = call {
                         if matches!(event, Event::CallRequested) {
-                            self.made_by.insert(info.id, index);
+                            self.daemon_of.insert(info.id, index);
                         }
                         if let Some(seen) =
                             self.known_to_asterisk.get(&info.id).filter(|_| !self.has_dropped)
@@ -86,21 +87,28 @@ impl World {
                 Effect::Ready(ready) => daemon.ready = ready.is_ok().then_some(self.time),
             }
         }
-        for id in said_ok {
-            assert!(daemon.has_accepted(&id), "{id} is ok, and the log does not say so");
-            self.said_ok.push(id);
+        for id in confirmed {
+            assert!(
+                daemon.has_accepted(&id),
+                "{id} got ok, and no record says that Asterisk accepted it"
+            );
+            self.confirmed.push(id);
         }
-        if is_given_up {
-            self.give_up(index);
+        if disconnects {
+            self.close_connection(index);
         }
         let daemon = &mut self.daemons[index];
         if daemon.connection.is_none() {
             daemon.to_asterisk.clear();
         }
         if daemon.is_stopping && daemon.engine.is_idle() {
-            assert!(daemon.asked.is_empty(), "it leaves {:?} without an answer", daemon.asked);
-            self.give_up(index);
-            self.start_anew(index);
+            assert!(
+                daemon.waiting.is_empty(),
+                "the daemon ended without an answer to {:?}",
+                daemon.waiting
+            );
+            self.close_connection(index);
+            self.restart(index);
         }
     }
 }

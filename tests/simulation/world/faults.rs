@@ -1,4 +1,4 @@
-//! Faults of a connection, a daemon or Asterisk, and of the bytes on the way.
+//! Faults of a connection, a daemon or Asterisk, and of the bytes between them.
 
 use std::time::Duration;
 
@@ -11,70 +11,72 @@ use super::World;
 const MAX_DELAY: Duration = Duration::from_secs(3);
 
 impl World {
-    /// The connection breaks, and the bytes on the way are lost.
-    pub(super) fn cut(&mut self, daemon: usize) {
-        self.disturb();
+    /// Breaks the connection. Asterisk may still read what the daemon has sent.
+    pub(super) fn cut_link(&mut self, daemon: usize) {
+        self.mark_disturbed();
         self.tally.cuts += 1;
-        self.tell(|| format!("daemon {daemon} is cut off"));
+        self.trace(|| format!("daemon {daemon} loses its connection"));
         if self.daemons[daemon].connection.is_some() {
-            self.give_up(daemon);
-            self.lose(daemon);
+            self.close_connection(daemon);
+            self.link_lost(daemon);
         }
     }
 
-    /// The daemon is killed and started again on its journal.
+    /// Kills the daemon, and starts it again with its journal.
     pub(super) fn crash(&mut self, daemon: usize) {
-        self.disturb();
+        self.mark_disturbed();
         self.tally.crashes += 1;
-        self.tell(|| format!("daemon {daemon} crashes"));
-        self.give_up(daemon);
-        self.start_anew(daemon);
+        self.trace(|| format!("daemon {daemon} crashes"));
+        self.close_connection(daemon);
+        self.restart(daemon);
     }
 
-    /// The daemon is stopped. When every bot has its answer, another one is started.
+    /// Tells the daemon to stop. Once every bot has its answer, the next run starts.
     pub(super) fn stop(&mut self, daemon: usize) {
-        self.disturb();
+        self.mark_disturbed();
         self.tally.stops += 1;
-        self.tell(|| format!("daemon {daemon} is to stop"));
+        self.trace(|| format!("daemon {daemon} is told to stop"));
         self.daemons[daemon].is_stopping = true;
         self.daemons[daemon].engine.stop();
-        self.settle(daemon);
+        self.apply_effects(daemon);
     }
 
-    pub(super) fn start_anew(&mut self, daemon: usize) {
+    /// Starts the next run of a daemon, which reads the records of the run before.
+    pub(super) fn restart(&mut self, daemon: usize) {
         let (now, new) = (self.now(), self.daemon(daemon));
         let old = std::mem::replace(&mut self.daemons[daemon], new);
         let new = &mut self.daemons[daemon];
-        let last_event = Some(old.last_word);
+        let last_event = Some(old.last_event);
         let mut earlier =
-            EarlierRuns { calls: old.told.open(), last_event, ..EarlierRuns::default() };
-        (new.told, new.unconfirmed, new.last_word) = (old.told, old.unconfirmed, old.last_word);
+            EarlierRuns { calls: old.recorded.open(), last_event, ..EarlierRuns::default() };
+        (new.recorded, new.unconfirmed, new.last_event) =
+            (old.recorded, old.unconfirmed, old.last_event);
         if let Some(journal) = old.journal {
-            let (journal, read) = journal.start_anew(now.wall);
-            new.told = journal.written.clone();
-            new.unconfirmed.retain(|id| new.told.calls.contains_key(id));
+            let (journal, read) = journal.restart(now.wall);
+            new.recorded = journal.written.clone();
+            new.unconfirmed.retain(|id| new.recorded.calls.contains_key(id));
             (new.journal, earlier) = (Some(journal), read);
         }
         new.remembered = earlier.calls.iter().map(|call| call.info.id).collect();
         new.engine.remember(now, earlier);
-        self.settle(daemon);
+        self.apply_effects(daemon);
     }
 
-    /// Asterisk is killed and started again, without its calls.
+    /// Kills Asterisk, and starts it again without its calls.
     pub(super) fn restart_asterisk(&mut self) {
-        self.disturb();
+        self.mark_disturbed();
         self.tally.restarts += 1;
-        self.tell(|| "Asterisk is restarted".to_owned());
+        self.trace(|| "Asterisk is restarted".to_owned());
         let now = self.now();
-        for (connection, ..) in self.unread.drain(..) {
+        for (connection, ..) in self.undelivered.drain(..) {
             self.asterisk.disconnect(connection);
         }
         self.asterisk.restart(now);
     }
 
-    /// Every connection gets a fault from now on.
-    pub(super) fn misbehave(&mut self) {
-        self.disturb();
+    /// Gives every connection the same random fault.
+    pub(super) fn inject_fault(&mut self) {
+        self.mark_disturbed();
         self.tally.faults += 1;
         let (now, mut faults) = (self.now(), Faults::default());
         match self.rng.u32(..12) {
@@ -86,26 +88,26 @@ impl World {
             5 => faults.repeat = 0.3,
             6 => (faults.drop, self.has_dropped) = (0.2, true),
             7 => faults.reorder = 0.5,
-            // The lost event may take the next one along.
+            // The garbage may make the next event unreadable, too.
             8 => (faults.garbage, self.has_dropped) = (self.rng.usize(..2000), true),
             // Asterisk hangs.
             9 => (faults.stop_reading, faults.stop_writing) = (true, true),
             10 => faults.refuse_all = true,
             _ => faults.flood = 50,
         }
-        self.tell(|| format!("{faults:?}"));
+        self.trace(|| format!("{faults:?}"));
         self.refuses_since = faults.refuse_all.then_some(self.time);
         self.faults = faults.clone();
         self.asterisk.set_faults(now, faults);
-        self.carry_all();
+        self.transfer_all();
     }
 
-    /// All faults end.
-    pub(super) fn behave(&mut self) {
+    /// Ends all faults.
+    pub(super) fn clear_faults(&mut self) {
         if self.faults != Faults::default() {
-            self.tell(|| "all is in order".to_owned());
+            self.trace(|| "all faults end".to_owned());
             let now = self.now();
-            // Events that are already delayed stay so.
+            // An event that is delayed already still arrives late.
             self.disturbed = now.instant + MAX_DELAY;
             self.faults = Faults::default();
             self.refuses_since = None;
@@ -113,7 +115,8 @@ impl World {
         }
     }
 
-    pub(super) fn disturb(&mut self) {
+    /// Remembers that events may have been lost or delayed until now.
+    pub(super) fn mark_disturbed(&mut self) {
         self.disturbed = self.disturbed.max(self.now().instant);
     }
 }

@@ -1,5 +1,5 @@
-//! The journal file of a daemon that is killed. Records are written some time after they happen,
-//! and the file is rotated often.
+//! The journal file of a daemon that is often killed. Records are written some time after they were
+//! made, and the file is rotated often.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,21 +13,21 @@ use originatord_core::engine::EarlierRuns;
 use originatord_core::record::{Entry, Event, Record};
 use tempfile::TempDir;
 
-use super::daemon::Told;
+use super::daemon::RecordedCalls;
 
 /// The file is rotated after about ten records.
 const MAX_SIZE: u64 = 4096;
 
 /// A journal file, and the records that are not written yet.
 pub(super) struct JournalOnDisk {
-    /// Deleted with the world.
+    /// Deletes the file when dropped.
     _folder: TempDir,
     settings: JournalFile,
     sink: FileSink,
     next_seq: u64,
     unwritten: Vec<Arc<Record>>,
-    /// The state of calls according to the file and the rotated ones.
-    pub(super) written: Told,
+    /// The calls of all records that were written.
+    pub(super) written: RecordedCalls,
 }
 
 impl JournalOnDisk {
@@ -42,7 +42,7 @@ impl JournalOnDisk {
             sink,
             next_seq: 1,
             unwritten: Vec::new(),
-            written: Told::default(),
+            written: RecordedCalls::default(),
         }
     }
 
@@ -57,7 +57,7 @@ impl JournalOnDisk {
         let batch: Vec<Arc<Record>> = self.unwritten.drain(..count).collect();
         self.sink
             .write(&batch.iter().cloned().map(Entry::Record).collect::<Vec<_>>())
-            .expect("it is written");
+            .expect("the file is writable");
         for record in batch {
             if let Some(info) = &record.call {
                 self.written.record(&record.event, info);
@@ -70,10 +70,10 @@ impl JournalOnDisk {
     }
 
     /// The daemon is killed, and its unwritten records are lost. Returns what the next run reads.
-    pub(super) fn start_anew(self, now: SystemTime) -> (Self, EarlierRuns) {
+    pub(super) fn restart(self, now: SystemTime) -> (Self, EarlierRuns) {
         // The writer holds the lock on the file.
         drop(self.sink);
-        let replay = Replay::read(&self.settings).expect("the file is read");
+        let replay = Replay::read(&self.settings).expect("the file is readable");
         let sink = sink(&self.settings).carrying(replay.open.clone(), replay.rooms.clone());
         let mut next = Self { sink, next_seq: replay.last_seq + 1, unwritten: Vec::new(), ..self };
         next.append(now, &Event::DaemonStarted { version: "0.0.0", instance: "d".into() }, None);

@@ -1,4 +1,4 @@
-//! The assertions about the world.
+//! The promises of the daemon, as assertions.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,18 +15,18 @@ use super::{MAX_STEP, World};
 /// The default `reply_timeout`.
 pub(super) const REPLY_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The longest time until a number is free again.
+/// The longest time from the end of a call until its number is free.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The longest time until a dead link is found: two keepalives, and the delay of events.
+/// The longest time until a daemon notices a dead link: two keepalives, and the delay of events.
 pub(super) const MAX_LAG: Duration = Duration::from_secs(9);
 
-/// The longest time until a daemon finds that Asterisk refuses everything: a keepalive and some
+/// The longest time until a daemon notices that Asterisk refuses everything: a keepalive and some
 /// steps.
-const FOUND_WITHIN: Duration = Duration::from_millis(3500);
+const REFUSAL_FOUND_WITHIN: Duration = Duration::from_millis(3500);
 
-/// The longest time until a list of channels has made up for missed events.
-const SETTLED_WITHIN: Duration = Duration::from_secs(130);
+/// The longest time until a list of channels has corrected what missed events have left wrong.
+const RECONCILED_WITHIN: Duration = Duration::from_secs(130);
 
 impl World {
     /// Asserts what must hold at any moment.
@@ -44,7 +44,7 @@ impl World {
                 self.had_lock.extend(channel.linkedid.parse::<CallId>());
             }
             let call = channel.linkedid.parse::<CallId>();
-            if let Some(maker) = call.as_ref().ok().and_then(|id| self.made_by.get(id))
+            if let Some(maker) = call.as_ref().ok().and_then(|id| self.daemon_of.get(id))
                 && channel.name.starts_with("PJSIP/telegram")
             {
                 called.entry((channel.caller.number.clone(), *maker)).or_default().extend(call);
@@ -54,37 +54,48 @@ impl World {
         // A daemon cannot know a leg that no event or list has mentioned. Between daemons, Asterisk
         // holds the lock, which ends with the Local channel.
         let is_called_once = called.values().all(|calls| calls.len() == 1);
-        assert!(is_called_once || self.has_dropped, "somebody is called twice: {called:?}");
+        assert!(is_called_once || self.has_dropped, "a callee is called twice: {called:?}");
         let with_half: HashSet<&String> = halves.keys().collect();
         self.tally.orphaned +=
             called.keys().filter(|(number, _)| !with_half.contains(number)).count() as u64;
         assert!(halves.values().all(|count| *count == 1), "two calls to one number: {halves:?}");
         self.known_to_asterisk.extend(live.iter().map(|id| (*id, self.time)));
         if self.faults != Faults::default() {
-            self.disturb();
+            self.mark_disturbed();
         }
-        // Events of older calls may be lost. The next list reconciles them.
-        let all_was_heard = |id: &CallId| {
+        // Events of calls from before the last disturbance may be lost. The next list reconciles
+        // these calls.
+        let events_are_complete = |id: &CallId| {
             id.time() > UNIX_EPOCH + self.disturbed.saturating_duration_since(self.start)
         };
-        for id in self.said_ok.drain(..) {
-            assert!(self.had_lock.contains(&id), "{id} is ok, and was never made");
+        for id in self.confirmed.drain(..) {
+            assert!(
+                self.had_lock.contains(&id),
+                "{id} got ok, and Asterisk never had its lock channel"
+            );
         }
         for daemon in &mut self.daemons {
-            // A Ping every three seconds finds this.
-            let refuses = self.refuses_since.is_some_and(|since| self.time > since + FOUND_WITHIN);
-            assert!(!refuses || daemon.ready.is_none(), "ready, and everything is refused");
-            for (bot, asked) in &daemon.asked {
+            // The Ping of every three seconds notices this.
+            let refuses =
+                self.refuses_since.is_some_and(|since| self.time > since + REFUSAL_FOUND_WITHIN);
+            assert!(
+                !refuses || daemon.ready.is_none(),
+                "the daemon is ready although Asterisk refuses everything"
+            );
+            for (bot, requested) in &daemon.waiting {
                 assert!(
-                    now - *asked <= REPLY_TIMEOUT,
+                    now - *requested <= REPLY_TIMEOUT,
                     "bot {bot} has no answer after {:?}",
-                    now - *asked
+                    now - *requested
                 );
             }
             let (listed, counted) = (daemon.calls(), daemon.engine.stats());
             let is_live =
                 |call: &CallView| call.state != State::Ended && call.timestamps.ended.is_none();
-            assert!(listed.iter().all(is_live), "a call that has ended is no live one: {listed:?}");
+            assert!(
+                listed.iter().all(is_live),
+                "the list of live calls has an ended one: {listed:?}"
+            );
             for (state, count) in State::LIVE.into_iter().zip(counted.live) {
                 assert_eq!(
                     listed.iter().filter(|call| call.state == state).count(),
@@ -101,19 +112,23 @@ impl World {
             let over =
                 believed.difference(&live).filter(|id| self.known_to_asterisk.contains_key(id));
             for id in over {
-                // Its first list did not have the calls that had ended by then.
+                // A call that had ended before the link was up is not in its first list.
                 let seen = self.known_to_asterisk[id] + MAX_STEP;
                 let was_listed = seen >= daemon.connected || !daemon.has_accepted(id);
                 assert!(
                     was_listed || self.time <= ready + FREED_WITHIN,
-                    "{id} was not listed at {ready:?}"
+                    "{id} is live, and the list at {ready:?} did not have it"
                 );
-                if !all_was_heard(id) {
+                if !events_are_complete(id) {
                     continue;
                 }
                 let since = *daemon.gone.entry(*id).or_insert(now);
                 self.tally.slowest = self.tally.slowest.max(now - since);
-                assert!(now - since <= FREED_WITHIN, "{id} is over since {:?}", now - since);
+                assert!(
+                    now - since <= FREED_WITHIN,
+                    "{id} is live, and has ended in Asterisk {:?} ago",
+                    now - since
+                );
             }
         }
     }
@@ -121,7 +136,7 @@ impl World {
     /// Ends all faults and calls. After a while no call is left, and each accepted call has had one
     /// end.
     pub(crate) fn finish(&mut self) {
-        self.behave();
+        self.clear_faults();
         self.pass(Duration::from_secs(30));
         let now = self.now();
         let channels: Vec<String> =
@@ -129,7 +144,7 @@ impl World {
         for channel in channels {
             self.asterisk.pbx().hang_up(now, &channel, None);
         }
-        self.pass(SETTLED_WITHIN);
+        self.pass(RECONCILED_WITHIN);
         self.daemons
             .iter_mut()
             .filter_map(|daemon| daemon.journal.as_mut())
@@ -137,13 +152,13 @@ impl World {
         for daemon in &self.daemons {
             let left = daemon.calls();
             assert!(left.is_empty(), "{left:?}");
-            assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.asked.is_empty());
-            daemon.told.assert_complete();
+            assert!(daemon.ready.is_some() && daemon.engine.is_idle() && daemon.waiting.is_empty());
+            daemon.recorded.assert_complete();
             if let Some(journal) = &daemon.journal {
                 journal.written.assert_complete();
             }
             for id in &daemon.unconfirmed {
-                assert!(daemon.is_over(id), "what has become of {id} was never told");
+                assert!(daemon.is_over(id), "no record says how {id} ended");
             }
         }
     }
