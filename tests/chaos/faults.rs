@@ -51,8 +51,8 @@ impl fmt::Display for Fault {
 /// The phase of a call when the fault occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The daemon has sent the Originate, and received nothing about the call.
-    Asked,
+    /// The daemon has sent the Originate, and received neither a reply nor an event.
+    Unanswered,
     /// The call is accepted, and the gateway has not answered.
     Dialling,
     /// The gateway reports ringing.
@@ -62,13 +62,13 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// The phases in which the daemon has received events about the call.
-    pub(crate) const HEARD: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
+    /// The phases that begin with an event of Asterisk which the daemon has received.
+    pub(crate) const OBSERVED: [Self; 3] = [Self::Dialling, Self::Ringing, Self::Talking];
 
     /// The last digits of a number whose callee stays in this phase; see `asterisk/README.md`.
     pub(crate) fn digits(self) -> &'static str {
         match self {
-            Self::Asked | Self::Dialling => "408",
+            Self::Unanswered | Self::Dialling => "408",
             Self::Ringing => "180",
             Self::Talking => "001",
         }
@@ -77,7 +77,7 @@ impl Phase {
     /// The record that begins this phase.
     pub(crate) fn event(self) -> &'static str {
         match self {
-            Self::Asked => "call.requested",
+            Self::Unanswered => "call.requested",
             Self::Dialling => "call.queued",
             Self::Ringing => "call.ringing",
             Self::Talking => "call.joined",
@@ -98,7 +98,7 @@ impl Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Asked => "before the receipt",
+            Self::Unanswered => "before the reply",
             Self::Dialling => "mid-dial",
             Self::Ringing => "mid-ring",
             Self::Talking => "mid-call",

@@ -1,5 +1,5 @@
-//! The time from Asterisk's Hangup, as another AMI client sees it, to the next accepted call to the
-//! number.
+//! How soon a number is free: the time from Asterisk's Hangup, as another AMI client receives it, to
+//! the next accepted call to the same number.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use testkit::daemon::Daemon;
 use testkit::pbx::Pbx;
 use testkit::{eventually, measured, rounds};
 
-/// The longest time allowed for half of the calls.
+/// Half of the calls must be freed within this time.
 const FREED_WITHIN: Duration = Duration::from_secs(1);
 
-/// The calls of each round by their end: busy, the callee leaves, Asterisk hangs up, an operator
-/// hangs up.
+/// The last digits of the called numbers. Each call ends in another way: the callee is busy, the
+/// callee leaves, Asterisk hangs up, an operator hangs up.
 const ENDS: [&str; 4] = ["486", "200", "001", "002"];
 
 /// Another AMI client, with the `Uniqueid` and time of each Hangup that it has received.
@@ -64,8 +64,8 @@ impl Witness {
 #[test]
 fn number_is_free_soon_after_asterisk_hangs_up() {
     let pbx = Pbx::shared("22");
-    let (witness, daemon) =
-        (Witness::log_in(pbx), Daemon::start(&pbx.ami(), &[("top", "instance = \"freed\"")]));
+    let witness = Witness::log_in(pbx);
+    let daemon = Daemon::start(&pbx.ami(), &[("top", "instance = \"freed\"")]);
     let mut times = Vec::new();
     for digits in ENDS {
         let number = format!("7998{digits}");

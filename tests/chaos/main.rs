@@ -2,9 +2,9 @@
 //! operators must be true before, during and after the fault. `scene.rs` plays a fault, and
 //! `scene/truth.rs` has the assertions.
 //!
-//! `ROUNDS=20` plays each fault this many times (default 1), each at another moment. `--nocapture`
-//! shows how long the daemon took to answer correctly for a number after the fault. `make chaos`
-//! makes a table of these times.
+//! `ROUNDS=20` plays each fault 20 times (default 1), each at another moment. `--nocapture` shows
+//! how long after the fault the daemon answered correctly for each number. `make chaos` makes a
+//! table of these times.
 
 mod faults;
 mod freed;
@@ -16,12 +16,12 @@ use scene::Scene;
 use testkit::pbx::Pbx;
 use testkit::rounds;
 
-/// The longest time between the last call's arrival in its phase and the fault.
-const LATEST: Duration = Duration::from_millis(500);
+/// The longest time from the start of all calls to the fault.
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
 fn play(fault: Fault, pbx: &Pbx) {
     for round in 0..rounds(1) {
-        let after = LATEST.mul_f64(fastrand::Rng::with_seed(round).f64());
+        let after = MAX_DELAY.mul_f64(fastrand::Rng::with_seed(round).f64());
         Scene::new(fault, pbx, format!("7999{}{round:03}", fault as u8)).play(after);
     }
 }

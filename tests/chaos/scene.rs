@@ -15,14 +15,15 @@ use testkit::pbx::Pbx;
 use testkit::relay::Relay;
 use testkit::{eventually, measured, pause};
 
-/// The daemon finds a dead link after two keepalives, and tries to connect at least twice a second.
+/// With these settings the daemon notices a dead link after 2 s, and then tries to connect at least
+/// twice a second.
 const LINK: &str =
     "keepalive = \"1s\"\nconnect_timeout = \"2s\"\nbackoff_min = \"50ms\"\nbackoff_max = \"500ms\"";
 
-/// Longer than a scene, so that no call ends by itself.
+/// The gateway may ring for longer than a scene takes, so that no call ends by itself.
 const RING: &str = "ring_timeout = \"120s\"";
 
-/// A call, as the test knows it.
+/// What the test knows of a call.
 struct Call {
     phase: Phase,
     index: usize,
@@ -40,7 +41,7 @@ pub(crate) struct Scene<'a> {
     relay: Relay,
     daemon: Daemon,
     /// The journal file.
-    log: PathBuf,
+    journal: PathBuf,
     /// The beginning of all numbers in this scene.
     numbers: String,
     calls: Vec<Call>,
@@ -57,24 +58,37 @@ impl<'a> Scene<'a> {
         let relay = Relay::start(pbx.setting("AMI_ADDRESS"));
         let ami = Ami { address: &relay.address.to_string(), secret: pbx.setting("AMI_SECRET") };
         let instance = format!("instance = \"d{numbers}\"");
-        let journal = ("journal", "file = \"calls.jsonl\"");
         let daemon = Daemon::start(
             &ami,
-            &[("top", &instance), ("asterisk", LINK), ("originate", RING), journal],
+            &[
+                ("top", &instance),
+                ("asterisk", LINK),
+                ("originate", RING),
+                ("journal", "file = \"calls.jsonl\""),
+            ],
         );
-        let log = daemon.folder.path().join("calls.jsonl");
-        let (calls, later, slowest_answer, recovered) = Default::default();
-        Self { fault, pbx, relay, daemon, log, numbers, calls, later, slowest_answer, recovered }
+        Self {
+            fault,
+            pbx,
+            relay,
+            journal: daemon.folder.path().join("calls.jsonl"),
+            daemon,
+            numbers,
+            calls: Vec::new(),
+            later: Vec::new(),
+            slowest_answer: Duration::ZERO,
+            recovered: BTreeMap::new(),
+        }
     }
 
     /// Plays the scene. The fault occurs this long `after` all calls are in their phases.
     pub(crate) fn play(mut self, after: Duration) {
         self.start_calls();
-        let asked = self.request_without_replies();
+        let pending = self.request_without_replies();
         pause(after);
         let began = SystemTime::now();
         self.begin_fault();
-        self.ask_meanwhile(asked);
+        self.request_during_fault(pending);
         if self.fault.leaves_asterisk_alone() {
             self.end_half_of_calls();
         }
@@ -83,9 +97,9 @@ impl<'a> Scene<'a> {
             let span = (began, SystemTime::now());
             self.calls.iter_mut().for_each(|call| call.ended = Some(span));
         }
-        self.ask_when_recovered(over);
+        self.request_after_recovery(over);
         self.hang_up();
-        self.read_log();
+        self.check_journal();
         for (phase, time) in &self.recovered {
             measured(&format!("{}, {phase}: recovered", self.fault), *time);
         }
@@ -100,7 +114,8 @@ impl<'a> Scene<'a> {
 
     /// Starts two calls in each phase that the daemon can observe.
     fn start_calls(&mut self) {
-        for (phase, index) in Phase::HEARD.into_iter().flat_map(|phase| [(phase, 0), (phase, 1)]) {
+        for (phase, index) in Phase::OBSERVED.into_iter().flat_map(|phase| [(phase, 0), (phase, 1)])
+        {
             let call = self.call(phase, index);
             let id = Some(self.daemon.call_ok(&call.number, "R1"));
             self.calls.push(Call { id, ..call });
@@ -108,25 +123,25 @@ impl<'a> Scene<'a> {
         for call in &self.calls {
             let (id, event) = (call.id.as_deref().unwrap_or_default(), call.phase.event());
             eventually("the journal file has the record of the phase", || {
-                JournalFile::read(&self.log).has(id, event).then_some(())
+                JournalFile::read(&self.journal).has(id, event).then_some(())
             });
         }
     }
 
-    /// Requests two more calls. Asterisk makes them, but the relay holds back its replies.
+    /// Requests two more calls. Asterisk makes them, but the relay keeps its replies from the daemon.
     fn request_without_replies(&mut self) -> Vec<PendingReply> {
         if self.fault == Fault::AsteriskRestarted {
-            // Asterisk's goodbye must get through.
+            // The daemon has to receive the event by which Asterisk announces its end.
             return Vec::new();
         }
         self.relay.hold_replies();
-        let calls = [0, 1].map(|index| self.call(Phase::Asked, index));
-        let sent = calls.each_ref().map(|call| self.daemon.ask(&call.number, "R1"));
+        let calls = [0, 1].map(|index| self.call(Phase::Unanswered, index));
+        let pending = calls.each_ref().map(|call| self.daemon.ask(&call.number, "R1"));
         for call in calls {
-            eventually("Asterisk makes the call", || self.lives(&call.number).then_some(()));
+            eventually("Asterisk makes the call", || self.is_alive(&call.number).then_some(()));
             self.calls.push(call);
         }
-        sent.into()
+        pending.into()
     }
 
     fn begin_fault(&mut self) {
@@ -139,7 +154,8 @@ impl<'a> Scene<'a> {
             Fault::AsteriskRestarted => {
                 self.pbx.rx("core restart now");
                 self.daemon.wait_for_event("ami.disconnected");
-                // Asterisk is back before the test has sent all requests, so keep the relay cut.
+                // Asterisk is back before the test has sent all requests, so cut the relay until
+                // then.
                 self.relay.cut();
             }
             Fault::AsteriskStopped => self.pbx.stop(),
@@ -166,11 +182,11 @@ impl<'a> Scene<'a> {
     /// fault ended.
     fn end_fault(&mut self) -> Instant {
         if self.fault == Fault::LinkCutDaemonKilled {
-            // The second run cannot connect, but it writes records.
+            // The second run cannot connect, but it writes its start to the journal.
             self.restart_daemon();
             let starts = |journal: JournalFile| journal.count("daemon.started") == 2;
             eventually("the journal file has the second start", || {
-                starts(JournalFile::read(&self.log)).then_some(())
+                starts(JournalFile::read(&self.journal)).then_some(())
             });
             self.restart_daemon();
         }
