@@ -33,7 +33,10 @@ impl<R: Replies> Engine<R> {
     /// joins it.
     pub(in crate::engine) fn update_rooms_first(&mut self, now: Now, event: &AmiEvent<'_>) {
         match event {
-            AmiEvent::ConfbridgeStart(room) => self.rooms.start(now, room, &mut self.rng),
+            AmiEvent::ConfbridgeStart(room) => {
+                let watched_until = self.rooms_watched_until(now);
+                self.rooms.start(now, room, &mut self.rng, watched_until);
+            }
             AmiEvent::ConfbridgeJoin(member) => {
                 self.rooms.ensure(now, &member.conference, &mut self.rng, Source::Event);
             }
@@ -53,6 +56,7 @@ impl<R: Replies> Engine<R> {
             AmiEvent::ConfbridgeLeave(channel, room) => {
                 self.rooms.leave(now, room, &channel.uniqueid, None);
             }
+            AmiEvent::Hangup(channel, _) => self.rooms.hung_up(&channel.uniqueid),
             AmiEvent::ConfbridgeEnd(room) => self.rooms.end(now, room, None),
             AmiEvent::ConfbridgeMute(channel, room, muted) => {
                 self.rooms.set_muted(now, room, &channel.uniqueid, *muted, None);
@@ -98,6 +102,7 @@ impl<R: Replies> Engine<R> {
         let Some(info) = self.registry.get(id).map(|call| call.info.clone()) else { return };
         if self.rooms.ensure(now, room, &mut self.rng, Source::List(Some(after))) {
             self.rooms.add_callee(now, room, info, Some(after));
+            self.rooms.rounds.request_soon(now);
         }
         self.apply_room_outputs(now);
     }
@@ -162,12 +167,16 @@ impl<R: Replies> Engine<R> {
 
     /// Every event queued before the end of the last list has been read.
     pub(in crate::engine) fn receive_room_barrier(&mut self, now: Now) {
-        let last = self.rooms.rounds.last();
+        let after = self.rooms_watched_until(now);
         let Some((round, is_first)) = self.rooms.rounds.finish() else { return };
-        let after = last.unwrap_or(self.link.lost_at()).min(now.wall);
         let after = self.rooms.was_right.then_some(after);
         self.rooms.correct(now, round, is_first, after, &mut self.rng);
         self.apply_room_outputs(now);
+    }
+
+    /// Until when the view was right, at least.
+    fn rooms_watched_until(&self, now: Now) -> SystemTime {
+        self.rooms.rounds.last().unwrap_or(self.link.lost_at()).min(now.wall)
     }
 
     /// Carries out the consequences of the view's changes.

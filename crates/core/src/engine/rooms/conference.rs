@@ -13,6 +13,10 @@ use crate::room::{ConferenceId, Guest, LeaveReason};
 /// How long after an action its leave may come.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the sound of a join may take. Until it is over, ConfBridge answers a kick with Success, and
+/// does nothing (observed on 16 and 22: 0.8 s).
+const JOIN_SOUND: Duration = Duration::from_secs(2);
+
 /// A live conference.
 pub(super) struct Conference {
     pub(super) id: ConferenceId,
@@ -26,8 +30,8 @@ pub(super) struct Conference {
     pub(super) locked: bool,
     /// When the daemon last changed the lock: an older list is outdated.
     pub(super) lock_changed: Instant,
-    /// The key that ends it for everybody.
-    pub(super) ended_by: Option<Arc<str>>,
+    /// The key that ends it for everybody, and since when.
+    pub(super) ended_by: Option<(Instant, Arc<str>)>,
     /// The participants by their Uniqueid.
     pub(super) participants: HashMap<Arc<str>, Participant>,
     /// Number of the next participant.
@@ -113,6 +117,18 @@ impl Conference {
         self.participants.insert(id, Participant { order, ..participant });
     }
 
+    /// The key that ends it for everybody, unless that was too long ago to be the reason of its end.
+    pub(super) fn ended_by(&self, now: Now) -> Option<&Arc<str>> {
+        let (since, by) = self.ended_by.as_ref()?;
+        (now.instant.saturating_duration_since(*since) < LEAVE_TIMEOUT).then_some(by)
+    }
+
+    /// Whether somebody who joins now was in the join sound when a key ended the conference.
+    pub(super) fn missed_end(&self, now: Now) -> bool {
+        let since = self.ended_by.as_ref().map(|(since, _)| *since);
+        since.is_some_and(|since| now.instant.saturating_duration_since(since) < JOIN_SOUND)
+    }
+
     /// Whether nobody but admins is heard.
     pub(super) fn is_muted(&self) -> bool {
         let mut others = self.participants.values().filter(|one| !one.admin).peekable();
@@ -150,6 +166,13 @@ impl Participant {
         let before = self.talked?;
         let current = self.talking.map(|since| now.instant.saturating_duration_since(since));
         Some(before + current.unwrap_or_default())
+    }
+
+    /// Whether a kick might do nothing, as the join sound may still play: a list shows the participant
+    /// already, and their ConfbridgeJoin was not received.
+    pub(super) fn may_miss_kick(&self, now: Now) -> bool {
+        let age = now.instant.saturating_duration_since(self.seen);
+        self.joined.is_none() && age < JOIN_SOUND
     }
 
     /// The action that takes the participant out, if it is not too old to be the reason of a leave.

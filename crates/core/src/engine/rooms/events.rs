@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::conference::{Conference, Participant, Who};
 use super::{Applied, MAX_PARTICIPANTS, MAX_ROOMS, Output, Rooms, Source, folded};
+use crate::ami::action::Action;
 use crate::ami::message::Member;
 use crate::call::CallInfo;
 use crate::clock::Now;
@@ -12,10 +13,17 @@ use crate::record::Event;
 use crate::room::{ConferenceId, Guest, GuestChange, LeaveReason, Left, RoomChange};
 
 impl Rooms {
-    /// ConfbridgeStart.
-    pub(super) fn start(&mut self, now: Now, room: &str, rng: &mut fastrand::Rng) {
+    /// ConfbridgeStart. If the view still has a conference of this name, its end was missed: it ended
+    /// after `watched_until`.
+    pub(super) fn start(
+        &mut self,
+        now: Now,
+        room: &str,
+        rng: &mut fastrand::Rng,
+        watched_until: SystemTime,
+    ) {
+        self.end(now, room, Some(watched_until));
         if self.ensure(now, room, rng, Source::Event) {
-            // Events came late, or the last ConfbridgeEnd was missed.
             if let Some(conference) = self.conference_mut(room) {
                 conference.has_end_event = true;
             }
@@ -57,6 +65,8 @@ impl Rooms {
         let (name, uniqueid) = (conference.name.clone(), &*member.channel.uniqueid);
         if let Some(known) = conference.participants.get_mut(uniqueid) {
             // A list has shown them already.
+            known.joined.get_or_insert(now.wall);
+            known.channel = member.name.as_ref().into();
             known.muted = member.muted;
             known.admin = member.admin;
             let id = conference.participants.get_key_value(uniqueid).map(|(id, _)| id.clone());
@@ -67,7 +77,12 @@ impl Rooms {
         }
         let id: Arc<str> = uniqueid.into();
         let participant = Participant { joined: Some(now.wall), ..new(now, member, call) };
-        self.insert(id, name, participant, None);
+        let missed_end = conference.missed_end(now);
+        self.insert(id, name, participant, Source::Event);
+        if missed_end {
+            let action = Action::Hangup { channel: member.name.to_string() };
+            self.outputs.push(Output::Apply(action, Applied::HungUp));
+        }
     }
 
     /// Adds the callee of this call, whom a list of channels shows in the room. It does not have the
@@ -84,17 +99,17 @@ impl Rooms {
         if !conference.participants.contains_key(&id) && self.participants < MAX_PARTICIPANTS {
             let name = conference.name.clone();
             let participant = new(now, &Member::default(), Some(call));
-            self.insert(id, name, participant, after);
+            self.insert(id, name, participant, Source::List(after));
         }
     }
 
-    /// Adds a participant to a live conference. `after` is set if a list shows them after an outage.
+    /// Adds a participant to a live conference.
     pub(super) fn insert(
         &mut self,
         id: Arc<str>,
         room: Arc<str>,
         participant: Participant,
-        after: Option<SystemTime>,
+        source: Source,
     ) {
         let Some(conference) = self.live.get_mut(&*folded(&room)) else { return };
         let guest = match &participant.who {
@@ -102,7 +117,8 @@ impl Rooms {
             Who::Call(_) => None,
         };
         // Our calls start muted if the room was muted when they were requested, and so do those who
-        // were moved.
+        // were moved. A mute in a list may be somebody's wish.
+        let is_joining = matches!(source, Source::Event);
         let was_sent = guest.is_none() || self.moves.contains_key(&id);
         let wants_mute = self.moves.remove(&id).and_then(|moved| moved.muted) == Some(true);
         if let Who::Call(info) = &participant.who
@@ -113,10 +129,10 @@ impl Rooms {
         conference.add(id.clone(), participant);
         self.participants += 1;
         if let Some(guest) = guest {
-            let change = GuestChange::Joined { after };
+            let change = GuestChange::Joined { after: source.after() };
             self.record(Event::Guest { guest, room: room.clone(), change }, None);
         }
-        self.check_mute(&room, &id, was_sent && !wants_mute);
+        self.check_mute(&room, &id, is_joining && was_sent && !wants_mute);
     }
 
     /// Mutes the participant if the room is kept muted. `may_unmute`: a mute may come from a variable
@@ -181,7 +197,8 @@ impl Rooms {
     /// ConfbridgeEnd, or the last participant of a conference without that event has left.
     pub(super) fn end(&mut self, now: Now, room: &str, after: Option<SystemTime>) {
         let Some(conference) = self.live.remove(&*folded(room)) else { return };
-        let Conference { id, name, ended_by: by, participants, .. } = conference;
+        let by = conference.ended_by(now).cloned();
+        let Conference { id, name, participants, .. } = conference;
         self.participants -= participants.len();
         let mut remaining: Vec<_> = participants.into_values().collect();
         remaining.sort_unstable_by_key(|participant| participant.order);
@@ -276,6 +293,7 @@ impl Rooms {
                 let by = self.kept.get(room).and_then(|kept| kept.locked_by.clone());
                 self.set_locked(now, room, true, by);
             }
+            Applied::HungUp => {}
             Applied::Muted { room, id, muted } => {
                 let by = self.kept.get(room).and_then(|kept| kept.muted_by.clone());
                 self.set_muted(now, room, id, *muted, by);

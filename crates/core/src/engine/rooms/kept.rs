@@ -47,11 +47,14 @@ impl Kept {
         self.rooms.len() < MAX_KEPT
     }
 
-    /// Adds a room that an earlier run has kept, unless it ended too long ago. The room of an earlier
-    /// run that was live then counts from now on. Returns what to store if the room is not added.
-    pub(super) fn add(&mut self, now: Now, mut room: KeptRoom) -> Option<KeptRoom> {
-        let ended = *room.ended.get_or_insert(now.wall);
-        if room.is_empty() || self.remaining(now, ended).is_zero() || !self.has_place() {
+    /// Adds a room that an earlier run has kept, unless it ended too long ago. A room that was live
+    /// when that run ended counts as ended now, unless it `is_live` in the view. Returns what to store if
+    /// the room is not added.
+    pub(super) fn add(&mut self, now: Now, mut room: KeptRoom, is_live: bool) -> Option<KeptRoom> {
+        let ended = room.ended.unwrap_or(now.wall);
+        room.ended = (!is_live).then_some(ended);
+        let is_over = !is_live && self.remaining(now, ended).is_zero();
+        if room.is_empty() || is_over || !self.has_place() {
             return Some(KeptRoom { locked_by: None, muted_by: None, ..room });
         }
         self.rooms.insert(folded(&room.room).into(), room);
@@ -141,11 +144,11 @@ mod tests {
             muted_by: None,
             ended,
         };
-        assert_eq!(kept.add(now, locked("live", None)), None);
-        assert_eq!(kept.add(now, locked("young", Some(now.wall - HOUR / 2))), None);
+        assert_eq!(kept.add(now, locked("live", None), false), None);
+        assert_eq!(kept.add(now, locked("young", Some(now.wall - HOUR / 2)), false), None);
         let old = locked("old", Some(now.wall - HOUR));
         let forgotten = KeptRoom { locked_by: None, ..old.clone() };
-        assert_eq!(kept.add(now, old), Some(forgotten));
+        assert_eq!(kept.add(now, old, false), Some(forgotten));
         assert!(kept.get("OLD").is_none() && kept.get("Young").is_some());
         assert_eq!(kept.deadline(), Some(now.instant + HOUR / 2));
     }

@@ -1,12 +1,14 @@
 //! Corrects the view by a complete round of lists.
 //!
 //! The first round after a login is proof at once: what it shows otherwise happened while the link was
-//! down. Later only a second round in a row proves that an event was missed: Asterisk lists
+//! down. Later only another round in a row proves that an event was missed: Asterisk lists
 //! participants before their ConfbridgeJoin and for some time after their ConfbridgeLeave.
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
+
+use foldhash::HashMap;
 
 use super::conference::{Participant, Who};
 use super::round::{ListedRoom, Round, Unconfirmed};
@@ -22,18 +24,21 @@ struct Differences {
     is_first: bool,
     /// Until this time the view was right, if it ever was.
     after: Option<SystemTime>,
-    /// The differences of the round before.
-    before: foldhash::HashSet<Unconfirmed>,
-    /// The differences that the next round has to confirm.
-    unconfirmed: Vec<Unconfirmed>,
+    /// The differences that the round before did not prove.
+    before: HashMap<Unconfirmed, Instant>,
+    /// The differences that a later round has to confirm.
+    unconfirmed: HashMap<Unconfirmed, Instant>,
 }
 
 impl Differences {
-    /// Whether the difference is proven; else the next round has to confirm it.
+    /// Whether the difference is proven; else a later round has to confirm it.
     fn proves(&mut self, difference: Unconfirmed) -> bool {
-        let is_proven = self.is_first || self.before.contains(&difference);
+        let shown_before = self.before.get(&difference).copied();
+        let shown = shown_before.unwrap_or(self.began.instant);
+        let is_old = self.began.instant.saturating_duration_since(shown) >= difference.min_age();
+        let is_proven = self.is_first || (shown_before.is_some() && is_old);
         if !is_proven {
-            self.unconfirmed.push(difference);
+            self.unconfirmed.insert(difference, shown);
         }
         is_proven
     }
@@ -52,7 +57,7 @@ impl Rooms {
     ) {
         self.was_right = true;
         let before = std::mem::take(&mut self.rounds.unconfirmed);
-        let (began, unconfirmed) = (round.began, Vec::new());
+        let (began, unconfirmed) = (round.began, HashMap::default());
         let mut differences = Differences { now, began, is_first, after, before, unconfirmed };
         self.end_absent_rooms(&round, &mut differences);
         let mut listed: Vec<_> = round.rooms.into_iter().collect();
@@ -66,7 +71,7 @@ impl Rooms {
         } else if !self.live.is_empty() {
             self.rounds.request(now);
         }
-        self.rounds.unconfirmed = differences.unconfirmed.into_iter().collect();
+        self.rounds.unconfirmed = differences.unconfirmed;
     }
 
     /// Ends the rooms that the list lacks.
@@ -109,14 +114,14 @@ impl Rooms {
         differences: &mut Differences,
         rng: &mut fastrand::Rng,
     ) {
-        let Differences { now, began, after, .. } = *differences;
+        let Differences { now, began, is_first, after, .. } = *differences;
         for (id, listed) in room.participants {
             let known = self.live.get_mut(key).and_then(|c| c.participants.get_mut(&id));
             match known {
                 Some(known) => {
                     let is_outdated = known.mute_changed >= began.instant;
                     let muted = if is_outdated { known.muted } else { listed.muted };
-                    update(now, known, &listed);
+                    update(now, known, &listed, is_first);
                     self.set_muted(now, key, &id, muted, None);
                     self.check_mute(&room.name, &id, false);
                 }
@@ -128,7 +133,7 @@ impl Rooms {
                         let name = room.name.clone();
                         let joined = was_moved.then_some(now.wall);
                         let participant = Participant { joined, seen: now.instant, ..listed };
-                        self.insert(id, name, participant, after);
+                        self.insert(id, name, participant, Source::List(after));
                     }
                 }
                 None => {}
@@ -155,7 +160,8 @@ impl Rooms {
 }
 
 /// Updates what no event tells. The channel's name changes if the channel is masqueraded.
-fn update(now: Now, known: &mut Participant, listed: &Participant) {
+/// `is_first`: events of who talks may have been missed.
+fn update(now: Now, known: &mut Participant, listed: &Participant, is_first: bool) {
     known.channel = listed.channel.clone();
     known.waiting = listed.waiting;
     known.admin = listed.admin;
@@ -163,7 +169,9 @@ fn update(now: Now, known: &mut Participant, listed: &Participant) {
     if matches!(known.who, Who::Guest(_)) {
         known.who = listed.who.clone();
     }
-    if known.talking.is_some() != listed.talking.is_some() {
+    // An event may be newer than the list.
+    let is_talk_unknown = is_first || known.talked.is_none();
+    if is_talk_unknown && known.talking.is_some() != listed.talking.is_some() {
         known.set_talking(now, listed.talking.is_some());
     }
 }

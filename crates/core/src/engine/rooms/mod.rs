@@ -66,13 +66,15 @@ pub(super) enum Output {
     Keep(KeptRoom),
 }
 
-/// What an action that applies a kept lock or mute changes.
+/// What an action that the daemon sends by itself changes.
 #[derive(Debug, Clone)]
 pub(super) enum Applied {
     /// The room is locked.
     Locked { room: Arc<str> },
     /// The participant of this id is muted, or heard again.
     Muted { room: Arc<str>, id: Arc<str>, muted: bool },
+    /// Somebody whom the end of a room has missed is hung up. Their ConfbridgeLeave follows.
+    HungUp,
 }
 
 /// A participant on the way to another room.
@@ -197,7 +199,8 @@ impl Rooms {
     /// Adds what earlier runs have kept. What ended long ago is forgotten.
     pub(super) fn remember_kept(&mut self, now: Now, rooms: Vec<KeptRoom>) {
         for room in rooms {
-            let forgotten = self.kept.add(now, room);
+            let is_live = self.conference(&room.room).is_some();
+            let forgotten = self.kept.add(now, room, is_live);
             self.outputs.extend(forgotten.map(Output::Keep));
         }
     }
@@ -217,6 +220,7 @@ impl Rooms {
         }
         self.participants += conference.participants.len();
         self.live.insert(folded(&room).into(), conference);
+        self.keep(now, &room, |_| {});
     }
 
     /// Notes that an earlier run has watched the rooms until the journal's last record.
@@ -231,6 +235,9 @@ impl Rooms {
 
     /// A call has ended, so its callee is in no room. Its ConfbridgeLeave was missed if they still are.
     pub(super) fn call_ended(&mut self, now: Now, call: &CallInfo) {
+        if !self.moves.is_empty() {
+            self.moves.remove(&*call.id.to_string());
+        }
         if self.participants == 0 {
             return;
         }
@@ -239,6 +246,13 @@ impl Rooms {
         if self.conference(room).is_some() {
             let (room, id) = (room.to_owned(), call.id.to_string());
             self.leave(now, &room, &id, None);
+        }
+    }
+
+    /// A channel is gone, so it moves to no room any more.
+    pub(super) fn hung_up(&mut self, id: &str) {
+        if !self.moves.is_empty() {
+            self.moves.remove(id);
         }
     }
 

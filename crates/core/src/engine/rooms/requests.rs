@@ -110,6 +110,14 @@ impl<R: Replies> Engine<R> {
             return Err(RoomError::NotSubmitted(crate::engine::request::SubmitError::Overloaded));
         }
         let is_live = self.rooms.conference(room).is_some();
+        let keeps = |wish: &Option<bool>| *wish == Some(true);
+        if let RoomAction::Change { locked, muted } = &request.action
+            && (keeps(locked) || keeps(muted))
+            && self.rooms.kept.get(room).is_none()
+            && !self.rooms.kept.has_place()
+        {
+            return Err(RoomError::NotSubmitted(crate::engine::request::SubmitError::Overloaded));
+        }
         if !is_live && self.rooms.kept.get(room).is_none() {
             return Err(match self.moving(request) {
                 Some(answer) => return Ok(Plan::Answer(answer)),
@@ -201,17 +209,18 @@ impl<R: Replies> Engine<R> {
         muted: Option<bool>,
     ) -> crate::room::RoomDetail {
         let by = Some(request.key.clone());
-        let name: Arc<str> = match self.rooms.kept.get(&request.room) {
-            Some(kept) => kept.room.clone(),
-            None => request.room.clone(),
-        };
-        if let Some(locked) = locked {
+        let kept = self.rooms.kept.get(&request.room);
+        let name = kept.map_or_else(|| request.room.clone(), |kept| kept.room.clone());
+        let was_locked = kept.is_some_and(|kept| kept.locked_by.is_some());
+        let was_muted = kept.is_some_and(|kept| kept.muted_by.is_some());
+        if let Some(locked) = locked.filter(|locked| *locked != was_locked) {
             self.rooms.keep_lock(now, &name, locked, &request.key);
             self.rooms.record_room(name.clone(), lock_change(locked, by.clone()));
         }
-        if let Some(muted) = muted {
+        if let Some(muted) = muted.filter(|muted| *muted != was_muted) {
             self.rooms.keep_mute(now, &name, muted.then(|| request.key.clone()));
             self.rooms.record_room(name.clone(), mute_change(muted, by));
+            self.tell_calls_on_the_way(now, &name, muted);
         }
         self.room(&name).unwrap_or_else(|| super::views::absent(name))
     }

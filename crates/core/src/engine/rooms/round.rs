@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use foldhash::{HashMap, HashSet};
+use foldhash::HashMap;
 
 use super::conference::Participant;
 use super::{MAX_PARTICIPANTS, MAX_ROOMS, folded};
@@ -35,20 +35,35 @@ pub(super) struct Rounds {
     next: Option<Instant>,
     /// When the daemon asked for the last complete round of this link.
     last: Option<SystemTime>,
-    /// What the last round showed, and the next one has to confirm.
-    pub(super) unconfirmed: HashSet<Unconfirmed>,
+    /// What the last round showed, and a later one has to confirm, with the time of the first round in
+    /// a row that showed it.
+    pub(super) unconfirmed: HashMap<Unconfirmed, Instant>,
 }
 
-/// A difference that only a second list in a row proves.
+/// How long lists have to show somebody of whom no event told. Asterisk lists a joiner until their
+/// ConfbridgeJoin, and whom it kicked after their ConfbridgeLeave, while it plays prompts (observed on
+/// 16 and 22: for 2.8 s).
+const PROMPT_TIME: Duration = Duration::from_secs(5);
+
+/// A difference that only a later list in a row proves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Unconfirmed {
     /// The view has a room of this folded name, and the list lacks it.
     RoomAbsent(Box<str>),
     /// The view has a participant of this id in the room, and the list lacks them.
     Absent(Box<str>, Arc<str>),
-    /// The list has a participant of this id in the room, and the view lacks them: Asterisk lists
-    /// somebody before it sends their ConfbridgeJoin (observed on 16 and 22: while prompts play).
+    /// The list has a participant of this id in the room, and the view lacks them.
     Unknown(Box<str>, Arc<str>),
+}
+
+impl Unconfirmed {
+    /// How much older the first list that showed the difference has to be than the one that proves it.
+    pub(super) fn min_age(&self) -> Duration {
+        match self {
+            Unconfirmed::Unknown(..) => PROMPT_TIME,
+            Unconfirmed::RoomAbsent(_) | Unconfirmed::Absent(..) => Duration::ZERO,
+        }
+    }
 }
 
 /// A round under way.

@@ -68,6 +68,9 @@ impl<R: Replies> Engine<R> {
             }
             Step::KickAll => kick("all".to_owned()),
             Step::Mute(muted) => mute(&name, &channel()?, *muted),
+            Step::Kick if participant.is_some_and(|one| one.may_miss_kick(now)) => {
+                Action::Hangup { channel: channel()? }
+            }
             Step::Kick => kick(channel()?),
             Step::HangUp => Action::Hangup { channel: channel()? },
             Step::Move { to, muted } => {
@@ -90,7 +93,7 @@ impl<R: Replies> Engine<R> {
     }
 
     /// Tells our callees who are on their way into this room whether they start muted there.
-    fn tell_calls_on_the_way(&mut self, now: Now, room: &str, muted: bool) {
+    pub(super) fn tell_calls_on_the_way(&mut self, now: Now, room: &str, muted: bool) {
         let is_on_the_way =
             |state: State| matches!(state, State::Queued | State::Ringing | State::Answered);
         let calls = self.registry.calls().filter(|call| {
@@ -126,8 +129,12 @@ impl<R: Replies> Engine<R> {
                 self.rooms.applied(now, &applied);
                 self.apply_room_outputs(now);
             }
-            // The room or the participant is gone, or a list will show what is not.
-            Request::Apply(_) => self.rooms.rounds.request_soon(now),
+            // The room or the participant is gone, or a list will show what is not. If Asterisk refuses
+            // for another reason, it will do so again.
+            Request::Apply(_) if response.message.starts_with("No ") => {
+                self.rooms.rounds.request_soon(now);
+            }
+            Request::Apply(_) => {}
             Request::Step(pending, step) if response.success => {
                 self.rooms.confirm(now, &pending, &step);
                 self.apply_room_outputs(now);
@@ -217,7 +224,7 @@ impl Rooms {
             (Step::KickAll, _) => {
                 let present = self.present(room);
                 if let Some(conference) = self.conference_mut(room) {
-                    conference.ended_by = by;
+                    conference.ended_by = Some((now.instant, key.clone()));
                 }
                 for id in present {
                     self.take_out(now, room, &id, leaving(LeaveReason::RoomEnded, key));

@@ -6,6 +6,7 @@ mod legs;
 mod link;
 mod originate;
 mod reconcile;
+mod rooms;
 
 use std::time::UNIX_EPOCH;
 
