@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use originatord_core::call::filter::Filter;
 use originatord_core::call::limits::Policy;
 use originatord_core::call::view::CallView;
-use originatord_core::call::{CallId, Number, Refusal};
+use originatord_core::call::{CallId, Number, Refusal, RoomPatterns};
 use originatord_core::engine::request::{
     Calls, EraseError, HangUpError, ListLimits, OriginateError, Request, SubmitError,
 };
@@ -33,8 +33,8 @@ pub enum Command {
     List(Box<Filter>, ListLimits, ReplyTo<Calls>),
     /// Show one call.
     Show(CallId, ReplyTo<Option<CallView>>),
-    /// List rooms by name, as many as this.
-    ListRooms(usize, ReplyTo<Rooms>),
+    /// List those of these rooms that exist by name, as many as this.
+    ListRooms(RoomPatterns, usize, ReplyTo<Rooms>),
     /// Show one room with its participants.
     ShowRoom(Arc<str>, ReplyTo<Option<RoomDetail>>),
     /// Change a room or a participant.
@@ -93,9 +93,9 @@ impl Handle {
         self.submit(|reply| Command::Show(id, reply)).await
     }
 
-    /// The first `limit` rooms by name.
-    pub async fn rooms(&self, limit: usize) -> Result<Rooms, SubmitError> {
-        self.submit(|reply| Command::ListRooms(limit, reply)).await
+    /// The first `limit` of these rooms by name.
+    pub async fn rooms(&self, rooms: RoomPatterns, limit: usize) -> Result<Rooms, SubmitError> {
+        self.submit(|reply| Command::ListRooms(rooms, limit, reply)).await
     }
 
     /// One room, with its participants.

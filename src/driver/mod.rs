@@ -298,7 +298,9 @@ impl Driver {
                     send(reply, self.engine.list(&filter, limits))
                 }
                 Command::Show(id, reply) => send(reply, self.engine.show(id)),
-                Command::ListRooms(limit, reply) => send(reply, self.engine.rooms(limit)),
+                Command::ListRooms(rooms, limit, reply) => {
+                    send(reply, self.engine.rooms(&rooms, limit))
+                }
                 Command::ShowRoom(name, reply) => send(reply, self.engine.room(&name)),
                 Command::ChangeRoom(request, reply) => {
                     self.engine.change_room(now, *request, reply)

@@ -84,12 +84,17 @@ pub(super) fn page(
     }
     let conditions: String =
         conditions.iter().map(|condition| format!(" AND {condition}")).collect();
-    values.push(Value::Integer(limit as i64));
+    // The patterns of a key are not SQL's, so its limit counts below.
+    let in_sql = if filter.rooms.is_all() { limit as i64 } else { -1 };
+    values.push(Value::Integer(in_sql));
     let mut statement = connection.prepare(&format!(
         "SELECT {COLUMNS} FROM calls WHERE true{conditions} ORDER BY id DESC LIMIT ?"
     ))?;
     let rows = statement.query_map(params_from_iter(values), view)?;
-    rows.collect()
+    let is_shown = |view: &rusqlite::Result<CallView>| {
+        view.as_ref().map_or(true, |view| filter.rooms.contains(view.info.room.as_str()))
+    };
+    rows.filter(is_shown).take(limit).collect()
 }
 
 /// One call.

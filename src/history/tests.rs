@@ -14,7 +14,7 @@ use crate::journal::sink::Sink;
 use crate::journal::{Journal, JournalOptions};
 use originatord_core::call::machine::{State, Timestamps};
 use originatord_core::call::outcome::{Bounds, Cause, End, Outcome};
-use originatord_core::call::{CallInfo, CallerId};
+use originatord_core::call::{CallInfo, CallerId, Room, RoomPatterns};
 use originatord_core::record::{Entry, Event, Record, samples};
 
 mod aging;
@@ -198,6 +198,12 @@ fn some_call() -> impl Strategy<Value = (CallInfo, End)> {
         })
 }
 
+/// Rooms that begin as this one.
+fn only(room: &Room) -> RoomPatterns {
+    let begin: String = room.as_str().chars().take(1).collect();
+    RoomPatterns::new([format!("{begin}*").into()])
+}
+
 fn some_filter() -> impl Strategy<Value = Filter> {
     let time = || {
         prop::option::of(
@@ -205,7 +211,7 @@ fn some_filter() -> impl Strategy<Value = Filter> {
         )
     };
     let before = prop::option::of((0..20u64, 0..1000u128));
-    (prop::option::of(some_call()), prop::array::uniform4(any::<bool>()), time(), time(), before)
+    (prop::option::of(some_call()), prop::array::uniform5(any::<bool>()), time(), time(), before)
         .prop_map(|(like, which, from, to, before)| {
             let like = like.as_ref();
             let take = |index: usize| like.filter(|_| which[index]);
@@ -214,6 +220,7 @@ fn some_filter() -> impl Strategy<Value = Filter> {
                 room: take(1).map(|(call, _)| call.room.clone()),
                 key: take(2).map(|(call, _)| call.key.clone()),
                 outcome: take(3).map(|(_, end)| end.outcome),
+                rooms: take(4).map(|(call, _)| only(&call.room)).unwrap_or_default(),
                 from,
                 to,
                 before: before.map(|(second, n)| {

@@ -1,6 +1,7 @@
 //! Authentication: API keys, and the sessions of the operators' page, which are opened with keys.
 
 mod keys;
+mod rooms_of_client;
 pub mod sessions;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use warp::http::HeaderMap;
 use warp::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 
 pub use self::keys::{ApiKey, Caller, Keys, Role};
+pub use self::rooms_of_client::RoomsOfClient;
 use self::sessions::{Session, Sessions, Token};
 use super::error::ApiError;
 

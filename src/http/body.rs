@@ -114,6 +114,9 @@ impl ConfBody {
             key: caller.name.clone(),
         };
         caller.require_call_role()?;
+        if !caller.rooms.contains(request.room.as_str()) {
+            return Err(ApiError::OtherRoom { field: "room_name" });
+        }
         Ok(request)
     }
 }

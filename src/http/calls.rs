@@ -14,9 +14,11 @@ use warp::reply::Response;
 
 pub(super) use self::query::BadQuery;
 use self::query::Query;
+use super::auth::Caller;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, reply};
+use originatord_core::call::filter::Filter;
 use originatord_core::call::view::CallView;
 use originatord_core::call::{CallId, hide};
 use originatord_core::engine::request::{Calls, HangUpError, ListLimits};
@@ -33,6 +35,7 @@ pub(super) async fn list(
     let api = &request.api;
     let query = Query::parse(&request.parameters(), &request.headers, &api.settings.numbering)?;
     let part = api.lists.take(&caller.name, query.weight()).ok_or(ApiError::TooManyLists)?;
+    let query = Query { filter: Filter { rooms: caller.rooms, ..query.filter }, ..query };
     Ok(reply::with_guard(answer(api, query).await?, part))
 }
 
@@ -92,15 +95,32 @@ fn merge(recent: Vec<CallView>, older: Vec<CallView>, limit: usize) -> Vec<CallV
 }
 
 /// `GET /api/calls/{id}`
-pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn show(
+    request: ApiRequest,
+    Authenticated { caller, .. }: Authenticated,
+) -> Result<Response, ApiError> {
     let (api, id) = (&request.api, call_id(&request)?);
+    let call = find(api, id).await?.ok_or(ApiError::NoSuchCall)?;
+    require_room(&caller, &call)?;
+    Ok(reply::json(StatusCode::OK, &call))
+}
+
+/// One call of the engine's or of the history's, as the API shows it.
+async fn find(api: &Api, id: CallId) -> Result<Option<CallView>, ApiError> {
     if let Some(call) = api.handle().call(id).await? {
         let call = if api.settings.mask_numbers { call.masked() } else { call };
-        return Ok(reply::json(StatusCode::OK, &call));
+        return Ok(Some(call));
     }
-    let history = api.history().ok_or(ApiError::NoSuchCall)?;
-    let call = history.find(id).await?.ok_or(ApiError::NoSuchCall)?;
-    Ok(reply::json(StatusCode::OK, &call))
+    match api.history() {
+        Some(history) => Ok(history.find(id).await?),
+        None => Ok(None),
+    }
+}
+
+/// Hides a call from a key that may not see its room.
+fn require_room(caller: &Caller, call: &CallView) -> Result<(), ApiError> {
+    let is_visible = caller.rooms.contains(call.info.room.as_str());
+    if is_visible { Ok(()) } else { Err(ApiError::NoSuchCall) }
 }
 
 /// `DELETE /api/calls/{id}`
@@ -109,6 +129,9 @@ pub(super) async fn hang_up(
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
     let (api, id) = (&request.api, call_id(&request)?);
+    if !caller.rooms.is_all() {
+        require_room(&caller, &find(api, id).await?.ok_or(ApiError::NoSuchCall)?)?;
+    }
     match api.handle().hang_up(id, caller.name).await {
         Ok(()) => Ok(reply::ok()),
         Err(HangUpError::NoSuchCall) if is_in_history(api, id).await => {

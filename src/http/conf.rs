@@ -96,6 +96,7 @@ mod tests {
     use crate::http::connection_limiter::ConnectionLimiter;
     use crate::journal::{Journal, JournalOptions};
     use crate::state::State;
+    use originatord_core::call::RoomPatterns;
     use originatord_core::call::limits::Policy;
     use originatord_core::call::numbering::Numbering;
     use originatord_core::record::Entry;
@@ -112,7 +113,8 @@ mod tests {
             state: State::in_memory(),
         };
         let key = "k3y-of-the-bot".to_owned().into();
-        let keys = Keys::new(&[ApiKey { name: "bot".into(), key, role: Role::Call }]);
+        let rooms = RoomPatterns::default();
+        let keys = Keys::new(&[ApiKey { name: "bot".into(), key, role: Role::Call, rooms }]);
         let settings = ApiSettings {
             reply_timeout: Duration::from_secs(1),
             default_lang: "ru".parse().expect("a language"),

@@ -41,10 +41,12 @@ pub(super) async fn list(
     let query = Query::parse(&request.parameters(), &request.headers, &api.settings.numbering)?;
     let part = api.lists.take(&caller.name, 1).ok_or(ApiError::TooManyLists)?;
     let Query { filter, limit, csv } = query;
+    let rooms = caller.rooms;
     let mut page = Page { conferences: Vec::new(), next: None, history: "off".to_owned() };
     if let Some(history) = api.history() {
         page.history = history.state().map_or_else(|error| error.to_string(), |()| "ok".to_owned());
-        page.conferences = history.conferences(filter, limit, |_| true).await?;
+        page.conferences =
+            history.conferences(filter, limit, move |room| rooms.contains(room)).await?;
     }
     let last = limit.checked_sub(1).and_then(|last| page.conferences.get(last));
     page.next = last.map(|last| last.conference.conference_id);
@@ -68,7 +70,9 @@ pub(super) async fn show(
     let id = request.parameter.parse().map_err(|_| ApiError::NoSuchConference)?;
     let part = api.lists.take(&caller.name, 1).ok_or(ApiError::TooManyLists)?;
     let history = api.history().ok_or(ApiError::NoSuchConference)?;
-    let mut found = history.conference(id).await?.ok_or(ApiError::NoSuchConference)?;
+    let found = history.conference(id).await?;
+    let is_visible = |found: &ConferenceDetail| caller.rooms.contains(&found.conference.room);
+    let mut found = found.filter(is_visible).ok_or(ApiError::NoSuchConference)?;
     add_invited(api, &mut found).await?;
     Ok(reply::with_guard(reply::json(StatusCode::OK, &found), part))
 }

@@ -55,6 +55,15 @@ pub enum ApiError {
     /// A key of the role `watch` cannot place or hang up calls.
     #[error("this key may look at calls, not place or hang them up")]
     WatchOnly,
+    /// A key that is limited to some rooms asked for what is about all of them.
+    #[error("this key may see only some rooms, and this is about all of them")]
+    SomeRooms,
+    /// A key that is limited to some rooms named another one. `field` is its name in the request.
+    #[error("{field}: this key may not invite into this room")]
+    OtherRoom {
+        /// `room_name`, or `room` for a move.
+        field: &'static str,
+    },
     /// A session was used by another site's page.
     #[error("a session can change something only from the daemon's own page")]
     CrossOrigin,
@@ -180,9 +189,11 @@ impl ApiError {
             Self::Unauthorized { .. } | Self::KeyMissing | Self::KeyWrong => {
                 StatusCode::UNAUTHORIZED
             }
-            Self::WatchOnly | Self::CrossOrigin | Self::Refused(Refusal::NotAllowed { .. }) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::WatchOnly
+            | Self::SomeRooms
+            | Self::OtherRoom { .. }
+            | Self::CrossOrigin
+            | Self::Refused(Refusal::NotAllowed { .. }) => StatusCode::FORBIDDEN,
             Self::UnknownPath
             | Self::NoSuchCall
             | Self::NoSuchConference

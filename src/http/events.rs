@@ -13,9 +13,11 @@ use warp::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, He
 use warp::reply::Response;
 
 use super::Api;
+use super::auth::RoomsOfClient;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use crate::journal::Reader;
+use originatord_core::call::RoomPatterns;
 use originatord_core::record::Entry;
 
 /// After this silence the stream sends a comment, so that no proxy closes it.
@@ -37,9 +39,10 @@ pub(super) async fn follow(
     let start = start.map(|seq| Ok(format!("id:{run_id}-{seq}\n\n")));
     // Both are released when the stream is dropped.
     let guards = (slot, active.for_stream());
+    let rooms = RoomsOfClient::new(&api.authenticator, headers.clone());
     let authenticator = api.clone();
     let revoked = async move { authenticator.authenticator.wait_until_revoked(&headers).await };
-    let chunks = chunks(api, reader).take_until(Box::pin(revoked)).map(move |chunk| {
+    let chunks = chunks(api, reader, rooms).take_until(Box::pin(revoked)).map(move |chunk| {
         let _guards = &guards;
         Ok::<_, Infallible>(chunk)
     });
@@ -113,17 +116,39 @@ fn reader(request: &ApiRequest) -> Result<(Reader, Option<u64>), BadPosition> {
     Ok((reader, start))
 }
 
-/// The chunks of the stream: events, or a comment after a silence.
-fn chunks(api: Arc<Api>, reader: Reader) -> impl Stream<Item = String> + Send + Sync {
-    stream::unfold((api, reader), |(api, mut reader)| async move {
+/// The chunks of the stream: the events that the client may see, or a comment after a silence.
+fn chunks(
+    api: Arc<Api>,
+    reader: Reader,
+    rooms: RoomsOfClient,
+) -> impl Stream<Item = String> + Send + Sync {
+    stream::unfold((api, reader, rooms), |(api, mut reader, mut rooms)| async move {
         if timeout(KEEP_ALIVE_AFTER, api.wake_queue.wait(&reader)).await.is_err() {
-            return Some((KEEP_ALIVE_COMMENT.to_owned(), (api, reader)));
+            return Some((KEEP_ALIVE_COMMENT.to_owned(), (api, reader, rooms)));
         }
         let batch = reader.next_batch().await;
-        let run_id = api.journal().run_id();
-        (!batch.is_empty())
-            .then(|| (batch.iter().map(|entry| event(run_id, entry)).collect(), (api, reader)))
+        if batch.is_empty() {
+            return None;
+        }
+        let text = events(api.journal().run_id(), &batch, rooms.now(&api.authenticator)?);
+        Some((text, (api, reader, rooms)))
     })
+}
+
+/// The entries that a client with these rooms may see, as server-sent events. If it may not see the last
+/// one, its id follows alone: else a client that sees little would reconnect with an old position, and
+/// get a gap without having missed anything.
+fn events(run_id: u64, batch: &[Entry], rooms: &RoomPatterns) -> String {
+    let is_visible = |entry: &Entry| match entry {
+        Entry::Record(record) => record.is_visible_in(rooms),
+        Entry::Gap(_) => true,
+    };
+    let visible = batch.iter().filter(|entry| is_visible(entry));
+    let mut text: String = visible.map(|entry| event(run_id, entry)).collect();
+    if let Some(Entry::Record(last)) = batch.last().filter(|last| !is_visible(last)) {
+        text += &format!("id:{run_id}-{}\n\n", last.seq);
+    }
+    text
 }
 
 /// An entry as a server-sent event. Its JSON has no line break.

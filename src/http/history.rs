@@ -25,6 +25,7 @@ pub(super) async fn erase(
     request: ApiRequest,
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
+    caller.require_all_rooms()?;
     let api = &request.api;
     let [(name, number)] = &request.parameters()[..] else { return Err(ApiError::NoNumber) };
     if name != "number" {

@@ -6,7 +6,7 @@ use warp::http::HeaderMap;
 use warp::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use warp::reply::Response;
 
-use super::endpoint::ApiRequest;
+use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::reply;
 
@@ -17,7 +17,11 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`
-pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn show(
+    request: ApiRequest,
+    Authenticated { caller, .. }: Authenticated,
+) -> Result<Response, ApiError> {
+    caller.require_all_rooms()?;
     let metrics = request.api.journal().metrics();
     let (body, content_type) = if wants_prometheus(&request.headers) {
         (metrics.prometheus(), PROMETHEUS)

@@ -11,6 +11,7 @@ use warp::reply::Response;
 
 use self::body::{ParticipantChange, RoomChange};
 pub(super) use self::path::{is_participant, is_room};
+use super::auth::Caller;
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, body as http_body, reply};
@@ -47,7 +48,7 @@ pub(super) async fn list(
     let part = api.lists.take(&caller.name, weight).ok_or(ApiError::TooManyLists)?;
     // Read the position before the engine answers, so that the list reflects every record up to it.
     let as_of = format!("{}-{}", api.journal().run_id(), api.journal().follow().position());
-    let rooms = api.handle().rooms(limit).await?;
+    let rooms = api.handle().rooms(caller.rooms, limit).await?;
     let list = List { rooms, state: api.state().status(), as_of };
     Ok(reply::with_guard(reply::json(StatusCode::OK, &list), part))
 }
@@ -59,7 +60,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     request.expect_no_query()?;
     let api = &request.api;
-    let room = path::room(&request.parameter)?;
+    let room = visible(&caller, path::room(&request.parameter)?)?;
     let part = api.lists.take(&caller.name, 1).ok_or(ApiError::TooManyLists)?;
     let found = api.handle().room(&room).await?.ok_or(RoomError::NoSuchRoom)?;
     let answer = answer(api, RoomAnswer::Room(Box::new(found)));
@@ -71,7 +72,7 @@ pub(super) async fn change(
     mut request: ApiRequest,
     client: Authenticated,
 ) -> Result<Response, ApiError> {
-    let room = path::room(&request.parameter)?;
+    let room = visible(&client.caller, path::room(&request.parameter)?)?;
     let RoomChange { locked, muted } = RoomChange::parse(&read(&mut request).await?)?;
     act(&request.api, &client, room, RoomAction::Change { locked, muted }).await
 }
@@ -79,7 +80,7 @@ pub(super) async fn change(
 /// `DELETE /api/rooms/{room}`
 pub(super) async fn end(request: ApiRequest, client: Authenticated) -> Result<Response, ApiError> {
     request.expect_no_query()?;
-    let room = path::room(&request.parameter)?;
+    let room = visible(&client.caller, path::room(&request.parameter)?)?;
     act(&request.api, &client, room, RoomAction::End).await
 }
 
@@ -89,8 +90,12 @@ pub(super) async fn change_participant(
     client: Authenticated,
 ) -> Result<Response, ApiError> {
     let (room, id) = path::participant(&request.parameter)?;
+    let room = visible(&client.caller, room)?;
     let ParticipantChange { muted, room: target } =
         ParticipantChange::parse(&read(&mut request).await?)?;
+    if target.as_ref().is_some_and(|target| !client.caller.rooms.contains(target.as_str())) {
+        return Err(ApiError::OtherRoom { field: "room" });
+    }
     act(&request.api, &client, room, RoomAction::ChangeParticipant { id, muted, room: target })
         .await
 }
@@ -99,7 +104,13 @@ pub(super) async fn change_participant(
 pub(super) async fn kick(request: ApiRequest, client: Authenticated) -> Result<Response, ApiError> {
     request.expect_no_query()?;
     let (room, id) = path::participant(&request.parameter)?;
+    let room = visible(&client.caller, room)?;
     act(&request.api, &client, room, RoomAction::Kick { id }).await
+}
+
+/// The room, if the client's key may see it.
+fn visible(caller: &Caller, room: Arc<str>) -> Result<Arc<str>, RoomError> {
+    if caller.rooms.contains(&room) { Ok(room) } else { Err(RoomError::NoSuchRoom) }
 }
 
 async fn read(request: &mut ApiRequest) -> Result<Vec<u8>, ApiError> {

@@ -42,7 +42,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 17] = [
         operations: &[
             Operation {
                 methods: READ,
-                access: Access::Read(|request, _| Box::pin(calls::show(request))),
+                access: Access::Read(|request, client| Box::pin(calls::show(request, client))),
             },
             Operation {
                 methods: &[Method::DELETE],
@@ -117,7 +117,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 17] = [
         "/api/stats",
         &[Operation {
             methods: READ,
-            access: Access::Read(|request, _| Box::pin(stats::show(request))),
+            access: Access::Read(|request, client| Box::pin(stats::show(request, client))),
         }],
     ),
     Endpoint::at(
@@ -166,7 +166,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 17] = [
         "/metrics",
         &[Operation {
             methods: READ,
-            access: Access::Read(|request, _| Box::pin(metrics::show(request))),
+            access: Access::Read(|request, client| Box::pin(metrics::show(request, client))),
         }],
     ),
     Endpoint::at(

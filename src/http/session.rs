@@ -11,6 +11,7 @@ use super::auth::{self, Caller, Role};
 use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::{Api, body, reply};
+use originatord_core::call::RoomPatterns;
 
 /// The body of a login.
 #[derive(Deserialize)]
@@ -23,6 +24,9 @@ struct LogIn {
 struct SessionBody<'a> {
     key: &'a str,
     role: Role,
+    /// The rooms that the key is limited to.
+    #[serde(skip_serializing_if = "RoomPatterns::is_all")]
+    rooms: &'a RoomPatterns,
     instance: &'a str,
     version: &'static str,
 }
@@ -39,6 +43,7 @@ fn session_response(api: &Api, caller: &Caller) -> Response {
     let body = SessionBody {
         key: &caller.name,
         role: caller.role,
+        rooms: &caller.rooms,
         instance: &api.settings.instance,
         version: env!("CARGO_PKG_VERSION"),
     };

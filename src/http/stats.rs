@@ -6,7 +6,7 @@ use serde::Serialize;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-use super::endpoint::ApiRequest;
+use super::endpoint::{ApiRequest, Authenticated};
 use super::error::ApiError;
 use super::reply;
 use crate::journal::Reader;
@@ -14,7 +14,11 @@ use crate::stats::Stats;
 use originatord_core::record::Entry;
 
 /// `GET /api/stats`
-pub(super) async fn show(request: ApiRequest) -> Result<Response, ApiError> {
+pub(super) async fn show(
+    request: ApiRequest,
+    Authenticated { caller, .. }: Authenticated,
+) -> Result<Response, ApiError> {
+    caller.require_all_rooms()?;
     request.expect_no_query()?;
     let unready = request.api.handle().ready().err();
     // The lock is never left poisoned for long: a panic ends the process.

@@ -24,6 +24,7 @@ mod history;
 mod http_server;
 mod https;
 mod journal;
+mod limited_keys;
 mod limits;
 mod link;
 mod load;

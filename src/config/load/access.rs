@@ -9,7 +9,9 @@ use secrecy::ExposeSecret;
 use super::values::{NAME, name, secret};
 use crate::config::reader::{Found, Report, Table};
 use crate::http::auth::{ApiKey, Role};
+use originatord_core::call::RoomPatterns;
 use originatord_core::call::limits::{Limits, Policy};
+use originatord_core::room::MAX_CONFERENCE;
 
 /// Shortest API key, in bytes.
 const MIN_KEY: usize = 8;
@@ -59,12 +61,26 @@ fn api_key(
         "watch" => Some(Role::Watch),
         _ => None,
     });
+    let rooms = rooms(&mut table, report);
     let limits = limits_of(&mut table, report);
     table.end(report);
-    Some((
-        ApiKey { name: known_name?.into(), key: key?.value, role: role.unwrap_or(Role::Call) },
-        limits,
-    ))
+    let role = role.unwrap_or(Role::Call);
+    Some((ApiKey { name: known_name?.into(), key: key?.value, role, rooms }, limits))
+}
+
+/// The rooms that a key is limited to; all rooms without the setting.
+fn rooms(table: &mut Table<'_>, report: &mut Report<'_>) -> RoomPatterns {
+    let what = "a list of rooms or patterns of rooms, as [\"tg-*\"], each of 1 to 79 bytes";
+    let patterns = table.strings(report, "rooms", what, |text| {
+        (1..=MAX_CONFERENCE).contains(&text.len()).then(|| text.into())
+    });
+    let Some(patterns): Option<Vec<Box<str>>> = patterns else { return RoomPatterns::default() };
+    if patterns.is_empty()
+        && let Some(Found { span, .. }) = table.get("rooms")
+    {
+        report.add(&span, "api_keys.rooms is empty: the key could see nothing");
+    }
+    RoomPatterns::new(patterns)
 }
 
 /// `[limits]`: the limits of all keys together.

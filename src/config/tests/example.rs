@@ -57,6 +57,7 @@ fn example_shows_every_key_with_its_default() {
         "attempts_per_number",
         "allow",
         "deny",
+        "rooms",
         "country_code",
         "national_prefix",
         "national_digits",

@@ -77,6 +77,12 @@ fn each_problem_has_its_line_and_a_remedy() {
         ("[log]\nzzzzzzzz = 1", 9, "unknown key log.zzzzzzzz; known here: format, filter"),
         ("name = 'a/b'", 8, "asterisk.name must be 1 to 32 letters, digits, _, - or ."),
         ("[[api_keys]]\nrole = 'admin'", 9, "api_keys.role must be \"call\" or \"watch\""),
+        (
+            "[[api_keys]]\nrooms = ['tg-*', '']",
+            9,
+            "api_keys.rooms must be a list of rooms or patterns of rooms",
+        ),
+        ("[[api_keys]]\nrooms = []", 9, "api_keys.rooms is empty"),
         ("auth = 'sha1'", 8, "asterisk.auth must be \"md5\", \"plain\" or \"auto\""),
         ("keepalive = '1ms'", 8, "asterisk.keepalive must be a duration from \"100ms\" to \"1h\""),
         (

@@ -12,6 +12,7 @@ use warp::http::header::AUTHORIZATION;
 
 use super::{Digest, digest};
 use crate::http::error::ApiError;
+use originatord_core::call::RoomPatterns;
 
 /// An entry of `[[api_keys]]`.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct ApiKey {
     pub key: SecretString,
     /// The rights of the key.
     pub role: Role,
+    /// The rooms to which these rights extend.
+    pub rooms: RoomPatterns,
 }
 
 /// The rights of a key.
@@ -41,6 +44,8 @@ pub struct Caller {
     pub name: Arc<str>,
     /// The key's rights.
     pub role: Role,
+    /// The rooms to which these rights extend.
+    pub rooms: RoomPatterns,
 }
 
 impl Caller {
@@ -51,6 +56,11 @@ impl Caller {
             Role::Watch => Err(ApiError::WatchOnly),
         }
     }
+
+    /// Refuses a key that is limited to some rooms, where the answer is about all of them.
+    pub fn require_all_rooms(&self) -> Result<(), ApiError> {
+        if self.rooms.is_all() { Ok(()) } else { Err(ApiError::SomeRooms) }
+    }
 }
 
 /// The configured keys. Only their digests are kept: these have one length, so a comparison does
@@ -60,7 +70,10 @@ pub struct Keys(Vec<(Caller, Digest)>);
 impl Keys {
     /// Digests the configured keys.
     pub fn new(keys: &[ApiKey]) -> Self {
-        let caller = |key: &ApiKey| Caller { name: key.name.clone(), role: key.role };
+        let caller = |key: &ApiKey| {
+            let ApiKey { name, role, rooms, .. } = key;
+            Caller { name: name.clone(), role: *role, rooms: rooms.clone() }
+        };
         Self(
             keys.iter()
                 .map(|key| (caller(key), digest(key.key.expose_secret().as_bytes())))
@@ -111,6 +124,7 @@ mod tests {
             name: name.into(),
             key: key.to_owned().into(),
             role,
+            rooms: RoomPatterns::default(),
         };
         Keys::new(&[
             key("bot", "k3y-of-the-bot", Role::Call),
@@ -126,7 +140,8 @@ mod tests {
 
     #[test]
     fn only_the_whole_key_finds_its_holder() {
-        let bot = Caller { name: "bot".into(), role: Role::Call };
+        let rooms = RoomPatterns::default();
+        let bot = Caller { name: "bot".into(), role: Role::Call, rooms };
         assert_eq!(keys().find(b"k3y-of-the-bot"), Some(&bot));
         for wrong in ["", "k3y-of-the-bo", "k3y-of-the-bott", "K3y-of-the-bot", "bot"] {
             assert_eq!(keys().find(wrong.as_bytes()), None, "{wrong}");

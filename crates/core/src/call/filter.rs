@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::outcome::Outcome;
-use super::{CallId, CallInfo, Number, Room};
+use super::{CallId, CallInfo, Number, Room, RoomPatterns};
 
 /// Conditions that a call must fulfil. Without any, every call matches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Filter {
     pub to: Option<SystemTime>,
     /// The call was requested before this one, the last of the previous page.
     pub before: Option<CallId>,
+    /// The call was requested with one of these rooms.
+    pub rooms: RoomPatterns,
 }
 
 impl Filter {
@@ -43,6 +45,7 @@ impl Filter {
             && self.room.as_ref().is_none_or(|room| room.is_same(call.room.as_str()))
             && self.key.as_ref().is_none_or(|key| *key == call.key)
             && self.outcome.is_none_or(|wanted| outcome == Some(wanted))
+            && self.rooms.contains(call.room.as_str())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod numbering;
 pub mod outcome;
 pub mod progress;
 pub mod refusal;
+mod room_patterns;
 mod state;
 mod text;
 pub mod unicode;
@@ -31,6 +32,7 @@ pub use id::{CallId, NotACallId, lock_id};
 pub use masking::hide;
 pub use number::Number;
 pub use refusal::Refusal;
+pub use room_patterns::RoomPatterns;
 pub use text::{CallerId, Lang, MAX_LANG, MAX_TEXT, Room};
 
 /// The error for a field that breaks a rule.

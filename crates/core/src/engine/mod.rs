@@ -226,7 +226,7 @@ impl<R: Replies> Engine<R> {
         Calls {
             live: self.registry.live(filter, limits.live, !self.link.is_up()),
             ended: self.registry.ended(filter, limits.ended),
-            live_total: self.registry.len(),
+            live_total: self.registry.len_in(&filter.rooms),
         }
     }
 

@@ -106,7 +106,7 @@ pub struct Calls {
     pub live: Vec<CallView>,
     /// Calls that have ended lately, newest first.
     pub ended: Vec<CallView>,
-    /// The number of all live calls, listed or not.
+    /// The number of all live calls in the filter's `rooms`, listed or not.
     pub live_total: usize,
 }
 

@@ -10,6 +10,7 @@ pub mod samples;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod visible;
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};

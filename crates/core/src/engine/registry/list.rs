@@ -6,7 +6,7 @@ use super::Registry;
 use crate::call::filter::Filter;
 use crate::call::machine::Call;
 use crate::call::view::CallView;
-use crate::call::{CallId, Number};
+use crate::call::{CallId, Number, RoomPatterns};
 
 impl Registry {
     /// The newest `limit` live calls that the filter accepts, newest first.
@@ -21,6 +21,14 @@ impl Registry {
         }
         calls.sort_unstable_by(newest_first);
         calls.into_iter().map(|call| view(call, stale)).collect()
+    }
+
+    /// The number of live calls that were requested with one of these rooms.
+    pub(crate) fn len_in(&self, rooms: &RoomPatterns) -> usize {
+        if rooms.is_all() {
+            return self.len();
+        }
+        self.calls().filter(|call| rooms.contains(call.info.room.as_str())).count()
     }
 
     /// The newest `limit` ended calls that the filter accepts, newest first.

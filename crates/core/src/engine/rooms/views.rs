@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::conference::{Conference, Participant, Who};
 use super::folded;
+use crate::call::RoomPatterns;
 use crate::call::filter::Filter;
 use crate::call::machine::State;
 use crate::call::view::CallView;
@@ -17,13 +18,15 @@ use crate::room::{Desired, KeptRoom, ParticipantView, RoomDetail, RoomView};
 const MAX_INVITED: usize = 1000;
 
 impl<R: Replies> Engine<R> {
-    /// The first `limit` rooms by name: the live ones, and those for which something is kept.
-    pub fn rooms(&self, limit: usize) -> Rooms {
-        let live = self.rooms.live.iter().map(|(key, conference)| {
+    /// The first `limit` of these rooms by name: the live ones, and those for which something is kept.
+    pub fn rooms(&self, rooms: &RoomPatterns, limit: usize) -> Rooms {
+        let live = self.rooms.live.iter().filter(|(key, _)| rooms.contains(key));
+        let live = live.map(|(key, conference)| {
             (key.clone(), self.view(Some(conference), self.rooms.kept.get(key)))
         });
-        let kept =
-            self.rooms.kept.iter().filter(|kept| self.rooms.conference(&kept.room).is_none());
+        let kept = self.rooms.kept.iter().filter(|kept| {
+            rooms.contains(&kept.room) && self.rooms.conference(&kept.room).is_none()
+        });
         let kept = kept.map(|kept| (folded(&kept.room).into(), self.view(None, Some(kept))));
         let mut rooms: Vec<(Box<str>, RoomView)> = live.chain(kept).collect();
         let total = rooms.len();
