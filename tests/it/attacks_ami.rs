@@ -5,14 +5,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use originatord_core::call::CallId;
 
-use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon};
+use testkit::ami::FakeAsterisk;
+use testkit::daemon::Daemon;
 use testkit::http::{KeptAlive, assert_error, post};
 use testkit::resources::{open_files, peak, raise_open_files, reset_peak, resident};
-use testkit::sim::Simulator;
+use testkit::sim::{QUICK, Simulator};
 use testkit::{eventually, pause};
-
-const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 
 /// Runs the attack; returns by how many KiB the daemon's memory grew at its peak. Panics if the
 /// daemon has more than 8 further files open.
@@ -124,11 +122,7 @@ fn unread_actions_take_bounded_memory() {
 
 #[test]
 fn long_texts_about_calls_are_truncated() {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon = Daemon::start(
-        &Ami { address: &asterisk.address.to_string(), secret: "secret" },
-        &[("asterisk", "keepalive = \"1h\"")],
-    );
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("asterisk", "keepalive = \"1h\"")]);
     let id = daemon.call_ok("79990000000", "R1");
     let long = "x".repeat(60_000);
     let grown = grown(&daemon, || {

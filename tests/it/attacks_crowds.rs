@@ -27,13 +27,6 @@ fn other_key() -> (&'static str, &'static str) {
     ("key", "[[api_keys]]\nname = \"other\"\nkey = \"k3y-of-somebody-else\"\nrole = \"watch\"")
 }
 
-fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
-    (asterisk, daemon)
-}
-
 /// Silent connections that are opened again whenever the daemon closes them, until this is dropped.
 struct Crowd(Arc<AtomicBool>);
 
@@ -80,7 +73,7 @@ fn call(daemon: &Daemon, from: u64, count: u64) {
 fn ten_thousand_silent_connections_block_no_bot() {
     // Other tests of this process need files, too.
     let crowd = 10_000.min(raise_open_files().saturating_sub(2_000));
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
     reset_peak(pid);
@@ -122,7 +115,7 @@ fn ten_thousand_silent_connections_block_no_bot() {
 
 #[test]
 fn endless_requests_block_no_bot() {
-    let (_asterisk, daemon) = start(&[("http", "max_connections = 4")]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("http", "max_connections = 4")]);
     let head = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
     let bodies = [
         "",
@@ -158,7 +151,7 @@ fn ask_without_reading(stream: &mut TcpStream) -> usize {
 fn unread_replies_take_bounded_memory_and_are_dropped() {
     const COUNT: usize = 40;
     let (_asterisk, daemon) =
-        start(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
+        FakeAsterisk::with_daemon(&[("http", "max_connections = 256"), ("journal", "ring = 2000")]);
     let pid = daemon.child.id();
     let (files, before) = (open_files(pid), resident(pid));
     reset_peak(pid);
@@ -202,7 +195,7 @@ fn unread_replies_take_bounded_memory_and_are_dropped() {
 
 #[test]
 fn unread_lists_take_bounded_memory() {
-    let (_asterisk, daemon) = start(&[other_key()]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[other_key()]);
     let pid = daemon.child.id();
     let mut bot = KeptAlive::open(daemon.address);
     bot.send(&(0..1000).flat_map(|n| post(&format!("79990000{n:03}"))).collect::<Vec<_>>());
@@ -247,7 +240,8 @@ fn unread_lists_take_bounded_memory() {
 
 #[test]
 fn key_with_all_event_streams_blocks_no_other() {
-    let (_asterisk, daemon) = start(&[other_key(), ("http", "max_connections = 16")]);
+    let (_asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[other_key(), ("http", "max_connections = 16")]);
     let open = |key: &str| {
         let mut stream = KeptAlive::open(daemon.address);
         stream.send(format!("GET /api/events HTTP/1.0\r\nX-Api-Key: {key}\r\n\r\n").as_bytes());

@@ -4,19 +4,12 @@
 use std::io::{Read, Write};
 
 use serde_json::json;
-use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon};
+use testkit::ami::FakeAsterisk;
+use testkit::daemon::Daemon;
 use testkit::http::{self, KeptAlive, assert_error, post};
 use testkit::resources::{peak, reset_peak, resident};
 
 const HEAD: &str = "POST /api/conf HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-
-fn start() -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
-    (asterisk, daemon)
-}
 
 /// Sends these bytes; returns the status of each reply until the daemon closes the connection.
 fn statuses(daemon: &Daemon, bytes: &[u8]) -> Vec<u16> {
@@ -31,7 +24,7 @@ fn statuses(daemon: &Daemon, bytes: &[u8]) -> Vec<u16> {
 
 #[test]
 fn no_request_hides_in_another() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let hidden = String::from_utf8(post("79990000666")).expect("text");
     let (whole, chunk) = (hidden.len(), format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len()));
     // By one of its two headers, each of these ends before the hidden request. By the other, the
@@ -114,7 +107,7 @@ fn no_request_hides_in_another() {
 
 #[test]
 fn malformed_chunks_end_the_request() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let hidden = String::from_utf8(post("79990000666")).expect("text");
     let (long, many) = ("x".repeat(64 * 1024), "A: b\r\n".repeat(10_000));
     let bodies = [
@@ -146,7 +139,7 @@ fn malformed_chunks_end_the_request() {
 
 #[test]
 fn other_protocols_are_disconnected() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
     assert_eq!(
@@ -176,7 +169,7 @@ fn other_protocols_are_disconnected() {
 
 #[test]
 fn any_target_with_any_method_is_answered() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let methods =
         ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PRI", "BREW"];
     let targets = "/ // /% /%00 /%ff /.. /api/conf /api/conf? /api/conf#a /api/calls /api/calls/ /api/calls/%2e%2e \
@@ -200,7 +193,7 @@ fn any_target_with_any_method_is_answered() {
 
 #[test]
 fn half_closed_connection_ends_an_incomplete_request() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let whole = String::from_utf8(post("79990000001")).expect("text");
     let head = whole.find("\r\n\r\n").expect("a head") + 4;
     for (cut, status) in
@@ -220,7 +213,7 @@ fn half_closed_connection_ends_an_incomplete_request() {
 #[test]
 fn guessing_keys_takes_no_memory() {
     const ROUNDS: usize = 10;
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let guess = |n: usize| {
         let body =
             json!({ "api_key": format!("{n:0>100}"), "phone_number": "79990000001", "room_name": "R1" }).to_string();

@@ -28,8 +28,7 @@ fn bot(daemon: &Daemon, key: &str, number: &str) -> String {
 fn bot_reads_each_answer_as_intended() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let limits = ("limits", "deny = [\"7900\"]");
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[limits]);
+    let daemon = asterisk.daemon(&[limits]);
     let too_long = "7".repeat(20_000);
     let rows = [
         (OnOriginate::Accept, KEY, "+79990000001", "success"),

@@ -8,9 +8,7 @@ use testkit::daemon::{self, Ami, Daemon, KEY};
 use testkit::eventually;
 use testkit::program::{self, Program, run, unused_address};
 use testkit::relay::Relay;
-use testkit::sim::Simulator;
-
-const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
+use testkit::sim::{QUICK, Simulator};
 
 /// `originatord call` with the key, through the daemon at this address.
 fn call(address: impl ToString, args: &[&str]) -> Command {
@@ -18,17 +16,6 @@ fn call(address: impl ToString, args: &[&str]) -> Command {
     let mut command = program::command(&[&["call", "--url", &url], args].concat());
     command.env("ORIGINATORD_KEY", KEY);
     command
-}
-
-fn fake() -> (FakeAsterisk, Daemon) {
-    with(&[])
-}
-
-fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
 }
 
 /// Waits until a `--json` program has printed a record of its call; returns the call's id.
@@ -128,7 +115,7 @@ fn hang_up_before_the_answer_is_canceled() {
 
 #[test]
 fn json_output_is_the_records_unchanged() {
-    let (asterisk, daemon) = fake();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let other = daemon.call_ok("79990000002", "R2");
     let program = Program::start(call(daemon.address, &["79990000001", "R1", "--json"]));
     let id = id_of(&program);
@@ -147,7 +134,8 @@ fn json_output_is_the_records_unchanged() {
 
 #[test]
 fn refused_call_shows_the_reason() {
-    let (asterisk, daemon) = with(&[("limits", "deny = [\"7800\"]\nattempts_per_number = 1")]);
+    let (asterisk, daemon) =
+        FakeAsterisk::with_daemon(&[("limits", "deny = [\"7800\"]\nattempts_per_number = 1")]);
     daemon.call_ok("79990000001", "R1");
     let no = |number: &str| {
         let ended = run(call(daemon.address, &[number, "R1"]));
@@ -177,7 +165,7 @@ fn refused_call_shows_the_reason() {
 #[test]
 fn nothing_is_requested_without_daemon_or_key() {
     let watch = "[[api_keys]]\nname = \"eye\"\nkey = \"k3y-of-the-watcher\"\nrole = \"watch\"";
-    let (asterisk, daemon) = with(&[("key", watch)]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", watch)]);
     let as_key = |key: &str| {
         let mut command = call(daemon.address, &["79990000001", "R1"]);
         command.env("ORIGINATORD_KEY", key);
@@ -208,7 +196,7 @@ fn nothing_is_requested_without_daemon_or_key() {
 
 #[test]
 fn ctrl_c_keeps_the_call_and_explains_hangup() {
-    let (_asterisk, daemon) = fake();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let mut program = Program::start(call(daemon.address, &["79990000001", "R1", "--json"]));
     let id = id_of(&program);
     daemon::signal(&program.child, "-INT");
@@ -226,7 +214,7 @@ fn ctrl_c_keeps_the_call_and_explains_hangup() {
 
 #[test]
 fn cut_stream_is_resumed() {
-    let (asterisk, daemon) = fake();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
     let id = id_of(&program);
@@ -246,7 +234,7 @@ fn cut_stream_is_resumed() {
 
 #[test]
 fn end_lost_in_a_gap_is_queried() {
-    let (asterisk, daemon) = with(&[("journal", "ring = 4")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "ring = 4")]);
     let relay = Relay::start(&daemon.address.to_string());
     let start = |args: &[&str]| Program::start(call(relay.address, args));
     let json = start(&["79990000001", "R1", "--json"]);
@@ -331,7 +319,7 @@ fn restarted_daemon_is_queried_until_it_is_ready() {
 
 #[test]
 fn forgotten_call_ends_as_unknown() {
-    let (_asterisk, daemon) = fake();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let program = Program::start(call(relay.address, &["79990000001", "R1", "--json"]));
     id_of(&program);
@@ -345,7 +333,7 @@ fn forgotten_call_ends_as_unknown() {
 
 #[test]
 fn unconfirmed_call_is_followed_too() {
-    let (asterisk, daemon) = fake();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     asterisk.on_originate(OnOriginate::Silence);
     let program = Program::start(call(daemon.address, &["79990000001", "R1"]));
     let ended = program.end();

@@ -7,13 +7,6 @@ use testkit::ami::{FakeAsterisk, OnOriginate};
 use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::{eventually, http};
 
-fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
-    (asterisk, daemon)
-}
-
 #[test]
 fn refusal_names_the_limit_and_retry_time() {
     let rows = [
@@ -23,7 +16,7 @@ fn refusal_names_the_limit_and_retry_time() {
         ("attempts_per_number = 1", "limits", "attempts_per_number = 1"),
     ];
     for (limit, section, text) in rows {
-        let (asterisk, daemon) = start(&[(section, limit)]);
+        let (asterisk, daemon) = FakeAsterisk::with_daemon(&[(section, limit)]);
         let mut numbers = 79_990_000_001_u64..;
         // On a slow machine the calls may spread over several seconds.
         let reply = eventually("the daemon refuses a call", || {
@@ -62,8 +55,10 @@ fn hang_up(asterisk: &FakeAsterisk, call: &str, number: u64) {
 
 #[test]
 fn denied_number_is_refused_by_name() {
-    let (asterisk, daemon) =
-        start(&[("limits", "deny = [\"7900\"]"), ("key", "allow = [\"79\", \"375\"]")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[
+        ("limits", "deny = [\"7900\"]"),
+        ("key", "allow = [\"79\", \"375\"]"),
+    ]);
     for number in ["79001234567", "+7 (900) 123-45-67", "18005551234", "78121234567"] {
         let reply = daemon.call(number, "R1");
         assert_eq!(reply.status, 403, "{number}: {reply:?}");
@@ -75,7 +70,7 @@ fn denied_number_is_refused_by_name() {
 
 #[test]
 fn burst_reaches_asterisk_at_the_configured_rate() {
-    let (asterisk, daemon) = start(&[("limits", "calls_per_second = 10")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("limits", "calls_per_second = 10")]);
     let began = std::time::Instant::now();
     let replies: Vec<_> = std::thread::scope(|scope| {
         let calls: Vec<_> = (0..30)
@@ -103,7 +98,7 @@ fn burst_reaches_asterisk_at_the_configured_rate() {
 
 #[test]
 fn sighup_applies_keys_and_limits_or_nothing() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let path = daemon.folder.path().join("config.toml");
     let old = std::fs::read_to_string(&path).expect("the configuration");
     let live = daemon.call_ok("79990000001", "R1");
@@ -151,7 +146,7 @@ fn sighup_applies_keys_and_limits_or_nothing() {
 
 #[test]
 fn thousand_wrong_keys_do_not_fill_the_log() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     for n in 0..1000 {
         let body = json!({ "api_key": format!("guess-{n}"), "phone_number": "79990000001", "room_name": "R1", "caller_id": "B" });
         assert_eq!(daemon.post(body.to_string().as_bytes()).status, 401);

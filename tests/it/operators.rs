@@ -11,16 +11,9 @@ use testkit::http::{self, assert_error};
 /// A back-off longer than any test.
 const NO_RECONNECT: (&str, &str) = ("asterisk", "backoff_min = \"1h\"\nbackoff_max = \"1h\"");
 
-fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
-    (asterisk, daemon)
-}
-
 #[test]
 fn key_is_accepted_in_a_header_only() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let id = daemon.call_ok("79990000001", "R1");
     let one = format!("/api/calls/{id}");
     // base64 of "anybody:k3y-of-the-tests" and of "anybody:wrong"
@@ -67,7 +60,7 @@ fn key_is_accepted_in_a_header_only() {
 #[test]
 fn watch_key_reads_and_cannot_write() {
     let desk = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nrole = \"watch\"";
-    let (asterisk, daemon) = start(&[("key", desk)]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", desk)]);
     let shown = [("X-Api-Key", "k3y-of-the-desk")];
     let body = r#"{"api_key":"k3y-of-the-desk","phone_number":"79990000002","room_name":"R1","caller_id":"Bob"}"#;
     let refused = daemon.post(body.as_bytes());
@@ -88,7 +81,7 @@ fn watch_key_reads_and_cannot_write() {
 
 #[test]
 fn list_is_newest_first_up_to_the_limit() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let ids = ["79990000001", "79990000002", "79990000003", "79990000004"].map(|number| {
         // Ids are ordered by milliseconds.
         testkit::pause(Duration::from_millis(2));
@@ -148,7 +141,7 @@ fn list_is_newest_first_up_to_the_limit() {
 
 #[test]
 fn stream_continues_a_list_without_loss() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let as_of = || daemon.get("/api/calls").json()["as_of"].as_str().expect("an id").to_owned();
     let before = as_of();
     let id = daemon.call_ok("79990000001", "R1");
@@ -164,7 +157,7 @@ fn stream_continues_a_list_without_loss() {
 
 #[test]
 fn stats_count_the_last_hours() {
-    let (asterisk, daemon) = start(&[NO_RECONNECT]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[NO_RECONNECT]);
     assert_error(&http::request(daemon.address, "GET", "/api/stats", &[], b""), 401, "stats");
     let id = daemon.call_ok("79990000001", "R1");
     assert_eq!(daemon.call("79990000001", "R1").json()["message"], "error");
@@ -196,7 +189,7 @@ fn stats_count_the_last_hours() {
 
 #[test]
 fn call_can_be_hung_up_once() {
-    let (asterisk, daemon) = start(&[NO_RECONNECT]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[NO_RECONNECT]);
     let id = daemon.call_ok("79990000001", "R1");
     let path = format!("/api/calls/{id}");
     let reply = daemon.delete(&path);
@@ -226,7 +219,7 @@ fn call_can_be_hung_up_once() {
 
 #[test]
 fn each_path_names_its_methods() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let one = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
     let all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     let rows = [

@@ -16,13 +16,6 @@ const DESK: &str = "[[api_keys]]\nname = \"desk\"\nkey = \"k3y-of-the-desk\"\nro
 /// The header that the page sends with each request.
 const PAGE: (&str, &str) = ("X-Requested-With", "originatord");
 
-fn start(more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
-    (asterisk, daemon)
-}
-
 fn ask(daemon: &Daemon, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
     http::request(daemon.address, method, path, headers, b"")
 }
@@ -48,7 +41,7 @@ fn log_in(daemon: &Daemon, key: &str) -> String {
 
 #[test]
 fn session_has_the_rights_of_its_key() {
-    let (asterisk, daemon) = start(&[("key", DESK)]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", DESK)]);
     let reply = log_in_with(&daemon, &[PAGE], KEY);
     let shown = json!({ "key": "tester", "role": "call", "instance": "originatord", "version": env!("CARGO_PKG_VERSION") });
     assert_eq!((reply.status, reply.json()), (200, shown.clone()));
@@ -100,7 +93,7 @@ fn session_has_the_rights_of_its_key() {
 
 #[test]
 fn only_our_page_opens_a_session() {
-    let (_asterisk, daemon) = start(&[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     for wrong in ["", "wrong", "K3Y-of-the-tests"] {
         let reply = log_in_with(&daemon, &[PAGE], wrong);
         assert_error(&reply, 401, wrong);
@@ -148,7 +141,7 @@ fn only_our_page_opens_a_session() {
 
 #[test]
 fn foreign_page_cannot_use_our_cookie() {
-    let (asterisk, daemon) = start(&[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let cookie = log_in(&daemon, KEY);
     let path = format!("/api/calls/{}", daemon.call_ok("79990000001", "R1"));
     let with = ("Cookie", &*cookie);
@@ -167,7 +160,7 @@ fn foreign_page_cannot_use_our_cookie() {
 
 #[test]
 fn session_of_a_watch_key_only_reads() {
-    let (asterisk, daemon) = start(&[("key", DESK)]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", DESK)]);
     let cookie = log_in(&daemon, "k3y-of-the-desk");
     let with = ("Cookie", &*cookie);
     assert_eq!(ask(&daemon, "GET", "/api/session", &[with]).json()["role"], "watch");
@@ -179,7 +172,7 @@ fn session_of_a_watch_key_only_reads() {
 
 #[test]
 fn session_follows_changes_of_its_key() {
-    let (_asterisk, daemon) = start(&[("key", DESK)]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("key", DESK)]);
     let (tester, desk) = (log_in(&daemon, KEY), log_in(&daemon, "k3y-of-the-desk"));
     let stream = EventStream::with(daemon.address, &[("Cookie", &desk)]);
     let kept = EventStream::with(daemon.address, &[("Cookie", &tester)]);
@@ -212,7 +205,7 @@ fn session_follows_changes_of_its_key() {
 
 #[test]
 fn cookie_over_https_is_secure() {
-    let (_asterisk, plain) = start(&[]);
+    let (_asterisk, plain) = FakeAsterisk::with_daemon(&[]);
     // Behind an HTTPS proxy, the browser's `Origin` header shows that the page uses HTTPS.
     let proxied = [PAGE, ("Sec-Fetch-Site", "same-origin"), ("Origin", "https://calls.example")];
     let cookie =

@@ -4,9 +4,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use testkit::eventually;
-use testkit::sim::Simulator;
+use testkit::sim::{QUICK, Simulator};
 
-const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
 const RING_TIMEOUT: (&str, &str) = ("originate", "ring_timeout = \"2s\"");
 
 #[test]

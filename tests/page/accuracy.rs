@@ -10,11 +10,9 @@ use testkit::daemon::{Ami, Daemon, KEY};
 use testkit::eventually;
 use testkit::pbx::Pbx;
 use testkit::relay::Relay;
-use testkit::sim::Simulator;
+use testkit::sim::{QUICK, Simulator};
 
 /// A scenario in which callees enter the room right after they have answered.
-const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
-
 /// The local time that the page shows for a record's time.
 fn shown(page: &Browser, time: &Value) -> String {
     let script = "return new Date(arguments[0]).toTimeString().slice(0, 8)";

@@ -8,18 +8,16 @@ use serde_json::json;
 use super::{
     DESKTOP, ENTER, ESCAPE, PHONE, assert_accessible, log_in, open_detail, wait_no_row, wait_row,
 };
-use testkit::ami::{FakeAsterisk, OnOriginate};
+use testkit::ami::FakeAsterisk;
 use testkit::browser::Browser;
-use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::daemon::KEY;
 use testkit::http;
 use testkit::sim::Simulator;
 
 #[test]
 fn texts_of_peers_are_shown_as_text() {
     const EVIL: &str = "<img src=x onerror=document.title='pwned'>";
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
     let name = "'-alert(1)-' onclick=alert(1) javascript:alert(1) %3Cb%3E";
     let body = json!({ "api_key": KEY, "phone_number": "79990980001", "room_name": "constructor", "caller_id": name });
@@ -52,9 +50,7 @@ fn invisible_characters_are_shown_as_escapes() {
     // A bidi control, a zero-width space, a C1 control and a tag character.
     const CONFERENCE: &str = "room\u{202e}gpj";
     const CAUSE: &str = "no\u{200b}thing\u{9b}2J\u{e0041}";
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let page = log_in(daemon.address, KEY, DESKTOP);
     let id = daemon.call_ok("79990980001", "R1");
     let leg = [("Uniqueid", &*id), ("Linkedid", &id)];
@@ -120,9 +116,7 @@ fn axe_finds_nothing_serious() {
 
 #[test]
 fn page_loads_its_own_files_only() {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let get = |path: &str| http::request(daemon.address, "GET", path, &[], b"");
     let page = get("/");
     assert_eq!((page.status, page.header("cache-control")), (200, Some("no-cache")));

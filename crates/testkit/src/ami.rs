@@ -82,11 +82,13 @@ impl FakeAsterisk {
     /// Starts a scripted Asterisk that accepts all calls, and a daemon for it with these settings.
     pub fn with_daemon(settings: &[(&str, &str)]) -> (Self, Daemon) {
         let asterisk = Self::start(OnOriginate::Accept);
-        let daemon = Daemon::start(
-            &Ami { address: &asterisk.address.to_string(), secret: "secret" },
-            settings,
-        );
+        let daemon = asterisk.daemon(settings);
         (asterisk, daemon)
+    }
+
+    /// Starts a daemon that connects to this Asterisk, and waits until it is ready.
+    pub fn daemon(&self, settings: &[(&str, &str)]) -> Daemon {
+        Daemon::start(&Ami { address: &self.address.to_string(), secret: "secret" }, settings)
     }
 
     pub fn start(on_originate: OnOriginate) -> Self {

@@ -336,12 +336,12 @@ impl Daemon {
 
     /// Waits until the daemon has ended; returns its exit code.
     pub fn wait_exit(&mut self) -> Option<i32> {
-        let give_up = std::time::Instant::now() + TEST_TIMEOUT;
+        let deadline = std::time::Instant::now() + TEST_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status.code();
             }
-            assert!(std::time::Instant::now() < give_up, "the daemon does not end");
+            assert!(std::time::Instant::now() < deadline, "the daemon does not end");
             thread::sleep(std::time::Duration::from_millis(5));
         }
     }

@@ -63,12 +63,12 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 /// Waits until `look` succeeds. A failing test prints the last error.
 pub fn eventually_ok<T, E: Display>(what: &str, mut look: impl FnMut() -> Result<T, E>) -> T {
-    let give_up = Instant::now() + TEST_TIMEOUT;
+    let deadline = Instant::now() + TEST_TIMEOUT;
     loop {
         match look() {
             Ok(found) => return found,
             Err(instead) => {
-                assert!(Instant::now() < give_up, "did not happen in time: {what} {instead}")
+                assert!(Instant::now() < deadline, "did not happen in time: {what} {instead}")
             }
         }
         std::thread::sleep(Duration::from_millis(5));

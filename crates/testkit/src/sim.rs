@@ -14,6 +14,9 @@ use crate::program::executable;
 /// The secret of the simulator's AMI user.
 pub const SECRET: &str = "s3cr3t-of-the-simulator";
 
+/// A scenario whose callees join right after their answer, without the usual pause and beep.
+pub const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
+
 /// A running simulator. Killed when dropped.
 pub struct Simulator {
     pub address: String,

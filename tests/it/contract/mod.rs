@@ -6,13 +6,12 @@ mod values;
 
 use serde_json::{Value, json};
 use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::daemon::{Daemon, KEY};
 use testkit::http::Reply;
 
 fn start(on_originate: OnOriginate) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(on_originate);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon = asterisk.daemon(&[]);
     (asterisk, daemon)
 }
 

@@ -3,7 +3,7 @@
 use super::{assert_refused, fields, start};
 use serde_json::{Value, json};
 use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::daemon::KEY;
 
 /// A request with one field replaced.
 fn with(field: &str, value: impl Into<Value>) -> Vec<u8> {
@@ -120,8 +120,7 @@ fn national_form_matches_the_international_number() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     let settings =
         [("limits", "deny = [\"7900\"]\n[numbers]\ncountry_code = \"7\"\nnational_prefix = \"8\"")];
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &settings);
+    let daemon = asterisk.daemon(&settings);
     let id = daemon.call_ok("8 (999) 000-00-01", "R1");
     for same in ["79990000001", "+79990000001", "007 999 000 00 01", "89990000001"] {
         let busy = daemon.call(same, "R1");

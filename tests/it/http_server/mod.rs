@@ -5,11 +5,10 @@ mod requests;
 mod stop;
 
 use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon};
+use testkit::daemon::Daemon;
 
 fn start(on_originate: OnOriginate, more: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
     let asterisk = FakeAsterisk::start(on_originate);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, more);
+    let daemon = asterisk.daemon(more);
     (asterisk, daemon)
 }

@@ -1,13 +1,13 @@
 //! Runs that Ctrl-C or a broken connection interrupts.
 
-use super::{QUICK, Reports, assert_nothing_lives, load};
+use super::{Reports, assert_nothing_lives, load};
 use serde_json::json;
 use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon, signal};
+use testkit::daemon::signal;
 use testkit::eventually;
 use testkit::program::Program;
 use testkit::relay::Relay;
-use testkit::sim::Simulator;
+use testkit::sim::{QUICK, Simulator};
 
 #[test]
 fn ctrl_c_hangs_up_and_still_reports() {
@@ -47,8 +47,7 @@ fn ctrl_c_hangs_up_and_still_reports() {
 fn second_ctrl_c_ends_at_once() {
     let asterisk = FakeAsterisk::start(OnOriginate::Accept);
     asterisk.ignore_hang_ups();
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let daemon = asterisk.daemon(&[]);
     let mut load =
         Program::start(load(daemon.address, &["--numbers", "1000-1999", "--duration", "1m"]));
     asterisk.wait_for("Originate", 3);

@@ -12,8 +12,6 @@ use tempfile::TempDir;
 use testkit::daemon::{Daemon, KEY};
 use testkit::program::{self, Ended, run};
 
-const QUICK: &str = "[timing]\nwait = \"0s\"\nbeep = \"10ms\"\n";
-
 /// All callees answer "busy" at once.
 const BUSY: &str = "[[callee]]\nnumber = \"*\"\nsip = 486\n";
 

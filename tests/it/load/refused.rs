@@ -9,9 +9,7 @@ use testkit::program::{self, run, unused_address};
 
 #[test]
 fn load_calls_only_named_hosts_and_numbers() {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, &[]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let url = format!("http://{}", daemon.address);
     let refused = |args: &[&str], code: i32, why: &str| {
         let mut command = program::command(&[&["load"], args].concat());

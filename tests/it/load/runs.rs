@@ -1,9 +1,9 @@
 //! Whole runs: each call is followed to its end, and the report adds up.
 
-use super::{BUSY, QUICK, Reports, assert_nothing_lives, load, report};
+use super::{BUSY, Reports, assert_nothing_lives, load, report};
 use serde_json::json;
 use testkit::program::run;
-use testkit::sim::Simulator;
+use testkit::sim::{QUICK, Simulator};
 
 #[test]
 fn each_call_is_followed_to_its_end() {

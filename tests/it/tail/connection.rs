@@ -1,14 +1,15 @@
 //! `tail` and its connection: restarts, cuts, and a daemon that is not running.
 
-use super::{start, tail};
+use super::tail;
 use serde_json::{Value, json};
+use testkit::ami::FakeAsterisk;
 use testkit::eventually;
 use testkit::program::{Program, run, unused_address};
 use testkit::relay::Relay;
 
 #[test]
 fn tail_waits_for_a_future_number() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let tail = Program::start(tail(relay.address, &["--since", "99999", "--json"]));
     let newest = daemon.wait_for_event("ami.connected")["seq"].clone();
@@ -26,7 +27,7 @@ fn tail_waits_for_a_future_number() {
 
 #[test]
 fn tail_follows_a_restart_and_shows_the_gap() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let json = Program::start(tail(relay.address, &["--since", "0", "--json"]));
     let text = Program::start(tail(relay.address, &["--since", "0"]));
@@ -56,7 +57,7 @@ fn tail_follows_a_restart_and_shows_the_gap() {
 
 #[test]
 fn tail_resumes_after_a_cut() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let relay = Relay::start(&daemon.address.to_string());
     let mut tail = Program::start(tail(relay.address, &["--since", "0", "--json"]));
     daemon.call_ok("79990000001", "R1");
@@ -85,7 +86,7 @@ fn tail_resumes_after_a_cut() {
 
 #[test]
 fn permanent_refusal_is_not_retried() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let ended = run(tail(daemon.address, &["--since", "18446744073709551615"]));
     assert_eq!(ended.code, Some(64), "{ended:?}");
     assert!(ended.stderr.contains("400"), "{ended:?}");

@@ -1,6 +1,6 @@
 //! The lines that `tail` prints, and its filters.
 
-use super::{records, start, tail, with};
+use super::{records, tail};
 use serde_json::Value;
 use testkit::ami::FakeAsterisk;
 use testkit::daemon::Daemon;
@@ -9,7 +9,7 @@ use testkit::program::{Program, run};
 
 #[test]
 fn each_record_is_a_line_in_columns() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     daemon.call_ok("79990000001", "КОМНАТА1");
     daemon.call("79990000001", "R2");
     let records = records(&daemon, "call.refused");
@@ -52,7 +52,7 @@ fn each_record_is_a_line_in_columns() {
 
 #[test]
 fn lines_show_local_time_and_name_the_zone() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let started = daemon.wait_for_event("daemon.started");
     let time = started["time"].as_str().expect("a time");
     let lines = |zone: &str, args: &[&str]| {
@@ -83,7 +83,7 @@ fn lines_of_json(daemon: &Daemon, zone: &str) -> Vec<String> {
 
 #[test]
 fn end_of_an_id_selects_the_call() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let [first, second] = ["79990000001", "79990000002"].map(|number| daemon.call_ok(number, "R1"));
     let shown = Program::start(tail(daemon.address, &["--since", "0"]));
     let line = shown.wait_for("call.queued      +79990000002");
@@ -100,7 +100,7 @@ fn end_of_an_id_selects_the_call() {
 
 #[test]
 fn json_output_is_the_records_unchanged() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     daemon.call_ok("79990000001", "КОМНАТА1");
     let records = records(&daemon, "call.queued");
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--json"]));
@@ -113,7 +113,7 @@ fn json_output_is_the_records_unchanged() {
 
 #[test]
 fn tail_begins_after_a_record_or_now() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     daemon.call_ok("79990000001", "R1");
     let before = records(&daemon, "call.queued").len();
     let since = Program::start(tail(daemon.address, &["--since", "2", "--json"]));
@@ -150,7 +150,7 @@ fn steps(lines: &[String]) -> Vec<String> {
 
 #[test]
 fn filters_keep_records_that_concern_all_calls() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     three_calls(&asterisk, &daemon);
     let link = "- ami.connected -";
     for (args, expected) in [
@@ -192,7 +192,7 @@ fn filters_keep_records_that_concern_all_calls() {
 
 #[test]
 fn gap_is_shown_despite_filters() {
-    let (asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "ring = 3")]);
     three_calls(&asterisk, &daemon);
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--number", "79990000009"]));
     assert!(tail.wait_for(" gap ").ends_with(" reason=overrun from=1 to=6"), "{:?}", tail.stdout());
@@ -200,7 +200,7 @@ fn gap_is_shown_despite_filters() {
 
 #[test]
 fn tail_begins_at_a_time_without_earlier_gaps() {
-    let (_asterisk, daemon) = with(&[("journal", "ring = 3")]);
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[("journal", "ring = 3")]);
     daemon.call_ok("79990000001", "R1");
     daemon.call("79990000001", "R1");
     daemon.wait_for_event("call.refused");
@@ -224,7 +224,7 @@ fn tail_begins_at_a_time_without_earlier_gaps() {
 
 #[test]
 fn erased_record_is_shown_as_erased() {
-    let (asterisk, daemon) = start();
+    let (asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     three_calls(&asterisk, &daemon);
     assert_eq!(daemon.delete("/api/history?number=79990000001").status, 200);
     let tail = Program::start(tail(daemon.address, &["--since", "0", "--event", "erased"]));

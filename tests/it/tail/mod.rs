@@ -7,20 +7,8 @@ mod usage;
 use std::process::Command;
 
 use serde_json::Value;
-use testkit::ami::{FakeAsterisk, OnOriginate};
-use testkit::daemon::{Ami, Daemon, KEY};
+use testkit::daemon::{Daemon, KEY};
 use testkit::program;
-
-fn start() -> (FakeAsterisk, Daemon) {
-    with(&[])
-}
-
-fn with(settings: &[(&str, &str)]) -> (FakeAsterisk, Daemon) {
-    let asterisk = FakeAsterisk::start(OnOriginate::Accept);
-    let daemon =
-        Daemon::start(&Ami { address: &asterisk.address.to_string(), secret: "secret" }, settings);
-    (asterisk, daemon)
-}
 
 /// An `originatord tail` with the key, for the daemon at this address.
 fn tail(address: impl ToString, args: &[&str]) -> Command {

@@ -2,14 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::{start, tail};
+use super::tail;
+use testkit::ami::FakeAsterisk;
 use testkit::daemon::KEY;
 use testkit::eventually;
 use testkit::program::{self, Program, run};
 
 #[test]
 fn key_comes_from_environment_or_file() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let url = format!("http://{}", daemon.address);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("key");
@@ -70,20 +71,20 @@ fn invalid_url_is_a_usage_error() {
 
 #[test]
 fn colours_need_a_terminal_or_a_request() {
-    let (_asterisk, daemon) = start();
-    let with = |variables: &[(&str, &str)]| {
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
+    let first_line = |variables: &[(&str, &str)]| {
         let mut command = tail(daemon.address, &["--since", "0"]);
         command.envs(variables.iter().copied());
         Program::start(command).wait_for("ami.connected")
     };
-    assert!(with(&[("CLICOLOR_FORCE", "1")]).contains("\u{1b}["));
-    assert!(!with(&[]).contains('\u{1b}'));
-    assert!(!with(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'));
+    assert!(first_line(&[("CLICOLOR_FORCE", "1")]).contains("\u{1b}["));
+    assert!(!first_line(&[]).contains('\u{1b}'));
+    assert!(!first_line(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]).contains('\u{1b}'));
 }
 
 #[test]
 fn unwritable_output_is_an_error() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
     let mut command = tail(daemon.address, &["--since", "0"]);
     command.stdout(full);
@@ -94,7 +95,7 @@ fn unwritable_output_is_an_error() {
 
 #[test]
 fn closed_pipe_ends_tail_quietly() {
-    let (_asterisk, daemon) = start();
+    let (_asterisk, daemon) = FakeAsterisk::with_daemon(&[]);
     let mut child = tail(daemon.address, &["--since", "0"]).spawn().expect("tail starts");
     let mut first = String::new();
     // `head -1` reads like this.
