@@ -1,11 +1,11 @@
-//! The speed of the AMI codec, against memchr over the same bytes, which is a lower bound for every
-//! parser, and against other AMI parsers. The bytes are the messages of many simultaneous calls, with
-//! every class of events.
+//! The speed of the AMI codec, compared with memchr over the same bytes, which no parser can beat,
+//! and with other AMI parsers. The bytes are the messages of many simultaneous calls, with every
+//! class of events.
 //!
 //! `cargo bench --bench codec`; the other parsers are processes of their own (`benches/peers/`). All
-//! sides take turns. To keep out other load of the machine, the fastest time of each piece counts
-//! for the codec, as a piece takes only microseconds. For the others the CPU time of their fastest
-//! turn counts, which favours them.
+//! parsers take turns. A piece of the bytes takes the codec only microseconds, so its fastest time
+//! counts, which leaves out the other load of the machine. For the other parsers the CPU time of
+//! their fastest turn counts, which favours them.
 
 mod transcript;
 
@@ -25,10 +25,11 @@ use tempfile::NamedTempFile;
 use testkit::figures::{self, figure, scale, section};
 use transcript::NEEDED;
 
-/// Size of one read from a busy socket, in bytes.
+/// Size of the pieces that the parsers get, as of reads from a busy socket, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// Callees: most of them answer.
+/// The last digits of the called numbers. The simulator's callees answer at 200 and decline with a
+/// SIP status at the others.
 const CALLEES: [&str; 8] = ["200", "200", "200", "200", "486", "603", "200", "480"];
 
 fn main() {
@@ -82,7 +83,7 @@ fn main() {
         .map(|peer| show(&peer.name.clone(), peer.finish()))
         .fold(f64::INFINITY, f64::min);
 
-    section("against these");
+    section("the codec's speed as a multiple of the others'");
     for (what, other, least) in [
         ("codec and messages / memchr line by line", lines, 0.3),
         ("codec and messages / memchr for a byte that is not there", absent, 0.3),
@@ -138,20 +139,21 @@ impl Side {
 }
 
 /// Scans all bytes in pieces as from a socket.
-fn scan(transcript: &Transcript, times: &mut Vec<Duration>, look: impl Fn(&[u8]) -> usize) {
+fn scan(transcript: &Transcript, times: &mut Vec<Duration>, search: impl Fn(&[u8]) -> usize) {
     let mut buffer = Vec::new();
     for chunk in transcript.bytes.chunks(CHUNK) {
-        // Copy the bytes as a socket does, so that they are in the cache; the copy is not measured.
+        // Copy the bytes as a read from a socket does, so that they are in the cache. The copy is
+        // not measured.
         buffer.clear();
         buffer.extend_from_slice(chunk);
         let began = Instant::now();
-        black_box(look(black_box(&buffer)));
+        black_box(search(black_box(&buffer)));
         times.push(began.elapsed());
     }
 }
 
 /// Decodes all bytes in pieces as from a socket.
-fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnMut(&Frame)) {
+fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut on_frame: impl FnMut(&Frame)) {
     let (mut parser, mut input) =
         (Parser::default(), BytesMut::from("Asterisk Call Manager/11.0.0\r\n"));
     assert!(matches!(parser.parse(&mut input), Ok(Some(Received::Banner(_)))));
@@ -162,7 +164,7 @@ fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnM
         while let Some(received) = parser.parse(&mut input).expect("frames") {
             if let Received::Frame(frame) = received {
                 frames += 1;
-                hear(black_box(&frame));
+                on_frame(black_box(&frame));
             }
         }
         times.push(began.elapsed());
@@ -172,7 +174,7 @@ fn decode(transcript: &Transcript, times: &mut Vec<Duration>, mut hear: impl FnM
 
 /// Whether the daemon uses messages with this name.
 fn is_needed(name: &str) -> bool {
-    // The transcript has no UserEvent but those of the sample dialplan.
+    // Every UserEvent in the transcript comes from the sample dialplan.
     name == "Response" || NEEDED.contains(&name)
 }
 
@@ -192,7 +194,7 @@ fn allocations(transcript: &Transcript) {
 
 /// Checks that an unused event costs the same whatever it contains.
 fn skipping(messages: &[transcript::Message]) {
-    section("events that nobody needs");
+    section("events that the daemon does not use");
     let unneeded = messages.iter().find(|message| message.name == "VarSet").expect("an event");
     let short = Frame::new(Bytes::from(unneeded.bytes.clone()));
     let long = Frame::new(unneeded.bytes.repeat(100).into());
@@ -206,11 +208,11 @@ fn skipping(messages: &[transcript::Message]) {
     let (shorts, longs): (Vec<f64>, Vec<f64>) =
         (0..rounds).map(|_| (parse(&short), parse(&long))).unzip();
     let (short, long) = (fastest(shorts), fastest(longs));
-    scale("looking at one", format!("{:.0} ns", short * 1e9));
+    scale("parsing one", format!("{:.0} ns", short * 1e9));
     let ratio = long / short;
     figure(
-        "looking at one a hundred times longer takes longer",
-        format!("x {ratio:.2}"),
+        "parsing one of a hundred times the length / parsing one",
+        format!("{ratio:.2}"),
         "< 1.2",
         ratio < 1.2,
     );
@@ -239,7 +241,7 @@ impl Peer {
             .arg("--target-dir")
             .arg(&target)
             .status();
-        assert!(status.is_ok_and(|status| status.success()), "the other parsers cannot be built");
+        assert!(status.is_ok_and(|status| status.success()), "building the other parsers failed");
         let program =
             target.join(if figures::is_smoke() { "debug/peers" } else { "release/peers" });
         let crates = ["asterisk-rs-ami", "asterisk-ami"];
@@ -273,11 +275,11 @@ impl Peer {
     }
 
     fn take_turn(&mut self) {
-        self.input.write_all(b"\n").expect("it listens");
+        self.input.write_all(b"\n").expect("it reads its input");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("it answers");
         self.seconds
-            .push(line.trim().parse().unwrap_or_else(|_| panic!("{} said {line:?}", self.name)));
+            .push(line.trim().parse().unwrap_or_else(|_| panic!("{} printed {line:?}", self.name)));
     }
 
     /// The fastest of its times.

@@ -23,6 +23,7 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use originatord_core::call::CallId;
 use serde_json::Value;
+use testkit::figures::{figure, is_smoke, scale, section};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep_until};
@@ -34,7 +35,7 @@ const CONNECTIONS: u64 = 16;
 
 /// Upper limit of the generator's CPU time, as a multiple of the bare client's. The generator also
 /// follows seven events for each call.
-const MOST: f64 = 4.0;
+const MAX_RATIO: f64 = 4.0;
 
 /// Maximum of events that wait for the generator, large enough that none is lost.
 const EVENTS: usize = 1 << 16;
@@ -51,11 +52,9 @@ fn main() {
             number(3),
         ));
     }
-    let asked = |word| args.iter().any(|arg| arg == word);
-    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
-    let seconds = if asked("--smoke") || !asked("--bench") { 1 } else { 5 };
-    let (tell, address) = std::sync::mpsc::channel();
-    std::thread::spawn(move || runtime().block_on(serve(tell)));
+    let seconds = if is_smoke() { 1 } else { 5 };
+    let (address_sender, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || runtime().block_on(serve(address_sender)));
     let address = address.recv().expect("an address");
     let program = std::env::current_exe().expect("a program");
     for rate in [500, 5000] {
@@ -83,15 +82,18 @@ fn main() {
             serde_json::from_reader(report.reopen().expect("a report")).expect("JSON");
         assert_eq!(report["run"]["calls"]["outcomes"]["completed"], count, "{report:#}");
         let each = |cpu: Duration| format!("{:.1} µs", cpu.as_secs_f64() * 1e6 / f64::from(count));
-        let (late, ratio) =
-            (&report["run"]["latency_ms"]["late"]["p99"], load.as_secs_f64() / bare.as_secs_f64());
-        println!(
-            "{count} requests at {rate}/s: {} bare, {} with load; sent late by p99 {late} ms",
-            each(bare),
-            each(load)
+        let late = &report["run"]["latency_ms"]["late"]["p99"];
+        let ratio = load.as_secs_f64() / bare.as_secs_f64();
+        section(&format!("{count} requests at {rate} a second"));
+        scale("CPU of the bare client, per request", each(bare));
+        scale("CPU of the load generator, per request", each(load));
+        scale("delay of the load generator's requests, p99", format!("{late} ms"));
+        figure(
+            "CPU of the load generator / of the bare client",
+            format!("{ratio:.2}"),
+            &format!("< {MAX_RATIO}"),
+            ratio < MAX_RATIO,
         );
-        let met = if ratio < MOST { "met" } else { "NOT MET" };
-        println!("CPU of load by that of bare hyper {ratio:>7.2}   target < {MOST}      {met}");
     }
 }
 
@@ -148,9 +150,10 @@ async fn bare(address: SocketAddr, rate: u64, count: u64) {
 }
 
 /// The stand-in for a daemon.
-async fn serve(tell: std::sync::mpsc::Sender<SocketAddr>) {
+async fn serve(address_sender: std::sync::mpsc::Sender<SocketAddr>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    tell.send(listener.local_addr().expect("an address")).expect("somebody waits");
+    let address = listener.local_addr().expect("an address");
+    address_sender.send(address).expect("main waits");
     let (events, _) = broadcast::channel(EVENTS);
     let calls = Arc::new(AtomicU64::new(0));
     loop {

@@ -1,5 +1,6 @@
-//! The time that the daemon adds to an Originate on a real Asterisk: a POST on a warm connection
-//! against the same Originate written to the AMI socket, in turns. Then the memory of the daemon.
+//! The time that the daemon adds to an Originate on a real Asterisk: a POST on a kept-alive
+//! connection is compared with the same Originate, written to the AMI socket directly. Both take
+//! turns. The memory of the idle daemon is measured before.
 //!
 //! `cargo bench --bench post`; `--smoke` runs a few rounds only.
 
@@ -10,68 +11,52 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use testkit::daemon::KEY;
-use testkit::http;
+use testkit::figures::{figure, is_smoke, quantile, scale, section};
 use testkit::pbx::Pbx;
+use testkit::{http, resources};
 
 /// The gateway declines these at once, so that calls do not pile up.
 const DECLINED: u32 = 603;
 
 fn main() {
-    let asked = |word| std::env::args().any(|arg| arg == word);
-    // `cargo test` runs the benchmark, too; only `cargo bench` passes `--bench`.
-    let rounds = if asked("--smoke") || !asked("--bench") { 20 } else { 500 };
+    let rounds = if is_smoke() { 20 } else { 500 };
     let pbx = Pbx::start("22");
     let daemon = pbx.daemon();
-    let idle = resident_kib(daemon.child.id());
+    let idle = resources::resident(daemon.child.id());
     let mut raw = Ami::log_in(&pbx);
     let mut warm = http::connect(daemon.address);
-    let (mut raws, mut posts) = (Vec::new(), Vec::new());
+    let mut raws = Vec::new();
+    let mut posts = Vec::new();
     for round in 0..rounds {
         raws.push(raw.originate(round));
         posts.push(post(&mut warm, round));
         // Asterisk has finished the previous pair before the next one begins.
         std::thread::sleep(Duration::from_millis(20));
     }
-    let (raw, post) = (Quantiles::of(raws), Quantiles::of(posts));
-    let added = post.median.saturating_sub(raw.median);
-    println!("{rounds} rounds, in turns, on one Asterisk {}", pbx.setting("VERSION"));
-    println!("raw Originate to its response  median {:>9.3?}  p99 {:>9.3?}", raw.median, raw.p99);
-    println!("POST to its reply              median {:>9.3?}  p99 {:>9.3?}", post.median, post.p99);
-    report(
+    let raw = quantile(&mut raws, 0.5);
+    let post = quantile(&mut posts, 0.5);
+    let added = post.saturating_sub(raw);
+    section(&format!("{rounds} rounds, in turns, on one Asterisk {}", pbx.setting("VERSION")));
+    scale("raw Originate to its response, median", format!("{raw:.3?}"));
+    scale("raw Originate to its response, p99", format!("{:.3?}", quantile(&mut raws, 0.99)));
+    scale("POST to its reply, median", format!("{post:.3?}"));
+    scale("POST to its reply, p99", format!("{:.3?}", quantile(&mut posts, 0.99)));
+    figure(
         "added by the daemon, median",
-        &format!("{added:.3?}"),
+        format!("{added:.3?}"),
         "< 1 ms",
         added < Duration::from_millis(1),
     );
-    report(
-        "resident, idle",
-        &format!("{:.1} MB", f64::from(idle) / 1024.0),
-        "< 12 MB",
+    figure(
+        "resident memory, idle",
+        format!("{:.1} MiB", idle as f64 / 1024.0),
+        "< 12 MiB",
         idle < 12 * 1024,
     );
     pbx.down();
 }
 
-fn report(figure: &str, value: &str, target: &str, met: bool) {
-    println!(
-        "{figure:<30} {value:>12}   target {target:<8} {}",
-        if met { "met" } else { "NOT MET" }
-    );
-}
-
-struct Quantiles {
-    median: Duration,
-    p99: Duration,
-}
-
-impl Quantiles {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        Self { median: times[times.len() / 2], p99: times[times.len() * 99 / 100] }
-    }
-}
-
-/// A bot on a kept-alive connection.
+/// Requests a call on a kept-alive connection, as a bot does; returns the time until the reply.
 fn post(stream: &mut TcpStream, round: u32) -> Duration {
     let body = format!(
         r#"{{"api_key":"{KEY}","phone_number":"79{:06}{DECLINED}","room_name":"R1","caller_id":"Bob"}}"#,
@@ -117,7 +102,7 @@ impl Ami {
         ami
     }
 
-    /// The same action that the daemon sends.
+    /// Sends the same action as the daemon; returns the time until the response.
     fn originate(&mut self, round: u32) -> Duration {
         let (number, id) = (format!("78{:06}{DECLINED}", 100_000 + round), format!("raw-{round}"));
         let action = format!(
@@ -149,10 +134,4 @@ impl Ami {
             }
         }
     }
-}
-
-fn resident_kib(pid: u32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

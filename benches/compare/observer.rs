@@ -18,9 +18,10 @@ struct Observed {
     begun: HashMap<String, Instant>,
     /// Time of the first leg to the gateway, by the call's `Linkedid`.
     dialled: HashMap<String, Instant>,
+    /// Number of channels.
     live: i64,
-    /// Time when the last channel was hung up.
-    over: Option<Instant>,
+    /// Time of the last hangup.
+    last_hangup: Option<Instant>,
 }
 
 /// The observer.
@@ -39,13 +40,14 @@ impl Observer {
         let observed = Arc::new((Mutex::new(Observed::default()), Condvar::new()));
         let writer = observed.clone();
         thread::spawn(move || {
-            let (mut parser, mut input, mut buffer) =
-                (Parser::default(), BytesMut::new(), vec![0; 64 * 1024]);
+            let mut parser = Parser::default();
+            let mut input = BytesMut::new();
+            let mut buffer = vec![0; 64 * 1024];
             while let Ok(read @ 1..) = stream.read(&mut buffer) {
                 let at = Instant::now();
                 input.extend_from_slice(&buffer[..read]);
                 let mut observed = writer.0.lock().expect("a lock");
-                while let Some(received) = parser.parse(&mut input).expect("Asterisk's words") {
+                while let Some(received) = parser.parse(&mut input).expect("valid AMI") {
                     if let Received::Frame(frame) = received {
                         observed.record(&frame, at);
                     }
@@ -58,19 +60,19 @@ impl Observer {
 
     /// Waits until the calls to all these numbers have begun and no channel is left; returns when
     /// each began, and when the last one ended. Calls that do not begin in time are left out.
-    pub(crate) fn wait_over(
+    pub(crate) fn wait_until_ended(
         &self,
         numbers: &[String],
-        patience: Duration,
+        limit: Duration,
     ) -> (Vec<Instant>, Option<Instant>) {
-        let give_up = Instant::now() + patience;
+        let deadline = Instant::now() + limit;
         let mut observed = self.observed.0.lock().expect("a lock");
         loop {
             let begun: Vec<_> =
                 numbers.iter().filter_map(|number| observed.begun.get(number).copied()).collect();
-            let left = give_up.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now());
             if (begun.len() == numbers.len() && observed.live == 0) || left.is_zero() {
-                return (begun, observed.over);
+                return (begun, observed.last_hangup);
             }
             observed = self.observed.1.wait_timeout(observed, left).expect("a lock").0;
         }
@@ -99,7 +101,7 @@ impl Observed {
             }
             Some(b"Hangup") => {
                 self.live -= 1;
-                self.over = Some(at);
+                self.last_hangup = Some(at);
             }
             _ => {}
         }

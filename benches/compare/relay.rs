@@ -24,18 +24,18 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let (asterisk, originates) = (asterisk.to_owned(), Arc::new(Mutex::new(Vec::new())));
-        let noted = originates.clone();
+        let recorded = originates.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 // If Asterisk has ended, the daemon sees a closed connection.
                 let Ok(server) = TcpStream::connect(&asterisk) else { continue };
-                let noted = noted.clone();
+                let recorded = recorded.clone();
                 for stream in [&client, &server] {
                     stream.set_nodelay(true).expect("no delay");
                 }
-                let both = |stream: &TcpStream| stream.try_clone().expect("a clone");
-                let (to_client, from_server) = (both(&client), both(&server));
-                thread::spawn(move || pass_on(client, server, &noted));
+                let to_client = client.try_clone().expect("a clone");
+                let from_server = server.try_clone().expect("a clone");
+                thread::spawn(move || relay_actions(client, server, &recorded));
                 thread::spawn(move || io::copy(&mut &from_server, &mut &to_client));
             }
         });
@@ -48,20 +48,23 @@ impl Relay {
     }
 }
 
-fn pass_on(mut client: TcpStream, mut server: TcpStream, originates: &Mutex<Vec<Instant>>) {
-    let (mut buffer, mut unended) = (vec![0; 64 * 1024], Vec::new());
+/// Copies bytes from the daemon to Asterisk, and records the time of each Originate among them.
+fn relay_actions(mut client: TcpStream, mut server: TcpStream, originates: &Mutex<Vec<Instant>>) {
+    let mut buffer = vec![0; 64 * 1024];
+    // The beginning of an action whose end has not arrived.
+    let mut incomplete = Vec::new();
     while let Ok(read @ 1..) = client.read(&mut buffer) {
         let now = Instant::now();
-        unended.extend_from_slice(&buffer[..read]);
+        incomplete.extend_from_slice(&buffer[..read]);
         let mut done = 0;
-        while let Some(end) = memmem::find(&unended[done..], END) {
+        while let Some(end) = memmem::find(&incomplete[done..], END) {
             let end = done + end + END.len();
-            if unended[done..end].starts_with(b"Action: Originate\r\n") {
+            if incomplete[done..end].starts_with(b"Action: Originate\r\n") {
                 originates.lock().expect("a lock").push(now);
             }
             done = end;
         }
-        unended.drain(..done);
+        incomplete.drain(..done);
         if server.write_all(&buffer[..read]).is_err() {
             return;
         }

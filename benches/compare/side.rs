@@ -15,15 +15,15 @@ use testkit::pbx::Pbx;
 const CONNECTIONS: usize = 64;
 
 /// A connection that stays open until the peer closes it.
-type Kept = Mutex<Option<BufReader<TcpStream>>>;
+type KeptConnection = Mutex<Option<BufReader<TcpStream>>>;
 
 /// One way to make calls.
 pub(crate) struct Side {
     way: Way,
     /// Process of the side; none if it is part of Asterisk.
     pub pid: Option<u32>,
-    /// Processes that end with the side.
-    _held: Option<Held>,
+    /// The process, which ends with the side.
+    _process: Option<SideProcess>,
 }
 
 enum Way {
@@ -37,7 +37,7 @@ struct Http {
     port: u16,
     request: Box<dyn Fn(&str) -> String + Sync>,
     accepted: &'static str,
-    connections: Vec<Kept>,
+    connections: Vec<KeptConnection>,
 }
 
 impl Http {
@@ -49,8 +49,8 @@ impl Http {
     }
 }
 
-#[allow(dead_code, reason = "held until the side is over")]
-enum Held {
+#[allow(dead_code, reason = "stops the process when dropped")]
+enum SideProcess {
     Daemon(Box<Daemon>),
     Python(Python),
 }
@@ -84,8 +84,8 @@ impl Side {
             pbx.setting("AMI_SECRET")
         );
         raw.stream.write_all(login.as_bytes()).expect("sends");
-        assert_eq!(raw.accepted(1), 1, "logged in");
-        Self { way: Way::Raw(Box::new(Mutex::new(raw))), pid: None, _held: None }
+        assert_eq!(raw.accepted(1), 1, "Asterisk accepts the login");
+        Self { way: Way::Raw(Box::new(Mutex::new(raw))), pid: None, _process: None }
     }
 
     /// This daemon.
@@ -93,7 +93,7 @@ impl Side {
         let daemon = pbx.daemon();
         let (port, pid) = (daemon.address.port(), daemon.child.id());
         let way = Http::open(port, Box::new(conf_request), r#"{"message":"ok"}"#);
-        Self { way, pid: Some(pid), _held: Some(Held::Daemon(Box::new(daemon))) }
+        Self { way, pid: Some(pid), _process: Some(SideProcess::Daemon(Box::new(daemon))) }
     }
 
     /// Asterisk's own HTTP manager.
@@ -119,7 +119,7 @@ impl Side {
             get(&path, &format!("Cookie: {cookie}\r\n"))
         };
         let way = Http::open(port, Box::new(request), "Response: Success");
-        Self { way, pid: None, _held: None }
+        Self { way, pid: None, _process: None }
     }
 
     /// Asterisk's REST interface.
@@ -136,7 +136,7 @@ impl Side {
             )
         };
         let way = Http::open(port, Box::new(request), "\"id\"");
-        Self { way, pid: None, _held: None }
+        Self { way, pid: None, _process: None }
     }
 
     /// A Python program of this folder with its arguments.
@@ -171,7 +171,7 @@ impl Side {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
         let way = Http::open(port, Box::new(conf_request), "ok");
-        Self { way, pid: Some(pid), _held: Some(Held::Python(python)) }
+        Self { way, pid: Some(pid), _process: Some(SideProcess::Python(python)) }
     }
 
     /// Requests all these calls as fast as possible; returns how many were accepted, and the time of
@@ -189,7 +189,7 @@ impl Side {
             }
             Way::Http(http) => {
                 let next = Mutex::new(numbers.iter());
-                let ask = |kept: &Kept| {
+                let worker = |kept: &KeptConnection| {
                     let (mut kept, mut count) = (kept.lock().expect("a lock"), 0);
                     loop {
                         let Some(number) = next.lock().expect("a lock").next() else {
@@ -206,7 +206,7 @@ impl Side {
                         .connections
                         .iter()
                         .take(numbers.len())
-                        .map(|kept| scope.spawn(|| ask(kept)))
+                        .map(|kept| scope.spawn(|| worker(kept)))
                         .collect();
                     workers.into_iter().map(|worker| worker.join().expect("a worker")).sum()
                 })

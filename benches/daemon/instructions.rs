@@ -1,4 +1,4 @@
-//! The number of instructions of a call, which does not depend on the load of the machine.
+//! The number of instructions of a call. Unlike a time, it does not depend on the load of the machine.
 
 use tempfile::TempDir;
 
@@ -10,7 +10,8 @@ use testkit::figures::{scale, section};
 /// Number of bots; few, as valgrind makes everything about fifty times slower.
 const BOTS: usize = 4;
 
-/// The instructions of a call, from the difference between two numbers of calls.
+/// Prints the instructions of one call: the difference between a run with few calls and one with
+/// many, so that start and end of the daemon do not count.
 pub(crate) fn measure() {
     let (few, many) = (1_000, 3_000);
     let [of_few, of_many] = [few, many].map(count);
@@ -21,7 +22,7 @@ pub(crate) fn measure() {
     );
 }
 
-/// All instructions of a daemon from its start to its end, with `calls` calls in between.
+/// All instructions of a daemon from its start to its end, with this number of calls.
 fn count(calls: usize) -> u64 {
     let folder = TempDir::new().expect("a folder");
     let log = folder.path().join("log");
@@ -30,8 +31,8 @@ fn count(calls: usize) -> u64 {
     let daemon = Process::daemon_under(&valgrind, peer::start());
     Bots::connect(daemon.address, BOTS, false).closed(calls);
     daemon.stop();
-    let said = std::fs::read_to_string(log).expect("valgrind's words");
+    let log = std::fs::read_to_string(log).expect("valgrind's log");
     // The line is "==123== Collected : 123456789".
-    let counted = said.lines().find_map(|line| line.split_once("Collected : ")).expect("a count");
-    counted.1.trim().parse().expect("a number")
+    let (_, count) = log.lines().find_map(|line| line.split_once("Collected : ")).expect("a count");
+    count.trim().parse().expect("a number")
 }

@@ -18,18 +18,21 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 /// The bots of one server.
 pub(crate) struct Bots {
     connections: Vec<TcpStream>,
+    /// The request of all bots, into which each request writes its number.
     request: Vec<u8>,
+    /// Offset of the number in the request.
     number_at: usize,
-    next: u64,
+    /// The last called number.
+    number: u64,
 }
 
 impl Bots {
     /// Connects `count` bots. Their calls end at once, unless they `stay`.
     pub(crate) fn connect(address: SocketAddr, count: usize, stay: bool) -> Self {
         let connections = (0..count).map(|_| connect(address)).collect();
-        let number = "0".repeat(DIGITS);
+        let zeros = "0".repeat(DIGITS);
         let body = format!(
-            r#"{{"api_key":"{KEY}","phone_number":"+{number}","room_name":"R1","caller_id":"Bob","lang":"ru"}}"#
+            r#"{{"api_key":"{KEY}","phone_number":"+{zeros}","room_name":"R1","caller_id":"Bob","lang":"ru"}}"#
         );
         let request = format!(
             "POST /api/conf HTTP/1.1\r\nHost: {address}\r\nUser-Agent: python-requests/2.32.3\r\n\
@@ -37,10 +40,10 @@ impl Bots {
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        let number_at = request.find(&number).expect("a number");
+        let number_at = request.find(&zeros).expect("a number");
         let first = if stay { STAYS } else { "79" };
-        let next = first.parse::<u64>().expect("digits") * 10_u64.pow(DIGITS as u32 - 2);
-        Self { connections, request: request.into_bytes(), number_at, next }
+        let number = first.parse::<u64>().expect("digits") * 10_u64.pow(DIGITS as u32 - 2);
+        Self { connections, request: request.into_bytes(), number_at, number }
     }
 
     /// Sends a request on each connection, then reads all replies; repeats until there were `count`.
@@ -52,19 +55,19 @@ impl Bots {
         let began = Instant::now();
         for _ in 0..count.div_ceil(self.connections.len()) {
             for index in 0..self.connections.len() {
-                self.ask(index);
+                self.send_request(index);
             }
             self.connections.iter_mut().rev().for_each(read_ok);
         }
         began.elapsed()
     }
 
-    /// Sends requests at this rate for this long, whether or not replies arrive; returns the time of
-    /// each from its scheduled moment. Replies are read in the order of the requests, which makes
-    /// no time too short.
+    /// Sends requests at this rate for this time, whether or not replies arrive; returns for each
+    /// request the time from its scheduled instant to its reply. Replies are read in the order of
+    /// the requests, so a measured time can be too long, but not too short.
     pub(crate) fn open(&mut self, per_second: u32, time: Duration) -> Vec<Duration> {
         let count = (f64::from(per_second) * time.as_secs_f64()) as u32;
-        let (asked, to_read) = mpsc::channel::<(usize, Instant)>();
+        let (sent, to_read) = mpsc::channel::<(usize, Instant)>();
         let (read, free) = mpsc::channel();
         let mut readers: Vec<TcpStream> = self
             .connections
@@ -90,22 +93,22 @@ impl Bots {
                 thread::sleep(early);
             }
             let index = free.recv().expect("a connection");
-            self.ask(index);
-            asked.send((index, scheduled)).expect("a reader");
+            self.send_request(index);
+            sent.send((index, scheduled)).expect("a reader");
         }
-        drop(asked);
+        drop(sent);
         reader.join().expect("the reader")
     }
 
-    fn ask(&mut self, index: usize) {
-        self.next += 1;
-        let place = &mut self.request[self.number_at..self.number_at + DIGITS];
-        let mut rest = self.next;
-        for digit in place.iter_mut().rev() {
+    fn send_request(&mut self, index: usize) {
+        self.number += 1;
+        let number = &mut self.request[self.number_at..self.number_at + DIGITS];
+        let mut rest = self.number;
+        for digit in number.iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        self.connections[index].write_all(&self.request).expect("it is read");
+        self.connections[index].write_all(&self.request).expect("the server reads");
     }
 }
 
@@ -116,19 +119,20 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads a reply, which has to be "ok".
+/// Reads a reply; fails unless it is "ok".
 fn read_ok(stream: &mut TcpStream) {
-    let (mut answer, mut length) = ([0; 1024], 0);
+    let mut buffer = [0; 1024];
+    let mut length = 0;
     loop {
-        let read = stream.read(&mut answer[length..]).expect("an answer");
+        let read = stream.read(&mut buffer[length..]).expect("a reply");
         assert!(read > 0, "the connection was closed");
         length += read;
-        if answer[..length].trim_ascii_end().ends_with(b"}") {
+        if buffer[..length].trim_ascii_end().ends_with(b"}") {
             break;
         }
     }
-    let answer = &answer[..length];
-    let is_ok = answer.starts_with(b"HTTP/1.1 200")
-        && answer.trim_ascii_end().ends_with(b"{\"message\":\"ok\"}");
-    assert!(is_ok, "{}", String::from_utf8_lossy(answer));
+    let reply = &buffer[..length];
+    let is_ok = reply.starts_with(b"HTTP/1.1 200")
+        && reply.trim_ascii_end().ends_with(b"{\"message\":\"ok\"}");
+    assert!(is_ok, "{}", String::from_utf8_lossy(reply));
 }

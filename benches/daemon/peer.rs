@@ -1,6 +1,6 @@
 //! A stand-in for Asterisk that takes almost no time: it accepts every login, and answers each
-//! Originate at once with all events of a call. The events are the simulator's, after the filters of
-//! `asterisk/manager.conf`.
+//! Originate at once with all events of a call. The simulator makes these events beforehand; those
+//! that the filters of `asterisk/manager.conf` drop are left out.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -23,7 +23,7 @@ pub(crate) fn start() -> SocketAddr {
     let address = listener.local_addr().expect("an address");
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            thread::spawn(move || Peer::new().converse(stream));
+            thread::spawn(move || Peer::new().serve(stream));
         }
     });
     address
@@ -31,41 +31,47 @@ pub(crate) fn start() -> SocketAddr {
 
 /// One connection.
 struct Peer {
+    /// The events of a whole call.
     whole: Script,
+    /// The events of a call until its callee is in the room.
     until_joined: Script,
-    /// Ids and numbers of the calls that are alive.
+    /// Ids and numbers of the live calls.
     live: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Number of calls so far.
     calls: u64,
-    out: Vec<u8>,
+    /// Bytes to send.
+    output: Vec<u8>,
 }
 
 impl Peer {
     fn new() -> Self {
         let messages = transcript::of_calls(1, &["200"]);
-        let heard = |name: &str| name == "Response" || NEEDED.contains(&name);
-        let heard: Vec<_> = messages.into_iter().filter(|message| heard(&message.name)).collect();
-        let joined =
-            heard.iter().position(|message| message.name == "ConfbridgeJoin").expect("it joins");
-        let script = |messages: &[transcript::Message]| Script::of(messages);
+        let is_needed = |name: &str| name == "Response" || NEEDED.contains(&name);
+        let needed: Vec<_> =
+            messages.into_iter().filter(|message| is_needed(&message.name)).collect();
+        let joined = needed
+            .iter()
+            .position(|message| message.name == "ConfbridgeJoin")
+            .expect("the callee joins");
         Self {
-            whole: script(&heard),
-            until_joined: script(&heard[..=joined]),
+            whole: Script::of(&needed),
+            until_joined: Script::of(&needed[..=joined]),
             live: Vec::new(),
             calls: 0,
-            out: Vec::new(),
+            output: Vec::new(),
         }
     }
 
-    fn converse(mut self, mut stream: TcpStream) {
+    fn serve(mut self, mut stream: TcpStream) {
         let _ = stream.set_nodelay(true);
-        self.out.extend_from_slice(b"Asterisk Call Manager/11.0.0\r\n");
+        self.output.extend_from_slice(b"Asterisk Call Manager/11.0.0\r\n");
         let (mut input, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
             // The daemon may have been killed.
-            if stream.write_all(&self.out).is_err() {
+            if stream.write_all(&self.output).is_err() {
                 return;
             }
-            self.out.clear();
+            self.output.clear();
             let Ok(read @ 1..) = stream.read(&mut buffer) else { return };
             input.extend_from_slice(&buffer[..read]);
             let mut done = 0;
@@ -91,31 +97,32 @@ impl Peer {
                 let leg = format!("{:0width$}", self.calls, width = LEG.len());
                 if number.starts_with(STAYS.as_bytes()) {
                     self.live.push((id.to_owned(), number.to_owned()));
-                    self.until_joined.play(&mut self.out, id, number, leg.as_bytes());
+                    self.until_joined.append_to(&mut self.output, id, number, leg.as_bytes());
                 } else {
-                    self.whole.play(&mut self.out, id, number, leg.as_bytes());
+                    self.whole.append_to(&mut self.output, id, number, leg.as_bytes());
                 }
             }
             b"CoreShowChannels" => self.list(id),
-            b"Challenge" => self.say(&[
+            b"Challenge" => self.send(&[
                 b"Response: Success\r\nActionID: ",
                 id,
                 b"\r\nChallenge: 123456\r\n\r\n",
             ]),
-            _ => self.say(&[b"Response: Success\r\nActionID: ", id, b"\r\n\r\n"]),
+            _ => self.send(&[b"Response: Success\r\nActionID: ", id, b"\r\n\r\n"]),
         }
     }
 
+    /// Sends the list of all channels: the two halves of the Local channel of each live call.
     fn list(&mut self, action: &[u8]) {
-        self.say(&[b"Response: Success\r\nActionID: ", action, b"\r\nEventList: start\r\n\r\n"]);
+        self.send(&[b"Response: Success\r\nActionID: ", action, b"\r\nEventList: start\r\n\r\n"]);
         for (id, number) in std::mem::take(&mut self.live) {
-            let (one, two): ([&[u8]; 1], [&[u8]; 2]) = ([&id], [b"od-lock-", &number]);
-            for uniqueid in [one.concat(), two.concat()] {
-                self.say(&[
+            let lock = [&b"od-lock-"[..], &number].concat();
+            for uniqueid in [&id, &lock] {
+                self.send(&[
                     b"Event: CoreShowChannel\r\nActionID: ",
                     action,
                     b"\r\nChannelStateDesc: Up\r\nUniqueid: ",
-                    &uniqueid,
+                    uniqueid,
                     b"\r\nLinkedid: ",
                     &id,
                     b"\r\nApplication: ConfBridge\r\nApplicationData: R1\r\nDuration: 00:01:00\r\nBridgeId: x\r\n\r\n",
@@ -123,18 +130,18 @@ impl Peer {
             }
             self.live.push((id, number));
         }
-        self.say(&[b"Event: CoreShowChannelsComplete\r\nActionID: ", action, b"\r\n\r\n"]);
+        self.send(&[b"Event: CoreShowChannelsComplete\r\nActionID: ", action, b"\r\n\r\n"]);
     }
 
-    fn say(&mut self, parts: &[&[u8]]) {
-        parts.iter().for_each(|part| self.out.extend_from_slice(part));
+    fn send(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.output.extend_from_slice(part));
     }
 }
 
 /// Placeholder for the `Uniqueid` of a call's leg.
 const LEG: &[u8] = b"1795000000.00000000";
 
-/// The events of one call, with placeholders for its ids.
+/// The events of one call as AMI text, and the offsets in it at which each call has other values.
 struct Script {
     text: Vec<u8>,
     ids: Vec<usize>,
@@ -158,21 +165,21 @@ impl Script {
             .find(|uniqueid| !uniqueid.starts_with(b"od-"))
             .expect("a leg");
         let text = String::from_utf8(text).expect("text");
-        let (leg, place) =
-            (String::from_utf8(leg).expect("text"), String::from_utf8(LEG.into()).expect("text"));
+        let leg = String::from_utf8(leg).expect("text");
+        let placeholder = String::from_utf8(LEG.into()).expect("text");
         let text = text
-            .replace(&format!("Uniqueid: {leg}\r"), &format!("Uniqueid: {place}\r"))
+            .replace(&format!("Uniqueid: {leg}\r"), &format!("Uniqueid: {placeholder}\r"))
             .into_bytes();
-        let places = |what: &[u8]| memmem::find_iter(&text, what).collect();
-        Self { ids: places(&id), numbers: places(&number), legs: places(LEG), text }
+        let offsets = |value: &[u8]| memmem::find_iter(&text, value).collect();
+        Self { ids: offsets(&id), numbers: offsets(&number), legs: offsets(LEG), text }
     }
 
-    fn play(&self, out: &mut Vec<u8>, id: &[u8], number: &[u8], leg: &[u8]) {
-        let start = out.len();
-        out.extend_from_slice(&self.text);
-        for (places, value) in [(&self.ids, id), (&self.numbers, number), (&self.legs, leg)] {
-            for at in places {
-                out[start + at..start + at + value.len()].copy_from_slice(value);
+    fn append_to(&self, output: &mut Vec<u8>, id: &[u8], number: &[u8], leg: &[u8]) {
+        let start = output.len();
+        output.extend_from_slice(&self.text);
+        for (offsets, value) in [(&self.ids, id), (&self.numbers, number), (&self.legs, leg)] {
+            for at in offsets {
+                output[start + at..start + at + value.len()].copy_from_slice(value);
             }
         }
     }

@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
+use testkit::resources;
 use tokio::net::TcpListener;
 use warp::Filter;
 
@@ -39,9 +40,9 @@ impl Process {
         std::fs::write(&path, config).expect("the configuration is written");
         let program = std::env::var("DAEMON")
             .unwrap_or_else(|_| env!("CARGO_BIN_EXE_originatord").to_owned());
-        let words = [command, &[&program, "serve", "--config"]].concat();
-        let mut command = Command::new(words[0]);
-        command.args(&words[1..]).arg(path);
+        let command_line = [command, &[&program, "serve", "--config"]].concat();
+        let mut command = Command::new(command_line[0]);
+        command.args(&command_line[1..]).arg(path);
         let is_ready = |line: &str| line.contains("ami.connected");
         Self::start(command, folder, "address=", is_ready)
     }
@@ -80,9 +81,9 @@ impl Process {
 
     /// Stops the process, and waits for its end.
     pub(crate) fn stop(mut self) {
-        let sent =
+        let kill =
             Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
-        assert!(sent.success(), "it is told to stop");
+        assert!(kill.success(), "kill sends SIGTERM");
         self.child.wait().expect("it ends");
     }
 
@@ -100,10 +101,7 @@ impl Process {
 
     /// Resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
-            .expect("a process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its size");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        resources::resident(self.child.id()) * 1024
     }
 }
 
@@ -122,7 +120,7 @@ pub(crate) fn serve_bare() {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         println!("address={}", listener.local_addr().expect("an address"));
-        io::stdout().flush().expect("it is read");
+        io::stdout().flush().expect("stdout is open");
         let route = warp::any().map(|| warp::reply::json(&serde_json::json!({ "message": "ok" })));
         loop {
             let (stream, _) = listener.accept().await.expect("a connection");

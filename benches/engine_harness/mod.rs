@@ -53,16 +53,16 @@ impl EngineHarness {
     /// A ready engine with this number of live calls.
     pub(crate) fn new(live: u64) -> Self {
         let config = Config::parse(CONFIG, Path::new(""))
-            .unwrap_or_else(|_| panic!("the configuration is good"));
+            .unwrap_or_else(|_| panic!("a valid configuration"));
         let now = Now::read();
         let engine = Engine::new(config.engine(), fastrand::Rng::with_seed(1), now);
-        let mut world = Self { engine, key: "bot".into(), now, next: 100_000_000, answered: 0 };
-        world.log_in();
+        let mut harness = Self { engine, key: "bot".into(), now, next: 100_000_000, answered: 0 };
+        harness.log_in();
         for _ in 0..live {
-            world.begin();
+            harness.begin();
         }
-        assert_eq!(world.live() as u64, live);
-        world
+        assert_eq!(harness.live() as u64, live);
+        harness
     }
 
     /// Number of live calls.
