@@ -30,7 +30,7 @@ pub(super) struct CallArgs {
     number: Spelling,
     /// The room that the callee is put into.
     room: Room,
-    /// The name or number that the callee sees.
+    /// The name or number under which the callee appears in the conference.
     #[arg(long, value_name = "TEXT", default_value = "originatord")]
     caller_id: CallerId,
     /// The language of the prompts; without it, the daemon's default.

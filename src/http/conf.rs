@@ -23,8 +23,8 @@ use originatord_core::record::Event;
 /// `POST /api/conf`
 pub(super) async fn originate(mut request: ApiRequest) -> Result<Response, ApiError> {
     let arrived = Instant::now();
-    let give_up = arrived + request.api.settings.reply_timeout;
-    let body = ConfBody::parse(&body::read_json(&mut request, give_up).await?)?;
+    let deadline = arrived + request.api.settings.reply_timeout;
+    let body = ConfBody::parse(&body::read_json(&mut request, deadline).await?)?;
     let ApiRequest { api, slot, .. } = request;
     let caller = body.caller(&api.authenticator)?;
     let answer = call(&api, &caller, &body, slot, arrived).await;

@@ -28,10 +28,9 @@ struct Shared {
 impl Default for Drain {
     fn default() -> Self {
         let (ticket, tickets) = mpsc::channel(1);
-        let (ticket, tickets) = (Mutex::new(Some(ticket)), tokio::sync::Mutex::new(tickets));
         Self(Arc::new(Shared {
-            ticket,
-            tickets,
+            ticket: Mutex::new(Some(ticket)),
+            tickets: tokio::sync::Mutex::new(tickets),
             overdue: CancellationToken::new(),
             ending: CancellationToken::new(),
         }))
@@ -39,7 +38,7 @@ impl Default for Drain {
 }
 
 impl Drain {
-    /// Waits for the answer to a request, or answers 503 once [`give_up`](Self::give_up) was
+    /// Waits for the answer to a request, or answers 503 once [`answer_all`](Self::answer_all) was
     /// called.
     pub(crate) async fn answer(
         &self,
@@ -61,7 +60,7 @@ impl Drain {
     }
 
     /// Answers all pending and all later requests at once, with 503.
-    pub(crate) fn give_up(&self) {
+    pub(crate) fn answer_all(&self) {
         self.0.overdue.cancel();
     }
 
@@ -109,7 +108,7 @@ mod tests {
         finish.send(()).expect("somebody waits");
         assert_eq!(slow.await.status(), StatusCode::OK);
         answered.await;
-        drain.give_up();
+        drain.answer_all();
         assert_eq!(late.await.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(drain.answer(ready(Ok(reply::ok()))).await.status(), StatusCode::OK);
     }

@@ -1,6 +1,5 @@
-//! Escapes risky characters: those that a terminal, an editor or a browser takes for more than text.
-//!
-//! They are control characters (C1 included), line separators, characters that change the writing
+//! Escapes risky characters, which make a terminal, an editor or a browser do more than show text:
+//! control characters (C1 included), line separators, characters that change the writing
 //! direction, and invisible ones. The daemon and its commands escape them in all output.
 
 use std::borrow::Cow;
@@ -13,8 +12,8 @@ pub fn is_risky(c: char) -> bool {
     is_control(c) || is_invisible(c)
 }
 
-/// Escapes risky characters in JSON as `\uXXXX`. Outside of its strings JSON has no risky characters
-/// but line breaks, which stay.
+/// Escapes the risky characters of a JSON text as `\uXXXX`. Control characters below U+0020 stay: outside
+/// of strings they are line breaks and tabs, and in strings the JSON writer has escaped them already.
 pub fn json(text: String) -> String {
     let is_risky = |c: char| (!c.is_ascii() || c == '\u{7f}') && is_risky(c);
     if !text.contains(is_risky) {

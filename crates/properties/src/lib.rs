@@ -45,7 +45,11 @@ pub fn codec(data: &[u8]) {
                     Err(NotAsterisk) => return (received, true),
                 }
             }
-            assert!(buffer.len() <= MAX_FRAME + piece + 4, "{} bytes are kept", buffer.len());
+            assert!(
+                buffer.len() <= MAX_FRAME + piece + 4,
+                "the parser buffers {} bytes",
+                buffer.len()
+            );
         }
         (received, false)
     };
@@ -75,7 +79,7 @@ pub fn message(data: &[u8]) {
     }));
     let mut out = BytesMut::from(&b"before"[..]);
     if originate.encode(&ActionId::Counted(1), &mut out).is_err() {
-        assert_eq!(&out[..], b"before", "nothing is written of what cannot be sent");
+        assert_eq!(&out[..], b"before", "an action that cannot be sent leaves no bytes");
         return;
     }
     let lines: Vec<&[u8]> = out[6..].split_inclusive(|byte| *byte == b'\n').collect();
@@ -118,8 +122,8 @@ pub fn session(data: &[u8]) {
 /// A body is either refused with JSON that has an `error`, or its values cannot break out of their
 /// AMI headers.
 pub fn body(data: &[u8]) {
-    static DOOR: OnceLock<Authenticator> = OnceLock::new();
-    let authenticator = DOOR
+    static AUTHENTICATOR: OnceLock<Authenticator> = OnceLock::new();
+    let authenticator = AUTHENTICATOR
         .get_or_init(|| Authenticator::new(Keys::new(&sample().api_keys), sample().http.listen));
     let lang = sample().default_lang;
     let request = ConfBody::parse(data).and_then(|body| {
@@ -164,7 +168,7 @@ pub fn config(data: &[u8]) {
         return;
     }
     match Config::parse(text, Path::new("")) {
-        Ok(read) => assert!(!format!("{read:?}").contains("s3cret"), "a secret shows"),
+        Ok(read) => assert!(!format!("{read:?}").contains("s3cret"), "a secret is shown"),
         Err(problems) => {
             let lines = text.lines().count() + 1;
             assert!(!problems.is_empty());

@@ -62,7 +62,7 @@ impl Running {
         let _ = timeout_at(deadline, self.handle.stop()).await;
         let _ = timeout_at(deadline, &mut self.driver).await;
         let _ = timeout_at(deadline, self.requests.answered()).await;
-        self.requests.give_up();
+        self.requests.answer_all();
         self.journal.close();
         self.state.close();
         self.requests.end_connections();

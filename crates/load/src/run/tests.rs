@@ -31,7 +31,7 @@ fn id(n: u64) -> CallId {
     CallId::new(UNIX_EPOCH, u128::from(n))
 }
 
-/// What will happen to the run, by time and, at the same time, by order.
+/// The coming events of a run, by time. The second number keeps events of one time in their order.
 type Agenda = BTreeMap<(Duration, u64), Upcoming>;
 
 enum Upcoming {
