@@ -14,11 +14,12 @@ use originatord_core::record::{EventKind, Line};
 /// A record passes if, for each given option, it matches one of the option's values.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct RecordFilter {
-    /// Only calls to this number, in international form, with or without +. The daemon may accept a
-    /// national form; tail does not. Each filter can be repeated, to accept several values.
+    /// Only calls to this number, and guests who have it, in international form, with or without +.
+    /// The daemon may accept a national form; tail does not. Each filter can be repeated, to accept
+    /// several values.
     #[arg(long, value_name = "NUMBER", help_heading = "Filter")]
     number: Vec<Sought>,
-    /// Only calls into this room.
+    /// Only this room: the calls into it, and what happens in it.
     #[arg(long, value_name = "ROOM", help_heading = "Filter")]
     room: Vec<Room>,
     /// Only the call with this id, or with an id that ends like this.
@@ -87,11 +88,13 @@ impl RecordFilter {
             return true;
         }
         let id = record.call_id.map(|id| id.to_string()).unwrap_or_default();
-        let room = record.room.as_deref().unwrap_or_default();
+        // A call can be in another conference than it was made for.
+        let rooms = [&record.room, &record.conference, &record.moved_to];
+        let is_in = |wanted: &Room| rooms.into_iter().flatten().any(|room| wanted.is_same(room));
         is_any(&self.event, |wanted| is_of(&record.event, wanted))
             && is_any(&self.outcome, |wanted| has_outcome(&record, wanted))
             && is_any(&self.call, |wanted| wanted.matches(&id))
-            && is_any(&self.room, |wanted| wanted.is_same(room))
+            && is_any(&self.room, is_in)
             && is_any(&self.number, |wanted| {
                 record.number.is_some_and(|number| wanted.0.may_be(number))
             })
@@ -172,6 +175,31 @@ mod tests {
             accepted(&["--event", "call.ended", "--outcome", "busy", "--number", "79991230002"]),
             [] as [usize; 0]
         );
+    }
+
+    #[test]
+    fn room_selects_its_records_guests_and_moves() {
+        let filter = filter(&["--room", "r1"]).expect("a filter");
+        for (record, passes) in [
+            (json!({"event": "room.started", "room": "R1", "conference_id": "cf-x"}), true),
+            (json!({"event": "room.started", "room": "R2"}), false),
+            (json!({"event": "guest.joined", "room": "R1", "guest_id": "1.2"}), true),
+            (
+                json!({"event": "guest.left", "room": "R2", "guest_id": "1.2", "moved_to": "R1"}),
+                true,
+            ),
+            (json!({"event": "call.joined", "room": "R2", "conference": "R1"}), true),
+            (
+                json!({"event": "call.moved", "room": "R2", "conference": "R2", "moved_to": "R1"}),
+                true,
+            ),
+            (
+                json!({"event": "call.moved", "room": "R2", "conference": "R2", "moved_to": "R3"}),
+                false,
+            ),
+        ] {
+            assert_eq!(filter.accepts(&entry(&record)), passes, "{record}");
+        }
     }
 
     #[test]

@@ -100,8 +100,9 @@ impl<W: Write> Printer<W> {
     }
 }
 
-/// One aligned line: time, `seq`, event, number, room, key, the end of the call's id, and the
-/// event's own members.
+/// One aligned line: time, `seq`, event, number, room, key, the end of the call's or guest's id, and
+/// the event's own members. Only records of calls, guests and rooms have the columns after the event,
+/// and only those of calls and guests a key and an id.
 fn line(record: &Map<String, Value>, zone: &Zone) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
     let (event, dim) = (shown(text("event")), Style::new().dimmed());
@@ -110,20 +111,29 @@ fn line(record: &Map<String, Value>, zone: &Zone) -> String {
         .map_or_else(|_| String::new(), |time| zone.clock(time));
     let seq =
         record.get("seq").and_then(Value::as_u64).map(|seq| format!("#{seq}")).unwrap_or_default();
-    let more: Vec<_> = record
-        .iter()
-        .filter(|(name, value)| !Line::COMMON.contains(&name.as_str()) && !value.is_null())
-        .collect();
+    let is_call = record.contains_key("call_id");
+    let is_guest = record.contains_key("guest_id");
+    let has_room = is_call || record.contains_key("room");
+    let is_shown = |name: &str| match name {
+        "guest_id" => false,
+        // A guest has come without being called, so the name tells more than a call's.
+        "caller_id" => is_guest && !text(name).is_empty(),
+        _ => !Line::COMMON.contains(&name),
+    };
+    let more: Vec<_> =
+        record.iter().filter(|(name, value)| is_shown(name) && !value.is_null()).collect();
     // The last column is not padded.
     let width = |column: usize, is_last: bool| if is_last && more.is_empty() { 0 } else { column };
-    let is_call = record.contains_key("call_id");
-    let event_width = width(16, !is_call);
+    let event_width = width(16, !has_room);
     let mut line = format!("{dim}{time:<12} {seq:>7}{dim:#} {style}{event:<event_width$}{style:#}");
-    if is_call {
-        let column = |name, width| padded(&shown(text(name)), width);
-        let (number, room, key) = (column("number", 16), column("room", 16), column("key", 14));
-        let id = shown(short(text("call_id")));
-        line.push_str(&format!(" {number} {room} {dim}{key} {id}{dim:#}"));
+    let column = |name, width| padded(&shown(text(name)), width);
+    if has_room {
+        let room = column("room", width(16, !is_call && !is_guest));
+        line.push_str(&format!(" {} {room}", column("number", 16)));
+    }
+    if is_call || is_guest {
+        let id = shown(short(text(if is_call { "call_id" } else { "guest_id" })));
+        line.push_str(&format!(" {dim}{} {id}{dim:#}", column("key", 14)));
     }
     for (name, value) in more {
         let value = match value {
@@ -197,6 +207,43 @@ mod tests {
             "00:00:00.000",
         ];
         assert_eq!(lines, expected, "{printed}");
+    }
+
+    #[test]
+    fn records_of_rooms_and_guests_have_columns() {
+        let printed = |record: Value| {
+            let line = line(record.as_object().expect("an object"), &Zone::UTC);
+            anstream::adapter::strip_str(&line).to_string()
+        };
+        let blank = " ".repeat(21);
+        assert_eq!(
+            printed(
+                json!({"seq": 1, "event": "room.started", "room": "R1", "conference_id": "cf-1"})
+            ),
+            format!(
+                "{blank}#1 room.started                      R1               conference_id=cf-1"
+            )
+        );
+        assert_eq!(
+            printed(json!({"seq": 2, "event": "room.locked", "room": "R1"})),
+            format!("{blank}#2 room.locked                       R1")
+        );
+        let id = format!("{:16} {:14} 521600.7", "R1", "");
+        assert_eq!(
+            printed(
+                json!({"seq": 3, "event": "guest.left", "number": "+79997654321", "room": "R1",
+                "caller_id": "Bob B", "reason": "moved", "guest_id": "1795521600.7", "moved_to": "R2"})
+            ),
+            format!(
+                "{blank}#3 guest.left       +79997654321     {id} caller_id=\"Bob B\" reason=moved moved_to=R2"
+            )
+        );
+        assert_eq!(
+            printed(
+                json!({"seq": 4, "event": "guest.muted", "room": "R1", "caller_id": "", "guest_id": "1795521600.7"})
+            ),
+            format!("{blank}#4 guest.muted      {:16} {id}", "")
+        );
     }
 
     #[test]
