@@ -1,6 +1,5 @@
 //! `originatord calls`: lists active calls, or calls that have ended.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -13,7 +12,7 @@ use super::terminal::connection::ConnectionArgs;
 use super::terminal::moment::Moment;
 use super::terminal::table::{self, Call};
 use super::terminal::zone::ShownTimes;
-use super::terminal::{CommandError, exit_codes, finish, note};
+use super::terminal::{CommandError, exit_codes, finish, note, print, print_json};
 use originatord_core::call::Room;
 use originatord_core::call::numbering::Spelling;
 use originatord_core::call::outcome::Outcome;
@@ -100,7 +99,7 @@ async fn list(args: &CallsArgs) -> Result<(), CommandError> {
             Body::Csv(text) => {
                 print(&escape::lines(if is_first { &text } else { without_header(&text) }))?
             }
-            Body::Calls(some) if args.json => print(&json_lines(&some))?,
+            Body::Calls(some) if args.json => print_json(&some)?,
             Body::Calls(some) => calls.extend(some),
         }
         left = left.saturating_sub(page.size);
@@ -121,19 +120,6 @@ async fn list(args: &CallsArgs) -> Result<(), CommandError> {
         note("there may be more calls; use --limit to list more");
     }
     Ok(())
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut output = anstream::stdout();
-    output.write_all(text.as_bytes())?;
-    output.flush()
-}
-
-fn json_lines(calls: &[Call]) -> String {
-    calls
-        .iter()
-        .map(|call| escape::json(serde_json::to_string(call).unwrap_or_default()) + "\n")
-        .collect()
 }
 
 fn without_header(csv: &str) -> &str {

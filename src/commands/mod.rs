@@ -10,6 +10,8 @@ mod hangup;
 #[cfg(feature = "load")]
 mod load;
 mod man;
+mod room;
+mod rooms;
 mod serve;
 #[cfg(feature = "simulate")]
 mod simulate;
@@ -29,6 +31,8 @@ use self::hangup::HangupArgs;
 #[cfg(feature = "load")]
 use self::load::LoadArgs;
 use self::man::ManArgs;
+use self::room::RoomArgs;
+use self::rooms::RoomsArgs;
 use self::serve::ServeArgs;
 #[cfg(feature = "simulate")]
 use self::simulate::SimulateArgs;
@@ -71,6 +75,16 @@ enum Command {
     /// Hang calls up.
     #[command(after_help = hangup::HELP)]
     Hangup(HangupArgs),
+    /// List the rooms that are live, or have a lock or mute that the daemon keeps.
+    #[command(after_help = rooms::HELP)]
+    Rooms(RoomsArgs),
+    /// Show or change a room and its participants.
+    ///
+    /// Without an action, it prints the room, who is in it, and the calls to it of people who are
+    /// not. The actions lock, mute or end the room, or mute, kick or move a participant. Nothing
+    /// undoes end and kick.
+    #[command(after_help = room::HELP, override_usage = room::USAGE)]
+    Room(RoomArgs),
     /// Erase a number from the history and the journal files.
     ///
     /// The running daemon erases it. If none runs, this command changes the files itself.
@@ -138,6 +152,8 @@ impl Cli {
             Command::Call(args) => call::run(args).await,
             Command::Calls(args) => calls::run(args).await,
             Command::Hangup(args) => hangup::run(args).await,
+            Command::Rooms(args) => rooms::run(args).await,
+            Command::Room(args) => room::run(args).await,
             Command::Erase(args) => erase::run(args).await,
             #[cfg(feature = "load")]
             Command::Load(args) => load::run(*args).await,

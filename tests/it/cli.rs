@@ -53,6 +53,8 @@ fn man_pages_have_options_and_exit_codes() {
         "call",
         "calls",
         "hangup",
+        "rooms",
+        "room",
         "erase",
         "load",
         "simulate",
@@ -188,12 +190,14 @@ fn bash_completes_commands_options_and_values() {
     let mut all = complete(&[""]);
     all.retain(|word| !word.starts_with('-') && word != "help");
     assert_eq!(all, commands());
+    assert_eq!(complete(&["room", "R1", "mo"]), ["move"]);
     assert_eq!(complete(&["tail", "--o"]), ["--outcome"]);
     assert_eq!(complete(&["tail", "--outcome", "b"]), ["busy"]);
     assert_eq!(
         complete(&["tail", "--event", "ami"]),
         ["ami.connected", "ami.disconnected", "ami.*"]
     );
+    assert!(complete(&["tail", "--event", "guest"]).contains(&"guest.joined".to_owned()));
     assert_eq!(complete(&["calls", "--k"]), ["--key", "--key-file"]);
     assert_eq!(complete(&["completions", "f"]), ["fish"]);
 }

@@ -34,6 +34,7 @@ mod operators;
 mod panics;
 mod privacy;
 mod proxy;
+mod room_commands;
 mod rooms;
 mod service;
 mod session;

@@ -8,6 +8,7 @@ pub(super) mod filter;
 pub(super) mod follow;
 pub(super) mod line;
 pub(super) mod moment;
+pub(super) mod room_table;
 pub(super) mod short_id;
 pub(super) mod table;
 pub(super) mod width;
@@ -19,10 +20,10 @@ use std::process::ExitCode;
 use anstyle::Style;
 use hyper::body::Bytes;
 use hyper::{Response, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::exit::{EX_IOERR, EX_NOINPUT, EX_NOPERM, EX_UNAVAILABLE, EX_USAGE};
-use originatord_core::escape::escaped;
+use originatord_core::escape::{self, escaped};
 use originatord_net::client::ClientError;
 use originatord_net::client::event_stream::{Refused, StreamError};
 
@@ -131,6 +132,20 @@ pub(crate) fn finish(command: &str, result: Result<u8, CommandError>) -> ExitCod
             error.exit_code().into()
         }
     }
+}
+
+/// Prints a text to stdout, with colours if it is a terminal.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut output = anstream::stdout();
+    output.write_all(text.as_bytes())?;
+    output.flush()
+}
+
+/// Prints objects of the API to stdout, each as one line of JSON.
+pub(crate) fn print_json(objects: &[Map<String, Value>]) -> io::Result<()> {
+    // serde_json fails only on keys that are not text, and all of these are.
+    let json = |object| escape::json(serde_json::to_string(object).unwrap_or_default()) + "\n";
+    print(&objects.iter().map(json).collect::<String>())
 }
 
 /// Prints a note to stderr.

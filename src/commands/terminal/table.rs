@@ -42,15 +42,12 @@ pub(crate) fn live(calls: &[Call], now: SystemTime) -> String {
 pub(crate) fn ended(calls: &[Call], zone: &Zone) -> String {
     let rows = calls.iter().map(|call| {
         let outcome = text(call, "outcome");
-        let time = humantime::parse_rfc3339(text(call, "requested"))
-            .ok()
-            .and_then(|time| zone.rfc3339(time));
         [
             plain(call, "call_id"),
             plain(call, "number"),
             plain(call, "room"),
             (plain(call, "outcome").0, style(Some(EventKind::CallEnded), outcome)),
-            (time.unwrap_or_else(no_value), Style::new()),
+            time(call, "requested", zone),
             span(call, "ring_seconds"),
             // A callee who was never in the room has talked to nobody.
             if outcome == Outcome::NotJoined.as_str() {
@@ -68,20 +65,28 @@ pub(crate) fn ended(calls: &[Call], zone: &Zone) -> String {
 }
 
 /// The text of a cell, and its style.
-type Cell = (String, Style);
+pub(super) type Cell = (String, Style);
 
-fn text<'c>(call: &'c Call, name: &str) -> &'c str {
+/// A member that is a string; empty if there is none.
+pub(super) fn text<'c>(call: &'c Call, name: &str) -> &'c str {
     call.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The cell for a member of the call. A number is a duration in seconds.
-fn plain(call: &Call, name: &str) -> Cell {
+pub(super) fn plain(call: &Call, name: &str) -> Cell {
     let cell = match call.get(name) {
         Some(Value::Number(seconds)) => format!("{seconds}s"),
         Some(Value::String(text)) if !text.is_empty() => shown(text),
         _ => no_value(),
     };
     (cell, Style::new())
+}
+
+/// The cell for a time, in `zone`.
+pub(super) fn time(call: &Call, name: &str, zone: &Zone) -> Cell {
+    let time = humantime::parse_rfc3339(text(call, name)).ok();
+    let time = time.and_then(|time| zone.rfc3339(time));
+    (time.unwrap_or_else(no_value), Style::new())
 }
 
 /// The cell for a duration: `3.1s`, or if only its bounds are known, `3.1s-250.4s` or `>=3.1s`. It
@@ -98,7 +103,7 @@ fn span(call: &Call, name: &str) -> Cell {
 }
 
 /// The text of a cell without a value. It is not empty, so that scripts can count columns.
-fn no_value() -> String {
+pub(super) fn no_value() -> String {
     "-".to_owned()
 }
 
@@ -107,7 +112,8 @@ fn format_seconds(time: Duration) -> String {
     humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
 }
 
-fn table<const N: usize>(heads: [&str; N], rows: Vec<[Cell; N]>) -> String {
+/// A table with a row for each array of cells.
+pub(super) fn table<const N: usize>(heads: [&str; N], rows: Vec<[Cell; N]>) -> String {
     let widths: [usize; N] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| columns(&row[column].0));
         cells.chain([heads[column].len()]).max().unwrap_or_default()

@@ -194,7 +194,7 @@ pub fn request(method: Method, uri: Uri) -> Request<Full<Bytes>> {
     request
 }
 
-/// Percent-encodes the text for a query (RFC 3986, 2.1).
+/// Percent-encodes the text for a query or a segment of a path (RFC 3986, 2.1).
 pub fn percent_encode(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:".contains(&b);
     text.bytes()
