@@ -23,10 +23,10 @@ impl Rooms {
         watched_until: SystemTime,
     ) {
         self.end(now, room, Some(watched_until));
-        if self.ensure(now, room, rng, Source::Event) {
-            if let Some(conference) = self.conference_mut(room) {
-                conference.has_end_event = true;
-            }
+        if self.ensure(now, room, rng, Source::Event)
+            && let Some(conference) = self.conference_mut(room)
+        {
+            conference.has_end_event = true;
         }
     }
 

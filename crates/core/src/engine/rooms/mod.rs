@@ -285,8 +285,14 @@ impl Rooms {
 
     /// Stores what is kept for a room from now on.
     fn keep(&mut self, now: Now, room: &str, change: impl FnOnce(&mut KeptRoom)) {
-        let is_live = self.conference(room).is_some();
-        let ended: Option<SystemTime> = (!is_live).then_some(now.wall);
+        let live = self.conference(room).map(|conference| conference.name.clone());
+        let ended: Option<SystemTime> = live.is_none().then_some(now.wall);
+        let change = |kept: &mut KeptRoom| {
+            if let Some(name) = live {
+                kept.room = name;
+            }
+            change(kept);
+        };
         if let Some(stored) = self.kept.change(now, room, ended, change) {
             self.outputs.push(Output::Keep(stored));
         }

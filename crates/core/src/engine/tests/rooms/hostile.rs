@@ -1,5 +1,6 @@
 //! An Asterisk, or somebody at it, that means harm.
 
+use crate::call::RoomPatterns;
 use super::*;
 use crate::engine::rooms::{MAX_PARTICIPANTS, MAX_ROOMS};
 
@@ -102,7 +103,7 @@ fn huge_texts_are_cut() {
     let huge = "x".repeat(5000);
     let caller = format!("{huge}\u{1b}[2J");
     bench.join(&huge, &Member { caller: &caller, ..member(&huge) });
-    let rooms = bench.engine.rooms(10);
+    let rooms = bench.engine.rooms(&RoomPatterns::default(), 10);
     let room = bench.room(&rooms.rooms[0].room);
     let one = &room.participants[0];
     for text in [&*room.room.room, &*one.id, &*one.caller_id] {

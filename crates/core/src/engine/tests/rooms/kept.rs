@@ -1,5 +1,6 @@
 //! Locks and mutes that the daemon keeps, and applies again.
 
+use crate::call::RoomPatterns;
 use super::*;
 
 /// A room that ended while it was kept locked and muted.
@@ -209,5 +210,5 @@ fn kept_rooms_are_bounded() {
     }
     assert!(bench.answer(49).is_ok());
     assert!(matches!(bench.error(50), RoomError::NotSubmitted(_)));
-    assert_eq!(bench.engine.rooms(100).total, 50);
+    assert_eq!(bench.engine.rooms(&RoomPatterns::default(), 100).total, 50);
 }

@@ -1,5 +1,6 @@
 //! Rooms of earlier runs.
 
+use crate::call::RoomPatterns;
 use super::*;
 use crate::room::{ConferenceId, Guest, OpenGuest, OpenRoom};
 
@@ -106,5 +107,5 @@ fn kept_lock_of_long_ago_is_forgotten() {
     let mut bench = Bench::starting_at(Duration::from_secs(7200));
     bench.engine.keep_rooms(bench.now(), vec![locked(Some(UNIX_EPOCH))]);
     bench.pass(Duration::ZERO);
-    assert_eq!(bench.engine.rooms(10).total, 0);
+    assert_eq!(bench.engine.rooms(&RoomPatterns::default(), 10).total, 0);
 }

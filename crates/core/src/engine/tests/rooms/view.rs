@@ -1,5 +1,6 @@
 //! The view, as ConfBridge's events make it.
 
+use crate::call::RoomPatterns;
 use super::*;
 use crate::room::{GuestChange, RoomChange};
 
@@ -131,11 +132,11 @@ fn rooms_are_sorted_and_counted() {
     for room in ["b", "C", "A"] {
         bench.room_of(room, &["1795.1"]);
     }
-    let rooms = bench.engine.rooms(2);
+    let rooms = bench.engine.rooms(&RoomPatterns::default(), 2);
     let names: Vec<_> = rooms.rooms.iter().map(|room| &*room.room).collect();
     assert_eq!((names, rooms.total), (vec!["A", "b"], 3));
     assert_eq!(bench.engine.stats().rooms, 3);
     assert!(!rooms.rooms[0].stale);
     bench.engine.disconnected(bench.now(), "cut");
-    assert!(bench.engine.rooms(1).rooms[0].stale);
+    assert!(bench.engine.rooms(&RoomPatterns::default(), 1).rooms[0].stale);
 }
