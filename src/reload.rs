@@ -77,7 +77,7 @@ impl Reload {
 
 /// The settings that take effect only at a start, each with its value as text. A reload compares
 /// the values; they are never printed, because one contains the AMI secret.
-pub(crate) struct RestartOnly([(&'static str, String); 10]);
+pub(crate) struct RestartOnly([(&'static str, String); 11]);
 
 impl RestartOnly {
     /// The settings of this configuration.
@@ -93,6 +93,7 @@ impl RestartOnly {
             journal,
             history,
             state,
+            rooms,
             privacy,
             ..
         } = config;
@@ -109,6 +110,7 @@ impl RestartOnly {
             ("[journal]", format!("{journal:?}")),
             ("[history]", format!("{history:?}")),
             ("[state]", format!("{state:?}")),
+            ("[rooms]", format!("{rooms:?}")),
             ("[privacy]", format!("{privacy:?}")),
         ])
     }

@@ -53,6 +53,8 @@ pub struct Config {
     pub history: Option<HistorySettings>,
     /// `[state]`; `None` if neither it nor the history or the journal names a file.
     pub state: Option<StateSettings>,
+    /// `[rooms]`
+    pub rooms: RoomSettings,
     /// `[privacy]`
     pub privacy: Privacy,
     /// Warnings about secrets that were copied from the samples. If the daemon does not listen on a
@@ -74,7 +76,7 @@ impl Config {
             originate: self.originate.clone(),
             reply_timeout: self.http.reply_timeout,
             policy: self.limits.clone(),
-            rooms: RoomSettings::default(),
+            rooms: self.rooms.clone(),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::history::HistorySettings;
 use crate::journal::{JournalFile, JournalSettings};
 use crate::logging::{LogFormat, LogSettings};
 use crate::state::StateSettings;
+use originatord_core::engine::RoomSettings;
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,6 +99,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
         journal.file.as_ref().map(|file| &file.path),
     ];
     let state = state(root.table(report, "state"), report, folder, written);
+    let rooms = rooms(root.table(report, "rooms"), report);
     let privacy = privacy(root.table(report, "privacy"), report);
     root.end(report);
     // Secrets of the samples are allowed on a loopback address, so that you can try the daemon
@@ -118,6 +120,7 @@ fn read(mut root: Table<'_>, report: &mut Report<'_>, folder: &Path) -> Option<C
         journal,
         history,
         state,
+        rooms,
         privacy,
         placeholders,
         warnings,
@@ -173,6 +176,14 @@ fn history(
         table.parsed(report, "max_size", what, |text| size(text).filter(|bytes| *bytes >= 1 << 20));
     table.end(report);
     Some(HistorySettings { file: file?, keep, max_size: max_size.unwrap_or(1 << 30) })
+}
+
+fn rooms(mut table: Table<'_>, report: &mut Report<'_>) -> RoomSettings {
+    let default = RoomSettings::default();
+    let keep = table.duration(report, "keep", Duration::ZERO..=365 * DAY, default.keep).value;
+    let talk_detection = table.flag(report, "talk_detection", default.talk_detection);
+    table.end(report);
+    RoomSettings { keep, talk_detection }
 }
 
 /// The name of the state's file, beside a file that the daemon writes.

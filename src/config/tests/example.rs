@@ -100,6 +100,7 @@ fn example_shows_every_key_with_its_default() {
         ("[journal]\n", "ring"),
         ("[history]\n", "keep"),
         ("[state]\n", "file"),
+        ("[rooms]\n", "keep"),
         ("[privacy]\n", "mask_numbers"),
     ] {
         let problems = parse(&format!("{section}qqqqqqqqqqqqqqqqq = 1")).unwrap_err().to_string();

@@ -233,6 +233,8 @@ fn each_problem_has_its_line_and_a_remedy() {
             "numbers: country_code is 1 to 3 digits",
         ),
         ("[privacy]\nmask_numbers = 1", 9, "privacy.mask_numbers must be true or false"),
+        ("[rooms]\nkeep = '2years'", 9, "rooms.keep must be a duration from \"0s\" to "),
+        ("[rooms]\ntalk_detection = 1", 9, "rooms.talk_detection must be true or false"),
         ("[history]\nfile = ''", 9, "history.file must be a path"),
         ("[history]\nkeep = '1m'", 9, "history.keep must be a duration from \"1h\" to \"99years"),
         (
