@@ -1,7 +1,7 @@
 //! An Asterisk, or somebody at it, that means harm.
 
-use crate::call::RoomPatterns;
 use super::*;
+use crate::call::RoomPatterns;
 use crate::engine::rooms::{MAX_PARTICIPANTS, MAX_ROOMS};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Locks and mutes that the daemon keeps, and applies again.
 
-use crate::call::RoomPatterns;
 use super::*;
+use crate::call::RoomPatterns;
 
 /// A room that ended while it was kept locked and muted.
 fn kept() -> Bench {

@@ -1,7 +1,7 @@
 //! Rooms of earlier runs.
 
-use crate::call::RoomPatterns;
 use super::*;
+use crate::call::RoomPatterns;
 use crate::room::{ConferenceId, Guest, OpenGuest, OpenRoom};
 
 fn open_room(id: ConferenceId, guests: &[&str]) -> OpenRoom {

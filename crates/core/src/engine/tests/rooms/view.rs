@@ -1,7 +1,7 @@
 //! The view, as ConfBridge's events make it.
 
-use crate::call::RoomPatterns;
 use super::*;
+use crate::call::RoomPatterns;
 use crate::room::{GuestChange, RoomChange};
 
 #[test]
