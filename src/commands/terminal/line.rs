@@ -215,7 +215,7 @@ mod tests {
             let line = line(record.as_object().expect("an object"), &Zone::UTC);
             anstream::adapter::strip_str(&line).to_string()
         };
-        let blank = " ".repeat(21);
+        let blank = " ".repeat(18);
         assert_eq!(
             printed(
                 json!({"seq": 1, "event": "room.started", "room": "R1", "conference_id": "cf-1"})

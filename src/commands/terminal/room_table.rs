@@ -167,8 +167,8 @@ R1       2026-11-25T18:20:02Z  2?            yes     no
         let expected = r#"ROOM  SINCE                 PARTICIPANTS  LOCKED  MUTED
 R1    2026-11-25T18:20:02Z  2             no      no
 
-PARTICIPANT  NUMBER  CALLER            SINCE                 MUTED  TALKING  ROLE
-od-1         +7999   Bob               2026-11-25T18:20:02Z  yes    -        -
+PARTICIPANT  NUMBER  CALLER          SINCE                 MUTED  TALKING  ROLE
+od-1         +7999   Bob             2026-11-25T18:20:02Z  yes    -        -
 1795.3       -       "a\u{1b}[2J b"  -                     no     yes      admin,waiting
 
 INVITED  NUMBER  CALLER  REQUESTED             STATE     KEY
