@@ -15,7 +15,7 @@ talk = '10m'
 [[guest]]
 room = 'R1'
 number = '79997654321'
-name = 'Guest \\u001b[31m'
+name = \"Guest \\u001b[31m\"
 [[guest]]
 room = 'Комната 2+#'
 number = '101'
