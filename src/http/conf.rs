@@ -45,9 +45,10 @@ async fn call(
     // The engine's own timeout is a little shorter, and its answer is more precise. This timeout is
     // for an engine that is stalled.
     let answer = timeout_at(arrived + *reply_timeout, api.handle().originate(request)).await;
-    let id = answer
-        .map_err(|_| ApiError::EngineTimeout)?
-        .map_err(|error| originate_error(api, error))?;
+    let id = match answer.map_err(|_| ApiError::EngineTimeout)? {
+        Ok(id) => id,
+        Err(error) => return Err(hide_call(api, caller, originate_error(api, error)).await),
+    };
     api.journal().metrics().receipt(arrived.elapsed());
     let mut response = reply::ok();
     name_call(response.headers_mut(), id);
@@ -63,6 +64,17 @@ fn originate_error(api: &Api, error: OriginateError) -> ApiError {
             ApiError::Refused(record_unsubmitted(api, error, *request))
         }
     }
+}
+
+/// Removes the id of the call in progress if the key must not see that call.
+async fn hide_call(api: &Api, caller: &Caller, error: ApiError) -> ApiError {
+    let ApiError::Refused(Refusal::InProgress { by: Some(id) }) = error else { return error };
+    if caller.rooms.is_all() {
+        return error;
+    }
+    let call = api.handle().call(id).await.ok().flatten();
+    let is_visible = call.is_some_and(|call| caller.rooms.contains(call.info.room.as_str()));
+    ApiError::Refused(Refusal::InProgress { by: Some(id).filter(|_| is_visible) })
 }
 
 /// Records a call that never reached the engine. The engine cannot record it itself. Such a response

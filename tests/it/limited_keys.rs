@@ -222,3 +222,16 @@ fn position_moves_on_past_hidden_records() {
     let position = lines.by_ref().filter_map(|line| seq_of(&line)).find(|seq| *seq >= last);
     assert_eq!(position, Some(last));
 }
+
+#[test]
+fn busy_number_does_not_name_a_hidden_call() {
+    let (_simulator, daemon) = start();
+    let (hidden, visible) = ("79990000001", "79990000002");
+    join(&daemon, hidden, "R1");
+    let id = join(&daemon, visible, "TG-1");
+    for (number, named) in [(hidden, None), (visible, Some(&*id))] {
+        let busy = post(&daemon, number, "tg-2");
+        assert_eq!(busy.json()["text"], "call already in progress", "{busy:?}");
+        assert_eq!(busy.header("x-call-id"), named, "{busy:?}");
+    }
+}
