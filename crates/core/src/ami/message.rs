@@ -141,8 +141,7 @@ impl<'f> Member<'f> {
             &CALLER_ID_NUM,
             &CALLER_ID_NAME,
         ]);
-        let [admin, muted, waiting, talking] =
-            frame.pick([&ADMIN, &MUTED, &WAITING, &TALKING]).map(|value| value == b"Yes");
+        let [admin, muted] = frame.pick([&ADMIN, &MUTED]).map(|value| value == b"Yes");
         Self {
             channel: Channel { uniqueid: text(uniqueid), linkedid: text(linkedid) },
             conference: text(conference),
@@ -151,9 +150,16 @@ impl<'f> Member<'f> {
             caller_name: text(caller_name),
             admin,
             muted,
-            waiting,
-            talking,
+            waiting: false,
+            talking: false,
         }
+    }
+
+    /// A row of ConfbridgeList, which has more headers than ConfbridgeJoin. Searching for a missing
+    /// header takes longer than for one that is there.
+    fn parse_listed(frame: &'f Frame) -> Self {
+        let [waiting, talking] = frame.pick([&WAITING, &TALKING]).map(|value| value == b"Yes");
+        Self { waiting, talking, ..Self::parse(frame) }
     }
 }
 
@@ -291,7 +297,7 @@ impl<'f> Event<'f> {
                 Event::ListedRoom { conference: text(conference), locked: locked == b"Yes" }
             }
             b"ConfbridgeListRoomsComplete" => Event::ListedRoomsComplete,
-            b"ConfbridgeList" => Event::ListedMember(Box::new(Member::parse(frame))),
+            b"ConfbridgeList" => Event::ListedMember(Box::new(Member::parse_listed(frame))),
             b"ConfbridgeListComplete" => Event::ListedMembersComplete,
             b"OriginateResponse" => {
                 let [id, response, reason] = frame.pick([&ACTION_ID, &RESPONSE, &REASON]);
