@@ -15,13 +15,15 @@ use originatord_sim::wire::Headers;
 const APART: Duration = Duration::from_millis(7);
 
 /// Events that pass the filters of `asterisk/manager.conf`.
-pub(crate) const NEEDED: [&str; 7] = [
+pub(crate) const NEEDED: [&str; 9] = [
     "Newchannel",
     "Newstate",
     "Hangup",
     "OriginateResponse",
     "ConfbridgeJoin",
     "ConfbridgeLeave",
+    "ConfbridgeStart",
+    "ConfbridgeEnd",
     "UserEvent",
 ];
 
