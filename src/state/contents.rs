@@ -34,14 +34,14 @@ pub(super) struct Batch {
 impl Contents {
     /// The contents of a file with these rooms.
     pub(super) fn new(rooms: &[KeptRoom]) -> Self {
-        let rooms = rooms.iter().map(|room| (folded(&room.room), room.clone())).collect();
+        let rooms = rooms.iter().map(|room| (folded(&room.room).into(), room.clone())).collect();
         Self { rooms, ..Self::default() }
     }
 
     /// Keeps this for the room; nothing if it is empty.
     pub(super) fn keep(&mut self, room: KeptRoom) {
         self.version += 1;
-        let name = folded(&room.room);
+        let name: Box<str> = folded(&room.room).into();
         if room.is_empty() {
             self.rooms.remove(&name);
         } else {

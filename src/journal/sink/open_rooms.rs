@@ -116,7 +116,7 @@ impl OpenRooms {
 
     /// Begins a conference. If the same one is carried into another file, its guests stay.
     fn start(&mut self, id: ConferenceId, room: Arc<str>, started_after: Option<SystemTime>) {
-        let name = folded(&room);
+        let name: Box<str> = folded(&room).into();
         let known = self.rooms.get(&name);
         if known.is_some_and(|known| known.id == id) {
             return;
@@ -131,12 +131,12 @@ impl OpenRooms {
     }
 
     fn end(&mut self, room: &str) {
-        let ended = self.rooms.remove(&folded(room));
+        let ended = self.rooms.remove(&*folded(room));
         self.guests -= ended.map_or(0, |ended| ended.guests.len());
     }
 
     fn join(&mut self, room: &str, guest: OpenGuest) {
-        let Some(live) = self.rooms.get_mut(&folded(room)) else { return };
+        let Some(live) = self.rooms.get_mut(&*folded(room)) else { return };
         if self.guests >= MAX_GUESTS && !live.guests.contains_key(&guest.guest.id) {
             return;
         }
@@ -145,13 +145,13 @@ impl OpenRooms {
     }
 
     fn leave(&mut self, room: &str, guest: &str) {
-        let live = self.rooms.get_mut(&folded(room));
+        let live = self.rooms.get_mut(&*folded(room));
         let gone = live.and_then(|live| live.guests.remove(guest));
         self.guests -= usize::from(gone.is_some());
     }
 
     fn mute(&mut self, room: &str, guest: &str, muted: bool) {
-        let live = self.rooms.get_mut(&folded(room));
+        let live = self.rooms.get_mut(&*folded(room));
         if let Some(guest) = live.and_then(|live| live.guests.get_mut(guest)) {
             guest.muted = muted;
         }
@@ -202,7 +202,7 @@ impl OpenRooms {
     /// The conference that is open in this room. In a masked journal, a record that is about a number
     /// has the number masked in the room's name as well.
     pub(crate) fn id_of(&self, room: &str) -> Option<ConferenceId> {
-        if let Some(live) = self.rooms.get(&folded(room)) {
+        if let Some(live) = self.rooms.get(&*folded(room)) {
             return Some(live.id);
         }
         let (before, after) = room.split_once(HIDDEN)?;

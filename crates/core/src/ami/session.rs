@@ -145,6 +145,21 @@ impl<P> Session<P> {
         self.send_as(now, id, action, Purpose::Owner(purpose))
     }
 
+    /// Sends an action. If it cannot be sent, returns its purpose with the reason.
+    pub(crate) fn send_or_return(
+        &mut self,
+        now: Instant,
+        action: &Action,
+        purpose: P,
+    ) -> Result<(), (Unsendable, P)> {
+        let id = self.next_id();
+        if let Err(unsendable) = action.encode(&id, &mut self.output) {
+            return Err((unsendable, purpose));
+        }
+        self.await_response(now, id, Purpose::Owner(purpose));
+        Ok(())
+    }
+
     /// Sends an action under an id that the owner chooses.
     pub(crate) fn send_with_id(
         &mut self,
@@ -350,9 +365,13 @@ impl<P> Session<P> {
         purpose: Purpose<P>,
     ) -> Result<(), Unsendable> {
         action.encode(&id, &mut self.output)?;
+        self.await_response(now, id, purpose);
+        Ok(())
+    }
+
+    fn await_response(&mut self, now: Instant, id: ActionId, purpose: Purpose<P>) {
         self.pending.insert(id, purpose);
         self.deadlines.set(id, Some(now + self.settings.action_timeout));
-        Ok(())
     }
 }
 

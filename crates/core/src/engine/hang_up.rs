@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use super::link::NotSent;
 use super::purpose::Purpose;
 use super::request::{HangUpError, Replies};
 use super::{Effect, Engine};
@@ -83,7 +84,15 @@ impl<R: Replies> Engine<R> {
             CallChannel::Leg(leg) => leg.to_string(),
         };
         let action = Action::Hangup { channel: uniqueid };
-        self.link.send(now, &action, Purpose::HangUp { id, channel, reply });
+        let purpose = Purpose::HangUp { id, channel, reply };
+        let not_sent = self.link.send_or_return(now, &action, purpose).err();
+        if let Some((reason, Purpose::HangUp { reply: Some(reply), .. })) = not_sent {
+            let error = match reason {
+                NotSent::LinkDown => HangUpError::LinkDown("the link was lost".into()),
+                NotSent::Unsendable(error) => HangUpError::Rejected(error.to_string().into()),
+            };
+            self.effects.push(Effect::HungUp(reply, Err(error)));
+        }
     }
 
     /// Asterisk's response to a hang-up.

@@ -12,13 +12,13 @@ use crate::room::{ParticipantView, RoomDetail, RoomView};
 pub struct RoomRequest {
     /// The room's name.
     pub room: Arc<str>,
-    /// What to do.
+    /// The change to make.
     pub action: RoomAction,
     /// The key's name, for the records.
     pub key: Arc<str>,
 }
 
-/// What to do with a room.
+/// A change of a room, or of one participant in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomAction {
     /// Lock or unlock it, mute or unmute everybody. `None` leaves it as it is.

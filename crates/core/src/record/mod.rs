@@ -141,16 +141,16 @@ pub enum Event {
     Room {
         /// The name, as Asterisk spells it.
         room: Arc<str>,
-        /// What happened.
+        /// The change.
         change: RoomChange,
     },
     /// Something happened to a participant who is not in a call of ours.
     Guest {
-        /// Who it is.
+        /// The person.
         guest: Arc<Guest>,
         /// The room, as Asterisk spells it.
         room: Arc<str>,
-        /// What happened.
+        /// The change.
         change: GuestChange,
     },
     /// Replaces each record of an erased number.

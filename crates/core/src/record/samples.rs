@@ -132,7 +132,7 @@ pub fn all() -> Vec<Record> {
     all
 }
 
-/// What happens to a callee in a room.
+/// Samples of the events of a callee in a room.
 fn of_participants(conference: &Arc<str>) -> Vec<Event> {
     let (conference, by): (_, Arc<str>) = (conference.clone(), "operator".into());
     vec![
@@ -154,7 +154,7 @@ pub fn guest() -> Guest {
     Guest::new("1795521600.7", "79997654321", "<unknown>")
 }
 
-/// What happens to rooms and guests.
+/// Samples of the events of rooms and guests.
 fn of_rooms_and_guests(conference: &Arc<str>) -> Vec<Event> {
     let (id, guest) = (ConferenceId::new(time(), 2), Arc::new(guest()));
     let by: Option<Arc<str>> = Some("operator".into());

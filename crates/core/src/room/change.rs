@@ -1,4 +1,4 @@
-//! What happens to rooms and to guests. Each change is one record.
+//! Changes of rooms and of guests. Each change is one record.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -29,22 +29,22 @@ pub enum RoomChange {
     },
     /// Nobody else can come in.
     Locked {
-        /// Who asked.
+        /// The key that asked.
         by: Option<Arc<str>>,
     },
     /// Everybody can come in again.
     Unlocked {
-        /// Who asked.
+        /// The key that asked.
         by: Option<Arc<str>>,
     },
     /// Nobody but admins is heard, later participants included.
     Muted {
-        /// Who asked.
+        /// The key that asked.
         by: Option<Arc<str>>,
     },
     /// Everybody is heard again.
     Unmuted {
-        /// Who asked.
+        /// The key that asked.
         by: Option<Arc<str>>,
     },
 }

@@ -7,7 +7,7 @@ use crate::call::{Number, hide};
 /// Fewest digits of a caller id that is a number. Shorter ones are extensions of a PBX.
 const MIN_DIGITS: usize = 7;
 
-/// Who came into a room other than by a call of ours.
+/// A person who came into a room without a call of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guest {
     /// The Uniqueid of the guest's channel.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// What the daemon keeps for a room, beyond the life of one conference. Asterisk itself forgets a lock
-/// when the conference ends, and mutes only those who are present.
+/// The lock and mute that the daemon keeps for a room, beyond the life of one conference. Asterisk
+/// itself forgets a lock /// when the conference ends, and mutes only those who are present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRoom {
     /// The name, as it was spelled when a key asked.

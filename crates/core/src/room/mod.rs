@@ -11,6 +11,8 @@ mod kept;
 mod open;
 mod view;
 
+use std::borrow::Cow;
+
 pub use change::{GuestChange, LeaveReason, Left, RoomChange};
 pub use guest::Guest;
 pub use id::{ConferenceId, NotAConferenceId};
@@ -23,6 +25,10 @@ pub use view::{Desired, ParticipantView, RoomDetail, RoomView};
 pub const MAX_CONFERENCE: usize = 79;
 
 /// The form of a room's name under which it is found: ConfBridge ignores the case of ASCII letters.
-pub fn folded(room: &str) -> Box<str> {
-    room.to_ascii_lowercase().into()
+/// Most names need no copy.
+pub fn folded(room: &str) -> Cow<'_, str> {
+    match room.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => room.to_ascii_lowercase().into(),
+        false => room.into(),
+    }
 }

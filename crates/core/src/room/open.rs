@@ -22,7 +22,7 @@ pub struct OpenRoom {
 /// A guest in an [`OpenRoom`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenGuest {
-    /// Who it is.
+    /// The person.
     pub guest: Arc<Guest>,
     /// When the guest came in, or was found there.
     pub joined: Option<SystemTime>,

@@ -30,12 +30,12 @@ pub struct RoomView {
     pub muted: bool,
     /// How many are in it.
     pub participant_count: usize,
-    /// What was asked for and differs from what Asterisk shows.
+    /// The lock and mute that a key asked for, where Asterisk shows something else.
     #[serde(skip_serializing_if = "Desired::is_empty")]
     pub desired: Desired,
 }
 
-/// What the daemon keeps for a room, where Asterisk shows something else.
+/// The kept lock and mute of a room, where Asterisk shows something else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Desired {
     /// The lock that the daemon will apply.
@@ -130,7 +130,7 @@ pub struct RoomDetail {
     /// The room.
     #[serde(flatten)]
     pub room: RoomView,
-    /// Those who are in it, in the order in which they came.
+    /// The participants, in the order in which they came.
     pub participants: Vec<ParticipantView>,
     /// The calls to it that are under way, and those that ended since the conference started and never
     /// were in it.

@@ -72,6 +72,15 @@ enum Phase<R: Replies> {
     Connected(Box<Session<Purpose<R>>>, Instant),
 }
 
+/// The reason why an action was not sent.
+#[derive(Debug)]
+pub(super) enum NotSent {
+    /// The daemon is not logged in.
+    LinkDown,
+    /// A header cannot be sent.
+    Unsendable(Unsendable),
+}
+
 /// The consequence of a received item.
 pub(super) enum LinkEvent<R: Replies> {
     Nothing,
@@ -240,6 +249,22 @@ impl<R: Replies> Link<R> {
     pub(super) fn send(&mut self, now: Now, action: &Action, purpose: Purpose<R>) -> bool {
         // Such an action always fits into its frame.
         self.session().is_some_and(|session| session.send(now.instant, action, purpose).is_ok())
+    }
+
+    /// Sends an action that a request waits for. If it cannot be sent, returns its purpose with the
+    /// reason, so that the request gets an answer. A channel's name comes from Asterisk, and can hold
+    /// what no header may.
+    pub(super) fn send_or_return(
+        &mut self,
+        now: Now,
+        action: &Action,
+        purpose: Purpose<R>,
+    ) -> Result<(), (NotSent, Purpose<R>)> {
+        let Some(session) = self.session() else {
+            return Err((NotSent::LinkDown, purpose));
+        };
+        let sent = session.send_or_return(now.instant, action, purpose);
+        sent.map_err(|(unsendable, purpose)| (NotSent::Unsendable(unsendable), purpose))
     }
 
     /// Sends an action with this `ActionID`; `None` if the daemon is not logged in.

@@ -38,6 +38,8 @@ pub(super) struct Conference {
     pub(super) next: u64,
     /// When the view began to have it.
     pub(super) seen: Instant,
+    /// Whether an earlier run left it, and no list has shown since who is in it.
+    pub(super) is_remembered: bool,
 }
 
 /// A participant.
@@ -60,7 +62,7 @@ pub(super) struct Participant {
     pub(super) talking: Option<Instant>,
     /// How long the participant has talked before; none without any event about it.
     pub(super) talked: Option<Duration>,
-    /// What takes the participant out, and since when.
+    /// The action that takes the participant out, and when Asterisk confirmed it.
     pub(super) leaving: Option<(Instant, Leaving)>,
 }
 
@@ -72,7 +74,7 @@ pub(super) struct Leaving {
     pub(super) moved_to: Option<Arc<str>>,
 }
 
-/// Who a participant is.
+/// The person behind a participant's channel.
 #[derive(Debug, Clone)]
 pub(super) enum Who {
     /// The callee of a call of ours.
@@ -107,10 +109,19 @@ impl Conference {
             participants: HashMap::default(),
             next: 0,
             seen: now.instant,
+            is_remembered: false,
         }
     }
 
-    /// Adds a participant, and returns its id.
+    /// The ids of the participants that match, in the order in which they came.
+    pub(super) fn ids(&self, matches: impl Fn(&Participant) -> bool) -> Vec<Arc<str>> {
+        let matching = self.participants.iter().filter(|(_, one)| matches(one));
+        let mut ids: Vec<_> = matching.map(|(id, one)| (one.order, id.clone())).collect();
+        ids.sort_unstable();
+        ids.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// Adds a participant, the last in the order.
     pub(super) fn add(&mut self, id: Arc<str>, participant: Participant) {
         let order = self.next;
         self.next += 1;

@@ -155,7 +155,10 @@ impl Rooms {
         let Some(conference) = self.live.get_mut(&*folded(room)) else { return };
         let name = conference.name.clone();
         let Some(participant) = conference.participants.remove(id) else { return };
-        let is_over = conference.participants.is_empty() && !conference.has_end_event;
+        // The callees of an earlier run are not in the view before the first list.
+        let is_over = conference.participants.is_empty()
+            && !conference.has_end_event
+            && !conference.is_remembered;
         self.participants -= 1;
         self.forget_place(&participant);
         self.record_guest_left(now, name, &participant, after);
@@ -268,11 +271,7 @@ impl Rooms {
         }
         conference.locked = locked;
         let name = conference.name.clone();
-        let change = match locked {
-            true => RoomChange::Locked { by },
-            false => RoomChange::Unlocked { by },
-        };
-        self.record_room(name, change);
+        self.record_room(name, super::requests::lock_change(locked, by));
     }
 
     /// Locks a room whose lock is kept.

@@ -29,7 +29,7 @@ impl Kept {
         self.rooms.is_empty()
     }
 
-    /// What is kept for a room.
+    /// The lock and mute that are kept for a room.
     pub(super) fn get(&self, room: &str) -> Option<&KeptRoom> {
         if self.rooms.is_empty() {
             return None;

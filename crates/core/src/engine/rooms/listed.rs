@@ -139,6 +139,9 @@ impl Rooms {
                 None => {}
             }
         }
+        if let Some(conference) = self.live.get_mut(key) {
+            conference.is_remembered = false;
+        }
         let outdated =
             self.live.get(key).is_none_or(|conference| conference.lock_changed > began.instant);
         if !outdated {

@@ -18,7 +18,6 @@ mod round;
 mod steps;
 mod views;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,7 +32,7 @@ use crate::ami::message::Member;
 use crate::call::{CallId, CallInfo};
 use crate::clock::Now;
 use crate::record::Event;
-use crate::room::{KeptRoom, OpenGuest, OpenRoom, RoomChange};
+use crate::room::{KeptRoom, OpenGuest, OpenRoom, RoomChange, folded};
 
 pub(super) use self::requests::{Request, Step};
 pub(super) use self::steps::MUTED;
@@ -66,7 +65,7 @@ pub(super) enum Output {
     Keep(KeptRoom),
 }
 
-/// What an action that the daemon sends by itself changes.
+/// The change that an action makes which the daemon sends without a request.
 #[derive(Debug, Clone)]
 pub(super) enum Applied {
     /// The room is locked.
@@ -122,14 +121,6 @@ impl Source {
             Source::Event => None,
             Source::List(after) => after,
         }
-    }
-}
-
-/// The form of a room's name under which it is found. Most names need no copy.
-fn folded(room: &str) -> Cow<'_, str> {
-    match room.bytes().any(|b| b.is_ascii_uppercase()) {
-        true => room.to_ascii_lowercase().into(),
-        false => room.into(),
     }
 }
 
@@ -212,7 +203,8 @@ impl Rooms {
             return;
         }
         let started = started_after.is_none().then(|| id.time());
-        let mut conference = Conference { started, ..Conference::new(id, room.clone(), now) };
+        let mut conference =
+            Conference { started, is_remembered: true, ..Conference::new(id, room.clone(), now) };
         for OpenGuest { guest, joined, muted, .. } in guests {
             let (id, who) = (guest.id.clone(), Who::Guest(guest));
             let member = Member { muted, ..Member::default() };

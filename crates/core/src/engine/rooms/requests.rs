@@ -7,14 +7,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{Applied, Rooms, folded};
+use super::{Applied, Rooms, views};
 use crate::ami::action::Action;
 use crate::call::Room;
 use crate::clock::Now;
-use crate::engine::request::Replies;
+use crate::engine::request::{Replies, SubmitError};
 use crate::engine::room_request::{RoomAction, RoomAnswer, RoomError, RoomRequest};
 use crate::engine::{Effect, Engine};
-use crate::room::RoomChange;
+use crate::room::{RoomChange, RoomDetail};
 
 /// Most requests under way at once.
 const MAX_REQUESTS: usize = 256;
@@ -68,7 +68,7 @@ pub(in crate::engine) enum Step {
     },
 }
 
-/// What to do about a request.
+/// The way to carry out a request.
 enum Plan {
     /// Everything is so already.
     Answer(RoomAnswer),
@@ -107,7 +107,7 @@ impl<R: Replies> Engine<R> {
             return Err(RoomError::LinkDown("the rooms of Asterisk are not listed yet".into()));
         }
         if self.rooms.requests >= MAX_REQUESTS {
-            return Err(RoomError::NotSubmitted(crate::engine::request::SubmitError::Overloaded));
+            return Err(RoomError::NotSubmitted(SubmitError::Overloaded));
         }
         let is_live = self.rooms.conference(room).is_some();
         let keeps = |wish: &Option<bool>| *wish == Some(true);
@@ -116,7 +116,7 @@ impl<R: Replies> Engine<R> {
             && self.rooms.kept.get(room).is_none()
             && !self.rooms.kept.has_place()
         {
-            return Err(RoomError::NotSubmitted(crate::engine::request::SubmitError::Overloaded));
+            return Err(RoomError::NotSubmitted(SubmitError::Overloaded));
         }
         if !is_live && self.rooms.kept.get(room).is_none() {
             return Err(match self.moving(request) {
@@ -196,7 +196,7 @@ impl<R: Replies> Engine<R> {
             return None;
         };
         let moved = self.rooms.moves.get(id).filter(|moved| target.is_same(&moved.to))?;
-        let view = super::views::participant(id, &moved.participant, &moved.to, None, false);
+        let view = views::participant(id, &moved.participant, &moved.to, None, false);
         Some(RoomAnswer::Participant(Box::new(view)))
     }
 
@@ -207,7 +207,7 @@ impl<R: Replies> Engine<R> {
         request: &RoomRequest,
         locked: Option<bool>,
         muted: Option<bool>,
-    ) -> crate::room::RoomDetail {
+    ) -> RoomDetail {
         let by = Some(request.key.clone());
         let kept = self.rooms.kept.get(&request.room);
         let name = kept.map_or_else(|| request.room.clone(), |kept| kept.room.clone());
@@ -222,7 +222,7 @@ impl<R: Replies> Engine<R> {
             self.rooms.record_room(name.clone(), mute_change(muted, by));
             self.tell_calls_on_the_way(now, &name, muted);
         }
-        self.room(&name).unwrap_or_else(|| super::views::absent(name))
+        self.room(&name).unwrap_or_else(|| views::absent(name))
     }
 
     /// Answers a request under way.
@@ -253,15 +253,6 @@ impl Rooms {
         let mut before = None;
         self.keep(now, room, |kept| before = std::mem::replace(&mut kept.muted_by, by));
         before
-    }
-
-    /// The ids of those in a room whom a mute of the room affects, in the order in which they came.
-    pub(super) fn muteable(&self, room: &str) -> Vec<Arc<str>> {
-        let Some(conference) = self.live.get(&*folded(room)) else { return Vec::new() };
-        let others = conference.participants.iter().filter(|(_, one)| !one.admin);
-        let mut ids: Vec<_> = others.map(|(id, one)| (one.order, id.clone())).collect();
-        ids.sort_unstable();
-        ids.into_iter().map(|(_, id)| id).collect()
     }
 }
 

@@ -35,14 +35,14 @@ pub(super) struct Rounds {
     next: Option<Instant>,
     /// When the daemon asked for the last complete round of this link.
     last: Option<SystemTime>,
-    /// What the last round showed, and a later one has to confirm, with the time of the first round in
-    /// a row that showed it.
+    /// The differences that the last round showed and a later one has to confirm, each with the time of
+    /// the first round in a row that showed it.
     pub(super) unconfirmed: HashMap<Unconfirmed, Instant>,
 }
 
-/// How long lists have to show somebody of whom no event told. Asterisk lists a joiner until their
-/// ConfbridgeJoin, and whom it kicked after their ConfbridgeLeave, while it plays prompts (observed on
-/// 16 and 22: for 2.8 s).
+/// How long lists have to show a participant whose ConfbridgeJoin was not received. While Asterisk
+/// plays prompts, it lists a participant already before the ConfbridgeJoin, and still after the
+/// ConfbridgeLeave of a kick (observed on 16 and 22: for 2.8 s).
 const PROMPT_TIME: Duration = Duration::from_secs(5);
 
 /// A difference that only a later list in a row proves.

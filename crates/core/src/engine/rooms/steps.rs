@@ -11,6 +11,7 @@ use crate::call::Room;
 use crate::call::machine::State;
 use crate::clock::Now;
 use crate::engine::Engine;
+use crate::engine::link::NotSent;
 use crate::engine::purpose::Purpose;
 use crate::engine::request::Replies;
 use crate::engine::room_request::{RoomAnswer, RoomError};
@@ -35,8 +36,15 @@ impl<R: Replies> Engine<R> {
         };
         match self.action_of(now, &pending, &step) {
             Ok(action) => {
-                // A loss of the link answers all requests under way.
-                self.link.send(now, &action, Purpose::Room(Request::Step(pending, step)));
+                let purpose = Purpose::Room(Request::Step(pending, step));
+                let not_sent = self.link.send_or_return(now, &action, purpose).err();
+                if let Some((reason, Purpose::Room(Request::Step(pending, _)))) = not_sent {
+                    let error = match reason {
+                        NotSent::LinkDown => RoomError::LinkDown("the link was lost".into()),
+                        NotSent::Unsendable(error) => RoomError::Rejected(error.to_string().into()),
+                    };
+                    self.answer_room(pending.reply, Err(error));
+                }
             }
             Err(error) => self.answer_room(pending.reply, Err(error)),
         }
@@ -217,16 +225,15 @@ impl Rooms {
                 if before.is_some() != *muted {
                     self.record_room(name, mute_change(*muted, by.clone()));
                 }
-                for id in self.muteable(room) {
+                let affected = self.conference(room).map(|c| c.ids(|one| !one.admin));
+                for id in affected.unwrap_or_default() {
                     self.set_muted(now, room, &id, *muted, by.clone());
                 }
             }
             (Step::KickAll, _) => {
-                let present = self.present(room);
-                if let Some(conference) = self.conference_mut(room) {
-                    conference.ended_by = Some((now.instant, key.clone()));
-                }
-                for id in present {
+                let Some(conference) = self.conference_mut(room) else { return };
+                conference.ended_by = Some((now.instant, key.clone()));
+                for id in conference.ids(|_| true) {
                     self.take_out(now, room, &id, leaving(LeaveReason::RoomEnded, key));
                 }
             }
@@ -237,15 +244,6 @@ impl Rooms {
             (Step::Move { to, muted }, Some(id)) => self.begin_move(now, room, id, to, *muted, key),
             (_, None) => {}
         }
-    }
-
-    /// The ids of all in a room, in the order in which they came.
-    fn present(&self, room: &str) -> Vec<Arc<str>> {
-        let Some(conference) = self.conference(room) else { return Vec::new() };
-        let mut ids: Vec<_> =
-            conference.participants.iter().map(|(id, one)| (one.order, id.clone())).collect();
-        ids.sort_unstable();
-        ids.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Records that a participant is taken out. The leave follows.

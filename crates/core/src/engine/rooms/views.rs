@@ -82,7 +82,8 @@ impl<R: Replies> Engine<R> {
         }
     }
 
-    /// Those in a room in the order in which they came, and those on the way from another one.
+    /// The participants of a room in the order in which they came, then the ones who are on the way from
+    /// another room.
     fn participants(&self, conference: &Conference) -> Vec<ParticipantView> {
         let mut present: Vec<_> = conference.participants.iter().collect();
         present.sort_unstable_by_key(|(_, one)| one.order);

@@ -218,3 +218,16 @@ fn call_without_channels_cannot_be_hung_up() {
     let ended = bench.engine.show(id.parse().unwrap()).unwrap();
     assert!(ended.state == State::Ended && ended.timestamps.ended.is_some() && ended.end.is_some());
 }
+
+/// No header may hold a NUL, so the hang-up cannot be sent. Its request gets an answer all the same.
+#[test]
+fn leg_that_no_header_can_name_is_not_hung_up() {
+    let mut bench = Bench::ready();
+    let id = call_with_leg(&mut bench, "7999", "leg\0");
+    bench.hang_up_halves(&id, "7999", 16);
+    bench.pass(Duration::from_secs(1));
+    let now = bench.now();
+    bench.engine.hang_up(now, id.parse().unwrap(), "k".into(), 9);
+    bench.pass(Duration::ZERO);
+    assert!(matches!(bench.hung_up.last(), Some((9, Err(HangUpError::Rejected(_))))));
+}

@@ -141,3 +141,16 @@ fn answers_to_nothing_are_ignored() {
     assert_eq!(*bench.error(1), RoomError::TimedOut);
     assert!(!bench.room("R1").room.locked, "the next list shows it");
 }
+
+/// No header may hold a NUL, so the action cannot be sent. Its request gets an answer all the same.
+#[test]
+fn channel_name_that_no_header_may_hold_is_refused() {
+    let mut bench = Bench::with_rooms(&[]);
+    bench.conf("Join", "R1", "1795.1\0");
+    for who in 1..300 {
+        bench.change(who, "R1", mute("1795.1\0", true));
+        assert!(matches!(bench.error(who), RoomError::Rejected(_)), "{:?}", bench.error(who));
+    }
+    bench.end_room("R1");
+    assert_nothing_left(&bench);
+}

@@ -1,4 +1,4 @@
-//! What lists correct in the view.
+//! Corrections of the view by lists.
 
 use super::*;
 use crate::room::GuestChange;

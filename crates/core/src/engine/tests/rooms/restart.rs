@@ -109,3 +109,17 @@ fn kept_lock_of_long_ago_is_forgotten() {
     bench.pass(Duration::ZERO);
     assert_eq!(bench.engine.rooms(&RoomPatterns::default(), 10).total, 0);
 }
+
+/// The callees of the last run's calls are not in the view before the first list.
+#[test]
+fn guest_who_leaves_before_first_list_ends_no_conference() {
+    let id = ConferenceId::new(UNIX_EPOCH, 7);
+    let mut bench = restarted(vec![open_room(id, &["1795.1"])], Vec::new());
+    bench.conf("Leave", "R1", "1795.1");
+    assert_eq!(bench.take_events(), ["guest.left"]);
+    bench.list_rooms(&[listed_room("R1", &[member("1795.2")])]);
+    assert_eq!(bench.room("R1").room.conference_id, Some(id));
+    assert_eq!(bench.take_events(), ["guest.joined"]);
+    bench.conf("Leave", "R1", "1795.2");
+    assert_eq!(bench.take_events(), ["guest.left", "room.ended"]);
+}
