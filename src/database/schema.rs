@@ -10,17 +10,17 @@ use rusqlite::{Connection, ErrorCode, ffi};
 
 use crate::files;
 
-/// What a database has, and how it is written.
+/// The tables of a database, and the guarantees of its file.
 #[derive(Debug)]
 pub(crate) struct Schema {
-    /// What the database is, for messages: `history`.
+    /// The database's name in messages, such as `history`.
     pub(crate) name: &'static str,
     /// Step N upgrades a file of version N to version N + 1. A released step never changes; add
     /// another one instead.
     pub(crate) migrations: &'static [&'static str],
     /// Statements for tables that are created if they are missing, and that earlier builds ignore.
     pub(crate) tables: &'static str,
-    /// What a power cut may take.
+    /// The transactions that a power cut may take.
     pub(crate) durability: Durability,
     /// Whether a new file can be read by nobody but the daemon's user.
     pub(crate) is_private: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Schema {
     pub(crate) is_exclusive: bool,
 }
 
-/// What a power cut may take of a database. It never corrupts one.
+/// The transactions of a database that a power cut may take. It never corrupts the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
     /// The last transactions.

@@ -54,7 +54,7 @@ pub struct Services {
     pub history: Option<History>,
     /// The writers of the journal and the history, which erase numbers.
     pub erasers: Vec<Eraser>,
-    /// What the daemon has promised.
+    /// The daemon's promises.
     pub state: State,
 }
 
@@ -110,7 +110,7 @@ impl Api {
         &self.services.journal
     }
 
-    /// What the daemon has promised.
+    /// The daemon's promises.
     fn state(&self) -> &State {
         &self.services.state
     }

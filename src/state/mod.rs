@@ -1,4 +1,4 @@
-//! What the daemon has promised, in an SQLite database of its own: the locks and mutes that it keeps
+//! The daemon's promises, in an SQLite database of their own: the locks and mutes that it keeps
 //! for rooms.
 //!
 //! The engine has all of it in memory; the database only brings it over a restart. A thread writes
@@ -48,7 +48,7 @@ pub struct State {
     shared: Option<Arc<Shared>>,
 }
 
-/// What the handles and the writer share.
+/// The data that the handles and the writer share.
 struct Shared {
     tasks: Mutex<Tasks>,
     /// Wakes the writer.
@@ -59,7 +59,7 @@ struct Shared {
 /// A number to erase, and the way back for the result.
 type Erasure = (Number, oneshot::Sender<Erased>);
 
-/// What the writer has to do.
+/// The pending work of the writer.
 #[derive(Default)]
 struct Tasks {
     contents: Contents,

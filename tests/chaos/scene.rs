@@ -23,7 +23,7 @@ const LINK: &str =
 /// The gateway may ring for longer than a scene takes, so that no call ends by itself.
 const RING: &str = "ring_timeout = \"120s\"";
 
-/// What the test knows of a call.
+/// The test's knowledge of a call.
 struct Call {
     phase: Phase,
     index: usize,

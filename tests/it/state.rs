@@ -1,4 +1,4 @@
-//! What the daemon has promised outlives it: locks and mutes of rooms, in `state.db`.
+//! Locks and mutes of rooms, in `state.db`, outlive the daemon.
 
 use serde_json::{Value, json};
 use testkit::daemon::{Daemon, KEY};

@@ -108,7 +108,7 @@ pub struct GuestEntry {
     #[serde(deserialize_with = "some_duration")]
     stay: Option<Duration>,
     admin: bool,
-    /// Those who wait for the leader wait for it.
+    /// Participants that wait for a leader wait for it.
     marked: bool,
     /// It waits for the leader.
     wait_marked: bool,

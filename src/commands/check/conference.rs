@@ -94,7 +94,7 @@ impl Probe {
     }
 }
 
-/// What the participant waits for.
+/// The event that the participant waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Joining,

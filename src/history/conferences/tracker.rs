@@ -28,7 +28,7 @@ pub(in crate::history) struct Step {
     pub(super) change: Change,
 }
 
-/// What changes.
+/// A change of a conference's story.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     Start {
@@ -126,7 +126,7 @@ impl Tracker {
         &self.earlier
     }
 
-    /// What the entries change. To be called once for each entry, in their order.
+    /// The changes that follow from the entries. To be called once for each entry, in their order.
     pub(in crate::history) fn steps(&mut self, batch: &[Entry]) -> Vec<Step> {
         let mut steps = Vec::new();
         for entry in batch {
@@ -175,7 +175,7 @@ impl Tracker {
         steps
     }
 
-    /// What the record changes; none if it is about no open conference.
+    /// The change that follows from the record; none if it is about no open conference.
     fn step(&self, record: &Record) -> Option<Step> {
         let (conference, change) = match (&record.event, record.call.as_deref()) {
             (Event::Room { room, change }, _) => self.room_step(room, change)?,

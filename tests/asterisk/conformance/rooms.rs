@@ -174,7 +174,7 @@ pub(super) fn variables_mute_from_the_start(version: &'static str) {
         client.read_until_silent();
         list(client, "R1");
         let channel = client.channel("call-1");
-        // What the dialplan has set stays with the channel until the variable has another value.
+        // An option that the dialplan has set stays with the channel until the variable has another value.
         for (value, room) in [("", "R2"), ("0", "R3"), ("1", "R4")] {
             client.request(&format!(
                 "Action: Setvar\nActionID: 9\nChannel: {channel}\nVariable: OD_MUTED\nValue: {value}"

@@ -7,7 +7,7 @@ use testkit::daemon::Ami;
 use testkit::pbx::Pbx;
 use testkit::sim::Simulator;
 
-/// What a scene is played on.
+/// The Asterisk or simulator that plays a scene.
 pub(super) enum Server<'s> {
     Real(&'s Pbx),
     Simulator,

@@ -1,4 +1,4 @@
-//! What an operator can do with a room, what is asked for once more, and how errors are shown.
+//! An operator's actions on a room, their confirmation, and their errors.
 
 use serde_json::{Value, json};
 use testkit::browser::Browser;

@@ -103,7 +103,7 @@ pub(super) struct Call {
     other: Option<u64>,
     /// The last reply of the gateway.
     gateway_reply: Option<String>,
-    /// What the dialplan has set for `;1` as a participant.
+    /// The profile that the dialplan has set for `;1` as a participant.
     profile: UserProfile,
     /// Number of times that `;1` went to a room. A step that was scheduled for an earlier one is
     /// void.

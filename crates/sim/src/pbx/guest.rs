@@ -21,7 +21,7 @@ pub struct Guest {
     pub uniqueid: Option<String>,
     /// The channel's name; `PJSIP/phone-…` by default.
     pub channel: Option<String>,
-    /// What the dialplan sets for it.
+    /// The profile that the dialplan sets for it.
     pub profile: UserProfile,
     /// Time from now until it dials.
     pub after: Duration,

@@ -19,7 +19,7 @@ pub(crate) use control::NO_CONFERENCES;
 /// no sound to it.
 pub(super) const LEAVE_OTHERS: Duration = Duration::from_millis(2);
 
-/// What the dialplan sets for a participant by `CONFBRIDGE(user,…)`.
+/// The options that the dialplan sets for a participant by `CONFBRIDGE(user,…)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct UserProfile {
     /// `admin`: enters locked and full conferences, and does not count as one of `participants`.
@@ -58,7 +58,7 @@ pub(super) struct Conference {
     pub(super) members: Vec<Member>,
 }
 
-/// What happened when a channel left its conference.
+/// The consequences of a channel leaving its conference.
 #[derive(Default)]
 pub(super) struct Left {
     pub(super) events: Vec<Event>,

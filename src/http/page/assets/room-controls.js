@@ -1,4 +1,4 @@
-// What an operator can do with a room and its participants.
+// An operator's actions on a room and its participants.
 
 import { fetchJson } from "./api.js";
 import { ask } from "./ask.js";

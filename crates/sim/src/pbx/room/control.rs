@@ -1,4 +1,4 @@
-//! What an AMI user can do to a conference: mute, unmute, kick, lock.
+//! The AMI actions on a conference: mute, unmute, kick, lock.
 //!
 //! The answers are Asterisk's words, `Err` those of a `Response: Error`. An answer is sent before
 //! the events of its action, as Asterisk 22 and 16 do: a session writes its response before the

@@ -1,4 +1,4 @@
-//! What a participant is: its profile, whether it talks or waits, and guests.
+//! Participants: their profiles, talking, waiting, and guests.
 
 use super::rooms::{SECOND, harness, plain};
 use super::*;
