@@ -1,7 +1,7 @@
 //! `/api/calls`: lists active and ended calls, shows one, and hangs up.
 
 mod csv;
-pub(in crate::http) mod query;
+mod query;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use tracing::field::display;
 use warp::http::StatusCode;
 use warp::reply::Response;
 
-pub(super) use self::query::BadQuery;
 use self::query::Query;
 use super::auth::Caller;
 use super::endpoint::{ApiRequest, Authenticated};

@@ -12,8 +12,8 @@ use warp::http::header::{ALLOW, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTIC
 use warp::http::{HeaderMap, HeaderValue, StatusCode};
 use warp::reply::Response;
 
-use super::calls::BadQuery;
 use super::events::BadPosition;
+use super::query::BadQuery;
 use super::reply;
 use super::{endpoint, routes};
 use crate::history::QueryError;
@@ -98,7 +98,7 @@ pub enum ApiError {
     /// expects.
     #[error("this endpoint has no parameters")]
     UnexpectedQuery,
-    /// The query of `GET /api/calls` cannot be used.
+    /// The query of a list cannot be used.
     #[error(transparent)]
     Query(#[from] BadQuery),
     /// The position from which an event stream should begin is invalid.
@@ -128,7 +128,7 @@ pub enum ApiError {
     /// The engine did not answer in time.
     #[error("no answer in time; the call may still be made")]
     EngineTimeout,
-    /// A member of a body, or a parameter, breaks a rule. The text names it.
+    /// A member of a body breaks a rule. The text names it.
     #[error("{0}")]
     Member(String),
     /// The engine did not change or show a room.

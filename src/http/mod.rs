@@ -20,6 +20,7 @@ mod idle;
 mod key_quota;
 mod metrics;
 mod page;
+mod query;
 pub(crate) mod reply;
 mod rooms;
 pub(crate) mod routes;

@@ -20,12 +20,6 @@ use originatord_core::engine::room_request::{
 };
 use tokio::time::Instant;
 
-/// How many rooms are listed without `limit`.
-const DEFAULT_LIMIT: usize = 1000;
-
-/// The most that `limit` can be.
-const MAX_LIMIT: usize = 10_000;
-
 /// A list of rooms.
 #[derive(Serialize)]
 struct List {
@@ -43,8 +37,8 @@ pub(super) async fn list(
     Authenticated { caller, .. }: Authenticated,
 ) -> Result<Response, ApiError> {
     let api = &request.api;
-    let limit = path::limit(&request.parameters(), DEFAULT_LIMIT, MAX_LIMIT)?;
-    let weight = limit.div_ceil(DEFAULT_LIMIT) as u32;
+    let limit = path::limit(&request.parameters())?;
+    let weight = limit.div_ceil(path::DEFAULT_LIMIT) as u32;
     let part = api.lists.take(&caller.name, weight).ok_or(ApiError::TooManyLists)?;
     // Read the position before the engine answers, so that the list reflects every record up to it.
     let as_of = format!("{}-{}", api.journal().run_id(), api.journal().follow().position());

@@ -1,19 +1,13 @@
 //! The query of `GET /api/calls`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use warp::http::HeaderMap;
-use warp::http::header::ACCEPT;
 
-use originatord_core::call::Number;
-use originatord_core::call::filter::{Filter, time};
+use crate::http::query::{
+    BadQuery, DEFAULT_LIMIT, MAX_LIMIT, accepts_csv, end_of_span, format, is_day, limit, number,
+    parsed, time,
+};
+use originatord_core::call::filter::Filter;
 use originatord_core::call::numbering::Numbering;
-
-/// `limit` of a query without one.
-pub(in crate::http) const DEFAULT_LIMIT: usize = 100;
-
-/// Largest `limit`.
-pub(in crate::http) const MAX_LIMIT: usize = 1000;
 
 /// Largest `live`.
 const MAX_LIVE: usize = 10_000;
@@ -32,30 +26,6 @@ pub(super) struct Query {
     pub limit: usize,
     /// Whether the response is CSV.
     pub csv: bool,
-}
-
-/// The error for an invalid query.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadQuery {
-    /// No parameter has this name. If it were ignored, the list would have other calls than the
-    /// client expects.
-    #[error("unknown parameter {name:?}; known are {known}")]
-    Unknown {
-        /// The beginning of its name.
-        name: String,
-        /// The names of the known ones.
-        known: &'static str,
-    },
-    /// The parameter's value breaks this rule.
-    #[error("{0}: must be {1}")]
-    Value(&'static str, &'static str),
-}
-
-impl BadQuery {
-    /// The error for a parameter with this name; `known` names the others.
-    pub(in crate::http) fn unknown(name: &str, known: &'static str) -> Self {
-        Self::Unknown { name: name.chars().take(32).collect(), known }
-    }
 }
 
 impl Query {
@@ -79,11 +49,7 @@ impl Query {
         for (name, value) in parameters {
             let filter = &mut query.filter;
             match &**name {
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| *limit <= MAX_LIMIT);
-                    query.limit =
-                        limit.ok_or(BadQuery::Value("limit", "a number from 0 to 1000"))?;
-                }
+                "limit" => query.limit = limit(value)?,
                 "live" => {
                     let live = value.parse().ok().filter(|live| *live <= MAX_LIVE);
                     query.live =
@@ -92,20 +58,15 @@ impl Query {
                 "cursor" => {
                     filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?)
                 }
-                "number" => {
-                    filter.number =
-                        Some(number(value, numbering).ok_or(BadQuery::Value("number", NUMBER))?)
-                }
+                "number" => filter.number = Some(number(value, numbering)?),
                 "room" => filter.room = Some(parsed(value, "room", "a room's name")?),
                 "outcome" => {
                     filter.outcome = Some(parsed(value, "outcome", "one of the outcomes, as busy")?)
                 }
                 "key" => filter.key = Some((&**value).into()),
-                "from" => {
-                    filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?)
-                }
+                "from" => filter.from = Some(time("from", value)?),
                 "to" => {
-                    filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?);
+                    filter.to = Some(time("to", value)?);
                     to_is_day = is_day(value);
                 }
                 "format" => query.csv = format(value)?,
@@ -120,79 +81,6 @@ impl Query {
     pub(super) fn weight(&self) -> u32 {
         self.live.unwrap_or(self.limit).max(self.limit).div_ceil(MAX_LIMIT).max(1) as u32
     }
-}
-
-/// Whether `format` chooses CSV.
-pub(in crate::http) fn format(value: &str) -> Result<bool, BadQuery> {
-    match value {
-        "csv" => Ok(true),
-        "json" => Ok(false),
-        _ => Err(BadQuery::Value("format", "json or csv")),
-    }
-}
-
-/// Whether a time is a whole day, such as `2026-11-25`.
-pub(in crate::http) fn is_day(time: &str) -> bool {
-    time.len() == "2026-11-25".len()
-}
-
-/// Reads a number to search for. A query decodes `+` to a space, so a leading space was a `+`.
-pub(in crate::http) fn number(value: &str, numbering: &Numbering) -> Option<Number> {
-    match value.strip_prefix(' ') {
-        Some(rest) => numbering.read_to_search(&format!("+{rest}")),
-        None => numbering.read_to_search(value),
-    }
-    .ok()
-}
-
-pub(in crate::http) const NUMBER: &str = "3 to 15 digits, with or without +";
-
-/// The end of the time span. A day as `to` is included as a whole, as by `originatord calls --to`.
-/// From midnight to the same midnight means that day as well. Any other span that ends before it
-/// begins cannot contain a call, so it is an error.
-pub(in crate::http) fn end_of_span(
-    from: Option<SystemTime>,
-    to: Option<SystemTime>,
-    to_is_day: bool,
-) -> Result<Option<SystemTime>, BadQuery> {
-    let Some(end) = to else { return Ok(None) };
-    let is_midnight =
-        end.duration_since(UNIX_EPOCH).is_ok_and(|t| t.as_nanos() % DAY.as_nanos() == 0);
-    let includes_day = to_is_day || (from == to && is_midnight);
-    let end = if includes_day { end.checked_add(DAY).unwrap_or(end) } else { end };
-    if from.is_some_and(|begin| begin >= end) {
-        return Err(BadQuery::Value("to", "later than from"));
-    }
-    Ok(Some(end))
-}
-
-/// Reads a time. A query decodes `+` to a space, so a space before the offset from UTC was a `+`.
-pub(in crate::http) fn time_in_query(value: &str) -> Option<SystemTime> {
-    time(value).or_else(|| {
-        let (local, offset) = value.rsplit_once(' ')?;
-        time(&format!("{local}+{offset}"))
-    })
-}
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-pub(in crate::http) const TIME: &str =
-    "a time as 2026-11-25T18:20:00Z, or a day as 2026-11-25; in UTC";
-
-pub(in crate::http) fn parsed<T: std::str::FromStr>(
-    value: &str,
-    name: &'static str,
-    what: &'static str,
-) -> Result<T, BadQuery> {
-    value.parse().map_err(|_| BadQuery::Value(name, what))
-}
-
-/// Whether the client accepts CSV.
-pub(in crate::http) fn accepts_csv(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .any(|accepted| accepted.to_str().is_ok_and(|text| text.contains("text/csv")))
 }
 
 #[cfg(test)]

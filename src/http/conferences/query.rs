@@ -3,9 +3,8 @@
 use warp::http::HeaderMap;
 
 use crate::history::ConferenceFilter;
-use crate::http::calls::query::{
-    self, BadQuery, DEFAULT_LIMIT, MAX_LIMIT, NUMBER, TIME, accepts_csv, end_of_span, is_day,
-    parsed, time_in_query,
+use crate::http::query::{
+    BadQuery, DEFAULT_LIMIT, accepts_csv, end_of_span, format, is_day, limit, number, parsed, time,
 };
 use originatord_core::call::numbering::Numbering;
 use originatord_core::room::MAX_CONFERENCE;
@@ -41,11 +40,7 @@ impl Query {
         for (name, value) in parameters {
             let filter = &mut query.filter;
             match &**name {
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| *limit <= MAX_LIMIT);
-                    query.limit =
-                        limit.ok_or(BadQuery::Value("limit", "a number from 0 to 1000"))?;
-                }
+                "limit" => query.limit = limit(value)?,
                 "cursor" => {
                     filter.before = Some(parsed(value, "cursor", "the `next` of the page before")?)
                 }
@@ -55,18 +50,13 @@ impl Query {
                     let name = is_name.then(|| (&**value).into());
                     filter.room = Some(name.ok_or(BadQuery::Value("room", "a room's name"))?);
                 }
-                "number" => {
-                    let number = query::number(value, numbering);
-                    filter.number = Some(number.ok_or(BadQuery::Value("number", NUMBER))?);
-                }
-                "from" => {
-                    filter.from = Some(time_in_query(value).ok_or(BadQuery::Value("from", TIME))?)
-                }
+                "number" => filter.number = Some(number(value, numbering)?),
+                "from" => filter.from = Some(time("from", value)?),
                 "to" => {
-                    filter.to = Some(time_in_query(value).ok_or(BadQuery::Value("to", TIME))?);
+                    filter.to = Some(time("to", value)?);
                     to_is_day = is_day(value);
                 }
-                "format" => query.csv = query::format(value)?,
+                "format" => query.csv = format(value)?,
                 _ => return Err(BadQuery::unknown(name, KNOWN)),
             }
         }

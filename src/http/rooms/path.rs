@@ -7,8 +7,14 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use crate::http::error::ApiError;
+use crate::http::query::BadQuery;
 use originatord_core::engine::room_request::RoomError;
+
+/// How many rooms are listed without `limit`.
+pub(super) const DEFAULT_LIMIT: usize = 1000;
+
+/// The most that `limit` can be.
+const MAX_LIMIT: usize = 10_000;
 
 /// The part of the path between a room and a participant.
 const PARTICIPANTS: &str = "/participants/";
@@ -40,24 +46,16 @@ fn decoded(text: &str) -> Option<Arc<str>> {
 }
 
 /// The value of `limit`, the only parameter.
-pub(super) fn limit(
-    parameters: &[(String, String)],
-    default: usize,
-    most: usize,
-) -> Result<usize, ApiError> {
-    let mut limit = None;
+pub(super) fn limit(parameters: &[(String, String)]) -> Result<usize, BadQuery> {
+    let mut limit = DEFAULT_LIMIT;
     for (name, value) in parameters {
         if name != "limit" {
-            let name: String = name.chars().take(32).collect();
-            return Err(ApiError::Member(format!("unknown parameter {name:?}; known is limit")));
+            return Err(BadQuery::unknown(name, "limit"));
         }
-        let value = value.parse().ok().filter(|value| (1..=most).contains(value));
-        let Some(value) = value.filter(|_| limit.is_none()) else {
-            return Err(ApiError::Member(format!("limit: must be one number from 1 to {most}")));
-        };
-        limit = Some(value);
+        let value = value.parse().ok().filter(|value| (1..=MAX_LIMIT).contains(value));
+        limit = value.ok_or(BadQuery::Value("limit", "a number from 1 to 10000"))?;
     }
-    Ok(limit.unwrap_or(default))
+    Ok(limit)
 }
 
 #[cfg(test)]
@@ -79,16 +77,14 @@ mod tests {
 
     #[test]
     fn limit_is_the_only_parameter() {
-        let of = |pairs: &[(&str, &str)]| {
-            let pairs: Vec<_> =
-                pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-            limit(&pairs, 7, 10).map_err(|error| error.to_string())
+        let of = |name: &str, value: &str| {
+            limit(&[(name.to_owned(), value.to_owned())]).map_err(|error| error.to_string())
         };
-        assert_eq!(of(&[]), Ok(7));
-        assert_eq!(of(&[("limit", "10")]), Ok(10));
-        for bad in [&[("limit", "0")][..], &[("limit", "11")], &[("limit", "1"), ("limit", "1")]] {
-            assert!(of(bad).is_err_and(|error| error.starts_with("limit: ")), "{bad:?}");
+        assert!(limit(&[]).is_ok_and(|limit| limit == DEFAULT_LIMIT));
+        assert_eq!(of("limit", "10000"), Ok(10_000));
+        for bad in ["0", "10001", "-1", ""] {
+            assert!(of("limit", bad).is_err_and(|error| error.starts_with("limit: ")), "{bad}");
         }
-        assert!(of(&[("x", "1")]).is_err_and(|error| error.contains("\"x\"")));
+        assert!(of("x", "1").is_err_and(|error| error.contains("\"x\"")));
     }
 }
